@@ -1,0 +1,39 @@
+"""Activation functions: value, slope and curvature of each in one object.
+
+Examples
+--------
+>>> from formulations.activations import get_activation
+>>> get_activation("sigmoid").slope([0.0])
+array([0.25])
+"""
+
+from __future__ import annotations
+
+from formulations.activations.base import DTYPES, Activation, FloatArray
+from formulations.activations.custom import activation
+from formulations.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
+from formulations.activations.per_neuron import PerNeuron
+from formulations.activations.piecewise import ELU, LeakyReLU, ReLU
+from formulations.activations.smooth import GELU, Identity, Sine, Square
+from formulations.activations.table import ACTIVATIONS, get_activation
+
+__all__ = [
+    "ACTIVATIONS",
+    "DTYPES",
+    "ELU",
+    "GELU",
+    "Activation",
+    "FloatArray",
+    "Identity",
+    "LeakyReLU",
+    "PerNeuron",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Sine",
+    "Softplus",
+    "Square",
+    "Tanh",
+    "activation",
+    "get_activation",
+]

@@ -1,0 +1,146 @@
+"""One function per neuron, evaluated by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from formulations.activations.base import Activation, FloatArray
+from formulations.activations.table import get_activation
+from formulations.exceptions import InvalidInput, Refused, WrongShape
+
+__all__ = ["PerNeuron"]
+
+_Columns = slice | npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, init=False)
+class PerNeuron(Activation):
+    r"""A layer whose neurons have functions of their own: :math:`a_j = f_j(z_j)`, slope :math:`f_j'(z_j)`.
+
+    This is the book's exercise of the modified neuron (chapter 2, "Backpropagation with a single modified
+    neuron"), for any number of them. Neurons that share a function are evaluated together: neighbours in
+    place, scattered ones by one gather, which allocates their part of the layer.
+
+    Parameters
+    ----------
+    members : iterable of str or Activation
+        The functions, one a neuron.
+
+    Attributes
+    ----------
+    members : tuple of Activation
+        The functions, one a neuron.
+    kinks : tuple of float
+        The kinks of all neurons together; those of neuron j are ``neuron(j).kinks``.
+    curvature_bound : float or None
+        The largest of the members' bounds; None if one of them is unknown.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no member.
+    Refused
+        If a member is itself a `PerNeuron`, or couples neurons.
+
+    Examples
+    --------
+    >>> layer = PerNeuron(["relu", "identity", "relu"])
+    >>> layer.value([[-1.0, -2.0, 3.0]])
+    array([[ 0., -2.,  3.]])
+    >>> layer.functions
+    (ReLU(), Identity())
+    """
+
+    members: tuple[Activation, ...]
+    name: str = field(repr=False, compare=False)
+    kinks: tuple[float, ...] = field(repr=False, compare=False)
+    curvature_bound: float | None = field(repr=False, compare=False)
+    _groups: tuple[tuple[Activation, _Columns], ...] = field(repr=False, compare=False)
+
+    def __init__(self, members: Iterable[str | Activation]) -> None:
+        functions = tuple(get_activation(member) for member in members)
+        if not functions:
+            raise InvalidInput("one function per neuron was expected, got none; name at least one")
+        for j, function in enumerate(functions):
+            if isinstance(function, PerNeuron) or function.coupled:
+                raise Refused(
+                    f"neuron {j} was expected to have one function of its own, got {function.name};"
+                    " give each neuron an element-wise activation"
+                )
+        columns: dict[Activation, list[int]] = {}
+        for j, function in enumerate(functions):
+            columns.setdefault(function, []).append(j)
+        bounds = [function.curvature_bound for function in columns]
+        known = [bound for bound in bounds if bound is not None]
+        attributes = {
+            "members": functions,
+            "name": f"per_neuron({', '.join(f'{len(js)} {f.name}' for f, js in columns.items())})",
+            "kinks": tuple(sorted({kink for function in columns for kink in function.kinks})),
+            "curvature_bound": max(known) if len(known) == len(bounds) else None,
+            "_groups": tuple((function, _selector(js)) for function, js in columns.items()),
+        }
+        for attribute, value in attributes.items():
+            object.__setattr__(self, attribute, value)
+
+    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+        """Write f_j(z_j) and f_j′(z_j) into column j, for every j."""
+        self._check_width(z)
+        for function, columns in self._groups:
+            if isinstance(columns, slice):
+                part_slope = None if slope is None else slope[:, columns]
+                function.evaluate(z[:, columns], value[:, columns], part_slope)
+                continue
+            gathered = z[:, columns]
+            part = np.empty_like(gathered)
+            part_slope = None if slope is None else np.empty_like(gathered)
+            function.evaluate(gathered, part, part_slope)
+            value[:, columns] = part
+            if slope is not None and part_slope is not None:
+                slope[:, columns] = part_slope
+
+    def curvature(self, z: FloatArray) -> FloatArray:
+        """Return f_j″(z_j) in column j, for every j."""
+        self._check_width(z)
+        curvature = np.empty_like(z)
+        for function, columns in self._groups:
+            curvature[:, columns] = function.curvature(z[:, columns])
+        return curvature
+
+    def why_not(self, dtype: npt.DTypeLike) -> str | None:
+        """Return None, or the first reason that a member has against `dtype`."""
+        reasons = (function.why_not(dtype) for function in self.functions)
+        return next((reason for reason in reasons if reason is not None), None)
+
+    def why_not_width(self, n: int) -> str | None:
+        """Return None if there are `n` members, otherwise the reason."""
+        if n == len(self.members):
+            return None
+        return f"{self.name} has one function for each of {len(self.members)} neurons, and the layer has {n}"
+
+    @property
+    def functions(self) -> tuple[Activation, ...]:
+        """The distinct functions, in order of appearance."""
+        return tuple(function for function, _ in self._groups)
+
+    def neuron(self, j: int) -> Activation:
+        """Return the function of neuron `j` (counted from 0)."""
+        return self.members[j]
+
+    def _check_width(self, z: FloatArray) -> None:
+        if z.ndim != 2 or z.shape[1] != len(self.members):
+            raise WrongShape(
+                f"weighted inputs of shape (m, {len(self.members)}) were expected, one column a member,"
+                f" got {z.shape}; give PerNeuron as many functions as the layer has neurons"
+            )
+
+
+def _selector(columns: list[int]) -> _Columns:
+    """Return neighbouring columns as a slice, which needs no copy, others as an index array."""
+    first, last = columns[0], columns[-1]
+    if last - first + 1 == len(columns):
+        return slice(first, last + 1)
+    return np.array(columns, dtype=np.intp)

@@ -1,0 +1,65 @@
+"""The built-in activations by name."""
+
+from __future__ import annotations
+
+from formulations.activations.base import Activation
+from formulations.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
+from formulations.activations.piecewise import ELU, LeakyReLU, ReLU
+from formulations.activations.smooth import GELU, Identity, Sine, Square
+from formulations.exceptions import UnknownName, WrongType
+
+__all__ = ["ACTIVATIONS", "get_activation"]
+
+_BUILT_IN: tuple[Activation, ...] = (
+    Sigmoid(),
+    Tanh(),
+    ReLU(),
+    LeakyReLU(),
+    ELU(),
+    Softplus(),
+    SiLU(),
+    GELU(),
+    Identity(),
+    Square(),
+    Sine(),
+)
+
+ACTIVATIONS: dict[str, Activation] = {built_in.name: built_in for built_in in _BUILT_IN}
+"""Name → built-in activation."""
+
+
+def get_activation(name_or_object: str | Activation) -> Activation:
+    """Return the activation of that name, or the object itself if it is one.
+
+    Parameters
+    ----------
+    name_or_object : str or Activation
+        A name in `ACTIVATIONS`, or any activation.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    UnknownName
+        If the name is not in the table.
+    WrongType
+        If it is neither a name nor an activation.
+
+    Examples
+    --------
+    >>> get_activation("relu")
+    ReLU()
+    """
+    if isinstance(name_or_object, Activation):
+        return name_or_object
+    if not isinstance(name_or_object, str):
+        raise WrongType(
+            f"an activation or its name was expected, got {type(name_or_object).__name__};"
+            " make one of your own functions with activation(f, slope)"
+        )
+    try:
+        return ACTIVATIONS[name_or_object]
+    except KeyError:
+        raise UnknownName("activation", name_or_object, ACTIVATIONS) from None

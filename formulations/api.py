@@ -1,0 +1,164 @@
+"""The gradient in one call, the plan for many, and who can serve what."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from formulations.costs import Cost, get_cost
+from formulations.exceptions import NotFinite, Refused, WrongType
+from formulations.inputs import positive_integer
+from formulations.network import Network
+from formulations.parameters import Gradient
+from formulations.plan import Plan
+from formulations.registry import BackendLike, get_backend, list_backends
+
+__all__ = ["gradient", "prepare", "which"]
+
+
+def gradient(
+    net: Network,
+    X: Any,
+    Y: Any,
+    cost: str | Cost = "quadratic",
+    backend: BackendLike = None,
+    sample_weight: Any = None,
+) -> Gradient:
+    """Compute the gradient of a network's cost with respect to all weights and biases.
+
+    Parameters
+    ----------
+    net : Network
+        The network; it is not changed.
+    X : array_like of shape (m, n₁)
+        One example a row.
+    Y : array_like of shape (m, n_L)
+        The targets.
+    cost : str or Cost
+        ``"quadratic"``, ``"binary_cross_entropy"``, or a cost made by :func:`formulations.cost`.
+    backend : str, Backend or None
+        The formulation; see :func:`formulations.get_backend`.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples in the mean, as in scikit-learn.
+
+    Returns
+    -------
+    Gradient
+        ``weights[l-2]`` is ∂C/∂w^l, ``biases[l-2]`` is ∂C/∂b^l, ``errors[l-2]`` is δ^l, ``cost`` is C.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        Where the data cannot be used.
+    UnknownName
+        Where no backend or cost has this name.
+    Refused
+        Where the backend cannot serve this network.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[2.0]]], biases=[[1.0]], activations="identity")
+    >>> g = gradient(net, [[3.0]], [[5.0]])  # C = ½(2·3 + 1 − 5)²
+    >>> g.cost, g.weights[0], g.biases[0]
+    (np.float64(2.0), array([[6.]]), array([2.]))
+    """
+    _check_network(net)
+    X, Y, _, found = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    plan = prepare(net, len(X), cost=found, backend=backend)
+    # The result is checked as a whole, with a remedy, instead of operation by operation.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        result = plan(X, Y, sample_weight)
+    _check_result(result)
+    return result
+
+
+def prepare(net: Network, batch_size: int, cost: str | Cost = "quadratic", backend: BackendLike = None) -> Plan:
+    """Prepare a backend for many gradients of one network.
+
+    Parameters
+    ----------
+    net : Network
+        Its parameters are read live at each call.
+    batch_size : int
+        The most examples that a call will bring.
+    cost : str or Cost
+        As in :func:`gradient`.
+    backend : str, Backend or None
+        As in :func:`gradient`.
+
+    Returns
+    -------
+    Plan
+        ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's own memory.
+
+    Raises
+    ------
+    Refused
+        Where the backend cannot serve this network; names those that can.
+
+    Examples
+    --------
+    >>> net = Network.random([2, 3, 1], seed=0)
+    >>> plan = prepare(net, 4, backend="sigma")
+    >>> plan([[0.0, 1.0]], [[1.0]]).weights[0].shape
+    (3, 2)
+    """
+    _check_network(net)
+    size = positive_integer(batch_size, "batch_size")
+    found, form = get_cost(cost), get_backend(backend)
+    if reason := form.why_not(net, found):
+        able = [name for name, other in which(net, cost=found).items() if other is None]
+        raise Refused(f"backend {form.label!r} cannot serve {net!r}: {reason}; backends that can: {', '.join(able)}.")
+    return Plan(net, size, found, form)
+
+
+def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None = None) -> dict[str, str | None]:
+    """Say which backends can serve a network.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    cost : str or Cost
+        As in :func:`gradient`.
+    batch_size : int, optional
+        Examples in a mini-batch, where it matters.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        For each backend None, or the reason why it cannot.
+
+    Examples
+    --------
+    >>> which(Network.random([2, 3, 1], seed=0))["linear"]
+    'it needs the activation identity in every layer, and layer 2 has sigmoid'
+    """
+    _check_network(net)
+    if batch_size is not None:
+        positive_integer(batch_size, "batch_size")
+    found = get_cost(cost)
+    return {name: get_backend(name).why_not(net, found) for name in list_backends()}
+
+
+def _check_network(net: Any) -> None:
+    if not isinstance(net, Network):
+        raise WrongType(
+            f"expected a formulations.Network, got {type(net).__name__}; make one with Network(weights, biases)."
+        )
+
+
+def _check_result(result: Gradient) -> None:
+    """Refuse a gradient with NaN or infinity in it, naming the first such parameter."""
+    if math.isfinite(result.cost) and np.isfinite(result.vector).all():
+        return
+    wrong = np.flatnonzero(~np.isfinite(result.vector))
+    where = (
+        f"∂C/∂{result.layout.locate(int(wrong[0]))} = {result.vector[wrong[0]]}" if wrong.size else f"C = {result.cost}"
+    )
+    raise NotFinite(
+        f"the gradient must be finite, got {where}: weights, inputs or targets drive the cost or an activation beyond "
+        f"{result.dtype}; scale them down, or take a cost that has a form fused with the output activation."
+    )

@@ -1,0 +1,58 @@
+r"""Backpropagation in a network of linear neurons: no σ′ anywhere.
+
+.. math::
+
+    \delta^L = \nabla_a C, \qquad \delta^l = (w^{l+1})^T \delta^{l+1}
+
+With σ(z) = z the slope is 1 everywhere, so the Hadamard products disappear and the error is pulled back by the
+transposed weights alone. Every other network is refused.
+
+It misleads when its speed is compared with the others': it does less, because its network can do less. A chain of
+linear layers computes no more than a single one.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, exercise "Backpropagation with linear neurons".
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations="identity")
+>>> fm.gradient(net, [[5.0]], [[29.0]], backend="linear").weights[0]  # (2·3·5 − 29) · 2 · 5
+array([[10.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from formulations.activations import ACTIVATIONS
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Array
+from formulations.tape import Tape
+
+__all__ = ["Linear"]
+
+
+class Linear(Backend):
+    """δ pulled back by the transposed weights alone, for σ(z) = z."""
+
+    name = "linear"
+    summary = "linear neurons: the transposed weights alone"
+    equations = ("BP1", "BP2", "BP3", "BP4")
+    tier = Tier.RECURRENCE
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002
+        """Refuse a network with any activation but the identity."""
+        for i, activation in enumerate(network.activations):
+            if any(function != ACTIVATIONS["identity"] for function in activation.functions):
+                return f"it needs the activation identity in every layer, and layer {i + 2} has {activation.name}"
+        return None
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ^L = ∇_aC, then δ^{L−1}, …, δ² by the transposed weights."""
+        delta = tape.errors[-1]
+        np.copyto(delta, tape.cost_gradient)
+        for l in tape.hidden_layers:
+            delta = tape.pull_back(l, delta)
+        return tape.errors

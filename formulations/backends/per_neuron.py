@@ -1,0 +1,88 @@
+r"""Neuron by neuron, in components, each neuron with a function of its own.
+
+.. math::
+
+    z^l_j &= \sum_k w^l_{jk} a^{l-1}_k + b^l_j, \qquad a^l_j = f_j(z^l_j)                         & (23) \\
+    \delta^L_j &= \frac{\partial C}{\partial a^L_j} f_j'(z^L_j)                                   & \text{(BP1)} \\
+    \delta^l_j &= \sum_k w^{l+1}_{kj} \delta^{l+1}_k f_j'(z^l_j)                                  & (45) \\
+    \frac{\partial C}{\partial w^l_{jk}} &= a^{l-1}_k \delta^l_j, \qquad
+    \frac{\partial C}{\partial b^l_j} = \delta^l_j                                                & \text{(BP4), (BP3)}
+
+The exercise asks what changes when a single neuron has another function f: in components the answer can be read off,
+f_j′ takes the place of σ′ for that neuron j. Each step is one operation over the mini-batch. The forward pass is its
+own, so its agreement with the others checks the tape as well.
+
+It misleads as a measure of the chapter's matrix notation: N neurons cost N calls of each kind, which is the price
+of leaving matrices aside in Python, not of the arithmetic.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, exercise "Backpropagation with a single modified
+neuron" and Equation (45).
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="per_neuron").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from formulations.contract import Backend, Prediction, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Gradient
+from formulations.tape import Tape
+
+__all__ = ["PerNeuronBackend"]
+
+
+class PerNeuronBackend(Backend):
+    """Forward and backward in components, with f_j and f_j′ of each neuron."""
+
+    name = "per_neuron"
+    summary = "in components, each neuron with its own function"
+    equations = ("23", "BP1", "45", "BP3", "BP4")
+    tier = Tier.FORWARD
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002
+        """Refuse sparse weights, which have no rows of components to walk along."""
+        if network.layout.is_sparse:
+            return "it walks along dense rows of weights, and this network has sparse ones"
+        return None
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the gradient found component by component; of the tape only the examples and the room are used."""
+        network = tape.network
+        for l, (w, b, function) in enumerate(
+            zip(network.weights, network.biases, network.activations, strict=True), start=2
+        ):
+            for j in range(len(b)):
+                z = tape.weighted_inputs[l - 2][:, j]
+                z[...] = tape.activations[l - 2] @ w[j] + b[j]
+                function.neuron(j).evaluate(z, tape.activations[l - 1][:, j], tape.slopes[l - 2][:, j])
+        tape.forward_passes += 1
+        tape.evaluate_cost()
+
+        errors = tape.errors
+        if tape.fused_output_error() is None:
+            for j in range(network.layout.sizes[-1]):
+                errors[-1][:, j] = tape.cost_gradient[:, j] * tape.slopes[-1][:, j]
+        for l in tape.hidden_layers:
+            for j in range(network.layout.sizes[l - 1]):
+                errors[l - 2][:, j] = (errors[l - 1] @ network.weights[l - 1][:, j]) * tape.slopes[l - 2][:, j]
+
+        for l, delta in enumerate(errors, start=2):
+            for j in range(delta.shape[1]):
+                gradient.weights[l - 2][j] = delta[:, j] @ tape.activations[l - 2]
+                gradient.biases[l - 2][j] = delta[:, j].sum()
+        gradient.errors = tuple(errors)
+        gradient.cost = tape.cost_value
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence, with several vector operations for every single neuron."""
+        recurrence = super().predict(network, m)
+        return Prediction(
+            multiplications=recurrence.multiplications,
+            bytes=recurrence.bytes,
+            forward_passes=1,
+            calls=20 * network.layout.neuron_count,
+        )

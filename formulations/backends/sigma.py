@@ -1,0 +1,113 @@
+r"""Diagonal matrices Σ′(z) instead of Hadamard products, with ``scipy.sparse``.
+
+.. math::
+
+    \delta^L &= \Sigma'(z^L) \nabla_a C                          & (33) \\
+    \delta^l &= \Sigma'(z^l) (w^{l+1})^T \delta^{l+1}            & (34)
+
+Σ′(z) is a square matrix with the values σ′(z_j) on its diagonal and zeros elsewhere. Over a whole mini-batch it is
+one diagonal of n·m numbers that acts on the errors of all examples, laid out one after the other.
+
+The option ``matrix`` says what that costs: ``planned`` makes the matrix once, over the memory in which the tape keeps
+its slopes, so that it is always the current one; ``sparse`` makes it at every call; ``dense`` writes each example's
+n × n matrix out, zeros included, as the chapter does, and multiplies by all of them.
+
+It misleads when only ``planned`` is timed: that is the arithmetic of the Hadamard product, bit for bit. The price of
+which the chapter speaks is that of the other two.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, "Alternate presentation of the equations of
+backpropagation".
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="sigma").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import dia_array
+
+from formulations.contract import Backend, Prediction, Tier
+from formulations.network import Network
+from formulations.parameters import Array
+from formulations.tape import Tape
+
+__all__ = ["Sigma"]
+
+
+@dataclass(frozen=True, repr=False)
+class Sigma(Backend):
+    """δ by products with the diagonal matrix Σ′(z).
+
+    Parameters
+    ----------
+    matrix : {"planned", "sparse", "dense"}
+        Sparse and made once, sparse and made at every call, or dense and made at every call.
+    """
+
+    matrix: Literal["planned", "sparse", "dense"] = "planned"
+
+    name = "sigma"
+    summary = "products with the diagonal matrix Σ′(z)"
+    equations = ("33", "34", "BP3", "BP4")
+    tier = Tier.RECURRENCE
+
+    def prepare(self, tape: Tape) -> list[Callable[[Array], Array]]:
+        """Return, for each layer, the product with its Σ′(z)."""
+        product = {"planned": planned_product, "sparse": sparse_product, "dense": dense_product}[self.matrix]
+        return [product(slopes) for slopes in tape.slopes]
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ^L by (33), then δ^{L−1}, …, δ² by (34)."""
+        sigma = tape.workspace
+        delta = tape.fused_output_error()
+        if delta is None:
+            delta = sigma[-1](tape.cost_gradient)
+        errors = [delta]
+        for l in tape.hidden_layers:
+            delta = sigma[l - 2](tape.pull_back(l, delta))
+            errors.append(delta)
+        return errors[::-1]
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence; dense matrices have n² numbers where a diagonal has n."""
+        recurrence = super().predict(network, m)
+        if self.matrix != "dense":
+            return recurrence
+        widths = network.sizes[1:]
+        return Prediction(
+            multiplications=recurrence.multiplications + m * sum(n * n - n for n in widths),
+            bytes=recurrence.bytes + max(widths) ** 2 * network.dtype.itemsize,
+            forward_passes=1,
+            calls=recurrence.calls + 3 * m * len(widths),
+        )
+
+
+def diagonal_matrix(slopes: Array) -> Any:
+    """Return Σ′ of all examples as one sparse matrix over the slopes' own memory, shape (m·n, m·n)."""
+    diagonal = slopes.reshape(1, -1)
+    matrix = dia_array((diagonal, [0]), shape=(diagonal.size, diagonal.size))
+    matrix.data = diagonal
+    return matrix
+
+
+def planned_product(slopes: Array) -> Callable[[Array], Array]:
+    """Return v ↦ Σ′v with a matrix that is made here, once."""
+    matrix = diagonal_matrix(slopes)
+    return lambda v: (matrix @ v.ravel()).reshape(v.shape)
+
+
+def sparse_product(slopes: Array) -> Callable[[Array], Array]:
+    """Return v ↦ Σ′v with a sparse matrix that is made at every call."""
+    return lambda v: (diagonal_matrix(slopes) @ v.ravel()).reshape(v.shape)
+
+
+def dense_product(slopes: Array) -> Callable[[Array], Array]:
+    """Return v ↦ Σ′v with a dense matrix for each example, made at every call."""
+    return lambda v: np.stack([np.diag(slope) @ example for slope, example in zip(slopes, v, strict=True)])

@@ -1,0 +1,34 @@
+"""Costs: value and gradient with respect to the outputs, together in one object.
+
+A cost satisfies the two assumptions of the chapter: it is an average C = (1/m) Σ_x C_x of costs of single
+examples, and each C_x is a function of the outputs a^L (and of the target y, which is a constant).
+"""
+
+from __future__ import annotations
+
+from formulations.costs.base import Cost, FusedOutput
+from formulations.costs.binary_cross_entropy import BinaryCrossEntropy
+from formulations.costs.custom import cost
+from formulations.costs.quadratic import Quadratic
+from formulations.exceptions import UnknownName, WrongType
+
+__all__ = ["COSTS", "BinaryCrossEntropy", "Cost", "FusedOutput", "Quadratic", "cost", "get_cost"]
+
+COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy())}
+
+
+def get_cost(cost: str | Cost) -> Cost:
+    """Return a cost by its name, or the cost itself.
+
+    Raises
+    ------
+    UnknownName
+        Where no cost has this name; lists those that there are.
+    """
+    if isinstance(cost, Cost):
+        return cost
+    if not isinstance(cost, str):
+        raise WrongType(f"cost must be a name or a cost made by formulations.cost, got {cost!r}; try 'quadratic'.")
+    if cost not in COSTS:
+        raise UnknownName("cost", cost, COSTS)
+    return COSTS[cost]

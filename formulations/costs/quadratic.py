@@ -1,0 +1,23 @@
+"""The quadratic cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from formulations.costs.base import Cost
+from formulations.parameters import Array
+
+__all__ = ["Quadratic"]
+
+
+class Quadratic(Cost):
+    """The quadratic cost of Equation (6): C_x = ½‖a^L − y‖², ∇_aC_x = a^L − y."""
+
+    name = "quadratic"
+
+    def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
+        """Return ½‖a − y‖² of each example, shape (m,)."""
+        difference = np.subtract(A, Y, out=gradient)
+        values: Array = np.einsum("ij,ij->i", difference, difference)
+        values *= 0.5
+        return values

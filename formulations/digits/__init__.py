@@ -1,0 +1,155 @@
+"""Handwritten digits, 8 by 8 pixels, small enough to travel with the library.
+
+1,797 images by thirteen writers: E. Alpaydin and C. Kaynak, *Optical Recognition of Handwritten Digits*,
+UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0. ``README.md`` beside this
+file says what was changed.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from formulations.exceptions import InvalidInput, WrongShape, WrongType
+
+__all__ = ["Digits", "load", "one_hot"]
+
+_SPLIT_SEED = 1998
+_TEST_SIZE = 360
+_FLOATS: tuple[np.dtype[np.floating[Any]], ...] = (
+    np.dtype(np.float32),
+    np.dtype(np.float64),
+    np.dtype(np.longdouble),
+)
+
+
+class Digits(NamedTuple):
+    """Images and one-hot labels, one example a row, in a training and a test part.
+
+    Attributes
+    ----------
+    X_train : ndarray of shape (1437, 64)
+        Pixels in [0, 1], row by row of the image: multiples of 1/16, so that every dtype holds them exactly.
+    Y_train : ndarray of shape (1437, 10)
+        The desired outputs: 1 in the column of the digit, 0 elsewhere.
+    X_test : ndarray of shape (360, 64)
+        Pixels of the test part.
+    Y_test : ndarray of shape (360, 10)
+        Desired outputs of the test part.
+    """
+
+    X_train: NDArray[np.floating[Any]]
+    Y_train: NDArray[np.floating[Any]]
+    X_test: NDArray[np.floating[Any]]
+    Y_test: NDArray[np.floating[Any]]
+
+
+def load(dtype: DTypeLike = "float64") -> Digits:
+    """Read the digits, split once and for all into 1,437 to train on and 360 to test on.
+
+    Parameters
+    ----------
+    dtype : dtype-like, default "float64"
+        float32, float64 or longdouble.
+
+    Returns
+    -------
+    Digits
+        New arrays at every call: changing them changes nobody else's.
+
+    Raises
+    ------
+    WrongType
+        If `dtype` is not one of the three.
+
+    Notes
+    -----
+    The split is a shuffle with a fixed seed, so the same writers stand on both sides of it, and a test
+    accuracy says nothing about writers never seen. The file keeps the order of its source, whose last 360
+    images are a harder test: a network with 30 hidden sigmoid neurons that classifies 97 % of ``X_test``
+    classifies 91 to 92 % of that tail. An accuracy on one split is not comparable with one on the other.
+
+    Examples
+    --------
+    >>> digits = load()
+    >>> digits.X_train.shape, digits.Y_train.shape
+    ((1437, 64), (1437, 10))
+    >>> float(digits.X_test.max())
+    1.0
+    """
+    target = _float_dtype(dtype)
+    with (files(__name__) / "digits.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+        images, labels = stored["images"], stored["labels"]
+    # NumPy promises that PCG64's raw stream stays the same; it does not promise so for Generator.permutation.
+    order = np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(len(images)), kind="stable")
+    X = images[order].astype(target) / target.type(16)
+    Y = one_hot(labels[order], dtype=target)
+    # Copies, so that neither part is a view that keeps the other alive.
+    return Digits(
+        X_train=X[:-_TEST_SIZE].copy(),
+        Y_train=Y[:-_TEST_SIZE].copy(),
+        X_test=X[-_TEST_SIZE:].copy(),
+        Y_test=Y[-_TEST_SIZE:].copy(),
+    )
+
+
+def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") -> NDArray[np.floating[Any]]:
+    """Write each label as a unit vector: the desired output y of the book, one example a row.
+
+    Parameters
+    ----------
+    labels : array-like of int, shape (m,)
+        Each at least 0 and below `classes`.
+    classes : int, default 10
+        The number of output neurons, n_L.
+    dtype : dtype-like, default "float64"
+        float32, float64 or longdouble.
+
+    Returns
+    -------
+    ndarray of shape (m, classes)
+        1 at ``[x, labels[x]]``, 0 elsewhere.
+
+    Raises
+    ------
+    WrongType
+        If the labels are not integers, or `dtype` is not one of the three.
+    WrongShape
+        If the labels are not one-dimensional.
+    InvalidInput
+        If a label lies outside the classes.
+
+    Examples
+    --------
+    >>> one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    target = _float_dtype(dtype)
+    indices = np.asarray(labels)
+    if indices.dtype.kind not in "iu":
+        raise WrongType(f"expected integer labels, got dtype {indices.dtype}; convert them with labels.astype(int).")
+    if indices.ndim != 1:
+        raise WrongShape(f"expected labels of shape (m,), got {indices.shape}; flatten them with np.ravel(labels).")
+    outside = np.flatnonzero((indices < 0) | (indices >= classes))
+    if outside.size:
+        where = int(outside[0])
+        raise InvalidInput(
+            f"expected labels from 0 to {classes - 1}, got {indices[where]} at position {where}; "
+            "pass the number of classes, or renumber the labels from 0."
+        )
+    encoded = np.zeros((len(indices), classes), dtype=target)
+    encoded[np.arange(len(indices)), indices] = 1
+    return encoded
+
+
+def _float_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
+    """Return the dtype if networks can have it."""
+    asked = np.dtype(dtype)
+    for known in _FLOATS:
+        if asked == known:
+            return known
+    raise WrongType(f"expected float32, float64 or longdouble, got {asked}; pass one of these as dtype.")

@@ -1,0 +1,92 @@
+"""Everything that this library raises, drawn as one tree.
+
+The word "error" belongs to backpropagation here (δ, the derivative of the cost with respect to a weighted
+input), so what goes wrong is called an exception::
+
+    FormulationsException
+    ├── InvalidInput (ValueError)        data, weights or numbers that cannot be used
+    │   ├── WrongShape                   an array, or a chain of arrays, has the wrong shape
+    │   └── NotFinite                    NaN or infinity, at a position that is named
+    ├── WrongType (TypeError)            a dtype or a Python type that is never converted
+    ├── UnknownName (ValueError)         a name that is not in its table; lists those that are
+    ├── WrongDerivative (ValueError)     a slope or gradient that differs from its function's own
+    ├── Refused (ValueError)             a backend cannot serve this network; says why, and who can
+    ├── StalePlan (ValueError)           a plan used with what it was not prepared for, field by field
+    └── MissingExtra (ImportError)       an optional package is absent; names the extra
+
+Every message is one sentence that says what was expected, what came, and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "FormulationsException",
+    "InvalidInput",
+    "MissingExtra",
+    "NotFinite",
+    "Refused",
+    "StalePlan",
+    "UnknownName",
+    "WrongDerivative",
+    "WrongShape",
+    "WrongType",
+]
+
+
+class FormulationsException(Exception):
+    """Whatever this library raises on purpose."""
+
+
+class InvalidInput(FormulationsException, ValueError):
+    """Data, weights or numbers that cannot be used as they are."""
+
+
+class WrongShape(InvalidInput):
+    """An array, or a chain of arrays, has the wrong shape."""
+
+
+class NotFinite(InvalidInput):
+    """NaN or infinity where only numbers can be used."""
+
+
+class WrongType(FormulationsException, TypeError):
+    """A dtype or a Python type that is never converted silently."""
+
+
+class UnknownName(FormulationsException, ValueError):
+    """A name that is not in its table.
+
+    Parameters
+    ----------
+    what : str
+        The kind of thing that was looked for, such as ``"backend"``.
+    name : object
+        The name that came.
+    valid : iterable of str
+        The names that exist; all of them are listed, and the closest one is suggested.
+    """
+
+    def __init__(self, what: str, name: object, valid: Iterable[str]) -> None:
+        names = list(valid)
+        closest = difflib.get_close_matches(str(name), names, n=1)
+        suggestion = f" Did you mean {closest[0]!r}?" if closest else ""
+        super().__init__(f"unknown {what} {name!r}; valid names are {', '.join(names)}.{suggestion}")
+
+
+class WrongDerivative(FormulationsException, ValueError):
+    """A slope or gradient that differs from the numerical derivative of its own function."""
+
+
+class Refused(FormulationsException, ValueError):
+    """A backend cannot serve this network, batch or cost."""
+
+
+class StalePlan(FormulationsException, ValueError):
+    """A plan was used with something that it was not prepared for."""
+
+
+class MissingExtra(FormulationsException, ImportError):
+    """An optional package is not installed."""

@@ -1,0 +1,202 @@
+"""The checks of what users hand in: X, Y, sample weights, counts.
+
+They live here alone, so that the same input gives the same message whatever the backend. Real numbers (bool,
+integer, float) become the network's dtype; nothing else is ever cast, and nothing is broadcast.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from formulations.activations import DTYPES
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.parameters import Array
+
+__all__ = [
+    "as_dtype",
+    "as_examples",
+    "as_real",
+    "check_finite",
+    "check_pair",
+    "example_shares",
+    "positive_integer",
+    "positive_number",
+]
+
+
+def as_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return one of the dtypes that a network can have.
+
+    Raises
+    ------
+    WrongType
+        For anything else: half precision, for instance, has no product of its own and would become float32.
+    """
+    try:
+        found: np.dtype[Any] | None = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found not in DTYPES:
+        raise WrongType(f"a network's dtype is float32, float64 or longdouble, got {dtype!r}; choose one of these.")
+    return found
+
+
+def as_real(data: Any, name: str, dtype: np.dtype[Any]) -> Array:
+    """Return ``data`` as an array of ``dtype``, without a copy where it is one already.
+
+    Raises
+    ------
+    WrongType
+        Where the data are complex, objects, strings or dates.
+    """
+    if type(data) is np.ndarray and data.dtype == dtype:
+        return data
+    try:
+        array = np.asarray(data)
+    except ValueError as caught:
+        raise WrongShape(f"{name} must be a rectangular array of numbers, got rows of unequal length.") from caught
+    if array.dtype.kind not in "biuf":
+        raise WrongType(
+            f"{name} must hold real numbers (bool, integer or float), got dtype {array.dtype}; "
+            f"convert it first, for instance with {name}.astype({dtype.name!r})."
+        )
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
+
+
+def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any]) -> Array:
+    """Return ``data`` as examples, one a row: shape (m, ``width``), m ≥ 1.
+
+    Raises
+    ------
+    WrongShape
+        Where the array has not two dimensions, not ``width`` columns, or no row.
+    WrongType
+        Where the data are not real numbers.
+    """
+    array = as_real(data, name, dtype)
+    if array.ndim != 2:
+        one = array.ndim == 1
+        remedy = f"for one example use {name}.reshape(1, -1), for one number an example {name}.reshape(-1, 1)"
+        raise WrongShape(
+            f"{name} must have shape (m, {width}), one example a row, got shape {array.shape}"
+            f"{'; ' + remedy if one else ''}."
+        )
+    if array.shape[1] != width:
+        layer = "n₁, the input layer" if name == "X" else "n_L, the output layer"
+        raise WrongShape(
+            f"{name} must have {width} columns ({layer}), got shape {array.shape}; "
+            f"one example is a row, so pass {name}.T if the examples are its columns."
+        )
+    if array.shape[0] == 0:
+        raise WrongShape(f"{name} must hold at least one example, got shape {array.shape}; pass a row or more.")
+    return array
+
+
+def check_pair(X: Array, Y: Array) -> None:
+    """Refuse X and Y with different numbers of examples."""
+    if X.shape[0] != Y.shape[0]:
+        raise WrongShape(
+            f"X and Y must hold the same number of examples, got {X.shape[0]} and {Y.shape[0]}; pair them row by row."
+        )
+
+
+def check_finite(array: Array, name: str) -> None:
+    """Refuse NaN and infinity, naming the first position.
+
+    Raises
+    ------
+    NotFinite
+        With the position of the first entry that is not a number.
+    """
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    position = tuple(int(i) for i in np.argwhere(~finite)[0])
+    where = ", ".join(map(str, position))
+    raise NotFinite(
+        f"{name} must be finite, got {array[position]} at {name}[{where}]; remove or replace it "
+        f"(numpy.isfinite({name}) finds them all)."
+    )
+
+
+def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | None:
+    """Return each example's share of the mean, w_x / Σw, shape (m, 1); None where all are 1/m.
+
+    Raises
+    ------
+    WrongShape
+        Where there is not one weight an example.
+    InvalidInput
+        Where a weight is negative, or all are zero.
+    NotFinite
+        Where a weight, or their sum, is not finite.
+    """
+    if sample_weight is None:
+        return None
+    weights = as_real(sample_weight, "sample_weight", dtype)
+    if weights.shape != (m,):
+        raise WrongShape(
+            f"sample_weight must have shape ({m},), one weight an example, got {weights.shape}; "
+            "pass sample_weight.ravel() if it is a column."
+        )
+    check_finite(weights, "sample_weight")
+    if (weights < 0).any():
+        position = int(np.argmax(weights < 0))
+        raise InvalidInput(
+            f"sample_weight must not be negative, got {weights[position]} at sample_weight[{position}]; "
+            "use 0 to leave an example out."
+        )
+    # Scaling by the largest first keeps the sum from overflowing.
+    largest = weights.max()
+    if largest == 0:
+        raise InvalidInput("sample_weight must not be zero everywhere; give at least one example a positive weight.")
+    scaled = weights / largest
+    shares: Array = (scaled / scaled.sum())[:, None]
+    return shares
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Return ``value`` as an integer of at least 1.
+
+    Raises
+    ------
+    WrongType
+        Where it is not an integer (a bool is none, and 10.0 is a float).
+    InvalidInput
+        Where it is below 1.
+    """
+    if isinstance(value, bool | np.bool_):
+        raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.") from None
+    if number < 1:
+        raise InvalidInput(f"{name} must be at least 1, got {number}; pass a positive integer such as 10.")
+    return number
+
+
+def positive_number(value: Any, name: str) -> float:
+    """Return ``value`` as a positive, finite float.
+
+    Raises
+    ------
+    WrongType
+        Where it is not a real number.
+    InvalidInput
+        Where it is not positive, or not finite.
+    """
+    if isinstance(value, bool | np.bool_ | str):
+        raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.") from None
+    if not (number > 0 and math.isfinite(number)):
+        raise InvalidInput(f"{name} must be positive and finite, got {number}; pass a number such as 0.5.")
+    return number

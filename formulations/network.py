@@ -1,0 +1,283 @@
+"""The network: layers of weights, biases and activations, and the forward pass through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from formulations.activations import Activation
+from formulations.costs import Cost, get_cost
+from formulations.exceptions import UnknownName, WrongShape
+from formulations.inputs import (
+    as_dtype,
+    as_examples,
+    as_real,
+    check_finite,
+    check_pair,
+    example_shares,
+    positive_integer,
+)
+from formulations.layers import chained_shapes, common_dtype, read_activations, read_weights, shape_of
+from formulations.parameters import Array, Layout, Parameters
+from formulations.tape import Tape
+
+__all__ = ["INITIALIZATIONS", "Network"]
+
+# Standard deviations of the weights and of the biases of a layer, from (n_{l−1}, n_l).
+INITIALIZATIONS: dict[str, Callable[[int, int], tuple[float, float]]] = {
+    # Nielsen, chapter 1: N(0, 1) for all.
+    "book": lambda _, __: (1.0, 1.0),
+    # Glorot & Bengio 2010, Equation (12), with the same variance for normal numbers.
+    "glorot": lambda fan_in, fan_out: (math.sqrt(2.0 / (fan_in + fan_out)), 0.0),
+    # He et al. 2015, Equation (10).
+    "he": lambda fan_in, _: (math.sqrt(2.0 / fan_in), 0.0),
+}
+
+
+class Network(Parameters):
+    """A feed-forward network: a^l = σ(w^l a^{l−1} + b^l), Equation (25).
+
+    Parameters
+    ----------
+    weights : sequence of array_like
+        ``weights[l-2]`` is w^l, shape (n_l, n_{l−1}): w^l_{jk} at ``[j, k]``, as in the book. Copied. A
+        ``scipy.sparse`` array stays sparse; all its stored entries, zeros included, are parameters.
+    biases : sequence of array_like
+        ``biases[l-2]`` is b^l, shape (n_l,). Copied.
+    activations : str, Activation, or a sequence of them
+        One for all layers, or one for each layer from the second on.
+    dtype : dtype, optional
+        float32, float64 or longdouble. By default that of the weights; integers become float64.
+
+    Raises
+    ------
+    WrongShape
+        Where the weights do not chain, or biases or activations do not fit them.
+    WrongType
+        Where arrays are not real, or not all of one dtype.
+    NotFinite
+        Where a weight or bias is NaN or infinite.
+    Refused
+        Where an activation cannot serve the dtype.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[2.0]], [[3.0]]], biases=[[0.0], [1.0]], activations="identity")
+    >>> net([[5.0]])
+    array([[31.]])
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[Any],
+        biases: Sequence[Any],
+        activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+        *,
+        dtype: Any = None,
+    ) -> None:
+        found = common_dtype([*weights, *biases]) if dtype is None else as_dtype(dtype)
+        if not len(weights) == len(biases) > 0:
+            raise WrongShape(
+                f"a network needs one weight matrix and one bias vector for each layer from the second on, "
+                f"got {len(weights)} and {len(biases)}; pass lists of the same length."
+            )
+        matrices, patterns = [], []
+        for i, matrix in enumerate(weights):
+            array, pattern = read_weights(matrix, f"weights[{i}]", found)
+            matrices.append(array)
+            patterns.append(pattern)
+        vectors = [as_real(bias, f"biases[{i}]", found) for i, bias in enumerate(biases)]
+        shapes = chained_shapes([shape_of(matrix) for matrix in weights], [vector.shape for vector in vectors])
+        layout = Layout(shapes, tuple(patterns))
+        super().__init__(layout, np.empty(layout.count, found))
+        for mine, given in zip(self.weights, matrices, strict=True):
+            (mine.data if issparse(mine) else mine)[...] = given
+        for mine, given in zip(self.biases, vectors, strict=True):
+            mine[...] = given
+        self._activations = read_activations(activations, layout, found)
+        for i in range(len(shapes)):
+            check_finite(matrices[i], f"weights[{i}]" + ("" if patterns[i] is None else ".data"))
+            check_finite(vectors[i], f"biases[{i}]")
+
+    @classmethod
+    def random(
+        cls,
+        sizes: Sequence[int],
+        activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+        *,
+        seed: int | np.random.Generator | None = None,
+        dtype: Any = "float64",
+        init: str = "book",
+    ) -> Network:
+        """Make a network with random weights.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            n₁, …, n_L: neurons of each layer, the input first.
+        activations : str, Activation, or a sequence of them
+            One for all layers, or one for each layer from the second on.
+        seed : int or Generator, optional
+            The same seed gives the same network; another dtype gives the same numbers, rounded.
+        dtype : dtype
+            float32, float64 or longdouble.
+        init : {"book", "glorot", "he"}
+            Normal weights with standard deviation 1 (and such biases), as in Nielsen's chapter 1; with
+            √(2/(n_{l−1} + n_l)) after Glorot and Bengio (2010); or √(2/n_{l−1}) after He et al. (2015).
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        WrongShape
+            Where there are fewer than two layers.
+        InvalidInput
+            Where a size is not a positive integer.
+        UnknownName
+            Where no initialisation has this name.
+
+        Examples
+        --------
+        >>> Network.random([784, 30, 10], seed=0)
+        <Network 784-30-10, sigmoid, float64, 23860 parameters>
+        """
+        if isinstance(sizes, str | int) or len(sizes) < 2:
+            raise WrongShape(f"sizes must name at least two layers, such as [784, 30, 10], got {sizes!r}.")
+        widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
+        if init not in INITIALIZATIONS:
+            raise UnknownName("initialisation", init, INITIALIZATIONS)
+        generator = np.random.default_rng(seed)
+        found = as_dtype(dtype)
+        weights, biases = [], []
+        for fan_in, fan_out in pairwise(widths):
+            weight_scale, bias_scale = INITIALIZATIONS[init](fan_in, fan_out)
+            weights.append((weight_scale * generator.standard_normal((fan_out, fan_in))).astype(found))
+            biases.append((bias_scale * generator.standard_normal(fan_out)).astype(found))
+        return cls(weights, biases, activations)
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activation of each layer from the second on."""
+        return self._activations
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons of each layer, n₁ to n_L."""
+        return self.layout.sizes
+
+    def propagate(self, tape: Tape, *, slopes: bool = True) -> None:
+        """Fill a loaded tape: z^l, a^l and σ′(z^l) of every layer by Equation (25), then C and ∇_aC.
+
+        Parameters
+        ----------
+        tape : Tape
+            A tape of this network's layout, loaded with examples.
+        slopes : bool
+            False leaves the slopes out, for those who only ask for the cost.
+        """
+        for i, activation in enumerate(self._activations):
+            z = self._weigh(tape, i)
+            activation.evaluate(z, tape.activations[i + 1], tape.slopes[i] if slopes else None)
+        tape.evaluate_cost(gradient=slopes)
+        tape.forward_passes += 1
+
+    def _weigh(self, tape: Tape, i: int) -> Array:
+        weights, z = self.weights[i], tape.weighted_inputs[i]
+        if issparse(weights):
+            z[...] = tape.activations[i] @ weights.T
+        else:
+            np.matmul(tape.activations[i], weights.T, out=z)
+        z += self.biases[i]
+        return z
+
+    def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:
+        """Run one forward pass and return its tape.
+
+        Parameters
+        ----------
+        X : array_like of shape (m, n₁)
+            One example a row.
+        Y : array_like of shape (m, n_L), optional
+            The targets; with them the tape also holds C and ∇_aC.
+        cost : str or Cost
+            The cost, where there are targets.
+        sample_weight : array_like of shape (m,), optional
+            Weights of the examples in the mean, as in scikit-learn.
+
+        Returns
+        -------
+        Tape
+            ``tape.weighted_inputs``, ``tape.activations``, ``tape.slopes``, ``tape.output``, ``tape.cost_value``.
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            Where the data cannot be used; the message names what came and the remedy.
+        """
+        X, Y, shares, cost = self.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+        tape = Tape(self, cost if Y is not None else None, len(X))
+        tape.load(X, Y, shares)
+        self.propagate(tape)
+        return tape
+
+    def check_examples(
+        self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None
+    ) -> tuple[Array, Any, Array | None, Cost]:
+        """Return examples as arrays of this network's dtype, every check made; see :meth:`forward`."""
+        cost = get_cost(cost)
+        X = as_examples(X, "X", self.sizes[0], self.dtype)
+        if Y is not None:
+            Y = as_examples(Y, "Y", self.sizes[-1], self.dtype)
+            check_pair(X, Y)
+            check_finite(Y, "Y")
+            cost.check_targets(Y)
+        check_finite(X, "X")
+        return X, Y, example_shares(sample_weight, len(X), self.dtype), cost
+
+    def __call__(self, X: Any) -> Array:
+        """Return the outputs a^L, shape (m, n_L), for inputs of shape (m, n₁)."""
+        return self.forward(X).output
+
+    def copy(self) -> Network:
+        """Return the same network with parameters of its own."""
+        return self.astype(self.dtype)
+
+    def astype(self, dtype: Any) -> Network:
+        """Return a copy with its parameters in another dtype.
+
+        Raises
+        ------
+        Refused
+            Where an activation cannot serve that dtype.
+        """
+        return self.with_vector(self.vector.astype(as_dtype(dtype)))
+
+    def with_vector(self, vector: Array) -> Network:
+        """Return a network of this layout and these activations whose parameters are ``vector``, not copied."""
+        other = Network.__new__(Network)
+        Parameters.__init__(other, self.layout, vector)
+        other._activations = read_activations(self._activations, self.layout, vector.dtype)
+        return other
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        # Rebuilt from the arrays, so that a copy's views belong to the copy's own vector.
+        return partial(Network, list(self.weights), list(self.biases), self._activations), ()
+
+    def __repr__(self) -> str:
+        names = [activation.name for activation in self._activations]
+        shown = names[0] if len(set(names)) == 1 else ", ".join(names)
+        sizes = "-".join(map(str, self.sizes))
+        return f"<Network {sizes}, {shown}, {self.dtype}, {self.layout.count} parameters>"

@@ -1,0 +1,82 @@
+"""One example at a time: any backend, run for m = 1 and averaged.
+
+This is the loop over training examples in which the chapter first states the algorithm. It has a forward pass of
+its own for every example, and so is not judged on the tape of the whole mini-batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from formulations.contract import Backend, Prediction, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Gradient
+from formulations.tape import Tape
+
+__all__ = ["OneAtATime"]
+
+
+class OneAtATime(Backend):
+    """A backend applied to each example alone; the (weighted) mean of its gradients is returned.
+
+    Parameters
+    ----------
+    backend : Backend
+        The formulation that computes each example's gradient.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.name = backend.name  # type: ignore[misc] # the flag is the wrapped backend's
+        self.summary = f"{backend.summary}, one example at a time"  # type: ignore[misc]
+        self.equations = backend.equations  # type: ignore[misc]
+        self.tier = Tier.FORWARD if backend.tier is not Tier.PERTURBATION else backend.tier  # type: ignore[misc]
+        self.variant_of = backend.variant_of  # type: ignore[misc]
+
+    @property
+    def label(self) -> str:
+        """The wrapped backend's flag with ``batch=example`` added."""
+        inner = self.backend.label
+        return f"{inner}{',' if ':' in inner else ':'}batch=example"
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:
+        """Return the wrapped backend's reason."""
+        return self.backend.why_not(network, cost)
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict m gradients of one example each."""
+        single = self.backend.predict(network, 1)
+        return Prediction(
+            multiplications=m * (single.multiplications + network.layout.count),
+            bytes=single.bytes + network.vector.nbytes,
+            forward_passes=m * single.forward_passes,
+            calls=m * single.calls,
+        )
+
+    def prepare(self, tape: Tape) -> tuple[Tape, Gradient]:
+        """Return a tape and a gradient for one example."""
+        single = Tape(tape.network, tape.cost, 1)
+        single.workspace = self.backend.prepare(single)
+        return single, Gradient(tape.network.layout, tape.network.vector.copy())
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the mean of the examples' gradients, and each example's δ in its row."""
+        single, alone = tape.workspace
+        passes = single.forward_passes
+        gradient.vector[...] = 0
+        targets: Any = tape.Y
+        cost: Any = tape.network.dtype.type(0)
+        for x in range(tape.m):
+            rows = slice(x, x + 1)
+            single.load(tape.X[rows], targets[rows])
+            self.backend.gradient(single, alone)
+            share = tape.share(x)
+            alone.vector[...] *= share
+            gradient.vector[...] += alone.vector
+            cost += share * alone.cost
+            for delta, mine in zip(tape.errors, alone.errors or (), strict=False):
+                delta[rows] = share * mine
+        gradient.errors = None if alone.errors is None else tuple(tape.errors)
+        gradient.cost = cost
+        tape.forward_passes += single.forward_passes - passes

@@ -1,0 +1,271 @@
+"""Parameters and gradients: one flat vector, seen layer by layer.
+
+Weights, biases and their gradients live in the same vector space, so they are the same kind of object: one
+contiguous ``vector`` in the order w², b², w³, b³, …, with a view into it for each layer. A step of gradient
+descent is one operation on the vector, and an optimiser gets it without a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from formulations.exceptions import InvalidInput, WrongShape
+
+__all__ = ["Array", "Gradient", "Layout", "Parameters", "Pattern", "Views"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Where a sparse weight matrix has entries, in compressed sparse rows.
+
+    A stored zero is a parameter like every other, so a pattern never loses one.
+    """
+
+    indices: Array
+    indptr: Array
+
+    def __eq__(self, other: object) -> bool:
+        """Two patterns are equal when they store the same places."""
+        return (
+            isinstance(other, Pattern)
+            and np.array_equal(self.indptr, other.indptr)
+            and np.array_equal(self.indices, other.indices)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.indices.tobytes(), self.indptr.tobytes()))
+
+    @cached_property
+    def rows(self) -> Array:
+        """Row of each stored entry, shape (entries,)."""
+        return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the flat vector is divided among the layers.
+
+    Parameters
+    ----------
+    shapes : tuple of (int, int)
+        The shape (n_l, n_{l−1}) of each weight matrix, for l = 2, …, L.
+    patterns : tuple of Pattern or None
+        One for each layer: None where the matrix is dense.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+    patterns: tuple[Pattern | None, ...]
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons of each layer, from the input n₁ to the output n_L."""
+        return (self.shapes[0][1], *(rows for rows, _ in self.shapes))
+
+    @cached_property
+    def slices(self) -> tuple[tuple[slice, slice], ...]:
+        """Where each layer's weights and biases lie in the vector."""
+        parts, start = [], 0
+        for (rows, columns), pattern in zip(self.shapes, self.patterns, strict=True):
+            middle = start + (rows * columns if pattern is None else pattern.indices.size)
+            parts.append((slice(start, middle), slice(middle, middle + rows)))
+            start = middle + rows
+        return tuple(parts)
+
+    @cached_property
+    def count(self) -> int:
+        """Length of the vector: weights and biases of all layers."""
+        return int(self.slices[-1][1].stop)
+
+    @cached_property
+    def weight_count(self) -> int:
+        """P, the number of weights that are parameters (stored ones, where a matrix is sparse)."""
+        return sum(weights.stop - weights.start for weights, _ in self.slices)
+
+    @property
+    def neuron_count(self) -> int:
+        """N, the number of neurons from layer 2 on, which is the number of biases."""
+        return sum(self.sizes[1:])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether any weight matrix is sparse."""
+        return any(pattern is not None for pattern in self.patterns)
+
+    def locate(self, position: int) -> str:
+        """Name the parameter at a place of the vector, such as ``weights[0][2, 5]``."""
+        for i, (weights, biases) in enumerate(self.slices):
+            if position < weights.stop:
+                entry, pattern = position - weights.start, self.patterns[i]
+                columns = self.shapes[i][1]
+                j, k = divmod(entry, columns) if pattern is None else (pattern.rows[entry], pattern.indices[entry])
+                return f"weights[{i}][{j}, {k}]"
+            if position < biases.stop:
+                return f"biases[{i}][{position - biases.start}]"
+        raise InvalidInput(f"a vector of {self.count} parameters has no place {position}.")
+
+
+class Views(tuple[Any, ...]):
+    """A layer's view each; what they show can be changed, the views themselves cannot be replaced."""
+
+    __slots__ = ()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        # `weights[0] -= step` changes the view in place and then hands the same object back to us.
+        if value is not self[index]:
+            _refuse_rebinding()
+
+
+def _refuse_rebinding() -> NoReturn:
+    raise InvalidInput(
+        "a layer's array is a view into the flat vector and cannot be replaced by another array; "
+        "change its entries instead: network.weights[i][...] = new_values."
+    )
+
+
+class Parameters:
+    """A flat vector and the views of it that belong to the layers.
+
+    Parameters
+    ----------
+    layout : Layout
+        How the vector is divided.
+    vector : ndarray of shape (layout.count,)
+        Taken as it is, without a copy.
+
+    Attributes
+    ----------
+    vector : ndarray of shape (P + N,)
+        w², b², w³, b³, … in one contiguous array.
+    weights, biases : tuple of arrays
+        ``weights[l-2]`` of shape (n_l, n_{l−1}) and ``biases[l-2]`` of shape (n_l,), views into ``vector``. A
+        sparse weight is a ``csr_array`` whose ``data`` is such a view.
+    """
+
+    def __init__(self, layout: Layout, vector: Array) -> None:
+        if vector.shape != (layout.count,) or not vector.flags.c_contiguous:
+            raise WrongShape(
+                f"the vector must be contiguous with {layout.count} entries, one for each parameter, "
+                f"got shape {vector.shape}; pass numpy.ascontiguousarray(vector).ravel() of the right length."
+            )
+        self._layout = layout
+        self._vector = vector
+        weights = []
+        for (part, _), shape, pattern in zip(layout.slices, layout.shapes, layout.patterns, strict=True):
+            weights.append(
+                vector[part].reshape(shape) if pattern is None else _sparse_view(vector[part], pattern, shape)
+            )
+        self._weights = Views(weights)
+        self._biases = Views(vector[part] for _, part in layout.slices)
+
+    @property
+    def layout(self) -> Layout:
+        """How the vector is divided among the layers."""
+        return self._layout
+
+    @property
+    def vector(self) -> Array:
+        """All parameters as one array, shape (P + N,)."""
+        return self._vector
+
+    @vector.setter
+    def vector(self, value: Array) -> None:
+        # `network.vector -= step` ends here with the array that is already ours.
+        if value is not self._vector:
+            raise InvalidInput("the vector cannot be replaced; change its entries: network.vector[...] = new_values.")
+
+    @property
+    def weights(self) -> Views:
+        """Each layer's weights, shape (n_l, n_{l−1}), as views into the vector."""
+        return self._weights
+
+    @weights.setter
+    def weights(self, _: object) -> None:
+        _refuse_rebinding()
+
+    @property
+    def biases(self) -> Views:
+        """Each layer's biases, shape (n_l,), as views into the vector."""
+        return self._biases
+
+    @biases.setter
+    def biases(self, _: object) -> None:
+        _refuse_rebinding()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The one dtype of all parameters."""
+        return self._vector.dtype
+
+
+def _sparse_view(data: Array, pattern: Pattern, shape: tuple[int, int]) -> Any:
+    matrix = csr_array((data, pattern.indices, pattern.indptr), shape=shape)
+    # The constructor copies a view that is smaller than half of its base.
+    matrix.data = data
+    return matrix
+
+
+class Gradient(Parameters):
+    """The gradient of a cost: ∂C/∂w and ∂C/∂b as one vector, with what else the backward pass found.
+
+    Attributes
+    ----------
+    vector, weights, biases
+        As in :class:`Parameters`: ``weights[l-2]`` is ∂C/∂w^l, ``biases[l-2]`` is ∂C/∂b^l.
+    errors : tuple of ndarray, or None
+        ``errors[l-2]`` is δ^l = ∂C/∂z^l, shape (m, n_l); None where the backend does not go through δ.
+    cost : float
+        C, the (weighted) mean of the examples' costs, of the same cost as the gradient.
+    backend : str
+        The backend that computed it, with the options that it was given.
+    forward_passes : int
+        Forward passes through the network that it took.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        vector: Array,
+        *,
+        errors: Sequence[Array] | None = None,
+        cost: Any = None,
+        backend: str = "",
+        forward_passes: int = 0,
+    ) -> None:
+        super().__init__(layout, vector)
+        self.errors = None if errors is None else tuple(errors)
+        self.cost = cost
+        self.backend = backend
+        self.forward_passes = forward_passes
+
+    def copy(self) -> Gradient:
+        """Return the same gradient in memory of its own."""
+        return Gradient(
+            self.layout,
+            self.vector.copy(),
+            errors=None if self.errors is None else [delta.copy() for delta in self.errors],
+            cost=self.cost,
+            backend=self.backend,
+            forward_passes=self.forward_passes,
+        )
+
+    def __reduce__(self) -> Any:
+        # Rebuilt from the vector, so that a copy's views belong to the copy.
+        fields = {
+            "errors": self.errors,
+            "cost": self.cost,
+            "backend": self.backend,
+            "forward_passes": self.forward_passes,
+        }
+        return partial(Gradient, self.layout, self.vector, **fields), ()
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.layout.sizes))
+        return f"<Gradient of {sizes} by {self.backend}, cost {self.cost:.6g}, {self.dtype}>"

@@ -1,0 +1,134 @@
+"""The plan: a backend prepared for one network shape, dtype and cost, and up to so many examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.contract import Backend
+from formulations.costs import Cost
+from formulations.exceptions import StalePlan
+from formulations.inputs import as_examples, check_pair, example_shares
+from formulations.network import Network
+from formulations.parameters import Gradient
+from formulations.tape import Tape
+
+__all__ = ["Plan"]
+
+
+class Plan:
+    """Buffers, patterns and index arrays made once, for gradients over mini-batches of one network.
+
+    Made by :func:`formulations.prepare`. Calling it returns a :class:`~formulations.Gradient` in the plan's own
+    memory, which the next call overwrites: ``.copy()`` keeps one. A plan belongs to one thread.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are read live at each call, so a plan stays valid while the network learns.
+    batch_size : int
+        The most examples that a call may bring; fewer run in the same memory.
+    cost : Cost
+        The cost whose gradient is computed.
+    backend : Backend
+        The formulation that computes it.
+    """
+
+    def __init__(self, network: Network, batch_size: int, cost: Cost, backend: Backend) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        self.cost = cost
+        self.backend = backend
+        self._vector = np.empty(network.layout.count, network.dtype)
+        self._whole = self._ready(Tape(network, cost, batch_size))
+        # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
+        self._part = self._whole
+
+    @property
+    def tape(self) -> Tape:
+        """The tape of a whole batch, as the last call over ``batch_size`` examples left it."""
+        return self._whole[0]
+
+    def __call__(self, X: Any, Y: Any, sample_weight: Any = None, *, network: Network | None = None) -> Gradient:
+        """Compute the gradient over a mini-batch of at most ``batch_size`` examples.
+
+        Shapes and dtypes are checked; that all entries are finite is not, for speed.
+
+        Parameters
+        ----------
+        X : array_like of shape (m, n₁)
+            One example a row.
+        Y : array_like of shape (m, n_L)
+            The targets.
+        sample_weight : array_like of shape (m,), optional
+            Weights of the examples in the mean.
+        network : Network, optional
+            Another network of the same layout, activations and dtype to read the parameters from, from now on.
+
+        Returns
+        -------
+        Gradient
+            In memory of the plan.
+
+        Raises
+        ------
+        WrongShape, WrongType
+            Where the data do not fit the network.
+        StalePlan
+            Where the batch is larger than the plan, or another network does not fit it.
+        """
+        if network is not None and network is not self.network:
+            self._adopt(network)
+        sizes, dtype = self.network.layout.sizes, self.network.dtype
+        X = as_examples(X, "X", sizes[0], dtype)
+        Y = as_examples(Y, "Y", sizes[-1], dtype)
+        check_pair(X, Y)
+        tape, gradient = self._for(len(X))
+        tape.load(X, Y, example_shares(sample_weight, len(X), dtype))
+        before = tape.forward_passes
+        self.backend.gradient(tape, gradient)
+        gradient.forward_passes = tape.forward_passes - before
+        return gradient
+
+    def _for(self, m: int) -> tuple[Tape, Gradient]:
+        if m == self.batch_size:
+            return self._whole
+        if m > self.batch_size:
+            raise StalePlan(_difference([("batch_size", f"at most {self.batch_size}", m, False)]))
+        if self._part[0].m != m:
+            self._part = self._ready(self._whole[0].first(m))
+        return self._part
+
+    def _ready(self, tape: Tape) -> tuple[Tape, Gradient]:
+        tape.workspace = self.backend.prepare(tape)
+        return tape, Gradient(tape.network.layout, self._vector, backend=self.backend.label)
+
+    def _adopt(self, network: Network) -> None:
+        mine = self.network
+        fields = [
+            ("sizes", mine.sizes, network.sizes, mine.sizes == network.sizes),
+            ("pattern", "as prepared", "another", mine.layout.patterns == network.layout.patterns),
+            (
+                "activations",
+                [activation.name for activation in mine.activations],
+                [activation.name for activation in network.activations],
+                mine.activations == network.activations,
+            ),
+            ("dtype", mine.dtype, network.dtype, mine.dtype == network.dtype),
+        ]
+        if not all(same for *_, same in fields):
+            raise StalePlan(_difference(fields))
+        self.network = network
+        self._whole = self._part = self._ready(Tape(network, self.cost, self.batch_size))
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.backend.label} for {self.network!r}, {self.cost.name} cost, batch_size {self.batch_size}>"
+
+
+def _difference(fields: list[tuple[str, Any, Any, bool]]) -> str:
+    marks = [
+        f"{name} ✓ {expected}" if same else f"{name} ✗ prepared for {expected}, got {came}"
+        for name, expected, came, same in fields
+    ]
+    return f"this plan was not prepared for that: {'; '.join(marks)}; prepare another with formulations.prepare."

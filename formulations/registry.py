@@ -1,0 +1,192 @@
+"""The registry: backends by name, their options, and the flag that chooses one."""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
+from importlib.metadata import entry_points
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from formulations.backends import BUILT_IN
+from formulations.contract import Backend
+from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.one_at_a_time import OneAtATime
+
+__all__ = ["DEFAULT", "VARIABLE", "BackendLike", "get_backend", "list_backends", "register", "use_backend"]
+
+BackendLike: TypeAlias = str | Backend | None
+
+DEFAULT = "hadamard"
+VARIABLE = "FORMULATIONS_BACKEND"
+ENTRY_POINTS = "formulations.backends"
+BATCH = ("whole", "example")
+
+_registered: dict[str, type[Backend] | Backend] = {backend.name: backend for backend in BUILT_IN}
+_chosen: ContextVar[str | Backend | None] = ContextVar("formulations_backend", default=None)
+
+
+def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
+    """Add a backend, so that its name works wherever a backend is named.
+
+    Parameters
+    ----------
+    backend : Backend subclass, or an instance of one
+        A class takes its options by the flag; usable as a decorator.
+
+    Returns
+    -------
+    Backend subclass, or an instance of one
+        What came.
+
+    Raises
+    ------
+    InvalidInput
+        Where the name is taken or is not a plain word.
+    WrongType
+        Where it is not a backend.
+    """
+    is_class = isinstance(backend, type) and issubclass(backend, Backend)
+    if not (is_class or isinstance(backend, Backend)):
+        raise WrongType(f"a backend derives from formulations.Backend, got {backend!r}; subclass it.")
+    for attribute in ("name", "summary", "equations", "tier"):
+        if not hasattr(backend, attribute):
+            raise InvalidInput(
+                f"backend {backend!r} must declare {attribute}; see formulations.Backend for what it means."
+            )
+    name = backend.name
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise InvalidInput(f"a backend's name must be a plain word such as 'my_backend', got {name!r}.")
+    if name in _table():
+        raise InvalidInput(f"a backend named {name!r} is registered already; choose another name.")
+    _registered[name] = backend
+    return backend
+
+
+def list_backends() -> list[str]:
+    """Return the names of all backends: those of this library first, then those that were added."""
+    return list(_table())
+
+
+def get_backend(backend: BackendLike = None) -> Backend:
+    """Return a backend by its flag.
+
+    Parameters
+    ----------
+    backend : str, Backend or None
+        A name, with options after a colon as in ``"sigma:matrix=dense"`` or ``"hadamard:batch=example"`` (one
+        example at a time, for any backend). A backend is returned as it is. None stands for the one chosen by
+        :func:`use_backend`, else by the variable FORMULATIONS_BACKEND, else ``"hadamard"``.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    UnknownName
+        Where no backend, or no option of it, has this name; lists those that there are.
+    InvalidInput
+        Where an option's value does not fit.
+
+    Examples
+    --------
+    >>> get_backend("finite_difference:scheme=forward")
+    <backend finite_difference:scheme=forward>
+    """
+    if backend is None:
+        backend = _chosen.get() or os.environ.get(VARIABLE) or DEFAULT
+    if isinstance(backend, Backend):
+        return backend
+    if not isinstance(backend, str):
+        raise WrongType(f"a backend is chosen by a name or an object, got {backend!r}; try {DEFAULT!r}.")
+    name, _, given = backend.partition(":")
+    table = _table()
+    if name not in table:
+        raise UnknownName("backend", name, table)
+    options = _read_options(name, given)
+    batch = options.pop("batch", "whole")
+    if batch not in BATCH:
+        raise InvalidInput(f"option batch of backend {name!r} must be one of {', '.join(BATCH)}, got {batch!r}.")
+    found = table[name]
+    if isinstance(found, type):
+        made = found(**_converted(found, options))
+    elif options:
+        raise UnknownName(f"option of backend {name!r}", next(iter(options)), ["batch"])
+    else:
+        made = found
+    return OneAtATime(made) if batch == "example" else made
+
+
+@contextmanager
+def use_backend(backend: str | Backend) -> Iterator[Backend]:
+    """Choose the backend of every call inside a ``with`` block that names none itself.
+
+    The choice belongs to the current thread or task, and nests.
+
+    Parameters
+    ----------
+    backend : str or Backend
+        As in :func:`get_backend`.
+
+    Yields
+    ------
+    Backend
+        The chosen backend.
+    """
+    found = get_backend(backend)
+    token = _chosen.set(found)
+    try:
+        yield found
+    finally:
+        _chosen.reset(token)
+
+
+def _table() -> Mapping[str, type[Backend] | Backend]:
+    """Return all backends by name; those of other packages are loaded when they are first asked for."""
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name not in _registered:
+            _registered[point.name] = point.load()
+    return _registered
+
+
+def _read_options(name: str, given: str) -> dict[str, str]:
+    options = {}
+    for item in filter(None, given.split(",")):
+        key, equals, value = item.partition("=")
+        if not (equals and value):
+            raise InvalidInput(
+                f"backend {name!r}: an option is written key=value, got {item!r}; for instance batch=example."
+            )
+        options[key.strip()] = value.strip()
+    return options
+
+
+def _converted(backend: type[Backend], options: Mapping[str, str]) -> dict[str, Any]:
+    """Convert options from text by the types of the backend's fields."""
+    hints = get_type_hints(backend)
+    known: list[str] = [f.name for f in fields(backend)] if is_dataclass(backend) else []
+    converted = {}
+    for key, text in options.items():
+        if key not in known:
+            raise UnknownName(f"option of backend {backend.name!r}", key, [*known, "batch"])
+        converted[key] = _convert(backend.name, key, text, hints[key])
+    return converted
+
+
+def _convert(name: str, key: str, text: str, hint: Any) -> Any:
+    if get_origin(hint) is Literal:
+        if text not in get_args(hint):
+            valid = ", ".join(get_args(hint))
+            raise InvalidInput(f"option {key} of backend {name!r} must be one of {valid}, got {text!r}.")
+        return text
+    for kind in get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,):
+        if kind in (int, float, str):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    raise InvalidInput(f"option {key} of backend {name!r} cannot be read from {text!r}; a number was expected.")

@@ -1,0 +1,206 @@
+"""The tape: what one forward pass leaves behind, and the verbs in which a backward pass is written.
+
+Every backward formulation reads the same tape, so a disagreement between two of them can only come from the
+backward algebra. The tape is at the same time the workspace: nothing is allocated when it is filled again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+from scipy.sparse import issparse
+
+from formulations.activations import Activation
+from formulations.costs import Cost
+from formulations.parameters import Array, Gradient, Layout, Pattern
+
+__all__ = ["Layered", "Tape"]
+
+
+class Layered(Protocol):
+    """What the tape, and whoever reads it, asks of a network."""
+
+    @property
+    def layout(self) -> Layout:
+        """How the parameters are divided among the layers."""
+
+    @property
+    def vector(self) -> Array:
+        """All parameters."""
+
+    @property
+    def weights(self) -> tuple[Any, ...]:
+        """w^l at ``weights[l-2]``."""
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """b^l at ``biases[l-2]``."""
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activation of each layer from the second on."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of parameters, tape and gradient."""
+
+    def copy(self) -> Self:
+        """Return the same network with parameters of its own."""
+
+    def propagate(self, tape: Tape, *, slopes: bool = True) -> None:
+        """Fill the tape by one forward pass, Equation (25)."""
+
+
+class Tape:
+    """Weighted inputs, activations, slopes and cost gradient of one forward pass over a mini-batch.
+
+    Parameters
+    ----------
+    network : Network
+        The network whose layers it records; its parameters are read live, at each pass.
+    cost : Cost or None
+        The cost of the outputs; None for a forward pass without targets.
+    m : int
+        Examples in the mini-batch.
+
+    Attributes
+    ----------
+    X, Y : ndarray of shape (m, n₁) and (m, n_L)
+        The examples, one a row.
+    shares : ndarray of shape (m, 1), or None
+        Each example's share of the mean cost; None where each has 1/m.
+    weighted_inputs : list of ndarray
+        ``weighted_inputs[l-2]`` is z^l, shape (m, n_l).
+    activations : list of ndarray
+        ``activations[l-1]`` is a^l, shape (m, n_l); ``activations[0]`` is X.
+    slopes : list of ndarray
+        ``slopes[l-2]`` is σ′(z^l), shape (m, n_l).
+    cost_gradient : ndarray of shape (m, n_L)
+        ∇_aC of the mean cost: the division by m is done. Untouched where cost and activation have a fused form.
+    errors : list of ndarray
+        Room for δ^l at ``errors[l-2]``, shape (m, n_l).
+    cost_value : scalar
+        C, the (weighted) mean of the examples' costs.
+    workspace : Any
+        What the backend prepared for this tape.
+    forward_passes : int
+        How many forward passes have been written here.
+    """
+
+    def __init__(self, network: Layered, cost: Cost | None, m: int, *, rows_of: Tape | None = None) -> None:
+        self.network = network
+        self.cost = cost
+        self.m = m
+        self.fused = None if cost is None else cost.fused(network.activations[-1])
+        self.workspace: Any = None
+        self.forward_passes = 0
+        self.cost_value: Any = None
+        self.shares: Array | None = None
+        self.Y: Array | None = None
+
+        def room(name: str) -> list[Array]:
+            if rows_of is not None:
+                return [array[:m] for array in getattr(rows_of, name)]
+            return [np.empty((m, n), network.dtype) for n in network.layout.sizes[1:]]
+
+        self.weighted_inputs = room("weighted_inputs")
+        self.slopes = room("slopes")
+        self.errors = room("errors")
+        self.activations: list[Array] = [np.empty((0, 0), network.dtype), *room("_outputs")]
+        self.cost_gradient: Array = (
+            np.empty((m, network.layout.sizes[-1]), network.dtype) if rows_of is None else rows_of.cost_gradient[:m]
+        )
+
+    @property
+    def _outputs(self) -> list[Array]:
+        return self.activations[1:]
+
+    @property
+    def X(self) -> Array:
+        """The inputs a¹, shape (m, n₁)."""
+        return self.activations[0]
+
+    @property
+    def output(self) -> Array:
+        """The outputs a^L, shape (m, n_L)."""
+        return self.activations[-1]
+
+    @property
+    def hidden_layers(self) -> range:
+        """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
+        return range(len(self.slopes), 1, -1)
+
+    def first(self, m: int) -> Tape:
+        """Return a tape for fewer examples, in the first rows of this one's memory."""
+        return Tape(self.network, self.cost, m, rows_of=self)
+
+    def share(self, x: int) -> Any:
+        """Return the share of example x in the mean cost."""
+        return self.network.dtype.type(1) / self.m if self.shares is None else self.shares[x, 0]
+
+    def load(self, X: Array, Y: Array | None, shares: Array | None = None) -> None:
+        """Put a mini-batch on the tape; the arrays are kept, not copied, and never written to."""
+        self.activations[0] = X
+        self.Y = Y
+        self.shares = shares
+
+    def evaluate_cost(self, *, gradient: bool = True) -> None:
+        """Compute C and, if asked for and where there is no fused form, ∇_aC from the outputs."""
+        if self.cost is None or self.Y is None:
+            return
+        if self.fused is not None:
+            values = self.fused.value(self.weighted_inputs[-1], self.Y)
+        else:
+            values = self.cost.evaluate(self.output, self.Y, self.cost_gradient if gradient else None)
+            if gradient:
+                self._average(self.cost_gradient)
+        self.cost_value = values.mean() if self.shares is None else values @ self.shares[:, 0]
+
+    def fused_output_error(self) -> Array | None:
+        """Return δ^L where cost and output activation have a fused form, else None.
+
+        A cost's fused form has no σ′ and therefore no 0·∞ where the output neuron saturates.
+        """
+        if self.fused is None:
+            return None
+        delta = self.errors[-1]
+        self.fused.error(self.output, self.Y, delta)
+        self._average(delta)
+        return delta
+
+    def pull_back(self, l: int, delta: Array) -> Array:
+        """Return (w^{l+1})ᵀ δ^{l+1}, shape (m, n_l), in the room of δ^l."""
+        weights, out = self.network.weights[l - 1], self.errors[l - 2]
+        if issparse(weights):
+            out[...] = delta @ weights
+        else:
+            np.matmul(delta, weights, out=out)
+        return out
+
+    def collect(self, errors: Sequence[Array], gradient: Gradient) -> None:
+        """Write ∂C/∂b^l = δ^l (BP3) and ∂C/∂w^l_{jk} = a^{l−1}_k δ^l_j (BP4), summed over the mini-batch."""
+        parts = zip(errors, self.activations, gradient.weights, gradient.biases, self._patterns, strict=False)
+        for delta, a, weights, biases, pattern in parts:
+            np.add.reduce(delta, axis=0, out=biases)
+            if pattern is None:
+                np.matmul(delta.T, a, out=weights)
+            else:
+                _outer_on_pattern(delta, a, pattern, weights.data)
+
+    @property
+    def _patterns(self) -> tuple[Pattern | None, ...]:
+        return self.network.layout.patterns
+
+    def _average(self, rows: Array) -> None:
+        rows *= self.network.dtype.type(1) / self.m if self.shares is None else self.shares
+
+
+def _outer_on_pattern(delta: Array, a: Array, pattern: Pattern, out: Array) -> None:
+    """Sum a_k δ_j over the examples at the stored entries alone, a block of entries at a time."""
+    # About 2¹⁸ gathered numbers fit the cache and keep the memory independent of the number of entries.
+    block = max(1, 2**18 // max(1, len(delta)))
+    for start in range(0, out.size, block):
+        part = slice(start, start + block)
+        np.einsum("me,me->e", delta[:, pattern.rows[part]], a[:, pattern.indices[part]], out=out[part])
