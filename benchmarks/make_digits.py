@@ -24,13 +24,8 @@ def source_arrays() -> dict[str, NDArray[np.uint8]]:
 
     source = load_digits()
     arrays = {"images": source.data.astype(np.uint8), "labels": source.target.astype(np.uint8)}
-    if any(
-        not np.array_equal(arrays[new], source[old])
-        for new, old in (("images", "data"), ("labels", "target"))
-    ):
-        raise ValueError(
-            "expected whole numbers from 0 to 255, got others; look at what changed in the source."
-        )
+    if any(not np.array_equal(arrays[new], source[old]) for new, old in (("images", "data"), ("labels", "target"))):
+        raise ValueError("expected whole numbers from 0 to 255, got others; look at what changed in the source.")
     return arrays
 
 

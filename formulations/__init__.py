@@ -14,12 +14,15 @@ from importlib.metadata import version
 
 from formulations.activations import Activation, PerNeuron, activation
 from formulations.api import gradient, prepare, which
+from formulations.compare import Comparison, compare
 from formulations.contract import Backend, Prediction, Tier
 from formulations.costs import Cost, cost
+from formulations.digits import load as load_digits
 from formulations.network import Network
 from formulations.parameters import Gradient
 from formulations.plan import Plan
 from formulations.registry import get_backend, list_backends, register, use_backend
+from formulations.sgd import History, sgd
 from formulations.tape import Tape
 
 __version__ = version("formulations")
@@ -27,8 +30,10 @@ __version__ = version("formulations")
 __all__ = [
     "Activation",
     "Backend",
+    "Comparison",
     "Cost",
     "Gradient",
+    "History",
     "Network",
     "PerNeuron",
     "Plan",
@@ -36,12 +41,15 @@ __all__ = [
     "Tape",
     "Tier",
     "activation",
+    "compare",
     "cost",
     "get_backend",
     "gradient",
     "list_backends",
+    "load_digits",
     "prepare",
     "register",
+    "sgd",
     "use_backend",
     "which",
 ]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from formulations.costs import Cost, get_cost
-from formulations.exceptions import NotFinite, Refused, WrongType
+from formulations.exceptions import NotFinite, Refused
 from formulations.inputs import positive_integer
-from formulations.network import Network
+from formulations.network import Network, check_network
 from formulations.parameters import Gradient
 from formulations.plan import Plan
 from formulations.registry import BackendLike, get_backend, list_backends
@@ -64,7 +64,7 @@ def gradient(
     >>> g.cost, g.weights[0], g.biases[0]
     (np.float64(2.0), array([[6.]]), array([2.]))
     """
-    _check_network(net)
+    check_network(net)
     X, Y, _, found = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     plan = prepare(net, len(X), cost=found, backend=backend)
     # The result is checked as a whole, with a remedy, instead of operation by operation.
@@ -105,7 +105,7 @@ def prepare(net: Network, batch_size: int, cost: str | Cost = "quadratic", backe
     >>> plan([[0.0, 1.0]], [[1.0]]).weights[0].shape
     (3, 2)
     """
-    _check_network(net)
+    check_network(net)
     size = positive_integer(batch_size, "batch_size")
     found, form = get_cost(cost), get_backend(backend)
     if reason := form.why_not(net, found):
@@ -136,18 +136,11 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
     >>> which(Network.random([2, 3, 1], seed=0))["linear"]
     'it needs the activation identity in every layer, and layer 2 has sigmoid'
     """
-    _check_network(net)
+    check_network(net)
     if batch_size is not None:
         positive_integer(batch_size, "batch_size")
     found = get_cost(cost)
     return {name: get_backend(name).why_not(net, found) for name in list_backends()}
-
-
-def _check_network(net: Any) -> None:
-    if not isinstance(net, Network):
-        raise WrongType(
-            f"expected a formulations.Network, got {type(net).__name__}; make one with Network(weights, biases)."
-        )
 
 
 def _check_result(result: Gradient) -> None:

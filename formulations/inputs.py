@@ -25,6 +25,7 @@ __all__ = [
     "example_shares",
     "positive_integer",
     "positive_number",
+    "random_generator",
 ]
 
 
@@ -179,6 +180,25 @@ def positive_integer(value: Any, name: str) -> int:
     if number < 1:
         raise InvalidInput(f"{name} must be at least 1, got {number}; pass a positive integer such as 10.")
     return number
+
+
+def random_generator(seed: Any) -> np.random.Generator:
+    """Return a generator of random numbers from a seed, None, or a generator.
+
+    Raises
+    ------
+    WrongType
+        Where the seed is of another type.
+    InvalidInput
+        Where it is negative.
+    """
+    remedy = "pass a non-negative integer such as 0, None or a numpy.random.Generator"
+    try:
+        return np.random.default_rng(seed)
+    except TypeError:
+        raise WrongType(f"seed must be a non-negative integer or None, got {seed!r}; {remedy}.") from None
+    except ValueError:
+        raise InvalidInput(f"seed must not be negative, got {seed!r}; {remedy}.") from None
 
 
 def positive_number(value: Any, name: str) -> float:

@@ -21,7 +21,13 @@ def common_dtype(arrays: Sequence[Any]) -> np.dtype[Any]:
     found = set()
     for array in arrays:
         dtype = getattr(array, "dtype", None)
-        dtype = np.asarray(array).dtype if dtype is None else dtype
+        try:
+            dtype = np.asarray(array).dtype if dtype is None else dtype
+        except ValueError as caught:
+            raise WrongShape(
+                "weights and biases must be rectangular arrays of numbers, got rows of unequal length; "
+                "pad the missing entries, or give that layer fewer columns."
+            ) from caught
         found.add(np.dtype("float64") if dtype.kind in "biu" else dtype)
     if len(found) > 1:
         raise WrongType(
@@ -74,6 +80,11 @@ def chained_shapes(
 def read_activations(given: Any, layout: Layout, dtype: np.dtype[Any]) -> tuple[Activation, ...]:
     """Return one activation for each layer from the second on, each fit for its layer's width and dtype."""
     layers = len(layout.shapes)
+    if not isinstance(given, str | Activation | Sequence):
+        raise WrongType(
+            f"activations must be a name, an activation, or a sequence of them, got {type(given).__name__}; "
+            "try 'sigmoid'."
+        )
     each = [given] * layers if isinstance(given, str | Activation) else list(given)
     if len(each) != layers:
         raise WrongShape(

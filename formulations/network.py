@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 
 from formulations.activations import Activation
 from formulations.costs import Cost, get_cost
-from formulations.exceptions import UnknownName, WrongShape
+from formulations.exceptions import UnknownName, WrongShape, WrongType
 from formulations.inputs import (
     as_dtype,
     as_examples,
@@ -22,12 +22,13 @@ from formulations.inputs import (
     check_pair,
     example_shares,
     positive_integer,
+    random_generator,
 )
 from formulations.layers import chained_shapes, common_dtype, read_activations, read_weights, shape_of
 from formulations.parameters import Array, Layout, Parameters
 from formulations.tape import Tape
 
-__all__ = ["INITIALIZATIONS", "Network"]
+__all__ = ["INITIALIZATIONS", "Network", "check_network"]
 
 # Standard deviations of the weights and of the biases of a layer, from (n_{l−1}, n_l).
 INITIALIZATIONS: dict[str, Callable[[int, int], tuple[float, float]]] = {
@@ -113,7 +114,7 @@ class Network(Parameters):
         *,
         seed: int | np.random.Generator | None = None,
         dtype: Any = "float64",
-        init: str = "book",
+        init: str = "glorot",
     ) -> Network:
         """Make a network with random weights.
 
@@ -127,9 +128,10 @@ class Network(Parameters):
             The same seed gives the same network; another dtype gives the same numbers, rounded.
         dtype : dtype
             float32, float64 or longdouble.
-        init : {"book", "glorot", "he"}
-            Normal weights with standard deviation 1 (and such biases), as in Nielsen's chapter 1; with
-            √(2/(n_{l−1} + n_l)) after Glorot and Bengio (2010); or √(2/n_{l−1}) after He et al. (2015).
+        init : {"glorot", "book", "he"}
+            Normal weights with standard deviation √(2/(n_{l−1} + n_l)) after Glorot and Bengio (2010); 1, with such
+            biases too, as in Nielsen's chapter 1, where sums over many inputs saturate the neurons (his chapter 3
+            says so); or √(2/n_{l−1}) after He et al. (2015).
 
         Returns
         -------
@@ -154,7 +156,7 @@ class Network(Parameters):
         widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
         if init not in INITIALIZATIONS:
             raise UnknownName("initialisation", init, INITIALIZATIONS)
-        generator = np.random.default_rng(seed)
+        generator = random_generator(seed)
         found = as_dtype(dtype)
         weights, biases = [], []
         for fan_in, fan_out in pairwise(widths):
@@ -195,7 +197,10 @@ class Network(Parameters):
             z[...] = tape.activations[i] @ weights.T
         else:
             np.matmul(tape.activations[i], weights.T, out=z)
-        z += self.biases[i]
+        # NumPy buffers a broadcast sum of more than 8192 numbers in 64 KB: a block this small needs half of that.
+        rows = max(1, 4096 // z.shape[1])
+        for start in range(0, len(z), rows):
+            z[start : start + rows] += self.biases[i]
         return z
 
     def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:
@@ -276,8 +281,26 @@ class Network(Parameters):
         # Rebuilt from the arrays, so that a copy's views belong to the copy's own vector.
         return partial(Network, list(self.weights), list(self.biases), self._activations), ()
 
-    def __repr__(self) -> str:
+    @property
+    def activation_names(self) -> str:
+        """The activations in words: one name where all layers have the same."""
         names = [activation.name for activation in self._activations]
-        shown = names[0] if len(set(names)) == 1 else ", ".join(names)
+        return names[0] if len(set(names)) == 1 else ", ".join(names)
+
+    def __repr__(self) -> str:
         sizes = "-".join(map(str, self.sizes))
-        return f"<Network {sizes}, {shown}, {self.dtype}, {self.layout.count} parameters>"
+        return f"<Network {sizes}, {self.activation_names}, {self.dtype}, {self.layout.count} parameters>"
+
+
+def check_network(net: Any) -> None:
+    """Refuse what is not a network.
+
+    Raises
+    ------
+    WrongType
+        Naming what came instead.
+    """
+    if not isinstance(net, Network):
+        raise WrongType(
+            f"expected a formulations.Network, got {type(net).__name__}; make one with Network(weights, biases)."
+        )

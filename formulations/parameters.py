@@ -256,6 +256,11 @@ class Gradient(Parameters):
             forward_passes=self.forward_passes,
         )
 
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Gradient:
+        return self.copy()
+
     def __reduce__(self) -> Any:
         # Rebuilt from the vector, so that a copy's views belong to the copy.
         fields = {

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from formulations.backends import BUILT_IN
@@ -145,9 +146,15 @@ def use_backend(backend: str | Backend) -> Iterator[Backend]:
         _chosen.reset(token)
 
 
+@cache
+def _entry_points() -> EntryPoints:
+    # Reading the metadata of all installed packages takes longer than many a gradient.
+    return entry_points(group=ENTRY_POINTS)
+
+
 def _table() -> Mapping[str, type[Backend] | Backend]:
     """Return all backends by name; those of other packages are loaded when they are first asked for."""
-    for point in entry_points(group=ENTRY_POINTS):
+    for point in _entry_points():
         if point.name not in _registered:
             _registered[point.name] = point.load()
     return _registered

@@ -35,9 +35,7 @@ def members(content: bytes):
 
 def rows(X, Y):
     """Each example as sixteenths and its label, to be compared as multisets."""
-    return Counter(
-        (np.rint(x * 16).astype(np.uint8).tobytes(), int(y.argmax())) for x, y in zip(X, Y, strict=True)
-    )
+    return Counter((np.rint(x * 16).astype(np.uint8).tobytes(), int(y.argmax())) for x, y in zip(X, Y, strict=True))
 
 
 def test_file_is_small_and_holds_two_plain_arrays():

@@ -79,7 +79,7 @@ class Activation(ABC):
         """
         raise Refused(
             f"a curvature was expected of the activation {self.name!r}, which has none;"
-            " hand one over with activation(f, slope, curvature=...)"
+            " hand one over with activation(f, slope, curvature=...)."
         )
 
     def value(self, z: npt.ArrayLike) -> FloatArray:
@@ -133,6 +133,6 @@ def _floating(z: npt.ArrayLike) -> FloatArray:
     if array.dtype not in DTYPES:
         raise WrongType(
             f"z was expected in float32, float64 or longdouble, got {array.dtype};"
-            " convert it first, for instance with numpy.asarray(z, dtype=float)"
+            " convert it first, for instance with numpy.asarray(z, dtype=float)."
         )
     return array

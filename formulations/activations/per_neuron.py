@@ -64,7 +64,7 @@ class PerNeuron(Activation):
     def __init__(self, members: Iterable[str | Activation]) -> None:
         functions = tuple(get_activation(member) for member in members)
         if not functions:
-            raise InvalidInput("one function per neuron was expected, got none; name at least one")
+            raise InvalidInput("one function per neuron was expected, got none; name at least one.")
         for j, function in enumerate(functions):
             if isinstance(function, PerNeuron) or function.coupled:
                 raise Refused(
@@ -134,7 +134,7 @@ class PerNeuron(Activation):
         if z.ndim != 2 or z.shape[1] != len(self.members):
             raise WrongShape(
                 f"weighted inputs of shape (m, {len(self.members)}) were expected, one column a member,"
-                f" got {z.shape}; give PerNeuron as many functions as the layer has neurons"
+                f" got {z.shape}; give PerNeuron as many functions as the layer has neurons."
             )
 
 

@@ -74,7 +74,7 @@ class LeakyReLU(Activation):
     def __post_init__(self) -> None:
         if not 0 <= self.negative_slope < 1:
             raise InvalidInput(
-                f"negative_slope was expected in [0, 1), got {self.negative_slope!r}; the default is 0.01"
+                f"negative_slope was expected in [0, 1), got {self.negative_slope!r}; the default is 0.01."
             )
         default = self.negative_slope == type(self).negative_slope
         name = "leaky_relu" if default else f"leaky_relu(negative_slope={self.negative_slope!r})"

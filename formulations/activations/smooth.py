@@ -100,8 +100,8 @@ class GELU(Activation):
     r"""The Gaussian error linear unit :math:`z\,\Phi(z)`, exact (not its tanh approximation).
 
     Slope Φ + zφ, curvature φ·(2 − z²), with Φ and φ the standard normal distribution and density. The
-    exponent z²/2 is rounded, which costs φ and the lower tail of Φ a relative error of about z²·u: at z = −20
-    two to three digits. The slope changes sign at z = −0.752…; near there it is accurate absolutely only.
+    exponent z²/2 is rounded, which costs φ and the lower tail of Φ up to 2.5z²u, relatively: at z = −20 three
+    digits. The slope changes sign at z = −0.752…; near there it is accurate absolutely only.
 
     longdouble is refused, because SciPy has no Φ of that precision.
 

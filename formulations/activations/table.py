@@ -57,7 +57,7 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     if not isinstance(name_or_object, str):
         raise WrongType(
             f"an activation or its name was expected, got {type(name_or_object).__name__};"
-            " make one of your own functions with activation(f, slope)"
+            " make one of your own functions with activation(f, slope)."
         )
     try:
         return ACTIVATIONS[name_or_object]

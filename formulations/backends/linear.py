@@ -21,11 +21,12 @@ array([[10.]])
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from formulations.activations import ACTIVATIONS
-from formulations.contract import Backend, Tier
+from formulations.contract import Backend, Prediction, Tier
 from formulations.costs import Cost
 from formulations.network import Network
 from formulations.parameters import Array
@@ -48,6 +49,11 @@ class Linear(Backend):
             if any(function != ACTIVATIONS["identity"] for function in activation.functions):
                 return f"it needs the activation identity in every layer, and layer {i + 2} has {activation.name}"
         return None
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence without its Hadamard products."""
+        recurrence = super().predict(network, m)
+        return replace(recurrence, multiplications=recurrence.multiplications - m * network.layout.neuron_count)
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L = ∇_aC, then δ^{L−1}, …, δ² by the transposed weights."""

@@ -18,6 +18,6 @@ class Quadratic(Cost):
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return ½‖a − y‖² of each example, shape (m,)."""
         difference = np.subtract(A, Y, out=gradient)
-        values: Array = np.einsum("ij,ij->i", difference, difference)
+        values: Array = np.vecdot(difference, difference)
         values *= 0.5
         return values

@@ -1,0 +1,40 @@
+"""Products with dense or sparse weights in any precision, sharing no code with the tape that they judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.parameters import Array, Layout
+from formulations.tape import Tape
+
+__all__ = ["magnitudes", "outer", "shares_of", "widened"]
+
+
+def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Return dense or sparse arrays in another dtype; no digit is lost where it is a higher one."""
+    return [array.astype(dtype) for array in arrays]
+
+
+def magnitudes(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Return the absolute values of dense or sparse arrays in another dtype."""
+    return [abs(array).astype(dtype) for array in arrays]
+
+
+def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
+    """Return Σ_x a_k δ_j of the weights that are parameters of layer i + 2, in the order of the flat vector."""
+    pattern = layout.patterns[i]
+    if pattern is None:
+        return (delta.T @ a).ravel()
+    total = np.zeros(pattern.indices.size, delta.dtype)
+    for error, activation in zip(delta, a, strict=True):
+        total += error[pattern.rows] * activation[pattern.indices]
+    return total
+
+
+def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:
+    """Return each example's share of the mean cost, shape (m, 1)."""
+    if tape.shares is None:
+        return np.full((tape.m, 1), dtype.type(1) / dtype.type(tape.m))
+    return tape.shares.astype(dtype)

@@ -1,0 +1,212 @@
+"""Verdicts: what residuals and bounds say, equation by equation and as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from formulations.parameters import Array, Gradient, Layout
+
+__all__ = ["Check", "LayerVerdict", "Status", "Verdict", "conclude", "error_check", "gradient_checks"]
+
+RESOLUTION = 1e-3
+"""A bound above this part of the largest entry that it judges could not tell a wrong result from a right one."""
+
+
+class Status(StrEnum):
+    """What can be said of a candidate."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class LayerVerdict:
+    """What one equation says in one layer.
+
+    Attributes
+    ----------
+    layer : int
+        l, counted from 1 for the input.
+    equation : str
+        ``"BP1"``, …, ``"BP4"`` where the equation itself is judged, else ``"δ"``, ``"∂C/∂w"`` or ``"∂C/∂b"``.
+    residual : float
+        The largest difference between candidate and reference.
+    bound : float
+        The largest bound; where it varies, entries are judged by their own.
+    ratio : float
+        The largest residual in units of its entry's bound.
+    status : Status
+        ``equal`` where every residual is within its bound and the bound is sharp; ``different`` where one is not.
+    entry : str
+        Where the ratio is largest.
+    detectable : float
+        The largest bound as a part of the layer's largest entry: a fault beyond twice that part shows, wherever it is.
+    reason : str
+        One sentence unless equal.
+    """
+
+    layer: int
+    equation: str
+    residual: float
+    bound: float
+    ratio: float
+    status: Status
+    entry: str
+    detectable: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a derived bound says about a gradient.
+
+    Attributes
+    ----------
+    status : Status
+        ``different`` where any layer is, else ``inconclusive`` where any layer is, else ``equal``.
+    bound : str
+        The bound that judged: ``"T1"``, ``"T2"``, ``"T4"`` or ``"P"``.
+    ratio : float
+        The largest residual in units of its bound, over all layers and equations.
+    difference : float
+        The largest difference from the reference gradient, which has a forward pass of its own.
+    layers : tuple of LayerVerdict
+        From the output backwards: the errors first, then the gradients.
+    reason : str
+        One sentence unless equal: that of the first layer, from the output backwards, that is not.
+    """
+
+    status: Status
+    bound: str
+    ratio: float
+    difference: float
+    layers: tuple[LayerVerdict, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A candidate, what it should be, and how far apart roundoff can drive the two, entry by entry.
+
+    Parameters
+    ----------
+    layer, equation
+        As in :class:`LayerVerdict`.
+    candidate, reference, bound : ndarray
+        Of one shape; the reference in a higher precision where there is one.
+    locate : callable
+        Names the entry at a place of the flattened candidate.
+    excuse : str
+        Why a difference would prove nothing here; empty where it would.
+    """
+
+    layer: int
+    equation: str
+    candidate: Array
+    reference: Array
+    bound: Array
+    locate: Callable[[int], str]
+    excuse: str = ""
+
+    def verdict(self) -> LayerVerdict:
+        """Return what the residual says."""
+        residual = np.abs(self.candidate - self.reference).ravel()
+        # Beyond the candidate's largest number no bound holds.
+        reaches = np.abs(self.reference) + self.bound <= float(np.finfo(self.candidate.dtype).max)
+        limit = np.where(reaches, self.bound, np.inf).ravel()
+        # x/0 is infinite and 0/0 is perfect agreement; NaN stays, and counts as the worst where the bound is finite.
+        ratios = np.where((residual == 0) | np.isinf(limit), 0, residual / limit)
+        worst = int(np.argmax(np.where(np.isnan(ratios), np.inf, ratios)))
+        largest = float(limit.max())
+        scale = float(np.max(np.abs(self.reference)))
+        detectable = largest / scale if scale > 0 else math.inf if largest > 0 else 0.0
+        status, reason = self._status(residual, limit, detectable, worst)
+        return LayerVerdict(
+            layer=self.layer,
+            equation=self.equation,
+            residual=float(residual.max()),
+            bound=largest,
+            ratio=float(ratios[worst]) if math.isfinite(ratios[worst]) else math.inf,
+            status=status,
+            entry=self.locate(worst),
+            detectable=detectable,
+            reason=reason,
+        )
+
+    def _status(self, residual: Array, limit: Array, detectable: float, worst: int) -> tuple[Status, str]:
+        where = f"layer {self.layer}, {self.equation}"
+        if not np.isfinite(self.reference).all():
+            return Status.INCONCLUSIVE, f"{where}: the reference itself is not finite, so nothing can be compared."
+        # Where the bound is infinite, not even NaN proves anything: the arithmetic has left its range.
+        outside = ~(residual <= limit) & np.isfinite(limit)
+        if outside.any():
+            entry = self.locate(worst)
+            if self.excuse:
+                return Status.INCONCLUSIVE, f"{where}, is undecidable: {self.excuse}."
+            return Status.DIFFERENT, (
+                f"{where}: {entry} is {self.candidate.ravel()[worst]:.17g} and should be "
+                f"{self.reference.ravel()[worst]:.17g}, further apart than roundoff explains "
+                f"({limit[worst]:.2g})."
+            )
+        if not np.isfinite(limit).all():
+            return Status.INCONCLUSIVE, f"{where}: no finite bound holds there."
+        # Agreement to the last digit is agreement, however wide the bound: a layer that is dead is dead in both.
+        if detectable > RESOLUTION and residual.any():
+            return Status.INCONCLUSIVE, (
+                f"{where}: the bound is {detectable:.1g} of the layer's largest entry, "
+                "too wide to tell right from wrong."
+            )
+        return Status.EQUAL, ""
+
+
+def error_check(layer: int, equation: str, candidate: Array, reference: Array, bound: Array) -> Check:
+    """Return the check of δ^l, shape (m, n_l)."""
+    columns = candidate.shape[1]
+
+    def locate(place: int) -> str:
+        x, j = divmod(place, columns)
+        return f"errors[{layer - 2}][{x}, {j}]"
+
+    return Check(layer, equation, candidate, reference, bound, locate)
+
+
+def gradient_checks(
+    gradient: Gradient, i: int, equations: tuple[str, str], references: Any, bounds: Any, excuse: str = ""
+) -> list[Check]:
+    """Return the checks of the gradients of layer i + 2's weights and biases, as they lie in the flat vector."""
+    layout: Layout = gradient.layout
+    checks = []
+    for equation, part, reference, bound in zip(equations, layout.slices[i], references, bounds, strict=True):
+        # A sparse matrix without a stored entry has no parameter to judge.
+        if part.start == part.stop:
+            continue
+
+        def locate(place: int, start: int = part.start) -> str:
+            return layout.locate(start + place)
+
+        checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse))
+    return checks
+
+
+def conclude(bound: str, checks: Sequence[Check], difference: float) -> Verdict:
+    """Return the verdict on all layers together."""
+    layers = tuple(check.verdict() for check in checks)
+    for status in (Status.DIFFERENT, Status.INCONCLUSIVE):
+        found = next((layer for layer in layers if layer.status is status), None)
+        if found is not None:
+            break
+    return Verdict(
+        status=Status.EQUAL if found is None else found.status,
+        bound=bound,
+        ratio=max(layer.ratio for layer in layers),
+        difference=difference,
+        layers=layers,
+        reason="" if found is None else found.reason,
+    )

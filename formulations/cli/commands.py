@@ -1,0 +1,44 @@
+"""The group of commands, and how a failure ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from formulations import __version__
+from formulations.cli.compare import compare
+from formulations.cli.list import list_command
+from formulations.cli.train import train
+from formulations.exceptions import FormulationsException
+
+__all__ = ["formulations"]
+
+
+class _Group(click.Group):
+    """A group in which the library's own exceptions are bad usage: one sentence, exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FormulationsException as caught:
+            raise click.UsageError(str(caught)) from None
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="formulations")
+def formulations() -> None:
+    """Compute the gradient of a feed-forward network in every formulation.
+
+    \b
+    formulations compare                       # every formulation on handwritten digits
+    formulations train --backend sigma         # train with diagonal matrices
+    formulations list                          # what there is
+
+    Exit status: 0 what was asked for holds, 1 it does not hold, 2 bad usage.
+    """
+
+
+formulations.add_command(compare)
+formulations.add_command(train)
+formulations.add_command(list_command)

@@ -1,0 +1,65 @@
+"""Plain-text tables, for terminals, logs and docstrings alike."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["format_seconds", "format_table"]
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Lay out rows of text in columns.
+
+    Parameters
+    ----------
+    header : sequence of str
+        The columns' titles.
+    rows : sequence of sequences of str
+        As many cells each as there are titles.
+    right : sequence of int
+        Columns that are aligned at the right.
+
+    Returns
+    -------
+    str
+        Lines without trailing blanks, joined by line feeds.
+
+    Examples
+    --------
+    >>> print(format_table(["backend", "time"], [["hadamard", "31 µs"], ["sigma", "108 µs"]], right=[1]))
+    backend     time
+    ────────  ──────
+    hadamard   31 µs
+    sigma     108 µs
+    """
+    lines = [list(header), *map(list, rows)]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+
+    def laid_out(cells: Sequence[str]) -> str:
+        padded = []
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            room = " " * (width - _width(cell))
+            padded.append(room + cell if i in right else cell + room)
+        return "  ".join(padded).rstrip()
+
+    rule = "  ".join("─" * width for width in widths)
+    return "\n".join([laid_out(header), rule, *map(laid_out, lines[1:])])
+
+
+def _width(text: str) -> int:
+    """Count the columns that a text takes: a combining mark stands on the letter before it."""
+    return sum(not unicodedata.combining(letter) for letter in text)
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration with three digits and a unit that fits.
+
+    Examples
+    --------
+    >>> format_seconds(3.14159e-5), format_seconds(0.0852), format_seconds(75.2)
+    ('31.4 µs', '85.2 ms', '75.2 s')
+    """
+    unit, size = next(scale for scale in (("s", 1.0), ("ms", 1e-3), ("µs", 0.0)) if seconds >= scale[1])
+    number = seconds / (size or 1e-6)
+    return f"{number:.0f} {unit}" if number >= 99.95 else f"{number:.3g} {unit}"

@@ -1,0 +1,100 @@
+"""Timing: interleaved rounds, medians and paired ratios.
+
+On a noisy machine a ratio is trustworthy only where both sides were measured under the same conditions. So all
+candidates run in turn, round by round, and each is compared with the baseline of its own round.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+__all__ = ["Timing", "interleave"]
+
+ROUNDS = range(3, 32)
+SAMPLE_SECONDS = 1e-3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a call takes.
+
+    Attributes
+    ----------
+    seconds : float
+        Median over the rounds, per call.
+    ratio : float
+        Median over the rounds of this call's time over the baseline's, in the same round.
+    spread : (float, float)
+        Lower and upper quartile of that ratio.
+    rounds : int
+        Rounds measured.
+    """
+
+    seconds: float
+    ratio: float
+    spread: tuple[float, float]
+    rounds: int
+
+
+def interleave(calls: Mapping[str, Callable[[], object]], *, baseline: str, budget: float = 0.5) -> dict[str, Timing]:
+    """Time several calls in turn.
+
+    Parameters
+    ----------
+    calls : mapping of str to callable
+        What to time; each is called once before, to warm up and to see how long it takes.
+    baseline : str
+        The call that the ratios refer to.
+    budget : float
+        Seconds to spend on each call; a slow one still gets three rounds, a fast one at most 31.
+
+    Returns
+    -------
+    dict of str to Timing
+        In the order of ``calls``.
+    """
+    repeats, rounds = {}, {}
+    with _without_collector():
+        for name, call in calls.items():
+            call()
+            once = max(_timed(call, 1), 1e-9)
+            repeats[name] = max(1, round(SAMPLE_SECONDS / once))
+            wanted = int(budget / (once * repeats[name]))
+            rounds[name] = min(max(wanted, ROUNDS.start), ROUNDS.stop - 1)
+        rounds[baseline] = max(rounds.values())
+        samples: dict[str, list[float]] = {name: [] for name in calls}
+        for i in range(rounds[baseline]):
+            for name, call in calls.items():
+                if i < rounds[name]:
+                    samples[name].append(_timed(call, repeats[name]))
+    return {name: _summary(times, samples[baseline]) for name, times in samples.items()}
+
+
+def _summary(times: list[float], baseline: list[float]) -> Timing:
+    ratios = sorted(time / base for time, base in zip(times, baseline, strict=False))
+    spread = ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]
+    return Timing(median(times), median(ratios), spread, len(times))
+
+
+def _timed(call: Callable[[], object], repeats: int) -> float:
+    start = perf_counter()
+    for _ in range(repeats):
+        call()
+    return (perf_counter() - start) / repeats
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from landing in somebody's measurement."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

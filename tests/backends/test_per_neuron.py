@@ -1,0 +1,76 @@
+"""What is special to components: each neuron with its own function, and a forward pass of its own."""
+
+from __future__ import annotations
+
+import bounds
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.exceptions import Refused
+
+
+def test_a_layer_of_different_neurons():
+    mixed = fm.PerNeuron(["tanh", "sine", "tanh", "softplus", "silu"])
+    net = makers.network(activations=(mixed, fm.PerNeuron(["sigmoid", "identity", "sigmoid"])))
+    X, Y = makers.data(net)
+    found, hadamard = (fm.gradient(net, X, Y, backend=each).vector for each in ("per_neuron", "hadamard"))
+    assert bounds_hold(net, X, Y, found - hadamard)
+
+
+def bounds_hold(net, X, Y, difference) -> bool:
+    return bounds.within(difference, 2 * bounds.propagated(net, X, Y).vector)
+
+
+@pytest.mark.parametrize("j", range(5))
+def test_a_single_modified_neuron(j):
+    members = ["sigmoid"] * 5
+    members[j] = "sine"
+    plain, modified = (makers.network(activations=(layer, "sigmoid")) for layer in ("sigmoid", fm.PerNeuron(members)))
+    X, Y = makers.data(plain)
+    g = fm.gradient(modified, X, Y, backend="per_neuron")
+    tape = modified.forward(X, Y)
+    z = tape.weighted_inputs[0]
+    pulled = (g.errors[1] @ modified.weights[1])[:, j]
+    # f_j′ takes the place of σ′ for that neuron: cos for sine.
+    E = bounds.propagated(modified, X, Y).errors[0][:, j]
+    assert bounds.within(g.errors[0][:, j] - pulled * np.cos(z[:, j]), 2 * E)
+    others = np.delete(np.arange(5), j)
+    kept = plain.forward(X, Y)
+    assert np.array_equal(tape.activations[1][:, others], kept.activations[1][:, others])
+    assert bounds_hold(modified, X, Y, g.vector - fm.gradient(modified, X, Y, backend="hadamard").vector)
+
+
+def test_its_forward_pass_is_its_own(monkeypatch):
+    net = makers.network()
+    plan = fm.prepare(net, 8, backend="per_neuron")
+    monkeypatch.setattr(fm.Network, "propagate", lambda *_, **__: pytest.fail("the shared forward pass was used"))
+    plan(*makers.data(net))
+
+
+def test_a_wrong_shared_forward_pass_is_found_out(monkeypatch):
+    net = makers.network()
+    X, Y = makers.data(net)
+    bound = 2 * bounds.propagated(net, X, Y).vector
+    weigh = fm.Network._weigh
+
+    def without_bias(self, tape, i):
+        z = weigh(self, tape, i)
+        z -= self.biases[i]
+        return z
+
+    monkeypatch.setattr(fm.Network, "_weigh", without_bias)
+    found, hadamard = (fm.gradient(net, X, Y, backend=each).vector for each in ("per_neuron", "hadamard"))
+    assert not bounds.within(found - hadamard, bound)
+
+
+def test_sparse_weights_are_refused():
+    with pytest.raises(Refused, match="it walks along dense rows of weights"):
+        fm.prepare(makers.sparse_network(), 8, backend="per_neuron")
+
+
+def test_predicted_forward_passes_are_counted():
+    net = makers.network()
+    g = fm.gradient(net, *makers.data(net), backend="per_neuron")
+    assert g.forward_passes == fm.get_backend("per_neuron").predict(net, 8).forward_passes == 1

@@ -1,0 +1,119 @@
+"""Where a bound says nothing, the verdict says so, and why; it is never "equal" by default."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.certificate import Status, judge
+from formulations.certificate.roundoff import Precision, gamma, higher
+from formulations.certificate.verdict import Check
+from tests.certificate.nets import Case, plain_case
+
+
+def check(candidate: list[float], reference: list[float], bound: list[float], excuse: str = "") -> Check:
+    return Check(2, "BP2", *map(np.array, (candidate, reference, bound)), str, excuse)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reference", "bound", "status", "ratio"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], [0.0, 0.0], "equal", 0),
+        ([1.0], [1.0 + 2**-20], [2.0**-20], "equal", 1),
+        ([1.0], [1.0 + 2**-20], [2.0**-21], "different", 2),
+        ([1.0], [1.0 + 2**-20], [0.0], "different", np.inf),
+        ([np.nan], [1.0], [1e-9], "different", np.inf),
+        ([np.nan], [1.0], [1.0], "different", np.inf),
+        ([np.inf], [1.0], [1e-9], "different", np.inf),
+        ([np.nan], [1.0], [np.inf], "inconclusive", 0),
+        ([1.0], [1.0 + 2**-20], [np.nan], "inconclusive", 0),
+        ([1.0], [1.0 + 2**-20], [np.inf], "inconclusive", 0),
+        ([1.0], [1.0], [np.inf], "inconclusive", 0),
+        ([1.0], [np.nan], [1e-9], "inconclusive", 0),
+        # A bound of more than a thousandth of the layer's largest entry is too wide, unless nothing differs at all.
+        ([1.0], [1.0 + 2**-20], [2e-3], "inconclusive", None),
+        ([1.0], [1.0], [2e-3], "equal", 0),
+        ([1e-5, 1.0], [1.1e-5, 1.0], [5e-4, 0], "equal", None),
+        ([0.0], [0.0], [1e-300], "equal", 0),
+        ([1e-310], [0.0], [1e-300], "inconclusive", None),
+    ],
+)
+def test_what_a_residual_says(
+    candidate: list[float], reference: list[float], bound: list[float], status: str, ratio: float | None
+) -> None:
+    with np.errstate(all="ignore"):
+        verdict = check(candidate, reference, bound).verdict()
+    assert verdict.status == status
+    assert ratio is None or verdict.ratio == ratio
+    assert bool(verdict.reason) is (status != "equal")
+
+
+def test_an_excuse_turns_a_difference_into_doubt_and_leaves_agreement() -> None:
+    assert check([1.0], [2.0], [1e-9], "on a kink").verdict().status is Status.INCONCLUSIVE
+    assert check([1.0], [1.0], [1e-9], "on a kink").verdict().status is Status.EQUAL
+
+
+def test_beyond_the_largest_number() -> None:
+    overflown = Check(2, "δ", np.float32([[np.inf]]), np.array([[1e40]]), np.array([[1e33]]), str)
+    with np.errstate(all="ignore"):
+        verdict = overflown.verdict()
+    assert verdict.status is Status.INCONCLUSIVE
+
+
+def test_a_unit_on_a_kink_is_undecidable() -> None:
+    net = fm.Network([[[1.0], [1.0]], [[1.0, 1.0]]], [[1e-9 - 1, 1.0], [0.0]], ["relu", "identity"])
+    verdict = Case(net, np.array([[1.0]]), np.array([[5.0]])).verdict("finite_difference")
+    assert verdict.status is Status.INCONCLUSIVE
+    assert "undecidable: unit 0 of layer 2 sits on a kink in example 0" in verdict.reason
+    assert [line.status for line in verdict.layers if line.layer == 3] == [Status.EQUAL, Status.EQUAL]
+
+
+def test_a_perturbation_without_a_step_has_no_bound() -> None:
+    class Opaque(fm.Backend):
+        name, summary, equations, tier = "opaque", "another's", ("46",), fm.Tier.PERTURBATION
+
+        def gradient(self, tape: fm.Tape, gradient: fm.Gradient) -> None:
+            fm.get_backend("hadamard").gradient(tape, gradient)
+
+    case = plain_case()
+    plan = fm.prepare(case.net, 5, backend=Opaque())
+    verdict = judge(plan.backend, plan.tape, plan(case.X, case.Y))
+    assert verdict.status is Status.INCONCLUSIVE
+    assert "no finite bound" in verdict.reason
+
+
+@pytest.mark.parametrize("backend", ["product", "per_neuron"])
+def test_deep_float32_is_inconclusive(backend: str) -> None:
+    random = np.random.default_rng(0)
+    net = fm.Network.random([20] * 30, "tanh", seed=0, dtype="float32")
+    case = Case(net, random.standard_normal((3, 20)).astype("float32"), random.random((3, 20)).astype("float32"))
+    assert case.verdict(backend).status is Status.INCONCLUSIVE
+    assert case.verdict("hadamard").status is Status.EQUAL
+
+
+def test_the_reference_is_one_precision_higher_where_there_is_one() -> None:
+    assert higher(np.dtype("float32")) == np.float64
+    assert higher(np.dtype("longdouble")) is None
+    assert gamma(10, 0.1) == np.inf
+    with_gelu = fm.Network.random([2, 3, 1], "gelu", seed=0)
+    verdict = Case(with_gelu, np.ones((2, 2)), np.zeros((2, 1))).verdict("per_neuron")
+    assert verdict.status is Status.EQUAL, verdict.reason
+
+
+def test_both_sides_count_where_the_reference_is_no_better() -> None:
+    double, single = np.dtype("float64"), np.dtype("float32")
+    assert Precision(double, double).gamma(5) == pytest.approx(2 * gamma(5, 2.0**-53), rel=1e-12)
+    assert gamma(5, 2.0**-24) < Precision.of(single).gamma(5) < 1.000001 * gamma(5, 2.0**-24)
+
+
+def test_a_cost_that_refuses_the_higher_precision_is_judged_in_its_own() -> None:
+    double_only = fm.cost(
+        lambda A, Y: ((A - Y) ** 2).sum(axis=1).astype(np.float64),
+        lambda A, Y: (2 * (A - Y)).astype(np.float64),
+        name="double_only",
+    )
+    case = plain_case()
+    plan = fm.prepare(case.net, 5, cost=double_only, backend="per_neuron")
+    verdict = judge(plan.backend, plan.tape, plan(case.X, case.Y))
+    assert verdict.status is Status.EQUAL, verdict.reason

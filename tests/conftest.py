@@ -1,0 +1,38 @@
+"""Fixtures from the live registry: a backend that is registered is tested unasked."""
+
+from __future__ import annotations
+
+import makers
+import pytest
+
+from formulations import registry
+
+
+@pytest.fixture(params=makers.FLAGS)
+def backend(request):
+    """Every backend, in every option."""
+    return request.param
+
+
+@pytest.fixture(params=makers.ANALYTIC)
+def analytic(request):
+    """Every backend that is exact but for rounding."""
+    return request.param
+
+
+@pytest.fixture(params=makers.TAPE_READING)
+def tape_reading(request):
+    """Every backend that reads the shared tape."""
+    return request.param
+
+
+@pytest.fixture
+def empty_room(monkeypatch):
+    """A registry whose changes are undone, and no backend chosen by the environment."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.delenv(registry.VARIABLE, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_variable(monkeypatch):
+    monkeypatch.delenv(registry.VARIABLE, raising=False)

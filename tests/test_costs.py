@@ -1,0 +1,240 @@
+"""Costs: values and gradients against 60 digits, the fused output, saturation, and the checks of costs of one's own."""
+
+from __future__ import annotations
+
+import bounds
+import makers
+import mpmath
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.costs import COSTS, get_cost
+from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongDerivative, WrongShape, WrongType
+
+mpmath.mp.dps = 60
+M, N = 5, 3
+
+
+def exact(number) -> mpmath.mpf:
+    """Return a float of any width without rounding."""
+    numerator, denominator = number.as_integer_ratio()
+    return mpmath.mpf(numerator) / denominator
+
+
+def quadratic(a, y):
+    return (a - y) ** 2 / 2, a - y, abs(a - y)
+
+
+def binary_cross_entropy(a, y):
+    value = -(y * mpmath.log(a) if y else 0) - ((1 - y) * mpmath.log(1 - a) if y != 1 else 0)
+    hit, miss = (y / a if y else 0), ((1 - y) / (1 - a) if y != 1 else 0)
+    # The two terms of the gradient may cancel, so its rounding is that of their sum.
+    return value, miss - hit, miss + hit
+
+
+TRUTH = {"quadratic": quadratic, "binary_cross_entropy": binary_cross_entropy}
+
+
+def outputs_and_targets(dtype):
+    random = np.random.default_rng(0)
+    A = random.uniform(0.001, 0.999, (M, N)).astype(dtype)
+    Y = random.choice([0, 1, 0.25, 0.9], size=(M, N)).astype(dtype)
+    return A, Y
+
+
+def test_every_built_in_cost_has_its_truth():
+    assert sorted(TRUTH) == makers.COST_NAMES
+
+
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+@pytest.mark.parametrize("name", TRUTH)
+def test_value_and_gradient_against_60_digits(name, dtype):
+    A, Y = outputs_and_targets(dtype)
+    gradient = np.full_like(A, 7)
+    values = COSTS[name].evaluate(A, Y, gradient)
+    assert values.dtype == gradient.dtype == np.dtype(dtype)
+    assert values.shape == (M,)
+    for x in range(M):
+        truth = [TRUTH[name](exact(a), exact(y)) for a, y in zip(A[x], Y[x], strict=True)]
+        # Logarithm, product, sum over N neurons: N + 4 roundings of terms of one sign.
+        total = sum(value for value, *_ in truth)
+        assert abs(exact(values[x]) - total) <= bounds.gamma(N + 4, dtype) * total
+        for j, (_, slope, scale) in enumerate(truth):
+            assert abs(exact(gradient[x, j]) - slope) <= bounds.gamma(4, dtype) * scale
+
+
+def test_a_cost_without_gradient_has_the_same_bits():
+    A, Y = outputs_and_targets("float64")
+    for cost in COSTS.values():
+        assert np.array_equal(cost.evaluate(A, Y), cost.evaluate(A, Y, np.empty_like(A)))
+
+
+def neuron(activation, dtype="float64"):
+    """Return a single neuron whose weighted input is its input."""
+    return fm.Network([np.ones((1, 1), dtype)], [np.zeros(1, dtype)], activation)
+
+
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+@pytest.mark.parametrize("target", [0, 1, 0.25])
+@pytest.mark.parametrize("z", [-800, -87, -37.5, -1, 0, 0.5, 17, 37.5, 800])
+def test_fused_cross_entropy_of_logits_against_60_digits(z, target, dtype):
+    g = fm.gradient(neuron("sigmoid", dtype), [[z]], [[target]], cost="binary_cross_entropy")
+    a = 1 / (1 + mpmath.exp(-mpmath.mpf(z)))
+    softplus = mpmath.log1p(mpmath.exp(-abs(z)))
+    value = target * (softplus + max(-z, 0)) + (1 - target) * (softplus + max(z, 0))
+    # Where e^z is clamped, σ stops at e^−t, which is less than e times the smallest normal number.
+    tiny = mpmath.e * exact(np.finfo(dtype).smallest_normal)
+    assert abs(exact(g.cost) - value) <= bounds.gamma(8, dtype) * value + tiny
+    assert abs(exact(g.errors[-1][0, 0]) - (a - target)) <= bounds.gamma(8, dtype) * (a + target) + tiny
+    assert g.weights[0][0, 0] == g.errors[-1][0, 0] * np.dtype(dtype).type(z)
+
+
+@pytest.mark.parametrize("z", [-800.0, 800.0])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+def test_saturated_logits_stay_finite_in_every_backend(backend, z, target, dtype):
+    net = neuron("sigmoid", dtype)
+    if not makers.serves(backend, net, "binary_cross_entropy"):
+        assert "identity" in fm.which(net)[fm.get_backend(backend).name]
+        return
+    g = fm.gradient(net, [[z]], [[target]], cost="binary_cross_entropy", backend=backend)
+    wrong = (z > 0) != (target == 1)
+    assert np.isfinite(g.vector).all() and np.isfinite(g.cost)
+    # ln(1 + e^−800) is a number only in longdouble.
+    assert g.cost == 800 if wrong else 0 <= g.cost <= np.exp(np.longdouble(-799))
+
+
+def test_saturation_on_the_quadratic_cost_is_finite(backend):
+    net = makers.network(backend)
+    for weights in net.weights:
+        weights *= 1e4
+    assert np.isfinite(fm.gradient(net, *makers.data(net), backend=backend).vector).all()
+
+
+def test_fused_and_unfused_forms_agree_where_both_are_finite():
+    net = makers.network(activations=("tanh", "sigmoid"))
+    X, Y = makers.data(net)
+    plain = fm.cost(
+        lambda A, Y: -(Y * np.log(A) + (1 - Y) * np.log1p(-A)).sum(axis=1),
+        lambda A, Y: (1 - Y) / (1 - A) - Y / A,
+        name="unfused",
+    )
+    fused, unfused = (fm.gradient(net, X, Y, cost) for cost in ("binary_cross_entropy", plain))
+    tape = net.forward(X, Y, cost=plain)
+    a = tape.output
+    assert np.all((a > 0.01) & (a < 0.99))
+    # (1 − y)/(1 − a) and y/a are each amplified by at most 100 from the rounding of a; σ′ takes it back.
+    slack = 100 * bounds.propagated(net, X, Y, "binary_cross_entropy").vector
+    assert bounds.within(fused.vector - unfused.vector, slack)
+    assert fused.cost == pytest.approx(unfused.cost, rel=bounds.gamma(100, "float64"))
+
+
+def test_there_is_a_fused_form_only_where_all_outputs_are_sigmoids():
+    cost = get_cost("binary_cross_entropy")
+    assert cost.fused(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
+    assert cost.fused(fm.PerNeuron(["sigmoid", "tanh"])) is None
+    assert get_cost("quadratic").fused(fm.PerNeuron(["sigmoid"])) is None
+
+
+@pytest.mark.parametrize(("output", "shown"), [(1.5, "1.5"), (-0.25, "-0.25")])
+def test_cross_entropy_needs_probabilities(output, shown):
+    with pytest.raises(InvalidInput, match=rf"outputs in \[0, 1\], got {shown} from output neuron 0 in example 0; use"):
+        fm.gradient(neuron("identity"), [[output]], [[1.0]], cost="binary_cross_entropy")
+
+
+def test_cross_entropy_at_the_wrong_end_is_refused_not_returned():
+    with pytest.raises(NotFinite, match="a form fused with the output activation"):
+        fm.gradient(neuron("identity"), [[0.0]], [[1.0]], cost="binary_cross_entropy")
+
+
+def test_cross_entropy_at_the_right_end_is_zero():
+    g = fm.gradient(neuron("identity"), [[1.0], [0.0]], [[1.0], [0.0]], cost="binary_cross_entropy")
+    assert g.cost == 0
+
+
+def test_an_unknown_cost_lists_the_others():
+    with pytest.raises(UnknownName, match=r"unknown cost 'cross_entropy'; valid names are"):
+        get_cost("cross_entropy")
+
+
+def quartic(A, Y):
+    return ((A - Y) ** 4).sum(axis=1)
+
+
+def quartic_gradient(A, Y):
+    return 4 * (A - Y) ** 3
+
+
+class Counter:
+    """A value that differs at every call."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, A, Y):
+        self.calls += 1
+        return quartic(A, Y) + self.calls
+
+
+def overwriting(A, Y):
+    A -= Y
+    return (A**4).sum(axis=1)
+
+
+REFUSED = {
+    "one number for all": (lambda A, Y: quartic(A, Y).sum(), quartic_gradient, WrongShape, "return shape (5,), got ()"),
+    "one number a neuron": (lambda A, Y: (A - Y) ** 4, quartic_gradient, WrongShape, "sum over axis 1 only"),
+    "a column": (lambda A, Y: quartic(A, Y)[:, None], quartic_gradient, WrongShape, "got (5, 1)"),
+    "gradient of another shape": (quartic, lambda A, Y: quartic(A, Y), WrongShape, "gradient(A, Y) must return shape"),
+    "another dtype": (lambda A, Y: quartic(A, Y).astype("f4"), quartic_gradient, WrongType, "float64 of its arguments"),
+    "no function": (3, quartic_gradient, WrongType, "pass a callable"),
+    "no gradient function": (quartic, None, WrongType, "pass a callable"),
+    "divided by m": (lambda A, Y: quartic(A, Y) / len(A), quartic_gradient, InvalidInput, "mixes examples"),
+    "normalised over the batch": (
+        lambda A, Y: quartic(A - A.mean(axis=0), Y), quartic_gradient, InvalidInput, "mixes examples",
+    ),
+    "gradient divided by m": (quartic, lambda A, Y: 4 * (A - Y) ** 3 / len(A), InvalidInput, "mixes examples"),
+    "changing its arguments": (overwriting, quartic_gradient, InvalidInput, "changes its arguments"),
+    "not a function": (Counter(), quartic_gradient, InvalidInput, "two values for the same outputs"),
+    "another sign": (quartic, lambda A, Y: -4 * (A - Y) ** 3, WrongDerivative, "correct the gradient"),
+    "a lost factor": (quartic, lambda A, Y: (A - Y) ** 3, WrongDerivative, "numerically it is"),
+    "off by 0.05 %": (quartic, lambda A, Y: 4.002 * (A - Y) ** 3, WrongDerivative, "numerically it is"),
+    "zero": (quartic, lambda A, _: 0 * A, WrongDerivative, "gradient says 0.0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_cost_that_breaks_an_assumption_is_refused(name):
+    value, gradient, exception, part = REFUSED[name]
+    with pytest.raises(exception) as caught:
+        fm.cost(value, gradient, name="quartic")
+    message = str(caught.value)
+    assert part in message
+    assert "\n" not in message and message.endswith(".")
+
+
+@pytest.mark.parametrize("domain", [(1, 1), (2, 1), (np.nan, 1)])
+def test_a_domain_is_an_interval(domain):
+    with pytest.raises(InvalidInput, match="low < high"):
+        fm.cost(quartic, quartic_gradient, domain=domain)
+
+
+def test_a_cost_of_ones_own_serves_every_backend(backend):
+    mine = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1) / 2, lambda A, Y: A - Y)
+    net = makers.network(backend)
+    X, Y = makers.data(net)
+    bound = 2 * bounds.noise(backend, net, X, Y)
+    theirs = fm.gradient(net, X, Y, backend=backend).vector
+    assert bounds.within(fm.gradient(net, X, Y, mine, backend).vector - theirs, bound)
+
+
+def test_a_cost_of_ones_own_is_checked_at_every_call():
+    mine = fm.cost(lambda A, Y: quartic(A, Y).astype("f8"), quartic_gradient, name="wide")
+    net = makers.network(dtype="float32")
+    with pytest.raises(WrongType, match=r"'wide': value.* must keep the dtype float32 of its arguments, got"):
+        fm.gradient(net, *makers.data(net), cost=mine)
+
+
+def test_a_cost_is_named_by_its_function():
+    assert fm.cost(quartic, quartic_gradient).name == "quartic"

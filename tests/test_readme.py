@@ -1,0 +1,51 @@
+"""The README's first screen says what the commands print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import formulations as fm
+from formulations.compare import compare
+from formulations.scenarios import SCENARIOS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_comparison_shown_is_the_one_computed_but_for_times():
+    problem = SCENARIOS["digits"]()
+    now = str(compare(problem.network, problem.X, problem.Y))
+    shown = re.search(r"```text\n(.*?)```", README, re.DOTALL).group(1)
+
+    def without_times(text):
+        # Difference, ratio and time vary with the machine and its BLAS; names, equations, verdicts and reasons do not.
+        cells = [re.split(r"\s{2,}", line.strip()) for line in text.strip().splitlines()]
+        return [row[:3] if len(row) == 7 else row for row in cells if not row[0].startswith("─")]
+
+    assert without_times(shown) == without_times(now)
+
+
+@pytest.mark.parametrize("name", fm.list_backends())
+def test_the_table_of_formulations_is_the_registrys(name):
+    backend = fm.get_backend(name)
+    line = f"| [`{name}`](docs/backends/{name}.md) | {' '.join(backend.equations)} | {backend.summary} |"
+    assert line in README.splitlines()
+
+
+def test_every_link_into_the_repository_leads_somewhere():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)} -> {target}")
+    assert not broken
+
+
+def test_both_commands_stand_in_blocks_of_their_own():
+    commands = re.findall(r"```console\n\$ (.*)\n```", README)
+    assert len(commands) == 2
+    assert commands[0].endswith("formulations compare") and "pytest" in commands[1]

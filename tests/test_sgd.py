@@ -1,0 +1,143 @@
+"""The training loop: steps, shuffling, seeds, refusals, and the digits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from makers import data, network
+
+import formulations as fm
+from formulations.digits import load
+from formulations.exceptions import InvalidInput, NotFinite, WrongType
+from formulations.sgd import accuracy, sgd
+
+
+def test_one_whole_batch_is_one_step_down_the_gradient():
+    net = network()
+    X, Y = data(net, 6)
+    g = fm.gradient(net, X, Y)
+    expected = net.vector - 0.5 * g.vector
+    history = sgd(net, X, Y, epochs=1, batch_size=6, learning_rate=0.5, seed=3)
+    # The shuffled batch sums in another order: m + 3 roundings at most, of products that |g| bounds from below.
+    scale = np.abs(g.vector).max()
+    assert np.all(np.abs(net.vector - expected) <= 16 * np.finfo("float64").eps * (np.abs(expected) + scale))
+    assert history.costs == [pytest.approx(float(g.cost), rel=16 * np.finfo("float64").eps)]
+
+
+def test_the_update_is_in_place():
+    net = network()
+    vector, weights = net.vector, net.weights[0]
+    before = vector.copy()
+    sgd(net, *data(net), epochs=1, batch_size=3)
+    assert net.vector is vector and net.weights[0] is weights
+    assert np.shares_memory(weights, vector) and not np.array_equal(vector, before)
+
+
+def test_every_example_is_used_once_in_an_epoch():
+    # A linear neuron with cost ½(a − y)², weight 0: the first step is the mean of y over the batch.
+    seen = []
+    net = fm.Network([[[0.0]]], [[0.0]], "identity")
+    watched = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1) / 2, lambda A, Y: A - Y)
+
+    class Watching(type(watched)):
+        def evaluate(self, A, Y, gradient=None):
+            seen.extend(Y[:, 0].tolist())
+            return watched.evaluate(A, Y, gradient)
+
+    spy = Watching.__new__(Watching)
+    spy.__dict__.update(watched.__dict__)
+    Y = np.arange(7.0).reshape(-1, 1)
+    sgd(net, np.zeros((7, 1)), Y, epochs=1, batch_size=3, learning_rate=0.01, seed=0, cost=spy)
+    assert sorted(seen) == Y[:, 0].tolist()
+    assert seen != Y[:, 0].tolist()
+
+
+def test_same_seed_same_parameters_and_another_seed_others():
+    trained = []
+    for seed in (1, 1, 2):
+        net = network()
+        sgd(net, *data(net), epochs=2, batch_size=3, seed=seed)
+        trained.append(net.vector.copy())
+    assert np.array_equal(trained[0], trained[1])
+    assert not np.array_equal(trained[0], trained[2])
+
+
+def test_data_are_not_changed():
+    net = network()
+    X, Y = data(net)
+    kept = X.copy(), Y.copy()
+    X.flags.writeable = Y.flags.writeable = False
+    sgd(net, X, Y, epochs=2, batch_size=3)
+    assert np.array_equal(X, kept[0]) and np.array_equal(Y, kept[1])
+
+
+def test_progress_hears_of_every_epoch():
+    heard = []
+    net = network()
+    X, Y = data(net)
+    history = sgd(net, X, Y, epochs=3, batch_size=4, validation=(X, Y), progress=heard.append)
+    assert tuple(heard) == history.epochs
+    assert [epoch.epoch for epoch in heard] == [1, 2, 3]
+    assert history.accuracy == accuracy(net, X, Y)
+    assert "epoch" in str(history)
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 30])
+def test_the_table_shows_at_most_ten_epochs_and_always_the_last(count):
+    net = network()
+    X, Y = data(net, 2)
+    lines = str(sgd(net, X, Y, epochs=count, batch_size=2)).splitlines()[2:]
+    assert len(lines) <= 10
+    assert lines[-1].split()[0] == str(count)
+
+
+def test_accuracy_of_one_output_neuron_is_measured_at_one_half():
+    net = fm.Network([[[1.0]]], [[0.0]], "identity")
+    assert accuracy(net, [[0.9], [0.2], [0.7]], [[1], [0], [0]]) == 2 / 3
+
+
+BAD = [
+    ({"epochs": 0}, InvalidInput, "epochs"),
+    ({"epochs": 1.5}, WrongType, "epochs"),
+    ({"batch_size": 0}, InvalidInput, "batch_size"),
+    ({"batch_size": -3}, InvalidInput, "batch_size"),
+    ({"batch_size": 100}, InvalidInput, "at most the number of examples, 8"),
+    ({"batch_size": 2.0}, WrongType, "batch_size"),
+    ({"batch_size": True}, WrongType, "batch_size"),
+    ({"learning_rate": 0}, InvalidInput, "learning_rate"),
+    ({"learning_rate": -1.0}, InvalidInput, "learning_rate"),
+    ({"learning_rate": float("nan")}, InvalidInput, "learning_rate"),
+    ({"learning_rate": "fast"}, WrongType, "learning_rate"),
+    ({"backend": "no"}, fm.exceptions.UnknownName, "hadamard"),
+    ({"cost": "no"}, fm.exceptions.UnknownName, "quadratic"),
+    ({"seed": "abc"}, WrongType, "seed"),
+    ({"seed": -1}, InvalidInput, "seed"),
+]
+
+
+@pytest.mark.parametrize(("options", "exception", "part"), BAD)
+def test_bad_options_are_refused_before_anything_changes(options, exception, part):
+    net = network()
+    before = net.vector.copy()
+    with pytest.raises(exception, match=part):
+        sgd(net, *data(net), **{"batch_size": 4, **options})
+    assert np.array_equal(net.vector, before)
+
+
+def test_divergence_is_an_exception_with_a_remedy():
+    net = fm.Network([[[3.0]]], [[0.0]], "square")
+    with pytest.raises(NotFinite, match="learning_rate below"):
+        sgd(net, [[1.0]], [[0.0]], epochs=50, batch_size=1, learning_rate=10.0)
+
+
+def test_the_digits_reach_97_percent_and_sigma_gives_the_same_parameters():
+    X, Y, X_test, Y_test = load()
+    trained = {}
+    for backend in ("hadamard", "sigma"):
+        net = fm.Network.random([64, 30, 10], seed=0)
+        history = sgd(net, X, Y, backend=backend, seed=0, validation=(X_test, Y_test))
+        assert history.backend == backend
+        assert history.accuracy >= 0.97
+        trained[backend] = net.vector
+    # Planned Σ does the Hadamard product's arithmetic bit for bit.
+    assert np.array_equal(trained["hadamard"], trained["sigma"])

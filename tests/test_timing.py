@@ -1,0 +1,77 @@
+"""The stopwatch: who runs when, and what the ratios refer to. No duration is asserted."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+import pytest
+
+from formulations import timing
+from formulations.tables import format_seconds, format_table
+from formulations.timing import interleave
+
+
+def clock(monkeypatch):
+    """Replace the clock by one that only the calls themselves advance."""
+    now = [0.0]
+    monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
+
+    def advance_by(seconds):
+        def call():
+            now[0] += seconds
+
+        return call
+
+    return advance_by
+
+
+def test_medians_and_paired_ratios(monkeypatch):
+    takes = clock(monkeypatch)
+    found = interleave({"slow": takes(0.003), "base": takes(0.001)}, baseline="base")
+    assert found["slow"].seconds == pytest.approx(0.003)
+    assert found["slow"].ratio == pytest.approx(3)
+    assert found["base"].ratio == 1
+    assert list(found) == ["slow", "base"]
+
+
+def test_a_slow_call_gets_three_rounds_and_a_fast_one_at_most_thirty_one(monkeypatch):
+    takes = clock(monkeypatch)
+    found = interleave({"slow": takes(10.0), "base": takes(1e-6)}, baseline="base")
+    assert found["slow"].rounds == 3
+    assert found["base"].rounds == 31
+
+
+def test_rounds_are_interleaved(monkeypatch):
+    takes = clock(monkeypatch)
+    order = []
+
+    def call(name):
+        step = takes(0.01)
+
+        def run():
+            order.append(name)
+            step()
+
+        return run
+
+    interleave({"a": call("a"), "b": call("b")}, baseline="b", budget=0.05)
+    measured = order[4:]  # each was called once to warm up and once to see how long it takes
+    assert measured == ["a", "b"] * (len(measured) // 2)
+
+
+def test_the_collector_is_off_only_meanwhile():
+    seen = []
+    interleave({"base": lambda: seen.append(gc.isenabled()) or time.sleep(0.001)}, baseline="base", budget=0.005)
+    assert not any(seen)
+    assert gc.isenabled()
+
+
+def test_seconds_have_three_digits():
+    numbers = (1.5e-7, 9.99e-5, 9.996e-4, 0.1234, 12.0, 999.0)
+    assert [format_seconds(s) for s in numbers] == ["0.15 µs", "99.9 µs", "1000 µs", "123 ms", "12 s", "999 s"]
+
+
+def test_a_table_lines_up_where_letters_combine():
+    lines = format_table(["a", "b"], [["x̂", "1"], ["yy", "22"]], right=[1]).splitlines()
+    assert lines == ["a    b", "──  ──", "x̂    1", "yy  22"]
