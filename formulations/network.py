@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -13,7 +12,8 @@ from scipy.sparse import issparse
 
 from formulations.activations import Activation
 from formulations.costs import Cost, get_cost
-from formulations.exceptions import UnknownName, WrongShape, WrongType
+from formulations.exceptions import WrongShape, WrongType
+from formulations.initialization import draw
 from formulations.inputs import (
     as_dtype,
     as_examples,
@@ -28,17 +28,7 @@ from formulations.layers import chained_shapes, common_dtype, read_activations, 
 from formulations.parameters import Array, Layout, Parameters
 from formulations.tape import Tape
 
-__all__ = ["INITIALIZATIONS", "Network", "check_network"]
-
-# Standard deviations of the weights and of the biases of a layer, from (n_{l−1}, n_l).
-INITIALIZATIONS: dict[str, Callable[[int, int], tuple[float, float]]] = {
-    # Nielsen, chapter 1: N(0, 1) for all.
-    "book": lambda _, __: (1.0, 1.0),
-    # Glorot & Bengio 2010, Equation (12), with the same variance for normal numbers.
-    "glorot": lambda fan_in, fan_out: (math.sqrt(2.0 / (fan_in + fan_out)), 0.0),
-    # He et al. 2015, Equation (10).
-    "he": lambda fan_in, _: (math.sqrt(2.0 / fan_in), 0.0),
-}
+__all__ = ["Network", "check_network"]
 
 
 class Network(Parameters):
@@ -154,15 +144,8 @@ class Network(Parameters):
         if isinstance(sizes, str | int) or len(sizes) < 2:
             raise WrongShape(f"sizes must name at least two layers, such as [784, 30, 10], got {sizes!r}.")
         widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
-        if init not in INITIALIZATIONS:
-            raise UnknownName("initialisation", init, INITIALIZATIONS)
-        generator = random_generator(seed)
-        found = as_dtype(dtype)
-        weights, biases = [], []
-        for fan_in, fan_out in pairwise(widths):
-            weight_scale, bias_scale = INITIALIZATIONS[init](fan_in, fan_out)
-            weights.append((weight_scale * generator.standard_normal((fan_out, fan_in))).astype(found))
-            biases.append((bias_scale * generator.standard_normal(fan_out)).astype(found))
+        vectors = draw(pairwise(widths), random_generator(seed), as_dtype(dtype), init)
+        weights, biases = zip(*vectors, strict=True)
         return cls(weights, biases, activations)
 
     @property

@@ -43,12 +43,12 @@ class Plan:
         self._vector = np.empty(network.layout.count, network.dtype)
         self._whole = self._ready(Tape(network, cost, batch_size))
         # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
-        self._part = self._whole
+        self._part = self._last = self._whole
 
     @property
     def tape(self) -> Tape:
-        """The tape of a whole batch, as the last call over ``batch_size`` examples left it."""
-        return self._whole[0]
+        """The tape that the last call has filled."""
+        return self._last[0]
 
     def __call__(self, X: Any, Y: Any, sample_weight: Any = None, *, network: Network | None = None) -> Gradient:
         """Compute the gradient over a mini-batch of at most ``batch_size`` examples.
@@ -84,7 +84,7 @@ class Plan:
         X = as_examples(X, "X", sizes[0], dtype)
         Y = as_examples(Y, "Y", sizes[-1], dtype)
         check_pair(X, Y)
-        tape, gradient = self._for(len(X))
+        tape, gradient = self._last = self._for(len(X))
         tape.load(X, Y, example_shares(sample_weight, len(X), dtype))
         before = tape.forward_passes
         self.backend.gradient(tape, gradient)
@@ -120,7 +120,7 @@ class Plan:
         if not all(same for *_, same in fields):
             raise StalePlan(_difference(fields))
         self.network = network
-        self._whole = self._part = self._ready(Tape(network, self.cost, self.batch_size))
+        self._whole = self._part = self._last = self._ready(Tape(network, self.cost, self.batch_size))
 
     def __repr__(self) -> str:
         return f"<Plan {self.backend.label} for {self.network!r}, {self.cost.name} cost, batch_size {self.batch_size}>"

@@ -54,6 +54,7 @@ def test_a_plan_takes_on_another_network(backend):
     X, Y = makers.data(net)
     plan = fm.prepare(net, 8, backend=backend)
     plan(X, Y)
+    plan(X[:3], Y[:3])
     expected = fm.gradient(other, X, Y, backend=backend).vector
     assert np.array_equal(plan(X, Y, network=other).vector, expected)
     assert np.array_equal(plan(X, Y).vector, expected)

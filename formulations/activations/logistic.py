@@ -38,7 +38,8 @@ def clamp(dtype: np.dtype[Any]) -> float:
 
 def _exponential(z: FloatArray, out: FloatArray) -> None:
     """Write E = exp(min(−z, t)) into `out`; z ≫ 0 underflows to 0, which NumPy does not warn of."""
-    np.negative(z, out=out)
+    # np.negative(z, out=column) writes wrong numbers for some strides in NumPy 2.4; the product does not.
+    np.multiply(z, -1, out=out)
     np.minimum(out, clamp(z.dtype), out=out)
     np.exp(out, out=out)
 

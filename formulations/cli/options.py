@@ -13,7 +13,8 @@ import numpy as np
 from formulations.activations import ACTIVATIONS, get_activation
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
-from formulations.network import INITIALIZATIONS, Network
+from formulations.initialization import INITIALIZATIONS
+from formulations.network import Network
 from formulations.parameters import Array
 
 __all__ = ["make_network", "network_options", "parse_backends", "parse_sizes", "read_examples"]

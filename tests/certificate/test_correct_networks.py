@@ -67,5 +67,5 @@ def test_a_smaller_batch_is_judged_on_its_own_tape() -> None:
     plan = fm.prepare(case.net, 5)
     plan(case.X, case.Y)
     gradient = plan(case.X[:2], case.Y[:2])
-    tape = plan._for(2)[0]
+    tape = plan.tape
     assert judge(plan.backend, tape, gradient).status is Status.EQUAL

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.certificate import Status, judge
+from formulations.certificate import Status, judge, reference_gradient
 from formulations.certificate.roundoff import Precision, gamma, higher
 from formulations.certificate.verdict import Check
 from tests.certificate.nets import Case, plain_case
@@ -92,10 +92,35 @@ def test_deep_float32_is_inconclusive(backend: str) -> None:
     assert case.verdict("hadamard").status is Status.EQUAL
 
 
+@pytest.mark.parametrize(
+    ("activation", "sizes", "scale"),
+    [("sine", [30] * 6, 1.5), ("square", [2, 4, 1, 1, 2], 50.0)],
+    ids=["turns", "overflows"],
+)
+def test_where_first_order_ends(activation: str, sizes: list[int], scale: float) -> None:
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        net = fm.Network.random(sizes, activation, seed=seed, dtype="float32")
+        net.vector[...] *= np.float32(scale)
+        X, Y = (10 * random.standard_normal((5, n)).astype("float32") for n in (sizes[0], sizes[-1]))
+        verdict = Case(net, X, Y).verdict("per_neuron")
+        assert verdict.status is Status.INCONCLUSIVE, f"seed {seed}: {verdict.reason}"
+
+
+def test_the_path_bound_counts_every_rounding() -> None:
+    net = fm.Network([[[1.0]]] * 3, [[0.0]] * 3, "identity")
+    verdict = Case(net, np.array([[2.0]]), np.array([[1.0]])).verdict("product")
+    counted = {line.layer: line.bound for line in verdict.layers if line.equation == "δ"}
+    for layer, k in ((4, 5), (3, 7), (2, 9)):
+        assert counted[layer] == pytest.approx(Precision.of(np.dtype("float64")).gamma(k), rel=1e-9, abs=0)
+
+
 def test_the_reference_is_one_precision_higher_where_there_is_one() -> None:
     assert higher(np.dtype("float32")) == np.float64
     assert higher(np.dtype("longdouble")) is None
     assert gamma(10, 0.1) == np.inf
+    single = Case(fm.Network.random([2, 1], seed=0, dtype="float32"), np.ones((1, 2)), np.ones((1, 1)))
+    assert reference_gradient(single.computed("hadamard")[0].tape).dtype == np.float64
     with_gelu = fm.Network.random([2, 3, 1], "gelu", seed=0)
     verdict = Case(with_gelu, np.ones((2, 2)), np.zeros((2, 1))).verdict("per_neuron")
     assert verdict.status is Status.EQUAL, verdict.reason
@@ -103,7 +128,7 @@ def test_the_reference_is_one_precision_higher_where_there_is_one() -> None:
 
 def test_both_sides_count_where_the_reference_is_no_better() -> None:
     double, single = np.dtype("float64"), np.dtype("float32")
-    assert Precision(double, double).gamma(5) == pytest.approx(2 * gamma(5, 2.0**-53), rel=1e-12)
+    assert Precision(double, double).gamma(5) == pytest.approx(2 * gamma(5, 2.0**-53), rel=1e-12, abs=0)
     assert gamma(5, 2.0**-24) < Precision.of(single).gamma(5) < 1.000001 * gamma(5, 2.0**-24)
 
 
