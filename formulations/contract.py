@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 
 from formulations.costs import Cost
 from formulations.network import Network
+from formulations.options import check_choices
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
@@ -100,6 +101,10 @@ class Backend(ABC):
     equations: ClassVar[tuple[str, ...]]
     tier: ClassVar[Tier]
     variant_of: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        """Refuse an option whose value is not among those that its type lists; dataclasses call it."""
+        check_choices(self)
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - most serve every network
         """Return None where this backend can serve the network and cost, else the reason."""

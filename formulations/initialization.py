@@ -36,7 +36,7 @@ def draw(
     UnknownName
         Where no initialisation has the name ``init``.
     """
-    if init not in INITIALIZATIONS:
+    if not isinstance(init, str) or init not in INITIALIZATIONS:
         raise UnknownName("initialisation", init, INITIALIZATIONS)
     for fan_in, fan_out in shapes:
         of_weights, of_biases = INITIALIZATIONS[init](fan_in, fan_out)

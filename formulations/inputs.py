@@ -46,8 +46,8 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     return found
 
 
-def as_real(data: Any, name: str, dtype: np.dtype[Any]) -> Array:
-    """Return ``data`` as an array of ``dtype``, without a copy where it is one already.
+def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return ``data`` as an array of ``dtype`` (its own by default), without a copy where it is one already.
 
     Raises
     ------
@@ -56,6 +56,8 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any]) -> Array:
     """
     if type(data) is np.ndarray and data.dtype == dtype:
         return data
+    if np.ma.isMaskedArray(data) and np.ma.is_masked(data):
+        raise WrongType(f"{name} must not be masked: a mask would be lost; fill it first with {name}.filled(value).")
     try:
         array = np.asarray(data)
     except ValueError as caught:
@@ -63,10 +65,10 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any]) -> Array:
     if array.dtype.kind not in "biuf":
         raise WrongType(
             f"{name} must hold real numbers (bool, integer or float), got dtype {array.dtype}; "
-            f"convert it first, for instance with {name}.astype({dtype.name!r})."
+            f"convert it first, for instance with {name}.astype(float)."
         )
     with np.errstate(over="ignore"):
-        return array.astype(dtype, copy=False)
+        return array if dtype is None else array.astype(dtype, copy=False)
 
 
 def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any]) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,71 +11,93 @@ from scipy.sparse import issparse
 
 from formulations.activations import Activation, get_activation
 from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
-from formulations.inputs import as_dtype, as_real
+from formulations.inputs import as_dtype, as_real, check_finite
 from formulations.parameters import Array, Layout, Pattern
 
-__all__ = ["chained_shapes", "common_dtype", "read_activations", "read_weights", "shape_of"]
+__all__ = ["read_activations", "read_layers"]
 
 
-def common_dtype(arrays: Sequence[Any]) -> np.dtype[Any]:
-    """Return the one floating dtype of all arrays; integers and bools stand for float64."""
-    found = set()
-    for array in arrays:
-        dtype = getattr(array, "dtype", None)
-        try:
-            dtype = np.asarray(array).dtype if dtype is None else dtype
-        except ValueError as caught:
+def read_layers(weights: Any, biases: Any, dtype: Any) -> tuple[Layout, list[Array]]:
+    """Return the layout of a network and its parameters, w², b², w³, b³, …, as flat arrays.
+
+    Parameters
+    ----------
+    weights, biases, dtype
+        As :class:`~formulations.Network` takes them.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite
+        Where they cannot make a network.
+    """
+    each_w, each_b = _each(weights, "weights"), _each(biases, "biases")
+    if not len(each_w) == len(each_b) > 0:
+        raise WrongShape(
+            f"a network needs one weight matrix and one bias vector for each layer from the second on, "
+            f"got {len(each_w)} and {len(each_b)}; pass lists of the same length."
+        )
+    named = [
+        (f"{kind}[{i}]", given)
+        for i, pair in enumerate(zip(each_w, each_b, strict=True))
+        for kind, given in zip(("weights", "biases"), pair, strict=True)
+    ]
+    read: list[tuple[str, Any]] = [
+        (name, _rows(given) if issparse(given) else as_real(given, name)) for name, given in named
+    ]
+    found = _common_dtype(array.dtype for _, array in read) if dtype is None else as_dtype(dtype)
+    shapes, patterns, parts = [], [], []
+    for (w_name, w), (b_name, b) in zip(read[::2], read[1::2], strict=True):
+        shapes.append(_shape(w_name, w.shape, b_name, b.shape))
+        patterns.append(Pattern(w.indices, w.indptr) if issparse(w) else None)
+        for name, array in ((f"{w_name}.data", w.data) if issparse(w) else (w_name, w), (b_name, b)):
+            part = as_real(array, name, found)
+            check_finite(part, name)
+            parts.append(part.ravel())
+    for i, ((rows, _), (_, columns)) in enumerate(pairwise(shapes), start=1):
+        if columns != rows:
             raise WrongShape(
-                "weights and biases must be rectangular arrays of numbers, got rows of unequal length; "
-                "pad the missing entries, or give that layer fewer columns."
-            ) from caught
-        found.add(np.dtype("float64") if dtype.kind in "biu" else dtype)
+                f"the weights must chain: layer {i + 1} has {rows} neurons, so weights[{i}] needs {rows} columns, "
+                f"got shape {shapes[i]}; rows are the neurons of the layer, columns those of the layer before."
+            )
+    return Layout(tuple(shapes), tuple(patterns)), parts
+
+
+def _each(given: Any, name: str) -> list[Any]:
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise WrongType(f"{name} must be a list of arrays, one a layer, got {type(given).__name__}; pass [array, ...].")
+    return list(given)
+
+
+def _rows(matrix: Any) -> Any:
+    """Return a sparse matrix by its compressed rows, each place stored once, stored zeros kept."""
+    rows = matrix.tocsr(copy=True)
+    rows.sum_duplicates()
+    return rows
+
+
+def _common_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+    """Return the one floating dtype of all arrays; integers and bools stand for float64."""
+    found = {np.dtype("float64") if dtype.kind in "biu" else dtype for dtype in dtypes}
     if len(found) > 1:
         raise WrongType(
             f"weights and biases must all have one dtype, got {', '.join(sorted(map(str, found)))}; "
             "convert them, or name the network's dtype with dtype=."
         )
-    dtype = found.pop() if found else np.dtype("float64")
-    if dtype.kind in "OSUcMm":
-        raise WrongType(f"weights and biases must be real numbers, got dtype {dtype}; pass rectangular real arrays.")
-    return as_dtype(dtype)
+    return as_dtype(found.pop())
 
 
-def shape_of(matrix: Any) -> tuple[int, ...]:
-    """Return the shape of a dense or sparse matrix, or of what can become one."""
-    return matrix.shape if hasattr(matrix, "shape") else np.asarray(matrix).shape
-
-
-def read_weights(matrix: Any, name: str, dtype: np.dtype[Any]) -> tuple[Array, Pattern | None]:
-    """Return a weight matrix, or a sparse one's stored entries and their pattern."""
-    if not issparse(matrix):
-        return as_real(matrix, name, dtype), None
-    rows = matrix.tocsr(copy=True)
-    rows.sum_duplicates()
-    return as_real(rows.data, name, dtype), Pattern(rows.indices, rows.indptr)
-
-
-def chained_shapes(
-    weights: Sequence[tuple[int, ...]], biases: Sequence[tuple[int, ...]]
-) -> tuple[tuple[int, int], ...]:
-    """Return the shapes (n_l, n_{l−1}), refusing matrices and bias vectors that do not chain."""
-    shapes = []
-    for i, (matrix, vector) in enumerate(zip(weights, biases, strict=True)):
-        if len(matrix) != 2 or 0 in matrix:
-            raise WrongShape(f"weights[{i}] must have shape (n_l, n_{{l-1}}), both positive, got {matrix}.")
-        if i and matrix[1] != weights[i - 1][0]:
-            raise WrongShape(
-                f"the weights must chain: weights[{i}] has shape {matrix} but layer {i + 1} has "
-                f"{weights[i - 1][0]} neurons, so it needs {weights[i - 1][0]} columns; "
-                "rows are the neurons of the layer, columns those of the layer before."
-            )
-        if vector != matrix[:1]:
-            raise WrongShape(
-                f"biases[{i}] must have shape ({matrix[0]},), one bias for each row of weights[{i}], got {vector}; "
-                f"pass biases[{i}].ravel() if it is a column."
-            )
-        shapes.append((int(matrix[0]), int(matrix[1])))
-    return tuple(shapes)
+def _shape(w_name: str, matrix: tuple[int, ...], b_name: str, vector: tuple[int, ...]) -> tuple[int, int]:
+    if len(matrix) != 2 or 0 in matrix:
+        raise WrongShape(
+            f"{w_name} must have shape (n_l, n_{{l-1}}), both positive, got {matrix}; "
+            "pass one row a neuron, one column a neuron of the layer before."
+        )
+    if vector != matrix[:1]:
+        raise WrongShape(
+            f"{b_name} must have shape ({matrix[0]},), one bias for each row of {w_name}, got {vector}; "
+            f"pass {b_name}.ravel() if it is a column."
+        )
+    return int(matrix[0]), int(matrix[1])
 
 
 def read_activations(given: Any, layout: Layout, dtype: np.dtype[Any]) -> tuple[Activation, ...]:

@@ -17,15 +17,14 @@ from formulations.initialization import draw
 from formulations.inputs import (
     as_dtype,
     as_examples,
-    as_real,
     check_finite,
     check_pair,
     example_shares,
     positive_integer,
     random_generator,
 )
-from formulations.layers import chained_shapes, common_dtype, read_activations, read_weights, shape_of
-from formulations.parameters import Array, Layout, Parameters
+from formulations.layers import read_activations, read_layers
+from formulations.parameters import Array, Parameters
 from formulations.tape import Tape
 
 __all__ = ["Network", "check_network"]
@@ -72,29 +71,9 @@ class Network(Parameters):
         *,
         dtype: Any = None,
     ) -> None:
-        found = common_dtype([*weights, *biases]) if dtype is None else as_dtype(dtype)
-        if not len(weights) == len(biases) > 0:
-            raise WrongShape(
-                f"a network needs one weight matrix and one bias vector for each layer from the second on, "
-                f"got {len(weights)} and {len(biases)}; pass lists of the same length."
-            )
-        matrices, patterns = [], []
-        for i, matrix in enumerate(weights):
-            array, pattern = read_weights(matrix, f"weights[{i}]", found)
-            matrices.append(array)
-            patterns.append(pattern)
-        vectors = [as_real(bias, f"biases[{i}]", found) for i, bias in enumerate(biases)]
-        shapes = chained_shapes([shape_of(matrix) for matrix in weights], [vector.shape for vector in vectors])
-        layout = Layout(shapes, tuple(patterns))
-        super().__init__(layout, np.empty(layout.count, found))
-        for mine, given in zip(self.weights, matrices, strict=True):
-            (mine.data if issparse(mine) else mine)[...] = given
-        for mine, given in zip(self.biases, vectors, strict=True):
-            mine[...] = given
-        self._activations = read_activations(activations, layout, found)
-        for i in range(len(shapes)):
-            check_finite(matrices[i], f"weights[{i}]" + ("" if patterns[i] is None else ".data"))
-            check_finite(vectors[i], f"biases[{i}]")
+        layout, parts = read_layers(weights, biases, dtype)
+        super().__init__(layout, np.concatenate(parts))
+        self._activations = read_activations(activations, layout, self.dtype)
 
     @classmethod
     def random(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from formulations.exceptions import InvalidInput
 from formulations.parameters import Array
 
 __all__ = ["SCHEMES", "Scheme", "steps"]
@@ -46,8 +47,15 @@ def steps(theta: Array, scheme: Scheme, relative: float | None = None) -> Array:
         The difference scheme, whose rule is used where no step is given.
     relative : float, optional
         The step in units of max(1, |θ|).
+
+    Raises
+    ------
+    InvalidInput
+        Where a step is so small that it perturbs nothing.
     """
     size = scheme.relative_step(theta.dtype) if relative is None else relative
     wanted = theta.dtype.type(size) * np.maximum(theta.dtype.type(1), np.abs(theta))
     exact: Array = (theta + wanted) - theta
+    if not exact.all():
+        raise InvalidInput(f"step {size:g} is lost in the rounding of {theta.dtype} parameters; take a larger one.")
     return exact

@@ -10,7 +10,7 @@ from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import StalePlan
 from formulations.inputs import as_examples, check_pair, example_shares
-from formulations.network import Network
+from formulations.network import Network, check_network
 from formulations.parameters import Gradient
 from formulations.tape import Tape
 
@@ -79,6 +79,7 @@ class Plan:
             Where the batch is larger than the plan, or another network does not fit it.
         """
         if network is not None and network is not self.network:
+            check_network(network)
             self._adopt(network)
         sizes, dtype = self.network.layout.sizes, self.network.dtype
         X = as_examples(X, "X", sizes[0], dtype)

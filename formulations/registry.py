@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias
 
 from formulations.backends import BUILT_IN
 from formulations.contract import Backend
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.one_at_a_time import OneAtATime
+from formulations.options import convert, read_options
 
 __all__ = ["DEFAULT", "VARIABLE", "BackendLike", "get_backend", "list_backends", "register", "use_backend"]
 
@@ -50,17 +49,7 @@ def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
     WrongType
         Where it is not a backend.
     """
-    is_class = isinstance(backend, type) and issubclass(backend, Backend)
-    if not (is_class or isinstance(backend, Backend)):
-        raise WrongType(f"a backend derives from formulations.Backend, got {backend!r}; subclass it.")
-    for attribute in ("name", "summary", "equations", "tier"):
-        if not hasattr(backend, attribute):
-            raise InvalidInput(
-                f"backend {backend!r} must declare {attribute}; see formulations.Backend for what it means."
-            )
-    name = backend.name
-    if not (isinstance(name, str) and name.isidentifier()):
-        raise InvalidInput(f"a backend's name must be a plain word such as 'my_backend', got {name!r}.")
+    name = _declared_name(backend)
     if name in _table():
         raise InvalidInput(f"a backend named {name!r} is registered already; choose another name.")
     _registered[name] = backend
@@ -108,13 +97,13 @@ def get_backend(backend: BackendLike = None) -> Backend:
     table = _table()
     if name not in table:
         raise UnknownName("backend", name, table)
-    options = _read_options(name, given)
+    options = read_options(name, given)
     batch = options.pop("batch", "whole")
     if batch not in BATCH:
         raise InvalidInput(f"option batch of backend {name!r} must be one of {', '.join(BATCH)}, got {batch!r}.")
     found = table[name]
     if isinstance(found, type):
-        made = found(**_converted(found, options))
+        made = found(**convert(found, options))
     elif options:
         raise UnknownName(f"option of backend {name!r}", next(iter(options)), ["batch"])
     else:
@@ -156,44 +145,25 @@ def _table() -> Mapping[str, type[Backend] | Backend]:
     """Return all backends by name; those of other packages are loaded when they are first asked for."""
     for point in _entry_points():
         if point.name not in _registered:
-            _registered[point.name] = point.load()
+            found = point.load()
+            if _declared_name(found) != point.name:
+                raise InvalidInput(
+                    f"entry point {point.name!r} of {ENTRY_POINTS} loads a backend named {found.name!r}; "
+                    "give both the same name."
+                )
+            _registered[point.name] = found
     return _registered
 
 
-def _read_options(name: str, given: str) -> dict[str, str]:
-    options = {}
-    for item in filter(None, given.split(",")):
-        key, equals, value = item.partition("=")
-        if not (equals and value):
+def _declared_name(backend: Any) -> str:
+    """Return a backend's name, refusing what is not a backend or does not declare what it is."""
+    if not (isinstance(backend, Backend) or (isinstance(backend, type) and issubclass(backend, Backend))):
+        raise WrongType(f"a backend derives from formulations.Backend, got {backend!r}; subclass it.")
+    for attribute in ("name", "summary", "equations", "tier"):
+        if not hasattr(backend, attribute):
             raise InvalidInput(
-                f"backend {name!r}: an option is written key=value, got {item!r}; for instance batch=example."
+                f"backend {backend!r} must declare {attribute}; see formulations.Backend for what it means."
             )
-        options[key.strip()] = value.strip()
-    return options
-
-
-def _converted(backend: type[Backend], options: Mapping[str, str]) -> dict[str, Any]:
-    """Convert options from text by the types of the backend's fields."""
-    hints = get_type_hints(backend)
-    known: list[str] = [f.name for f in fields(backend)] if is_dataclass(backend) else []
-    converted = {}
-    for key, text in options.items():
-        if key not in known:
-            raise UnknownName(f"option of backend {backend.name!r}", key, [*known, "batch"])
-        converted[key] = _convert(backend.name, key, text, hints[key])
-    return converted
-
-
-def _convert(name: str, key: str, text: str, hint: Any) -> Any:
-    if get_origin(hint) is Literal:
-        if text not in get_args(hint):
-            valid = ", ".join(get_args(hint))
-            raise InvalidInput(f"option {key} of backend {name!r} must be one of {valid}, got {text!r}.")
-        return text
-    for kind in get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,):
-        if kind in (int, float, str):
-            try:
-                return kind(text)
-            except ValueError:
-                continue
-    raise InvalidInput(f"option {key} of backend {name!r} cannot be read from {text!r}; a number was expected.")
+    if not (isinstance(backend.name, str) and backend.name.isidentifier()):
+        raise InvalidInput(f"a backend's name must be a plain word such as 'my_backend', got {backend.name!r}.")
+    return backend.name

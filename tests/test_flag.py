@@ -12,7 +12,9 @@ import pytest
 
 import formulations as fm
 from formulations import registry
+from formulations.backends.finite_difference import FiniteDifference
 from formulations.backends.hadamard import Hadamard
+from formulations.backends.sigma import Sigma
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 NET = makers.network()
@@ -164,7 +166,7 @@ class TestRegister:
         fm.register(Tuned)
         made = fm.get_backend("tuned:depth=2,mode=b,factor=0.5")
         assert (made.depth, made.mode, made.factor) == (2, "b", 0.5)
-        with pytest.raises(InvalidInput, match=r"option depth of backend 'tuned' cannot be read from '2\.5'"):
+        with pytest.raises(InvalidInput, match=r"option depth of backend 'tuned' must be of type int, got '2\.5'"):
             fm.get_backend("tuned:depth=2.5")
 
     @pytest.mark.parametrize("name", fm.list_backends())
@@ -212,6 +214,12 @@ class Point:
 
 @pytest.mark.usefixtures("empty_room")
 class TestEntryPoints:
+    def test_what_it_loads_is_checked(self, monkeypatch):
+        for loaded, exception, part in [(int, WrongType, "derives from"), (Mine, InvalidInput, "same name")]:
+            self.install(monkeypatch, Point("another", lambda loaded=loaded: loaded))
+            with pytest.raises(exception, match=part):
+                fm.list_backends()
+
     def install(self, monkeypatch, *points):
         monkeypatch.setattr(registry, "_entry_points", lambda: points)
 
@@ -240,3 +248,24 @@ def test_which_names_every_backend():
     assert list(fm.which(NET)) == fm.list_backends()
     linear = fm.Network([np.ones((1, 1))], [np.zeros(1)], "identity")
     assert set(fm.which(linear).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (lambda: Sigma(matrix="round"), "must be one of planned, sparse, dense, got 'round'"),
+        (lambda: FiniteDifference(scheme="sideways"), "must be one of central, forward"),
+        (lambda: fm.get_backend("sigma:matrix=dense,matrix=sparse"), "option matrix is given twice"),
+        (lambda: fm.get_backend("sigma:matrix"), "key=value, got 'matrix'"),
+        (lambda: fm.get_backend("hadamard:batch=some"), "must be one of whole, example"),
+    ],
+)
+def test_options_that_do_not_fit(make, part):
+    with pytest.raises(InvalidInput, match=part):
+        make()
+
+
+def test_a_step_that_is_lost_in_rounding_is_refused():
+    net = fm.Network([[[1.0]]], [[0.0]])
+    with pytest.raises(InvalidInput, match=r"step 1e-30 is lost .* take a larger one"):
+        fm.gradient(net, [[1.0]], [[0.0]], backend="finite_difference:step=1e-30")

@@ -102,6 +102,12 @@ def test_the_result_lives_in_the_plan_until_copied(backend):
         assert not np.shares_memory(delta, mine)
 
 
+def test_a_plan_refuses_what_is_no_network():
+    net = makers.network()
+    with pytest.raises(WrongType, match=r"expected a formulations\.Network, got str"):
+        fm.prepare(net, 8)(*makers.data(net), network="another")
+
+
 def test_a_plan_sees_what_a_step_changes(backend):
     net = makers.network(backend)
     X, Y = makers.data(net)

@@ -60,7 +60,8 @@ class FiniteDifference(Backend):
     tier = Tier.PERTURBATION
 
     def __post_init__(self) -> None:
-        """Refuse a step that is not a positive number."""
+        """Refuse an unknown scheme, and a step that is not a positive number."""
+        super().__post_init__()
         if self.step is not None:
             positive_number(self.step, "step")
 
