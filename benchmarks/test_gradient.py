@@ -6,26 +6,28 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.problem import make_problem
+from formulations.scenarios import SCENARIOS
 
 CELLS = {
-    "book": ([784, 30, 10], 10),
-    "digits": ([64, 30, 10], 10),
-    "medium": ([784, 100, 10], 100),
+    "book": lambda dtype: make_problem([784, 30, 10], dtype=dtype, count=10),
+    "digits": SCENARIOS["digits"],
+    "medium": lambda dtype: make_problem([784, 100, 10], dtype=dtype, count=100),
 }
-# A gradient by perturbation takes thousands of forward passes; its time is the forward pass's, times their number.
-BACKENDS = [name for name in fm.list_backends() if fm.get_backend(name).tier is not fm.Tier.PERTURBATION]
+# What takes longer than this is a number of forward passes, and takes as much longer as they are many.
+LONGEST = 0.05
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", fm.list_backends())
 def test_gradient(benchmark, backend, cell, dtype):
-    sizes, m = CELLS[cell]
-    net = fm.Network.random(sizes, seed=0, dtype=dtype)
-    if reason := fm.which(net)[backend]:
+    problem = CELLS[cell](dtype)
+    with fm.use_budget(seconds=LONGEST):
+        reason = fm.which(problem.network, problem.cost, len(problem.X))[backend]
+    if reason:
         pytest.skip(reason)
-    random = np.random.default_rng(0)
-    X, Y = random.random((m, sizes[0])).astype(dtype), random.random((m, sizes[-1])).astype(dtype)
     benchmark.group = f"{cell} {dtype}"
-    gradient = benchmark(fm.prepare(net, m, backend=backend), X, Y)
+    plan = fm.prepare(problem.network, len(problem.X), problem.cost, backend)
+    gradient = benchmark(plan, problem.X, problem.Y)
     assert np.isfinite(gradient.vector).all()

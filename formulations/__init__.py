@@ -12,17 +12,25 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from formulations.activations import Activation, PerNeuron, activation
+from formulations.activations import Activation, PerNeuron, activation, coupled_activation
 from formulations.api import gradient, prepare, which
-from formulations.compare import Comparison, compare
-from formulations.contract import Backend, Prediction, Tier
+from formulations.budget import use_budget
+from formulations.compare import compare
+from formulations.comparison import Comparison
+from formulations.contract import Backend, Tier
 from formulations.costs import Cost, cost
 from formulations.digits import load as load_digits
+from formulations.exact_oracle import exact_oracle
+from formulations.explain import Explanation, explain
+from formulations.history import History
 from formulations.network import Network
 from formulations.parameters import Gradient
+from formulations.per_example import per_example_gradients
+from formulations.persistence import load, save
 from formulations.plan import Plan
+from formulations.prediction import Prediction
 from formulations.registry import get_backend, list_backends, register, use_backend
-from formulations.sgd import History, sgd
+from formulations.sgd import sgd
 from formulations.tape import Tape
 
 __version__ = version("formulations")
@@ -32,6 +40,7 @@ __all__ = [
     "Backend",
     "Comparison",
     "Cost",
+    "Explanation",
     "Gradient",
     "History",
     "Network",
@@ -43,13 +52,20 @@ __all__ = [
     "activation",
     "compare",
     "cost",
+    "coupled_activation",
+    "exact_oracle",
+    "explain",
     "get_backend",
     "gradient",
     "list_backends",
+    "load",
     "load_digits",
+    "per_example_gradients",
     "prepare",
     "register",
+    "save",
     "sgd",
     "use_backend",
+    "use_budget",
     "which",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from formulations.budget import current_budget, unreasonable
 from formulations.costs import Cost, get_cost
 from formulations.exceptions import NotFinite, Refused
 from formulations.inputs import positive_integer
@@ -65,8 +66,8 @@ def gradient(
     (np.float64(2.0), array([[6.]]), array([2.]))
     """
     check_network(net)
-    X, Y, _, found = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    plan = prepare(net, len(X), cost=found, backend=backend)
+    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    plan = prepare(net, len(X), cost=cost, backend=backend)
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan(X, Y, sample_weight)
@@ -96,7 +97,8 @@ def prepare(net: Network, batch_size: int, cost: str | Cost = "quadratic", backe
     Raises
     ------
     Refused
-        Where the backend cannot serve this network; names those that can.
+        Where the backend cannot serve this network, with the names of those that can; or where it would exceed the
+        budget of :func:`formulations.use_budget`.
 
     Examples
     --------
@@ -106,12 +108,19 @@ def prepare(net: Network, batch_size: int, cost: str | Cost = "quadratic", backe
     (3, 2)
     """
     check_network(net)
-    size = positive_integer(batch_size, "batch_size")
-    found, form = get_cost(cost), get_backend(backend)
-    if reason := form.why_not(net, found):
-        able = [name for name, other in which(net, cost=found).items() if other is None]
-        raise Refused(f"backend {form.label!r} cannot serve {net!r}: {reason}; backends that can: {', '.join(able)}.")
-    return Plan(net, size, found, form)
+    batch_size = positive_integer(batch_size, "batch_size")
+    cost, backend = get_cost(cost), get_backend(backend)
+    if reason := backend.why_not(net, cost):
+        able = [name for name, other in which(net, cost).items() if other is None]
+        raise Refused(
+            f"backend {backend.label!r} cannot serve {net!r}: {reason}; backends that can: {', '.join(able)}."
+        )
+    if reason := unreasonable(backend, net, batch_size, current_budget()):
+        raise Refused(
+            f"backend {backend.label!r} is refused: {reason}; take fewer examples, a smaller network or another "
+            "backend, or allow it with formulations.use_budget(seconds=..., memory=...)."
+        )
+    return Plan(net, batch_size, cost, backend)
 
 
 def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None = None) -> dict[str, str | None]:
@@ -124,7 +133,7 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
     cost : str or Cost
         As in :func:`gradient`.
     batch_size : int, optional
-        Examples in a mini-batch, where it matters.
+        Examples in a mini-batch: with it, a backend that would exceed the budget says so too.
 
     Returns
     -------
@@ -138,9 +147,15 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
     """
     check_network(net)
     if batch_size is not None:
-        positive_integer(batch_size, "batch_size")
-    found = get_cost(cost)
-    return {name: get_backend(name).why_not(net, found) for name in list_backends()}
+        batch_size = positive_integer(batch_size, "batch_size")
+    cost, budget = get_cost(cost), current_budget()
+    found = {}
+    for name in list_backends():
+        backend = get_backend(name)
+        found[name] = backend.why_not(net, cost)
+        if found[name] is None and batch_size is not None:
+            found[name] = unreasonable(backend, net, batch_size, budget)
+    return found
 
 
 def _check_result(result: Gradient) -> None:

@@ -19,17 +19,21 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any
+
+import numpy as np
 
 from formulations.costs import Cost
 from formulations.network import Network
 from formulations.options import check_choices
 from formulations.parameters import Array, Gradient
+from formulations.perturb import Difference
+from formulations.prediction import Prediction, backward_multiplications, forward_multiplications, tape_bytes
 from formulations.tape import Tape
 
-__all__ = ["Backend", "Prediction", "Tier"]
+__all__ = ["Backend", "Tier"]
 
 
 class Tier(Enum):
@@ -43,40 +47,6 @@ class Tier(Enum):
     """A forward pass of its own: judged by the propagated roundoff of both passes (T4)."""
     PERTURBATION = "P"
     """Differences of the cost: judged by their own truncation and roundoff."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a gradient is going to cost.
-
-    Attributes
-    ----------
-    multiplications : int
-        Scalar multiplications of the matrix and Hadamard products, forward passes included.
-    bytes : int
-        Memory for what the backend keeps beyond the parameters.
-    forward_passes : int
-        Forward passes over the whole mini-batch.
-    calls : int
-        Vector operations, which is what small networks pay for.
-    """
-
-    multiplications: int
-    bytes: int
-    forward_passes: int
-    calls: int
-
-
-def forward_multiplications(network: Network, m: int) -> int:
-    """Multiplications of one forward pass over m examples: those of the matrix products, m·P."""
-    return m * network.layout.weight_count
-
-
-def backward_multiplications(network: Network, m: int) -> int:
-    """Multiplications of one recurrence: m·(P − n₁n₂) to pull back, m·N Hadamard, m·P for (BP4)."""
-    layout = network.layout
-    first = layout.slices[0][0].stop
-    return int(m * (2 * layout.weight_count - first + layout.neuron_count))
 
 
 class Backend(ABC):
@@ -94,32 +64,54 @@ class Backend(ABC):
         How it relates to the tape.
     variant_of : str or None
         The formulation of which it is a variant; None where it is a formulation of its own.
+    serves_sparse, serves_coupled : bool
+        Whether it can serve sparse weights, and slopes that are not diagonal.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    equations: ClassVar[tuple[str, ...]]
-    tier: ClassVar[Tier]
-    variant_of: ClassVar[str | None] = None
+    name: str
+    summary: str
+    equations: tuple[str, ...]
+    tier: Tier
+    variant_of: str | None = None
+    serves_sparse: bool = True
+    serves_coupled: bool = True
 
     def __post_init__(self) -> None:
         """Refuse an option whose value is not among those that its type lists; dataclasses call it."""
         check_choices(self)
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - most serve every network
+    def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return None where this backend can serve the network and cost, else the reason."""
+        if network.layout.is_sparse and not self.serves_sparse:
+            return "it works on dense weights, and this network has sparse ones"
+        if not self.serves_coupled:
+            fused = cost.fused(network.activations[-1]) is not None
+            for l, activation in enumerate(network.activations, start=2):
+                if activation.coupled and not (fused and l == network.layout.last):
+                    return (
+                        f"it needs a slope for each neuron by itself, and {activation.name} in layer {l} couples "
+                        "the neurons of its layer"
+                    )
         return None
 
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict what a gradient over m examples costs; by default, as a recurrence on the tape."""
-        layers = len(network.activations)
-        multiplications = forward_multiplications(network, m) + backward_multiplications(network, m)
         return Prediction(
-            multiplications=multiplications,
-            bytes=4 * m * network.layout.neuron_count * network.dtype.itemsize,
+            multiplications=forward_multiplications(network, m) + backward_multiplications(network, m),
+            bytes=tape_bytes(network, m),
             forward_passes=1,
-            calls=10 * layers,
+            calls=10 * len(network.activations),
         )
+
+    def difference(self) -> Difference | None:
+        """Return the difference quotient that this backend takes, where it takes one."""
+        return None
+
+    def ready(self, tape: Tape) -> Gradient:
+        """Prepare a tape for this backend, and return room for the gradient."""
+        tape.workspace = self.prepare(tape)
+        layout = tape.network.layout
+        return Gradient(layout, np.empty(layout.count, tape.network.dtype), backend=self.label)
 
     def prepare(self, tape: Tape) -> Any:  # noqa: ARG002 - most need nothing but the tape
         """Make once what every call on this tape needs; it becomes ``tape.workspace``."""
@@ -127,7 +119,7 @@ class Backend(ABC):
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each of shape (m, n_l), from a tape that a forward pass has filled."""
-        raise NotImplementedError(f"backend {self.name!r} must define errors(tape) or gradient(tape, gradient)")
+        raise NotImplementedError(f"backend {self.name!r} must define errors(tape) or gradient(tape, gradient).")
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write C, δ, ∂C/∂b and ∂C/∂w into ``gradient``, for the examples that are loaded on the tape."""
@@ -136,6 +128,16 @@ class Backend(ABC):
         tape.collect(errors, gradient)
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value
+
+    @property
+    def inner(self) -> Backend:
+        """The formulation itself, where this one only wraps it."""
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Formulation, or variant of which one."""
+        return "formulation" if self.variant_of is None else f"variant of {self.variant_of}"
 
     @property
     def label(self) -> str:

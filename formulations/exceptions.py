@@ -20,7 +20,9 @@ Every message is one sentence that says what was expected, what came, and the re
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from types import ModuleType
 
 __all__ = [
     "FormulationsException",
@@ -33,6 +35,7 @@ __all__ = [
     "WrongDerivative",
     "WrongShape",
     "WrongType",
+    "needs",
 ]
 
 
@@ -89,4 +92,48 @@ class StalePlan(FormulationsException, ValueError):
 
 
 class MissingExtra(FormulationsException, ImportError):
-    """An optional package is not installed."""
+    """An optional package is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What needs it, such as ``"the command line"``.
+    package : str
+        The package.
+    extra : str
+        The extra of this library that installs it.
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs {package}, which is not installed; install it with: pip install 'formulations[{extra}]'."
+        )
+
+
+def needs(extra: str, package: str, what: str) -> ModuleType:
+    """Import an optional package.
+
+    Parameters
+    ----------
+    extra : str
+        The extra of this library that installs it.
+    package : str
+        The name under which it is imported.
+    what : str
+        What needs it, for the message.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtra
+        Where the package is not there. One that is there but broken raises what it raises.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as caught:
+        if caught.name != package:
+            raise
+        raise MissingExtra(what, package, extra) from caught

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.exceptions import UnknownName
+from formulations.exceptions import InvalidInput, UnknownName
 from formulations.parameters import Array
 
 __all__ = ["INITIALIZATIONS", "draw"]
@@ -40,6 +40,11 @@ def draw(
         raise UnknownName("initialisation", init, INITIALIZATIONS)
     for fan_in, fan_out in shapes:
         of_weights, of_biases = INITIALIZATIONS[init](fan_in, fan_out)
-        weights = of_weights * generator.standard_normal((fan_out, fan_in))
+        try:
+            weights = of_weights * generator.standard_normal((fan_out, fan_in))
+        except (MemoryError, ValueError):
+            raise InvalidInput(
+                f"a layer of {fan_out} neurons with {fan_in} inputs does not fit into memory; take smaller sizes."
+            ) from None
         biases = of_biases * generator.standard_normal(fan_out)
         yield weights.astype(dtype), biases.astype(dtype)

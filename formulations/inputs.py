@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import Any
 
 import numpy as np
 
-from formulations.activations import DTYPES
+from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
-from formulations.parameters import Array
 
 __all__ = [
     "as_dtype",
@@ -26,24 +26,8 @@ __all__ = [
     "positive_integer",
     "positive_number",
     "random_generator",
+    "size_of_batch",
 ]
-
-
-def as_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return one of the dtypes that a network can have.
-
-    Raises
-    ------
-    WrongType
-        For anything else: half precision, for instance, has no product of its own and would become float32.
-    """
-    try:
-        found: np.dtype[Any] | None = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found is None or found not in DTYPES:
-        raise WrongType(f"a network's dtype is float32, float64 or longdouble, got {dtype!r}; choose one of these.")
-    return found
 
 
 def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
@@ -83,21 +67,29 @@ def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any]) -> Array
     """
     array = as_real(data, name, dtype)
     if array.ndim != 2:
-        one = array.ndim == 1
-        remedy = f"for one example use {name}.reshape(1, -1), for one number an example {name}.reshape(-1, 1)"
-        raise WrongShape(
-            f"{name} must have shape (m, {width}), one example a row, got shape {array.shape}"
-            f"{'; ' + remedy if one else ''}."
-        )
+        remedy = _one_hot(array, name, width)
+        if array.ndim == 1:
+            remedy += f"; for one example use {name}.reshape(1, -1), for one number an example {name}.reshape(-1, 1)"
+        raise WrongShape(f"{name} must have shape (m, {width}), one example a row, got shape {array.shape}{remedy}.")
     if array.shape[1] != width:
         layer = "n₁, the input layer" if name == "X" else "n_L, the output layer"
-        raise WrongShape(
-            f"{name} must have {width} columns ({layer}), got shape {array.shape}; "
-            f"one example is a row, so pass {name}.T if the examples are its columns."
-        )
+        remedy = f"; pass {width} columns, or make the layer {array.shape[1]} neurons wide"
+        if array.shape[0] == width:
+            remedy = f"; one example is a row, so pass {name}.T if the examples are its columns"
+        remedy = _one_hot(array, name, width) or remedy
+        raise WrongShape(f"{name} must have {width} columns ({layer}), got shape {array.shape}{remedy}.")
     if array.shape[0] == 0:
         raise WrongShape(f"{name} must hold at least one example, got shape {array.shape}; pass a row or more.")
     return array
+
+
+def _one_hot(array: Array, name: str, width: int) -> str:
+    """Return the remedy for class labels where unit vectors are wanted, else nothing."""
+    column = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+    if name != "Y" or width == 1 or not column or not array.size:
+        return ""
+    labels = np.all((array >= 0) & (array < width) & (array == np.floor(array)))
+    return f"; if these are class labels, pass numpy.eye({width})[labels], one unit vector a row" if labels else ""
 
 
 def check_pair(X: Array, Y: Array) -> None:
@@ -141,7 +133,7 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
     """
     if sample_weight is None:
         return None
-    weights = as_real(sample_weight, "sample_weight", dtype)
+    weights = as_real(sample_weight, "sample_weight")
     if weights.shape != (m,):
         raise WrongShape(
             f"sample_weight must have shape ({m},), one weight an example, got {weights.shape}; "
@@ -152,13 +144,13 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
         position = int(np.argmax(weights < 0))
         raise InvalidInput(
             f"sample_weight must not be negative, got {weights[position]} at sample_weight[{position}]; "
-            "use 0 to leave an example out."
+            "give 0 to an example that should not count."
         )
-    # Scaling by the largest first keeps the sum from overflowing.
     largest = weights.max()
     if largest == 0:
         raise InvalidInput("sample_weight must not be zero everywhere; give at least one example a positive weight.")
-    scaled = weights / largest
+    # Scaled by the largest in the dtype that came, so that neither does the sum overflow nor a small weight vanish.
+    scaled = (weights / largest).astype(dtype)
     shares: Array = (scaled / scaled.sum())[:, None]
     return shares
 
@@ -179,9 +171,25 @@ def positive_integer(value: Any, name: str) -> int:
         number = operator.index(value)
     except TypeError:
         raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.") from None
-    if number < 1:
-        raise InvalidInput(f"{name} must be at least 1, got {number}; pass a positive integer such as 10.")
+    if not 1 <= number <= sys.maxsize:
+        raise InvalidInput(f"{name} must be at least 1 and an index, got {number}; pass a positive integer such as 10.")
     return number
+
+
+def size_of_batch(value: Any, m: int, name: str = "batch_size") -> int:
+    """Return ``value`` as the size of mini-batches taken from m examples.
+
+    Raises
+    ------
+    WrongType
+        Where it is not an integer.
+    InvalidInput
+        Where it is below 1 or above m.
+    """
+    size = positive_integer(value, name)
+    if size > m:
+        raise InvalidInput(f"{name} must be at most the number of examples, {m}, got {size}; take fewer.")
+    return size
 
 
 def random_generator(seed: Any) -> np.random.Generator:
@@ -203,8 +211,8 @@ def random_generator(seed: Any) -> np.random.Generator:
         raise InvalidInput(f"seed must not be negative, got {seed!r}; {remedy}.") from None
 
 
-def positive_number(value: Any, name: str) -> float:
-    """Return ``value`` as a positive, finite float.
+def positive_number(value: Any, name: str, *, finite: bool = True) -> float:
+    """Return ``value`` as a positive float, finite unless infinity may stand for no limit.
 
     Raises
     ------
@@ -219,6 +227,13 @@ def positive_number(value: Any, name: str) -> float:
         number = float(value)
     except (TypeError, ValueError):
         raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.") from None
-    if not (number > 0 and math.isfinite(number)):
-        raise InvalidInput(f"{name} must be positive and finite, got {number}; pass a number such as 0.5.")
+    except OverflowError:
+        raise InvalidInput(
+            f"{name} must be a positive number below {sys.float_info.max:.1e}, got a larger integer; "
+            "pass a number such as 0.5."
+        ) from None
+    if not number > 0 or (finite and math.isinf(number)):
+        raise InvalidInput(
+            f"{name} must be positive{' and finite' if finite else ''}, got {number}; pass a number such as 0.5."
+        )
     return number

@@ -42,7 +42,7 @@ def read_layers(weights: Any, biases: Any, dtype: Any) -> tuple[Layout, list[Arr
         for kind, given in zip(("weights", "biases"), pair, strict=True)
     ]
     read: list[tuple[str, Any]] = [
-        (name, _rows(given) if issparse(given) else as_real(given, name)) for name, given in named
+        (name, _rows(given, name, dtype) if issparse(given) else as_real(given, name)) for name, given in named
     ]
     found = _common_dtype(array.dtype for _, array in read) if dtype is None else as_dtype(dtype)
     shapes, patterns, parts = [], [], []
@@ -68,9 +68,25 @@ def _each(given: Any, name: str) -> list[Any]:
     return list(given)
 
 
-def _rows(matrix: Any) -> Any:
+def _rows(matrix: Any, name: str, dtype: Any) -> Any:
     """Return a sparse matrix by its compressed rows, each place stored once, stored zeros kept."""
-    rows = matrix.tocsr(copy=True)
+    try:
+        checked = matrix.tocoo(copy=True)
+        checked.coords = tuple(np.asarray(index) for index in checked.coords)
+        if any(
+            index.size and not (index.min() >= 0 and index.max() < extent)
+            for index, extent in zip(checked.coords, matrix.shape, strict=True)
+        ):
+            raise ValueError("an index lies outside")
+    except (ValueError, IndexError) as caught:
+        raise InvalidInput(
+            f"{name} must be a valid sparse array, got one whose indices do not fit its shape {matrix.shape}; "
+            "rebuild it, for instance by scipy.sparse.csr_array(dense)."
+        ) from caught
+    # Entries of one place are added, which small integers and bools would not survive.
+    data = as_real(checked.data, f"{name}.data", None if dtype is None else as_dtype(dtype))
+    checked.data = data if data.dtype.kind == "f" else data.astype(np.float64)
+    rows = checked.tocsr()
     rows.sum_duplicates()
     return rows
 

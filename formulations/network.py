@@ -120,7 +120,7 @@ class Network(Parameters):
         >>> Network.random([784, 30, 10], seed=0)
         <Network 784-30-10, sigmoid, float64, 23860 parameters>
         """
-        if isinstance(sizes, str | int) or len(sizes) < 2:
+        if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str) or len(sizes) < 2:
             raise WrongShape(f"sizes must name at least two layers, such as [784, 30, 10], got {sizes!r}.")
         widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
         vectors = draw(pairwise(widths), random_generator(seed), as_dtype(dtype), init)
@@ -156,6 +156,7 @@ class Network(Parameters):
     def _weigh(self, tape: Tape, i: int) -> Array:
         weights, z = self.weights[i], tape.weighted_inputs[i]
         if issparse(weights):
+            self.sparse_entries(i)
             z[...] = tape.activations[i] @ weights.T
         else:
             np.matmul(tape.activations[i], weights.T, out=z)
@@ -211,7 +212,11 @@ class Network(Parameters):
 
     def __call__(self, X: Any) -> Array:
         """Return the outputs a^L, shape (m, n_L), for inputs of shape (m, n₁)."""
-        return self.forward(X).output
+        X, *_ = self.check_examples(X)
+        tape = Tape(self, None, len(X))
+        tape.load(X, None)
+        self.propagate(tape, slopes=False)
+        return tape.output
 
     def copy(self) -> Network:
         """Return the same network with parameters of its own."""
@@ -250,8 +255,7 @@ class Network(Parameters):
         return names[0] if len(set(names)) == 1 else ", ".join(names)
 
     def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.sizes))
-        return f"<Network {sizes}, {self.activation_names}, {self.dtype}, {self.layout.count} parameters>"
+        return f"<Network {self.layout}, {self.activation_names}, {self.dtype}, {self.layout.count} parameters>"
 
 
 def check_network(net: Any) -> None:

@@ -6,12 +6,15 @@ its own for every example, and so is not judged on the tape of the whole mini-ba
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from formulations.contract import Backend, Prediction, Tier
+from formulations.contract import Backend, Tier
 from formulations.costs import Cost
 from formulations.network import Network
 from formulations.parameters import Gradient
+from formulations.perturb import Difference
+from formulations.prediction import Prediction
 from formulations.tape import Tape
 
 __all__ = ["OneAtATime"]
@@ -27,27 +30,38 @@ class OneAtATime(Backend):
     """
 
     def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-        self.name = backend.name  # type: ignore[misc] # the flag is the wrapped backend's
-        self.summary = f"{backend.summary}, one example at a time"  # type: ignore[misc]
-        self.equations = backend.equations  # type: ignore[misc]
-        self.tier = Tier.FORWARD if backend.tier is not Tier.PERTURBATION else backend.tier  # type: ignore[misc]
-        self.variant_of = backend.variant_of  # type: ignore[misc]
+        self._inner = backend
+        self.name = backend.name
+        self.summary = f"{backend.summary}, one example at a time"
+        self.equations = backend.equations
+        self.tier = Tier.PERTURBATION if backend.tier is Tier.PERTURBATION else Tier.FORWARD
+        self.variant_of = backend.variant_of
+
+    @property
+    def inner(self) -> Backend:
+        """The formulation that computes each example's gradient."""
+        return self._inner
 
     @property
     def label(self) -> str:
         """The wrapped backend's flag with ``batch=example`` added."""
-        inner = self.backend.label
+        inner = self.inner.label
         return f"{inner}{',' if ':' in inner else ':'}batch=example"
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the wrapped backend's reason."""
-        return self.backend.why_not(network, cost)
+        return self.inner.why_not(network, cost)
+
+    def difference(self) -> Difference | None:
+        """Return the wrapped backend's quotient, taken one example at a time."""
+        found = self.inner.difference()
+        return found and replace(found, with_step=lambda step: OneAtATime(found.with_step(step)))
 
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict m gradients of one example each."""
-        single = self.backend.predict(network, 1)
-        return Prediction(
+        single = self.inner.predict(network, 1)
+        return replace(
+            single,
             multiplications=m * (single.multiplications + network.layout.count),
             bytes=single.bytes + network.vector.nbytes,
             forward_passes=m * single.forward_passes,
@@ -57,21 +71,18 @@ class OneAtATime(Backend):
     def prepare(self, tape: Tape) -> tuple[Tape, Gradient]:
         """Return a tape and a gradient for one example."""
         single = Tape(tape.network, tape.cost, 1)
-        single.workspace = self.backend.prepare(single)
-        return single, Gradient(tape.network.layout, tape.network.vector.copy())
+        return single, self.inner.ready(single)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the mean of the examples' gradients, and each example's δ in its row."""
         single, alone = tape.workspace
         passes = single.forward_passes
         gradient.vector[...] = 0
-        targets: Any = tape.Y
         cost: Any = tape.network.dtype.type(0)
-        for x in range(tape.m):
+        for x, share in enumerate(tape.share_column[:, 0]):
             rows = slice(x, x + 1)
-            single.load(tape.X[rows], targets[rows])
-            self.backend.gradient(single, alone)
-            share = tape.share(x)
+            single.load(tape.X[rows], tape.targets[rows])
+            self.inner.gradient(single, alone)
             alone.vector[...] *= share
             gradient.vector[...] += alone.vector
             cost += share * alone.cost

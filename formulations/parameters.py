@@ -8,108 +8,17 @@ descent is one operation on the vector, and an optimiser gets it without a copy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, NoReturn, TypeAlias
+from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
+from formulations.dtypes import Array
 from formulations.exceptions import InvalidInput, WrongShape
+from formulations.layout import Layout, Pattern
 
 __all__ = ["Array", "Gradient", "Layout", "Parameters", "Pattern", "Views"]
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class Pattern:
-    """Where a sparse weight matrix has entries, in compressed sparse rows.
-
-    A stored zero is a parameter like every other, so a pattern never loses one.
-    """
-
-    indices: Array
-    indptr: Array
-
-    def __eq__(self, other: object) -> bool:
-        """Two patterns are equal when they store the same places."""
-        return (
-            isinstance(other, Pattern)
-            and np.array_equal(self.indptr, other.indptr)
-            and np.array_equal(self.indices, other.indices)
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.indices.tobytes(), self.indptr.tobytes()))
-
-    @cached_property
-    def rows(self) -> Array:
-        """Row of each stored entry, shape (entries,)."""
-        return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the flat vector is divided among the layers.
-
-    Parameters
-    ----------
-    shapes : tuple of (int, int)
-        The shape (n_l, n_{l−1}) of each weight matrix, for l = 2, …, L.
-    patterns : tuple of Pattern or None
-        One for each layer: None where the matrix is dense.
-    """
-
-    shapes: tuple[tuple[int, int], ...]
-    patterns: tuple[Pattern | None, ...]
-
-    @cached_property
-    def sizes(self) -> tuple[int, ...]:
-        """Neurons of each layer, from the input n₁ to the output n_L."""
-        return (self.shapes[0][1], *(rows for rows, _ in self.shapes))
-
-    @cached_property
-    def slices(self) -> tuple[tuple[slice, slice], ...]:
-        """Where each layer's weights and biases lie in the vector."""
-        parts, start = [], 0
-        for (rows, columns), pattern in zip(self.shapes, self.patterns, strict=True):
-            middle = start + (rows * columns if pattern is None else pattern.indices.size)
-            parts.append((slice(start, middle), slice(middle, middle + rows)))
-            start = middle + rows
-        return tuple(parts)
-
-    @cached_property
-    def count(self) -> int:
-        """Length of the vector: weights and biases of all layers."""
-        return int(self.slices[-1][1].stop)
-
-    @cached_property
-    def weight_count(self) -> int:
-        """P, the number of weights that are parameters (stored ones, where a matrix is sparse)."""
-        return sum(weights.stop - weights.start for weights, _ in self.slices)
-
-    @property
-    def neuron_count(self) -> int:
-        """N, the number of neurons from layer 2 on, which is the number of biases."""
-        return sum(self.sizes[1:])
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether any weight matrix is sparse."""
-        return any(pattern is not None for pattern in self.patterns)
-
-    def locate(self, position: int) -> str:
-        """Name the parameter at a place of the vector, such as ``weights[0][2, 5]``."""
-        for i, (weights, biases) in enumerate(self.slices):
-            if position < weights.stop:
-                entry, pattern = position - weights.start, self.patterns[i]
-                columns = self.shapes[i][1]
-                j, k = divmod(entry, columns) if pattern is None else (pattern.rows[entry], pattern.indices[entry])
-                return f"weights[{i}][{j}, {k}]"
-            if position < biases.stop:
-                return f"biases[{i}][{position - biases.start}]"
-        raise InvalidInput(f"a vector of {self.count} parameters has no place {position}.")
 
 
 class Views(tuple[Any, ...]):
@@ -163,6 +72,7 @@ class Parameters:
                 vector[part].reshape(shape) if pattern is None else _sparse_view(vector[part], pattern, shape)
             )
         self._weights = Views(weights)
+        self._entries: tuple[Any, ...] = tuple(getattr(w, "data", None) if issparse(w) else None for w in weights)
         self._biases = Views(vector[part] for _, part in layout.slices)
 
     @property
@@ -198,6 +108,22 @@ class Parameters:
     @biases.setter
     def biases(self, _: object) -> None:
         _refuse_rebinding()
+
+    def sparse_entries(self, i: int) -> Array:
+        """Return the stored entries of a sparse ``weights[i]``, refusing a ``data`` that is no longer the vector's.
+
+        Raises
+        ------
+        InvalidInput
+            Where ``weights[i].data`` has been replaced.
+        """
+        if self.weights[i].data is not self._entries[i]:
+            raise InvalidInput(
+                f"weights[{i}].data is a view into the flat vector and has been replaced by another array; "
+                f"change its entries instead: network.weights[{i}].data[...] = new_values."
+            )
+        entries: Array = self._entries[i]
+        return entries
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -272,5 +198,5 @@ class Gradient(Parameters):
         return partial(Gradient, self.layout, self.vector, **fields), ()
 
     def __repr__(self) -> str:
-        sizes = "-".join(map(str, self.layout.sizes))
-        return f"<Gradient of {sizes} by {self.backend}, cost {self.cost:.6g}, {self.dtype}>"
+        cost = "" if self.cost is None else f", cost {self.cost:.6g}"
+        return f"<Gradient of {self.layout} by {self.backend or 'hand'}{cost}, {self.dtype}>"

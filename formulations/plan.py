@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import StalePlan
@@ -40,7 +38,6 @@ class Plan:
         self.batch_size = batch_size
         self.cost = cost
         self.backend = backend
-        self._vector = np.empty(network.layout.count, network.dtype)
         self._whole = self._ready(Tape(network, cost, batch_size))
         # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
         self._part = self._last = self._whole
@@ -78,15 +75,17 @@ class Plan:
         StalePlan
             Where the batch is larger than the plan, or another network does not fit it.
         """
-        if network is not None and network is not self.network:
-            check_network(network)
-            self._adopt(network)
+        if network is not None:
+            self._check_fits(network)
         sizes, dtype = self.network.layout.sizes, self.network.dtype
         X = as_examples(X, "X", sizes[0], dtype)
         Y = as_examples(Y, "Y", sizes[-1], dtype)
         check_pair(X, Y)
+        shares = example_shares(sample_weight, len(X), dtype)
+        if network is not None and network is not self.network:
+            self._adopt(network)
         tape, gradient = self._last = self._for(len(X))
-        tape.load(X, Y, example_shares(sample_weight, len(X), dtype))
+        tape.load(X, Y, shares)
         before = tape.forward_passes
         self.backend.gradient(tape, gradient)
         gradient.forward_passes = tape.forward_passes - before
@@ -102,10 +101,10 @@ class Plan:
         return self._part
 
     def _ready(self, tape: Tape) -> tuple[Tape, Gradient]:
-        tape.workspace = self.backend.prepare(tape)
-        return tape, Gradient(tape.network.layout, self._vector, backend=self.backend.label)
+        return tape, self.backend.ready(tape)
 
-    def _adopt(self, network: Network) -> None:
+    def _check_fits(self, network: Network) -> None:
+        check_network(network)
         mine = self.network
         fields = [
             ("sizes", mine.sizes, network.sizes, mine.sizes == network.sizes),
@@ -120,8 +119,14 @@ class Plan:
         ]
         if not all(same for *_, same in fields):
             raise StalePlan(_difference(fields))
+
+    def _adopt(self, network: Network) -> None:
         self.network = network
         self._whole = self._part = self._last = self._ready(Tape(network, self.cost, self.batch_size))
+
+    def __reduce__(self) -> Any:
+        # A copy prepares anew: what a backend prepared refers to this plan's memory.
+        return Plan, (self.network, self.batch_size, self.cost, self.backend)
 
     def __repr__(self) -> str:
         return f"<Plan {self.backend.label} for {self.network!r}, {self.cost.name} cost, batch_size {self.batch_size}>"

@@ -103,7 +103,7 @@ def get_backend(backend: BackendLike = None) -> Backend:
         raise InvalidInput(f"option batch of backend {name!r} must be one of {', '.join(BATCH)}, got {batch!r}.")
     found = table[name]
     if isinstance(found, type):
-        made = found(**convert(found, options))
+        made = found(**convert(found, options)) if options else found()
     elif options:
         raise UnknownName(f"option of backend {name!r}", next(iter(options)), ["batch"])
     else:
@@ -164,6 +164,14 @@ def _declared_name(backend: Any) -> str:
             raise InvalidInput(
                 f"backend {backend!r} must declare {attribute}; see formulations.Backend for what it means."
             )
+    if isinstance(backend, type):
+        try:
+            backend()
+        except TypeError as caught:
+            raise InvalidInput(
+                f"backend {backend.name!r} must be made without arguments, its options having defaults, got: {caught}; "
+                "give every option a default."
+            ) from caught
     if not (isinstance(backend.name, str) and backend.name.isidentifier()):
         raise InvalidInput(f"a backend's name must be a plain word such as 'my_backend', got {backend.name!r}.")
     return backend.name

@@ -1,7 +1,8 @@
-"""Named networks with data and, where one can be written down, the answer.
+"""Scenarios: named problems and, where one can be written down, the answer.
 
-One table serves tests, benchmarks, documentation and the command line. A scenario's ``expected`` gradient is
-worked out by hand from its own closed form and shares no code with any backend.
+The table serves tests, benchmarks and documentation. A scenario's ``expected`` gradient is worked out by hand from its
+own closed form and shares no code with any backend. ``digits`` is the first mini-batch of the problem that the command
+line makes by default.
 """
 
 from __future__ import annotations
@@ -14,38 +15,11 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import PerNeuron
-from formulations.digits import load
-from formulations.inputs import as_dtype
+from formulations.dtypes import as_dtype
 from formulations.network import Network
-from formulations.parameters import Array
+from formulations.problem import Problem, make_problem
 
-__all__ = ["SCENARIOS", "Problem", "Scenario"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A network with examples.
-
-    Attributes
-    ----------
-    network : Network
-        The network.
-    X, Y : ndarray of shape (m, n₁) and (m, n_L)
-        The examples.
-    cost : str
-        The cost's name.
-    sample_weight : ndarray of shape (m,), or None
-        Weights of the examples.
-    expected : ndarray of shape (P + N,), or None
-        The gradient in closed form, in the order of the flat vector.
-    """
-
-    network: Network
-    X: Array
-    Y: Array
-    cost: str = "quadratic"
-    sample_weight: Array | None = None
-    expected: Array | None = None
+__all__ = ["SCENARIOS", "Scenario"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +65,7 @@ def _sigmoid(z: float) -> tuple[float, float]:
 
 
 def _digits(dtype: np.dtype[Any]) -> Problem:
-    data = load(dtype)
-    return Problem(Network.random([64, 30, 10], seed=0, dtype=dtype), data.X_train[:10], data.Y_train[:10])
+    return make_problem(dtype=dtype).first(10)
 
 
 def _single_neuron(dtype: np.dtype[Any]) -> Problem:

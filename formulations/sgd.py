@@ -4,118 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from formulations.accuracy import Examination
 from formulations.api import prepare
 from formulations.costs import Cost
-from formulations.exceptions import InvalidInput, NotFinite
-from formulations.inputs import positive_integer, positive_number, random_generator
+from formulations.exceptions import InvalidInput, NotFinite, WrongType
+from formulations.history import Epoch, History
+from formulations.inputs import positive_integer, positive_number, random_generator, size_of_batch
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.registry import BackendLike
-from formulations.tables import format_seconds, format_table
 
-__all__ = ["Epoch", "History", "accuracy", "sgd"]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one pass over the training examples came to.
-
-    Attributes
-    ----------
-    epoch : int
-        Counted from 1.
-    cost : float
-        Mean of the mini-batches' costs, each before its own step.
-    accuracy : float or None
-        Share of the validation examples whose class is right after this epoch; None without such.
-    seconds : float
-        Time since training began.
-    """
-
-    epoch: int
-    cost: float
-    accuracy: float | None
-    seconds: float
-
-
-@dataclass(frozen=True)
-class History:
-    """The course of a training; printed, it is a table.
-
-    Attributes
-    ----------
-    backend : str
-        The backend that computed the gradients.
-    epochs : tuple of Epoch
-        One for each epoch.
-    """
-
-    backend: str
-    epochs: tuple[Epoch, ...]
-
-    @property
-    def costs(self) -> list[float]:
-        """Cost of each epoch."""
-        return [epoch.cost for epoch in self.epochs]
-
-    @property
-    def accuracy(self) -> float | None:
-        """Accuracy on the validation examples at the end."""
-        return self.epochs[-1].accuracy
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values, ready for JSON."""
-        return {"backend": self.backend, "epochs": [asdict(epoch) for epoch in self.epochs]}
-
-    def __str__(self) -> str:
-        # About ten lines, the last epoch among them, tell the course of any training.
-        stride = max(1, math.ceil(len(self.epochs) / 10))
-        shown = [epoch for epoch in self.epochs if (len(self.epochs) - epoch.epoch) % stride == 0]
-        return format_table(
-            ["epoch", "cost", "accuracy", "time"],
-            [
-                [
-                    str(epoch.epoch),
-                    f"{epoch.cost:.5f}",
-                    "–" if epoch.accuracy is None else f"{100 * epoch.accuracy:.2f} %",
-                    format_seconds(epoch.seconds),
-                ]
-                for epoch in shown
-            ],
-            right=[0, 1, 2, 3],
-        )
-
-
-def accuracy(net: Network, X: Any, Y: Any) -> float:
-    """Return the share of examples whose class the network gets right.
-
-    The class is the largest output; with one output neuron it is whether that is above ½.
-
-    Parameters
-    ----------
-    net : Network
-        The network.
-    X : array_like of shape (m, n₁)
-        The examples.
-    Y : array_like of shape (m, n_L)
-        Their targets.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-    """
-    X, Y, _, _ = net.check_examples(X, Y)
-    outputs = net(X)
-    if Y.shape[1] == 1:
-        return float(np.mean((outputs > 0.5) == (Y > 0.5)))
-    return float(np.mean(outputs.argmax(axis=1) == Y.argmax(axis=1)))
+__all__ = ["sgd"]
 
 
 def sgd(
@@ -169,8 +73,9 @@ def sgd(
 
     Raises
     ------
-    InvalidInput
-        Where a count or the learning rate is not positive, or a mini-batch is larger than the data.
+    InvalidInput, WrongShape, WrongType
+        Where the data, a count or the learning rate cannot be used, a mini-batch is larger than the data,
+        ``validation`` is no pair or ``progress`` no function.
     NotFinite
         Where the training diverges: the parameters are then those after the epoch that diverged.
 
@@ -184,16 +89,16 @@ def sgd(
     """
     check_network(net)
     epochs = positive_integer(epochs, "epochs")
-    size = positive_integer(batch_size, "batch_size")
-    eta = net.dtype.type(positive_number(learning_rate, "learning_rate"))
+    eta = _rate(learning_rate, net.dtype)
+    if progress is not None and not callable(progress):
+        raise WrongType(f"progress must be a function of an Epoch, got {progress!r}; pass a callable such as print.")
     X, Y, _, cost = net.check_examples(X, Y, cost=cost)
-    if size > len(X):
-        raise InvalidInput(f"batch_size must be at most the number of examples, {len(X)}, got {size}; take fewer.")
-    if validation is not None:
-        validation = net.check_examples(*validation, cost=cost)[:2]
-    plan = prepare(net, size, cost=cost, backend=backend)
+    batch_size = size_of_batch(batch_size, len(X))
+    examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)
+    plan = prepare(net, batch_size, cost=cost, backend=backend)
     generator = random_generator(seed)
-    batch_X, batch_Y = np.empty((size, X.shape[1]), net.dtype), np.empty((size, Y.shape[1]), net.dtype)
+    batch_X = np.empty((batch_size, X.shape[1]), net.dtype)
+    batch_Y = np.empty((batch_size, Y.shape[1]), net.dtype)
     history: list[Epoch] = []
     start = perf_counter()
 
@@ -212,14 +117,38 @@ def sgd(
     for epoch in range(1, epochs + 1):
         order = generator.permutation(len(X))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            total = math.fsum(step(order[i : i + size]) for i in range(0, len(X), size))
+            costs = [step(order[i : i + batch_size]) for i in range(0, len(X), batch_size)]
+            total = float(np.sum(costs))
         if not (math.isfinite(total) and np.isfinite(net.vector).all()):
             raise NotFinite(
                 f"training diverged in epoch {epoch}: cost or parameters are no longer finite; "
                 f"take a learning_rate below {learning_rate}."
             )
-        share = None if validation is None else accuracy(net, *validation)
+        share = None if examination is None else examination()
         history.append(Epoch(epoch, total / len(X), share, perf_counter() - start))
         if progress is not None:
             progress(history[-1])
     return History(plan.backend.label, tuple(history))
+
+
+def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:
+    """Return η in the network's dtype."""
+    number = positive_number(learning_rate, "learning_rate")
+    with np.errstate(over="ignore", under="ignore"):
+        eta = dtype.type(number)
+    if not 0 < eta < math.inf:
+        raise InvalidInput(
+            f"learning_rate must be positive and finite also in {dtype}, where {number:g} is {eta:g}; "
+            "pass a number such as 0.5."
+        )
+    return eta
+
+
+def _pair(validation: Any) -> tuple[Any, Any]:
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise WrongType(
+            f"validation must be a pair (X, Y) of examples and targets, got {type(validation).__name__}"
+            f"{f' of {len(validation)}' if isinstance(validation, tuple | list) else ''}; pass validation=(X, Y)."
+        )
+    X, Y = validation
+    return X, Y

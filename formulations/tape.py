@@ -6,14 +6,16 @@ backward algebra. The tape is at the same time the workspace: nothing is allocat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.activations import Activation
+from formulations.activations import Activation, through
 from formulations.costs import Cost
+from formulations.exceptions import InvalidInput
 from formulations.parameters import Array, Gradient, Layout, Pattern
 
 __all__ = ["Layered", "Tape"]
@@ -76,7 +78,7 @@ class Tape:
     activations : list of ndarray
         ``activations[l-1]`` is a^l, shape (m, n_l); ``activations[0]`` is X.
     slopes : list of ndarray
-        ``slopes[l-2]`` is σ′(z^l), shape (m, n_l).
+        ``slopes[l-2]`` is σ′(z^l), shape (m, n_l); for a coupled activation a :class:`CoupledSlope`.
     cost_gradient : ndarray of shape (m, n_L)
         ∇_aC of the mean cost: the division by m is done. Untouched where cost and activation have a fused form.
     errors : list of ndarray
@@ -99,23 +101,39 @@ class Tape:
         self.cost_value: Any = None
         self.shares: Array | None = None
         self.Y: Array | None = None
+        self._rows_of = rows_of
+        self.weighted_inputs = self._room(lambda tape: tape.weighted_inputs)
+        self.activations: list[Array] = [
+            np.empty((0, network.layout.sizes[0]), network.dtype),
+            *self._room(lambda tape: tape.activations[1:]),
+        ]
 
-        def room(name: str) -> list[Array]:
-            if rows_of is not None:
-                return [array[:m] for array in getattr(rows_of, name)]
-            return [np.empty((m, n), network.dtype) for n in network.layout.sizes[1:]]
+    def _room(self, of: Callable[[Tape], list[Array]]) -> list[Array]:
+        """Return an array for each layer from the second on: new, or the first rows of a larger tape's."""
+        if self._rows_of is not None:
+            return [array[: self.m] for array in of(self._rows_of)]
+        return [np.empty((self.m, n), self.network.dtype) for n in self.network.layout.sizes[1:]]
 
-        self.weighted_inputs = room("weighted_inputs")
-        self.slopes = room("slopes")
-        self.errors = room("errors")
-        self.activations: list[Array] = [np.empty((0, 0), network.dtype), *room("_outputs")]
-        self.cost_gradient: Array = (
-            np.empty((m, network.layout.sizes[-1]), network.dtype) if rows_of is None else rows_of.cost_gradient[:m]
-        )
+    # Room that only a backward pass needs is made when it is first asked for.
 
-    @property
-    def _outputs(self) -> list[Array]:
-        return self.activations[1:]
+    @cached_property
+    def slopes(self) -> list[Any]:
+        """σ′(z^l) at ``slopes[l-2]``, shape (m, n_l), or a :class:`CoupledSlope`."""
+        room = self._room(lambda tape: tape.slopes)
+        layers = zip(self.network.activations, self.weighted_inputs, self.activations[1:], room, strict=True)
+        return [activation.slope_room(z, a, array) for activation, z, a, array in layers]
+
+    @cached_property
+    def errors(self) -> list[Array]:
+        """Room for δ^l at ``errors[l-2]``, shape (m, n_l)."""
+        return self._room(lambda tape: tape.errors)
+
+    @cached_property
+    def cost_gradient(self) -> Array:
+        """∇_aC of the mean cost, shape (m, n_L)."""
+        if self._rows_of is not None:
+            return self._rows_of.cost_gradient[: self.m]
+        return np.empty((self.m, self.network.layout.sizes[-1]), self.network.dtype)
 
     @property
     def X(self) -> Array:
@@ -130,15 +148,32 @@ class Tape:
     @property
     def hidden_layers(self) -> range:
         """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
-        return range(len(self.slopes), 1, -1)
+        return range(self.network.layout.last - 1, 1, -1)
 
     def first(self, m: int) -> Tape:
         """Return a tape for fewer examples, in the first rows of this one's memory."""
         return Tape(self.network, self.cost, m, rows_of=self)
 
-    def share(self, x: int) -> Any:
-        """Return the share of example x in the mean cost."""
-        return self.network.dtype.type(1) / self.m if self.shares is None else self.shares[x, 0]
+    @property
+    def targets(self) -> Array:
+        """The targets y, shape (m, n_L), of a tape that has them."""
+        if self.Y is None:
+            raise InvalidInput("this tape has no targets; load it with Y, as network.forward(X, Y) does.")
+        return self.Y
+
+    @property
+    def known_cost(self) -> Cost:
+        """The cost, of a tape that has one."""
+        if self.cost is None:
+            raise InvalidInput("this tape has no cost; load it with Y, as network.forward(X, Y) does.")
+        return self.cost
+
+    @property
+    def share_column(self) -> Array:
+        """Each example's share of the mean cost, shape (m, 1)."""
+        if self.shares is None:
+            return np.full((self.m, 1), self.network.dtype.type(1) / self.m)
+        return self.shares
 
     def load(self, X: Array, Y: Array | None, shares: Array | None = None) -> None:
         """Put a mini-batch on the tape; the arrays are kept, not copied, and never written to."""
@@ -166,9 +201,13 @@ class Tape:
         if self.fused is None:
             return None
         delta = self.errors[-1]
-        self.fused.error(self.output, self.Y, delta)
+        self.fused.error(self.output, self.targets, delta)
         self._average(delta)
         return delta
+
+    def through_slope(self, l: int, v: Array) -> Array:
+        """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the room of δ^l: σ′(z^l) ⊙ v where the slope is diagonal."""
+        return through(self.slopes[l - 2], v, out=self.errors[l - 2])
 
     def pull_back(self, l: int, delta: Array) -> Array:
         """Return (w^{l+1})ᵀ δ^{l+1}, shape (m, n_l), in the room of δ^l."""

@@ -15,7 +15,8 @@ from time import perf_counter
 
 __all__ = ["Timing", "interleave"]
 
-ROUNDS = range(3, 32)
+FEWEST, MOST = 3, 31
+"""Rounds: enough for a median, and no more than help it."""
 SAMPLE_SECONDS = 1e-3
 
 
@@ -65,7 +66,7 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, baseline: str, budg
             once = max(_timed(call, 1), 1e-9)
             repeats[name] = max(1, round(SAMPLE_SECONDS / once))
             wanted = int(budget / (once * repeats[name]))
-            rounds[name] = min(max(wanted, ROUNDS.start), ROUNDS.stop - 1)
+            rounds[name] = min(max(wanted, FEWEST), MOST)
         rounds[baseline] = max(rounds.values())
         samples: dict[str, list[float]] = {name: [] for name in calls}
         for i in range(rounds[baseline]):

@@ -1,5 +1,9 @@
 """Rounding bounds of gradients, for the tests; Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 3.
 
+They are the independent oracle of ``formulations.certificate.forward``: derived by curvatures where that evaluates the
+ends of intervals, and in the precision of the network where that takes a higher one. The two are held against each
+other in ``certificate/test_forward_bounds.py``; the other tests judge by these, so that none rests on what it tests.
+
 u = eps/2 and γ_k = ku/(1 − ku). All bounds are componentwise. They are evaluated in floating point themselves, whose
 rounding is far below the slack of γ_k against what a sum really loses.
 """
@@ -11,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import formulations as fm
-from formulations.perturb import SCHEMES, steps
+from formulations.perturb import steps
 
 
 def unit(dtype) -> float:
@@ -86,11 +90,11 @@ def propagated(net: fm.Network, X, Y, cost="quadratic", sample_weight=None) -> B
 def noise(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=None) -> np.ndarray:
     """How far a backend's result is from what it would compute without rounding, shape (P + N,)."""
     bound = propagated(net, X, Y, cost, sample_weight)
-    backend = inner(flag)
-    if backend.tier is not fm.Tier.PERTURBATION:
+    difference = fm.get_backend(flag).difference()
+    if difference is None:
         return bound.vector
-    h = steps(net.vector, SCHEMES[backend.scheme], backend.step)
-    spread = 2 if backend.scheme == "forward" else 1
+    h = steps(net.vector, difference.scheme, difference.relative_step)
+    spread = difference.scheme.roundoff
     g = np.abs(fm.gradient(net, X, Y, cost=cost, sample_weight=sample_weight).vector)
     # Both costs of the quotient are computed a step away from here, where their bound differs by O(h): hence 1 + √h.
     return spread * bound.cost * (1 + np.sqrt(h)) / h + gamma(4, net.dtype) * (g + h)
@@ -99,25 +103,19 @@ def noise(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=None
 def distance(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=None) -> np.ndarray:
     """How far a backend's result is from the gradient itself: rounding, and truncation where it perturbs."""
     rounding = noise(flag, net, X, Y, cost, sample_weight)
-    backend = inner(flag)
-    if backend.tier is not fm.Tier.PERTURBATION:
+    difference = fm.get_backend(flag).difference()
+    if difference is None:
         return rounding
-    scheme = SCHEMES[backend.scheme]
+    scheme = difference.scheme
     step = scheme.relative_step(net.dtype)
 
     def quotient(relative: float) -> np.ndarray:
-        form = type(backend)(scheme=backend.scheme, step=relative)
+        form = difference.with_step(relative)
         return fm.gradient(net, X, Y, cost=cost, sample_weight=sample_weight, backend=form).vector
 
     # D_h − D_2h is (1 − 2^order) times the leading term of the truncation, so 1/(2^order − 1) of it is the
     # truncation at h; the double leaves room for the next order.
     return rounding + 2 * (np.abs(quotient(step) - quotient(2 * step)) + 2 * rounding) / (2**scheme.order - 1)
-
-
-def inner(flag: str) -> fm.Backend:
-    """Return the backend that ``batch=example`` wraps, or the backend itself."""
-    backend = fm.get_backend(flag)
-    return getattr(backend, "backend", backend)
 
 
 def dense(weights) -> np.ndarray:

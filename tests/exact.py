@@ -8,14 +8,17 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-import oracle
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.activations import LeakyReLU
+from formulations.activations import LeakyReLU, get_activation
+from formulations.exact_oracle import ExactGradient, gradient_in_fractions, rational
 
 SEEDS = range(24)
 FUNCTIONS = {"identity": "identity", "relu": "relu", "square": "square", "leaky": LeakyReLU(0.25)}
+RATIONAL = {name: rational(get_activation(function)) for name, function in FUNCTIONS.items()}
+# For z ≥ 0, at least as large as |value| and |slope| above at ±z: what they are dominated by.
+DOMINATING = {name: RATIONAL["square" if name == "square" else "identity"] for name in FUNCTIONS}
 # Halves of weights, quarters of ν and powers of two of the shares: every number is a multiple of this.
 MANTISSA = {"float32": 24, "float64": 53, "longdouble": 53}
 
@@ -60,13 +63,14 @@ def stored(matrix: np.ndarray) -> np.ndarray:
 
 
 @lru_cache
-def case(seed: int, linear: bool) -> tuple[Case, oracle.Exact]:
+def case(seed: int, linear: bool) -> tuple[Case, ExactGradient]:
     """Return a network all of whose numbers are exact in float32, and its gradient in fractions."""
     random = np.random.default_rng([seed, linear])
     while True:
         made = _draw(random, seed, linear)
         if _bits(made) <= MANTISSA["float32"]:
-            return made, oracle.gradient(made.weights, made.biases, made.names, made.X, made.Y, made.shares())
+            functions = [[RATIONAL[name] for name in layer] for layer in made.names]
+            return made, gradient_in_fractions(made.weights, made.biases, functions, made.X, made.Y, made.shares())
 
 
 def _draw(random: np.random.Generator, seed: int, linear: bool) -> Case:
@@ -92,14 +96,13 @@ def _draw(random: np.random.Generator, seed: int, linear: bool) -> Case:
 
 def _bits(made: Case) -> int:
     """Bits from the largest number that any order of summation can meet down to the unit of all of them."""
-    absolute = oracle.gradient(
+    absolute = gradient_in_fractions(
         [[[abs(w) for w in row] for row in matrix] for matrix in made.weights],
         [[abs(b) for b in vector] for vector in made.biases],
-        made.names,
+        [[DOMINATING[name] for name in layer] for layer in made.names],
         [[abs(x) for x in row] for row in made.X],
         [[-abs(y) for y in row] for row in made.Y],
         [Fraction(1)] * len(made.X),
-        table=oracle.DOMINATING,
     )
     # Each leaky layer brings a factor ¼ forward and one back, which squares and the cost may double.
     quarters = [layer for layer in made.names if "leaky" in layer]

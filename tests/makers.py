@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
-from typing import Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
+import pytest
 from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.activations import ACTIVATIONS
-from formulations.costs import COSTS
+from formulations.certificate import Verdict, judge_backend
+from formulations.costs import COSTS, get_cost
 from formulations.exceptions import FormulationsException
 
 DTYPES = ("float32", "float64", "longdouble")
-ELEMENTWISE = sorted(ACTIVATIONS)
+ELEMENTWISE = sorted(name for name, activation in ACTIVATIONS.items() if not activation.coupled)
 COST_NAMES = sorted(COSTS)
 # Smooth on the whole line, with a known curvature: what propagated bounds can follow.
 SMOOTH = ("sigmoid", "tanh", "softplus", "silu", "sine")
@@ -41,6 +43,8 @@ FLAGS = flags()
 TAPE_READING = [flag for flag in FLAGS if fm.get_backend(flag).tier in (fm.Tier.RECURRENCE, fm.Tier.PRODUCT)]
 # Those whose only deviation from the gradient is rounding.
 ANALYTIC = [flag for flag in FLAGS if fm.get_backend(flag).tier is not fm.Tier.PERTURBATION]
+# Those that leave the outputs of their own forward pass on the tape.
+OUTPUT_ON_TAPE = [flag for flag in ANALYTIC if fm.get_backend(flag).inner.tier is not fm.Tier.FORWARD]
 PERTURBING = [flag for flag in FLAGS if fm.get_backend(flag).tier is fm.Tier.PERTURBATION]
 
 
@@ -61,7 +65,10 @@ def network(flag="hadamard", activations=("tanh", "sigmoid"), *, seed=0, sizes=(
         biases[...] = np.random.default_rng(seed + i).normal(scale=0.5, size=biases.shape)
     if serves(flag, net):
         return net
-    return fm.Network(list(net.weights), list(net.biases), "identity")
+    linear = fm.Network(list(net.weights), list(net.biases), "identity")
+    if not serves(flag, linear):
+        pytest.skip(fm.get_backend(flag).why_not(linear, get_cost("quadratic")))
+    return linear
 
 
 def data(net: fm.Network, m=8, *, seed=0):
@@ -84,6 +91,65 @@ def sparse_network(*, seed=0, dtype="float64", activations=("tanh", "sigmoid")):
         [random.normal(size=5).astype(dtype), random.normal(size=3).astype(dtype)],
         list(activations),
     )
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with its examples and cost."""
+
+    net: fm.Network
+    X: Any
+    Y: Any
+    cost: str | fm.Cost = "quadratic"
+    sample_weight: Any = None
+
+    def computed(self, flag: str) -> tuple[fm.Plan, fm.Gradient]:
+        """Return the gradient by a backend, and the plan on whose tape it was computed."""
+        plan = fm.prepare(self.net, len(self.X), cost=self.cost, backend=flag)
+        with np.errstate(all="ignore"):
+            return plan, plan(self.X, self.Y, self.sample_weight)
+
+    def verdict(self, flag: str) -> Verdict:
+        """Return what the certificate says of a backend's gradient."""
+        plan, gradient = self.computed(flag)
+        return judge_backend(plan.backend, plan.tape, gradient)
+
+
+def random_case(seed: int, dtype: str, flag: str = "sigma", *, widest: int = 12, deepest: int = 8) -> Case:
+    """Return a network of random shape and scale, from vanishing to saturated, that this backend serves."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(1, widest + 1, random.integers(2, deepest + 1)).tolist()
+    m = int(random.integers(1, 33))
+    served = [name for name in ELEMENTWISE if ACTIVATIONS[name].why_not(dtype) is None]
+    names: list[Any] = random.choice(served, len(sizes) - 1).tolist()
+    cost = "quadratic"
+    if seed % 5 == 0:
+        names[0] = fm.PerNeuron(random.choice(served, sizes[1]).tolist())
+    if seed % 5 == 1:
+        names[-1], cost = "softmax", ("quadratic", "log_likelihood")[seed % 2]
+    if seed % 5 == 2:
+        names[int(random.integers(len(names)))] = "softmax"
+    if seed % 3 == 0 and names[-1] != "softmax":
+        names[-1], cost = "sigmoid", "binary_cross_entropy"
+    if not serves(flag, fm.Network.random(sizes, names, seed=seed, dtype=dtype), cost):
+        names, cost = ["identity" if flag.startswith("linear") else "tanh"] * len(names), "quadratic"
+    net = fm.Network.random(sizes, names, seed=seed, dtype=dtype)
+    net.vector[...] *= net.dtype.type(10 ** random.uniform(-3, 1))
+    if seed % 7 == 0:
+        pruned = [csr_array(w * (random.random(w.shape) < 0.5)) for w in net.weights]
+        sparse = fm.Network(pruned, net.biases, names)
+        net = sparse if serves(flag, sparse, cost) else net
+    X = random.standard_normal((m, sizes[0])) * 10 ** random.uniform(-2, 1)
+    weights = random.random(m) + 0.01 if seed % 4 == 0 else None
+    return Case(net, X.astype(dtype), random.random((m, sizes[-1])).astype(dtype), cost, weights)
+
+
+def plain_case(seed: int = 0, scale: float = 1.0, dtype: str = "float64", activations: Any = "sigmoid") -> Case:
+    """Return a 4-4-4-4 network with five examples."""
+    random = np.random.default_rng(seed)
+    net = fm.Network.random([4, 4, 4, 4], activations, seed=seed, dtype=dtype)
+    net.vector[...] *= net.dtype.type(scale)
+    return Case(net, random.standard_normal((5, 4)).astype(dtype), random.random((5, 4)).astype(dtype))
 
 
 def locked(*arrays):

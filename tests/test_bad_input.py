@@ -35,7 +35,7 @@ EXAMPLES = {
     "X a number": ({"X": 1.0}, WrongShape, ["X must have shape (m, 3)", "()"]),
     "X transposed": ({"X": X.T}, WrongShape, ["X must have 3 columns", "(3, 4)", "pass X.T"]),
     "y of one dimension": ({"Y": Y[:, 0]}, WrongShape, ["Y must have shape (m, 1)", "(4,)", "Y.reshape(-1, 1)"]),
-    "Y too wide": ({"Y": np.hstack([Y, Y])}, WrongShape, ["Y must have 1 columns", "(4, 2)", "pass Y.T"]),
+    "Y too wide": ({"Y": np.hstack([Y, Y])}, WrongShape, ["Y must have 1 columns", "(4, 2)", "pass 1 columns"]),
     "a row of Y for all": ({"Y": Y[:1]}, WrongShape, ["same number of examples", "4 and 1", "pair them"]),
     "mismatched m": ({"X": X[:3]}, WrongShape, ["same number of examples", "3 and 4", "pair them"]),
     "empty batch": ({"X": X[:0], "Y": Y[:0]}, WrongShape, ["at least one example", "(0, 3)", "pass a row"]),
@@ -64,7 +64,7 @@ EXAMPLES = {
     "structured": ({"X": np.zeros((4, 3), [("a", "f8")])}, WrongType, ["X must hold real numbers", "[('a', '<f8')]"]),
     "negative weight": (
         {"sample_weight": [1, 2, -3, 1]}, InvalidInput,
-        ["negative", "-3.0 at sample_weight[2]", "use 0"],
+        ["negative", "-3 at sample_weight[2]", "give 0"],
     ),
     "weights all zero": ({"sample_weight": [0] * 4}, InvalidInput, ["zero everywhere", "positive weight"]),
     "NaN weight": ({"sample_weight": [1, np.nan, 1, 1]}, NotFinite, ["nan at sample_weight[1]", "remove"]),

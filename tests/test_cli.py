@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import pickle
+import pty
 import subprocess
 import sys
+import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +20,8 @@ from click.testing import CliRunner
 import formulations as fm
 from formulations.cli.commands import formulations as command
 from formulations.cli.options import parse_backends
+from formulations.cli.output import print_json
+from formulations.scenarios import SCENARIOS
 
 
 def run(*arguments, env=None):
@@ -33,14 +40,15 @@ def test_compare_without_arguments_is_the_digits():
     result = run("compare")
     assert result.exit_code == 0, result.output
     assert "64-30-10, sigmoid, quadratic cost, 10 examples, float64" in result.stdout
-    assert "5 equal, 1 refused." in result.stdout
+    refused = sum(reason is not None for reason in fm.which(SCENARIOS["digits"]().network).values())
+    assert result.stdout.endswith(f"\n{len(fm.list_backends()) - refused} equal, {refused} refused.\n")
     assert "linear: it needs the activation identity" in result.stdout
 
 
 def test_compare_on_an_identity_network():
-    result = run("compare", "--activations", "identity")
+    result = run("compare", "--activations", "identity", "--backends", "hadamard,linear,per_neuron")
     assert result.exit_code == 0, result.output
-    assert "6 equal." in result.stdout
+    assert "3 equal." in result.stdout
 
 
 def test_compare_prints_json_alone_on_standard_output():
@@ -63,6 +71,65 @@ def test_compare_with_data(examples):
     result = run("compare", "--data", examples, "--backends", "hadamard,product")
     assert result.exit_code == 0, result.output
     assert "3-30-2" in result.stdout
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Five examples of two classes, fewer than a mini-batch has by default."""
+    path = tmp_path / "few.npz"
+    np.savez(path, X=np.random.default_rng(0).random((5, 3)), Y=np.eye(2)[[0, 1, 0, 1, 0]])
+    return str(path)
+
+
+def test_the_default_batch_takes_all_examples_where_there_are_fewer(few):
+    assert "quadratic cost, 5 examples" in run("compare", "--data", few, "--backends", "hadamard").stdout
+    result = run("train", "--data", few, "--epochs", "1", "--learning-rate", "0.1")
+    assert result.exit_code == 0, result.output
+    assert "mini-batches of 4" in result.stdout
+
+
+@pytest.mark.parametrize(("name", "m"), [("compare", 5), ("train", 4)])
+def test_a_batch_larger_than_the_examples_is_refused_with_their_number(few, name, m):
+    result = run(name, "--data", few, "--batch-size", "50")
+    assert result.exit_code == 2
+    assert f"--batch-size must be at most the number of examples, {m}, got 50" in " ".join(result.stderr.split())
+
+
+def test_compare_cuts_the_data_to_the_batch(examples):
+    result = run("compare", "--data", examples, "--backends", "hadamard", "--batch-size", "7", "--json")
+    found = json.loads(result.stdout)
+    assert found["examples"] == found["batch_size"] == 7
+
+
+ARRAYS = {
+    "lengths": ((12, 3), np.zeros((20, 2)), "got 12 and 20"),
+    "NaN past the batch": ((20, 3), np.vstack([np.zeros((19, 2)), [[0, np.nan]]]), "nan at Y[19, 1]"),
+    "labels": ((6, 3), np.array([0, 1, 2, 0, 1, 2]), "numpy.eye(3)[labels]"),
+    "one number an example": ((3, 3), np.array([0.5, 1.5, 2.5]), "Y.reshape(-1, 1)"),
+    "one row": ((3,), np.eye(3), "X must have shape (m, 3)"),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+@pytest.mark.parametrize("name", ["compare", "train"])
+def test_data_are_checked_as_a_whole(tmp_path, name, case):
+    shape, Y, part = ARRAYS[case]
+    np.savez(tmp_path / "bad.npz", X=np.ones(shape), Y=Y)
+    result = run(name, "--data", str(tmp_path / "bad.npz"), "--batch-size", "2")
+    assert result.exit_code == 2, result.output
+    assert part in " ".join(result.stderr.split())
+
+
+def test_a_column_of_labels_for_several_outputs_is_told_of_unit_vectors(tmp_path):
+    np.savez(tmp_path / "labels.npz", X=np.ones((4, 3)), Y=np.array([[0], [1], [1], [0]]))
+    result = run("train", "--data", str(tmp_path / "labels.npz"), "--sizes", "3,4,2")
+    assert "numpy.eye(2)[labels]" in " ".join(result.stderr.split())
+
+
+def test_compare_ends_with_1_where_nothing_is_equal():
+    result = run("compare", "--backends", "linear")
+    assert result.exit_code == 1, result.output
+    assert "1 refused." in result.stdout
 
 
 def test_compare_ends_with_1_where_a_gradient_is_different(monkeypatch):
@@ -106,6 +173,97 @@ def test_train_with_data(examples):
     assert "on 16 training examples" in result.stdout and "on 4 test examples" in result.stdout
 
 
+def test_train_passes_its_cost_on(few):
+    found = {
+        cost: json.loads(run("train", "--data", few, "--epochs", "2", "--cost", cost, "--json").stdout)
+        for cost in ("quadratic", "binary_cross_entropy")
+    }
+    assert {cost: each["cost"] for cost, each in found.items()} == {cost: cost for cost in found}
+    X, Y = np.random.default_rng(0).random((5, 3)), np.eye(2)[[0, 1, 0, 1, 0]]
+    net = fm.Network.random([3, 30, 2], seed=np.random.default_rng(0))
+    whole = net.forward(X[:4], Y[:4], cost="binary_cross_entropy").cost_value
+    assert found["binary_cross_entropy"]["epochs"][0]["cost"] == pytest.approx(float(whole), rel=1e-12)
+
+
+def test_json_holds_all_that_is_needed_to_do_it_again(few):
+    common = {
+        "version": fm.__version__, "sizes": [3, 4, 2], "activations": ["tanh", "sigmoid"], "cost": "quadratic",
+        "examples": 5, "dtype": "longdouble", "seed": 3,
+    }  # fmt: skip
+    given = ["--data", few, "--sizes", "3,4,2", "--activations", "tanh,sigmoid", "--dtype", "longdouble", "--seed", "3"]
+    compared = json.loads(run("compare", *given, "--backends", "hadamard", "--json").stdout)
+    assert compared.items() >= {**common, "batch_size": 5}.items()
+    trained = json.loads(run("train", *given, "--epochs", "1", "--learning-rate", "0.5", "--json").stdout)
+    assert trained.items() >= {**common, "batch_size": 4, "learning_rate": 0.5}.items()
+
+
+def test_titles_call_longdouble_by_its_name(few):
+    for name, more in (("compare", ["--backends", "hadamard"]), ("train", ["--epochs", "1"])):
+        result = run(name, "--data", few, "--dtype", "longdouble", *more)
+        assert "longdouble" in result.stdout and "float128" not in result.stdout
+
+
+@pytest.mark.parametrize(("rate", "hinted"), [("1e-300", True), ("3", False)])
+def test_train_hints_at_the_learning_rate_where_nothing_was_learnt(few, rate, hinted):
+    result = run("train", "--data", few, "--learning-rate", rate, "--epochs", "300", "--seed", "1")
+    assert result.exit_code == 0, result.output
+    assert ("hint: " in result.stdout and "--learning-rate" in result.stdout) == hinted, result.stdout
+
+
+def test_train_says_for_what_its_learning_rate_is_meant():
+    assert "η = 3 suits sigmoid neurons with the quadratic cost" in " ".join(run("train", "--help").stdout.split())
+
+
+def test_compare_says_that_the_variable_is_for_training():
+    assert "FORMULATIONS_BACKEND chooses the backend of train" in " ".join(run("compare", "--help").stdout.split())
+
+
+def test_train_on_targets_that_name_no_classes_shows_no_accuracy(examples):
+    result = run("train", "--data", examples, "--epochs", "2")
+    assert "accuracy – on 16 training examples, – on 4 test examples" in result.stdout
+    assert "hint" not in result.stdout
+    assert json.loads(run("train", "--data", examples, "--epochs", "2", "--json").stdout)["test_accuracy"] is None
+
+
+def test_train_saves_what_it_has_trained(few, tmp_path):
+    path = tmp_path / "trained.npz"
+    result = run("train", "--data", few, "--epochs", "2", "--save", str(path), "--json")
+    assert result.exit_code == 0, result.output
+    net = fm.load(path)
+    assert net.sizes == (3, 30, 2)
+    untrained = fm.Network.random([3, 30, 2], seed=np.random.default_rng(0))
+    assert not np.array_equal(net.vector, untrained.vector)
+
+
+def test_train_refuses_a_folder_that_is_not_there_before_it_begins(few, tmp_path):
+    result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "absent" / "net.npz"))
+    assert result.exit_code == 2 and "--save must name a file" in result.stderr
+
+
+def test_too_little_memory_is_a_sentence_and_status_2(monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("formulations.cli.compare.run_comparison", exhausted)
+    result = run("compare")
+    assert result.exit_code == 2
+    assert "needs more memory than there is" in result.stderr
+
+
+def test_list_shows_tiers_and_options_with_the_default_first():
+    found = {row["backend"]: row for row in json.loads(run("list", "--json").stdout)}
+    assert found["sigma"]["options"] == {"matrix": "planned|sparse|dense", "batch": "whole|example"}
+    assert found["finite_difference"]["options"]["scheme"].startswith("central|")
+    assert found["finite_difference"]["options"]["step"] == "float"
+    text = run("list").stdout
+    for name, row in found.items():
+        backend = fm.get_backend(name)
+        assert row["tier"] == backend.tier.value
+        assert "batch=whole|example" in text
+        for field in dataclasses.fields(backend) if dataclasses.is_dataclass(backend) else ():
+            assert f"{field.name}={row['options'][field.name]}" in text
+
+
 def test_list_names_every_backend():
     result = run("list")
     assert result.exit_code == 0
@@ -114,9 +272,10 @@ def test_list_names_every_backend():
     assert [row["backend"] for row in json.loads(run("list", "--json").stdout)] == fm.list_backends()
 
 
+@pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize("name", [(), ("compare",), ("train",), ("list",)])
-def test_help_has_an_example(name):
-    result = run(*name, "--help")
+def test_help_has_an_example(name, flag):
+    result = run(*name, flag)
     assert result.exit_code == 0
     assert f"formulations {' '.join(name)}".strip() in result.stdout
 
@@ -142,6 +301,7 @@ BAD = [
     (["train", "--learning-rate", "nan"], "learning_rate"),
     (["train", "--batch-size", "5000"], "1437"),
     (["train", "--backend", "linear"], "identity"),
+    (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
     (["no-such-command"], "no-such-command"),
 ]
 
@@ -174,11 +334,46 @@ def broken(kind, path):
         path.write_bytes(path.read_bytes()[:300])
     elif kind == "folder":
         path.mkdir()
+    elif kind == "numbers":
+        np.savez(path, X=1.0, Y=2.0)
+    elif kind == "junk members":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("X", b"junk")
+            archive.writestr("Y", b"junk")
+    elif kind == "broken header":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in "XY":
+                archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00\x08\x00{'a': [\n")
+    elif kind == "encrypted":
+        np.savez(path, X=np.zeros((2, 2)), Y=np.zeros((2, 1)))
+        whole = bytearray(path.read_bytes())
+        for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            at = -1
+            while (at := whole.find(signature, at + 1)) >= 0:
+                whole[at + flags] |= 1
+        path.write_bytes(whole)
+    elif kind == "unknown compression":
+        np.savez(path, X=np.zeros((2, 2)), Y=np.zeros((2, 1)))
+        whole = bytearray(path.read_bytes())
+        for signature, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+            at = -1
+            while (at := whole.find(signature, at + 1)) >= 0:
+                whole[at + method] = 99
+        path.write_bytes(whole)
+    elif kind == "too large":
+        header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 1000000), }"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in "XY":
+                archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
 
 
 @pytest.mark.parametrize(
-    "kind", ["text", "empty", "pickle", "objects", "without Y", "single array", "truncated", "folder"]
-)
+    "kind",
+    [
+        "text", "empty", "pickle", "objects", "without Y", "single array", "truncated", "folder", "numbers",
+        "junk members", "broken header", "encrypted", "unknown compression", "too large",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("name", ["compare", "train"])
 def test_a_file_that_cannot_be_used_says_how_to_write_one(name, kind, tmp_path):
     path = tmp_path / "bad.npz"
@@ -189,15 +384,76 @@ def test_a_file_that_cannot_be_used_says_how_to_write_one(name, kind, tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_json_knows_neither_nan_nor_infinity(capsys):
+    print_json({"ratio": math.inf, "rows": [{"seconds": math.nan}, (-math.inf, 0.5)], "name": "σ"})
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {"ratio": None, "rows": [{"seconds": None}, [None, 0.5]], "name": "σ"}
+    assert "NaN" not in printed and "Infinity" not in printed
+
+
+SHORT = [
+    ["compare", "--json", "--backends", "hadamard"],
+    ["train", "--json", "--epochs", "2", "--batch-size", "100"],
+    ["list", "--json"],
+]
+
+
+def installed(*arguments):
+    return [os.path.join(os.path.dirname(sys.executable), "formulations"), *arguments]
+
+
+@pytest.mark.parametrize("arguments", SHORT, ids=lambda arguments: arguments[0])
+def test_json_stands_alone_and_no_progress_is_written_to_a_file_or_pipe(arguments):
+    # Both variables tell rich that anything is a terminal.
+    env = {**os.environ, "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
+    done = subprocess.run(installed(*arguments), capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(("arguments", "shown"), list(zip(SHORT, ["timing …", "training", ""], strict=True)))
+def test_progress_is_shown_on_a_terminal_and_the_result_stays_alone(arguments, shown):
+    terminal, stderr = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    written = []
+
+    def listen():
+        # Reading a terminal that nobody holds open any more fails on Linux, and ends elsewhere.
+        try:
+            while part := os.read(terminal, 4096):
+                written.append(part)
+        except OSError:
+            pass
+
+    reader = threading.Thread(target=listen)
+    with subprocess.Popen(installed(*arguments), stdout=subprocess.PIPE, stderr=stderr, env=env) as process:
+        os.close(stderr)
+        reader.start()
+        json.loads(process.stdout.read())
+    reader.join()
+    os.close(terminal)
+    assert shown in b"".join(written).decode()
+    assert bool(written) == bool(shown)
+
+
 def test_backends_are_split_at_commas_but_options_stay_together():
     assert parse_backends("a,b:x=1,y=2,c:z=3") == ["a", "b:x=1,y=2", "c:z=3"]
     assert parse_backends("all") is None
     assert parse_backends(None) is None
 
 
+def test_the_module_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "formulations", "compare", "--backends", "linear"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "1 refused." in done.stdout
+
+
 def test_the_installed_command_runs():
-    scripts = os.path.dirname(sys.executable)
-    done = subprocess.run([os.path.join(scripts, "formulations"), "list"], capture_output=True, text=True, check=False)
+    done = subprocess.run(installed("list"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "hadamard" in done.stdout
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 
 import formulations as fm
 from formulations.backends.hadamard import Hadamard
+from formulations.certificate.verdict import Status
 from formulations.compare import compare
-from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.comparison import Comparison, Row, RowStatus
+from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongType
 from formulations.scenarios import SCENARIOS
+
+SIX = {
+    "hadamard": "T1", "sigma": "T1", "product": "T2", "linear": "T1", "per_neuron": "T4", "finite_difference": "P",
+}  # fmt: skip
+"""The book's own formulations, with the bound that judges each."""
 
 
 class Halved(Hadamard):
@@ -29,7 +38,32 @@ class Endless(Hadamard):
     name = "endless"
 
     def predict(self, network, m):
-        return dataclasses.replace(super().predict(network, m), forward_passes=10**12)
+        return dataclasses.replace(super().predict(network, m), forward_passes=10**12, multiplications=10**15)
+
+
+class Talkative(Hadamard):
+    """Little arithmetic in very many calls."""
+
+    name = "talkative"
+
+    def predict(self, network, m):
+        return dataclasses.replace(super().predict(network, m), calls=10**9)
+
+
+class Broken(Hadamard):
+    name = "broken"
+
+    def errors(self, _):
+        raise ZeroDivisionError("of another package")
+
+
+class Foreseen(Endless):
+    name = "foreseen"
+    asked = 0
+
+    def predict(self, network, m):
+        Foreseen.asked += 1
+        return super().predict(network, m)
 
 
 @pytest.fixture(scope="module")
@@ -42,30 +76,36 @@ def comparison(digits):
     return compare(digits.network, digits.X, digits.Y)
 
 
-def test_on_the_digits_five_rows_are_equal_and_linear_says_why_not(comparison):
-    assert [row.backend for row in comparison.rows] == fm.list_backends()
-    found = {row.backend: row.status for row in comparison.rows}
-    assert found.pop("linear") == "refused"
-    assert set(found.values()) == {"equal"} and len(found) == 5
+def of(comparison):
+    return {row.backend: row for row in comparison.rows}
+
+
+def test_on_the_digits_a_row_is_equal_or_says_why_not(comparison, digits):
+    rows = of(comparison)
+    assert list(rows) == fm.list_backends()
     assert comparison.equal
-    reason = next(row.reason for row in comparison.rows if row.backend == "linear")
-    assert "identity" in reason and "sigmoid" in reason
+    for name, reason in fm.which(digits.network).items():
+        assert (rows[name].status == "refused") == (reason is not None)
+        assert rows[name].status == "equal" or rows[name].reason
+        assert rows[name].status != "different", rows[name].reason
+    assert {rows[name].status for name in SIX if name != "linear"} == {"equal"}
+    assert rows["linear"].status == "refused"
+    assert "identity" in rows["linear"].reason and "sigmoid" in rows["linear"].reason
 
 
-def test_on_an_identity_network_all_six_rows_are_equal(digits):
+def test_on_an_identity_network_linear_is_equal_too(digits):
     net = fm.Network.random([64, 30, 10], "identity", seed=0)
-    c = compare(net, digits.X, digits.Y)
-    assert [row.status for row in c.rows] == ["equal"] * 6
+    rows = of(compare(net, digits.X, digits.Y, backends=list(SIX)))
+    assert {name: row.status for name, row in rows.items()} == dict.fromkeys(SIX, "equal")
 
 
 def test_a_row_has_its_time_its_bound_and_its_passes(comparison):
-    rows = {row.backend: row for row in comparison.rows}
-    assert {name: row.bound for name, row in rows.items()} == {
-        "hadamard": "T1", "sigma": "T1", "product": "T2", "linear": "", "per_neuron": "T4", "finite_difference": "P",
-    }  # fmt: skip
-    for name, row in rows.items():
-        if name != "linear":
+    rows = of(comparison)
+    assert {name: rows[name].bound for name in SIX} == {**SIX, "linear": ""}
+    for row in rows.values():
+        if row.status == "equal":
             assert row.seconds > 0 and row.relative_time > 0
+            assert row.relative_spread[0] <= row.relative_time <= row.relative_spread[1]
             assert row.difference >= 0 and 0 <= row.ratio <= 1
     assert rows["hadamard"].relative_time == 1
     assert rows["finite_difference"].forward_passes == 2 * (64 * 30 + 30 + 30 * 10 + 10) + 1
@@ -77,13 +117,15 @@ def test_printed_it_is_a_table_with_a_line_for_each_row_and_its_reason(compariso
     for row in comparison.rows:
         assert any(line.startswith(row.backend + " ") for line in text.splitlines())
     assert "linear: it needs the activation identity" in text
-    assert text.endswith("5 equal, 1 refused.")
+    counts = Counter(row.status for row in comparison.rows)
+    assert text.endswith("\n\n" + ", ".join(f"{count} {status}" for status, count in counts.items()) + ".")
 
 
 def test_json_has_everything(comparison):
     found = json.loads(json.dumps(comparison.to_dict()))
     assert found["equal"] is True
     assert [row["backend"] for row in found["rows"]] == fm.list_backends()
+    assert found["counts"] == Counter(row["status"] for row in found["rows"])
 
 
 def test_a_different_row_is_named_and_not_timed(digits):
@@ -103,6 +145,93 @@ def test_a_backend_that_would_take_minutes_says_so_and_is_skipped_unless_asked_f
     assert c.rows[0].status == "equal"
 
 
+def test_what_decides_to_skip_a_backend_is_also_what_its_reason_says(digits):
+    before = Foreseen.asked
+    c = compare(digits.network, digits.X, digits.Y, backends=[Foreseen()])
+    assert c.rows[0].status == "skipped"
+    assert Foreseen.asked == before + 1
+
+
+@pytest.mark.parametrize("backend", [Endless(), Talkative()], ids=["multiplications", "calls"])
+def test_multiplications_and_calls_both_count_against_the_budget(digits, backend):
+    c = compare(digits.network, digits.X, digits.Y, backends=[backend], budget=20.0)
+    assert c.rows[0].status == "skipped" and "more than the budget" in c.rows[0].reason
+
+
+def test_an_exception_of_a_backend_costs_its_own_row_alone(digits):
+    c = compare(digits.network, digits.X, digits.Y, backends=["hadamard", Broken()])
+    assert [row.status for row in c.rows] == ["equal", "failed"] and not c.equal
+    assert c.rows[1].reason == "ZeroDivisionError: of another package"
+    assert "1 equal, 1 failed." in str(c)
+
+
+def test_an_inconclusive_row_is_timed_and_counted(digits, monkeypatch):
+    room = importlib.import_module("formulations.compare")
+    judge = room.judge_backend
+
+    def undecided(*given):
+        return dataclasses.replace(judge(*given), status=Status.INCONCLUSIVE)
+
+    monkeypatch.setattr(room, "judge_backend", undecided)
+    c = compare(digits.network, digits.X, digits.Y, backends=["hadamard"])
+    assert c.rows[0].status == "inconclusive"
+    assert c.rows[0].seconds > 0 and c.rows[0].relative_time == 1
+    assert c.to_dict()["counts"] == {"inconclusive": 1} and not c
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_are_refused_by_name(digits, value):
+    net = digits.network.copy()
+    net.weights[1][3, 7] = value
+    with pytest.raises(NotFinite, match=r"parameters must be finite, got (nan|inf) at network\.weights\[1\]\[3, 7\]"):
+        compare(net, digits.X, digits.Y)
+
+
+def test_the_title_calls_longdouble_by_its_name():
+    problem = SCENARIOS["digits"]("longdouble")
+    c = compare(problem.network, problem.X, problem.Y, backends=["hadamard"])
+    assert c.title.endswith(", longdouble")
+
+
+def test_a_status_is_a_verdict_or_why_there_is_none(comparison):
+    verdicts = {str(status) for status in Status}
+    assert {str(status) for status in RowStatus} == verdicts | {"refused", "skipped", "failed"}
+    assert all(isinstance(row.status, RowStatus) for row in comparison.rows)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "equal"),
+    [
+        (["equal"], True),
+        (["equal", "inconclusive", "refused", "skipped"], True),
+        (["equal", "different"], False),
+        (["equal", "failed"], False),
+        (["inconclusive"], False),
+        (["refused", "skipped"], False),
+    ],
+)
+def test_it_is_equal_where_at_least_one_gradient_is_and_none_is_different(statuses, equal):
+    rows = [Row(f"b{i}", (), RowStatus(status)) for i, status in enumerate(statuses)]
+    assert Comparison("", tuple(rows)).equal is equal
+    assert bool(Comparison("", tuple(rows))) is equal
+
+
+@pytest.mark.parametrize(
+    ("median", "quartiles", "shown"),
+    [
+        (1.0, (1.0, 1.0), "1.00×"),
+        (1.254, (1.2, 1.4), "1.25× (1.20–1.40)"),
+        (12.34, (9.996, 99.96), "12.3× (10.0–100)"),
+        (2181.7, (2100.2, 2250.9), "2182× (2100–2251)"),
+        (None, None, "–"),
+    ],
+)
+def test_a_relative_time_is_shown_with_its_quartiles(median, quartiles, shown):
+    row = Row("sigma", ("33",), RowStatus.EQUAL, relative_time=median, relative_spread=quartiles)
+    line = next(line for line in str(Comparison("", (row,))).splitlines() if line.startswith("sigma"))
+    assert line.endswith(f"  {shown}")
+
+
 def test_times_are_relative_to_hadamard_also_where_it_has_no_row(digits):
     c = compare(digits.network, digits.X, digits.Y, backends=["sigma"])
     assert len(c.rows) == 1 and c.rows[0].relative_time is not None
@@ -116,7 +245,7 @@ def test_progress_hears_every_backend(digits):
 
 def test_sample_weights_and_costs_reach_every_row(digits):
     c = compare(
-        digits.network, digits.X, digits.Y, "binary_cross_entropy", sample_weight=np.arange(10.0), backends="all"
+        digits.network, digits.X, digits.Y, "binary_cross_entropy", sample_weight=np.arange(10.0), backends=list(SIX)
     )
     assert [row.status for row in c.rows if row.backend != "linear"] == ["equal"] * 5
 

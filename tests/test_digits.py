@@ -125,14 +125,20 @@ def test_one_hot():
 @pytest.mark.parametrize(
     ("call", "exception", "message"),
     [
-        (lambda: digits.load("float16"), WrongType, "float32, float64 or longdouble, got float16"),
-        (lambda: digits.one_hot([1], dtype="int64"), WrongType, "got int64"),
-        (lambda: digits.one_hot([1.0]), WrongType, "integer labels, got dtype float64"),
-        (lambda: digits.one_hot([[1]]), WrongShape, r"shape \(m,\), got \(1, 1\)"),
-        (lambda: digits.one_hot([0, 10]), InvalidInput, "from 0 to 9, got 10 at position 1"),
-        (lambda: digits.one_hot([0, 0, -1]), InvalidInput, "got -1 at position 2"),
+        (lambda: digits.load("float16"), WrongType, "dtype must be float32, float64 or longdouble, got 'float16'"),
+        (lambda: digits.load("foo"), WrongType, "dtype must be .* got 'foo'; choose one of these"),
+        (lambda: digits.load("(2,"), WrongType, "dtype must be .* got"),
+        (lambda: digits.load({"names": ["a"]}), WrongType, "dtype must be .* got"),
+        (lambda: digits.load(object()), WrongType, "dtype must be .* got <object"),
+        (lambda: digits.load("c16"), WrongType, "got 'c16'"),
+        (lambda: digits.one_hot([1], dtype="int64"), WrongType, "got 'int64'"),
+        (lambda: digits.one_hot([1.0]), WrongType, "labels must be integers, got dtype float64"),
+        (lambda: digits.one_hot([[1]]), WrongShape, r"labels must have shape \(m,\), got \(1, 1\)"),
+        (lambda: digits.one_hot([0, 10]), InvalidInput, "from 0 to 9, got 10 at labels\\[1\\]"),
+        (lambda: digits.one_hot([0, 0, -1]), InvalidInput, "got -1 at labels\\[2\\]"),
     ],
 )
 def test_refusals_say_what_came(call, exception, message):
-    with pytest.raises(exception, match=message):
+    with pytest.raises(exception, match=message) as refusal:
         call()
+    assert str(refusal.value).endswith(".")

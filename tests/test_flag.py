@@ -116,7 +116,7 @@ def test_an_object_is_taken_as_it_is():
 def test_one_example_at_a_time_is_there_for_every_backend(backend):
     if "batch=example" in backend:
         wrapped = fm.get_backend(backend)
-        assert (wrapped.name, wrapped.equations) == (wrapped.backend.name, wrapped.backend.equations)
+        assert (wrapped.name, wrapped.equations) == (wrapped.inner.name, wrapped.inner.equations)
     else:
         assert fm.get_backend(backend).name == backend.partition(":")[0]
 
@@ -158,7 +158,7 @@ class TestRegister:
     def test_an_instance_takes_no_options_but_batch(self):
         fm.register(Tuned(depth=3))
         assert fm.get_backend("tuned").depth == 3
-        assert fm.get_backend("tuned:batch=example").backend.depth == 3
+        assert fm.get_backend("tuned:batch=example").inner.depth == 3
         with pytest.raises(UnknownName, match="option of backend 'tuned' 'depth'"):
             fm.get_backend("tuned:depth=2")
 

@@ -7,6 +7,9 @@ import pytest
 from makers import ANALYTIC, serves
 
 import formulations as fm
+from formulations.digits import load
+from formulations.exceptions import InvalidInput, WrongShape
+from formulations.problem import make_problem
 from formulations.scenarios import SCENARIOS
 
 CLOSED = [name for name in SCENARIOS if SCENARIOS[name]().expected is not None]
@@ -36,3 +39,44 @@ def test_a_scenario_is_made_in_the_dtype_that_is_asked_for(name):
 def test_the_saturated_neuron_still_has_a_slope():
     problem = SCENARIOS["saturated_neuron"]()
     assert 0 < problem.expected[0] < 1e-17
+
+
+def test_the_problem_made_by_default_is_the_digits_and_begins_with_the_scenario():
+    problem, scenario = make_problem(), SCENARIOS["digits"]()
+    for found, expected in zip(problem.split(), load(), strict=True):
+        assert np.array_equal(found, expected)
+    assert np.array_equal(problem.network.vector, scenario.network.vector)
+    assert np.array_equal(problem.first(10).X, scenario.X) and np.array_equal(problem.first(10).Y, scenario.Y)
+
+
+@pytest.mark.parametrize(("m", "trained", "tested"), [(1, 1, 1), (2, 1, 1), (5, 4, 1), (9, 7, 2), (20, 16, 4)])
+def test_data_are_split_four_to_one_in_their_order(m, trained, tested):
+    X, Y = np.arange(3.0 * m).reshape(m, 3), np.zeros((m, 2))
+    problem = make_problem(data=(X, Y))
+    assert problem.network.sizes == (3, 30, 2)
+    X_train, Y_train, X_test, Y_test = problem.split()
+    assert (len(X_train), len(Y_train), len(X_test), len(Y_test)) == (trained, trained, tested, tested)
+    assert np.array_equal(X_train, X[:trained]) and np.array_equal(X_test, X[-tested:])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+def test_other_networks_get_random_examples_from_the_seed_and_nothing_to_learn(dtype):
+    problem, again = (make_problem([3, 4, 2], "tanh", seed=5, dtype=dtype, count=7) for _ in range(2))
+    assert problem.X.shape == (7, 3) and problem.Y.shape == (7, 2)
+    assert problem.X.dtype == problem.Y.dtype == problem.network.dtype == np.dtype(dtype)
+    assert np.array_equal(problem.X, again.X) and np.array_equal(problem.network.vector, again.network.vector)
+    with pytest.raises(InvalidInput, match="the embedded digits serve 64 and 10"):
+        problem.split()
+
+
+def test_data_that_do_not_fit_are_refused():
+    with pytest.raises(WrongShape, match="n₁, the input layer"):
+        make_problem([4, 2], data=(np.zeros((5, 3)), np.zeros((5, 2))))
+    with pytest.raises(WrongShape, match="X must have shape"):
+        make_problem(data=(np.zeros(3), np.zeros(3)))
+
+
+def test_the_first_examples_keep_their_weights_and_lose_the_answer():
+    problem = SCENARIOS["weighted_examples"]().first(1)
+    assert len(problem.X) == len(problem.Y) == 1
+    assert problem.sample_weight.tolist() == [1] and problem.expected is None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from makers import data, network
 
 import formulations as fm
-from formulations.digits import load
-from formulations.exceptions import InvalidInput, NotFinite, WrongType
-from formulations.sgd import accuracy, sgd
+from formulations.accuracy import accuracy, chance
+from formulations.digits import load, one_hot
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.sgd import sgd
 
 
 def test_one_whole_batch_is_one_step_down_the_gradient():
@@ -75,11 +78,12 @@ def test_progress_hears_of_every_epoch():
     heard = []
     net = network()
     X, Y = data(net)
+    Y = one_hot(np.arange(len(X)) % 3, classes=3)
     history = sgd(net, X, Y, epochs=3, batch_size=4, validation=(X, Y), progress=heard.append)
     assert tuple(heard) == history.epochs
     assert [epoch.epoch for epoch in heard] == [1, 2, 3]
     assert history.accuracy == accuracy(net, X, Y)
-    assert "epoch" in str(history)
+    assert str(history).split()[:4] == ["epoch", "cost", "accuracy", "elapsed"]
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 30])
@@ -96,6 +100,54 @@ def test_accuracy_of_one_output_neuron_is_measured_at_one_half():
     assert accuracy(net, [[0.9], [0.2], [0.7]], [[1], [0], [0]]) == 2 / 3
 
 
+@pytest.mark.parametrize(
+    ("Y", "expected"),
+    [
+        ([[0, 1], [0, 1], [1, 0]], 2 / 3),
+        ([[0, 1], [1, 1], [1, 0]], None),
+        ([[0, 1], [0, 0], [1, 0]], None),
+        ([[0.1, 0.9], [0, 1], [1, 0]], None),
+        ([[0, 2], [0, 1], [1, 0]], None),
+    ],
+)
+def test_accuracy_is_known_only_where_the_targets_name_classes(Y, expected):
+    # It always answers the second class.
+    net = fm.Network([[[0.0], [0.0]]], [[0.0, 1.0]], "identity")
+    X = [[1.0]] * 3
+    assert accuracy(net, X, Y) == expected
+    assert chance(np.array(Y)) == expected
+    history = sgd(net, X, Y, epochs=1, batch_size=3, learning_rate=1e-3, validation=(X, Y))
+    assert ("–" in str(history)) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("Y", "expected"), [([[0], [1], [0]], 1 / 3), ([[0.5], [1], [0]], None), ([[2], [1], [0]], None)]
+)
+def test_one_column_names_classes_by_0_and_1(Y, expected):
+    net = fm.Network([[[0.0]]], [[1.0]], "identity")
+    assert accuracy(net, [[1.0]] * 3, Y) == expected
+
+
+def test_validation_examples_are_checked_once_and_pass_without_slopes(monkeypatch):
+    net = network()
+    X, Y = data(net)
+    Y = one_hot(np.arange(len(X)) % 3, classes=3)
+    checked, passes = [], []
+    check, propagate = fm.Network.check_examples, fm.Network.propagate
+    monkeypatch.setattr(
+        fm.Network, "check_examples", lambda *given, **more: checked.append(given) or check(*given, **more)
+    )
+
+    def spy(self, tape, *, slopes=True):
+        passes.append((tape.m, slopes))
+        propagate(self, tape, slopes=slopes)
+
+    monkeypatch.setattr(fm.Network, "propagate", spy)
+    sgd(net, X, Y, epochs=3, batch_size=4, validation=(X[:3], Y[:3]))
+    assert len(checked) == 2
+    assert [slopes for m, slopes in passes if m == 3] == [False] * 3
+
+
 BAD = [
     ({"epochs": 0}, InvalidInput, "epochs"),
     ({"epochs": 1.5}, WrongType, "epochs"),
@@ -108,6 +160,12 @@ BAD = [
     ({"learning_rate": -1.0}, InvalidInput, "learning_rate"),
     ({"learning_rate": float("nan")}, InvalidInput, "learning_rate"),
     ({"learning_rate": "fast"}, WrongType, "learning_rate"),
+    ({"learning_rate": 10**400}, InvalidInput, "learning_rate must be a positive number below"),
+    ({"validation": 3}, WrongType, r"pair \(X, Y\).*got int; pass"),
+    ({"validation": (1, 2, 3)}, WrongType, "got tuple of 3"),
+    ({"validation": np.zeros((2, 4))}, WrongType, "got ndarray"),
+    ({"validation": ([[1.0]], [[1.0]])}, WrongShape, "4 columns"),
+    ({"progress": 3}, WrongType, "progress must be a function of an Epoch, got 3"),
     ({"backend": "no"}, fm.exceptions.UnknownName, "hadamard"),
     ({"cost": "no"}, fm.exceptions.UnknownName, "quadratic"),
     ({"seed": "abc"}, WrongType, "seed"),
@@ -122,6 +180,28 @@ def test_bad_options_are_refused_before_anything_changes(options, exception, par
     with pytest.raises(exception, match=part):
         sgd(net, *data(net), **{"batch_size": 4, **options})
     assert np.array_equal(net.vector, before)
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(1e-50, "0"), (1e39, "inf")])
+def test_a_learning_rate_that_the_dtype_cannot_hold_is_refused(rate, shown):
+    net = network(dtype="float32")
+    before = net.vector.copy()
+    with pytest.raises(InvalidInput, match=re.escape(f"also in float32, where {rate:g} is {shown}; pass")):
+        sgd(net, *data(net), batch_size=4, learning_rate=rate)
+    assert np.array_equal(net.vector, before)
+
+
+def test_divergence_in_the_last_step_is_seen_in_the_parameters():
+    # One step, its cost ½ finite, its update 1e200·1e200 not.
+    net = fm.Network([[[0.0]]], [[0.0]], "identity")
+    with pytest.raises(NotFinite, match="diverged in epoch 1"):
+        sgd(net, [[1e200]], [[1.0]], epochs=1, batch_size=1, learning_rate=1e200)
+
+
+def test_costs_whose_sum_overflows_are_divergence_too():
+    net = fm.Network([[[0.0]]], [[0.0]], "identity")
+    with pytest.raises(NotFinite, match="diverged in epoch 1"):
+        sgd(net, [[0.0]] * 2, [[1.8e154]] * 2, epochs=1, batch_size=1, learning_rate=1e-300)
 
 
 def test_divergence_is_an_exception_with_a_remedy():

@@ -42,6 +42,21 @@ def test_a_slow_call_gets_three_rounds_and_a_fast_one_at_most_thirty_one(monkeyp
     assert found["base"].rounds == 31
 
 
+def test_a_fast_call_is_repeated_and_its_time_is_that_of_one(monkeypatch):
+    takes = clock(monkeypatch)
+    count = []
+    step = takes(2.0**-14)
+
+    def call():
+        count.append(1)
+        step()
+
+    found = interleave({"base": call}, baseline="base")
+    # 0.001·2^14 = 16 calls a sample; two more to warm up and to see how long one takes.
+    assert len(count) == 2 + 16 * found["base"].rounds
+    assert found["base"].seconds == 2.0**-14
+
+
 def test_rounds_are_interleaved(monkeypatch):
     takes = clock(monkeypatch)
     order = []

@@ -9,7 +9,8 @@ array([0.25])
 
 from __future__ import annotations
 
-from formulations.activations.base import DTYPES, Activation, FloatArray
+from formulations.activations.base import Activation
+from formulations.activations.coupled import CoupledActivation, CoupledSlope, Softmax, coupled_activation, through
 from formulations.activations.custom import activation
 from formulations.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
 from formulations.activations.per_neuron import PerNeuron
@@ -19,11 +20,11 @@ from formulations.activations.table import ACTIVATIONS, get_activation
 
 __all__ = [
     "ACTIVATIONS",
-    "DTYPES",
     "ELU",
     "GELU",
     "Activation",
-    "FloatArray",
+    "CoupledActivation",
+    "CoupledSlope",
     "Identity",
     "LeakyReLU",
     "PerNeuron",
@@ -31,9 +32,12 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Sine",
+    "Softmax",
     "Softplus",
     "Square",
     "Tanh",
     "activation",
+    "coupled_activation",
     "get_activation",
+    "through",
 ]

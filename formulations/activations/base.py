@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from formulations.activations.formulas import COMPLEX, Formula
+from formulations.dtypes import DTYPES, Array
 from formulations.exceptions import Refused, WrongType
 
-__all__ = ["DTYPES", "Activation", "FloatArray"]
-
-FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
-
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.longdouble))
-"""The dtypes that a network can have."""
+__all__ = ["Activation"]
 
 
 class Activation(ABC):
@@ -34,6 +31,10 @@ class Activation(ABC):
         The supremum of \|f″\| over the real line away from the kinks; None where unknown or infinite.
     coupled : bool
         True where the slope is not diagonal, so that no element-wise product can express it.
+    analytic : bool
+        True where f has complex values that belong to the same function, without |z| and without pieces.
+    formula : callable (engine, z) -> array, or None
+        f in the functions of an engine, so that another number system can compute it; None where it is not known.
 
     Notes
     -----
@@ -44,32 +45,38 @@ class Activation(ABC):
     kinks: tuple[float, ...] = ()
     curvature_bound: float | None = None
     coupled: bool = False
+    analytic: bool = False
+    formula: Formula | None = None
 
     @abstractmethod
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
-        """Write f(z) into `value` and f′(z) into `slope`, in one go.
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
+        """Write f(z) into ``value`` and f′(z) into ``slope``, in one go.
 
         Parameters
         ----------
-        z : ndarray, shape (m, n)
+        z : ndarray of shape (m, n)
             Weighted inputs; not changed.
-        value : ndarray, shape (m, n)
-            Receives f(z). Of z's dtype; does not share memory with `z` or `slope`.
-        slope : ndarray, shape (m, n), optional
+        value : ndarray of shape (m, n)
+            Receives f(z). Of z's dtype; does not share memory with ``z`` or ``slope``.
+        slope : ndarray of shape (m, n), optional
             Receives f′(z), on the same terms; None computes the value alone, with the same bits.
         """
 
-    def curvature(self, z: FloatArray) -> FloatArray:  # noqa: ARG002 - for those that know theirs
+    def slope_room(self, z: Array, a: Array, room: Array) -> Any:  # noqa: ARG002
+        """Return where a tape keeps the slope at z and a: the room that it offers, shape (m, n)."""
+        return room
+
+    def curvature(self, z: Array) -> Array:  # noqa: ARG002 - for those that know theirs
         """Return f″(z) in a new array.
 
         Parameters
         ----------
-        z : ndarray, shape (m, n)
+        z : ndarray of shape (m, n)
             Weighted inputs; not changed.
 
         Returns
         -------
-        ndarray, shape (m, n)
+        ndarray of shape (m, n)
             The second derivative; at a point where it jumps, the one from the left.
 
         Raises
@@ -78,30 +85,43 @@ class Activation(ABC):
             Where the curvature is not known.
         """
         raise Refused(
-            f"a curvature was expected of the activation {self.name!r}, which has none;"
-            " hand one over with activation(f, slope, curvature=...)."
+            f"the activation must have a curvature, got {self.name!r}, which has none; "
+            "hand one over with activation(f, slope, curvature=...)."
         )
 
-    def value(self, z: npt.ArrayLike) -> FloatArray:
+    def complex_value(self, z: Array) -> Array:
+        """Return f(z) for complex z, in a new array of its shape and dtype.
+
+        Raises
+        ------
+        Refused
+            Where f is not analytic, or is not known to be.
+        """
+        if not self.analytic or self.formula is None:
+            raise Refused(f"the activation must be analytic, got {self.name!r}, which is not; use a smooth one.")
+        value: Array = self.formula(COMPLEX, z)
+        return value
+
+    def value(self, z: npt.ArrayLike) -> Array:
         """Return f(z) in a new array of z's shape and dtype.
 
         Raises
         ------
         WrongType
-            If `z` is not made of floating-point numbers that a network can have.
+            Where ``z`` is not made of floating-point numbers that a network can have.
         """
         array = _floating(z)
         value = np.empty_like(array)
         self.evaluate(array, value)
         return value
 
-    def slope(self, z: npt.ArrayLike) -> FloatArray:
+    def slope(self, z: npt.ArrayLike) -> Array:
         """Return f′(z) in a new array of z's shape and dtype.
 
         Raises
         ------
         WrongType
-            If `z` is not made of floating-point numbers that a network can have.
+            Where ``z`` is not made of floating-point numbers that a network can have.
         """
         array = _floating(z)
         value, slope = np.empty_like(array), np.empty_like(array)
@@ -109,13 +129,13 @@ class Activation(ABC):
         return slope
 
     def why_not(self, dtype: npt.DTypeLike) -> str | None:
-        """Return None, or the reason why arrays of `dtype` cannot be served."""
+        """Return None, or the reason why arrays of ``dtype`` cannot be served."""
         if np.dtype(dtype) in DTYPES:
             return None
         return f"{self.name} serves float32, float64 and longdouble, not {np.dtype(dtype)}"
 
     def why_not_width(self, n: int) -> str | None:  # noqa: ARG002 - one function for all neurons fits every width
-        """Return None, or the reason why a layer of `n` neurons cannot be served."""
+        """Return None, or the reason why a layer of ``n`` neurons cannot be served."""
         return None
 
     @property
@@ -124,15 +144,15 @@ class Activation(ABC):
         return (self,)
 
     def neuron(self, j: int) -> Activation:  # noqa: ARG002 - every neuron has the same function here
-        """Return the function of neuron `j` (counted from 0)."""
+        """Return the function of neuron ``j`` (counted from 0)."""
         return self
 
 
-def _floating(z: npt.ArrayLike) -> FloatArray:
+def _floating(z: npt.ArrayLike) -> Array:
     array = np.asarray(z)
     if array.dtype not in DTYPES:
         raise WrongType(
-            f"z was expected in float32, float64 or longdouble, got {array.dtype};"
-            " convert it first, for instance with numpy.asarray(z, dtype=float)."
+            f"z must be float32, float64 or longdouble, got {array.dtype}; "
+            "convert it first, for instance with numpy.asarray(z, dtype=float)."
         )
     return array

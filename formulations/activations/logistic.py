@@ -19,14 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations.base import Activation, FloatArray
+from formulations.activations import formulas
+from formulations.activations.base import Activation
+from formulations.dtypes import Array
 
 __all__ = ["SiLU", "Sigmoid", "Softplus", "Tanh", "clamp"]
 
 
 @lru_cache
 def clamp(dtype: np.dtype[Any]) -> float:
-    """Return t, the largest integer for which exp(−t) is a normal number of `dtype`.
+    """Return t, the largest integer for which exp(−t) is a normal number of ``dtype``.
 
     Examples
     --------
@@ -36,16 +38,16 @@ def clamp(dtype: np.dtype[Any]) -> float:
     return float(np.floor(-np.log(np.finfo(dtype).smallest_normal)))
 
 
-def _exponential(z: FloatArray, out: FloatArray) -> None:
-    """Write E = exp(min(−z, t)) into `out`; z ≫ 0 underflows to 0, which NumPy does not warn of."""
+def _exponential(z: Array, out: Array) -> None:
+    """Write E = exp(min(−z, t)) into ``out``; z ≫ 0 underflows to 0, which NumPy does not warn of."""
     # np.negative(z, out=column) writes wrong numbers for some strides in NumPy 2.4; the product does not.
     np.multiply(z, -1, out=out)
     np.minimum(out, clamp(z.dtype), out=out)
     np.exp(out, out=out)
 
 
-def _sigma(exponential: FloatArray, out: FloatArray) -> None:
-    """Write σ = 1/(1+E) into `out`, which may be E itself."""
+def _sigma(exponential: Array, out: Array) -> None:
+    """Write σ = 1/(1+E) into ``out``, which may be E itself."""
     np.add(exponential, 1, out=out)
     np.reciprocal(out, out=out)
 
@@ -64,9 +66,11 @@ class Sigmoid(Activation):
     """
 
     name = "sigmoid"
+    analytic = True
+    formula = staticmethod(formulas.sigmoid)
     curvature_bound = 1 / (6 * math.sqrt(3))
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write σ(z) and E·σ·σ."""
         exponential = value if slope is None else slope
         _exponential(z, exponential)
@@ -76,7 +80,7 @@ class Sigmoid(Activation):
             slope *= value
             slope *= value
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return σ″ = −σ′·tanh(z/2): the book's σ′(1−2σ) cancels at z = 0."""
         curvature = self.slope(z)
         curvature *= np.tanh(z * -0.5)
@@ -98,9 +102,11 @@ class Tanh(Activation):
     """
 
     name = "tanh"
+    analytic = True
+    formula = staticmethod(formulas.tanh)
     curvature_bound = 4 / (3 * math.sqrt(3))
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write tanh(z) and E·(2/(1+E))²."""
         if slope is not None:
             np.abs(z, out=slope)
@@ -114,7 +120,7 @@ class Tanh(Activation):
             slope *= value
         np.tanh(z, out=value)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return −2·tanh(z)·tanh′(z)."""
         value, curvature = np.empty_like(z), np.empty_like(z)
         self.evaluate(z, value, curvature)
@@ -137,9 +143,11 @@ class Softplus(Activation):
     """
 
     name = "softplus"
+    analytic = True
+    formula = staticmethod(formulas.softplus)
     curvature_bound = 0.25
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write max(ln(1+e^min(z, t)), z) and σ(z)."""
         np.minimum(z, clamp(z.dtype), out=value)
         np.exp(value, out=value)
@@ -151,7 +159,7 @@ class Softplus(Activation):
         # ln(1+e^z) > z everywhere, so the larger of the two mends the clamp and changes nothing else.
         np.maximum(value, z, out=value)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return σ′(z)."""
         return Sigmoid().slope(z)
 
@@ -179,9 +187,11 @@ class SiLU(Activation):
     """
 
     name = "silu"
+    analytic = True
+    formula = staticmethod(formulas.silu)
     curvature_bound = 0.5
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write zσ(z) and σ(1+z(1−σ))."""
         exponential = value if slope is None else slope
         _exponential(z, exponential)
@@ -196,7 +206,7 @@ class SiLU(Activation):
             slope *= value
         value *= z
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return σ′(z)(2 − z·tanh(z/2))."""
         t = clamp(z.dtype)
         near = np.clip(z, -t, t)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from formulations.activations.base import Activation, FloatArray
+from formulations.activations.base import Activation
+from formulations.activations.formulas import Formula
 from formulations.activations.table import get_activation
-from formulations.exceptions import InvalidInput, Refused, WrongShape
+from formulations.dtypes import Array
+from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 
 __all__ = ["PerNeuron"]
 
@@ -41,10 +45,12 @@ class PerNeuron(Activation):
 
     Raises
     ------
+    WrongType
+        Where ``members`` is no list of names or activations.
     InvalidInput
-        If there is no member.
+        Where there is no member.
     Refused
-        If a member is itself a `PerNeuron`, or couples neurons.
+        Where a member is itself a ``PerNeuron``, or couples neurons.
 
     Examples
     --------
@@ -56,37 +62,70 @@ class PerNeuron(Activation):
     """
 
     members: tuple[Activation, ...]
-    name: str = field(repr=False, compare=False)
-    kinks: tuple[float, ...] = field(repr=False, compare=False)
-    curvature_bound: float | None = field(repr=False, compare=False)
-    _groups: tuple[tuple[Activation, _Columns], ...] = field(repr=False, compare=False)
 
     def __init__(self, members: Iterable[str | Activation]) -> None:
+        if not isinstance(members, Iterable) or isinstance(members, str):
+            raise WrongType(
+                f"members must be a list of names or activations, one a neuron, got {members!r}; "
+                "pass for instance ['relu', 'identity']."
+            )
         functions = tuple(get_activation(member) for member in members)
         if not functions:
-            raise InvalidInput("one function per neuron was expected, got none; name at least one.")
+            raise InvalidInput("members must be one function per neuron, got none; name at least one.")
         for j, function in enumerate(functions):
             if isinstance(function, PerNeuron) or function.coupled:
                 raise Refused(
-                    f"neuron {j} was expected to have one function of its own, got {function.name};"
-                    " give each neuron an element-wise activation"
+                    f"neuron {j} must have one function of its own, got {function.name}; "
+                    "give each neuron an element-wise activation."
                 )
-        columns: dict[Activation, list[int]] = {}
-        for j, function in enumerate(functions):
-            columns.setdefault(function, []).append(j)
-        bounds = [function.curvature_bound for function in columns]
-        known = [bound for bound in bounds if bound is not None]
-        attributes = {
-            "members": functions,
-            "name": f"per_neuron({', '.join(f'{len(js)} {f.name}' for f, js in columns.items())})",
-            "kinks": tuple(sorted({kink for function in columns for kink in function.kinks})),
-            "curvature_bound": max(known) if len(known) == len(bounds) else None,
-            "_groups": tuple((function, _selector(js)) for function, js in columns.items()),
-        }
-        for attribute, value in attributes.items():
-            object.__setattr__(self, attribute, value)
+        object.__setattr__(self, "members", functions)
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    @cached_property
+    def _groups(self) -> tuple[tuple[Activation, _Columns], ...]:
+        columns: dict[Activation, list[int]] = {}
+        for j, function in enumerate(self.members):
+            columns.setdefault(function, []).append(j)
+        return tuple((function, _selector(js)) for function, js in columns.items())
+
+    @cached_property
+    def name(self) -> str:  # type: ignore[override]  # frozen: nobody assigns it
+        """How many neurons have which function."""
+        return f"per_neuron({', '.join(f'{n} {function.name}' for function, n in Counter(self.members).items())})"
+
+    @cached_property
+    def kinks(self) -> tuple[float, ...]:  # type: ignore[override]  # frozen: nobody assigns it
+        """The kinks of all neurons together."""
+        return tuple(sorted({kink for function in self.functions for kink in function.kinks}))
+
+    @cached_property
+    def curvature_bound(self) -> float | None:  # type: ignore[override]  # frozen: nobody assigns it
+        """The largest of the members' bounds; None where one of them is unknown."""
+        bounds = [function.curvature_bound for function in self.functions]
+        known = [bound for bound in bounds if bound is not None]
+        return max(known) if len(known) == len(bounds) else None
+
+    @cached_property
+    def analytic(self) -> bool:  # type: ignore[override]  # frozen: nobody assigns it
+        """Whether all members are."""
+        return all(function.analytic for function in self.functions)
+
+    @cached_property
+    def formula(self) -> Formula | None:  # type: ignore[override]  # frozen: nobody assigns it
+        """The members' formulas side by side; None where one of them has none."""
+        formulas = [function.formula for function in self.members if function.formula is not None]
+        if len(formulas) < len(self.members):
+            return None
+        return lambda engine, z: engine.join([each(engine, z[:, j : j + 1]) for j, each in enumerate(formulas)])
+
+    def complex_value(self, z: Array) -> Array:
+        """Return f_j(z_j) in column j, for every j."""
+        self._check_width(z)
+        value = np.empty_like(z)
+        for function, columns in self._groups:
+            value[:, columns] = function.complex_value(z[:, columns])
+        return value
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write f_j(z_j) and f_j′(z_j) into column j, for every j."""
         self._check_width(z)
         for function, columns in self._groups:
@@ -102,7 +141,7 @@ class PerNeuron(Activation):
             if slope is not None and part_slope is not None:
                 slope[:, columns] = part_slope
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return f_j″(z_j) in column j, for every j."""
         self._check_width(z)
         curvature = np.empty_like(z)
@@ -111,12 +150,12 @@ class PerNeuron(Activation):
         return curvature
 
     def why_not(self, dtype: npt.DTypeLike) -> str | None:
-        """Return None, or the first reason that a member has against `dtype`."""
+        """Return None, or the first reason that a member has against ``dtype``."""
         reasons = (function.why_not(dtype) for function in self.functions)
         return next((reason for reason in reasons if reason is not None), None)
 
     def why_not_width(self, n: int) -> str | None:
-        """Return None if there are `n` members, otherwise the reason."""
+        """Return None if there are ``n`` members, otherwise the reason."""
         if n == len(self.members):
             return None
         return f"{self.name} has one function for each of {len(self.members)} neurons, and the layer has {n}"
@@ -127,14 +166,14 @@ class PerNeuron(Activation):
         return tuple(function for function, _ in self._groups)
 
     def neuron(self, j: int) -> Activation:
-        """Return the function of neuron `j` (counted from 0)."""
+        """Return the function of neuron ``j`` (counted from 0)."""
         return self.members[j]
 
-    def _check_width(self, z: FloatArray) -> None:
+    def _check_width(self, z: Array) -> None:
         if z.ndim != 2 or z.shape[1] != len(self.members):
             raise WrongShape(
-                f"weighted inputs of shape (m, {len(self.members)}) were expected, one column a member,"
-                f" got {z.shape}; give PerNeuron as many functions as the layer has neurons."
+                f"z must have shape (m, {len(self.members)}), one column a member, got {z.shape}; "
+                "give PerNeuron as many functions as the layer has neurons."
             )
 
 

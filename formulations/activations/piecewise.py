@@ -6,12 +6,16 @@ slope, elu″(0) = 1. Finite differences across a kink measure neither side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property, partial
+from numbers import Real
 
 import numpy as np
 
-from formulations.activations.base import Activation, FloatArray
-from formulations.exceptions import InvalidInput
+from formulations.activations import formulas
+from formulations.activations.base import Activation
+from formulations.dtypes import Array
+from formulations.exceptions import InvalidInput, WrongType
 
 __all__ = ["ELU", "LeakyReLU", "ReLU"]
 
@@ -29,16 +33,17 @@ class ReLU(Activation):
     """
 
     name = "relu"
+    formula = staticmethod(formulas.leaky_relu)
     kinks = (0.0,)
     curvature_bound = 0.0
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write max(z, 0) and its sign."""
         np.maximum(z, 0, out=value)
         if slope is not None:
             np.sign(value, out=slope)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return 0, the curvature of both pieces."""
         return np.zeros_like(z)
 
@@ -56,8 +61,10 @@ class LeakyReLU(Activation):
 
     Raises
     ------
+    WrongType
+        Where ``negative_slope`` is not a real number.
     InvalidInput
-        If `negative_slope` is not in [0, 1).
+        Where ``negative_slope`` is not in [0, 1).
 
     Examples
     --------
@@ -67,20 +74,27 @@ class LeakyReLU(Activation):
     """
 
     negative_slope: float = 0.01
-    name: str = field(init=False, repr=False, compare=False)
     kinks = (0.0,)
     curvature_bound = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.negative_slope, bool) or not isinstance(self.negative_slope, Real):
+            raise WrongType(f"negative_slope must be a number, got {self.negative_slope!r}; leave it out for 0.01.")
         if not 0 <= self.negative_slope < 1:
-            raise InvalidInput(
-                f"negative_slope was expected in [0, 1), got {self.negative_slope!r}; the default is 0.01."
-            )
-        default = self.negative_slope == type(self).negative_slope
-        name = "leaky_relu" if default else f"leaky_relu(negative_slope={self.negative_slope!r})"
-        object.__setattr__(self, "name", name)
+            raise InvalidInput(f"negative_slope must be in [0, 1), got {self.negative_slope!r}; leave it out for 0.01.")
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    @cached_property
+    def name(self) -> str:  # type: ignore[override]  # frozen: nobody assigns it
+        """``leaky_relu``, with ν where it is not the default."""
+        default = self.negative_slope == type(self).negative_slope
+        return "leaky_relu" if default else f"leaky_relu(negative_slope={self.negative_slope!r})"
+
+    @cached_property
+    def formula(self) -> formulas.Formula:  # type: ignore[override]  # frozen: nobody assigns it
+        """The formula with this ν."""
+        return partial(formulas.leaky_relu, negative_slope=self.negative_slope)
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write max(z, νz) and max(sign(z), ν)."""
         np.multiply(z, self.negative_slope, out=value)
         np.maximum(value, z, out=value)
@@ -88,7 +102,7 @@ class LeakyReLU(Activation):
             np.sign(z, out=slope)
             np.maximum(slope, self.negative_slope, out=slope)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return 0, the curvature of both pieces."""
         return np.zeros_like(z)
 
@@ -107,9 +121,10 @@ class ELU(Activation):
     """
 
     name = "elu"
+    formula = staticmethod(formulas.elu)
     curvature_bound = 1.0
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write max(expm1(min(z, 0)), z) and exp(min(z, 0))."""
         np.minimum(z, 0, out=value)
         if slope is not None:
@@ -118,7 +133,7 @@ class ELU(Activation):
         # e^z − 1 ≥ z everywhere, so the larger of the two is the right piece.
         np.maximum(value, z, out=value)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return e^z for z ≤ 0 and 0 for z > 0."""
         curvature = np.exp(np.minimum(z, 0))
         curvature[z > 0] = 0

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from formulations.activations.base import Activation, FloatArray
+from formulations.activations import formulas
+from formulations.activations.base import Activation
 from formulations.activations.logistic import clamp
+from formulations.dtypes import Array
 
 __all__ = ["GELU", "Identity", "Sine", "Square"]
 
@@ -28,15 +30,17 @@ class Identity(Activation):
     """
 
     name = "identity"
+    analytic = True
+    formula = staticmethod(formulas.identity)
     curvature_bound = 0.0
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write z and 1."""
         np.copyto(value, z)
         if slope is not None:
             slope.fill(1)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return 0."""
         return np.zeros_like(z)
 
@@ -54,15 +58,17 @@ class Square(Activation):
     """
 
     name = "square"
+    analytic = True
+    formula = staticmethod(formulas.square)
     curvature_bound = 2.0
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write z² and 2z."""
         np.square(z, out=value)
         if slope is not None:
             np.add(z, z, out=slope)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return 2."""
         return np.full_like(z, 2)
 
@@ -81,15 +87,17 @@ class Sine(Activation):
     """
 
     name = "sine"
+    analytic = True
+    formula = staticmethod(formulas.sine)
     curvature_bound = 1.0
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write sin(z) and cos(z)."""
         np.sin(z, out=value)
         if slope is not None:
             np.cos(z, out=slope)
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return −sin(z)."""
         curvature = np.sin(z)
         return np.negative(curvature, out=curvature)
@@ -114,9 +122,11 @@ class GELU(Activation):
     """
 
     name = "gelu"
+    analytic = True
+    formula = staticmethod(formulas.gelu)
     curvature_bound = 2 / math.sqrt(2 * math.pi)
 
-    def evaluate(self, z: FloatArray, value: FloatArray, slope: FloatArray | None = None) -> None:
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
         """Write zΦ(z) and Φ(z) + zφ(z)."""
         if slope is not None:
             _clipped(z, slope)
@@ -127,7 +137,7 @@ class GELU(Activation):
             slope += value
         value *= z
 
-    def curvature(self, z: FloatArray) -> FloatArray:
+    def curvature(self, z: Array) -> Array:
         """Return φ(z)(2 − z²)."""
         near, curvature = np.empty_like(z), np.empty_like(z)
         _clipped(z, near)
@@ -145,14 +155,14 @@ class GELU(Activation):
         return reason
 
 
-def _clipped(z: FloatArray, out: FloatArray) -> None:
-    """Write z into `out`, held where φ is still a normal number: neither z² nor zφ can then go astray."""
+def _clipped(z: Array, out: Array) -> None:
+    """Write z into ``out``, held where φ is still a normal number: neither z² nor zφ can then go astray."""
     bound = math.sqrt(2 * clamp(z.dtype))
     np.clip(z, -bound, bound, out=out)
 
 
-def _density(z: FloatArray, out: FloatArray) -> None:
-    """Write φ(z) into `out`."""
+def _density(z: Array, out: Array) -> None:
+    """Write φ(z) into ``out``."""
     np.square(z, out=out)
     out *= -0.5
     np.exp(out, out=out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from formulations.activations.base import Activation
+from formulations.activations.coupled import Softmax
 from formulations.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
 from formulations.activations.piecewise import ELU, LeakyReLU, ReLU
 from formulations.activations.smooth import GELU, Identity, Sine, Square
@@ -22,6 +23,7 @@ _BUILT_IN: tuple[Activation, ...] = (
     Identity(),
     Square(),
     Sine(),
+    Softmax(),
 )
 
 ACTIVATIONS: dict[str, Activation] = {built_in.name: built_in for built_in in _BUILT_IN}
@@ -34,7 +36,7 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     Parameters
     ----------
     name_or_object : str or Activation
-        A name in `ACTIVATIONS`, or any activation.
+        A name in ``ACTIVATIONS``, or any activation.
 
     Returns
     -------
@@ -43,9 +45,9 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     Raises
     ------
     UnknownName
-        If the name is not in the table.
+        Where the name is not in the table.
     WrongType
-        If it is neither a name nor an activation.
+        Where it is neither a name nor an activation.
 
     Examples
     --------
@@ -56,8 +58,8 @@ def get_activation(name_or_object: str | Activation) -> Activation:
         return name_or_object
     if not isinstance(name_or_object, str):
         raise WrongType(
-            f"an activation or its name was expected, got {type(name_or_object).__name__};"
-            " make one of your own functions with activation(f, slope)."
+            f"activation must be a name or an activation, got {type(name_or_object).__name__}; "
+            "make one of your own functions with activation(f, slope)."
         )
     try:
         return ACTIVATIONS[name_or_object]

@@ -38,6 +38,7 @@ class Hadamard(Backend):
     summary = "Hadamard products, the whole mini-batch at once"
     equations = ("BP1a", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    serves_coupled = False
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (BP1a), then δ^{L−1}, …, δ² by (BP2)."""

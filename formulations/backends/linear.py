@@ -26,10 +26,11 @@ from dataclasses import replace
 import numpy as np
 
 from formulations.activations import ACTIVATIONS
-from formulations.contract import Backend, Prediction, Tier
+from formulations.contract import Backend, Tier
 from formulations.costs import Cost
 from formulations.network import Network
 from formulations.parameters import Array
+from formulations.prediction import Prediction
 from formulations.tape import Tape
 
 __all__ = ["Linear"]
@@ -57,8 +58,10 @@ class Linear(Backend):
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L = ∇_aC, then δ^{L−1}, …, δ² by the transposed weights."""
-        delta = tape.errors[-1]
-        np.copyto(delta, tape.cost_gradient)
+        delta = tape.fused_output_error()
+        if delta is None:
+            delta = tape.errors[-1]
+            np.copyto(delta, tape.cost_gradient)
         for l in tape.hidden_layers:
             delta = tape.pull_back(l, delta)
         return tape.errors

@@ -26,10 +26,12 @@ array([[12.]])
 
 from __future__ import annotations
 
-from formulations.contract import Backend, Prediction, Tier
-from formulations.costs import Cost
+from dataclasses import replace
+
+from formulations.contract import Backend, Tier
 from formulations.network import Network
 from formulations.parameters import Gradient
+from formulations.prediction import Prediction
 from formulations.tape import Tape
 
 __all__ = ["PerNeuronBackend"]
@@ -42,12 +44,8 @@ class PerNeuronBackend(Backend):
     summary = "in components, each neuron with its own function"
     equations = ("23", "BP1", "45", "BP3", "BP4")
     tier = Tier.FORWARD
-
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002
-        """Refuse sparse weights, which have no rows of components to walk along."""
-        if network.layout.is_sparse:
-            return "it walks along dense rows of weights, and this network has sparse ones"
-        return None
+    serves_sparse = False
+    serves_coupled = False
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient found component by component; of the tape only the examples and the room are used."""
@@ -58,7 +56,11 @@ class PerNeuronBackend(Backend):
             for j in range(len(b)):
                 z = tape.weighted_inputs[l - 2][:, j]
                 z[...] = tape.activations[l - 2] @ w[j] + b[j]
-                function.neuron(j).evaluate(z, tape.activations[l - 1][:, j], tape.slopes[l - 2][:, j])
+                if not function.coupled:
+                    function.neuron(j).evaluate(z, tape.activations[l - 1][:, j], tape.slopes[l - 2][:, j])
+            if function.coupled:
+                # Only a fused output layer can be: its error needs no slope.
+                function.evaluate(tape.weighted_inputs[l - 2], tape.activations[l - 1])
         tape.forward_passes += 1
         tape.evaluate_cost()
 
@@ -79,10 +81,4 @@ class PerNeuronBackend(Backend):
 
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict as a recurrence, with several vector operations for every single neuron."""
-        recurrence = super().predict(network, m)
-        return Prediction(
-            multiplications=recurrence.multiplications,
-            bytes=recurrence.bytes,
-            forward_passes=1,
-            calls=20 * network.layout.neuron_count,
-        )
+        return replace(super().predict(network, m), calls=20 * network.layout.neuron_count)

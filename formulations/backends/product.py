@@ -4,9 +4,15 @@ r"""The recurrence unrolled: each layer's error as one product of matrices.
 
     \delta^l = \Sigma'(z^l) (w^{l+1})^T \cdots \Sigma'(z^{L-1}) (w^L)^T \Sigma'(z^L) \nabla_a C \qquad (35)
 
-Every δ^l starts anew at ∇_aC and is multiplied from right to left, a matrix times a vector each time. A diagonal
-matrix in front of a vector scales its entries, so no Σ′ is ever written out. Without sharing what the layers have in
-common, L layers cost L(L−1)/2 products where a recurrence takes L−1.
+Every δ^l starts anew at ∇_aC; without sharing what the layers have in common, L layers cost (L−1)(L−2)/2 products
+where a recurrence takes L−2. The option ``order`` sets the brackets. ``reverse`` multiplies from the right, a matrix
+times a vector each time, over all examples at once. ``forward`` multiplies from the left, and has for each example the
+matrices themselves, Σ′(z^k)(w^{k+1})ᵀ and their products of shape (n_l, n_k). ``optimal`` finds the brackets with the
+fewest multiplications by the matrix-chain recurrence of :mod:`formulations.chain`. A diagonal matrix scales rows, so no
+Σ′ is ever written out; a coupled slope acts as Σ′ᵀ.
+
+With a vector at its right end, no brackets beat those from the right, so for a gradient ``optimal`` finds ``reverse``;
+a Jacobian matrix has no vector at its end, and there the order matters.
 
 It misleads as a method of computing gradients: it is the explicit form of what (34) does step by step. What it shows
 is why deep networks have vanishing or exploding gradients: δ^l is a product of all that lies behind layer l.
@@ -22,46 +28,78 @@ array([[12.]])
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
 
-from formulations.contract import Backend, Prediction, Tier, forward_multiplications
+from formulations.activations import through
+from formulations.chain import Tree, cheapest, dense_step, from_left, from_right, multiplications, multiply, written
+from formulations.contract import Backend, Tier
+from formulations.factors import Factor, largest_matrix, slope_count, step, times
 from formulations.network import Network
 from formulations.parameters import Array
-from formulations.tape import Tape
+from formulations.prediction import Prediction, forward_multiplications
+from formulations.tape import Layered, Tape
 
 __all__ = ["Product"]
 
 
+@dataclass(frozen=True, repr=False)
 class Product(Backend):
-    """Each δ^l as the whole product of Equation (35), from right to left."""
+    """Each δ^l as the whole product of Equation (35).
+
+    Parameters
+    ----------
+    order : {"reverse", "forward", "optimal"}
+        From the right, from the left, or with the fewest multiplications.
+    """
+
+    order: Literal["reverse", "forward", "optimal"] = "reverse"
 
     name = "product"
     summary = "the recurrence unrolled into one product for each layer"
     equations = ("35", "BP3", "BP4")
     tier = Tier.PRODUCT
 
+    def prepare(self, tape: Tape) -> list[Tree]:
+        """Return the brackets of δ², …, δ^L."""
+        return [self.brackets(tape.network, l) for l in range(2, tape.network.layout.last + 1)]
+
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each by its own product (35)."""
-        last = len(tape.slopes) + 1
-        return [self._unrolled(tape, l) for l in range(2, last + 1)]
-
-    def _unrolled(self, tape: Tape, l: int) -> Array:
         delta = tape.fused_output_error()
-        factors = range(len(tape.slopes), l - 1, -1)
-        product = tape.cost_gradient * tape.slopes[-1] if delta is None else delta.copy()
-        for k in factors:
-            product = tape.slopes[k - 2] * (product @ tape.network.weights[k - 1])
-        return product
+        if delta is None:
+            delta = through(tape.slopes[-1], tape.cost_gradient)
+        layers = [Factor(tape, k) for k in range(2, tape.network.layout.last)]
+        factors = [*([layer.matrix() for layer in layers] if self.order == "forward" else layers), delta]
+        return [multiply(tree, factors[i:].__getitem__, times) for i, tree in enumerate(tape.workspace)]
+
+    def brackets(self, network: Layered, l: int) -> Tree:
+        """Return the tree of δ^l's product, whose factors are those of the layers l, …, L − 1, and δ^L."""
+        count = network.layout.last - l + 1
+        if self.order == "optimal":
+            return cheapest(count, step(network, l))
+        return from_right(count) if self.order == "reverse" else from_left(count)
 
     def predict(self, network: Network, m: int) -> Prediction:
-        """Predict that a weight matrix w^k is used by each of the k − 2 layers before it."""
-        layout = network.layout
-        backward = sum(
-            i * (weights.stop - weights.start) + (i + 1) * rows
-            for i, ((weights, _), (rows, _)) in enumerate(zip(layout.slices, layout.shapes, strict=True))
-        )
+        """Predict the products of all layers, and the matrices that are kept for each example."""
+        layout, sizes = network.layout, network.sizes
+        trees = {l: self.brackets(network, l) for l in range(2, layout.last + 1)}
+        count = slope_count(network, layout.last)
+        kept = 3 * max(largest_matrix(network, l, tree) for l, tree in trees.items())
+        for l, tree in trees.items():
+            if self.order == "forward":
+                count += multiplications(tree, dense_step([*sizes[l - 1 :], 1]))
+            else:
+                count += multiplications(tree, step(network, l))
+        if self.order == "forward":
+            count += sum(slope_count(network, k) * sizes[k] for k in range(2, layout.last))
+            kept += sum(before * after for before, after in pairwise(sizes[1:]))
+        names = [f"A{k}" for k in range(2, layout.last)] + [f"δ{layout.last}"]
         return Prediction(
-            multiplications=2 * forward_multiplications(network, m) + m * backward,
-            bytes=5 * m * layout.neuron_count * network.dtype.itemsize,
+            multiplications=2 * forward_multiplications(network, m) + m * count,
+            bytes=m * (5 * layout.neuron_count + kept) * network.dtype.itemsize,
             forward_passes=1,
             calls=8 * len(layout.shapes) + len(layout.shapes) ** 2,
+            detail=f"δ2 = {written(trees[2], names)}, {count} multiplications an example for all δ",
         )

@@ -6,7 +6,9 @@ r"""Diagonal matrices Σ′(z) instead of Hadamard products, with ``scipy.sparse
     \delta^l &= \Sigma'(z^l) (w^{l+1})^T \delta^{l+1}            & (34)
 
 Σ′(z) is a square matrix with the values σ′(z_j) on its diagonal and zeros elsewhere. Over a whole mini-batch it is
-one diagonal of n·m numbers that acts on the errors of all examples, laid out one after the other.
+one diagonal of n·m numbers that acts on the errors of all examples, laid out one after the other. A coupled activation
+such as softmax has a full n × n block for each example instead, and since that need not be symmetric, (33) and (34)
+read Σ′ᵀ there.
 
 The option ``matrix`` says what that costs: ``planned`` makes the matrix once, over the memory in which the tape keeps
 its slopes, so that it is always the current one; ``sparse`` makes it at every call; ``dense`` writes each example's
@@ -31,11 +33,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse import dia_array
+from scipy.sparse import bsr_array, dia_array
 
-from formulations.contract import Backend, Prediction, Tier
+from formulations.activations import CoupledSlope
+from formulations.contract import Backend, Tier
 from formulations.network import Network
 from formulations.parameters import Array
+from formulations.prediction import Prediction
 from formulations.tape import Tape
 
 __all__ = ["Sigma"]
@@ -59,9 +63,9 @@ class Sigma(Backend):
     tier = Tier.RECURRENCE
 
     def prepare(self, tape: Tape) -> list[Callable[[Array], Array]]:
-        """Return, for each layer, the product with its Σ′(z)."""
+        """Return, for each layer, the product with its Σ′(z)ᵀ."""
         product = {"planned": planned_product, "sparse": sparse_product, "dense": dense_product}[self.matrix]
-        return [product(slopes) for slopes in tape.slopes]
+        return [product(slope) for slope in tape.slopes]
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (33), then δ^{L−1}, …, δ² by (34)."""
@@ -81,33 +85,67 @@ class Sigma(Backend):
         if self.matrix != "dense":
             return recurrence
         widths = network.sizes[1:]
+        # Where a layer is coupled, the recurrence counts n² already.
+        diagonal = [n for n, activation in zip(widths, network.activations, strict=True) if not activation.coupled]
         return Prediction(
-            multiplications=recurrence.multiplications + m * sum(n * n - n for n in widths),
+            multiplications=recurrence.multiplications + m * sum(n * n - n for n in diagonal),
             bytes=recurrence.bytes + max(widths) ** 2 * network.dtype.itemsize,
             forward_passes=1,
             calls=recurrence.calls + 3 * m * len(widths),
         )
 
 
-def diagonal_matrix(slopes: Array) -> Any:
-    """Return Σ′ of all examples as one sparse matrix over the slopes' own memory, shape (m·n, m·n)."""
-    diagonal = slopes.reshape(1, -1)
+def sigma_matrix(slope: Any) -> Any:
+    """Return Σ′ of all examples as one sparse matrix, shape (m·n, m·n).
+
+    A diagonal one lies over the slopes' own memory; a coupled activation gives a block for each example.
+    """
+    if isinstance(slope, CoupledSlope):
+        return block_diagonal(slope.blocks())
+    diagonal = slope.reshape(1, -1)
     matrix = dia_array((diagonal, [0]), shape=(diagonal.size, diagonal.size))
     matrix.data = diagonal
     return matrix
 
 
-def planned_product(slopes: Array) -> Callable[[Array], Array]:
-    """Return v ↦ Σ′v with a matrix that is made here, once."""
-    matrix = diagonal_matrix(slopes)
+def block_diagonal(blocks: Array) -> Any:
+    """Return m square blocks, shape (m, n, n), as one sparse matrix, shape (m·n, m·n)."""
+    m, n, _ = blocks.shape
+    return bsr_array((blocks, np.arange(m), np.arange(m + 1)), shape=(m * n, m * n))
+
+
+def planned_product(slope: Any) -> Callable[[Array], Array]:
+    """Return v ↦ Σ′ᵀv with a matrix that is made here, once; only the blocks of a coupled slope are filled anew."""
+    if isinstance(slope, CoupledSlope):
+        m, n = slope.z.shape
+        blocks = block_diagonal(np.zeros((m, n, n), slope.z.dtype))
+
+        def product(v: Array) -> Array:
+            blocks.data[...] = slope.blocks()
+            return transposed_times(blocks, v)
+
+        return product
+    matrix = sigma_matrix(slope)
+    # A diagonal matrix is its own transpose.
     return lambda v: (matrix @ v.ravel()).reshape(v.shape)
 
 
-def sparse_product(slopes: Array) -> Callable[[Array], Array]:
-    """Return v ↦ Σ′v with a sparse matrix that is made at every call."""
-    return lambda v: (diagonal_matrix(slopes) @ v.ravel()).reshape(v.shape)
+def sparse_product(slope: Any) -> Callable[[Array], Array]:
+    """Return v ↦ Σ′ᵀv with a sparse matrix that is made at every call."""
+    return lambda v: transposed_times(sigma_matrix(slope), v)
 
 
-def dense_product(slopes: Array) -> Callable[[Array], Array]:
-    """Return v ↦ Σ′v with a dense matrix for each example, made at every call."""
-    return lambda v: np.stack([np.diag(slope) @ example for slope, example in zip(slopes, v, strict=True)])
+def transposed_times(matrix: Any, v: Array) -> Array:
+    """Return Σ′ᵀv over the whole mini-batch, shape (m, n)."""
+    product: Array = (matrix.T @ v.ravel()).reshape(v.shape)
+    return product
+
+
+def dense_product(slope: Any) -> Callable[[Array], Array]:
+    """Return v ↦ Σ′ᵀv with a dense matrix for each example, made at every call."""
+
+    def product(v: Array) -> Array:
+        blocks = slope.blocks() if isinstance(slope, CoupledSlope) else map(np.diag, slope)
+        return np.stack([block.T @ example for block, example in zip(blocks, v, strict=True)])
+
+    return product

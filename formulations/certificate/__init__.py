@@ -9,39 +9,67 @@ to have seen a fault; where it is not, the verdict is inconclusive, never equal.
 >>> net = fm.Network.random([2, 3, 1], seed=0)
 >>> plan = fm.prepare(net, 2)
 >>> gradient = plan([[0.0, 1.0], [1.0, 0.0]], [[1.0], [0.0]])
->>> verdict = judge(plan.backend, plan.tape, gradient)
->>> print(verdict.status, verdict.bound, verdict.ratio < 1)
+>>> verdict = judge(plan.tape, gradient, plan.backend.tier)
+>>> print(verdict.status, verdict.rule, verdict.ratio < 1)
 equal T1 True
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from formulations.certificate.forward import forward_checks
 from formulations.certificate.local import local_checks
 from formulations.certificate.path import path_checks
-from formulations.certificate.perturbation import perturbation_checks
+from formulations.certificate.perturbation import Quotients, perturbation_checks, quotients_of
 from formulations.certificate.reference import Reference, reference_gradient
-from formulations.certificate.verdict import LayerVerdict, Status, Verdict, conclude
+from formulations.certificate.verdict import Check, EquationVerdict, Status, Verdict, conclude
 from formulations.contract import Backend, Tier
 from formulations.parameters import Gradient
 from formulations.tape import Tape
 
-__all__ = ["LayerVerdict", "Reference", "Status", "Verdict", "judge", "reference_gradient"]
+__all__ = [
+    "CHECKS",
+    "EquationVerdict",
+    "Quotients",
+    "Reference",
+    "Status",
+    "Verdict",
+    "judge",
+    "judge_backend",
+    "reference_gradient",
+]
+
+CHECKS: dict[Tier, tuple[str, Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]]] = {
+    Tier.RECURRENCE: ("T1", lambda tape, gradient, *_: local_checks(tape, gradient)),
+    Tier.PRODUCT: ("T2", lambda tape, gradient, *_: path_checks(tape, gradient)),
+    Tier.FORWARD: ("T4", lambda tape, gradient, reference, _: forward_checks(tape, gradient, reference)),
+    Tier.PERTURBATION: ("P", perturbation_checks),
+}
+"""The rule that judges each tier: its name, and its checks."""
 
 
-def judge(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:
-    """Judge a gradient by the bound that its backend's tier calls for.
+def judge(
+    tape: Tape,
+    gradient: Gradient,
+    tier: Tier,
+    quotients: Quotients | None = None,
+    reference: Reference | None = None,
+) -> Verdict:
+    """Judge a gradient by the rule of a tier.
 
     Parameters
     ----------
-    backend : Backend
-        The one that computed it; its tier chooses the bound.
     tape : Tape
-        The one that it was computed on, as it was left.
+        The one that it was computed on, as it was left; for a forward pass of its own, the examples are read alone.
     gradient : Gradient
         The candidate; not changed.
+    tier : Tier
+        How it relates to the tape, which decides the rule.
+    quotients : Quotients, optional
+        How to take its difference quotients at another step; of use to ``Tier.PERTURBATION`` alone.
     reference : Reference, optional
         From :func:`reference_gradient` for the same examples, where several gradients are judged.
 
@@ -49,18 +77,20 @@ def judge(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference
     -------
     Verdict
         Its status, the largest ratio of residual to bound, and what each equation says in each layer.
+
+    Raises
+    ------
+    InvalidInput
+        Where the tape has no targets.
     """
+    rule, checks = CHECKS[tier]
     # What overflows or is not a number is judged by what comes out, not operation by operation.
     with np.errstate(all="ignore"):
-        if reference is None:
-            reference = reference_gradient(tape)
-        if backend.tier is Tier.RECURRENCE:
-            name, checks = "T1", local_checks(tape, gradient)
-        elif backend.tier is Tier.PRODUCT:
-            name, checks = "T2", path_checks(tape, gradient)
-        elif backend.tier is Tier.FORWARD:
-            name, checks = "T4", forward_checks(tape, gradient, reference)
-        else:
-            name, checks = "P", perturbation_checks(backend, tape, gradient, reference)
+        reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
-        return conclude(name, checks, difference)
+        return conclude(rule, checks(tape, gradient, reference, quotients), difference)
+
+
+def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:
+    """Judge the gradient that a backend has computed on a tape; see :func:`judge`."""
+    return judge(tape, gradient, backend.tier, quotients_of(backend, tape), reference)

@@ -1,4 +1,4 @@
-"""Products with dense or sparse weights in any precision, sharing no code with the tape that they judge."""
+"""Products with weights and slopes of any kind in any precision, sharing no code with the tape that they judge."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from formulations.parameters import Array, Layout
 from formulations.tape import Tape
 
-__all__ = ["magnitudes", "outer", "shares_of", "widened"]
+__all__ = ["magnitudes", "outer", "shares_of", "through", "widened"]
 
 
 def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
@@ -20,6 +20,14 @@ def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
 def magnitudes(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
     """Return the absolute values of dense or sparse arrays in another dtype."""
     return [abs(array).astype(dtype) for array in arrays]
+
+
+def through(slope: Array, v: Array) -> Array:
+    """Return Σ′ᵀv of each example, shape (m, n), for a diagonal Σ′, shape (m, n), or a full one, shape (m, n, n)."""
+    if slope.ndim == v.ndim:
+        return slope * v
+    result: Array = np.einsum("mjk,mj->mk", slope, v)
+    return result
 
 
 def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
@@ -36,5 +44,6 @@ def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
 def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:
     """Return each example's share of the mean cost, shape (m, 1)."""
     if tape.shares is None:
+        # The tape's own 1/m is rounded to the tape's precision.
         return np.full((tape.m, 1), dtype.type(1) / dtype.type(tape.m))
-    return tape.shares.astype(dtype)
+    return tape.share_column.astype(dtype)

@@ -10,11 +10,10 @@ With E the bound of a quantity's error, componentwise, beside a reference in the
     E_\delta^l &= |d| E_s + |s| E_d + E_s E_d + 2u (|d| + E_d)(|s| + E_s), \qquad s = w^T \delta^{l+1} \\
     E_{\partial w} &= E_\delta |a|^T + |\delta| E_a^T + E_\delta E_a^T + \gamma_{m+3} (|\delta| + E_\delta)(|a| + E_a)^T
 
-Up to a distance of 1/4 the functions are evaluated at both ends of the interval instead of by their curvature. For a
-monotone function that is its exact reach; it is never wider than the mean value theorem's, needs no σ″ of a function
-handed in by a user, and sees kinks, where a curvature formula (σ″ = 0 on both sides of relu's) is wrong.
-Farther away a function can turn and come back, so that sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z. The 8u|z|
-stands for the rounding of an exponent such as z²/2. Candidates that take σ′ as a(1 − a) are within 8u(|d| + |a|).
+A coupled slope is a matrix, and so is its E_d: the products with d and E_d are then those with the transposed
+blocks, with γ_{n+7} for 2u. What E_a and E_d are for each kind of activation, :mod:`formulations.certificate.reach`
+says. Where the output is fused, E_δ = s(y)E_a + γ_k (|s(y)a| + |y|) times the example's share, with k = 5, or n_L + 5
+where s(y) is a sum.
 """
 
 from __future__ import annotations
@@ -24,19 +23,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.activations import Activation
-from formulations.certificate.algebra import magnitudes, outer, shares_of
+from formulations.certificate.algebra import magnitudes, outer, shares_of, through
+from formulations.certificate.reach import reach
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma
 from formulations.certificate.verdict import Check, error_check, gradient_checks
+from formulations.costs import Cost, FusedOutput
 from formulations.exceptions import FormulationsException
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
 __all__ = ["ForwardBounds", "forward_checks", "propagate_bounds"]
-
-NEAR = 0.25
-"""Up to here the ends of an interval of z say how far a function moves in it: activations bend over lengths of 1."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +89,11 @@ def propagate_bounds(tape: Tape, reference: Reference) -> ForwardBounds:
     weights, biases = [], []
     for i, (of_delta, delta) in enumerate(zip(errors, deltas, strict=True)):
         a = np.abs(reference.activations[i]).astype(precision.working)
-        reach, floor = a + of_a[i], precision.tiny * (tape.m + 3)
+        largest, floor = a + of_a[i], precision.tiny * (tape.m + 3)
         weights.append(
-            outer(of_delta, reach, layout, i)
+            outer(of_delta, largest, layout, i)
             + outer(delta, of_a[i], layout, i)
-            + factor * outer(delta + of_delta, reach, layout, i)
+            + factor * outer(delta + of_delta, largest, layout, i)
             + floor
         )
         biases.append(of_delta.sum(axis=0) + factor * (delta + of_delta).sum(axis=0) + floor)
@@ -119,31 +116,11 @@ def _forward(
         size = (below + of_a[-1]) @ w.T + np.abs(network.biases[i]).astype(working)
         e = of_a[-1] @ w.T + gamma(n + 2, precision.u) * size + precision.tiny * (n + 2)
         e = _within_range(e, size, precision)
-        z, u = reference.weighted_inputs[i], precision.u + 2 * (precision.sides - 1) * precision.u
-        moved_a, moved_d = _reach(activation, z, e + 8 * precision.u * np.abs(z))
-        a, d = magnitudes((reference.activations[i + 1], reference.slopes[i]), working)
-        # Where an activation fades out it may reach zero early, by the smallest normal number or z times it.
-        faded = 8 * precision.tiny * (1 + np.abs(z).astype(working))
-        of_a.append(_within_range(moved_a.astype(working) + 8 * u * a + faded, a, precision))
-        of_d.append(_within_range(moved_d.astype(working) + 8 * u * (d + a) + faded, d, precision))
+        moved_a, moved_d = reach(activation, reference.weighted_inputs[i], e, precision)
+        a = np.abs(reference.activations[i + 1]).astype(working)
+        of_a.append(_within_range(moved_a, a, precision))
+        of_d.append(_within_range(moved_d, reference.slopes[i].size, precision))
     return of_a, of_d
-
-
-def _reach(activation: Activation, z: Array, e: Array) -> tuple[Array, Array]:
-    """Return how far value and slope move when z moves by e either way."""
-    ends = []
-    for at in (z, z + e, z - e):
-        value, slope = np.empty_like(z), np.empty_like(z)
-        activation.evaluate(at, value, slope)
-        ends.append((value, slope))
-    (value, slope), (value_up, slope_up), (value_down, slope_down) = ends
-    of_a = np.maximum(np.abs(value_up - value), np.abs(value_down - value))
-    of_d = np.maximum(np.abs(slope_up - slope), np.abs(slope_down - slope))
-    # A function can turn between far ends, and come back to where it was: there its largest curvature decides.
-    curvature = np.inf if activation.curvature_bound is None else activation.curvature_bound
-    far_d = of_d + curvature * e
-    far = ~(e <= NEAR)
-    return np.where(far, (np.abs(slope) + far_d) * e, of_a), np.where(far, far_d, of_d)
 
 
 def _within_range(e: Array, size: Array, precision: Precision) -> Array:
@@ -159,47 +136,69 @@ def _backward(
     precision: Precision,
 ) -> list[Array]:
     (of_a, of_d), working, u = moved, precision.working, precision.u
-    deltas, slopes = magnitudes(reference.errors, working), magnitudes(reference.slopes, working)
-    e = _of_output_error(tape, reference, of_a[-1], of_d[-1], precision)
+    deltas = magnitudes(reference.errors, working)
+    if tape.fused is not None:
+        e = _of_fused_output(tape.fused, tape, reference, of_a[-1], precision)
+    else:
+        e = _of_output(tape, reference, of_a[-1], of_d[-1], precision)
     errors = [e]
-    # One example at a time, the share comes last.
-    shares = shares_of(tape, working)
-    alone = 1 / np.where(shares > 0, shares, 1)
-    for l in range(len(slopes), 1, -1):
-        w, d, n = absolute[l - 1], slopes[l - 2], deltas[l - 1].shape[1]
+    alone = _alone(tape, precision)
+    for l in range(len(deltas), 1, -1):
+        w, slope, d, n = absolute[l - 1], reference.slopes[l - 2], of_d[l - 2], deltas[l - 1].shape[1]
         s = np.abs((reference.errors or ())[l - 1].astype(working) @ tape.network.weights[l - 1].astype(working))
         pulled = e @ w
         size = deltas[l - 1] @ w + pulled
         of_s = pulled + gamma(n + 2, u) * size
         of_s = _within_range(of_s, size * alone, precision)
-        e = d * of_s + s * of_d[l - 2] + of_s * of_d[l - 2] + 2 * u * (d + of_d[l - 2]) * (s + of_s)
-        e = _within_range(e + precision.tiny * (n + 2) * (1 + d), deltas[l - 2] * alone, precision)
+        rounding = gamma(2 + slope.roundings, u) * through(slope.acted_on + d, s + of_s)
+        e = through(slope.size, of_s) + through(d, s + of_s) + rounding
+        e = _within_range(e + precision.tiny * (n + 2) * (1 + slope.gain), deltas[l - 2] * alone, precision)
         errors.append(e)
     return errors[::-1]
 
 
-def _of_output_error(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
-    working, u = precision.working, precision.u
-    output, targets = magnitudes((reference.activations[-1], np.asarray(tape.Y)), working)
-    shares = shares_of(tape, working)
-    if tape.fused is not None:
-        return np.asarray((of_a + gamma(5, u) * (output + targets)) * shares + precision.tiny)
-    cost = tape.cost
-    wide_targets = np.asarray(tape.Y, precision.wide)
+def _alone(tape: Tape, precision: Precision) -> Array:
+    """Return what turns an example's part into its gradient alone: one example at a time, the share comes last."""
+    shares = shares_of(tape, precision.working)
+    alone: Array = 1 / np.where(shares > 0, shares, 1)
+    return alone
+
+
+def _of_fused_output(fused: FusedOutput, tape: Tape, reference: Reference, of_a: Array, precision: Precision) -> Array:
+    output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
+    k = 5
+    if fused.scale is not None:
+        scale = np.abs(fused.scale(targets))
+        output, of_a, k = scale * output, scale * of_a, targets.shape[1] + 5
+    shares = shares_of(tape, precision.working)
+    e: Array = (of_a + gamma(k, precision.u) * (output + of_a + targets)) * shares + precision.tiny
+    return e
+
+
+def _of_output(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
+    u, slope = precision.u, reference.slopes[-1]
+    output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
+    big = np.abs(reference.cost_gradient).astype(precision.working)
+    gradient_of = _cost_gradient(tape.cost, tape, precision)
+    e = of_a + 4 * u * (output + targets)
+    of_g = _reach_by_coordinate(gradient_of, reference.activations[-1], e).astype(precision.working) + 8 * u * big
+    of_g = _within_range(of_g, big * _alone(tape, precision), precision)
+    rounding = gamma(5 + slope.roundings, u) * through(slope.acted_on + of_d, big + of_g)
+    e = through(slope.size, of_g) + through(of_d, big + of_g) + rounding + precision.tiny * (5 + slope.gain)
+    return _within_range(e, through(slope.size, big) * _alone(tape, precision), precision)
+
+
+def _cost_gradient(cost: Cost | None, tape: Tape, precision: Precision) -> Callable[[Array], Array]:
+    targets, shares = tape.targets.astype(precision.wide), shares_of(tape, precision.wide)
 
     def gradient_of(outputs: Array) -> Array:
         result = np.zeros_like(outputs)
         if cost is not None:
-            cost.evaluate(outputs, wide_targets, result)
+            cost.evaluate(outputs, targets, result)
         result *= shares
         return result
 
-    big, d = magnitudes((reference.cost_gradient, reference.slopes[-1]), working)
-    e = of_a + 4 * u * (output + targets)
-    of_g = _reach_by_coordinate(gradient_of, reference.activations[-1], e).astype(working) + 8 * u * big
-    of_g = _within_range(of_g, big / np.where(shares > 0, shares, 1), precision)
-    e = d * of_g + big * of_d + of_g * of_d + gamma(5, u) * (d + of_d) * (big + of_g)
-    return _within_range(e + precision.tiny * (5 + d), d * big / np.where(shares > 0, shares, 1), precision)
+    return gradient_of
 
 
 def _reach_by_coordinate(function: Callable[[Array], Array], at: Array, e: Array) -> Array:

@@ -2,26 +2,55 @@ r"""T1, the local certificate: every equation judged on the candidate's own erro
 
 .. math::
 
-    |\hat\delta^l - \hat s| &\le \gamma_k |d^l| \circ (|w^{l+1}|^T |\hat\delta^{l+1}|) + \eta k (1 + |d^l|),
-    \qquad \hat s = ((w^{l+1})^T \hat\delta^{l+1}) \circ d^l, \quad k = n_{l+1} + 2 \\
-    |\hat\delta^L - d^L \circ \nabla_a C| &\le \gamma_5 |d^L \circ \nabla_a C| + 5\eta (1 + |d^L|)
+    |\hat\delta^l - \hat s| &\le \gamma_k M^T (|w^{l+1}|^T |\hat\delta^{l+1}|)
+        + \eta k (1 + M^T 1 + 1^T |\hat\delta^{l+1}|),
+    \qquad \hat s = \Sigma'(z^l)^T (w^{l+1})^T \hat\delta^{l+1} \\
+    |\hat\delta^L - \Sigma'(z^L)^T \nabla_a C| &\le \gamma_k M^T |\nabla_a C| + 5\eta (1 + M^T 1)
 
-Nothing is carried from layer to layer, so the bound does not grow with depth, and a ratio above 1 names the layer and
-the equation. Where cost and output activation are fused, γ_5(|a| + |y|)/m stands for the output: d∘∇_aC may be 0·∞.
-The gradients' lines have k = m + 3 and |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
+M is what rounding acts on in Σ′: its diagonal |d|, and k = n_{l+1} + 2 in hidden layers, 5 at the output; where the
+activation is coupled, see :mod:`formulations.certificate.slopes`, n_l + 5 more. Nothing is carried from layer to layer,
+so the bound does not grow with depth, and a ratio above 1 names the layer and the equation.
+
+Where cost and output activation are fused, δ^L is s(y)a − y times the example's share, for Σ′ᵀ∇_aC may be 0·∞. The
+bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs. The
+gradients' lines have k = m + 3 and |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from formulations.certificate.algebra import magnitudes, outer, shares_of, widened
+from formulations.certificate.algebra import magnitudes, outer, shares_of, through, widened
 from formulations.certificate.roundoff import Precision
+from formulations.certificate.slopes import read_slope
 from formulations.certificate.verdict import Check, error_check, gradient_checks
+from formulations.costs import FusedOutput
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
-__all__ = ["local_checks", "output_error"]
+__all__ = ["OutputError", "local_checks", "output_error"]
+
+
+@dataclass(frozen=True)
+class OutputError:
+    """δ^L by (BP1) from what the tape holds, and what a candidate's may be off by: γ_k times size, and the floor.
+
+    Attributes
+    ----------
+    reference : ndarray of shape (m, n_L)
+        In the wide precision.
+    size, floor : ndarray of shape (m, n_L)
+        What rounding acts on, and what underflow does.
+    k : int
+        Roundings.
+    """
+
+    reference: Array
+    size: Array
+    floor: Array
+    k: int
 
 
 def local_checks(tape: Tape, gradient: Gradient) -> list[Check]:
@@ -45,17 +74,20 @@ def local_checks(tape: Tape, gradient: Gradient) -> list[Check]:
 
 def _error_checks(tape: Tape, errors: tuple[Array, ...], precision: Precision) -> list[Check]:
     working = precision.working
-    reference, size = output_error(tape, precision)
-    depth = len(errors) + 1
-    checks = [error_check(depth, "BP1", errors[-1], reference, size)]
+    output, depth = output_error(tape, precision), len(errors) + 1
+    bound = precision.gamma(output.k) * output.size + output.floor
+    checks = [error_check(depth, "BP1", errors[-1], output.reference, bound)]
     weights = widened(tape.network.weights, precision.wide)
     absolute = magnitudes(tape.network.weights, working)
     for l in range(depth - 1, 1, -1):
-        above, d = errors[l - 1], tape.slopes[l - 2]
-        k = above.shape[1] + 2
-        reference = (above.astype(precision.wide) @ weights[l - 1]) * d
-        d, above = np.abs(d).astype(working), np.abs(above).astype(working)
-        bound = precision.gamma(k) * d * (above @ absolute[l - 1]) + precision.eta * k * (1 + d)
+        above, slope = errors[l - 1], read_slope(tape.slopes[l - 2], precision)
+        k = above.shape[1] + 2 + slope.roundings
+        reference = through(slope.matrix, above.astype(precision.wide) @ weights[l - 1])
+        magnitude = np.abs(above).astype(working)
+        size = through(slope.acted_on, magnitude @ absolute[l - 1])
+        # Who forms Σ′wᵀ first has an underflow there multiplied by δ.
+        under = precision.eta * k * (1 + slope.gain + magnitude.sum(axis=1, keepdims=True))
+        bound = precision.gamma(k) * size + under
         checks.append(error_check(l, "BP2", errors[l - 2], reference, bound))
     return checks
 
@@ -72,22 +104,28 @@ def _gradient_checks(tape: Tape, gradient: Gradient, errors: tuple[Array, ...], 
     return checks
 
 
-def output_error(tape: Tape, precision: Precision) -> tuple[Array, Array]:
-    """Return δ^L by (BP1) from what the tape holds, in the wide precision, and the bound for a candidate's.
+def output_error(tape: Tape, precision: Precision) -> OutputError:
+    """Return δ^L by (BP1), fused or not, with its bound."""
+    if tape.fused is not None:
+        return _fused(tape.fused, tape, precision)
+    slope = read_slope(tape.slopes[-1], precision)
+    return OutputError(
+        reference=through(slope.matrix, tape.cost_gradient.astype(precision.wide)),
+        size=through(slope.acted_on, np.abs(tape.cost_gradient).astype(precision.working)),
+        floor=(5 + slope.roundings) * precision.eta * (1 + slope.gain),
+        k=5 + slope.roundings,
+    )
 
-    Returns
-    -------
-    reference, bound : ndarray of shape (m, n_L)
-    """
-    working, factor = precision.working, precision.gamma(5)
-    if tape.fused is None:
-        d = tape.slopes[-1].astype(precision.wide)
-        reference = d * tape.cost_gradient
-        size = np.abs(reference).astype(working)
-        return reference, factor * size + 5 * precision.eta * (1 + np.abs(d).astype(working))
-    output, targets = widened((tape.output, np.asarray(tape.Y)), precision.wide)
-    reference = np.empty_like(output)
-    tape.fused.error(output, targets, reference)
-    reference *= shares_of(tape, precision.wide)
-    size = (np.abs(output) + np.abs(targets)).astype(working) * shares_of(tape, working)
-    return reference, factor * size + 5 * precision.eta
+
+def _fused(fused: FusedOutput, tape: Tape, precision: Precision) -> OutputError:
+    output, targets = widened((tape.output, tape.targets), precision.wide)
+    k = 5
+    if fused.scale is not None:
+        output, k = fused.scale(targets) * output, targets.shape[1] + 5
+    size = (np.abs(output) + np.abs(targets)).astype(precision.working) * shares_of(tape, precision.working)
+    return OutputError(
+        reference=(output - targets) * shares_of(tape, precision.wide),
+        size=size,
+        floor=np.full_like(size, k * precision.eta),
+        k=k,
+    )

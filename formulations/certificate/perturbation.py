@@ -13,65 +13,104 @@ rounding weighted by what it does to C,
 .. math::
 
     \varepsilon_C = \sum_l |\delta^l| \cdot \gamma_{n+2} (|w^l| |a^{l-1}| + |b^l|)
-                    + \sum_l \left|\frac{\partial C}{\partial a^l}\right| \cdot 8u (|a^l| + |d^l z^l|) + \gamma |C|,
+                    + \sum_l \left|\frac{\partial C}{\partial a^l}\right| \cdot 8u (|a^l| + M^l |z^l|)
+                    + \gamma |C|,
 
-with c = 2 for a cost that is perturbed on both sides and 4 on one: twice what two evaluations can do.
+h is the parameter's step; where weighted inputs are perturbed, whose δ is multiplied by a, the step over max(1, |a|).
+Further M = |Σ′| (or what rounding acts on in it), and c is 2 for a cost that is perturbed on both sides and 4 on one:
+twice what two evaluations can do.
 
 Two things make a difference undecidable, never "different", in a layer and all below it: a unit nearer to a kink than
 the steps can move it, which answers for a slope that is on neither side, and a unit that they move so far that no
-estimate holds. A backend whose step cannot be doubled has no bound. Agreement within the bound stays agreement.
+estimate holds. A candidate whose step cannot be doubled has no bound. Agreement within the bound stays agreement.
 """
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from formulations.activations import Activation
-from formulations.certificate.algebra import magnitudes, widened
+from formulations.certificate.algebra import magnitudes, outer, shares_of, through, widened
 from formulations.certificate.forward import propagate_bounds
+from formulations.certificate.reach import reach
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma
 from formulations.certificate.verdict import Check, gradient_checks
 from formulations.contract import Backend
-from formulations.one_at_a_time import OneAtATime
 from formulations.parameters import Array, Gradient
-from formulations.perturb import SCHEMES, Scheme, steps
+from formulations.perturb import Scheme, steps
 from formulations.tape import Tape
 
-__all__ = ["cost_roundoff", "perturbation_checks"]
+__all__ = ["Quotients", "cost_roundoff", "perturbation_checks", "quotients_of"]
 
 FAR = 1.0
 """How far z may move for the truncation to be estimated: activations bend over lengths of 1."""
 
 
-def perturbation_checks(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference) -> list[Check]:
+@dataclass(frozen=True)
+class Quotients:
+    """The difference quotients of a candidate, at any step.
+
+    Attributes
+    ----------
+    scheme : Scheme
+        Their order and evaluations.
+    step : float
+        The candidate's, in units of max(1, |θ|).
+    at : callable (float) -> ndarray of shape (P + N,)
+        The gradient by the same formulation with another relative step, computed afresh.
+    """
+
+    scheme: Scheme
+    step: float
+    at: Callable[[float], Array]
+
+
+def quotients_of(backend: Backend, tape: Tape) -> Quotients | None:
+    """Return the difference quotients that a backend takes on this tape's examples; None where it takes none."""
+    found = backend.difference()
+    if found is None:
+        return None
+
+    def at(step: float) -> Array:
+        fresh, other = Tape(tape.network, tape.cost, tape.m), found.with_step(step)
+        gradient: Gradient = other.ready(fresh)
+        fresh.load(tape.X, tape.Y, tape.shares)
+        other.gradient(fresh, gradient)
+        return gradient.vector
+
+    return Quotients(found.scheme, found.relative_step or found.scheme.relative_step(tape.network.dtype), at)
+
+
+def perturbation_checks(
+    tape: Tape, gradient: Gradient, reference: Reference, quotients: Quotients | None
+) -> list[Check]:
     """Return the checks of ∂C/∂w^l and ∂C/∂b^l, from the output backwards.
 
     Parameters
     ----------
-    backend : Backend
-        With the fields ``scheme`` and ``step``, alone or one example at a time; without them no bound is finite.
     tape : Tape
         Its network, examples and cost are read.
     gradient : Gradient
         The difference quotients.
     reference : Reference
         For the same examples.
+    quotients : Quotients or None
+        The same at other steps; without them no bound is finite.
 
     Returns
     -------
     list of Check
     """
     layout = tape.network.layout
-    inner = backend.backend if isinstance(backend, OneAtATime) else backend
-    if _adjustable(inner):
-        bound = _bound(backend, inner, tape, gradient, reference)
-        excuses = _undecidable(tape, reference, 2 * _relative_step(inner, tape))
-    else:
+    if quotients is None:
         bound, excuses = np.full(layout.count, np.inf), [""] * len(layout.slices)
+    else:
+        bound = _bound(quotients, tape, gradient, reference)
+        excuses = _undecidable(tape, reference, 2 * quotients.step)
     checks = []
     for i in range(len(layout.slices) - 1, -1, -1):
         references, limits = ([array[part] for part in layout.slices[i]] for array in (reference.vector, bound))
@@ -79,24 +118,30 @@ def perturbation_checks(backend: Backend, tape: Tape, gradient: Gradient, refere
     return checks
 
 
-def _bound(backend: Backend, inner: Backend, tape: Tape, gradient: Gradient, reference: Reference) -> Array:
-    theta, forward = tape.network.vector, propagate_bounds(tape, reference)
-    scheme, relative = _scheme(inner), _relative_step(inner, tape)
-
-    def with_step(multiple: int) -> Array:
-        wider: Any = replace(inner, step=multiple * relative)  # type: ignore[type-var]
-        return _recompute(wider if inner is backend else OneAtATime(wider), tape)
-
-    rest = (
-        4 / scheme.evaluations * cost_roundoff(tape, reference) / steps(theta, scheme, relative).astype(reference.dtype)
-    )
+def _bound(quotients: Quotients, tape: Tape, gradient: Gradient, reference: Reference) -> Array:
+    scheme, step, forward = quotients.scheme, quotients.step, propagate_bounds(tape, reference)
+    if gradient.errors is None:
+        h = steps(tape.network.vector, scheme, step).astype(reference.dtype)
+    else:
+        h = _node_steps(tape, reference, step)
+    bound: Array = 2 * scheme.roundoff * cost_roundoff(tape, reference) / h
     for i, (of_weights, of_biases) in enumerate(tape.network.layout.slices):
-        rest[of_weights] += forward.weights[i]
-        rest[of_biases] += forward.biases[i]
-    if not (np.abs(gradient.vector - reference.vector) <= rest).all():
-        once, twice, fourfold = (with_step(multiple) for multiple in (1, 2, 4))
-        rest += np.maximum(2 * _largest_by_layer(once - twice, tape), _largest_by_layer(twice - fourfold, tape))
-    return rest
+        bound[of_weights] += forward.weights[i]
+        bound[of_biases] += forward.biases[i]
+    if not (np.abs(gradient.vector - reference.vector) <= bound).all():
+        once, twice, fourfold = (quotients.at(multiple * step) for multiple in (1, 2, 4))
+        bound += np.maximum(2 * _largest_by_layer(once - twice, tape), _largest_by_layer(twice - fourfold, tape))
+    return bound
+
+
+def _node_steps(tape: Tape, reference: Reference, step: float) -> Array:
+    """Return for each parameter the smallest step that a perturbation of z is for it: a_k times δ_j has 1/a_k of it."""
+    layout = tape.network.layout
+    h = np.full(layout.count, step, reference.dtype)
+    for i, (of_weights, _) in enumerate(layout.slices):
+        largest = np.maximum(1, np.abs(reference.activations[i]).max(axis=0, keepdims=True))
+        h[of_weights] /= outer(np.ones((1, layout.sizes[i + 1]), reference.dtype), largest, layout, i)
+    return h
 
 
 def _largest_by_layer(change: Array, tape: Tape) -> Array:
@@ -107,31 +152,9 @@ def _largest_by_layer(change: Array, tape: Tape) -> Array:
     return largest
 
 
-def _adjustable(backend: Backend) -> bool:
-    return is_dataclass(backend) and getattr(backend, "scheme", None) in SCHEMES and hasattr(backend, "step")
-
-
-def _scheme(backend: Any) -> Scheme:
-    return SCHEMES[backend.scheme]
-
-
-def _relative_step(backend: Any, tape: Tape) -> float:
-    return float(backend.step or _scheme(backend).relative_step(tape.network.dtype))
-
-
-def _recompute(backend: Backend, tape: Tape) -> Array:
-    """Return the gradient by another backend, in memory of its own."""
-    fresh = Tape(tape.network, tape.cost, tape.m)
-    fresh.load(tape.X, tape.Y, tape.shares)
-    fresh.workspace = backend.prepare(fresh)
-    gradient = Gradient(tape.network.layout, np.empty_like(tape.network.vector))
-    backend.gradient(fresh, gradient)
-    return gradient.vector
-
-
 def _undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]:
     """Return for each layer what its steps do to a unit of it or above that no bound covers, or an empty text."""
-    network = tape.network
+    network, precision = tape.network, Precision(tape.network.dtype, reference.dtype)
     found = []
     moved = np.zeros_like(reference.activations[0])
     for i, activation in enumerate(network.activations):
@@ -139,32 +162,32 @@ def _undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]
         part = network.layout.slices[i]
         largest = relative * max(1, float(np.max(np.abs(network.vector[part[0].start : part[1].stop]))))
         below = np.max(np.abs(reference.activations[i]), axis=1, keepdims=True)
-        reach = moved @ weights.T + largest * np.maximum(1, below)
+        distance = moved @ weights.T + largest * np.maximum(1, below)
         z = reference.weighted_inputs[i]
-        found.append(_unit_out_of_bounds(i + 2, activation, z, reach))
-        value, ends = activation.value(z), (activation.value(z + reach), activation.value(z - reach))
-        moved = np.maximum(*(np.abs(end - value) for end in ends))
+        # A formulation that perturbs z itself moves it in proportion to its own size.
+        distance = np.maximum(distance, relative * np.maximum(1, np.abs(z)))
+        found.append(_unit_out_of_bounds(i + 2, activation, z, distance))
+        moved = reach(activation, z, distance, precision)[0].astype(reference.dtype)
     for i in range(len(found) - 2, -1, -1):
         found[i] = found[i] or found[i + 1]
     return found
 
 
-def _unit_out_of_bounds(l: int, activation: Activation, z: Array, reach: Array) -> str:
+def _unit_out_of_bounds(l: int, activation: Activation, z: Array, distance: Array) -> str:
     for j in range(z.shape[1]):
         for kink in activation.neuron(j).kinks:
-            near = np.abs(z[:, j] - kink) <= reach[:, j]
+            near = np.abs(z[:, j] - kink) <= distance[:, j]
             if near.any():
                 x = int(np.argmax(near))
                 return (
                     f"unit {j} of layer {l} sits on a kink in example {x}, "
                     f"z = {z[x, j]:.3g} and f bends at {kink:.3g}, within reach of the step"
                 )
-    far = ~(reach <= FAR)
+    far = ~(distance <= FAR)
     if far.any():
         j = int(np.argmax(far.any(axis=0)))
-        return (
-            f"the step moves unit {j} of layer {l} by up to {reach[:, j].max():.3g}, too far to estimate its truncation"
-        )
+        largest = distance[:, j].max()
+        return f"the step moves unit {j} of layer {l} by up to {largest:.3g}, too far to estimate its truncation"
     return ""
 
 
@@ -180,8 +203,14 @@ def cost_roundoff(tape: Tape, reference: Reference) -> float:
         below, z, a = reference.activations[i], reference.weighted_inputs[i], reference.activations[i + 1]
         summed = np.abs(below) @ absolute[i].T + np.abs(network.biases[i])
         total += gamma(below.shape[1] + 2, u) * (np.abs(error) * summed).sum()
-        total += 8 * u * (np.abs(of_output) * (np.abs(a) + np.abs(reference.slopes[i] * z))).sum()
-    outputs, targets = reference.activations[-1], np.asarray(tape.Y, wide)
+        # An exponent that is rounded is a z that is off: by 8u|z|, or, where activations are coupled, the largest |z|.
+        total += 8 * u * (np.abs(of_output) * np.abs(a)).sum()
+        total += 8 * u * (through(reference.slopes[i].acted_on, np.abs(of_output)) * np.abs(z)).sum()
+    outputs, targets = reference.activations[-1], tape.targets.astype(wide)
     total += 4 * u * (np.abs(reference.cost_gradient) * (np.abs(outputs) + np.abs(targets))).sum()
+    if network.activations[-1].coupled and tape.fused is not None:
+        # The logarithm of a sum less z: each of the two is rounded, and C may be much smaller than both.
+        largest = np.abs(reference.weighted_inputs[-1]).max(axis=1, keepdims=True) + 1
+        total += 8 * u * (np.abs(targets) * largest * shares_of(tape, wide)).sum()
     total += gamma(outputs.shape[1] + tape.m + 16, u) * abs(reference.cost)
     return float(total + np.finfo(network.dtype).smallest_normal)

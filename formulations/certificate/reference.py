@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.certificate.algebra import outer, shares_of, widened
-from formulations.certificate.roundoff import higher
-from formulations.exceptions import WrongType
+from formulations.activations import CoupledActivation, CoupledSlope
+from formulations.certificate.algebra import outer, shares_of, through, widened
+from formulations.certificate.roundoff import Precision, higher
+from formulations.certificate.slopes import Slope, read_slope
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
@@ -23,8 +24,10 @@ class Reference(Gradient):
 
     Attributes
     ----------
-    weighted_inputs, slopes : list of ndarray
-        z^l and σ′(z^l) at ``[l-2]``, shape (m, n_l).
+    weighted_inputs : list of ndarray
+        z^l at ``[l-2]``, shape (m, n_l).
+    slopes : list of Slope
+        Σ′(z^l) at ``[l-2]``.
     activations : list of ndarray
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
@@ -32,7 +35,7 @@ class Reference(Gradient):
     """
 
     weighted_inputs: list[Array]
-    slopes: list[Array]
+    slopes: list[Slope]
     activations: list[Array]
     cost_gradient: Array
 
@@ -53,17 +56,13 @@ def reference_gradient(tape: Tape) -> Reference:
         Its dtype says which precision it is in.
     """
     wide, own = higher(tape.network.dtype), tape.network.dtype
-    if wide is not None and all(activation.why_not(wide) is None for activation in tape.network.activations):
-        try:
-            return _compute(tape, wide)
-        except WrongType:
-            # A cost of the user's own that makes float64 of everything says so only when it is called.
-            pass
-    return _compute(tape, own)
+    if wide is None or any(part.why_not(wide) for part in (*tape.network.activations, tape.cost) if part is not None):
+        return _compute(tape, own)
+    return _compute(tape, wide)
 
 
 def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
-    network, targets = tape.network, np.asarray(tape.Y, dtype)
+    network, precision = tape.network, Precision(tape.network.dtype, dtype)
     weights = widened(network.weights, dtype)
     reference = Reference(network.layout, np.empty(network.layout.count, dtype), backend="reference", forward_passes=1)
     reference.weighted_inputs, reference.slopes = [], []
@@ -72,23 +71,13 @@ def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
         z = reference.activations[-1] @ w.T + b
         a, slope = np.empty_like(z), np.empty_like(z)
         activation.evaluate(z, a, slope)
-        for record, array in zip(_records(reference), (z, a, slope), strict=True):
-            record.append(array)
-    output, shares = reference.activations[-1], shares_of(tape, dtype)
-    reference.cost_gradient = np.zeros_like(output)
-    if tape.fused is not None:
-        values = tape.fused.value(reference.weighted_inputs[-1], targets)
-        delta = np.empty_like(output)
-        tape.fused.error(output, targets, delta)
-        delta *= shares
-    elif tape.cost is not None:
-        values = tape.cost.evaluate(output, targets, reference.cost_gradient)
-        reference.cost_gradient *= shares
-        delta = reference.cost_gradient * reference.slopes[-1]
-    reference.cost = (values * shares[:, 0]).sum()
-    errors = [delta]
-    for w, slope in zip(weights[:0:-1], reference.slopes[-2::-1], strict=True):
-        errors.append((errors[-1] @ w) * slope)
+        reference.weighted_inputs.append(z)
+        reference.activations.append(a)
+        of_layer = CoupledSlope(activation, z, a) if isinstance(activation, CoupledActivation) else slope
+        reference.slopes.append(read_slope(of_layer, precision))
+    errors = [_output_error(tape, reference, dtype)]
+    for w, of_layer in zip(weights[:0:-1], reference.slopes[-2::-1], strict=True):
+        errors.append(through(of_layer.matrix, errors[-1] @ w))
     reference.errors = tuple(errors[::-1])
     for i, (delta, a) in enumerate(zip(reference.errors, reference.activations[:-1], strict=True)):
         of_weights, of_biases = network.layout.slices[i]
@@ -97,5 +86,17 @@ def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
     return reference
 
 
-def _records(reference: Reference) -> tuple[list[Array], list[Array], list[Array]]:
-    return reference.weighted_inputs, reference.activations, reference.slopes
+def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Array:
+    """Return δ^L, and put C and ∇_aC into the reference."""
+    output, targets, shares = reference.activations[-1], tape.targets.astype(dtype), shares_of(tape, dtype)
+    reference.cost_gradient = np.zeros_like(output)
+    if tape.fused is not None:
+        values = tape.fused.value(reference.weighted_inputs[-1], targets)
+        scaled = output if tape.fused.scale is None else tape.fused.scale(targets) * output
+        delta = (scaled - targets) * shares
+    elif tape.cost is not None:
+        values = tape.cost.evaluate(output, targets, reference.cost_gradient)
+        reference.cost_gradient *= shares
+        delta = through(reference.slopes[-1].matrix, reference.cost_gradient)
+    reference.cost = (values * shares[:, 0]).sum()
+    return np.asarray(delta)

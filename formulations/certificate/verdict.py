@@ -12,7 +12,7 @@ import numpy as np
 
 from formulations.parameters import Array, Gradient, Layout
 
-__all__ = ["Check", "LayerVerdict", "Status", "Verdict", "conclude", "error_check", "gradient_checks"]
+__all__ = ["Check", "EquationVerdict", "Status", "Verdict", "conclude", "error_check", "gradient_checks"]
 
 RESOLUTION = 1e-3
 """A bound above this part of the largest entry that it judges could not tell a wrong result from a right one."""
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class LayerVerdict:
+class EquationVerdict:
     """What one equation says in one layer.
 
     Attributes
@@ -71,23 +71,23 @@ class Verdict:
     ----------
     status : Status
         ``different`` where any layer is, else ``inconclusive`` where any layer is, else ``equal``.
-    bound : str
+    rule : str
         The bound that judged: ``"T1"``, ``"T2"``, ``"T4"`` or ``"P"``.
     ratio : float
         The largest residual in units of its bound, over all layers and equations.
     difference : float
         The largest difference from the reference gradient, which has a forward pass of its own.
-    layers : tuple of LayerVerdict
+    layers : tuple of EquationVerdict
         From the output backwards: the errors first, then the gradients.
     reason : str
         One sentence unless equal: that of the first layer, from the output backwards, that is not.
     """
 
     status: Status
-    bound: str
+    rule: str
     ratio: float
     difference: float
-    layers: tuple[LayerVerdict, ...]
+    layers: tuple[EquationVerdict, ...]
     reason: str
 
 
@@ -98,7 +98,7 @@ class Check:
     Parameters
     ----------
     layer, equation
-        As in :class:`LayerVerdict`.
+        As in :class:`EquationVerdict`.
     candidate, reference, bound : ndarray
         Of one shape; the reference in a higher precision where there is one.
     locate : callable
@@ -115,7 +115,7 @@ class Check:
     locate: Callable[[int], str]
     excuse: str = ""
 
-    def verdict(self) -> LayerVerdict:
+    def verdict(self) -> EquationVerdict:
         """Return what the residual says."""
         residual = np.abs(self.candidate - self.reference).ravel()
         # Beyond the candidate's largest number no bound holds.
@@ -128,7 +128,7 @@ class Check:
         scale = float(np.max(np.abs(self.reference)))
         detectable = largest / scale if scale > 0 else math.inf if largest > 0 else 0.0
         status, reason = self._status(residual, limit, detectable, worst)
-        return LayerVerdict(
+        return EquationVerdict(
             layer=self.layer,
             equation=self.equation,
             residual=float(residual.max()),
@@ -195,7 +195,7 @@ def gradient_checks(
     return checks
 
 
-def conclude(bound: str, checks: Sequence[Check], difference: float) -> Verdict:
+def conclude(rule: str, checks: Sequence[Check], difference: float) -> Verdict:
     """Return the verdict on all layers together."""
     layers = tuple(check.verdict() for check in checks)
     for status in (Status.DIFFERENT, Status.INCONCLUSIVE):
@@ -204,7 +204,7 @@ def conclude(bound: str, checks: Sequence[Check], difference: float) -> Verdict:
             break
     return Verdict(
         status=Status.EQUAL if found is None else found.status,
-        bound=bound,
+        rule=rule,
         ratio=max(layer.ratio for layer in layers),
         difference=difference,
         layers=layers,

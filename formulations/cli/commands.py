@@ -8,6 +8,7 @@ import click
 
 from formulations import __version__
 from formulations.cli.compare import compare
+from formulations.cli.explain import explain
 from formulations.cli.list import list_command
 from formulations.cli.train import train
 from formulations.exceptions import FormulationsException
@@ -23,6 +24,10 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except FormulationsException as caught:
             raise click.UsageError(str(caught)) from None
+        except MemoryError:
+            raise click.UsageError(
+                "this needs more memory than there is; take smaller --sizes, a smaller --batch-size or fewer data."
+            ) from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,4 +46,5 @@ def formulations() -> None:
 
 formulations.add_command(compare)
 formulations.add_command(train)
+formulations.add_command(explain)
 formulations.add_command(list_command)

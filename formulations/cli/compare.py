@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 
 import click
-import numpy as np
-from rich.console import Console
 
-from formulations.cli.options import make_network, network_options, parse_backends, read_examples
+from formulations.cli.options import batch_size_for, parse_backends, problem_options
+from formulations.cli.output import print_problem, progress_console
 from formulations.compare import compare as run_comparison
-from formulations.digits import load
-from formulations.inputs import positive_integer
-from formulations.network import Network
-from formulations.parameters import Array
+from formulations.problem import Problem
 
 __all__ = ["compare"]
 
 
 @click.command()
-@network_options
-@click.option("--batch-size", type=int, default=10, show_default=True, help="Examples in the mini-batch.")
+@problem_options
 @click.option(
     "--backends", "--backend", metavar="NAME,…", help="Which to compare, options after a colon.  [default: all]"
 )
 @click.option("--all", "run_all", is_flag=True, help="Also run the backends that would take minutes.")
 def compare(
-    sizes: str | None,
-    activations: str,
-    cost: str,
-    init: str,
-    dtype: str,
-    seed: int,
-    data: str | None,
-    as_json: bool,
-    batch_size: int,
-    backends: str | None,
-    run_all: bool,
+    problem: Problem, batch_size: int | None, seed: int, backends: str | None, run_all: bool, as_json: bool
 ) -> None:
     """Compute the same gradient by every formulation, judge and time each.
 
@@ -49,31 +33,24 @@ def compare(
       formulations compare --backends hadamard,sigma:matrix=dense,hadamard:batch=example
       formulations compare --sizes 3,4,3,2 --activations tanh --dtype float32 --json
 
-    The embedded digits serve a network of 64 inputs and 10 outputs; random examples any other. Exit status 1 if any
-    gradient is different.
+    The gradient is that of the first mini-batch: of your data, else of the embedded digits where the network has 64
+    inputs and 10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is
+    different, else 1. The variable FORMULATIONS_BACKEND chooses the backend of train; compare runs all, or those that
+    --backends names.
     """
-    size = positive_integer(batch_size, "--batch-size")
-    given = None if data is None else read_examples(data)
-    net = make_network(sizes, activations, init, dtype, seed, given)
-    X, Y = _examples(net, size, seed) if given is None else (given[0][:size], given[1][:size])
-    console = Console(stderr=True)
-    with console.status("…") as status:
+    batch = problem.first(batch_size_for(batch_size, len(problem.X)))
+    with progress_console().status("preparing …") as status:
         comparison = run_comparison(
-            net,
-            X,
-            Y,
-            cost=cost,
+            batch.network,
+            batch.X,
+            batch.Y,
+            cost=batch.cost,
             backends=parse_backends(backends),
-            budget=math.inf if run_all else 60.0,
+            budget=math.inf if run_all else 20.0,
             progress=lambda label: status.update(f"{label} …"),
         )
-    click.echo(json.dumps(comparison.to_dict(), indent=2) if as_json else str(comparison))
+    if as_json:
+        print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, comparison.to_dict())
+    else:
+        click.echo(str(comparison))
     sys.exit(0 if comparison.equal else 1)
-
-
-def _examples(net: Network, m: int, seed: int) -> tuple[Array, Array]:
-    if (net.sizes[0], net.sizes[-1]) == (64, 10):
-        digits = load(net.dtype)
-        return digits.X_train[:m], digits.Y_train[:m]
-    random = np.random.default_rng(seed)
-    return random.random((m, net.sizes[0])), random.random((m, net.sizes[-1]))

@@ -2,34 +2,115 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from formulations.registry import get_backend, list_backends
+from formulations.cli.output import print_json
+from formulations.contract import Backend, Tier
+from formulations.costs import get_cost
+from formulations.exceptions import InvalidInput
+from formulations.explain.index import as_markdown, as_table, index
+from formulations.network import Network
+from formulations.options import option_types
+from formulations.prediction import Prediction
+from formulations.registry import BATCH, get_backend, list_backends
 from formulations.tables import format_table
 
 __all__ = ["list_command"]
 
+SIZES, EXAMPLES = (64, 30, 10), 10
+
 
 @click.command("list")
+@click.option("--equations", is_flag=True, help="List the equations instead, and who uses each.")
+@click.option("--markdown", is_flag=True, help="With --equations: print the page of the documentation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def list_command(as_json: bool) -> None:
-    """List every backend: the equations that it computes and what it does.
+def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
+    """List every backend: the equations that it computes, what it does, and what a gradient costs.
+
+    The costs are predictions for a 64-30-10 network and 10 examples: multiplications, and forward passes.
 
     \b
-    Example:
+    Examples:
       formulations list
+      formulations list --equations
+      formulations list --equations --json
     """
-    rows: list[dict[str, Any]] = []
-    for backend in map(get_backend, list_backends()):
-        kind = "formulation" if backend.variant_of is None else f"variant of {backend.variant_of}"
-        rows.append(
-            {"backend": backend.name, "kind": kind, "equations": list(backend.equations), "summary": backend.summary}
-        )
-    if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    if markdown and (as_json or not equations):
+        raise InvalidInput("--markdown goes with --equations, and without --json; give these two alone.")
+    if markdown:
+        click.echo(as_markdown(), nl=False)
+    elif equations and as_json:
+        print_json([entry.to_dict() for entry in index()])
+    elif equations:
+        click.echo(as_table())
     else:
-        lines = [[row["backend"], row["kind"], " ".join(row["equations"]), row["summary"]] for row in rows]
-        click.echo(format_table(["backend", "kind", "equations", "what it does"], lines))
+        _print_backends(as_json)
+
+
+def _print_backends(as_json: bool) -> None:
+    found = [(each, _predicted(each)) for each in map(get_backend, list_backends())]
+    if as_json:
+        print_json(
+            [
+                {
+                    "backend": each.name,
+                    "kind": each.kind,
+                    "equations": each.equations,
+                    "tier": each.tier.value,
+                    "options": _options(each),
+                    "summary": each.summary,
+                    "multiplications": None if cost is None else cost.multiplications,
+                    "forward_passes": None if cost is None else cost.forward_passes,
+                }
+                for each, cost in found
+            ]
+        )
+        return
+    rows = [
+        [
+            each.name,
+            each.kind,
+            " ".join(each.equations),
+            each.tier.value,
+            "–" if cost is None else _count(cost.multiplications),
+            "–" if cost is None else _count(cost.forward_passes),
+            each.summary,
+        ]
+        for each, cost in found
+    ]
+    header = ["backend", "kind", "equations", "tier", "multiplications", "passes", "what it does"]
+    click.echo(format_table(header, rows, right=[4, 5]))
+    click.echo(f"\nPredicted for one gradient of a {'-'.join(map(str, SIZES))} network over {EXAMPLES} examples.")
+    tiers = ", ".join(f"{tier.value} {tier.name.lower()}" for tier in Tier)
+    click.echo(f"Tiers: {tiers}.\n")
+    options = [[each.name, "  ".join(f"{key}={values}" for key, values in _options(each).items())] for each, _ in found]
+    click.echo(format_table(["backend", "options, after a colon, commas between; the default first"], options))
+
+
+def _options(backend: Backend) -> dict[str, str]:
+    """Return the values that each option takes, the default first, or its type."""
+    described = {}
+    declared: Any = type(backend)
+    for key, kind in option_types(declared).items():
+        if get_origin(kind) is Literal:
+            default = getattr(backend, key)
+            described[key] = "|".join([default, *(value for value in get_args(kind) if value != default)])
+        else:
+            members = [member.__name__ for member in get_args(kind) or (kind,) if member is not type(None)]
+            described[key] = "|".join(members)
+    return {**described, "batch": "|".join(BATCH)}
+
+
+def _predicted(backend: Backend) -> Prediction | None:
+    """Predict the cost on a sigmoid network, or on a linear one; None where the backend serves neither."""
+    for activation in ("sigmoid", "identity"):
+        network = Network.random(SIZES, activation, seed=0)
+        if backend.why_not(network, get_cost("quadratic")) is None:
+            return backend.predict(network, EXAMPLES)
+    return None
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 10**9 else f"{number:.1e}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import reduce, wraps
+from inspect import signature
+from typing import Any
 
 import click
 import numpy as np
@@ -14,48 +14,81 @@ from formulations.activations import ACTIVATIONS, get_activation
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.initialization import INITIALIZATIONS
-from formulations.network import Network
+from formulations.inputs import positive_integer, size_of_batch
 from formulations.parameters import Array
+from formulations.problem import make_problem
 
-__all__ = ["make_network", "network_options", "parse_backends", "parse_sizes", "read_examples"]
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+__all__ = ["batch_size_for", "parse_backends", "parse_sizes", "problem_options", "read_examples"]
 
 ACTIVATION_HELP = f"One for all layers, or one for each, comma-separated: {', '.join(ACTIVATIONS)}."
 
+BATCH_SIZE = 10
 
-def network_options(command: Command) -> Command:
-    """Add the options that describe a network and its data."""
-    for option in reversed(
-        [
-            click.option(
-                "--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"
-            ),
-            click.option("--activations", default="sigmoid", show_default=True, metavar="NAME,…", help=ACTIVATION_HELP),
-            click.option(
-                "--cost", default="quadratic", show_default=True, metavar="NAME", help=f"One of {', '.join(COSTS)}."
-            ),
-            click.option(
-                "--init",
-                default="glorot",
-                show_default=True,
-                metavar="NAME",
-                help=f"Random weights by {', '.join(INITIALIZATIONS)}.",
-            ),
-            click.option(
-                "--dtype", default="float64", show_default=True, metavar="DTYPE", help="float32, float64 or longdouble."
-            ),
-            click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),
-            click.option(
-                "--data",
-                metavar="FILE.npz",
-                help="Arrays X (m, n₁) and Y (m, n_L) instead of the embedded digits.",
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
-        ]
-    ):
-        command = option(command)
-    return command
+PROBLEM_OPTIONS = (
+    click.option("--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"),
+    click.option("--activations", default="sigmoid", show_default=True, metavar="NAME,…", help=ACTIVATION_HELP),
+    click.option("--cost", default="quadratic", show_default=True, metavar="NAME", help=f"One of {', '.join(COSTS)}."),
+    click.option(
+        "--init",
+        default="glorot",
+        show_default=True,
+        metavar="NAME",
+        help=f"Random weights by {', '.join(INITIALIZATIONS)}.",
+    ),
+    click.option(
+        "--dtype", default="float64", show_default=True, metavar="DTYPE", help="float32, float64 or longdouble."
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),
+    click.option("--data", metavar="FILE.npz", help="Arrays X (m, n₁) and Y (m, n_L) instead of the embedded digits."),
+    click.option(
+        "--batch-size",
+        type=int,
+        help=f"Examples in a mini-batch.  [default: {BATCH_SIZE}, or all where there are fewer]",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
+)
+
+
+def problem_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe a network, its data and its mini-batches.
+
+    The command gets what they stand for as ``problem``, and ``batch_size`` (None where it was left out, see
+    :func:`batch_size_for`), ``seed`` and ``as_json`` if it asks.
+    """
+    asked = signature(command).parameters
+
+    @wraps(command)
+    def with_problem(
+        sizes: str | None,
+        activations: str,
+        cost: str,
+        init: str,
+        dtype: str,
+        data: str | None,
+        batch_size: int | None,
+        **others: Any,
+    ) -> None:
+        count = BATCH_SIZE if batch_size is None else positive_integer(batch_size, "--batch-size")
+        names = [get_activation(name.strip()) for name in activations.split(",")]
+        problem = make_problem(
+            None if sizes is None else parse_sizes(sizes),
+            names if len(names) > 1 else names[0],
+            cost,
+            init=init,
+            dtype=dtype,
+            seed=others["seed"],
+            data=None if data is None else read_examples(data),
+            count=count,
+        )
+        given = {"problem": problem, "batch_size": batch_size, **others}
+        command(**{name: value for name, value in given.items() if name in asked})
+
+    return reduce(lambda decorated, option: option(decorated), reversed(PROBLEM_OPTIONS), with_problem)
+
+
+def batch_size_for(given: int | None, m: int) -> int:
+    """Return the size of mini-batches from m examples: the one given, else the default or all."""
+    return min(BATCH_SIZE, m) if given is None else size_of_batch(given, m, "--batch-size")
 
 
 def parse_sizes(sizes: str) -> list[int]:
@@ -70,13 +103,13 @@ def parse_backends(backends: str | None) -> list[str] | None:
     """Read ``"hadamard,sigma:matrix=dense,batch=example"``: a part ``key=value`` goes with the backend before it."""
     if backends is None or backends == "all":
         return None
-    found: list[str] = []
+    flags: list[str] = []
     for part in backends.split(","):
-        if "=" in part and ":" not in part and found:
-            found[-1] += f",{part}"
+        if "=" in part and ":" not in part and flags:
+            flags[-1] += f",{part}"
         else:
-            found.append(part.strip())
-    return found
+            flags.append(part.strip())
+    return flags
 
 
 def read_examples(path: str) -> tuple[Array, Array]:
@@ -97,26 +130,16 @@ def read_examples(path: str) -> tuple[Array, Array]:
             if missing:
                 held = ", ".join(archive.files) or "nothing"
                 raise InvalidInput(f"{path} must hold arrays X and Y, got {held}; {remedy}.")
-            return archive["X"], archive["Y"]
+            X, Y = archive["X"], archive["Y"]
+            # A member that is no array comes as bytes; a number by itself is no set of examples.
+            if not all(isinstance(array, np.ndarray) and array.ndim for array in (X, Y)):
+                raise InvalidInput(f"{path} must hold X and Y as arrays of examples, one a row; {remedy}.")
+            return X, Y
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {path!r}; give the path of an .npz file with arrays X and Y.") from None
     except InvalidInput:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+    except Exception:  # a broken file makes zipfile, zlib, lzma, tokenize and numpy raise whatever they please
         raise InvalidInput(
             f"{path} cannot be read as an .npz file of plain arrays (pickles are refused); {remedy}."
         ) from None
-
-
-def make_network(
-    sizes: str | None, activations: str, init: str, dtype: str, seed: int, data: tuple[Array, Array] | None
-) -> Network:
-    """Make the random network that the options describe; with data and no sizes, 30 hidden neurons between them."""
-    if sizes is not None:
-        widths = parse_sizes(sizes)
-    elif data is not None and all(array.ndim == 2 for array in data):
-        widths = [data[0].shape[1], 30, data[1].shape[1]]
-    else:
-        widths = [64, 30, 10]
-    names = [get_activation(name.strip()) for name in activations.split(",")]
-    return Network.random(widths, names if len(names) > 1 else names[0], seed=seed, dtype=dtype, init=init)

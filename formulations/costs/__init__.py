@@ -9,12 +9,13 @@ from __future__ import annotations
 from formulations.costs.base import Cost, FusedOutput
 from formulations.costs.binary_cross_entropy import BinaryCrossEntropy
 from formulations.costs.custom import cost
+from formulations.costs.log_likelihood import LogLikelihood
 from formulations.costs.quadratic import Quadratic
 from formulations.exceptions import UnknownName, WrongType
 
-__all__ = ["COSTS", "BinaryCrossEntropy", "Cost", "FusedOutput", "Quadratic", "cost", "get_cost"]
+__all__ = ["COSTS", "BinaryCrossEntropy", "Cost", "FusedOutput", "LogLikelihood", "Quadratic", "cost", "get_cost"]
 
-COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy())}
+COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy(), LogLikelihood())}
 
 
 def get_cost(cost: str | Cost) -> Cost:

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from formulations.activations import Activation
+from formulations.activations.formulas import COMPLEX
+from formulations.costs.formulas import CostFormula
+from formulations.exceptions import Refused
 from formulations.parameters import Array
 
 __all__ = ["Cost", "FusedOutput"]
@@ -15,28 +20,66 @@ __all__ = ["Cost", "FusedOutput"]
 
 @dataclass(frozen=True)
 class FusedOutput:
-    """A cost and the activation before it, taken together, so that σ′ cancels.
+    """A cost and the activation before it, taken together, so that σ′ cancels: δ^L = s(y)·a^L − y.
 
     Parameters
     ----------
     value : callable (Z, Y) -> (m,)
         The examples' costs from the weighted inputs of the output layer.
-    error : callable (A, Y, out)
-        Writes each example's δ^L = ∂C_x/∂z^L, shape (m, n_L).
+    scale : callable (Y) -> (m, 1), optional
+        s(y) of each example; None where it is 1.
+    formula : callable (engine, Z, Y) -> (m,), optional
+        The value in the functions of an engine.
     """
 
-    value: Callable[[Array, Any], Array]
-    error: Callable[[Array, Any, Array], None]
+    value: Callable[[Array, Array], Array]
+    scale: Callable[[Array], Array] | None = None
+    formula: CostFormula | None = None
+
+    def error(self, A: Array, Y: Array, out: Array) -> None:
+        """Write each example's δ^L = ∂C_x/∂z^L, shape (m, n_L), into ``out``."""
+        if self.scale is not None:
+            A = np.multiply(A, self.scale(Y), out=out)
+        np.subtract(A, Y, out=out)
 
 
 class Cost(ABC):
-    """One cost an example, and its gradient ∇_aC_x."""
+    """One cost an example, and its gradient ∇_aC_x.
+
+    Attributes
+    ----------
+    name : str
+        What tables and the flag call it.
+    analytic : bool
+        True where it has complex values that belong to the same function.
+    formula : callable (engine, A, Y) -> (m,), or None
+        The costs in the functions of an engine; None where they are not known.
+    """
 
     name: str
+    analytic: bool = False
+    formula: CostFormula | None = None
 
     @abstractmethod
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return the examples' costs, shape (m,), and write ∇_aC_x of each into ``gradient``, shape (m, n_L)."""
+
+    def complex_values(self, A: Array, Y: Array) -> Array:
+        """Return the examples' costs, shape (m,), for complex outputs.
+
+        Raises
+        ------
+        Refused
+            Where the cost is not analytic, or is not known to be.
+        """
+        if not self.analytic or self.formula is None:
+            raise Refused(f"the cost must be analytic, got {self.name!r}, which is not; use a smooth one.")
+        values: Array = self.formula(COMPLEX, A, Y)
+        return values
+
+    def why_not(self, dtype: np.dtype[Any]) -> str | None:  # noqa: ARG002 - most serve every dtype
+        """Return None, or the reason why outputs of this dtype cannot be served."""
+        return None
 
     def fused(self, activation: Activation) -> FusedOutput | None:  # noqa: ARG002 - most costs have none
         """Return the form fused with this output activation, or None where there is none."""
@@ -44,3 +87,6 @@ class Cost(ABC):
 
     def check_targets(self, Y: Array) -> None:  # noqa: B027 - most costs take every target
         """Refuse targets for which the cost is not defined."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from formulations.activations import ACTIVATIONS, Activation
+from formulations.costs import formulas
 from formulations.costs.base import Cost, FusedOutput
 from formulations.exceptions import InvalidInput
 from formulations.parameters import Array
@@ -21,6 +22,8 @@ class BinaryCrossEntropy(Cost):
     """
 
     name = "binary_cross_entropy"
+    analytic = True
+    formula = staticmethod(formulas.binary_cross_entropy)
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return the cross-entropy of each example, shape (m,)."""
@@ -45,7 +48,7 @@ class BinaryCrossEntropy(Cost):
     def fused(self, activation: Activation) -> FusedOutput | None:
         """Return the form for sigmoid outputs: C_x from z, δ^L = a − y."""
         if all(function == ACTIVATIONS["sigmoid"] for function in activation.functions):
-            return FusedOutput(_cross_entropy_of_logits, _output_minus_target)
+            return FusedOutput(_cross_entropy_of_logits, formula=formulas.cross_entropy_of_logits)
         return None
 
     def check_targets(self, Y: Array) -> None:
@@ -63,7 +66,3 @@ def _cross_entropy_of_logits(Z: Array, Y: Array) -> Array:
     zero = Z.dtype.type(0)
     values: Array = (Y * np.logaddexp(zero, -Z) + (1 - Y) * np.logaddexp(zero, Z)).sum(axis=1)
     return values
-
-
-def _output_minus_target(A: Array, Y: Array, out: Array) -> None:
-    np.subtract(A, Y, out=out)

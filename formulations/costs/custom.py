@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.differentiate import jacobian
 
+from formulations.activations.formulas import carries_derivative
 from formulations.costs.base import Cost
-from formulations.exceptions import InvalidInput, WrongDerivative, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.numerical import call_untouched, first_mixed, interval, row_estimate
 from formulations.parameters import Array
 
 __all__ = ["CustomCost", "cost"]
@@ -22,13 +23,56 @@ class CustomCost(Cost):
         self.name = name
         self._value = value
         self._gradient = gradient
+        self._reasons: dict[np.dtype[Any], str | None] = {}
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return what the user's ``value`` returns, checked, and write the user's gradient."""
-        values = self._checked(self._value(A, Y), "value", (len(A),), A.dtype)
+        values = self.values(A, Y)
         if gradient is not None:
-            gradient[...] = self._checked(self._gradient(A, Y), "gradient", A.shape, A.dtype)
+            gradient[...] = self.gradients(A, Y)
         return values
+
+    def why_not(self, dtype: np.dtype[Any]) -> str | None:
+        """Return None, or what happened when the functions were tried with this dtype."""
+        if dtype not in self._reasons:
+            self._reasons[dtype] = self._tried(np.full((1, 3), 0.5, dtype))
+        return self._reasons[dtype]
+
+    def _tried(self, A: Array) -> str | None:
+        # Whatever a stranger's function raises is the reason.
+        try:
+            with np.errstate(all="ignore"):
+                self.evaluate(A, A.copy(), np.empty_like(A))
+        except Exception as exception:
+            return f"{self.name} failed with {A.dtype}: {exception}"
+        return None
+
+    def complex_values(self, A: Array, Y: Array) -> Array:
+        """Return what the user's ``value`` returns for complex outputs, where it was found to be analytic."""
+        return self.values(A, Y) if self.analytic else super().complex_values(A, Y)
+
+    def values(self, A: Array, Y: Array) -> Array:
+        """Return the examples' costs, shape (m,), checked."""
+        return self._checked(self._call("value", self._value, A, Y), "value", (len(A),), A.dtype)
+
+    def gradients(self, A: Array, Y: Array) -> Array:
+        """Return ∇_aC_x of each example, shape (m, n_L), checked."""
+        return self._checked(self._call("gradient", self._gradient, A, Y), "gradient", A.shape, A.dtype)
+
+    def _call(self, which: str, function: Callable[..., Any], A: Array, Y: Array) -> Any:
+        """Call a user's function with views that it cannot write through."""
+        views = A.view(), Y.view()
+        for view in views:
+            view.flags.writeable = False
+        try:
+            return function(*views)
+        except ValueError as caught:
+            if "read-only" not in str(caught):
+                raise
+            raise InvalidInput(
+                f"cost {self.name!r}: {which}(A, Y) must leave its arguments unchanged, but wrote into them; "
+                "let it work on copies."
+            ) from caught
 
     def _checked(self, result: Any, which: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         array = np.asarray(result)
@@ -78,9 +122,14 @@ def cost(
     WrongShape
         Where ``value`` does not return one cost for each example.
     InvalidInput
-        Where an example's cost depends on the other examples, or the cost is not a function of (A, Y) alone.
+        Where an example's cost depends on the other examples, or the cost is not a function of (A, Y) alone, or
+        ``domain`` is no interval.
+    NotFinite
+        Where ``value`` or ``gradient`` is not finite on the domain.
+    WrongType
+        Where something is not callable, or does not keep the dtype of its arguments.
     WrongDerivative
-        Where ``gradient`` is not the numerical gradient of ``value``; the point is named.
+        Where ``gradient`` is not the numerical gradient of ``value``, or ``value`` has none; the point is named.
 
     Examples
     --------
@@ -91,55 +140,53 @@ def cost(
     """
     for function in (value, gradient):
         if not callable(function):
-            raise WrongType(f"a cost needs two functions of (A, Y), got {function!r}; pass a callable.")
+            raise WrongType(f"a cost must be made of two functions of (A, Y), got {function!r}; pass a callable.")
     made = CustomCost(value, gradient, name or str(getattr(value, "__name__", "custom")))
-    low, high = domain
-    if not low < high:
-        raise InvalidInput(f"domain must be (low, high) with low < high, got {domain!r}.")
-    _check_assumptions(made, low, high)
+    _check_assumptions(made, *interval(domain))
     return made
 
 
 def _check_assumptions(made: CustomCost, low: float, high: float) -> None:
-    random = np.random.default_rng(2026)
-    A, Y = random.uniform(low, high, (2, 5, 3))
-    kept_A, kept_Y = A.copy(), Y.copy()
-    slopes = np.empty_like(A)
-    values = made.evaluate(A, Y, slopes)
-    if not (np.array_equal(A, kept_A) and np.array_equal(Y, kept_Y)):
-        raise InvalidInput(f"cost {made.name!r} changes its arguments; work on copies.")
-    if not np.array_equal(values, made.evaluate(A, Y)):
-        raise InvalidInput(f"cost {made.name!r} gives two values for the same outputs; make it a function of (A, Y).")
-    for x in range(len(A)):
-        alone = np.empty_like(A[:1])
-        # One row or five may be summed in another order, so equal means equal up to that rounding.
-        allowance = 64 * np.finfo(A.dtype).eps
-        value = made.evaluate(A[x : x + 1], Y[x : x + 1], alone)
-        same = abs(value[0] - values[x]) <= allowance * (1 + abs(values[x]))
-        if not (same and np.all(np.abs(alone[0] - slopes[x]) <= allowance * (1 + np.abs(slopes[x])))):
+    # No stencil leaves the domain.
+    step = (high - low) / 32
+    A, Y = np.random.default_rng(2026).uniform(low + step, high - step, (2, 5, 3))
+    for which, function in (("value", made.values), ("gradient", made.gradients)):
+        what = f"cost {made.name!r}: {which}(A, Y)"
+        whole = call_untouched(what, function, A, Y)
+        bad = np.argwhere(~np.isfinite(whole))
+        if bad.size:
+            raise NotFinite(
+                f"{what} must be finite on the domain, got {whole[tuple(bad[0])]} at {_place(A, Y, bad[0][0])}; "
+                "correct it, or move the domain."
+            )
+        if not np.array_equal(whole, function(A, Y)):
             raise InvalidInput(
-                f"cost {made.name!r} mixes examples: example {x} alone gives {value[0]}, among others {values[x]}; "
+                f"{what} must depend on its arguments alone, but gives two values for the same outputs; "
+                "make it a function of (A, Y)."
+            )
+        x = first_mixed(function, (A, Y), whole, np.arange(len(A))[:, None])
+        if x is not None:
+            raise InvalidInput(
+                f"{what} must not mix examples, but what it returns for example {x} depends on the others; "
                 "return one cost an example, each from its own row."
             )
-    _check_gradient(made, A, Y, slopes, (high - low) / 32)
+    gradients = made.gradients(A, Y)
+    for x, gradient in enumerate(gradients):
+        _check_gradient(made, A[x], Y[x], gradient, step)
+    v = np.linspace(-1, 1, A.shape[1])
+    made.analytic = carries_derivative(lambda outputs: made.values(outputs, Y), A, v, gradients @ v)
 
 
-def _check_gradient(made: CustomCost, A: Array, Y: Array, slopes: Array, step: float) -> None:
-    for x in range(len(A)):
+def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step: float) -> None:
+    numerical = row_estimate(lambda rows: made.values(rows, np.tile(y, (len(rows), 1))), a, step)
+    numerical.judge(
+        gradient,
+        (f"cost {made.name!r}: value", f"cost {made.name!r}: gradient"),
+        lambda at: f"output neuron {at[0]} for {_place(a[None], y[None], 0)}",
+        rough="let it be differentiable on the domain, or move the domain",
+        wrong="correct the gradient",
+    )
 
-        def cost_of_output(a: Array, y: Array = Y[x]) -> Array:
-            rows = np.moveaxis(a, 0, -1)
-            flat = np.ascontiguousarray(rows.reshape(-1, rows.shape[-1]))
-            return made.evaluate(flat, np.tile(y, (len(flat), 1))).reshape(rows.shape[:-1])
 
-        numerical = jacobian(cost_of_output, A[x], initial_step=step)
-        # The estimate's own error, and the rounding of differences of values of this size over its smallest step.
-        scale = np.abs(made.evaluate(A[x : x + 1], Y[x : x + 1])[0]) + np.abs(slopes[x])
-        allowance = 16 * numerical.error + 1e-9 * scale
-        wrong = ~(np.abs(numerical.df - slopes[x]) <= allowance)
-        if wrong.any():
-            j = int(np.argmax(wrong))
-            raise WrongDerivative(
-                f"cost {made.name!r}: gradient says {slopes[x, j]} for output neuron {j} at a = {A[x].tolist()}, "
-                f"y = {Y[x].tolist()}, but numerically it is {numerical.df[j]}; correct the gradient."
-            )
+def _place(A: Array, Y: Array, x: int) -> str:
+    return f"a = {A[x].tolist()}, y = {Y[x].tolist()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from formulations.costs import formulas
 from formulations.costs.base import Cost
 from formulations.parameters import Array
 
@@ -14,6 +15,8 @@ class Quadratic(Cost):
     """The quadratic cost of Equation (6): C_x = ½‖a^L − y‖², ∇_aC_x = a^L − y."""
 
     name = "quadratic"
+    analytic = True
+    formula = staticmethod(formulas.quadratic)
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return ½‖a − y‖² of each example, shape (m,)."""

@@ -8,22 +8,18 @@ file says what was changed.
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
+from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 
 __all__ = ["Digits", "load", "one_hot"]
 
 _SPLIT_SEED = 1998
 _TEST_SIZE = 360
-_FLOATS: tuple[np.dtype[np.floating[Any]], ...] = (
-    np.dtype(np.float32),
-    np.dtype(np.float64),
-    np.dtype(np.longdouble),
-)
 
 
 class Digits(NamedTuple):
@@ -41,10 +37,10 @@ class Digits(NamedTuple):
         Desired outputs of the test part.
     """
 
-    X_train: NDArray[np.floating[Any]]
-    Y_train: NDArray[np.floating[Any]]
-    X_test: NDArray[np.floating[Any]]
-    Y_test: NDArray[np.floating[Any]]
+    X_train: Array
+    Y_train: Array
+    X_test: Array
+    Y_test: Array
 
 
 def load(dtype: DTypeLike = "float64") -> Digits:
@@ -63,7 +59,7 @@ def load(dtype: DTypeLike = "float64") -> Digits:
     Raises
     ------
     WrongType
-        If `dtype` is not one of the three.
+        Where ``dtype`` is not one of the three.
 
     Notes
     -----
@@ -80,7 +76,7 @@ def load(dtype: DTypeLike = "float64") -> Digits:
     >>> float(digits.X_test.max())
     1.0
     """
-    target = _float_dtype(dtype)
+    target = as_dtype(dtype)
     with (files(__name__) / "digits.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
         images, labels = stored["images"], stored["labels"]
     # NumPy promises that PCG64's raw stream stays the same; it does not promise so for Generator.permutation.
@@ -96,13 +92,13 @@ def load(dtype: DTypeLike = "float64") -> Digits:
     )
 
 
-def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") -> NDArray[np.floating[Any]]:
+def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") -> Array:
     """Write each label as a unit vector: the desired output y of the book, one example a row.
 
     Parameters
     ----------
-    labels : array-like of int, shape (m,)
-        Each at least 0 and below `classes`.
+    labels : array-like of int of shape (m,)
+        Each at least 0 and below ``classes``.
     classes : int, default 10
         The number of output neurons, n_L.
     dtype : dtype-like, default "float64"
@@ -116,11 +112,11 @@ def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") 
     Raises
     ------
     WrongType
-        If the labels are not integers, or `dtype` is not one of the three.
+        Where the labels or ``classes`` are not integers, or ``dtype`` is not one of the three.
     WrongShape
-        If the labels are not one-dimensional.
+        Where the labels are not one-dimensional, or ragged.
     InvalidInput
-        If a label lies outside the classes.
+        Where a label lies outside the classes.
 
     Examples
     --------
@@ -128,28 +124,24 @@ def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") 
     array([[0., 0., 1.],
            [1., 0., 0.]])
     """
-    target = _float_dtype(dtype)
-    indices = np.asarray(labels)
+    target = as_dtype(dtype)
+    if isinstance(classes, bool) or not isinstance(classes, int | np.integer):
+        raise WrongType(f"classes must be an integer, got {classes!r}; pass the number of output neurons, such as 10.")
+    try:
+        indices = np.asarray(labels)
+    except ValueError:
+        raise WrongShape("labels must have shape (m,), got rows of unequal length; pass one integer a label.") from None
     if indices.dtype.kind not in "iu":
-        raise WrongType(f"expected integer labels, got dtype {indices.dtype}; convert them with labels.astype(int).")
+        raise WrongType(f"labels must be integers, got dtype {indices.dtype}; convert them with labels.astype(int).")
     if indices.ndim != 1:
-        raise WrongShape(f"expected labels of shape (m,), got {indices.shape}; flatten them with np.ravel(labels).")
+        raise WrongShape(f"labels must have shape (m,), got {indices.shape}; flatten them with numpy.ravel(labels).")
     outside = np.flatnonzero((indices < 0) | (indices >= classes))
     if outside.size:
         where = int(outside[0])
         raise InvalidInput(
-            f"expected labels from 0 to {classes - 1}, got {indices[where]} at position {where}; "
+            f"labels must be from 0 to {classes - 1}, got {indices[where]} at labels[{where}]; "
             "pass the number of classes, or renumber the labels from 0."
         )
     encoded = np.zeros((len(indices), classes), dtype=target)
     encoded[np.arange(len(indices)), indices] = 1
     return encoded
-
-
-def _float_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
-    """Return the dtype if networks can have it."""
-    asked = np.dtype(dtype)
-    for known in _FLOATS:
-        if asked == known:
-            return known
-    raise WrongType(f"expected float32, float64 or longdouble, got {asked}; pass one of these as dtype.")

@@ -14,7 +14,11 @@ import formulations as fm
 from formulations.exceptions import InvalidInput
 from formulations.perturb import SCHEMES, steps
 
-FLAGS = {"forward": "finite_difference:scheme=forward", "central": "finite_difference"}
+FLAGS = {
+    "forward": "finite_difference:scheme=forward",
+    "central": "finite_difference",
+    "richardson": "finite_difference:scheme=richardson",
+}
 
 
 def test_every_scheme_has_a_flag():
@@ -53,7 +57,7 @@ def test_predicted_forward_passes_are_counted(scheme):
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend=FLAGS[scheme])
     parameters = net.vector.size
-    expected = {"forward": parameters + 1, "central": 2 * parameters + 1}[scheme]
+    expected = {"forward": parameters + 1, "central": 2 * parameters + 1, "richardson": 4 * parameters + 1}[scheme]
     assert g.forward_passes == fm.get_backend(FLAGS[scheme]).predict(net, 8).forward_passes == expected
 
 

@@ -66,7 +66,7 @@ def test_a_wrong_shared_forward_pass_is_found_out(monkeypatch):
 
 
 def test_sparse_weights_are_refused():
-    with pytest.raises(Refused, match="it walks along dense rows of weights"):
+    with pytest.raises(Refused, match="it works on dense weights, and this network has sparse ones"):
         fm.prepare(makers.sparse_network(), 8, backend="per_neuron")
 
 

@@ -28,8 +28,8 @@ def test_every_face_does_the_arithmetic_of_hadamard(flag, dtype):
 
 def test_the_planned_matrix_is_made_once_over_the_slopes(monkeypatch):
     made = []
-    diagonal_matrix = sigma.diagonal_matrix
-    monkeypatch.setattr(sigma, "diagonal_matrix", lambda slopes: made.append(diagonal_matrix(slopes)) or made[-1])
+    sigma_matrix = sigma.sigma_matrix
+    monkeypatch.setattr(sigma, "sigma_matrix", lambda slopes: made.append(sigma_matrix(slopes)) or made[-1])
     net = makers.network()
     plan = fm.prepare(net, 8, backend="sigma")
     assert len(made) == 2
@@ -47,8 +47,8 @@ def test_the_planned_matrix_is_made_once_over_the_slopes(monkeypatch):
 
 def test_the_sparse_matrix_is_made_at_every_call(monkeypatch):
     made = []
-    diagonal_matrix = sigma.diagonal_matrix
-    monkeypatch.setattr(sigma, "diagonal_matrix", lambda slopes: made.append(slopes) or diagonal_matrix(slopes))
+    sigma_matrix = sigma.sigma_matrix
+    monkeypatch.setattr(sigma, "sigma_matrix", lambda slopes: made.append(slopes) or sigma_matrix(slopes))
     net = makers.network()
     plan = fm.prepare(net, 8, backend="sigma:matrix=sparse")
     assert made == []
@@ -59,12 +59,12 @@ def test_the_sparse_matrix_is_made_at_every_call(monkeypatch):
 
 def test_the_matrix_of_one_example_is_the_chapters():
     slopes = np.array([[0.25, 0.5, 0.0]])
-    assert np.array_equal(sigma.diagonal_matrix(slopes).toarray(), np.diag([0.25, 0.5, 0.0]))
+    assert np.array_equal(sigma.sigma_matrix(slopes).toarray(), np.diag([0.25, 0.5, 0.0]))
 
 
 def test_a_dead_neuron_keeps_its_place_on_the_diagonal():
     slopes = np.zeros((2, 3))
-    matrix = sigma.diagonal_matrix(slopes)
+    matrix = sigma.sigma_matrix(slopes)
     slopes[1, 2] = 7
     assert matrix.toarray()[5, 5] == 7
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from makers import Case, plain_case
 
 import formulations as fm
-from formulations.certificate import Status, judge
-from tests.certificate.nets import Case, plain_case
+from formulations.activations import through
+from formulations.certificate import Status, judge_backend
 
 
 def spoil_error(tape: fm.Tape, gradient: fm.Gradient, l: int, error: np.ndarray) -> None:
@@ -15,7 +16,7 @@ def spoil_error(tape: fm.Tape, gradient: fm.Gradient, l: int, error: np.ndarray)
     errors = list(gradient.errors or ())
     errors[l - 2][...] = error
     for k in range(l - 1, 1, -1):
-        errors[k - 2][...] = (errors[k - 1] @ tape.network.weights[k - 1]) * tape.slopes[k - 2]
+        errors[k - 2][...] = through(tape.slopes[k - 2], errors[k - 1] @ tape.network.weights[k - 1])
     for i, delta in enumerate(errors):
         gradient.weights[i][...] = delta.T @ tape.activations[i]
         gradient.biases[i][...] = delta.sum(axis=0)
@@ -51,7 +52,7 @@ def test_wrong_error(name: str, backend: str, bound: str, scale: float) -> None:
     layer, wrong = WRONG_ERRORS[name]
     plan, gradient = plain_case(scale=scale).computed(backend)
     spoil_error(plan.tape, gradient, layer, wrong(plan.tape, gradient.errors))
-    verdict = judge(plan.backend, plan.tape, gradient)
+    verdict = judge_backend(plan.backend, plan.tape, gradient)
     assert verdict.status is Status.DIFFERENT
     assert not verdict.ratio <= 1
     equation = "δ" if bound == "T2" else "BP1" if layer == 4 else "BP2"
@@ -85,7 +86,7 @@ def test_wrong_gradient(name: str, backend: str) -> None:
     layer, kind, spoil = WRONG_SUMS[name]
     plan, gradient = plain_case().computed(backend)
     spoil(plan.tape, gradient)
-    verdict = judge(plan.backend, plan.tape, gradient)
+    verdict = judge_backend(plan.backend, plan.tape, gradient)
     assert verdict.status is Status.DIFFERENT
     equation = EQUATIONS.get(backend, ("∂C/∂w", "∂C/∂b"))["wb".index(kind)]
     assert verdict.reason.startswith(f"layer {layer}, {equation}: ")
@@ -94,14 +95,47 @@ def test_wrong_gradient(name: str, backend: str) -> None:
 def test_last_example_dropped_from_the_sum() -> None:
     plan, gradient = plain_case().computed("hadamard")
     gradient.weights[2][...] = (gradient.errors or ())[2][:-1].T @ plan.tape.activations[2][:-1]
-    assert judge(plan.backend, plan.tape, gradient).reason.startswith("layer 4, BP4: weights[2][")
+    assert judge_backend(plan.backend, plan.tape, gradient).reason.startswith("layer 4, BP4: weights[2][")
+
+
+# name -> (layer, what takes the place of Σ′ᵀv, from z, a and v)
+WRONG_COUPLED_SLOPES = {
+    "diagonal alone": (3, lambda a, v: a * (1 - a) * v),
+    "minus forgotten": (3, lambda a, v: a * v),
+    "value for slope": (2, lambda a, v: a + 0 * v),
+    "off by 1e-9": (2, lambda a, v: (1 + 1e-9) * a * (v - (a * v).sum(axis=1, keepdims=True))),
+}
+
+
+@pytest.mark.parametrize(("backend", "equation"), [("sigma", "BP2"), ("product", "δ")])
+@pytest.mark.parametrize("name", WRONG_COUPLED_SLOPES)
+def test_wrong_product_with_a_coupled_slope(name: str, backend: str, equation: str) -> None:
+    layer, product = WRONG_COUPLED_SLOPES[name]
+    plan, gradient = plain_case(activations=["softmax", "softmax", "tanh"]).computed(backend)
+    above = (gradient.errors or ())[layer - 1] @ plan.tape.network.weights[layer - 1]
+    spoil_error(plan.tape, gradient, layer, product(plan.tape.activations[layer - 1], above))
+    verdict = judge_backend(plan.backend, plan.tape, gradient)
+    assert verdict.status is Status.DIFFERENT
+    assert verdict.reason.startswith(f"layer {layer}, {equation}: ")
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "log_likelihood"])
+@pytest.mark.parametrize("backend", ["sigma", "product", "sigma:batch=example"])
+def test_softmax_output_without_the_sum_of_targets(backend: str, cost: str) -> None:
+    plain = plain_case(activations=["tanh", "tanh", "softmax"])
+    plan, gradient = Case(plain.net, plain.X, plain.Y, cost).computed(backend)
+    wrong = (plan.tape.output - plain.Y) / 5
+    (gradient.errors or ())[2][...] = wrong
+    verdict = judge_backend(plan.backend, plan.tape, gradient)
+    assert verdict.status is Status.DIFFERENT
+    assert verdict.reason.startswith(f"layer 4, {'BP1' if backend == 'sigma' else 'δ'}: ")
 
 
 def test_fused_output_off_by_an_example_share() -> None:
     case = plain_case()
     plan, gradient = Case(case.net, case.X, case.Y, "binary_cross_entropy").computed("sigma")
     spoil_error(plan.tape, gradient, 4, 5 * (gradient.errors or ())[2])
-    assert judge(plan.backend, plan.tape, gradient).reason.startswith("layer 4, BP1: ")
+    assert judge_backend(plan.backend, plan.tape, gradient).reason.startswith("layer 4, BP1: ")
 
 
 def test_allclose_would_not_have_seen_it() -> None:
@@ -109,7 +143,7 @@ def test_allclose_would_not_have_seen_it() -> None:
     right = gradient.copy()
     spoil_error(plan.tape, gradient, 2, -(gradient.errors or ())[0])
     assert np.allclose(gradient.vector, right.vector)
-    assert judge(plan.backend, plan.tape, gradient).status is Status.DIFFERENT
+    assert judge_backend(plan.backend, plan.tape, gradient).status is Status.DIFFERENT
 
 
 def test_a_backend_that_is_off_by_a_billionth() -> None:
@@ -121,4 +155,4 @@ def test_a_backend_that_is_off_by_a_billionth() -> None:
     case = plain_case()
     plan = fm.prepare(case.net, 5, backend=Off())
     gradient = plan(case.X, case.Y)
-    assert judge(plan.backend, plan.tape, gradient).status is Status.DIFFERENT
+    assert judge_backend(plan.backend, plan.tape, gradient).status is Status.DIFFERENT

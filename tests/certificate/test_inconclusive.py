@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from makers import Case, plain_case
 
 import formulations as fm
-from formulations.certificate import Status, judge, reference_gradient
+from formulations.certificate import Status, judge_backend, reference_gradient
 from formulations.certificate.roundoff import Precision, gamma, higher
 from formulations.certificate.verdict import Check
-from tests.certificate.nets import Case, plain_case
 
 
 def check(candidate: list[float], reference: list[float], bound: list[float], excuse: str = "") -> Check:
@@ -78,7 +78,7 @@ def test_a_perturbation_without_a_step_has_no_bound() -> None:
 
     case = plain_case()
     plan = fm.prepare(case.net, 5, backend=Opaque())
-    verdict = judge(plan.backend, plan.tape, plan(case.X, case.Y))
+    verdict = judge_backend(plan.backend, plan.tape, plan(case.X, case.Y))
     assert verdict.status is Status.INCONCLUSIVE
     assert "no finite bound" in verdict.reason
 
@@ -140,5 +140,5 @@ def test_a_cost_that_refuses_the_higher_precision_is_judged_in_its_own() -> None
     )
     case = plain_case()
     plan = fm.prepare(case.net, 5, cost=double_only, backend="per_neuron")
-    verdict = judge(plan.backend, plan.tape, plan(case.X, case.Y))
+    verdict = judge_backend(plan.backend, plan.tape, plan(case.X, case.Y))
     assert verdict.status is Status.EQUAL, verdict.reason

@@ -1,0 +1,176 @@
+r"""The activations as formulas that other number systems understand: complex numbers, and automatic differentiation.
+
+A formula is written once, in the functions that an :class:`Engine` offers, and without :math:`|z|`, so that it is
+analytic wherever the activation is. It keeps what saturated neurons leave: exponentials are taken of the negative side
+alone, where they shrink instead of overflowing, and so do the derivatives that a number system makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.special import ndtr
+
+__all__ = [
+    "COMPLEX",
+    "Engine",
+    "Formula",
+    "carries_derivative",
+    "elu",
+    "gelu",
+    "identity",
+    "imaginary_step",
+    "leaky_relu",
+    "sigmoid",
+    "silu",
+    "sine",
+    "softmax",
+    "softplus",
+    "square",
+    "tanh",
+]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The functions of one number system.
+
+    Attributes
+    ----------
+    exp, expm1, log, log1p, sin, tanh, ndtr : callable (z) -> array
+        Element by element; ``ndtr`` is Φ, the standard normal distribution.
+    where : callable (condition, z, w) -> array
+        As ``numpy.where``.
+    join : callable (columns) -> array of shape (m, n)
+        Arrays of m rows side by side.
+    largest : callable (z) -> array of shape (m, 1)
+        The largest real part in each row, as a constant.
+    limit : callable (z) -> float
+        The t up to which exp(t) is to be taken, for z's dtype.
+    """
+
+    exp: Callable[[Any], Any]
+    expm1: Callable[[Any], Any]
+    log: Callable[[Any], Any]
+    log1p: Callable[[Any], Any]
+    sin: Callable[[Any], Any]
+    tanh: Callable[[Any], Any]
+    ndtr: Callable[[Any], Any]
+    where: Callable[[Any, Any, Any], Any]
+    join: Callable[[Sequence[Any]], Any]
+    largest: Callable[[Any], Any]
+    limit: Callable[[Any], float]
+
+
+Formula: TypeAlias = Callable[[Engine, Any], Any]
+"""f(z) in the functions of an engine, for z of shape (m, n)."""
+
+COMPLEX = Engine(
+    exp=np.exp,
+    expm1=np.expm1,
+    log=np.log,
+    # NumPy's own loses the digits of a small real part.
+    log1p=lambda w: 2 * np.arctanh(w / (2 + w)),
+    sin=np.sin,
+    tanh=np.tanh,
+    ndtr=ndtr,
+    where=np.where,
+    join=lambda columns: np.concatenate(columns, axis=1),
+    largest=lambda z: z.real.max(axis=1, keepdims=True),
+    limit=lambda z: float(np.floor(-np.log(np.finfo(z.dtype).smallest_normal))),
+)
+"""Complex numbers, by NumPy and SciPy."""
+
+
+def imaginary_step(dtype: np.dtype[Any]) -> Any:
+    """Return h, a power of two near 10⁻¹⁰⁰, or 10⁻⁹ in float32: h² is below rounding, and h·f′ above underflow."""
+    return dtype.type(2.0**-30 if dtype == np.float32 else 2.0**-332)
+
+
+def carries_derivative(f: Callable[[Any], Any], z: Any, direction: Any, derivative: Any) -> bool:
+    """Return whether f takes complex z, and Im f(z + ihv)/h is the derivative of f along v.
+
+    Parameters
+    ----------
+    f : callable (z) -> array
+        Whatever it raises means that it does not.
+    z, direction : ndarray
+        Where, and v.
+    derivative : ndarray
+        What the derivative is known to be, by real numbers.
+    """
+    h = imaginary_step(z.dtype)
+    try:
+        with np.errstate(all="ignore"):
+            found = np.asarray(f(z + 1j * h * direction))
+    except Exception:
+        return False
+    if found.dtype != np.result_type(z.dtype, np.complex64) or found.shape != derivative.shape:
+        return False
+    # An analytic f agrees but for roundings, and any other is wrong in its first digits somewhere.
+    margin = np.sqrt(np.finfo(z.dtype).eps) * (1 + np.abs(derivative))
+    return bool(np.all(np.abs(found.imag / h - derivative) <= margin))
+
+
+def sigmoid(engine: Engine, z: Any) -> Any:
+    """Return 1/(1+F) where z is positive, else F/(1+F), F = e^−|z|: neither overflows nor rounds a derivative to 0."""
+    positive = z.real > 0
+    falling = engine.exp(engine.where(positive, -z, z))
+    return engine.where(positive, 1 + 0 * falling, falling) / (1 + falling)
+
+
+def softplus(engine: Engine, z: Any) -> Any:
+    """Return ln(1+e^z) = max(z, 0) + ln(1+F), F = e^−|z|."""
+    positive = z.real > 0
+    falling = engine.exp(engine.where(positive, -z, z))
+    return engine.where(positive, z, 0 * z) + engine.log1p(falling)
+
+
+def softmax(engine: Engine, z: Any) -> Any:
+    """Return e^z / Σe^z of each row, the largest z taken off first."""
+    exponentials = engine.exp(z - engine.largest(z))
+    return exponentials / exponentials.sum(1)[:, None]
+
+
+def tanh(engine: Engine, z: Any) -> Any:
+    """Return tanh(z)."""
+    return engine.tanh(z)
+
+
+def silu(engine: Engine, z: Any) -> Any:
+    """Return zσ(z)."""
+    return z * sigmoid(engine, z)
+
+
+def gelu(engine: Engine, z: Any) -> Any:
+    """Return zΦ(z)."""
+    return z * engine.ndtr(z)
+
+
+def identity(engine: Engine, z: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine
+    """Return z."""
+    return z
+
+
+def square(engine: Engine, z: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine
+    """Return z²."""
+    return z * z
+
+
+def sine(engine: Engine, z: Any) -> Any:
+    """Return sin(z)."""
+    return engine.sin(z)
+
+
+def leaky_relu(engine: Engine, z: Any, negative_slope: float = 0) -> Any:
+    """Return z where it is positive, else νz: for real numbers only."""
+    return engine.where(z > 0, z, negative_slope * z)
+
+
+def elu(engine: Engine, z: Any) -> Any:
+    """Return z where it is positive, else e^z − 1: for real numbers only."""
+    # An exponential that overflows on the piece that is not taken would still spoil the derivative: 0·∞.
+    return engine.where(z > 0, z, engine.expm1(engine.where(z > 0, 0 * z, z)))

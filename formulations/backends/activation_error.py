@@ -1,0 +1,69 @@
+r"""The error taken with respect to the activations, as layered code hands it from layer to layer.
+
+.. math::
+
+    g^L &= \nabla_a C                                                          \\
+    \delta^l &= g^l \odot \sigma'(z^l), \qquad g^{l-1} = (w^l)^T \delta^l
+
+With :math:`g^l = \partial C / \partial a^l`, of shape (m, n_l), a layer is given the derivative by its output and
+returns that by its input: it need not know what comes behind it, which is how layered code is built. The products are
+those of (BP1) and (BP2), so the arithmetic is that of the Hadamard form, bit for bit; keeping the g of the hidden
+layers takes as many numbers again as keeping their δ. A coupled slope acts as Σ′ᵀ.
+
+It misleads where its g is taken for the chapter's error: at a saturated neuron g may be large while δ is 0, and (BP3)
+and (BP4) hold for δ alone.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, where the demon changes z rather than a, and the text
+says that ∂C/∂a would serve as well, with slightly longer formulas.
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="activation_error").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from formulations.contract import Backend, Tier
+from formulations.network import Network
+from formulations.parameters import Array
+from formulations.prediction import Prediction
+from formulations.tape import Tape
+
+__all__ = ["ActivationError"]
+
+
+class ActivationError(Backend):
+    """∂C/∂a handed from layer to layer, and δ formed of it."""
+
+    name = "activation_error"
+    summary = "∂C/∂a handed from layer to layer"
+    equations = ("BP1", "BP2", "BP3", "BP4")
+    tier = Tier.RECURRENCE
+    variant_of = "hadamard"
+
+    def prepare(self, tape: Tape) -> list[Array]:
+        """Return room for g², …, g^{L−1}, each of shape (m, n_l)."""
+        return [np.empty_like(delta) for delta in tape.errors[:-1]]
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ^l = g^l ⊙ σ′(z^l), while g^{L−1}, …, g² are kept in the workspace."""
+        delta = tape.fused_output_error()
+        if delta is None:
+            delta = tape.through_slope(tape.network.layout.last, tape.cost_gradient)
+        for l in tape.hidden_layers:
+            g = tape.workspace[l - 2]
+            np.copyto(g, tape.pull_back(l, delta))
+            delta = tape.through_slope(l, g)
+        return tape.errors
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence that keeps g beside δ."""
+        recurrence = super().predict(network, m)
+        hidden = sum(network.sizes[1:-1])
+        return replace(recurrence, bytes=recurrence.bytes + m * hidden * network.dtype.itemsize)

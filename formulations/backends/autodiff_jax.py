@@ -1,0 +1,122 @@
+r"""The same cost handed to JAX, which differentiates and compiles it.
+
+.. math::
+
+    \frac{\partial C}{\partial w^l}, \; \frac{\partial C}{\partial b^l} = \mathrm{grad}(C)(w, b), \qquad
+    C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \qquad (25)
+
+No formula of the chapter's is used: JAX traces the forward pass, transposes it, and compiles both into one program,
+which is (BP1)–(BP4) once more, in somebody else's code. That makes it an independent witness for all others.
+
+It needs the package jax: ``pip install 'formulations[peers]'``. Double precision is asked for around each call, and
+JAX's own settings stay as they are. A cost of your own is not known to the engine, which then starts at its ∇_aC.
+Sparse weights are written out, with gradients on their pattern only.
+
+It misleads when its first call is timed: compiling a network takes longer than thousands of gradients of it. And
+XLA takes numbers below the smallest normal one for zero.
+
+Source: J. Bradbury et al., "JAX: composable transformations of Python+NumPy programs" (2018).
+
+>>> import pytest
+>>> jax = pytest.importorskip("jax")
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="autodiff_jax").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from formulations.activations import Activation
+from formulations.activations.formulas import Engine
+from formulations.autodiff import adopted_cost, differentiable_cost, targets, vector_parts, why_not_autodiff
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Gradient, Layout
+from formulations.prediction import Prediction
+from formulations.tape import Tape
+
+__all__ = ["AutodiffJax"]
+
+
+class AutodiffJax(Backend):
+    """The gradient of the cost by JAX's automatic differentiation, compiled."""
+
+    name = "autodiff_jax"
+    summary = "automatic differentiation by JAX, compiled (optional)"
+    equations = ("25",)
+    tier = Tier.FORWARD
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
+        """Refuse where jax is absent, and what it cannot differentiate."""
+        return why_not_autodiff("jax", network)
+
+    def prepare(self, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
+        """Return the cost, and the function that gives its value and gradient; it is compiled at the first call."""
+        cost, network = tape.known_cost, tape.network
+        return cost, compiled(network.layout, network.activations, cost)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the engine's gradient; there is no δ."""
+        cost, value_and_gradient = tape.workspace
+        Y = targets(tape, cost)
+        with double_precision():
+            (C, outputs), found = value_and_gradient(vector_parts(tape.network), tape.X, Y, tape.share_column)
+        for part, array in zip(vector_parts(gradient), found, strict=True):
+            part[...] = np.asarray(array)
+        gradient.cost = adopted_cost(tape, cost, C, np.asarray(outputs))
+        gradient.errors = None
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence in one call, with the arrays that go in and out."""
+        return replace(super().predict(network, m), calls=10 + 4 * len(network.activations))
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Let JAX keep float64 on the CPU inside a ``with`` block, whatever its settings are."""
+    jax = import_module("jax")
+    # Earlier versions have it among the experiments only.
+    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
+    with enable(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
+
+
+@lru_cache(maxsize=128)
+def compiled(layout: Layout, activations: tuple[Activation, ...], cost: Cost) -> Callable[..., Any]:
+    """Return (parameters, X, targets, shares) ↦ ((C, outputs), gradient), the same one for the same network."""
+    jax = import_module("jax")
+
+    def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
+        return jax.numpy.zeros(shape, entries.dtype).at[rows, columns].set(entries)
+
+    value = differentiable_cost(jax_engine(jax), layout, activations, cost, scatter)
+    made: Callable[..., Any] = jax.jit(jax.value_and_grad(value, has_aux=True))
+    return made
+
+
+def jax_engine(jax: Any) -> Engine:
+    """Return JAX's functions."""
+    return Engine(
+        exp=jax.numpy.exp,
+        expm1=jax.numpy.expm1,
+        log=jax.numpy.log,
+        log1p=jax.numpy.log1p,
+        sin=jax.numpy.sin,
+        tanh=jax.numpy.tanh,
+        ndtr=jax.scipy.special.ndtr,
+        where=jax.numpy.where,
+        join=lambda columns: jax.numpy.concatenate(columns, axis=1),
+        largest=lambda z: jax.lax.stop_gradient(z.max(axis=1, keepdims=True)),
+        limit=lambda z: float(np.floor(-np.log(np.finfo(z.dtype).smallest_normal))),
+    )

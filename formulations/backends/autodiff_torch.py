@@ -1,0 +1,103 @@
+r"""The same cost handed to PyTorch, which differentiates it.
+
+.. math::
+
+    \frac{\partial C}{\partial w^l}, \; \frac{\partial C}{\partial b^l} = \mathrm{autograd}(C)(w, b), \qquad
+    C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \qquad (25)
+
+No formula of the chapter's is used: the engine records the forward pass and multiplies it by the chain rule
+backwards, which is (BP1)–(BP4) once more, in somebody else's code. That makes it an independent witness for all others.
+
+It needs the package torch: ``pip install 'formulations[peers]'``. A cost of your own is not known to the engine, which
+then starts at its ∇_aC. Sparse weights are written out, with gradients on their pattern only.
+
+It misleads as a measure of what backpropagation costs: small networks pay for the recording, not for the arithmetic.
+
+Source: A. Paszke et al., "Automatic differentiation in PyTorch" (2017).
+
+>>> import pytest
+>>> torch = pytest.importorskip("torch")
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="autodiff_torch").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from formulations.activations.formulas import Engine
+from formulations.autodiff import adopted_cost, differentiable_cost, targets, vector_parts, why_not_autodiff
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Gradient
+from formulations.prediction import Prediction
+from formulations.tape import Tape
+
+__all__ = ["AutodiffTorch"]
+
+
+class AutodiffTorch(Backend):
+    """The gradient of the cost by PyTorch's automatic differentiation."""
+
+    name = "autodiff_torch"
+    summary = "automatic differentiation by PyTorch (optional)"
+    equations = ("25",)
+    tier = Tier.FORWARD
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
+        """Refuse where torch is absent, and what it cannot differentiate."""
+        return why_not_autodiff("torch", network)
+
+    def prepare(self, tape: Tape) -> tuple[Any, Cost, Callable[..., Any]]:
+        """Return the package, the cost, and the cost in the package's functions."""
+        torch, cost, network = import_module("torch"), tape.known_cost, tape.network
+
+        def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
+            places = torch.tensor(rows).long(), torch.tensor(columns).long()
+            return torch.zeros(shape, dtype=entries.dtype).index_put(places, entries)
+
+        engine = torch_engine(torch)
+        return torch, cost, differentiable_cost(engine, network.layout, network.activations, cost, scatter)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the engine's gradient; there is no δ."""
+        torch, cost, value = tape.workspace
+        Y = targets(tape, cost)
+        # Copies: the engine warns of memory that it may not write to.
+        leaves = [torch.tensor(part).requires_grad_() for part in vector_parts(tape.network)]
+        examples = (torch.tensor(np.ascontiguousarray(array)) for array in (tape.X, Y, tape.share_column))
+        C, outputs = value(leaves, *examples)
+        for part, found in zip(vector_parts(gradient), torch.autograd.grad(C, leaves), strict=True):
+            part[...] = found.numpy()
+        gradient.cost = adopted_cost(tape, cost, C.item(), outputs.detach().numpy())
+        gradient.errors = None
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence, with the recording of every operation."""
+        return replace(super().predict(network, m), calls=40 * len(network.activations))
+
+
+def torch_engine(torch: Any) -> Engine:
+    """Return PyTorch's functions."""
+    return Engine(
+        exp=torch.exp,
+        expm1=torch.expm1,
+        log=torch.log,
+        log1p=torch.log1p,
+        sin=torch.sin,
+        tanh=torch.tanh,
+        ndtr=torch.special.ndtr,
+        where=torch.where,
+        join=lambda columns: torch.cat(columns, dim=1),
+        largest=lambda z: z.detach().amax(dim=1, keepdim=True),
+        limit=lambda z: math.floor(-math.log(torch.finfo(z.dtype).smallest_normal)),
+    )

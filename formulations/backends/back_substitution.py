@@ -1,0 +1,74 @@
+r"""The errors of all layers at once, as the solution of one sparse unit upper triangular system.
+
+.. math::
+
+    (I - U)\,\delta = e, \qquad U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T, \qquad
+    e = \left(0, \ldots, 0, \Sigma'(z^L) \nabla_a C\right)
+
+The unknown δ holds δ², …, δ^L one below the other. Row by row the system says (BP2), and its last block is (BP1). The
+matrix is triangular with ones on its diagonal, so it is solved from the last row upwards: backpropagation is back
+substitution. Over a mini-batch the examples' systems are the blocks of one block-diagonal system of m·N unknowns. Where
+an activation is coupled, Σ′ᵀ takes the place of Σ′.
+
+The pattern is made once, in the plan; each call fills in the numbers and solves. That is one multiplication for each
+weight beyond the first layer to write it down, and one to solve, for every example.
+
+It misleads when it is timed on dense layers: every example gets a copy of all weights, where a recurrence multiplies
+all examples by the same one. It is at its best where the wiring is sparse or irregular.
+
+Source: A. Edelman, E. Akyürek and Y. Wang, "Backpropagation through Back Substitution with a Backslash", SIAM Journal
+on Matrix Analysis and Applications 45(1), 2024.
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="back_substitution").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse.linalg import spsolve_triangular
+
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Array
+from formulations.prediction import Prediction
+from formulations.system import ErrorSystem, predict_system
+from formulations.tape import Tape
+
+__all__ = ["BackSubstitution"]
+
+
+class BackSubstitution(Backend):
+    """δ of all layers and examples from one sparse triangular system."""
+
+    name = "back_substitution"
+    summary = "one sparse triangular system for all layers"
+    equations = ("BP1", "BP2", "BP3", "BP4")
+    tier = Tier.RECURRENCE
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:
+        """Refuse numbers that SuperLU does not know."""
+        if network.dtype not in (np.float32, np.float64):
+            return f"it needs float32 or float64 for SuperLU, and this network has {network.dtype}"
+        return super().why_not(network, cost)
+
+    def prepare(self, tape: Tape) -> ErrorSystem:
+        """Return the system with its pattern."""
+        return ErrorSystem(tape, "I-U")
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ², …, δ^L by back substitution."""
+        system: ErrorSystem = tape.workspace
+        e = system.fill()
+        # SciPy replaces the diagonal, which it is told, and would first copy a matrix that it may not write to.
+        delta = spsolve_triangular(system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True)
+        return system.by_layers(delta)
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict a multiplication for each entry of the system to fill it, and one to solve it."""
+        return predict_system(network, m, sweeps=1)

@@ -1,0 +1,139 @@
+r"""Perturb along the imaginary axis, where no difference is taken and so nothing is cancelled.
+
+.. math::
+
+    \frac{\partial C}{\partial w_j} = \frac{\operatorname{Im} C(w + i h e_j)}{h} + O(h^2)
+
+With h a power of two near 10⁻¹⁰⁰ (10⁻⁹ in float32), h² is far below rounding: there is no truncation, and no step
+to choose. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer on;
+``on="nodes"`` perturbs each weighted input z^l_j in all examples at once, which gives δ^l_j in N partial passes, and
+the rest is (BP3) and (BP4).
+
+It misleads where a function is not analytic: |z| and its kin have complex values, but not those of a derivative. Such
+activations and costs are refused. In complex arithmetic a multiplication is four.
+
+Source: W. Squire and G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40
+(1998).
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="complex_step").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from formulations.activations.formulas import COMPLEX, imaginary_step
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost
+from formulations.network import Network
+from formulations.parameters import Array, Gradient, Parameters
+from formulations.prediction import Prediction, forward_multiplications, tape_bytes
+from formulations.tape import Tape
+
+__all__ = ["ComplexStep"]
+
+
+@dataclass(frozen=True, repr=False)
+class ComplexStep(Backend):
+    """Im C/h after an imaginary step, of every parameter or of every weighted input.
+
+    Parameters
+    ----------
+    on : {"weights", "nodes"}
+        Perturb the weights and biases one at a time, or the weighted inputs z^l_j.
+    """
+
+    on: Literal["weights", "nodes"] = "weights"
+
+    name = "complex_step"
+    summary = "an imaginary step in every weight and bias, without a difference"
+    equations = ("46",)
+    tier = Tier.FORWARD
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:
+        """Refuse what is not analytic, by its name and layer."""
+        for l, activation in enumerate(network.activations, start=2):
+            for function in activation.functions:
+                if not function.analytic:
+                    return f"it needs analytic activations, and non-analytic {function.name} is in layer {l}"
+        if cost.fused(network.activations[-1]) is None and not cost.analytic:
+            return f"it needs an analytic cost, and {cost.name} is non-analytic"
+        return super().why_not(network, cost)
+
+    def prepare(self, tape: Tape) -> Parameters:
+        """Return room for complex parameters: the user's own are never perturbed."""
+        network = tape.network
+        return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex64)))
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the gradient, and δ where the nodes are perturbed."""
+        tape.network.propagate(tape, slopes=False)
+        theta: Parameters = tape.workspace
+        theta.vector[...] = tape.network.vector
+        ih = 1j * imaginary_step(tape.network.dtype)
+        if self.on == "nodes":
+            for l, delta in enumerate(tape.errors, start=2):
+                for j in range(delta.shape[1]):
+                    z = tape.weighted_inputs[l - 2].astype(theta.dtype)
+                    z[:, j] += ih
+                    delta[:, j] = derivatives(tape, theta, l, z) * tape.share_column[:, 0]
+            tape.collect(tape.errors, gradient)
+            gradient.errors = tuple(tape.errors)
+        else:
+            for i, l in parameters(tape):
+                kept = theta.vector[i]
+                theta.vector[i] += ih
+                z = weigh(theta, l, tape.activations[l - 2])
+                gradient.vector[i] = derivatives(tape, theta, l, z) @ tape.share_column[:, 0]
+                theta.vector[i] = kept
+            gradient.errors = None
+        gradient.cost = tape.cost_value
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict a partial pass in complex numbers for each parameter, or node, and one forward pass."""
+        layout = network.layout
+        counts = [weights.stop - weights.start for weights, _ in layout.slices]
+        own = [0 if self.on == "nodes" else count for count in counts]
+        each = [n + count for n, count in zip(layout.sizes[1:], own, strict=True)]
+        complex_ones = sum(e * (own[i] + sum(counts[i + 1 :])) for i, e in enumerate(each))
+        collected = m * layout.weight_count if self.on == "nodes" else 0
+        return Prediction(
+            multiplications=forward_multiplications(network, m) + 4 * m * complex_ones + collected,
+            bytes=2 * tape_bytes(network, m) + 2 * network.vector.nbytes,
+            forward_passes=1 + sum(each),
+            calls=6 * sum(e * (len(each) - i) for i, e in enumerate(each)),
+            detail=f"{sum(each)} of the passes are partial and complex",
+        )
+
+
+def parameters(tape: Tape) -> Iterator[tuple[int, int]]:
+    """Yield each place of the vector and the layer l that it belongs to."""
+    for l, (weights, biases) in enumerate(tape.network.layout.slices, start=2):
+        for i in range(weights.start, biases.stop):
+            yield i, l
+
+
+def weigh(theta: Parameters, l: int, a: Array) -> Array:
+    """Return z^l from a^{l−1}, Equation (25)."""
+    z: Array = a @ theta.weights[l - 2].T + theta.biases[l - 2]
+    return z
+
+
+def derivatives(tape: Tape, theta: Parameters, l: int, z: Array) -> Any:
+    """Return Im C_x/h of each example, shape (m,), from a perturbed z^l on to the output."""
+    activations = tape.network.activations
+    for k in range(l, tape.network.layout.last):
+        z = weigh(theta, k + 1, activations[k - 2].complex_value(z))
+    tape.forward_passes += 1
+    if tape.fused is not None and tape.fused.formula is not None:
+        values = tape.fused.formula(COMPLEX, z, tape.targets)
+    else:
+        values = tape.known_cost.complex_values(activations[-1].complex_value(z), tape.targets)
+    return values.imag / imaginary_step(tape.network.dtype)

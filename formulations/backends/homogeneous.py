@@ -1,0 +1,95 @@
+r"""Biases as the weights of a constant unit: (BP3) and (BP4) become one product.
+
+.. math::
+
+    z^l = \begin{pmatrix} w^l & b^l \end{pmatrix} \begin{pmatrix} a^{l-1} \\ 1 \end{pmatrix}, \qquad
+    \begin{pmatrix} \frac{\partial C}{\partial w^l} & \frac{\partial C}{\partial b^l} \end{pmatrix}
+        = \delta^l \begin{pmatrix} a^{l-1} \\ 1 \end{pmatrix}^T
+
+A bias is the weight from a unit whose activation is always 1, so that (BP3) is (BP4) with a = 1. Over a mini-batch
+that is ``delta.T @ [A, 1]``, shapes (n_l, m) and (m, n_{l−1} + 1). Nothing leads back into the constant unit, so δ is
+found as ever. It takes m·N multiplications by 1 in place of a sum, and copies: a^{l−1} into the enlarged array, and
+the product into the gradient, where w and b lie one after the other.
+
+It misleads where it is taken to make biases disappear: they are parameters all the same, and what treats them in
+another way (weight decay, initialisation) must take them apart again.
+
+Source: Bishop, *Pattern Recognition and Machine Learning*, section 5.1 (the input x₀ = 1), and Nielsen, *Neural
+Networks and Deep Learning*, chapter 2, (BP3) and (BP4).
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> g = fm.gradient(net, [[1.0]], [[17.0]], backend="homogeneous")  # (2·9 − 17) · (9, 1)
+>>> g.weights[1], g.biases[1]
+(array([[9.]]), array([1.]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from formulations.contract import Backend, Tier
+from formulations.network import Network
+from formulations.parameters import Array, Gradient
+from formulations.prediction import Prediction
+from formulations.recurrence import errors_by_recurrence
+from formulations.tape import Tape
+
+__all__ = ["Homogeneous"]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is made once for a layer: [a^{l−1}, 1], shape (m, n_{l−1} + 1), and [∂C/∂w^l, ∂C/∂b^l]."""
+
+    activations: Array
+    gradient: Array
+
+
+class Homogeneous(Backend):
+    """∂C/∂w and ∂C/∂b of a layer as one product with [a, 1]."""
+
+    name = "homogeneous"
+    summary = "biases as weights of a constant unit"
+    equations = ("BP1", "BP2", "BP4")
+    tier = Tier.RECURRENCE
+    variant_of = "hadamard"
+    serves_sparse = False
+
+    def prepare(self, tape: Tape) -> list[Room]:
+        """Return, for each layer, the array whose last column is the constant unit, and room for the product."""
+        dtype = tape.network.dtype
+        return [
+            Room(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
+            for rows, columns in tape.network.layout.shapes
+        ]
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ², …, δ^L by the recurrence."""
+        return errors_by_recurrence(tape)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write [∂C/∂w, ∂C/∂b] = δᵀ[a, 1] of every layer."""
+        tape.network.propagate(tape)
+        errors = self.errors(tape)
+        layers = zip(tape.workspace, errors, tape.activations, gradient.weights, gradient.biases, strict=False)
+        for room, delta, a, weights, biases in layers:
+            np.copyto(room.activations[:, :-1], a)
+            np.matmul(delta.T, room.activations, out=room.gradient)
+            np.copyto(weights, room.gradient[:, :-1])
+            np.copyto(biases, room.gradient[:, -1])
+        gradient.errors = tuple(errors)
+        gradient.cost = tape.cost_value
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence with one more column in (BP4)."""
+        recurrence = super().predict(network, m)
+        numbers = sum((m + rows) * (columns + 1) for rows, columns in network.layout.shapes)
+        return replace(
+            recurrence,
+            multiplications=recurrence.multiplications + m * network.layout.neuron_count,
+            bytes=recurrence.bytes + numbers * network.dtype.itemsize,
+        )

@@ -1,0 +1,87 @@
+r"""Every example's gradient by itself, as a Kronecker product, and then their sum.
+
+.. math::
+
+    \operatorname{vec} \frac{\partial C_x}{\partial w^l} = \delta^{x,l} \otimes a^{x,l-1}, \qquad
+    \frac{\partial C_x}{\partial b^l} = \delta^{x,l}
+
+with vec taken row by row, as the flat vector is laid out (column by column the factors change places,
+:math:`a \otimes \delta`). (BP4) is this outer product. Over a mini-batch the Kronecker products of corresponding rows
+make up the Khatri–Rao product, one array of shape (m, n_l·n_{l−1}), and the gradient is the sum of its rows. The
+errors come from (BP1) and (BP2); a coupled slope acts as Σ′ᵀ.
+
+It misleads as a way to the sum: (BP4) as one matrix product does the same multiplications without the
+m·n_l·n_{l−1} numbers in memory. What it is for are the rows: :func:`formulations.per_example.per_example_gradients`.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, (BP4); Khatri and Rao, "Solutions to some functional
+equations and their applications to characterization of probability distributions", *Sankhyā* A 30 (1968); Goodfellow,
+"Efficient per-example gradient computations", arXiv:1510.01799.
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="kronecker").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from formulations.contract import Backend, Tier
+from formulations.network import Network
+from formulations.parameters import Array, Gradient
+from formulations.prediction import Prediction
+from formulations.recurrence import errors_by_recurrence, khatri_rao
+from formulations.tape import Layered, Tape
+
+__all__ = ["Kronecker"]
+
+
+class Kronecker(Backend):
+    """∂C_x/∂w of every example as a Kronecker product, then summed."""
+
+    name = "kronecker"
+    summary = "each example's δ ⊗ a, then their sum"
+    equations = ("BP1", "BP2", "BP3", "BP4")
+    tier = Tier.RECURRENCE
+
+    def prepare(self, tape: Tape) -> Array:
+        """Return room for the examples' gradients of one layer's weights."""
+        return np.empty(tape.m * largest_layer(tape.network), tape.network.dtype)
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ², …, δ^L by the recurrence."""
+        return errors_by_recurrence(tape)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the sums of the examples' gradients, layer by layer."""
+        tape.network.propagate(tape)
+        errors = self.errors(tape)
+        layout = gradient.layout
+        layers = zip(errors, tape.activations, layout.patterns, layout.slices, strict=False)
+        for delta, a, pattern, (weights, biases) in layers:
+            count = weights.stop - weights.start
+            rows = tape.workspace[: tape.m * count].reshape(tape.m, count)
+            khatri_rao(delta, a, pattern, rows)
+            np.add.reduce(rows, axis=0, out=gradient.vector[weights])
+            np.add.reduce(delta, axis=0, out=gradient.vector[biases])
+        gradient.errors = tuple(errors)
+        gradient.cost = tape.cost_value
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict as a recurrence that keeps the examples' gradients of the largest layer."""
+        recurrence = super().predict(network, m)
+        numbers = m * largest_layer(network)
+        return replace(
+            recurrence,
+            bytes=recurrence.bytes + numbers * network.dtype.itemsize,
+            detail=f"{numbers} numbers for the examples' gradients of one layer",
+        )
+
+
+def largest_layer(network: Layered) -> int:
+    """Return the number of weights in the layer that has most of them."""
+    return max(int(weights.stop - weights.start) for weights, _ in network.layout.slices)

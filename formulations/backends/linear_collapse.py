@@ -1,0 +1,111 @@
+r"""A linear network collapsed into one matrix, and the examples into their moments.
+
+.. math::
+
+    \tilde w^l = \begin{pmatrix} w^l & b^l \\ 0 & 1 \end{pmatrix}, \qquad
+    T = w^L \tilde w^{L-1} \cdots \tilde w^2, \qquad
+    \begin{pmatrix} \frac{\partial C}{\partial w^l} & \frac{\partial C}{\partial b^l} \end{pmatrix}
+        = (w^L \cdots w^{l+1})^T \, (T \Sigma_{xx} - \Sigma_{yx}) \, (\tilde w^{l-1} \cdots \tilde w^2)^T
+
+where the first factor of T is [w^L, b^L], and with the constant unit of biases in :math:`\tilde x = (x, 1)` the
+moments are the means :math:`\Sigma_{xx} = \langle \tilde x \tilde x^T \rangle`, shape (n₁ + 1, n₁ + 1), and
+:math:`\Sigma_{yx} = \langle y \tilde x^T \rangle`, shape (n_L, n₁ + 1). With σ(z) = z, (23) makes of all layers the
+one matrix T; the quadratic cost knows the examples by these moments alone. Once they are formed, nothing depends on
+m. There is no δ, since no example is left that could have one. The cost is computed from the outputs T x̃.
+
+It misleads near an exact fit: TΣ_xx − Σ_yx is there the small difference of two large matrices, and the digits that
+the two share are lost, while δ^L = a − y loses them once only, in each example. And n₁² of Σ_xx is more than m·n₁
+wherever there are fewer examples than inputs.
+
+Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+networks", ICLR 2014, arXiv:1312.6120, for networks without biases.
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations="identity")
+>>> fm.gradient(net, [[5.0]], [[29.0]], backend="linear_collapse").weights[0]  # (2·3·5 − 29) · 2 · 5
+array([[10.]])
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from formulations.activations import ACTIVATIONS
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost, Quadratic
+from formulations.network import Network
+from formulations.parameters import Array, Gradient
+from formulations.prediction import Prediction
+from formulations.tape import Tape
+
+__all__ = ["LinearCollapse"]
+
+
+class LinearCollapse(Backend):
+    """The gradient of the quadratic cost of a linear network from moments of the examples."""
+
+    name = "linear_collapse"
+    summary = "linear neurons: one matrix, and moments of the examples"
+    equations = ("23", "BP1", "BP2", "BP3", "BP4")
+    tier = Tier.FORWARD
+    serves_sparse = False
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:
+        """Refuse a network with any activation but the identity, and any cost but the quadratic one."""
+        for l, activation in enumerate(network.activations, start=2):
+            if any(function != ACTIVATIONS["identity"] for function in activation.functions):
+                return f"it needs the activation identity in every layer, and layer {l} has {activation.name}"
+        if not isinstance(cost, Quadratic):
+            return f"it needs the quadratic cost, which the moments of the examples determine, and this is {cost.name}"
+        return super().why_not(network, cost)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write [∂C/∂w, ∂C/∂b] of every layer; of the tape only the examples and the outputs' room are used."""
+        network = tape.network
+        ones = np.ones((tape.m, 1), network.dtype)
+        x = np.hstack([tape.X, ones])
+        # prefixes[i] = w̃^{l−1} … w̃², l = i + 2: what the layers before layer l make of x̃.
+        prefixes = [np.eye(x.shape[1], dtype=network.dtype)]
+        for w, b in zip(network.weights[:-1], network.biases[:-1], strict=True):
+            prefixes.append(np.vstack([extended(w, b, prefixes[-1]), prefixes[0][-1:]]))
+        T = extended(network.weights[-1], network.biases[-1], prefixes[-1])
+
+        np.matmul(x, T.T, out=tape.output)
+        tape.forward_passes += 1
+        tape.evaluate_cost(gradient=False)
+
+        shared = tape.share_column * x
+        pulled = T @ (x.T @ shared) - tape.targets.T @ shared
+        for i in reversed(range(len(prefixes))):
+            product = pulled @ prefixes[i].T
+            np.copyto(gradient.weights[i], product[:, :-1])
+            np.copyto(gradient.biases[i], product[:, -1])
+            if i:
+                pulled = network.weights[i].T @ pulled
+        gradient.errors = None
+        gradient.cost = tape.cost_value
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict the products: of layers by layers, of examples by examples, and of both."""
+        sizes, inputs, outputs = network.sizes, network.sizes[0] + 1, network.sizes[-1]
+        prefixes = sum(after * before * inputs for before, after in pairwise(sizes))
+        moments = m * inputs * (1 + inputs + 2 * outputs) + outputs * inputs * inputs
+        pulled = sum(before * after * inputs for before, after in pairwise(sizes[1:]))
+        products = sum(n * inputs * (before + 1) for before, n in pairwise(sizes))
+        kept = inputs * (sum(sizes[:-1]) + len(sizes) + inputs + 2 * outputs) + 2 * m * inputs
+        return Prediction(
+            multiplications=prefixes + moments + pulled + products,
+            bytes=kept * network.dtype.itemsize,
+            forward_passes=1,
+            calls=12 + 8 * len(network.activations),
+            detail=f"{inputs}×{inputs} and {outputs}×{inputs} moments",
+        )
+
+
+def extended(w: Array, b: Array, prefix: Array) -> Array:
+    """Return [w, b] times what the layers before make of x̃; the constant unit's row, the last, brings the bias."""
+    product: Array = w @ prefix[:-1]
+    product[:, -1] += b
+    return product

@@ -1,0 +1,133 @@
+r"""Perturb the weighted input of every neuron in turn: the chapter's demon, at work.
+
+.. math::
+
+    \delta^l_j = \frac{\partial C}{\partial z^l_j} \approx \frac{C(z^l_j + h) - C(z^l_j - h)}{2h}, \qquad
+    \frac{\partial C}{\partial b^l_j} = \delta^l_j, \qquad
+    \frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j
+
+The demon sits at neuron j of layer l and adds Δz to its weighted input. The cost changes by Δz ∂C/∂z^l_j, which is how
+the chapter comes to call that derivative the error δ^l_j. The layers below do not notice, so a perturbation takes a
+partial forward pass from layer l on. Examples do not notice each other either: one pass perturbs neuron j for all of
+them, each by a step of its own, and each has its own difference. That makes N partial passes for ``scheme="forward"``
+and 2N for ``"central"``, where perturbing parameters takes P + N whole ones, or twice as many. (BP3) and (BP4) do the
+rest.
+
+The step follows the rule of ``finite_difference``: eps^(1/2) and eps^(1/3) times max(1, |z|), rounded so that z + h − z
+is h exactly.
+
+It misleads when its digits are taken for the gradient's, as every difference does, and near the kink of an activation.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, "The four fundamental equations behind
+backpropagation".
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> g = fm.gradient(net, [[1.0]], [[17.0]], backend="node_perturbation")  # (2·9 − 17) · 2 · 2·3 · 1 = 12
+>>> print(f"{g.weights[0][0, 0]:.6f} by {g.forward_passes} whole forward pass")
+12.000000 by 1 whole forward pass
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from formulations.contract import Backend, Tier
+from formulations.exceptions import InvalidInput
+from formulations.inputs import positive_number
+from formulations.network import Network
+from formulations.parameters import Array, Gradient
+from formulations.perturb import SCHEMES, Difference, steps
+from formulations.prediction import Prediction, forward_multiplications, tape_bytes
+from formulations.tape import Tape
+
+__all__ = ["NodePerturbation"]
+
+
+@dataclass(frozen=True, repr=False)
+class NodePerturbation(Backend):
+    """δ as the difference quotient of the cost for every neuron's weighted input.
+
+    Parameters
+    ----------
+    scheme : {"central", "forward"}
+        Two perturbations of each neuron, or one and the unperturbed cost.
+    step : float, optional
+        h relative to max(1, |z|); by default the scheme's rule.
+    """
+
+    scheme: Literal["central", "forward"] = "central"
+    step: float | None = None
+
+    name = "node_perturbation"
+    summary = "every neuron's weighted input perturbed in turn"
+    equations = ("BP3", "BP4")
+    tier = Tier.PERTURBATION
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown scheme, and a step that is not a positive number."""
+        super().__post_init__()
+        if self.step is not None:
+            positive_number(self.step, "step")
+
+    def difference(self) -> Difference:
+        """Return the scheme, the step, and how to take another."""
+        return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step))
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the gradient that follows from the difference quotients of all neurons."""
+        tape.network.propagate(tape, slopes=False)
+        errors = self.errors(tape)
+        tape.collect(errors, gradient)
+        gradient.errors = tuple(errors)
+        gradient.cost = tape.cost_value
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ², …, δ^L as difference quotients of each example's cost."""
+        shares = tape.share_column[:, 0]
+        unperturbed = _costs(tape, tape.network.layout.last, tape.weighted_inputs[-1])
+        for l, (recorded, delta) in enumerate(zip(tape.weighted_inputs, tape.errors, strict=True), start=2):
+            z, h = recorded.copy(), steps(recorded, SCHEMES[self.scheme], self.step)
+            for j in range(z.shape[1]):
+                z[:, j] = recorded[:, j] + h[:, j]
+                ahead = _costs(tape, l, z)
+                if self.scheme == "forward":
+                    quotient = (ahead - unperturbed) / h[:, j]
+                else:
+                    z[:, j] = recorded[:, j] - h[:, j]
+                    quotient = (ahead - _costs(tape, l, z)) / (h[:, j] + h[:, j])
+                delta[:, j] = shares * quotient
+                z[:, j] = recorded[:, j]
+        return tape.errors
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict one or two partial forward passes for every neuron."""
+        layout, evaluations = network.layout, SCHEMES[self.scheme].evaluations
+        above = [layout.weight_count]
+        for weights, _ in layout.slices:
+            above.append(above[-1] - (weights.stop - weights.start))
+        partial = evaluations * sum(n * P for n, P in zip(layout.sizes[1:], above[1:], strict=True))
+        passes = evaluations * layout.neuron_count
+        return Prediction(
+            multiplications=2 * forward_multiplications(network, m) + m * partial,
+            bytes=2 * tape_bytes(network, m),
+            forward_passes=1,
+            calls=5 * passes * len(network.activations),
+            detail=f"{passes:,} partial forward passes",
+        )
+
+
+def _costs(tape: Tape, l: int, z: Array) -> Any:
+    """Return each example's cost, shape (m,), by a partial forward pass from z^l on."""
+    network = tape.network
+    a = network.activations[l - 2].value(z)
+    for i in range(l - 1, len(network.activations)):
+        z = a @ network.weights[i].T + network.biases[i]
+        a = network.activations[i].value(z)
+    if tape.fused is not None:
+        return tape.fused.value(z, tape.targets)
+    if tape.cost is None:
+        raise InvalidInput("this tape has no cost to perturb; load it with Y, as network.forward(X, Y) does.")
+    return tape.cost.evaluate(a, tape.targets)

@@ -1,0 +1,126 @@
+r"""The sum over all paths from a neuron to the output: the chapter's big picture, carried out.
+
+.. math::
+
+    \frac{\partial C}{\partial w^l_{jk}} = \sum_{mnp \ldots q}
+    \frac{\partial C}{\partial a^L_m}
+    \frac{\partial a^L_m}{\partial a^{L-1}_n}
+    \frac{\partial a^{L-1}_n}{\partial a^{L-2}_p} \cdots
+    \frac{\partial a^{l+1}_q}{\partial a^l_j}
+    \frac{\partial a^l_j}{\partial w^l_{jk}} \qquad (53)
+
+Every edge of a path contributes the rate :math:`\partial a^{l+1}_q / \partial a^l_j = \sigma'(z^{l+1}_q) w^{l+1}_{qj}`
+of (47), and all paths of a neuron begin with :math:`\partial a^l_j / \partial z^l_j = \sigma'(z^l_j)`. Their sum is
+δ^l_j, from which (BP3) and (BP4) follow; each factor is a column of m numbers, one an example. A path is walked from
+the neuron to the output and multiplied up on the way; σ′(z^L) ∂C/∂a^L, at its end, is formed once.
+
+It misleads when it runs: on a tiny network it is as quick as anything. A neuron has n_{l+1}·n_{l+2}⋯n_L paths, and each
+layer multiplies their number by its width. Backpropagation is what remains when paths share what they have in common.
+
+Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, "Backpropagation: the big picture", Equations
+(47)–(53).
+
+>>> import formulations as fm
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> fm.gradient(net, [[1.0]], [[17.0]], backend="path_sum").weights[0]  # (2·9 − 17) · 2 · 2·3 · 1
+array([[12.]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from formulations.contract import Backend, Tier
+from formulations.network import Network
+from formulations.parameters import Array, Layout
+from formulations.prediction import Prediction, forward_multiplications, tape_bytes
+from formulations.tape import Tape
+
+__all__ = ["PathSum"]
+
+COUNTABLE = 10**100
+"""Paths are not counted further: the number of a deep network's paths fits no float."""
+
+
+class PathSum(Backend):
+    """δ as the sum over all paths to the output of Π σ′w · ∇_aC."""
+
+    name = "path_sum"
+    summary = "the sum over all paths to the output"
+    equations = ("47", "48", "49", "50", "51", "52", "53", "BP3", "BP4")
+    tier = Tier.PRODUCT
+    serves_coupled = False
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ², …, δ^L, each entry from paths of its own."""
+        last = tape.network.layout.last
+        ends = tape.fused_output_error()
+        if ends is None:
+            ends = tape.through_slope(last, tape.cost_gradient)
+        edges = [_edges(weights) for weights in tape.network.weights]
+
+        def walk(l: int, j: int, rate: Array) -> Any:
+            """Return the sum over the paths from neuron j of layer l, whose rate up to here is ∂a^l_j/∂z."""
+            total = np.zeros_like(rate)
+            for q, w in edges[l - 1][j]:
+                if l + 1 == last:
+                    total += rate * w * ends[:, q]
+                else:
+                    total += walk(l + 1, q, rate * w * tape.slopes[l - 1][:, q])
+            return total
+
+        for l in tape.hidden_layers:
+            for j in range(tape.network.layout.sizes[l - 1]):
+                tape.errors[l - 2][:, j] = walk(l, j, tape.slopes[l - 2][:, j])
+        return tape.errors
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict two multiplications for each step of each path, and say how many paths there are."""
+        layout = network.layout
+        neurons, weights, steps = _count(layout)
+        return Prediction(
+            multiplications=2 * forward_multiplications(network, m) + m * (2 * steps + layout.sizes[-1]),
+            bytes=tape_bytes(network, m) + len(layout.shapes) * 3 * m * network.dtype.itemsize,
+            forward_passes=1,
+            calls=10 * len(layout.shapes) + 4 * steps,
+            detail=f"{_in_words(neurons)} paths from the neurons to the output, {_in_words(weights)} from the weights",
+        )
+
+
+def _edges(weights: Any) -> list[list[tuple[int, Any]]]:
+    """Return (q, w_qj) of the edges that lead on from each neuron j."""
+    if not issparse(weights):
+        return [list(enumerate(column)) for column in weights.T]
+    columns = weights.tocsc()
+    parts = zip(columns.indptr[:-1], columns.indptr[1:], strict=True)
+    return [list(zip(columns.indices[a:b], columns.data[a:b], strict=True)) for a, b in parts]
+
+
+def _count(layout: Layout) -> tuple[int, int, int]:
+    """Return the paths from all neurons, those from all weights, and the steps of the walks along the first."""
+    paths, ahead = [1] * layout.sizes[-1], [0] * layout.sizes[-1]
+    neurons, weights, steps = layout.sizes[-1], 0, 0
+    for i in range(len(layout.shapes) - 1, -1, -1):
+        pattern, (rows, columns) = layout.patterns[i], layout.shapes[i]
+        if pattern is None:
+            found, walked = [sum(paths)] * columns, [rows + sum(ahead)] * columns
+        else:
+            found, walked = [0] * columns, [0] * columns
+            for q, j in zip(pattern.rows, pattern.indices, strict=True):
+                found[j] += paths[q]
+                walked[j] += 1 + ahead[q]
+        paths, ahead = ([min(n, COUNTABLE) for n in each] for each in (found, walked))
+        weights += sum(paths)
+        # What leads on from the inputs leads on from the weights of layer 2, but from no neuron that has an error.
+        if i > 0:
+            neurons += sum(paths)
+            steps += sum(ahead)
+    return neurons, weights, steps
+
+
+def _in_words(n: int) -> str:
+    return f"{n:,}" if n < 10**9 else f"{n:.1e}" if n < COUNTABLE else f"more than {COUNTABLE:.0e}"

@@ -1,0 +1,84 @@
+"""``formulations explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from formulations.activations import get_activation
+from formulations.cli.options import ACTIVATION_HELP, parse_backends, parse_sizes
+from formulations.cli.output import print_json
+from formulations.costs import COSTS
+from formulations.exceptions import InvalidInput
+from formulations.explain import explain as run_explanation
+from formulations.inputs import positive_integer
+from formulations.problem import make_problem
+
+__all__ = ["explain"]
+
+
+@click.command()
+@click.option("--backends", "--backend", default="hadamard", show_default=True, metavar="NAME,NAME", help="One or two.")
+@click.option("--sizes", default="2,3,2", show_default=True, metavar="N,N,…", help="Neurons of each layer.")
+@click.option("--activations", default="sigmoid", show_default=True, metavar="NAME,…", help=ACTIVATION_HELP)
+@click.option("--cost", default="quadratic", show_default=True, metavar="NAME", help=f"One of {', '.join(COSTS)}.")
+@click.option("--seed", type=int, default=0, show_default=True, help="For weights, biases and examples.")
+@click.option("--examples", type=int, default=1, show_default=True, help="How many, each a column.")
+@click.option("--latex", "as_latex", is_flag=True, help="Print a LaTeX document.")
+@click.option("--html", metavar="FILE", help="Write one HTML page that loads nothing from elsewhere.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the numbers in full.")
+def explain(
+    backends: str,
+    sizes: str,
+    activations: str,
+    cost: str,
+    seed: int,
+    examples: int,
+    as_latex: bool,
+    html: str | None,
+    as_json: bool,
+) -> None:
+    """Show each equation with its number, in symbols, in numbers, and its result.
+
+    \b
+    Examples:
+      formulations explain
+      formulations explain --backends hadamard,sigma
+      formulations explain --backends product --sizes 2,3,3,2 --activations tanh
+      formulations explain --activations sigmoid,softmax --cost log_likelihood --html page.html
+      formulations explain --latex > explained.tex
+
+    Layers of more than 6 neurons are shown by shapes, non-zeros and multiplications.
+    """
+    if as_latex + as_json + (html is not None) > 1:
+        raise InvalidInput("--latex, --html and --json exclude each other; give one of them, or none for text.")
+    names = [get_activation(name.strip()) for name in activations.split(",")]
+    problem = make_problem(
+        parse_sizes(sizes),
+        names if len(names) > 1 else names[0],
+        cost,
+        init="book",
+        seed=seed,
+        count=positive_integer(examples, "--examples"),
+    ).first(examples)
+    chosen = parse_backends(backends)
+    if chosen is None:
+        raise InvalidInput("--backends names one or two for an explanation, got all; try hadamard,sigma.")
+    found = run_explanation(problem.network, problem.X, problem.Y, backends=chosen, cost=problem.cost)
+    if html is not None:
+        _write(html, found.html())
+        click.echo(f"wrote {html}")
+    elif as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo(found.latex() if as_latex else str(found))
+
+
+def _write(path: str, page: str) -> None:
+    try:
+        Path(path).write_text(page, encoding="utf-8")
+    except OSError as caught:
+        raise InvalidInput(
+            f"--html {path!r} cannot be written ({caught.strerror}); name a file in a folder that exists."
+        ) from None

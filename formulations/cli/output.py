@@ -1,0 +1,42 @@
+"""Where the commands write: results to standard output, progress to a terminal alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from rich.console import Console
+
+from formulations import __version__
+from formulations.problem import Problem
+
+__all__ = ["print_json", "print_problem", "progress_console"]
+
+
+def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Print as JSON what came of a problem, with all that is needed to do it again."""
+    print_json({"version": __version__, **problem.to_dict(), **settings, **result})
+
+
+def print_json(result: Any) -> None:
+    """Print plain Python values as JSON; NaN and infinity, which JSON does not know, as null."""
+    click.echo(json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def progress_console() -> Console:
+    """Return the console for progress: standard error, and silent unless that is a terminal."""
+    # Left to itself, rich also takes a file for a terminal where FORCE_COLOR or TTY_COMPATIBLE is set.
+    terminal = sys.stderr.isatty()
+    return Console(stderr=True, force_terminal=terminal, quiet=not terminal)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(held) for held in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

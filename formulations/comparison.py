@@ -1,0 +1,157 @@
+"""Comparisons: what each backend made of the same gradient, row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from formulations.registry import DEFAULT
+from formulations.tables import format_seconds, format_table
+
+__all__ = ["Comparison", "Row", "RowStatus"]
+
+RULES = {
+    "T1": "each equation by itself",
+    "T2": "a product over layers",
+    "T4": "a forward pass of its own",
+    "P": "a difference quotient",
+}
+"""The bounds that judge, in a few words each."""
+
+
+class RowStatus(StrEnum):
+    """What came of a backend: one of the three verdicts, or why there is none."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+    REFUSED = "refused"
+    """It cannot serve this network and cost."""
+    SKIPPED = "skipped"
+    """It would take more than the budget."""
+    FAILED = "failed"
+    """It raised an exception that is not this library's."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backend's line in a comparison.
+
+    Attributes
+    ----------
+    backend : str
+        The flag, with options.
+    equations : tuple of str
+        The equations of the chapter that it computes.
+    status : RowStatus
+        What came of it.
+    difference : float or None
+        Largest absolute difference from the reference, over all weights and biases.
+    bound : str
+        The bound that judged it: T1, T2, T4 or P.
+    ratio : float or None
+        Largest residual in units of that bound; above 1 it is different.
+    seconds : float or None
+        Time for one gradient by a prepared plan: the median of interleaved rounds.
+    relative_time : float or None
+        The median over the rounds of its time over ``hadamard``'s in the same round.
+    relative_spread : (float, float) or None
+        Lower and upper quartile of that quotient.
+    forward_passes : int or None
+        Forward passes that one gradient took.
+    reason : str
+        Why it is different, inconclusive, refused or skipped.
+    """
+
+    backend: str
+    equations: tuple[str, ...]
+    status: RowStatus
+    difference: float | None = None
+    bound: str = ""
+    ratio: float | None = None
+    seconds: float | None = None
+    relative_time: float | None = None
+    relative_spread: tuple[float, float] | None = None
+    forward_passes: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`formulations.compare` found; printed, it is a table.
+
+    Attributes
+    ----------
+    title : str
+        Network, cost, batch and dtype.
+    rows : tuple of Row
+        One for each backend.
+    """
+
+    title: str
+    rows: tuple[Row, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether at least one gradient is equal to the reference, and none is different or failed."""
+        found = {row.status for row in self.rows}
+        return RowStatus.EQUAL in found and not found & {RowStatus.DIFFERENT, RowStatus.FAILED}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
+        return {"title": self.title, "equal": self.equal, "counts": self._counts(), "rows": rows}
+
+    def _counts(self) -> dict[str, int]:
+        """Count the rows of each status that there is, in the order of the table."""
+        return {str(status): count for status, count in Counter(row.status for row in self.rows).items()}
+
+    def __str__(self) -> str:
+        header = ["backend", "equations", "verdict", "difference", "of its bound", "time", f"vs {DEFAULT}"]
+        lines = [
+            [
+                row.backend,
+                " ".join(row.equations),
+                row.status,
+                "–" if row.difference is None else f"{row.difference:.1e}",
+                "–" if row.ratio is None else f"{row.ratio:.2g} {row.bound}",
+                "–" if row.seconds is None else format_seconds(row.seconds),
+                _relative(row),
+            ]
+            for row in self.rows
+        ]
+        table = format_table(header, lines, right=[3, 4, 5, 6])
+        reasons = [f"{row.backend}: {row.reason}" for row in self.rows if row.reason]
+        summary = ", ".join(f"{count} {status}" for status, count in self._counts().items()) + "."
+        parts = [self.title, table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
+        return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary])
+
+    def _legend(self) -> str:
+        rules = [f"{rule} {RULES[rule]}" for rule in RULES if any(row.bound == rule for row in self.rows)]
+        return (
+            "difference: the largest, from the gradient in a higher precision.\n"
+            "of its bound: the residual over what roundoff explains; above 1 it is different.\n"
+            f"  {'; '.join(rules)}."
+        )
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.rows)} backends on {self.title}: {'equal' if self.equal else 'not equal'}>"
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+
+def _relative(row: Row) -> str:
+    """Write the relative time with its quartiles; beside itself the default has no spread to show."""
+    if row.relative_time is None or row.relative_spread is None:
+        return "–"
+    median = f"{_digits(row.relative_time)}×"
+    lower, upper = row.relative_spread
+    return median if lower == upper else f"{median} ({_digits(lower)}–{_digits(upper)})"
+
+
+def _digits(quotient: float) -> str:
+    """Write a quotient with three digits, and all digits before the point."""
+    return f"{quotient:.2f}" if quotient < 9.995 else f"{quotient:.1f}" if quotient < 99.95 else f"{quotient:.0f}"

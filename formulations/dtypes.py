@@ -1,0 +1,52 @@
+"""The dtypes that a network can have, and the one name for an array."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from formulations.exceptions import WrongType
+
+__all__ = ["DTYPES", "Array", "as_dtype"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+DTYPES: tuple[np.dtype[np.floating[Any]], ...] = (
+    np.dtype(np.float32),
+    np.dtype(np.float64),
+    np.dtype(np.longdouble),
+)
+"""The dtypes that a network can have."""
+
+
+def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
+    """Return one of the dtypes that a network can have.
+
+    Parameters
+    ----------
+    dtype : dtype-like
+        Whatever ``numpy.dtype`` reads as one of ``DTYPES``.
+
+    Returns
+    -------
+    numpy.dtype
+
+    Raises
+    ------
+    WrongType
+        For anything else: half precision, for instance, has no product of its own and would become float32.
+
+    Examples
+    --------
+    >>> as_dtype("float32")
+    dtype('float32')
+    """
+    try:
+        asked = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        asked = np.dtype(object)
+    for known in DTYPES:
+        if asked == known:
+            return known
+    raise WrongType(f"dtype must be float32, float64 or longdouble, got {dtype!r}; choose one of these.")

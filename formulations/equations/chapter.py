@@ -1,0 +1,108 @@
+"""The numbered equations of Nielsen's chapter 2, (23) to (53) and (BP1) to (BP4)."""
+
+from __future__ import annotations
+
+from formulations.equations.equation import Equation
+
+__all__ = ["CHAPTER"]
+
+DC_DW, DC_DB = r"\frac{\partial C}{\partial w^l_{jk}}", r"\frac{\partial C}{\partial b^l_j}"
+PROPAGATE = ("formulations.network.Network.propagate",)
+COLLECT = ("formulations.tape.Tape.collect",)
+QUADRATIC = ("formulations.costs.quadratic.Quadratic",)
+ERRORS = ("formulations.parameters.Gradient",)
+THROUGH = ("formulations.activations.coupled.through",)
+PATH = r"\frac{\partial a^L_m}{\partial a^{L-1}_n} \frac{\partial a^{L-1}_n}{\partial a^{L-2}_p} \cdots "
+PATH += r"\frac{\partial a^{l+1}_q}{\partial a^l_j} \frac{\partial a^l_j}{\partial w^l_{jk}}"
+TO_NEXT = r"\frac{\partial z^{l+1}_k}{\partial z^l_j}"
+
+CHAPTER = (
+    Equation("23", r"a^l_j = \sigma\left(\sum_k w^l_{jk} a^{l-1}_k + b^l_j\right)",
+             "a:l_j = σ ( Σ_k w:l_jk a:l-1_k + b:l_j )",
+             "A neuron's activation is σ of its weighted inputs and its bias.", "forward", PROPAGATE),
+    Equation("24", r"f\left((2, 3)^T\right) = (f(2), f(3))^T", "",
+             "A function of a vector acts on each of its entries.", "definition",
+             ("formulations.activations.base.Activation.evaluate",)),
+    Equation("25", r"a^l = \sigma(w^l a^{l-1} + b^l)", "a:l = σ ( w:l a:l-1 + b:l ?ones.T ) = σ ( z:l )",
+             "The activations of a layer follow from those of the layer before it.", "forward", PROPAGATE),
+    Equation("26", r"C = \frac{1}{2m} \sum_x \lVert y(x) - a^L(x) \rVert^2", "C = ½ ‖ y − a:L ‖² ?/m",
+             "The quadratic cost of a batch is the mean of its examples' costs.", "cost", QUADRATIC),
+    Equation("27", r"C = \tfrac12 \lVert y - a^L \rVert^2 = \tfrac12 \sum_j (y_j - a^L_j)^2", "C = ½ ‖ y − a:L ‖²",
+             "The quadratic cost of one example is half the squared distance from its target.", "cost", QUADRATIC),
+    Equation("28", r"(1, 2)^T \odot (3, 4)^T = (3, 8)^T", "",
+             "The Hadamard product multiplies entry by entry.", "definition", THROUGH),
+    Equation("29", r"\delta^l_j \equiv \frac{\partial C}{\partial z^l_j}", "",
+             "The error of a neuron is the derivative of the cost with respect to its weighted input.", "definition",
+             ERRORS),
+    Equation("30", r"\delta^L = (a^L - y) \odot \sigma'(z^L)", "delta:L = ( a:L − y ) ?/m ⊙ slope:L",
+             "With the quadratic cost the output error is the deviation times the slope.", "output", QUADRATIC),
+    Equation("31", r"\frac{\partial C}{\partial b} = \delta", "db:l = delta:l ?ones",
+             "The derivative with respect to a bias is the error of its neuron.", "layer", COLLECT),
+    Equation("32", r"\frac{\partial C}{\partial w} = a_\text{in} \delta_\text{out}", "dw:l = delta:l a:l-1.T",
+             "The derivative by a weight is the activation that goes in times the error that comes out.", "layer",
+             COLLECT),
+    Equation("33", r"\delta^L = \Sigma'(z^L) \nabla_a C", "delta:L = Sigma:L.T nabla",
+             "The output error is Σ′, the matrix of the slopes, times the gradient of the cost.", "output",
+             THROUGH),
+    Equation("34", r"\delta^l = \Sigma'(z^l) (w^{l+1})^T \delta^{l+1}", "delta:l = Sigma:l.T w:l+1.T delta:l+1",
+             "An error is pulled back by the transposed weights, then by Σ′, the matrix of the slopes.", "hidden",
+             THROUGH),
+    Equation("35", r"\delta^l = \Sigma'(z^l) (w^{l+1})^T \cdots \Sigma'(z^{L-1}) (w^L)^T \Sigma'(z^L) \nabla_a C",
+             "delta:l = { Sigma:k.T w:k+1.T } Sigma:L.T nabla",
+             "Every error is one product of all that lies between its layer and the cost.", "layer"),
+    Equation("36", r"\delta^L_j = \frac{\partial C}{\partial z^L_j}", "",
+             "The proof of (BP1) starts at the definition of the error.", "definition", ERRORS),
+    Equation("37", r"\delta^L_j = \sum_k \frac{\partial C}{\partial a^L_k} \frac{\partial a^L_k}{\partial z^L_j}", "",
+             "By the chain rule a weighted input reaches the cost through all outputs.", "definition",
+             ("formulations.activations.coupled.CoupledActivation.transposed_product",)),
+    Equation("38", r"\delta^L_j = \frac{\partial C}{\partial a^L_j} \frac{\partial a^L_j}{\partial z^L_j}", "",
+             "Where an output depends on its own weighted input alone, one term of the sum is left.", "definition",
+             THROUGH),
+    Equation("39", r"\delta^L_j = \frac{\partial C}{\partial a^L_j} \sigma'(z^L_j)", "delta:L_j = da:L_j slope:L_j",
+             "That term is the one of (BP1).", "output", THROUGH),
+    Equation("40", r"\delta^l_j = \frac{\partial C}{\partial z^l_j}", "",
+             "The proof of (BP2) starts at the same definition in an earlier layer.", "definition", ERRORS),
+    Equation("41", rf"\delta^l_j = \sum_k \frac{{\partial C}}{{\partial z^{{l+1}}_k}} {TO_NEXT}", "",
+             "A weighted input reaches the cost through those of the next layer."),
+    Equation("42", rf"\delta^l_j = \sum_k {TO_NEXT} \delta^{{l+1}}_k", "",
+             "The first factors of these terms are the errors of the next layer."),
+    Equation("43", r"z^{l+1}_k = \sum_j w^{l+1}_{kj} a^l_j + b^{l+1}_k = \sum_j w^{l+1}_{kj} \sigma(z^l_j) + b^{l+1}_k",
+             "", "The weighted inputs of the next layer as functions of those of this one.", "definition", PROPAGATE),
+    Equation("44", rf"{TO_NEXT} = w^{{l+1}}_{{kj}} \sigma'(z^l_j)", "",
+             "Their derivative is a weight times a slope.", "definition", PROPAGATE),
+    Equation("45", r"\delta^l_j = \sum_k w^{l+1}_{kj} \delta^{l+1}_k \sigma'(z^l_j)",
+             "delta:l_j = Σ_k w:l+1_kj delta:l+1_k slope:l_j",
+             "In components, an error is the weighted sum of the next layer's errors times the slope.", "hidden"),
+    Equation("46", r"\frac{\partial C}{\partial w_j} \approx \frac{C(w + h e_j) - C(w)}{h}", "",
+             "A derivative is about the quotient of two small changes.", "quotient",
+             ("formulations.perturb.steps",)),
+    Equation("47", rf"\Delta C \approx {DC_DW} \Delta w^l_{{jk}}", "",
+             "A small change of a weight changes the cost in proportion."),
+    Equation("48", r"\Delta a^l_j \approx \frac{\partial a^l_j}{\partial w^l_{jk}} \Delta w^l_{jk}", "",
+             "It changes the activation of its own neuron first."),
+    Equation("49", r"\Delta a^{l+1}_q \approx \frac{\partial a^{l+1}_q}{\partial a^l_j} \Delta a^l_j", "",
+             "That changes every activation of the next layer."),
+    Equation("50", r"\Delta a^{l+1}_q \approx \frac{\partial a^{l+1}_q}{\partial a^l_j} "
+             r"\frac{\partial a^l_j}{\partial w^l_{jk}} \Delta w^l_{jk}", "",
+             "Both changes together: the rates multiply."),
+    Equation("51", rf"\Delta C \approx \frac{{\partial C}}{{\partial a^L_m}} {PATH} \Delta w^l_{{jk}}", "",
+             "Along one path to the output all rates multiply."),
+    Equation("52", rf"\Delta C \approx \sum_{{mnp \ldots q}} \frac{{\partial C}}{{\partial a^L_m}} {PATH} "
+             r"\Delta w^l_{jk}", "", "The cost changes by the sum over all paths."),
+    Equation("53", rf"{DC_DW} = \sum_{{mnp \ldots q}} \frac{{\partial C}}{{\partial a^L_m}} {PATH}", "",
+             "The derivative by a weight is the sum over all paths from it to the output.", "path"),
+    Equation("BP1", r"\delta^L_j = \frac{\partial C}{\partial a^L_j} \sigma'(z^L_j)", "delta:L_j = da:L_j slope:L_j",
+             "An output neuron's error is how fast the cost changes with its activation, times its slope.", "output",
+             ("formulations.tape.Tape.through_slope",)),
+    Equation("BP1a", r"\delta^L = \nabla_a C \odot \sigma'(z^L)", "delta:L = nabla ⊙ slope:L",
+             "The errors of all output neurons at once: the gradient of the cost times the slopes, entry by entry.",
+             "output", ("formulations.tape.Tape.through_slope",)),
+    Equation("BP2", r"\delta^l = \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)",
+             "delta:l = ( w:l+1.T delta:l+1 ) ⊙ slope:l",
+             "The error of a layer is that of the next one, pulled back by the weights and scaled by the slopes.",
+             "hidden", ("formulations.tape.Tape.pull_back",)),
+    Equation("BP3", rf"{DC_DB} = \delta^l_j", "db:l = delta:l ?ones",
+             "The derivative by a bias is the error of its neuron.", "layer", COLLECT),
+    Equation("BP4", rf"{DC_DW} = a^{{l-1}}_k \delta^l_j", "dw:l = delta:l a:l-1.T",
+             "The derivative by a weight is the activation before it times the error behind it.", "layer", COLLECT),
+)  # fmt: skip

@@ -1,0 +1,133 @@
+"""Making an explanation: the backends' gradients, and their steps put side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from formulations.api import gradient as gradient_of
+from formulations.contract import Backend
+from formulations.costs import Cost, get_cost
+from formulations.exceptions import InvalidInput
+from formulations.explain.explanation import Explanation
+from formulations.explain.operands import Operand, Quantities
+from formulations.explain.steps import Place, steps
+from formulations.explain.story import Stage
+from formulations.explain.template import Step
+from formulations.explain.text import entry
+from formulations.inputs import random_generator
+from formulations.network import Network, check_network
+from formulations.registry import get_backend
+from formulations.tape import Tape
+
+__all__ = ["explain"]
+
+MOST_NEURONS, MOST_EXAMPLES = 6, 4
+DEFAULT_SIZES = (2, 3, 2)
+
+
+def explain(
+    net: Network | None = None,
+    X: Any = None,
+    Y: Any = None,
+    backends: Sequence[str | Backend] | str | Backend = ("hadamard",),
+    cost: str | Cost = "quadratic",
+) -> Explanation:
+    """Show how a gradient is computed: equations with their numbers, in symbols, in numbers, and their results.
+
+    Layers of at most 6 neurons, and at most 4 examples, are shown in numbers; of what is larger, shapes, non-zeros
+    and multiplications stand in their place.
+
+    Parameters
+    ----------
+    net : Network, optional
+        The network; by default a 2-3-2 network of seed 0, with weights and biases as in the book.
+    X, Y : array_like of shape (m, n₁) and (m, n_L), optional
+        The examples; by default a random one of seed 0.
+    backends : str, Backend, or a sequence of one or two
+        The formulations; two are set side by side.
+    cost : str or Cost
+        The cost.
+
+    Returns
+    -------
+    Explanation
+        Printed, it is text; ``.latex()`` and ``.html()`` write the same as LaTeX and as a page of its own.
+
+    Raises
+    ------
+    InvalidInput
+        Where there are not one or two backends, or only one of X and Y is given.
+    Refused
+        Where a backend cannot serve the network.
+
+    Examples
+    --------
+    >>> story = explain(backends=["hadamard", "sigma"])
+    >>> [step.equation for step in story.steps("sigma")]
+    ['25', '25', '27', '33', '34', 'BP3', 'BP4', 'BP3', 'BP4']
+    """
+    chosen = [get_backend(each) for each in ([backends] if isinstance(backends, str | Backend) else backends)]
+    if len(chosen) not in (1, 2):
+        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(chosen)}; name 1 or 2.")
+    if (X is None) != (Y is None):
+        raise InvalidInput("an explanation needs both X and Y, got only one; give both, or none for a random example.")
+    random = random_generator(0)
+    if net is None:
+        # The book's normal distribution, since biases of 0 would show nothing.
+        net = Network.random(DEFAULT_SIZES, seed=random, init="book")
+    check_network(net)
+    cost = get_cost(cost)
+    if X is None:
+        X, Y = (random.random((1, n)).astype(net.dtype) for n in (net.sizes[0], net.sizes[-1]))
+    tape = net.forward(X, Y, cost=cost)
+    columns = [
+        list(steps(backend, Quantities(tape, gradient_of(net, X, Y, cost=cost, backend=backend)))) for backend in chosen
+    ]
+    numbers = max(net.sizes) <= MOST_NEURONS and tape.m <= MOST_EXAMPLES
+    title = (
+        f"{net.layout}, {net.activation_names}, {cost.name} cost, "
+        f"{tape.m} example{'s' if tape.m > 1 else ''}, {net.dtype}"
+    )
+    return Explanation(title, tuple(_notes(net, tape, numbers)), tuple(each.label for each in chosen),
+                       _stages(columns), numbers)  # fmt: skip
+
+
+def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
+    places = sorted({place for column in columns for place, _ in column})
+    stages = []
+    for place in places:
+        parts = tuple(tuple(step for at, step in column if at == place) for column in columns)
+        stages.append(Stage(place[2], parts, all(_same(parts[0], part) for part in parts[1:])))
+    return tuple(stages)
+
+
+def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
+    """Whether the same equations are computed with numbers that look the same."""
+    if [(step.equation, step.says) for step in one] != [(step.equation, step.says) for step in other]:
+        return False
+    pieces = zip((p for step in one for row in step.rows for p in row),
+                 (p for step in other for row in step.rows for p in row), strict=True)  # fmt: skip
+    return all(
+        [entry(number) for number in a.value.flat] == [entry(number) for number in b.value.flat]
+        for a, b in pieces
+        if isinstance(a, Operand) and isinstance(b, Operand) and a.value is not None and b.value is not None
+    )
+
+
+def _notes(net: Network, tape: Tape, numbers: bool) -> list[str]:
+    names = [f"{activation.name} in layer {l}" for l, activation in enumerate(net.activations, start=2)]
+    same = len({activation.name for activation in net.activations}) == 1
+    notes = [f"σ is {net.activations[0].name}." if same else f"σ stands for each layer's own: {', '.join(names)}."]
+    columns = "a vector is a column" if tape.m == 1 else "each example is a column, and C is their mean"
+    notes.append(f"As in the book, {columns}.")
+    if numbers:
+        notes.append("Numbers are rounded to four digits.")
+    else:
+        notes.append(
+            f"With more than {MOST_NEURONS} neurons in a layer, or {MOST_EXAMPLES} examples, matrices are shown by "
+            "their shapes and non-zeros."
+        )
+    if net.layout.is_sparse:
+        notes.append("Of a sparse weight matrix only the stored entries are parameters; the others are shown as 0.")
+    return [" ".join(notes)]

@@ -1,0 +1,58 @@
+"""Predictions: what a gradient is going to cost, counted before it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from formulations.network import Network
+
+__all__ = ["Prediction", "backward_multiplications", "forward_multiplications", "tape_bytes"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a gradient is going to cost.
+
+    Attributes
+    ----------
+    multiplications : int
+        Scalar multiplications of the matrix and Hadamard products, forward passes included; those inside
+        activations and costs, and by 1/m, are left out.
+    bytes : int
+        Memory for what the backend keeps or makes beyond the parameters and their gradient.
+    forward_passes : int
+        Forward passes over the whole mini-batch.
+    calls : int
+        Operations on arrays, which is what small networks pay for.
+    detail : str
+        What else there is to say, such as the number of paths.
+    """
+
+    multiplications: int
+    bytes: int
+    forward_passes: int
+    calls: int
+    detail: str = ""
+
+
+def forward_multiplications(network: Network, m: int) -> int:
+    """Multiplications of one forward pass over m examples: those of the matrix products, m·P."""
+    return m * network.layout.weight_count
+
+
+def backward_multiplications(network: Network, m: int) -> int:
+    """Multiplications of one recurrence: m·(P − n₁n₂) to pull back, m·N with the slopes, m·P for (BP4)."""
+    layout = network.layout
+    first = layout.slices[0][0].stop
+    return int(m * (2 * layout.weight_count - first + slope_multiplications(network)))
+
+
+def slope_multiplications(network: Network) -> int:
+    """Multiplications by σ′ of all layers for one example: n where the slope is diagonal, n² where it is coupled."""
+    widths = zip(network.layout.sizes[1:], network.activations, strict=True)
+    return sum(n * n if activation.coupled else n for n, activation in widths)
+
+
+def tape_bytes(network: Network, m: int) -> int:
+    """Memory of a tape over m examples: z, a, σ′ and δ of every neuron."""
+    return 4 * m * network.layout.neuron_count * network.dtype.itemsize

@@ -1,0 +1,161 @@
+"""Problems: a network, a cost, and examples to compute a gradient of or to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from formulations.activations import Activation
+from formulations.digits import load
+from formulations.dtypes import Array
+from formulations.exceptions import InvalidInput
+from formulations.inputs import as_real, random_generator, size_of_batch
+from formulations.network import Network
+from formulations.tables import format_dtype
+
+__all__ = ["Problem", "make_problem"]
+
+DIGITS = (64, 30, 10)
+HIDDEN = 30
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A network with examples.
+
+    Attributes
+    ----------
+    network : Network
+        The network.
+    X, Y : ndarray of shape (m, n₁) and (m, n_L)
+        The examples.
+    cost : str
+        The cost's name.
+    sample_weight : ndarray of shape (m,), or None
+        Weights of the examples.
+    expected : ndarray of shape (P + N,), or None
+        The gradient in closed form, in the order of the flat vector.
+    test_size : int
+        How many examples, the last ones, are for testing; 0 where there is nothing to learn.
+    """
+
+    network: Network
+    X: Array
+    Y: Array
+    cost: str = "quadratic"
+    sample_weight: Array | None = None
+    expected: Array | None = None
+    test_size: int = 0
+
+    @property
+    def title(self) -> str:
+        """Network, cost, number of examples and dtype."""
+        net, m = self.network, len(self.X)
+        return (
+            f"{net.layout}, {net.activation_names}, {self.cost} cost, "
+            f"{m} example{'s' if m > 1 else ''}, {format_dtype(net.dtype)}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the title says as plain Python values."""
+        return {
+            "sizes": list(self.network.sizes),
+            "activations": [activation.name for activation in self.network.activations],
+            "cost": self.cost,
+            "examples": len(self.X),
+            "dtype": format_dtype(self.network.dtype),
+        }
+
+    def first(self, m: int) -> Problem:
+        """Return the problem on its first m examples; its answer is not known.
+
+        Raises
+        ------
+        InvalidInput
+            Where there are fewer.
+        """
+        m = size_of_batch(m, len(self.X))
+        weights = None if self.sample_weight is None else self.sample_weight[:m]
+        return replace(self, X=self.X[:m], Y=self.Y[:m], sample_weight=weights, expected=None, test_size=0)
+
+    def split(self) -> tuple[Array, Array, Array, Array]:
+        """Return X and Y to train on, and X and Y to test on; a single example serves for both.
+
+        Raises
+        ------
+        InvalidInput
+            Where no examples are for testing, as in random data, from which nothing can be learnt.
+        """
+        if not self.test_size:
+            raise InvalidInput(
+                f"training needs data for a network of {self.network.sizes[0]} inputs and {self.network.sizes[-1]} "
+                f"outputs, and the embedded digits serve {DIGITS[0]} and {DIGITS[-1]}; give the data, or those sizes."
+            )
+        tested = len(self.X) - self.test_size
+        trained = max(1, tested)
+        return self.X[:trained], self.Y[:trained], self.X[tested:], self.Y[tested:]
+
+
+def make_problem(
+    sizes: Sequence[int] | None = None,
+    activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+    cost: str = "quadratic",
+    *,
+    init: str = "glorot",
+    dtype: Any = "float64",
+    seed: int = 0,
+    data: tuple[Any, Any] | None = None,
+    count: int = 10,
+) -> Problem:
+    """Make a problem of a random network: on the data given, else on the digits where they fit, else on random ones.
+
+    Parameters
+    ----------
+    sizes : sequence of int, optional
+        n₁, …, n_L; by default 30 hidden neurons between what the data, or the digits, need.
+    activations : str, Activation, or a sequence of them
+        As in :meth:`formulations.Network.random`, like ``init`` and ``dtype``.
+    cost : str
+        The cost's name.
+    seed : int
+        Of the weights, then of random examples.
+    data : (X, Y), optional
+        Examples of shape (m, n₁) and (m, n_L); the last fifth is for testing.
+    count : int
+        How many random examples to make.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    InvalidInput, UnknownName, WrongShape, WrongType, NotFinite
+        Where the network cannot be made, or the data do not fit it.
+    """
+    if sizes is None:
+        sizes = DIGITS if data is None else _sizes_for(*(as_real(data[i], "XY"[i]) for i in (0, 1)))
+    generator = random_generator(seed)
+    network = Network.random(sizes, activations, seed=generator, dtype=dtype, init=init)
+    if data is not None:
+        X, Y, *_ = network.check_examples(*data, cost=cost)
+        return Problem(network, X, Y, cost, test_size=len(X) - len(X) * 4 // 5)
+    inputs, outputs = network.sizes[0], network.sizes[-1]
+    if (inputs, outputs) == (DIGITS[0], DIGITS[-1]):
+        digits = load(network.dtype)
+        X, Y = np.concatenate([digits.X_train, digits.X_test]), np.concatenate([digits.Y_train, digits.Y_test])
+        return Problem(network, X, Y, cost, test_size=len(digits.X_test))
+    X, Y = (generator.random((count, n)).astype(network.dtype) for n in (inputs, outputs))
+    return Problem(network, X, Y, cost)
+
+
+def _sizes_for(X: Array, Y: Array) -> tuple[int, int, int]:
+    """Return the sizes that the data need, or that the remedies for one-dimensional data would need."""
+    inputs, outputs = (array.shape[-1] if array.ndim else 1 for array in (X, Y))
+    if Y.ndim == 1:
+        # Integers are class labels, which want an output neuron for each class.
+        outputs = int(Y.max()) + 1 if Y.dtype.kind in "biu" and Y.size else 1
+    return max(1, inputs), HIDDEN, max(1, outputs)

@@ -1,0 +1,136 @@
+"""What is special to complex steps: no truncation, analytic functions only, and saturated neurons."""
+
+from __future__ import annotations
+
+import bounds
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.activations import ACTIVATIONS
+from formulations.activations.formulas import COMPLEX, imaginary_step
+from formulations.exceptions import Refused
+from formulations.parameters import Parameters
+
+FLAGS = ("complex_step", "complex_step:on=nodes")
+SMOOTH = sorted(name for name, activation in ACTIVATIONS.items() if activation.analytic)
+ROTATED = fm.coupled_activation(
+    lambda Z: np.cumsum(Z * Z, axis=1),
+    lambda Z, V: np.cumsum(2 * Z * V, axis=1),
+    lambda Z, V: 2 * Z * np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
+    name="rotated",
+)
+
+
+def test_analytic_built_ins_are_those_without_pieces():
+    assert set(ACTIVATIONS) - set(SMOOTH) == {"relu", "leaky_relu", "elu"}
+
+
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+@pytest.mark.parametrize("name", sorted(set(SMOOTH) - {"softmax"}))
+def test_complex_formulas_carry_value_and_slope(name, dtype):
+    activation = ACTIVATIONS[name]
+    if activation.why_not(dtype):
+        pytest.skip("refused")
+    z = np.linspace(-6, 6, 97, dtype=dtype)[:, None]
+    h = imaginary_step(z.dtype)
+    found = activation.complex_value(z + 1j * h)
+    assert found.dtype == np.result_type(z.dtype, np.complex64)
+    value, slope = activation.value(z), activation.slope(z)
+    # Both sides are within 6u, and 2u more in float32; gelu loses 2.5z²u in its tail.
+    bound = (32 + 5 * 36 * (name == "gelu")) * bounds.unit(dtype)
+    assert bounds.within(found.real - value, bound * np.abs(value) + h)
+    assert bounds.within(found.imag / h - slope, bound * (np.abs(slope) + np.abs(value)))
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("z", [40.0, 300.0, -300.0])
+def test_a_saturated_neuron_keeps_its_slope(flag, z):
+    net = fm.Network([[[1.0]]], [[0.0]], "sigmoid")
+    found, truth = (fm.gradient(net, [[z]], [[0.5]], backend=each).vector for each in (flag, "hadamard"))
+    assert (truth != 0).all()
+    assert bounds.within(found - truth, bounds.gamma(32, "float64") * np.abs(truth))
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("cost", ["quadratic", "log_likelihood"])
+@pytest.mark.parametrize("activations", [["softmax", "softmax"], [ROTATED, "softmax"], ["tanh", ROTATED]])
+def test_coupled_activations(flag, activations, cost):
+    if activations[-1] is ROTATED and cost == "log_likelihood":
+        activations = [ROTATED, "sigmoid"]
+    net = makers.network("sigma", activations)
+    X, Y = makers.data(net)
+    found, truth = (fm.gradient(net, X, Y, cost, each).vector for each in (flag, "sigma"))
+    # Sums of at most 200 products on both sides, the largest of them of the gradient's own size or of 1.
+    assert np.abs(found - truth).max() <= 2 * bounds.gamma(200, net.dtype) * (1 + np.abs(truth).max())
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_what_is_not_analytic_is_named(flag):
+    kinked = fm.activation(lambda z: np.abs(z), np.sign, name="modulus", kinks=(0,))
+    mixed = fm.PerNeuron(["tanh", "tanh", "elu"])
+    rough = fm.cost(lambda A, Y: (np.abs(A - Y) ** 2).sum(axis=1), lambda A, Y: 2 * (A - Y), name="rough")
+    for activations, cost, reason in (
+        (["relu", "tanh"], "quadratic", "non-analytic relu is in layer 2"),
+        (["tanh", kinked], "quadratic", "non-analytic modulus is in layer 3"),
+        ([mixed, "tanh"], "quadratic", "non-analytic elu is in layer 2"),
+        (["tanh", "tanh"], rough, "rough is non-analytic"),
+    ):
+        net = fm.Network.random([2, 3, 1], activations, seed=0)
+        with pytest.raises(Refused, match=reason):
+            fm.prepare(net, 1, cost=cost, backend=flag)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_your_own_functions_are_tried(flag):
+    wave = fm.activation(lambda z: np.sin(z) + z, lambda z: np.cos(z) + 1, name="wave")
+    catenary = fm.cost(lambda A, Y: np.cosh(A - Y).sum(axis=1), lambda A, Y: np.sinh(A - Y), name="catenary")
+    net = fm.Network.random([3, 4, 2], [wave, fm.PerNeuron([wave, "gelu"])], seed=1)
+    X, Y = makers.data(net)
+    found, truth = (fm.gradient(net, X, Y, catenary, each).vector for each in (flag, "hadamard"))
+    assert np.abs(found - truth).max() <= 2 * bounds.gamma(200, net.dtype) * (1 + np.abs(truth).max())
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_predicted_passes_and_multiplications_are_counted(flag, monkeypatch):
+    net = makers.network(activations=["square", "tanh", "identity"], sizes=(4, 5, 3, 2))
+    m, counted = 8, 0
+    X, Y = makers.data(net, m)
+
+    class Counting(np.ndarray):
+        def __array_ufunc__(self, ufunc, method, *inputs, **options):
+            nonlocal counted
+            arrays = [np.asarray(array) for array in inputs]
+            if ufunc is np.matmul:
+                counted += 4 * arrays[0].shape[0] * arrays[1].size
+            options["out"] = tuple(map(np.asarray, options.get("out", ()))) or None
+            return getattr(ufunc, method)(*arrays, **options)
+
+    monkeypatch.setattr(
+        Parameters, "weights", property(lambda self: [w.view(Counting) for w in self._weights]), raising=True
+    )
+    plan = fm.prepare(net, m, backend=flag)
+    counted = 0
+    g = plan(X, Y)
+    prediction = fm.get_backend(flag).predict(net, m)
+    assert g.forward_passes == prediction.forward_passes
+    forward, collected = m * net.layout.weight_count, m * net.layout.weight_count * ("nodes" in flag)
+    # The network's own pass and (BP4) are real, and the hook counts them as if they were complex.
+    assert counted - 3 * (forward + collected) == prediction.multiplications
+
+
+def test_nodes_give_the_errors_and_weights_do_not():
+    net = makers.network()
+    X, Y = makers.data(net)
+    truth = fm.gradient(net, X, Y).errors
+    for mine, exact in zip(fm.gradient(net, X, Y, backend=FLAGS[1]).errors, truth, strict=True):
+        assert np.abs(mine - exact).max() <= 2 * bounds.gamma(100, net.dtype)
+    assert fm.gradient(net, X, Y, backend=FLAGS[0]).errors is None
+
+
+def test_the_step_rounds_nothing_and_its_square_is_lost():
+    for dtype in makers.DTYPES:
+        h = imaginary_step(np.dtype(dtype))
+        assert np.frexp(h)[0] == 0.5 and 1 + h * h == 1 and h * h != 1
+    assert COMPLEX.largest(np.array([[1 + 5j, 2 - 1j]])).dtype == np.float64

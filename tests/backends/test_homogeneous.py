@@ -1,0 +1,59 @@
+"""What is special to homogeneous coordinates: ∂C/∂b is the last column of the product that gives ∂C/∂w."""
+
+from __future__ import annotations
+
+import makers
+import multiplications
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.exceptions import Refused
+
+
+def test_it_is_a_variant_of_hadamard():
+    assert fm.get_backend("homogeneous").kind == "variant of hadamard"
+
+
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+def test_weights_and_biases_are_one_product(dtype):
+    net = makers.network(sizes=(4, 5, 3, 2), activations=("tanh", "sigmoid", "sine"), dtype=dtype)
+    X, Y = makers.data(net)
+    plan = fm.prepare(net, 8, backend="homogeneous")
+    g = plan(X, Y)
+    for i, room in enumerate(plan.tape.workspace):
+        assert np.array_equal(room.activations[:, -1], np.ones(8))
+        assert np.array_equal(room.activations[:, :-1], plan.tape.activations[i])
+        product = g.errors[i].T @ room.activations
+        assert np.array_equal(g.weights[i], product[:, :-1])
+        assert np.array_equal(g.biases[i], product[:, -1])
+
+
+def test_the_errors_are_those_of_hadamard():
+    net = makers.network(sizes=(4, 5, 3, 2), activations=("tanh", "sigmoid", "sine"))
+    X, Y = makers.data(net)
+    found, hadamard = (fm.gradient(net, X, Y, backend=each).errors for each in ("homogeneous", "hadamard"))
+    assert all(np.array_equal(mine, other) for mine, other in zip(found, hadamard, strict=True))
+
+
+def test_a_network_with_a_constant_unit_has_the_bias_among_its_weights():
+    # The bias 3 written as the weight of a second input that is always 1.
+    with_bias = fm.Network([[[2.0]]], [[3.0]], "square")
+    with_unit = fm.Network([[[2.0, 3.0]]], [[0.0]], "square")
+    g = fm.gradient(with_bias, [[1.0], [-1.0]], [[4.0], [0.0]], backend="homogeneous")
+    h = fm.gradient(with_unit, [[1.0, 1.0], [-1.0, 1.0]], [[4.0], [0.0]])
+    assert np.array_equal(np.append(g.weights[0], g.biases[0]), h.weights[0][0])
+
+
+def test_sparse_weights_are_refused():
+    with pytest.raises(Refused, match="it works on dense weights, and this network has sparse ones"):
+        fm.prepare(makers.sparse_network(), 8, backend="homogeneous")
+
+
+def test_predicted_multiplications_are_counted(monkeypatch):
+    net = makers.network(sizes=(4, 5, 3, 2), activations=("sine", "sine", "sine"))
+    backward = multiplications.counted(monkeypatch, net, *makers.data(net, 6), "homogeneous")
+    predicted = fm.get_backend("homogeneous").predict(net, 6)
+    assert predicted.multiplications == backward + 6 * net.layout.weight_count
+    # One multiplication by 1 for each neuron and example.
+    assert predicted.multiplications - fm.get_backend("hadamard").predict(net, 6).multiplications == 6 * 10

@@ -1,0 +1,46 @@
+"""Counting: arrays that count the multiplications of the products that they take part in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import formulations as fm
+
+
+class Counting(np.ndarray):
+    """An array whose matrix and element-wise products add up in ``Counting.total``."""
+
+    total = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        plain = [np.asarray(array) for array in inputs]
+        room = None if out is None else tuple(np.asarray(array) for array in out)
+        result = getattr(ufunc, method)(*plain, out=room, **options)
+        if method == "__call__" and ufunc is np.matmul:
+            Counting.total += result.size * plain[0].shape[-1]
+        elif method == "__call__" and ufunc is np.multiply:
+            Counting.total += result.size
+        return out[0] if out is not None else result.view(Counting)
+
+
+def counting(arrays):
+    """Return views that count; a coupled slope counts by the blocks that are made of it."""
+    return [array.view(Counting) if isinstance(array, np.ndarray) else array for array in arrays]
+
+
+def counted(monkeypatch, net: fm.Network, X, Y, backend: str) -> int:
+    """Return how many scalar multiplications a backend makes of a tape that a forward pass has filled.
+
+    Those inside activations and cost are left out.
+    """
+    plan = fm.prepare(net, len(X), backend=backend)
+    plan(X, Y)
+    tape = plan.tape
+    tape.activations[0], tape.Y, tape.shares = counting([X, Y, tape.share_column])
+    tape.slopes[:], tape.errors[:] = counting(tape.slopes), counting(tape.errors)
+    monkeypatch.setattr(net, "_weights", type(net.weights)(counting(net.weights)))
+    monkeypatch.setattr(fm.Network, "propagate", lambda *_, **__: None)
+    monkeypatch.setattr(fm.Tape, "evaluate_cost", lambda *_, **__: None)
+    Counting.total = 0
+    plan.backend.gradient(tape, fm.Gradient(net.layout, np.empty_like(net.vector).view(Counting)))
+    return Counting.total

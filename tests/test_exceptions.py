@@ -1,0 +1,75 @@
+"""The exceptions: every message is a sentence with a full stop, and an absent package names its extra."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import formulations
+from formulations import exceptions
+from formulations.exceptions import FormulationsException, MissingExtra, needs
+
+SOURCES = sorted(Path(formulations.__file__).parent.rglob("*.py"))
+
+
+def endings(message):
+    """Return the last character of each form of a message, None where it is not written out."""
+    match message:
+        case ast.Constant(value=str(text)):
+            return [text[-1:]]
+        case ast.JoinedStr(values=[*_, end]):
+            return endings(end)
+        case ast.BinOp(op=ast.Add(), right=end):
+            return endings(end)
+        case ast.IfExp(body=one, orelse=other):
+            return endings(one) + endings(other)
+        case _:
+            return [None]
+
+
+def raised(source):
+    """Yield line and message of each exception of ours that is raised with a single argument."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[message])) if name in exceptions.__all__:
+                yield node.lineno, message
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_messages_end_with_a_full_stop(source):
+    open_ended = [line for line, message in raised(source) for end in endings(message) if end not in (".", None)]
+    assert not open_ended, f"{source.name}, lines {open_ended}"
+
+
+def test_the_walk_finds_the_messages():
+    found = [end for source in SOURCES for _, message in raised(source) for end in endings(message)]
+    assert found.count(".") > 50
+    (message,) = (node.exc.args[0] for node in ast.walk(ast.parse("raise X(f'{a}' + ('b.' if c else f'd {e}'))"))
+                  if isinstance(node, ast.Raise))  # fmt: skip
+    assert endings(message) == [".", None]
+
+
+def test_a_package_that_is_there_is_returned():
+    assert needs("cli", "ast", "nothing") is ast
+
+
+@pytest.mark.parametrize("package", ["absent_package", "blocked_package"])
+def test_a_package_that_is_absent_names_its_extra(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, "blocked_package", None)
+    with pytest.raises(MissingExtra) as caught:
+        needs("peers", package, "the backend")
+    assert str(caught.value) == (
+        f"the backend needs {package}, which is not installed; install it with: pip install 'formulations[peers]'."
+    )
+    assert isinstance(caught.value, FormulationsException) and isinstance(caught.value, ImportError)
+
+
+def test_a_package_that_is_broken_says_so_itself(tmp_path, monkeypatch):
+    (tmp_path / "broken_package.py").write_text("import another_absent_package\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="another_absent_package") as caught:
+        needs("peers", "broken_package", "the backend")
+    assert not isinstance(caught.value, MissingExtra)

@@ -1,0 +1,338 @@
+"""Explanations: every declared equation appears, and every number shown is the one that is computed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import makers
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import formulations as fm
+from formulations.cli.commands import formulations as command
+from formulations.equations import EQUATIONS
+from formulations.exceptions import InvalidInput, Refused
+from formulations.explain import explain
+from formulations.explain.counts import step_multiplications
+from formulations.explain.operands import Operand
+from formulations.explain.text import WIDTH, entry
+
+U = np.finfo(float).eps / 2
+# Each step follows from the one before it, or, by (35), from all that lies behind: a bound of its own judges it.
+STEPWISE = [
+    flag
+    for flag in makers.TAPE_READING
+    if fm.get_backend(flag).tier is fm.Tier.RECURRENCE or flag.startswith("product")
+]
+EXACT = [*makers.TAPE_READING, "per_neuron"]
+CASES = [
+    ((2, 3, 2), "sigmoid", "quadratic", 1),
+    ((2, 3, 3, 2), "tanh", "quadratic", 1),
+    ((2, 3, 2), "identity", "quadratic", 3),
+    ((3, 4, 2), "sigmoid", "binary_cross_entropy", 1),
+    ((2, 3, 2), "sigmoid", "binary_cross_entropy", 2),
+    ((2, 3, 3), ["tanh", "softmax"], "log_likelihood", 1),
+    ((2, 3, 3), ["softmax", "softmax"], "quadratic", 2),
+]
+
+
+def case(sizes, activations, cost, m):
+    random = np.random.default_rng(7)
+    net = fm.Network.random(list(sizes), activations, seed=random, init="book")
+    return net, random.random((m, sizes[0])), random.random((m, sizes[-1])), cost
+
+
+def story(backend, problem):
+    net, X, Y, cost = problem
+    if not makers.serves(backend, net, cost):
+        pytest.skip(f"{backend} refuses this network")
+    return explain(net, X, Y, backends=[backend], cost=cost)
+
+
+class Evaluated:
+    """What a row's right side comes to, and the sum of the absolute values that rounding acts on."""
+
+    def __init__(self, pieces, activation):
+        self.pieces, self.at, self.activation = list(pieces), 0, activation
+
+    def peek(self):
+        return self.pieces[self.at] if self.at < len(self.pieces) else None
+
+    def take(self):
+        self.at += 1
+        return self.pieces[self.at - 1]
+
+    def sum(self):
+        sign = -1 if self.peek() == "−" and self.take() else 1
+        value, size = self.product()
+        value = sign * value
+        while self.peek() in ("+", "−"):
+            sign = 1 if self.take() == "+" else -1
+            other, more = self.product()
+            value, size = value + sign * other, size + more
+        return value, size
+
+    def product(self):
+        factors = [self.chain()]
+        while self.peek() == "⊙":
+            self.take()
+            factors.append(self.chain())
+        value, size = factors[0]
+        for other, more in factors[1:]:
+            value, size = value * other, size * more
+        while isinstance(self.peek(), str) and self.peek().startswith("/"):
+            word = self.take()
+            by = self.atom()[0] if word == "/" else float(word[1:])
+            value, size = value / by, size / np.abs(by)
+        return value, size
+
+    def chain(self):
+        factors = []
+        while self.peek() is not None and (
+            isinstance(self.peek(), Operand) or self.peek() in ("(", "σ", "ln", "½", "‖", "1")
+        ):
+            factors.append(self.atom())
+        value, size = factors[-1]
+        for other, more in reversed(factors[:-1]):
+            scalar = other.size == 1 or value.size == 1
+            value, size = (other * value, more * size) if scalar else (other @ value, more @ size)
+        return value, size
+
+    def atom(self):
+        piece = self.take()
+        if isinstance(piece, Operand):
+            return piece.value, np.abs(piece.value)
+        if piece == "1":
+            return np.ones((1, 1)), np.ones((1, 1))
+        if piece == "½":
+            return np.full((1, 1), 0.5), np.full((1, 1), 0.5)
+        if piece == "ln":
+            value, _ = self.atom()
+            return np.log(value), np.abs(np.log(value)) + 2
+        if piece == "‖":
+            value, size = self.sum()
+            assert self.take() == "‖²"
+            return np.full((1, 1), (value**2).sum()), np.full((1, 1), (size**2).sum())
+        if piece == "σ":
+            value, size = self.atom()
+            found = self.activation.value(np.ascontiguousarray(value.T)).T
+            # The activations of the cases have slopes of at most 1.
+            return found, size.sum(axis=0, keepdims=True) + np.abs(found) + 1
+        assert piece == "("
+        inner = self.sum()
+        assert self.take() == ")"
+        return inner
+
+
+def segments(row):
+    parts = [[]]
+    for piece in row[2:]:
+        if piece == "=":
+            parts.append([])
+        else:
+            parts[-1].append(piece)
+    return parts
+
+
+@pytest.mark.parametrize("problem", CASES, ids=str)
+@pytest.mark.parametrize("backend", STEPWISE)
+def test_every_row_comes_to_its_result(backend, problem):
+    net, X, Y, cost = case(*problem)
+    checked = 0
+    for step in story(backend, (net, X, Y, cost)).steps(fm.get_backend(backend).label):
+        assert step.rows or not step.symbols[0].latex.startswith(r"\delta"), f"({step.equation}) has no numbers"
+        found = re.search(r"a\^\{(\d)\}", step.symbols[0].latex)
+        activation = net.activations[int(found[1]) - 2] if found else net.activations[-1]
+        for row in step.rows:
+            result = row[-1].value
+            for segment in segments(row):
+                if activation.coupled and "_" in step.symbols[0].latex:
+                    continue
+                value, size = Evaluated(segment, activation).sum()
+                # At most 30 roundings on either side of each entry.
+                assert np.all(np.abs(value - result) <= 60 * U * size), (step.equation, value, result)
+                checked += 1
+    assert checked > 6
+
+
+@pytest.mark.parametrize("backend", EXACT)
+def test_in_integers_every_row_comes_to_its_result_exactly(backend):
+    random = np.random.default_rng(5)
+    weights = [random.integers(-3, 4, shape).astype(float) for shape in ((3, 2), (3, 3), (2, 3))]
+    net = fm.Network(weights, [random.integers(-3, 4, len(w)).astype(float) for w in weights], "identity")
+    for m in (1, 2):
+        X, Y = random.integers(-3, 4, (m, 2)), random.integers(-3, 4, (m, 2))
+        found = story(backend, (net, X, Y, "quadratic"))
+        for step in found.steps(found.backends[0]):
+            for row in step.rows:
+                for segment in segments(row):
+                    value, _ = Evaluated(segment, net.activations[0]).sum()
+                    assert np.array_equal(value, row[-1].value), (step.equation, value, row[-1].value)
+
+
+@pytest.mark.parametrize("problem", CASES, ids=str)
+@pytest.mark.parametrize("backend", fm.list_backends())
+def test_every_declared_equation_appears_and_every_result_is_the_gradients(backend, problem):
+    net, X, Y, cost = case(*problem)
+    found = story(backend, (net, X, Y, cost))
+    text = str(found)
+    declared = fm.get_backend(backend).equations
+    assert [number for number in declared if f"({number})" not in text] == []
+    gradient = fm.gradient(net, X, Y, cost=cost, backend=backend)
+    tape = net.forward(X, Y, cost=cost)
+    shown = {}
+    for step in found.steps(backend):
+        for row in step.rows:
+            shown[row[0].latex] = row[-1].value
+    for l in range(2, len(net.sizes) + 1):
+        np.testing.assert_array_equal(shown[rf"\frac{{\partial C}}{{\partial w^{{{l}}}}}"], gradient.weights[l - 2])
+        np.testing.assert_array_equal(
+            shown[rf"\frac{{\partial C}}{{\partial b^{{{l}}}}}"][:, 0], gradient.biases[l - 2]
+        )
+        if f"a^{{{l}}}" in shown:
+            np.testing.assert_array_equal(shown[f"a^{{{l}}}"].T, tape.activations[l - 1])
+        delta = shown.get(rf"\delta^{{{l}}}")
+        if delta is not None:
+            np.testing.assert_array_equal(delta.T, gradient.errors[l - 2][: delta.shape[1]])
+        components = [shown.get(rf"\delta^{{{l}}}_{{{j}}}") for j in range(1, net.sizes[l - 1] + 1)]
+        if components[0] is not None:
+            assert [each.item() for each in components] == gradient.errors[l - 2][0].tolist()
+    assert shown["C"].item() == gradient.cost
+
+
+def test_hadamard_and_sigma_can_be_followed_side_by_side():
+    found = explain(backends=["hadamard", "sigma"])
+    assert [stage.title for stage in found.stages if not stage.shared] == [
+        "Error of the output layer 3",
+        "Error of layer 2",
+    ]
+    text = str(found)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert re.search(r"\(BP1a\) δ³ = ∇_aC ⊙ σ′\(z³\) +│ +\(33\) +δ³ = Σ′\(z³\) ∇_aC", text)
+    assert "(BP2)  δ² = ((w³)ᵀ δ³) ⊙ σ′(z²)" in text and "(34)   δ² = Σ′(z²) (w³)ᵀ δ³" in text
+    for step in found.steps("sigma"):
+        for row in step.rows:
+            for number in row[-1].value.flat:
+                assert entry(number) in text
+
+
+@pytest.mark.parametrize("backend", fm.list_backends())
+def test_the_default_fits_a_terminal(backend):
+    activations = "sigmoid" if makers.serves(backend, fm.Network.random([2, 3, 2], seed=0)) else "identity"
+    net = fm.Network.random([2, 3, 2], activations, seed=0, init="book")
+    if not makers.serves(backend, net):
+        pytest.skip(f"{backend} serves neither")
+    assert max(map(len, str(explain(net, backends=backend)).splitlines())) <= WIDTH
+
+
+def test_a_long_row_of_scalars_is_continued_on_the_next_line():
+    text = str(explain(cost="binary_cross_entropy"))
+    assert "ln" in text and max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_the_quotients_of_equation_46_are_those_of_the_costs_shown():
+    step = next(
+        step for step in explain(backends="finite_difference").steps("finite_difference") if step.equation == "46"
+    )
+    for row in step.rows:
+        ahead, behind, h, result = (piece.value.item() for piece in row[1:] if isinstance(piece, Operand))
+        # The backend's own costs round alike: the same operations on the same numbers.
+        assert (ahead - behind) / h == result
+
+
+def test_the_paths_of_equation_53_add_up():
+    found = explain(fm.Network.random([2, 3, 2, 2], seed=1, init="book"), backends="path_sum")
+    step = next(step for step in found.steps("path_sum") if step.equation == "53")
+    assert [row[0].text for row in step.rows[:-1]] == ["1→1→1", "1→1→2", "1→2→1", "1→2→2"]
+    for row in step.rows:
+        (value, size) = Evaluated(segments(row)[0], None).sum()
+        assert abs(value - row[-1].value) <= 60 * U * size
+
+
+def test_a_large_network_has_shapes_nonzeros_and_the_predicted_multiplications():
+    net = fm.Network.random([64, 30, 10], seed=0)
+    found = explain(net, backends=["hadamard", "sigma"])
+    assert not found.numbers and "[30×30, 30 non-zeros] [30×10] [10×1]" in str(found)
+    for name in found.backends:
+        counted = sum(
+            step_multiplications(step) or 0 for step in found.steps(name) if step.equation not in ("26", "27")
+        )
+        assert counted == fm.get_backend(name).predict(net, 1).multiplications
+
+
+def test_html_is_one_page_that_loads_nothing():
+    page = explain(backends=["hadamard", "sigma"]).html()
+    assert not re.search(r"https?:|src=|<link|@import|url\(", page)
+    assert page.count("<table>") == page.count("</table>") > 10
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_latex_is_balanced_and_has_every_number():
+    found = explain(backends=["per_neuron", "sigma"])
+    document = found.latex()
+    assert document.count("{") == document.count("}")
+    assert document.count(r"\left") == document.count(r"\right")
+    assert document.count(r"\begin{") == document.count(r"\end{")
+    assert document.isascii()
+    for step in (*found.steps("per_neuron"), *found.steps("sigma")):
+        assert rf"\tag{{{step.equation}}}" in document
+
+
+def test_bad_input_says_what_to_do():
+    with pytest.raises(InvalidInput, match="one backend, or two"):
+        explain(backends=["hadamard", "sigma", "product"])
+    with pytest.raises(InvalidInput, match="both X and Y"):
+        explain(X=[[0.0, 1.0]])
+    with pytest.raises(Refused, match="identity"):
+        explain(backends="linear")
+
+
+def test_a_backend_from_elsewhere_may_declare_an_equation_of_its_own():
+    class Elsewhere(type(fm.get_backend("hadamard"))):
+        name = "elsewhere"
+        equations = ("BP1a", "BP2", "K7", "BP3", "BP4")
+
+    assert "(K7)" in str(explain(backends=Elsewhere()))
+
+
+def test_a_cost_of_ones_own_is_shown_by_its_name():
+    quartic = fm.cost(lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")
+    assert "(quartic)" in str(explain(cost=quartic))
+
+
+def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):
+    run = CliRunner().invoke
+    text = run(command, ["explain", "--backends", "hadamard,sigma"])
+    assert text.exit_code == 0 and "(34)" in text.stdout
+    assert run(command, ["explain", "--latex"]).stdout.startswith(r"\documentclass")
+    found = json.loads(run(command, ["explain", "--json", "--sizes", "3,2", "--examples", "2"]).stdout)
+    assert found["backends"] == ["hadamard"]
+    page = tmp_path / "page.html"
+    assert run(command, ["explain", "--html", str(page)]).exit_code == 0
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--backends", "sigmaa"], "Did you mean 'sigma'?"),
+        (["--backends", "all"], "one or two"),
+        (["--backends", "hadamard,sigma,product"], "got 3"),
+        (["--backends", "linear"], "identity"),
+        (["--latex", "--json"], "exclude each other"),
+        (["--html", "/no/such/folder/page.html"], "cannot be written"),
+        (["--examples", "0"], "--examples"),
+        (["--sizes", "2"], "at least two layers"),
+    ],
+)
+def test_bad_usage_ends_with_2(arguments, part):
+    result = CliRunner().invoke(command, ["explain", *arguments])
+    assert result.exit_code == 2 and part in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_every_template_is_of_an_equation_that_is_applied():
+    applied = {"forward", "output", "hidden", "layer", "fused", "cost"}
+    assert all(equation.scope in applied for equation in EQUATIONS.values() if equation.template)

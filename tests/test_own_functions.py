@@ -1,0 +1,73 @@
+"""What users hand in to make costs, activations and targets: refused by the project's own exceptions alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.activations.piecewise import LeakyReLU
+from formulations.digits import one_hot
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+
+MADE = {
+    "PerNeuron(None)": (lambda: fm.PerNeuron(None), WrongType, "members must be a list.*got None"),
+    "PerNeuron(3)": (lambda: fm.PerNeuron(3), WrongType, "members must be a list.*got 3"),
+    "PerNeuron of a name": (lambda: fm.PerNeuron("tanh"), WrongType, "members must be a list.*got 'tanh'"),
+    "LeakyReLU of a word": (lambda: LeakyReLU("a"), WrongType, "negative_slope must be a number, got 'a'"),
+    "LeakyReLU(None)": (lambda: LeakyReLU(None), WrongType, "negative_slope must be a number, got None"),
+    "LeakyReLU of a list": (lambda: LeakyReLU([0.1]), WrongType, "negative_slope must be a number"),
+    "LeakyReLU(1j)": (lambda: LeakyReLU(1j), WrongType, "negative_slope must be a number, got 1j"),
+    "LeakyReLU(nan)": (lambda: LeakyReLU(np.nan), InvalidInput, "negative_slope must be in"),
+    "half a class": (lambda: one_hot([0, 1], classes=2.5), WrongType, "classes must be an integer, got 2.5"),
+    "ragged labels": (lambda: one_hot([[0], [1, 2]]), WrongShape, "rows of unequal length"),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_cannot_be_made_is_refused(name):
+    make, exception, part = MADE[name]
+    with pytest.raises(exception, match=part):
+        make()
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert LeakyReLU(np.float32(0.25)).negative_slope == 0.25
+    assert one_hot([1], classes=np.int64(2)).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_cost_that_is_nowhere_finite_is_told_so(value):
+    with pytest.raises(NotFinite, match=f"value\\(A, Y\\) must be finite on the domain, got {value}"):
+        fm.cost(lambda A, Y: np.full(len(A), value), lambda A, Y: A - Y, name="void")  # noqa: ARG005
+
+
+def test_a_cost_can_never_write_into_the_arrays_of_its_caller():
+    meddling = []
+
+    def value(A, Y):
+        if meddling:
+            meddling[0](A, Y)
+        return ((A - Y) ** 2).sum(axis=1) / 2
+
+    cost = fm.cost(value, lambda A, Y: A - Y, name="meddler")
+    net = fm.Network([[[1.0]]], [[0.0]], "identity")
+    X, Y = np.array([[3.0]]), np.array([[1.0]])
+    for meddle in (lambda A, Y: A.fill(0), lambda A, Y: Y.fill(0)):  # noqa: ARG005
+        meddling[:] = [meddle]
+        with pytest.raises(InvalidInput, match="'meddler': value\\(A, Y\\) must leave its arguments unchanged"):
+            cost.evaluate(X, Y)
+        with pytest.raises(InvalidInput, match="must leave its arguments unchanged"):
+            fm.gradient(net, X, Y, cost=cost, backend="hadamard")
+    assert X.tolist() == [[3.0]] and Y.tolist() == [[1.0]]
+    meddling.clear()
+    assert cost.evaluate(X, Y).tolist() == [2.0]
+    assert X.flags.writeable and Y.flags.writeable
+
+
+def test_an_exception_of_the_users_own_stays_what_it_is():
+    def value(A, Y):  # noqa: ARG001
+        raise ValueError("of the user's own")
+
+    with pytest.raises(ValueError, match="of the user's own"):
+        fm.cost(value, lambda A, Y: A - Y)
