@@ -114,7 +114,7 @@ def jax_engine(jax: Any) -> Engine:
         log1p=jax.numpy.log1p,
         sin=jax.numpy.sin,
         tanh=jax.numpy.tanh,
-        ndtr=jax.scipy.special.ndtr,
+        erfc=jax.scipy.special.erfc,
         where=jax.numpy.where,
         join=lambda columns: jax.numpy.concatenate(columns, axis=1),
         largest=lambda z: jax.lax.stop_gradient(z.max(axis=1, keepdims=True)),

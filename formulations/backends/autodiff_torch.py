@@ -95,7 +95,7 @@ def torch_engine(torch: Any) -> Engine:
         log1p=torch.log1p,
         sin=torch.sin,
         tanh=torch.tanh,
-        ndtr=torch.special.ndtr,
+        erfc=torch.special.erfc,
         where=torch.where,
         join=lambda columns: torch.cat(columns, dim=1),
         largest=lambda z: z.detach().amax(dim=1, keepdim=True),

@@ -4,10 +4,10 @@ r"""Perturb along the imaginary axis, where no difference is taken and so nothin
 
     \frac{\partial C}{\partial w_j} = \frac{\operatorname{Im} C(w + i h e_j)}{h} + O(h^2)
 
-With h a power of two near 10⁻¹⁰⁰ (10⁻⁹ in float32), h² is far below rounding: there is no truncation, and no step
-to choose. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer on;
-``on="nodes"`` perturbs each weighted input z^l_j in all examples at once, which gives δ^l_j in N partial passes, and
-the rest is (BP3) and (BP4).
+With h a power of two near 10⁻¹⁰⁰, h² is far below rounding: there is no truncation, and no step to choose. A float32
+network is perturbed in double precision, since float32 has no room for such products. ``on="weights"`` perturbs each
+weight and bias, P + N partial passes, each from its own layer on; ``on="nodes"`` perturbs each weighted input z^l_j in
+all examples at once, which gives δ^l_j in N partial passes, and the rest is (BP3) and (BP4).
 
 It misleads where a function is not analytic: |z| and its kin have complex values, but not those of a derivative. Such
 activations and costs are refused. In complex arithmetic a multiplication is four.
@@ -70,14 +70,15 @@ class ComplexStep(Backend):
     def prepare(self, tape: Tape) -> Parameters:
         """Return room for complex parameters: the user's own are never perturbed."""
         network = tape.network
-        return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex64)))
+        # float32 has no room for derivatives times a step whose square is negligible.
+        return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient, and δ where the nodes are perturbed."""
         tape.network.propagate(tape, slopes=False)
         theta: Parameters = tape.workspace
         theta.vector[...] = tape.network.vector
-        ih = 1j * imaginary_step(tape.network.dtype)
+        ih = 1j * imaginary_step(theta.vector.real.dtype)
         if self.on == "nodes":
             for l, delta in enumerate(tape.errors, start=2):
                 for j in range(delta.shape[1]):
@@ -106,7 +107,7 @@ class ComplexStep(Backend):
         collected = m * layout.weight_count if self.on == "nodes" else 0
         return Prediction(
             multiplications=forward_multiplications(network, m) + 4 * m * complex_ones + collected,
-            bytes=2 * tape_bytes(network, m) + 2 * network.vector.nbytes,
+            bytes=3 * tape_bytes(network, m) + 4 * network.vector.nbytes,
             forward_passes=1 + sum(each),
             calls=6 * sum(e * (len(each) - i) for i, e in enumerate(each)),
             detail=f"{sum(each)} of the passes are partial and complex",
@@ -136,4 +137,4 @@ def derivatives(tape: Tape, theta: Parameters, l: int, z: Array) -> Any:
         values = tape.fused.formula(COMPLEX, z, tape.targets)
     else:
         values = tape.known_cost.complex_values(activations[-1].complex_value(z), tape.targets)
-    return values.imag / imaginary_step(tape.network.dtype)
+    return values.imag / imaginary_step(theta.vector.real.dtype)
