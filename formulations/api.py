@@ -38,7 +38,7 @@ def gradient(
     Y : array_like of shape (m, n_L)
         The targets.
     cost : str or Cost
-        ``"quadratic"``, ``"binary_cross_entropy"``, or a cost made by :func:`formulations.cost`.
+        ``"quadratic"``, ``"binary_cross_entropy"``, ``"log_likelihood"``, or a cost made by :func:`formulations.cost`.
     backend : str, Backend or None
         The formulation; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional

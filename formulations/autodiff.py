@@ -16,6 +16,7 @@ from formulations.activations import Activation
 from formulations.activations.formulas import Engine
 from formulations.costs import Cost
 from formulations.costs.formulas import CostFormula
+from formulations.dtypes import format_dtype
 from formulations.network import Network
 from formulations.parameters import Array, Layout, Parameters
 from formulations.tape import Layered, Tape
@@ -30,7 +31,8 @@ def why_not_autodiff(package: str, network: Network) -> str | None:
     if find_spec(package) is None:
         return f"it needs the package {package}, and that is not installed: pip install 'formulations[peers]'"
     if network.dtype not in _NARROW:
-        return f"it needs float32 or float64, which are all that {package} has, and the network has {network.dtype}"
+        asked = format_dtype(network.dtype)
+        return f"it needs float32 or float64, which are all that {package} has, and the network has {asked}"
     for l, activation in enumerate(network.activations, start=2):
         for function in activation.functions:
             if function.formula is None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from formulations.api import prepare
-from formulations.budget import Budget, unreasonable, use_budget
+from formulations.budget import Budget, current_budget, unreasonable, use_budget
 from formulations.certificate import judge_backend, reference_gradient
 from formulations.comparison import Comparison, Row, RowStatus
 from formulations.contract import Backend
@@ -30,6 +30,9 @@ __all__ = ["compare"]
 SLOW = 1.0
 """Seconds from which a single measurement is enough."""
 
+SKIPPED_FROM = 20.0
+"""Seconds from which one gradient is too long to wait for without being asked."""
+
 
 def compare(
     net: Network,
@@ -39,7 +42,7 @@ def compare(
     backends: Iterable[str | Backend] | str | None = None,
     *,
     sample_weight: Any = None,
-    budget: float = 20.0,
+    budget: float | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Comparison:
     """Compute one gradient by several backends, judge each against its derived bound, then time them.
@@ -58,9 +61,9 @@ def compare(
         Which to compare; by default all that are registered.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
-    budget : float
+    budget : float, optional
         A backend that would take more than so many seconds for one gradient is skipped, and says what it would
-        take; ``math.inf`` skips none.
+        take; ``math.inf`` skips none. By default 20 seconds, or less where :func:`formulations.use_budget` says so.
     progress : callable, optional
         Called with each backend's label before it runs.
 
@@ -95,7 +98,7 @@ def compare(
     if progress is not None:
         progress("timing")
     race.time()
-    return Comparison(Problem(net, X, Y, cost.name).title, tuple(race.rows.values()))
+    return Comparison(Problem(net, X, Y, cost.name).title, tuple(race.rows.values()), race.baseline or DEFAULT)
 
 
 def _check_parameters(net: Network) -> None:
@@ -125,14 +128,22 @@ def _chosen(backends: Iterable[str | Backend] | str | None) -> list[Backend]:
     return list(chosen.values())
 
 
+def _budget(seconds: float | None) -> Budget:
+    given = current_budget()
+    if seconds is None:
+        return replace(given, seconds=min(SKIPPED_FROM, given.seconds))
+    return replace(given, seconds=positive_number(seconds, "budget", finite=False))
+
+
 class _Race:
     """One mini-batch, and what each backend made of it so far."""
 
-    def __init__(self, net: Network, X: Array, Y: Array, cost: Cost, sample_weight: Any, budget: float) -> None:
+    def __init__(self, net: Network, X: Array, Y: Array, cost: Cost, sample_weight: Any, budget: float | None) -> None:
         self.net, self.cost = net, cost
-        self.budget = Budget(seconds=positive_number(budget, "budget", finite=False))
+        self.budget = _budget(budget)
         self.examples = (X, Y, sample_weight)
         self.rows: dict[str, Row] = {}
+        self.baseline: str | None = None
         self._plans: dict[str, Plan] = {}
         with np.errstate(all="ignore"):
             self._reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
@@ -161,6 +172,11 @@ class _Race:
             start = perf_counter()
             gradient = plan(*self.examples)
             seconds = perf_counter() - start
+            if SLOW <= seconds < SKIPPED_FROM:
+                # A first call may have compiled something.
+                start = perf_counter()
+                gradient = plan(*self.examples)
+                seconds = perf_counter() - start
             passes = gradient.forward_passes
             verdict = judge_backend(backend, plan.tape, gradient, self._reference)
         status = RowStatus(verdict.status)
@@ -191,9 +207,9 @@ class _Race:
             for label, plan in plans.items()
             if label == DEFAULT or (self.rows[label].seconds or 0) < SLOW
         }
-        baseline = DEFAULT if DEFAULT in quick else None
+        self.baseline = baseline = DEFAULT if DEFAULT in quick else next(iter(quick), None)
         with np.errstate(all="ignore"):
-            timings = interleave(quick, baseline=baseline or next(iter(quick))) if quick else {}
+            timings = interleave(quick, baseline=baseline) if baseline is not None else {}
         for label in self._plans:
             row = self.rows[label]
             timing = timings.get(label)

@@ -56,7 +56,7 @@ class Row:
     seconds : float or None
         Time for one gradient by a prepared plan: the median of interleaved rounds.
     relative_time : float or None
-        The median over the rounds of its time over ``hadamard``'s in the same round.
+        The median over the rounds of its time over the baseline's in the same round.
     relative_spread : (float, float) or None
         Lower and upper quartile of that quotient.
     forward_passes : int or None
@@ -88,10 +88,13 @@ class Comparison:
         Network, cost, batch and dtype.
     rows : tuple of Row
         One for each backend.
+    baseline : str
+        The backend that times are relative to: ``hadamard`` where it serves the network, else the first that does.
     """
 
     title: str
     rows: tuple[Row, ...]
+    baseline: str = DEFAULT
 
     @property
     def equal(self) -> bool:
@@ -102,14 +105,15 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
-        return {"title": self.title, "equal": self.equal, "counts": self._counts(), "rows": rows}
+        verdict = {"title": self.title, "equal": self.equal, "counts": self._counts()}
+        return {**verdict, "baseline": self.baseline, "rows": rows}
 
     def _counts(self) -> dict[str, int]:
         """Count the rows of each status that there is, in the order of the table."""
         return {str(status): count for status, count in Counter(row.status for row in self.rows).items()}
 
     def __str__(self) -> str:
-        header = ["backend", "equations", "verdict", "difference", "of its bound", "time", f"vs {DEFAULT}"]
+        header = ["backend", "equations", "verdict", "difference", "of its bound", "time", f"vs {self.baseline}"]
         lines = [
             [
                 row.backend,

@@ -125,9 +125,13 @@ class Backend(ABC):
         """Write C, δ, ∂C/∂b and ∂C/∂w into ``gradient``, for the examples that are loaded on the tape."""
         tape.network.propagate(tape)
         errors = self.errors(tape)
-        tape.collect(errors, gradient)
+        self.collect(tape, errors, gradient)
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value
+
+    def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
+        """Write ∂C/∂b and ∂C/∂w, which follow from the errors by (BP3) and (BP4)."""
+        tape.collect(errors, gradient)
 
     @property
     def inner(self) -> Backend:

@@ -8,7 +8,7 @@ import numpy as np
 
 from formulations.exceptions import WrongType
 
-__all__ = ["DTYPES", "Array", "as_dtype"]
+__all__ = ["DTYPES", "Array", "as_dtype", "format_dtype"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,3 +50,15 @@ def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
         if asked == known:
             return known
     raise WrongType(f"dtype must be float32, float64 or longdouble, got {dtype!r}; choose one of these.")
+
+
+def format_dtype(dtype: Any) -> str:
+    """Write a dtype as users choose it: NumPy's own name of longdouble differs from machine to machine.
+
+    Examples
+    --------
+    >>> format_dtype("float32"), format_dtype("longdouble")
+    ('float32', 'longdouble')
+    """
+    asked = np.dtype(dtype)
+    return "longdouble" if asked.char == "g" else str(asked)

@@ -43,7 +43,7 @@ class Rational:
     slope: Callable[[Fraction], Fraction]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExactGradient:
     """A gradient in fractions.
 
@@ -69,6 +69,9 @@ class ExactGradient:
     errors: list[Matrix]
     vector: Vector
     largest: Fraction
+
+    def __repr__(self) -> str:
+        return f"<ExactGradient of {len(self.vector)} parameters, cost {float(self.cost):.6g}>"
 
 
 def exact_oracle(
@@ -126,7 +129,8 @@ def exact_oracle(
     ]
     patterns = net.layout.patterns
     dense = [w if pattern is None else w.toarray() for w, pattern in zip(net.weights, patterns, strict=True)]
-    counts = as_real([1] * len(X) if sample_weight is None else sample_weight, "sample_weight", net.dtype)
+    counts = as_real([1] * len(X) if sample_weight is None else sample_weight, "sample_weight")
+    counts = counts.tolist() if counts.dtype.kind in "biu" else counts
     total = sum(map(_fraction, counts), ZERO)
     found = gradient_in_fractions(
         [_fractions(matrix) for matrix in dense],

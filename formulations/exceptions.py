@@ -10,7 +10,7 @@ input), so what goes wrong is called an exception::
     ├── WrongType (TypeError)            a dtype or a Python type that is never converted
     ├── UnknownName (ValueError)         a name that is not in its table; lists those that are
     ├── WrongDerivative (ValueError)     a slope or gradient that differs from its function's own
-    ├── Refused (ValueError)             a backend cannot serve this network; says why, and who can
+    ├── Refused (ValueError)             valid, but not to be had here: says why, and who can
     ├── StalePlan (ValueError)           a plan used with what it was not prepared for, field by field
     └── MissingExtra (ImportError)       an optional package is absent; names the extra
 
@@ -84,7 +84,7 @@ class WrongDerivative(FormulationsException, ValueError):
 
 
 class Refused(FormulationsException, ValueError):
-    """A backend cannot serve this network, batch or cost."""
+    """What is asked for is valid but cannot be served: by this backend, dtype, file or budget."""
 
 
 class StalePlan(FormulationsException, ValueError):

@@ -70,25 +70,41 @@ def _each(given: Any, name: str) -> list[Any]:
 
 def _rows(matrix: Any, name: str, dtype: Any) -> Any:
     """Return a sparse matrix by its compressed rows, each place stored once, stored zeros kept."""
-    try:
-        checked = matrix.tocoo(copy=True)
-        checked.coords = tuple(np.asarray(index) for index in checked.coords)
-        if any(
-            index.size and not (index.min() >= 0 and index.max() < extent)
-            for index, extent in zip(checked.coords, matrix.shape, strict=True)
-        ):
-            raise ValueError("an index lies outside")
-    except (ValueError, IndexError) as caught:
+    if not _fits(matrix):
         raise InvalidInput(
             f"{name} must be a valid sparse array, got one whose indices do not fit its shape {matrix.shape}; "
             "rebuild it, for instance by scipy.sparse.csr_array(dense)."
-        ) from caught
+        )
+    checked = matrix.tocoo(copy=True)
     # Entries of one place are added, which small integers and bools would not survive.
     data = as_real(checked.data, f"{name}.data", None if dtype is None else as_dtype(dtype))
     checked.data = data if data.dtype.kind == "f" else data.astype(np.float64)
     rows = checked.tocsr()
     rows.sum_duplicates()
     return rows
+
+
+def _fits(matrix: Any) -> bool:
+    """Say whether a sparse matrix's indices lie inside; SciPy's own conversions read and write where they point."""
+    indptr = getattr(matrix, "indptr", None)
+    if indptr is not None:
+        stored = min(len(matrix.indices), len(matrix.data))
+        lines = {"csr": 0, "csc": 1}.get(matrix.format)
+        if lines is not None and indptr.size != matrix.shape[lines] + 1:
+            return False
+        rising = indptr.size > 0 and indptr[0] == 0 and indptr[-1] <= stored and bool((np.diff(indptr) >= 0).all())
+        if not rising or indptr.dtype.kind not in "iu" or matrix.indices.dtype.kind not in "iu":
+            return False
+    if matrix.format in ("lil", "dok"):
+        return True
+    try:
+        places = matrix.tocoo().coords
+    except ValueError:
+        return False
+    return all(
+        not index.size or (index.min() >= 0 and index.max() < extent)
+        for index, extent in zip(places, matrix.shape, strict=True)
+    )
 
 
 def _common_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from formulations.activations import Activation
 from formulations.costs import Cost, get_cost
+from formulations.dtypes import format_dtype
 from formulations.exceptions import WrongShape, WrongType
 from formulations.initialization import draw
 from formulations.inputs import (
@@ -255,7 +256,8 @@ class Network(Parameters):
         return names[0] if len(set(names)) == 1 else ", ".join(names)
 
     def __repr__(self) -> str:
-        return f"<Network {self.layout}, {self.activation_names}, {self.dtype}, {self.layout.count} parameters>"
+        dtype, count = format_dtype(self.dtype), self.layout.count
+        return f"<Network {self.layout}, {self.activation_names}, {dtype}, {count} parameters>"
 
 
 def check_network(net: Any) -> None:

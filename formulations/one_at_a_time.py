@@ -14,7 +14,7 @@ from formulations.costs import Cost
 from formulations.network import Network
 from formulations.parameters import Gradient
 from formulations.perturb import Difference
-from formulations.prediction import Prediction
+from formulations.prediction import Prediction, tape_bytes
 from formulations.tape import Tape
 
 __all__ = ["OneAtATime"]
@@ -63,7 +63,7 @@ class OneAtATime(Backend):
         return replace(
             single,
             multiplications=m * (single.multiplications + network.layout.count),
-            bytes=single.bytes + network.vector.nbytes,
+            bytes=single.bytes + tape_bytes(network, m) + network.vector.nbytes,
             forward_passes=m * single.forward_passes,
             calls=m * single.calls,
         )

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from formulations.dtypes import Array
+from formulations.dtypes import Array, format_dtype
 from formulations.exceptions import InvalidInput, WrongShape
 from formulations.layout import Layout, Pattern
 
@@ -199,4 +199,4 @@ class Gradient(Parameters):
 
     def __repr__(self) -> str:
         cost = "" if self.cost is None else f", cost {self.cost:.6g}"
-        return f"<Gradient of {self.layout} by {self.backend or 'hand'}{cost}, {self.dtype}>"
+        return f"<Gradient of {self.layout} by {self.backend or 'hand'}{cost}, {format_dtype(self.dtype)}>"

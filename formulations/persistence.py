@@ -94,6 +94,8 @@ def load(path: str | os.PathLike[str]) -> Network:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             held = {name: np.asarray(archive[name]) for name in archive.files}
         described = json.loads(str(held["activations"]))
+        if not isinstance(described, list):
+            raise ValueError("activations are a list, one a layer")
         last = 1 + sum(name.startswith("biases_") for name in held)
         weights = [_weights(held, l) for l in range(2, last + 1)]
         biases = [held[f"biases_{l}"] for l in range(2, last + 1)]
@@ -114,6 +116,8 @@ def _weights(held: dict[str, Array], l: int) -> Any:
     if f"weights_{l}" in held:
         return held[f"weights_{l}"]
     data, indices, indptr, shape = (held[f"weights_{l}_{part}"] for part in SPARSE)
+    if not all(index.dtype.kind in "iu" for index in (indices, indptr, shape)):
+        raise ValueError("indices are integers")
     return csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import Activation
-from formulations.digits import load
-from formulations.dtypes import Array
+from formulations.digits import load, one_hot
+from formulations.dtypes import Array, format_dtype
 from formulations.exceptions import InvalidInput
 from formulations.inputs import as_real, random_generator, size_of_batch
 from formulations.network import Network
-from formulations.tables import format_dtype
 
 __all__ = ["Problem", "make_problem"]
 
@@ -149,6 +148,9 @@ def make_problem(
         X, Y = np.concatenate([digits.X_train, digits.X_test]), np.concatenate([digits.Y_train, digits.Y_test])
         return Problem(network, X, Y, cost, test_size=len(digits.X_test))
     X, Y = (generator.random((count, n)).astype(network.dtype) for n in (inputs, outputs))
+    if cost == "log_likelihood":
+        # Its targets are distributions; these are certain of the class that chance favours.
+        Y = one_hot(Y.argmax(axis=1), classes=outputs, dtype=network.dtype)
     return Problem(network, X, Y, cost)
 
 

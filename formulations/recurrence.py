@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from formulations.activations import ACTIVATIONS
+from formulations.network import Network
 from formulations.parameters import Array, Pattern
 from formulations.tape import Tape
 
-__all__ = ["errors_by_recurrence", "khatri_rao"]
+__all__ = ["errors_by_recurrence", "khatri_rao", "why_not_linear"]
 
 
 def errors_by_recurrence(tape: Tape) -> list[Array]:
@@ -15,12 +17,18 @@ def errors_by_recurrence(tape: Tape) -> list[Array]:
 
     A coupled slope acts as Σ′ᵀ, as in (33) and (34).
     """
-    delta = tape.fused_output_error()
-    if delta is None:
-        delta = tape.through_slope(tape.network.layout.last, tape.cost_gradient)
+    delta = tape.output_error()
     for l in tape.hidden_layers:
         delta = tape.through_slope(l, tape.pull_back(l, delta))
     return tape.errors
+
+
+def why_not_linear(network: Network) -> str | None:
+    """Return None for a network of linear neurons, else the first layer that is not."""
+    for l, activation in enumerate(network.activations, start=2):
+        if any(function != ACTIVATIONS["identity"] for function in activation.functions):
+            return f"it needs the activation identity in every layer, and layer {l} has {activation.name}"
+    return None
 
 
 def khatri_rao(delta: Array, a: Array, pattern: Pattern | None, out: Array) -> None:

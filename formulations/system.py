@@ -79,12 +79,9 @@ class ErrorSystem:
         for l, j, part in self._blocks:
             _write(tape, l, j, self._written[:, part])
             if self._sign < 0:
-                np.negative(self._written[:, part], out=self._written[:, part])
+                self._written[:, part] *= -1
         self.matrix.data.reshape(tape.m, -1)[...] = self._written[:, self._order]
-        output = tape.fused_output_error()
-        if output is None:
-            output = tape.through_slope(tape.network.layout.last, tape.cost_gradient)
-        self._right[:, self._parts[-1]] = output
+        self._right[:, self._parts[-1]] = tape.output_error()
         return self._right
 
     def by_layers(self, delta: Array) -> list[Array]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-__all__ = ["format_dtype", "format_seconds", "format_table"]
+__all__ = ["format_seconds", "format_table"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -60,21 +57,11 @@ def format_seconds(seconds: float) -> str:
 
     Examples
     --------
-    >>> format_seconds(3.14159e-5), format_seconds(0.0852), format_seconds(75.2)
-    ('31.4 µs', '85.2 ms', '75.2 s')
+    >>> format_seconds(3.14159e-5), format_seconds(0.0852), format_seconds(75.2), format_seconds(1788227)
+    ('31.4 µs', '85.2 ms', '75.2 s', '20.7 days')
     """
+    if seconds >= 7200:
+        return f"{seconds / 86400:.3g} days" if seconds >= 172800 else f"{seconds / 3600:.3g} hours"
     unit, size = next(scale for scale in (("s", 1.0), ("ms", 1e-3), ("µs", 0.0)) if seconds >= scale[1])
     number = seconds / (size or 1e-6)
     return f"{number:.0f} {unit}" if number >= 99.95 else f"{number:.3g} {unit}"
-
-
-def format_dtype(dtype: npt.DTypeLike) -> str:
-    """Write a dtype as users choose it: NumPy's own name of longdouble differs from machine to machine.
-
-    Examples
-    --------
-    >>> format_dtype("float32"), format_dtype("longdouble")
-    ('float32', 'longdouble')
-    """
-    asked = np.dtype(dtype)
-    return "longdouble" if asked.char == "g" else str(asked)

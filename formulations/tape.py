@@ -205,6 +205,11 @@ class Tape:
         self._average(delta)
         return delta
 
+    def output_error(self) -> Array:
+        """Return δ^L: fused where there is such a form, else Σ′(z^L)ᵀ∇_aC, which is (BP1) where Σ′ is diagonal."""
+        delta = self.fused_output_error()
+        return self.through_slope(self.network.layout.last, self.cost_gradient) if delta is None else delta
+
     def through_slope(self, l: int, v: Array) -> Array:
         """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the room of δ^l: σ′(z^l) ⊙ v where the slope is diagonal."""
         return through(self.slopes[l - 2], v, out=self.errors[l - 2])

@@ -284,3 +284,13 @@ def test_numbers_of_every_real_kind_are_taken(backend):
         found = fm.gradient(NET, np.ones((4, 3), dtype), np.ones((4, 1), dtype), backend=backend).vector
         assert np.array_equal(found, expected)
     assert np.array_equal(fm.gradient(NET, [[1] * 3] * 4, [[True]] * 4, backend=backend).vector, expected)
+
+
+@pytest.mark.parametrize(("place", "value"), [("indptr", 10**8), ("indptr", -1), ("indices", 5000), ("indices", -1)])
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_sparse_weights_whose_indices_point_outside_are_refused(kind, place, value):
+    matrix = csr_array((np.ones(2), [0, 1], [0, 1, 2]), shape=(2, 2)).asformat(kind)
+    getattr(matrix, place)[1] = value
+    found = complaint(fm.Network, [matrix], [np.zeros(2)])
+    assert isinstance(found, InvalidInput)
+    assert "indices do not fit its shape (2, 2); rebuild it" in str(found)

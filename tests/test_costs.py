@@ -310,3 +310,18 @@ def test_a_cost_is_never_evaluated_outside_its_domain():
 
     fm.cost(value, quartic_gradient, domain=(0, 1))
     assert min(seen) >= 0 and max(seen) <= 1
+
+
+def test_log_likelihood_of_targets_that_do_not_sum_to_one():
+    net = fm.Network.random([2, 2], "softmax", seed=0)
+    X, Y = np.array([[0.0, 1.0], [0.5, 0.2]]), np.array([[2.0, 0.0], [0.3, 0.1]])
+    g = fm.gradient(net, X, Y, "log_likelihood", "sigma")
+    a = net(X)
+    expected = (a * Y.sum(axis=1, keepdims=True) - Y) / 2
+    assert np.all(np.abs(g.errors[-1] - expected) <= 8 * np.finfo(float).eps * (a * 2 + Y))
+
+
+def test_log_likelihood_takes_an_output_of_zero_whose_target_is_zero():
+    net = fm.Network([[[-1.0], [1.0]]], [[0.0, 0.0]], "relu")
+    g = fm.gradient(net, [[1.0]], [[0.0, 1.0]], "log_likelihood")
+    assert g.cost == 0 and g.weights[0].tolist() == [[0.0], [-1.0]]

@@ -82,3 +82,12 @@ def test_bad_data_are_refused():
     net = fm.Network.random([2, 2], "identity", seed=0)
     with pytest.raises(WrongShape, match="X must have 2 columns"):
         exact_oracle(net, [[0.0]], [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_sample_weights_need_not_fit_the_dtype_of_the_network(scale):
+    net = fm.Network.random([2, 3, 2], "relu", seed=0, dtype="float32")
+    X, Y = [[0.0, 1.0], [0.5, 0.25]], [[1.0, 0.0], [0.0, 1.0]]
+    weighted = fm.exact_oracle(net, X, Y, sample_weight=[scale, scale])
+    assert weighted.vector == fm.exact_oracle(net, X, Y).vector
+    assert len(repr(weighted)) < 80

@@ -142,7 +142,7 @@ def test_every_row_comes_to_its_result(backend, problem):
     net, X, Y, cost = case(*problem)
     checked = 0
     for step in story(backend, (net, X, Y, cost)).steps(fm.get_backend(backend).label):
-        assert step.rows or not step.symbols[0].latex.startswith(r"\delta"), f"({step.equation}) has no numbers"
+        assert step.rows or not step.symbols[0].latex.startswith(r"\delta^"), f"({step.equation}) has no numbers"
         found = re.search(r"a\^\{(\d)\}", step.symbols[0].latex)
         activation = net.activations[int(found[1]) - 2] if found else net.activations[-1]
         for row in step.rows:
@@ -251,6 +251,96 @@ def test_the_paths_of_equation_53_add_up():
         assert abs(value - row[-1].value) <= 60 * U * size
 
 
+@pytest.mark.parametrize("activations", ["identity", "sigmoid"])
+def test_any_two_backends_stand_side_by_side(activations):
+    net = fm.Network.random([2, 3, 2], activations, seed=0, init="book")
+    served = [name for name in fm.list_backends() if makers.serves(name, net)]
+    for one in served:
+        for other in served:
+            found = explain(net, backends=[one, other])
+            assert found.backends == (one, other) and str(found)
+            latex = found.latex()
+            # Names of authors are the only letters beyond ASCII.
+            assert latex.encode("latin-1") and latex.count("{") == latex.count("}")
+
+
+@pytest.mark.parametrize("m", [1, 2])
+@pytest.mark.parametrize("scheme", ["central", "forward"])
+def test_the_demons_quotients_are_those_of_the_costs_shown(scheme, m):
+    net, X, Y, cost = case((2, 3, 2), "sigmoid", "quadratic", m)
+    backend = f"node_perturbation:scheme={scheme}"
+    label = fm.get_backend(backend).label
+    steps = [each for each in explain(net, X, Y, backends=backend).steps(label) if each.equation == "demon"]
+    errors = fm.gradient(net, X, Y, backend=backend, cost=cost).errors
+    assert [len(step.rows) for step in steps] == [2, 3]
+    for step, delta in zip(steps, reversed(errors), strict=True):
+        assert ("/2h" in step.symbols[0].text) == (scheme == "central")
+        for row, expected in zip(step.rows, delta[0], strict=True):
+            ahead, behind, h, result = (piece.value.item() for piece in row[1:] if isinstance(piece, Operand))
+            assert result == expected
+            # Either cost is rounded fewer than 60 times, in the batch as alone.
+            assert abs((ahead - behind) / h / m - result) <= 4 * 60 * U * (abs(ahead) + abs(behind)) / h
+
+
+@pytest.mark.parametrize(
+    ("scheme", "symbols"),
+    [
+        ("forward", "∂C/∂w_j ≈ (C(w + h e_j) − C(w))/h"),
+        ("central", "∂C/∂w_j ≈ (C(w + h e_j) − C(w − h e_j))/2h"),
+        ("richardson", "∂C/∂w_j ≈ (4 D(h) − D(2h))/3, D(h) = (C(w + h e_j) − C(w − h e_j))/2h"),
+    ],
+)
+def test_the_symbols_of_a_quotient_are_those_of_its_scheme(scheme, symbols):
+    found = explain(backends=f"finite_difference:scheme={scheme}")
+    step = next(each for each in found.steps(found.backends[0]) if each.equation == "46")
+    assert step.symbols[0].text == symbols
+    if scheme == "richardson":
+        four, near, far, three, result = (
+            piece.value.item() for piece in step.rows[0][1:] if isinstance(piece, Operand)
+        )
+        # A cost below 1, rounded fewer than 60 times, over h = eps^(1/5), and two steps of which each is rounded once.
+        assert abs((four * near - far) / three - result) <= (4 + 1) / 3 * (60 + 2) * U / (2 * U) ** (1 / 5)
+
+
+@pytest.mark.parametrize("problem", [CASES[0], CASES[3]], ids=str)
+def test_a_tangent_goes_from_the_first_weight_to_the_cost(problem):
+    net, X, Y, cost = case(*problem)
+    steps = [
+        each
+        for each in explain(net, X, Y, "tangent", cost).steps("tangent")
+        if each.left and each.left.latex.startswith(r"\dot") and each.rows
+    ]
+    assert [each.left.text for each in steps][:3] == ["ż²", "ȧ²", "ż³"]
+    (last,) = (each for each in explain(net, X, Y, "tangent", cost).steps("tangent") if "reaches" in each.says)
+    value, size = Evaluated(segments(last.rows[0])[0], None).sum()
+    assert np.all(np.abs(value - fm.gradient(net, X, Y, cost=cost).weights[0][0, 0]) <= 60 * U * size)
+
+
+def test_what_is_named_anew_is_shown_once():
+    text = str(explain())
+    assert re.search(r"\(BP3\) .*\n    = ⎡[^⎡]*⎤\n", text)
+
+
+def test_the_log_likelihood_has_a_one_hot_target_of_its_own():
+    net = fm.Network.random([2, 3, 3], ["tanh", "softmax"], seed=0)
+    step = next(each for each in explain(net, cost="log_likelihood").steps("hadamard") if each.equation == "81")
+    assert "δ³ = a³ Σ_j y_j − y" in str(explain(net, cost="log_likelihood"))
+    assert sorted(step.rows[0][5].value[:, 0]) == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("order", "brackets"), [("reverse", "A²(A³δ⁴) = δ²"), ("forward", "(A²A³)δ⁴ = δ²")])
+def test_the_brackets_of_a_product_are_shown(order, brackets):
+    net = fm.Network.random([2, 3, 3, 2], seed=0)
+    assert brackets in str(explain(net, backends=f"product:order={order}"))
+
+
+@pytest.mark.parametrize("backend", ["neumann", "back_substitution", "activation_error", "kronecker"])
+def test_results_in_the_books_form_come_after_the_backends_own_way(backend):
+    text = str(explain(backends=backend))
+    assert text.count("By it the backend gets") == 1
+    assert text.index("By it the backend gets") < text.index("(BP1)  ")
+
+
 def test_a_large_network_has_shapes_nonzeros_and_the_predicted_multiplications():
     net = fm.Network.random([64, 30, 10], seed=0)
     found = explain(net, backends=["hadamard", "sigma"])
@@ -287,6 +377,15 @@ def test_bad_input_says_what_to_do():
         explain(X=[[0.0, 1.0]])
     with pytest.raises(Refused, match="identity"):
         explain(backends="linear")
+
+
+def test_a_backend_without_errors_may_declare_the_same_equations_as_one_with_them():
+    class Elsewhere(type(fm.get_backend("linear_collapse"))):
+        name = "elsewhere"
+        equations = ("BP1a", "BP2", "BP3", "BP4")
+
+    net = fm.Network.random([2, 3, 2], "identity", seed=0, init="book")
+    assert not any(stage.shared for stage in explain(net, backends=["hadamard", Elsewhere()]).stages[3:])
 
 
 def test_a_backend_from_elsewhere_may_declare_an_equation_of_its_own():

@@ -19,7 +19,7 @@ from scipy.sparse import bsr_array, csc_array, csr_array, dia_array
 
 import formulations as fm
 from formulations.activations import ACTIVATIONS, Activation, CoupledSlope
-from formulations.activations.coupled import CustomCoupledActivation
+from formulations.activations.custom_coupled import CustomCoupledActivation
 from formulations.backends import back_substitution
 from formulations.budget import foreseen_seconds
 from formulations.costs import COSTS, get_cost
@@ -30,9 +30,6 @@ BACKENDS = [
     flag for flag in makers.FLAGS if not flag.startswith("autodiff_")
 ]  # an engine multiplies in arrays of its own
 WHOLE = [flag for flag in BACKENDS if "batch=" not in flag]
-ONE_TAPE = pytest.mark.xfail(
-    strict=True, reason="batch=example leaves the tape of the whole mini-batch out of its bytes"
-)
 SHAPES = [(4, 3), (4, 5, 3), (3, 4, 1, 5, 2)]
 COUPLED = fm.Network.random([2, 3, 2], ["softmax", "tanh"], seed=0)
 
@@ -233,7 +230,7 @@ def test_forward_passes_of_a_fused_output(flag):
     assert found.forward_passes == fm.get_backend(flag).predict(net, len(X)).forward_passes
 
 
-@pytest.mark.parametrize("flag", [*WHOLE, pytest.param("hadamard:batch=example", marks=ONE_TAPE)])
+@pytest.mark.parametrize("flag", [*WHOLE, "hadamard:batch=example"])
 def test_the_order_of_magnitude_of_memory(flag):
     net, X, Y = example(flag, (30, 40, 20), m=64)
     if foreseen_seconds(fm.get_backend(flag).predict(net, 64)) > 0.1:

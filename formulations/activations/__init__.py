@@ -10,8 +10,9 @@ array([0.25])
 from __future__ import annotations
 
 from formulations.activations.base import Activation
-from formulations.activations.coupled import CoupledActivation, CoupledSlope, Softmax, coupled_activation, through
+from formulations.activations.coupled import CoupledActivation, CoupledSlope, Softmax, through
 from formulations.activations.custom import activation
+from formulations.activations.custom_coupled import coupled_activation
 from formulations.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
 from formulations.activations.per_neuron import PerNeuron
 from formulations.activations.piecewise import ELU, LeakyReLU, ReLU

@@ -7,7 +7,6 @@ Hadamard product can express it, and (33)–(35) read Σ′ᵀ in place of Σ′
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +14,9 @@ import numpy as np
 
 from formulations.activations import formulas
 from formulations.activations.base import Activation
-from formulations.activations.formulas import carries_derivative
 from formulations.dtypes import Array
-from formulations.exceptions import InvalidInput, WrongShape, WrongType
-from formulations.numerical import call_untouched, first_mixed, interval, row_estimate
 
-__all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "coupled_activation", "through"]
+__all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "through"]
 
 
 class CoupledSlope:
@@ -125,7 +121,9 @@ class Softmax(CoupledActivation):
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
         """Write the softmax of each row; its slope is made of the value."""
-        np.subtract(z, z.max(axis=-1, keepdims=True), out=value)
+        # What lies further below the largest than numbers reach becomes −∞, and its exponential 0.
+        with np.errstate(over="ignore"):
+            np.subtract(z, z.max(axis=-1, keepdims=True), out=value)
         np.exp(value, out=value)
         value /= value.sum(axis=-1, keepdims=True)
 
@@ -142,146 +140,3 @@ class Softmax(CoupledActivation):
         diagonal = np.arange(a.shape[1])
         outer[:, diagonal, diagonal] += a
         return outer
-
-
-class CustomCoupledActivation(CoupledActivation):
-    """A coupled activation made by :func:`coupled_activation`."""
-
-    def __init__(
-        self,
-        value: Callable[..., Any],
-        jacobian_product: Callable[..., Any],
-        transposed_product: Callable[..., Any],
-        name: str,
-    ) -> None:
-        self.name = name
-        self._value, self._jacobian, self._transposed = value, jacobian_product, transposed_product
-
-    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
-        """Write what the user's function returns, checked."""
-        value[...] = self._checked(self._value(z), "value", z)
-
-    def complex_value(self, z: Array) -> Array:
-        """Return what the user's function returns for complex z, where it was found to be analytic."""
-        return self._checked(self._value(z), "value", z) if self.analytic else super().complex_value(z)
-
-    def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
-        """Return what the user's product returns, checked."""
-        return self._checked(self._jacobian(z, v), "jacobian_product", z)
-
-    def transposed_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
-        """Return what the user's transposed product returns, checked."""
-        return self._checked(self._transposed(z, v), "transposed_product", z)
-
-    def _checked(self, result: Any, which: str, z: Array) -> Array:
-        array = np.asarray(result)
-        if array.shape != z.shape:
-            raise WrongShape(
-                f"activation {self.name!r}: {which} must return the shape {z.shape} of z, got {array.shape}; "
-                "return one row an example."
-            )
-        if array.dtype != z.dtype:
-            raise WrongType(
-                f"activation {self.name!r}: {which} must keep the dtype {z.dtype} of z, got {array.dtype}; "
-                "avoid constants of another dtype."
-            )
-        return array
-
-
-def coupled_activation(
-    value: Callable[..., Any],
-    jacobian_product: Callable[..., Any],
-    transposed_product: Callable[..., Any],
-    *,
-    name: str | None = None,
-    domain: tuple[float, float] = (-2, 2),
-) -> Activation:
-    """Make an activation whose outputs depend on all weighted inputs of the layer.
-
-    Parameters
-    ----------
-    value : callable (Z) -> ndarray of shape (m, n)
-        The activations of each example, from its weighted inputs of the same shape.
-    jacobian_product : callable (Z, V) -> ndarray of shape (m, n)
-        Σ′(z) v for each example, Σ′_jk = ∂a_j/∂z_k.
-    transposed_product : callable (Z, V) -> ndarray of shape (m, n)
-        Σ′(z)ᵀ v for each example; where Σ′ is symmetric, the same function.
-    name : str, optional
-        What tables call it; the function's own name by default.
-    domain : (float, float)
-        Weighted inputs between which it is checked.
-
-    Returns
-    -------
-    Activation
-
-    Raises
-    ------
-    WrongDerivative
-        Where a product is not that of the numerical Jacobian matrix, or of its transpose.
-    InvalidInput
-        Where an example's activations depend on other examples.
-    WrongShape, WrongType
-        Where a function does not keep shape and dtype.
-
-    Examples
-    --------
-    >>> cumulative = coupled_activation(
-    ...     lambda Z: np.cumsum(Z, axis=1),
-    ...     lambda Z, V: np.cumsum(V, axis=1),
-    ...     lambda Z, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    ...     name="cumulative",
-    ... )
-    >>> cumulative.value(np.array([[1.0, 2.0, 3.0]]))
-    array([[1., 3., 6.]])
-    """
-    for function in (value, jacobian_product, transposed_product):
-        if not callable(function):
-            raise WrongType(f"a coupled activation needs three functions, got {function!r}; pass callables.")
-    low, high = interval(domain)
-    made = CustomCoupledActivation(
-        value, jacobian_product, transposed_product, name or str(getattr(value, "__name__", "coupled"))
-    )
-    _check(made, low, high)
-    Z, V = np.random.default_rng(2026).uniform((low, -1), (high, 1), (4, 3, 2)).T
-    made.analytic = carries_derivative(value, Z, V, made.jacobian_product(Z, made.value(Z), V))
-    return made
-
-
-def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
-    random = np.random.default_rng(2026)
-    # No stencil leaves the domain.
-    step = (high - low) / 32
-    for n in (2, 3):
-        Z, V = random.uniform(low + step, high - step, (4, n)), random.uniform(-1, 1, (4, n))
-        for which, function, arguments in (
-            ("value", made.value, (Z,)),
-            ("jacobian_product", lambda z, v: made.jacobian_product(z, z, v), (Z, V)),
-            ("transposed_product", lambda z, v: made.transposed_product(z, z, v), (Z, V)),
-        ):
-            what = f"activation {made.name!r}: {which}"
-            whole = call_untouched(what, function, *arguments)
-            x = first_mixed(function, arguments, whole, np.arange(len(Z))[:, None])
-            if x is not None:
-                raise InvalidInput(
-                    f"{what} must not mix examples, but row {x} depends on the others; "
-                    "let each row depend on itself only."
-                )
-        for z in Z:
-            _check_jacobian(made, z, step)
-
-
-def _check_jacobian(made: CustomCoupledActivation, z: Array, step: float) -> None:
-    numerical = row_estimate(made.value, z, step)
-    slope = CoupledSlope(made, z[None], made.value(z[None]))
-    for which, said, matrix in (
-        ("jacobian_product", slope.blocks()[0], numerical),
-        ("transposed_product", slope.T.blocks()[0], numerical.T),
-    ):
-        matrix.judge(
-            said,
-            (f"activation {made.name!r}: value", f"activation {made.name!r}: {which}"),
-            lambda at: f"[{at[0]}, {at[1]}] for z = {z.tolist()}",
-            rough="let it be differentiable on the domain, or move the domain",
-            wrong="correct it (Σ′_jk is ∂a_j/∂z_k, and the transposed product takes Σ′_kj)",
-        )

@@ -49,8 +49,6 @@ class Engine:
         Arrays of m rows side by side.
     largest : callable (z) -> array of shape (m, 1)
         The largest real part in each row, as a constant.
-    limit : callable (z) -> float
-        The t up to which exp(t) is to be taken, for z's dtype.
     """
 
     exp: Callable[[Any], Any]
@@ -63,7 +61,6 @@ class Engine:
     where: Callable[[Any, Any, Any], Any]
     join: Callable[[Sequence[Any]], Any]
     largest: Callable[[Any], Any]
-    limit: Callable[[Any], float]
 
 
 Formula: TypeAlias = Callable[[Engine, Any], Any]
@@ -81,7 +78,6 @@ COMPLEX = Engine(
     where=np.where,
     join=lambda columns: np.concatenate(columns, axis=1),
     largest=lambda z: z.real.max(axis=1, keepdims=True),
-    limit=lambda z: float(np.floor(-np.log(np.finfo(z.dtype).smallest_normal))),
 )
 """Complex numbers, by NumPy and SciPy."""
 

@@ -43,7 +43,7 @@ class ActivationError(Backend):
 
     name = "activation_error"
     summary = "∂C/∂a handed from layer to layer"
-    equations = ("BP1", "BP2", "BP3", "BP4")
+    equations = ("handed", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
 
@@ -53,9 +53,7 @@ class ActivationError(Backend):
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^l = g^l ⊙ σ′(z^l), while g^{L−1}, …, g² are kept in the workspace."""
-        delta = tape.fused_output_error()
-        if delta is None:
-            delta = tape.through_slope(tape.network.layout.last, tape.cost_gradient)
+        delta = tape.output_error()
         for l in tape.hidden_layers:
             g = tape.workspace[l - 2]
             np.copyto(g, tape.pull_back(l, delta))

@@ -118,5 +118,4 @@ def jax_engine(jax: Any) -> Engine:
         where=jax.numpy.where,
         join=lambda columns: jax.numpy.concatenate(columns, axis=1),
         largest=lambda z: jax.lax.stop_gradient(z.max(axis=1, keepdims=True)),
-        limit=lambda z: float(np.floor(-np.log(np.finfo(z.dtype).smallest_normal))),
     )

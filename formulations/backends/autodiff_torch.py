@@ -25,7 +25,6 @@ array([[12.]])
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -99,5 +98,4 @@ def torch_engine(torch: Any) -> Engine:
         where=torch.where,
         join=lambda columns: torch.cat(columns, dim=1),
         largest=lambda z: z.detach().amax(dim=1, keepdim=True),
-        limit=lambda z: math.floor(-math.log(torch.finfo(z.dtype).smallest_normal)),
     )

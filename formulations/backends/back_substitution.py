@@ -34,6 +34,7 @@ from scipy.sparse.linalg import spsolve_triangular
 
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
+from formulations.dtypes import format_dtype
 from formulations.network import Network
 from formulations.parameters import Array
 from formulations.prediction import Prediction
@@ -48,13 +49,13 @@ class BackSubstitution(Backend):
 
     name = "back_substitution"
     summary = "one sparse triangular system for all layers"
-    equations = ("BP1", "BP2", "BP3", "BP4")
+    equations = ("system", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse numbers that SuperLU does not know."""
         if network.dtype not in (np.float32, np.float64):
-            return f"it needs float32 or float64 for SuperLU, and this network has {network.dtype}"
+            return f"it needs float32 or float64 for SuperLU, and this network has {format_dtype(network.dtype)}"
         return super().why_not(network, cost)
 
     def prepare(self, tape: Tape) -> ErrorSystem:

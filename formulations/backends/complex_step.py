@@ -54,7 +54,7 @@ class ComplexStep(Backend):
 
     name = "complex_step"
     summary = "an imaginary step in every weight and bias, without a difference"
-    equations = ("46",)
+    equations = ("imaginary",)
     tier = Tier.FORWARD
 
     def why_not(self, network: Network, cost: Cost) -> str | None:

@@ -54,7 +54,7 @@ class Homogeneous(Backend):
 
     name = "homogeneous"
     summary = "biases as weights of a constant unit"
-    equations = ("BP1", "BP2", "BP4")
+    equations = ("BP1", "BP2", "homogeneous")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
     serves_sparse = False
@@ -71,18 +71,14 @@ class Homogeneous(Backend):
         """Return δ², …, δ^L by the recurrence."""
         return errors_by_recurrence(tape)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write [∂C/∂w, ∂C/∂b] = δᵀ[a, 1] of every layer."""
-        tape.network.propagate(tape)
-        errors = self.errors(tape)
         layers = zip(tape.workspace, errors, tape.activations, gradient.weights, gradient.biases, strict=False)
         for room, delta, a, weights, biases in layers:
             np.copyto(room.activations[:, :-1], a)
             np.matmul(delta.T, room.activations, out=room.gradient)
             np.copyto(weights, room.gradient[:, :-1])
             np.copyto(biases, room.gradient[:, -1])
-        gradient.errors = tuple(errors)
-        gradient.cost = tape.cost_value
 
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict as a recurrence with one more column in (BP4)."""

@@ -11,7 +11,7 @@ make up the Khatri–Rao product, one array of shape (m, n_l·n_{l−1}), and th
 errors come from (BP1) and (BP2); a coupled slope acts as Σ′ᵀ.
 
 It misleads as a way to the sum: (BP4) as one matrix product does the same multiplications without the
-m·n_l·n_{l−1} numbers in memory. What it is for are the rows: :func:`formulations.per_example.per_example_gradients`.
+m·n_l·n_{l−1} numbers in memory. What it is for are the rows: :func:`formulations.per_example_gradients`.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, (BP4); Khatri and Rao, "Solutions to some functional
 equations and their applications to characterization of probability distributions", *Sankhyā* A 30 (1968); Goodfellow,
@@ -45,7 +45,7 @@ class Kronecker(Backend):
 
     name = "kronecker"
     summary = "each example's δ ⊗ a, then their sum"
-    equations = ("BP1", "BP2", "BP3", "BP4")
+    equations = ("BP1", "BP2", "Kronecker", "BP3", "BP4")
     tier = Tier.RECURRENCE
 
     def prepare(self, tape: Tape) -> Array:
@@ -56,10 +56,8 @@ class Kronecker(Backend):
         """Return δ², …, δ^L by the recurrence."""
         return errors_by_recurrence(tape)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write the sums of the examples' gradients, layer by layer."""
-        tape.network.propagate(tape)
-        errors = self.errors(tape)
         layout = gradient.layout
         layers = zip(errors, tape.activations, layout.patterns, layout.slices, strict=False)
         for delta, a, pattern, (weights, biases) in layers:
@@ -68,8 +66,6 @@ class Kronecker(Backend):
             khatri_rao(delta, a, pattern, rows)
             np.add.reduce(rows, axis=0, out=gradient.vector[weights])
             np.add.reduce(delta, axis=0, out=gradient.vector[biases])
-        gradient.errors = tuple(errors)
-        gradient.cost = tape.cost_value
 
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict as a recurrence that keeps the examples' gradients of the largest layer."""

@@ -25,12 +25,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from formulations.activations import ACTIVATIONS
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
 from formulations.network import Network
 from formulations.parameters import Array
 from formulations.prediction import Prediction
+from formulations.recurrence import why_not_linear
 from formulations.tape import Tape
 
 __all__ = ["Linear"]
@@ -41,15 +41,12 @@ class Linear(Backend):
 
     name = "linear"
     summary = "linear neurons: the transposed weights alone"
-    equations = ("BP1", "BP2", "BP3", "BP4")
+    equations = ("linearL", "linear", "BP3", "BP4")
     tier = Tier.RECURRENCE
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002
+    def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse a network with any activation but the identity."""
-        for i, activation in enumerate(network.activations):
-            if any(function != ACTIVATIONS["identity"] for function in activation.functions):
-                return f"it needs the activation identity in every layer, and layer {i + 2} has {activation.name}"
-        return None
+        return why_not_linear(network) or super().why_not(network, cost)
 
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict as a recurrence without its Hadamard products."""

@@ -32,12 +32,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from formulations.activations import ACTIVATIONS
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost, Quadratic
 from formulations.network import Network
 from formulations.parameters import Array, Gradient
 from formulations.prediction import Prediction
+from formulations.recurrence import why_not_linear
 from formulations.tape import Tape
 
 __all__ = ["LinearCollapse"]
@@ -48,15 +48,14 @@ class LinearCollapse(Backend):
 
     name = "linear_collapse"
     summary = "linear neurons: one matrix, and moments of the examples"
-    equations = ("23", "BP1", "BP2", "BP3", "BP4")
+    equations = ("moments",)
     tier = Tier.FORWARD
     serves_sparse = False
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse a network with any activation but the identity, and any cost but the quadratic one."""
-        for l, activation in enumerate(network.activations, start=2):
-            if any(function != ACTIVATIONS["identity"] for function in activation.functions):
-                return f"it needs the activation identity in every layer, and layer {l} has {activation.name}"
+        if reason := why_not_linear(network):
+            return reason
         if not isinstance(cost, Quadratic):
             return f"it needs the quadratic cost, which the moments of the examples determine, and this is {cost.name}"
         return super().why_not(network, cost)

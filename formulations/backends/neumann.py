@@ -45,7 +45,7 @@ class Neumann(Backend):
 
     name = "neumann"
     summary = "all layers at once, swept until exact"
-    equations = ("BP1", "BP2", "BP3", "BP4")
+    equations = ("system", "sweep", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "back_substitution"
 

@@ -35,7 +35,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from formulations.contract import Backend, Tier
-from formulations.exceptions import InvalidInput
 from formulations.inputs import positive_number
 from formulations.network import Network
 from formulations.parameters import Array, Gradient
@@ -63,7 +62,7 @@ class NodePerturbation(Backend):
 
     name = "node_perturbation"
     summary = "every neuron's weighted input perturbed in turn"
-    equations = ("BP3", "BP4")
+    equations = ("demon", "BP3", "BP4")
     tier = Tier.PERTURBATION
 
     def __post_init__(self) -> None:
@@ -128,6 +127,4 @@ def _costs(tape: Tape, l: int, z: Array) -> Any:
         a = network.activations[i].value(z)
     if tape.fused is not None:
         return tape.fused.value(z, tape.targets)
-    if tape.cost is None:
-        raise InvalidInput("this tape has no cost to perturb; load it with Y, as network.forward(X, Y) does.")
-    return tape.cost.evaluate(a, tape.targets)
+    return tape.known_cost.evaluate(a, tape.targets)

@@ -58,9 +58,7 @@ class PathSum(Backend):
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each entry from paths of its own."""
         last = tape.network.layout.last
-        ends = tape.fused_output_error()
-        if ends is None:
-            ends = tape.through_slope(last, tape.cost_gradient)
+        ends = tape.output_error()
         edges = [_edges(weights) for weights in tape.network.weights]
 
         def walk(l: int, j: int, rate: Array) -> Any:

@@ -32,7 +32,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from formulations.activations import through
 from formulations.chain import Tree, cheapest, dense_step, from_left, from_right, multiplications, multiply, written
 from formulations.contract import Backend, Tier
 from formulations.factors import Factor, largest_matrix, slope_count, step, times
@@ -67,9 +66,7 @@ class Product(Backend):
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each by its own product (35)."""
-        delta = tape.fused_output_error()
-        if delta is None:
-            delta = through(tape.slopes[-1], tape.cost_gradient)
+        delta = tape.output_error()
         layers = [Factor(tape, k) for k in range(2, tape.network.layout.last)]
         factors = [*([layer.matrix() for layer in layers] if self.order == "forward" else layers), delta]
         return [multiply(tree, factors[i:].__getitem__, times) for i, tree in enumerate(tape.workspace)]

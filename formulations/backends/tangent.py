@@ -48,7 +48,7 @@ class Tangent(Backend):
 
     name = "tangent"
     summary = "forward mode, one pass for each parameter"
-    equations = ("23", "BP1", "BP2", "BP3", "BP4")
+    equations = ("25", "tangent", "BP3")
     tier = Tier.PRODUCT
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:

@@ -110,7 +110,7 @@ def perturbation_checks(
         bound, excuses = np.full(layout.count, np.inf), [""] * len(layout.slices)
     else:
         bound = _bound(quotients, tape, gradient, reference)
-        excuses = _undecidable(tape, reference, 2 * quotients.step)
+        excuses = _undecidable(tape, reference, 2 * quotients.scheme.reach * quotients.step)
     checks = []
     for i in range(len(layout.slices) - 1, -1, -1):
         references, limits = ([array[part] for part in layout.slices[i]] for array in (reference.vector, bound))

@@ -155,6 +155,9 @@ class Check:
                 f"{self.reference.ravel()[worst]:.17g}, further apart than roundoff explains "
                 f"({limit[worst]:.2g})."
             )
+        undecided = not np.isfinite(limit).all() or (detectable > RESOLUTION and residual.any())
+        if undecided and self.excuse:
+            return Status.INCONCLUSIVE, f"{where}, is undecidable: {self.excuse}."
         if not np.isfinite(limit).all():
             return Status.INCONCLUSIVE, f"{where}: no finite bound holds there."
         # Agreement to the last digit is agreement, however wide the bound: a layer that is dead is dead in both.

@@ -38,6 +38,7 @@ def formulations() -> None:
     \b
     formulations compare                       # every formulation on handwritten digits
     formulations train --backend sigma         # train with diagonal matrices
+    formulations explain                       # each equation with its numbers
     formulations list                          # what there is
 
     Exit status: 0 what was asked for holds, 1 it does not hold, 2 bad usage.

@@ -46,7 +46,7 @@ def compare(
             batch.Y,
             cost=batch.cost,
             backends=parse_backends(backends),
-            budget=math.inf if run_all else 20.0,
+            budget=math.inf if run_all else None,
             progress=lambda label: status.update(f"{label} …"),
         )
     if as_json:

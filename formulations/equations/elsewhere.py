@@ -1,4 +1,4 @@
-"""Equations from other chapters, for costs with a fused form, and what the index calls by a word."""
+"""Equations from other chapters, by their numbers, and those from elsewhere, by a word."""
 
 from __future__ import annotations
 
@@ -21,6 +21,40 @@ ELSEWHERE = (
     Equation("80", r"C = -\sum_j y_j \ln a^L_j", "C = − Σ_j y_j ln a:L_j",
              "The log-likelihood cost of one example, from chapter 3, for targets that are distributions.", "cost",
              LOG_LIKELIHOOD),
-    Equation("81", r"\delta^L = a^L \sum_j y_j - y", "delta:L = ?( a:L ⊙ sum − y ?) ?/m",
+    Equation("81", r"\delta^L = a^L \sum_j y_j - y", "delta:L = ?( a:L ?⊙ sum − y ?) ?/m",
              "With the log-likelihood behind a softmax the slope cancels, from chapter 3.", "fused", LOG_LIKELIHOOD),
+    Equation("linearL", r"\delta^L = \nabla_a C", "delta:L = nabla",
+             "Of a linear output layer the error is the gradient of the cost, by chapter 2's exercise.", "output"),
+    Equation("linear", r"\delta^l = (w^{l+1})^T \delta^{l+1}", "delta:l = w:l+1.T delta:l+1",
+             "Between linear layers the transposed weights alone pull an error back, by chapter 2's exercise.",
+             "hidden"),
+    Equation("handed", r"g^l = (w^{l+1})^T (g^{l+1} \odot \sigma'(z^{l+1})), \quad \delta^l = g^l \odot \sigma'(z^l)",
+             "", "The layers hand on g, the derivative by the activations, which chapter 2 says would serve as well; "
+             "from it the errors of (BP1) and (BP2) follow.", "way"),
+    Equation("system", r"(I - U) \delta = e, \quad U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T", "",
+             "The errors of all layers solve one triangular system, whose rows are (BP2) and whose last is (BP1) "
+             "(Edelman, Akyürek and Wang, 2024).", "way"),
+    Equation("sweep", r"\delta \leftarrow e + U \delta", "",
+             "A sweep for each hidden layer makes the errors of (BP1) and (BP2) exact, as the Neumann series of "
+             "I − U's inverse is finite.", "way"),
+    Equation("Kronecker", r"\text{vec}\, \frac{\partial C_x}{\partial w^l} = \delta^{x,l} \otimes a^{x,l-1}", "",
+             "Each example's gradient by itself, vec taken row by row (column by column it is a ⊗ δ), before the sum "
+             "that is (BP4) (Khatri and Rao, 1968).", "way"),
+    Equation("homogeneous", r"[\frac{\partial C}{\partial w^l}\ \frac{\partial C}{\partial b^l}] "
+             r"= \delta^l [a^{l-1}; 1]^T", "dwb:l = delta:l extended:l-1.T",
+             "Biases are weights of a constant unit, and (BP3) is a column of (BP4) (Bishop, section 5.1).", "layer"),
+    Equation("moments", r"[\frac{\partial C}{\partial w^l}\ \frac{\partial C}{\partial b^l}] "
+             r"= (w^{l+1})^T \cdots (w^L)^T (T M - N) (P^{l-1})^T, \quad M = \frac{1}{m} \sum_x \tilde x \tilde x^T, "
+             r"\quad N = \frac{1}{m} \sum_x y \tilde x^T", "",
+             "With x̃ = [x; 1], P what the layers before make of it and T what the network does, linear layers and "
+             "the quadratic cost need two moments of the examples.", "way"),
+    Equation("tangent", r"\dot a^l = \Sigma'(z^l) \dot z^l, \quad \dot z^{l+1} = w^{l+1} \dot a^l, \quad "
+             r"\frac{\partial C}{\partial w^l_{jk}} = \nabla_a C \cdot \dot a^L", "",
+             "In forward mode a change is carried along with the pass, one parameter at a time (Griewank and Walther, "
+             "chapter 3).", "direction"),
+    Equation("imaginary", r"\frac{\partial C}{\partial w_j} = \frac{\text{Im}\, C(w + i h e_j)}{h}", "",
+             "An imaginary step, of weights, biases or weighted inputs, needs no difference (Squire and Trapp, 1998).",
+             "way"),
+    Equation("demon", r"\delta^l_j \approx \frac{C(z^l_j + h) - C(z^l_j)}{h}", "",
+             "The demon of chapter 2 changes a weighted input a little and looks at the cost.", "demon"),
 )  # fmt: skip

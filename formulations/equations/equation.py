@@ -25,6 +25,12 @@ SIGNS = {
     r"\lVert": "‖",
     r"\rVert": "‖",
     r"\tfrac12": "½",
+    r"\dot z": "ż",
+    r"\dot a": "ȧ",
+    r"\tilde x": "x̃",
+    r"\otimes": "⊗",
+    r"\leftarrow": "←",
+    r"\to": "→",
     r"\ln": "ln",
     r"\theta": "θ",
     r"\quad": " ",
@@ -38,7 +44,7 @@ class Equation:
     Attributes
     ----------
     number : str
-        Its number in the book, such as ``"BP2"`` or ``"34"``.
+        Its number in the book, such as ``"BP2"`` or ``"34"``, or a word for an equation from elsewhere.
     latex : str
         The equation, for a layer l in general.
     template : str
@@ -49,7 +55,9 @@ class Equation:
         What it says, in one sentence.
     scope : str
         Where it is applied: ``forward``, ``hidden`` or ``layer`` (each one), ``output``, ``fused`` (instead of an
-        output's equation), ``cost``, ``quotient`` (each parameter), ``path``; ``definition`` where nothing is computed.
+        output's equation), ``cost``, ``quotient`` (each parameter), ``demon`` (each weighted input), ``path``,
+        ``direction``; ``way`` where it says how a backend gets to what other equations show; ``definition`` where
+        nothing is computed.
     functions : tuple of str
         Dotted names of what uses it, beside the backends that declare it.
     """

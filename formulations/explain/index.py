@@ -119,8 +119,9 @@ def as_markdown() -> str:
     lines = [
         "# The equations",
         "",
-        "Every numbered equation that the library uses: (23) to (53) and (BP1) to (BP4) are those of chapter 2 of",
-        "Nielsen's *Neural Networks and Deep Learning*, higher numbers those of chapter 3. The backends declare their",
+        "Every equation that the library uses: (23) to (53) and (BP1) to (BP4) are those of chapter 2 of Nielsen's",
+        "*Neural Networks and Deep Learning*, higher numbers those of chapter 3, and words those of elsewhere. What",
+        "is computed so is what [`formulations explain`](../how-to/explain.md) shows. The backends declare their",
         f"equations themselves; what is only a step of a proof is in [the proofs](../{PROOFS}). This page is",
         "written by `formulations list --equations --markdown`.",
         "",

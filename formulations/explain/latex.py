@@ -27,7 +27,17 @@ OPERATORS = {
     "ln": r"\ln",
     "≈": r"\approx",
 }
-PROSE = {"σ′": r"$\sigma'$", "Σ′": r"$\Sigma'$", "σ": r"$\sigma$", "δ": r"$\delta$", "∂": r"$\partial$", "→": r"$\to$"}
+PROSE = {
+    "σ′": r"$\sigma'$",
+    "Σ′": r"$\Sigma'$",
+    "σ": r"$\sigma$",
+    "δ": r"$\delta$",
+    "∂": r"$\partial$",
+    "→": r"$\to$",
+    "x̃": r"$\tilde x$",
+    "⊗": r"$\otimes$",
+    "−": "$-$",
+}
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 

@@ -29,6 +29,8 @@ NAMES = {
     "da": r"\frac{\partial C}{\partial a@}",
     "dw": r"\frac{\partial C}{\partial w@}",
     "db": r"\frac{\partial C}{\partial b@}",
+    "dwb": r"[\frac{\partial C}{\partial w@}\ \frac{\partial C}{\partial b@}]",
+    "extended": "[a@; 1]",
     "C": "C",
     "ones": "1",
     "sum": r"\sum_j y_j",
@@ -105,9 +107,13 @@ class Quantities:
             return Operand(latex, value[tuple(at) if len(at) == 2 else (at[0], 0)].reshape(1, 1))
         # A diagonal matrix is its own transpose.
         if transposed and not (name == "Sigma" and l is not None and not self.coupled(l)):
-            latex = f"{latex}^T" if name in ("ones", "Sigma") else f"({latex})^T"
+            latex = f"{latex}^T" if name in ("ones", "Sigma", "extended") else f"({latex})^T"
             value = None if value is None else value.T
         return Operand(latex, value)
+
+    def numbers(self, name: str, l: int) -> Array:
+        """Return an operand's numbers alone, where it is known to have some."""
+        return np.asarray(self.operand(name, l).value)
 
     def _value(self, name: str, l: int | None) -> Array | None:
         tape, i = self.tape, 0 if l is None else l - 2
@@ -135,6 +141,10 @@ class Quantities:
             found = _dense(self.gradient.weights[i])
         elif name == "db":
             found = self.gradient.biases[i][:, None]
+        elif name == "dwb":
+            found = np.hstack([_dense(self.gradient.weights[i]), self.gradient.biases[i][:, None]])
+        elif name == "extended":
+            found = np.vstack([tape.activations[i + 1].T, np.ones((1, self.m), tape.network.dtype)])
         elif name == "C":
             found = np.full((1, 1), self.gradient.cost)
         elif name == "ones":

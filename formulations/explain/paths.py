@@ -47,7 +47,7 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
             factors += [quantities.operand("slope", l, (j,)), quantities.operand("w", l, (j, k))]
         factors += [quantities.operand("slope", 2, (1,)), quantities.operand("a", 1, (1,))]
         term = np.full((1, 1), prod(float(factor.value[0, 0]) for factor in factors if factor.value is not None))
-        path = Operand(rf"\text{{{'→'.join(map(str, neurons))}}}", term)
+        path = Operand(r"\to".join(map(str, neurons)), term)
         terms += ["+", path]
         rows.append((path, "=", *factors, "=", path))
     rows.append((weight, "=", *terms[1:], "=", weight))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from formulations.api import gradient as gradient_of
 from formulations.contract import Backend
-from formulations.costs import Cost, get_cost
+from formulations.costs import Cost, LogLikelihood, get_cost
 from formulations.exceptions import InvalidInput
 from formulations.explain.explanation import Explanation
 from formulations.explain.operands import Operand, Quantities
@@ -17,6 +19,7 @@ from formulations.explain.template import Step
 from formulations.explain.text import entry
 from formulations.inputs import random_generator
 from formulations.network import Network, check_network
+from formulations.problem import Problem
 from formulations.registry import get_backend
 from formulations.tape import Tape
 
@@ -43,7 +46,7 @@ def explain(
     net : Network, optional
         The network; by default a 2-3-2 network of seed 0, with weights and biases as in the book.
     X, Y : array_like of shape (m, n₁) and (m, n_L), optional
-        The examples; by default a random one of seed 0.
+        The examples; by default a random one of seed 0, one-hot where the cost is the log-likelihood.
     backends : str, Backend, or a sequence of one or two
         The formulations; two are set side by side.
     cost : str or Cost
@@ -80,17 +83,16 @@ def explain(
     cost = get_cost(cost)
     if X is None:
         X, Y = (random.random((1, n)).astype(net.dtype) for n in (net.sizes[0], net.sizes[-1]))
+        if isinstance(cost, LogLikelihood):
+            Y = np.eye(net.sizes[-1], dtype=net.dtype)[Y.argmax(axis=1)]
     tape = net.forward(X, Y, cost=cost)
     columns = [
         list(steps(backend, Quantities(tape, gradient_of(net, X, Y, cost=cost, backend=backend)))) for backend in chosen
     ]
     numbers = max(net.sizes) <= MOST_NEURONS and tape.m <= MOST_EXAMPLES
-    title = (
-        f"{net.layout}, {net.activation_names}, {cost.name} cost, "
-        f"{tape.m} example{'s' if tape.m > 1 else ''}, {net.dtype}"
-    )
-    return Explanation(title, tuple(_notes(net, tape, numbers)), tuple(each.label for each in chosen),
-                       _stages(columns), numbers)  # fmt: skip
+    title = Problem(net, tape.X, tape.targets, cost.name).title
+    labels = tuple(each.label for each in chosen)
+    return Explanation(title, tuple(_notes(net, tape, numbers)), labels, _stages(columns), numbers)
 
 
 def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
@@ -106,11 +108,10 @@ def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
     """Whether the same equations are computed with numbers that look the same."""
     if [(step.equation, step.says) for step in one] != [(step.equation, step.says) for step in other]:
         return False
-    pieces = zip((p for step in one for row in step.rows for p in row),
-                 (p for step in other for row in step.rows for p in row), strict=True)  # fmt: skip
-    return all(
+    pieces, others = ([p for step in part for row in step.rows for p in row] for part in (one, other))
+    return len(pieces) == len(others) and all(
         [entry(number) for number in a.value.flat] == [entry(number) for number in b.value.flat]
-        for a, b in pieces
+        for a, b in zip(pieces, others, strict=True)
         if isinstance(a, Operand) and isinstance(b, Operand) and a.value is not None and b.value is not None
     )
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from formulations.contract import Backend
 from formulations.equations import EQUATIONS, Equation
+from formulations.explain.directions import direction_steps
 from formulations.explain.operands import Operand, Quantities
 from formulations.explain.paths import path_step
-from formulations.explain.quotients import quotient_step
+from formulations.explain.quotients import demon_step, quotient_step
 from formulations.explain.template import Step, write
+from formulations.network import Network
 
 __all__ = ["Place", "steps"]
+
+_IN_PLACE = "By it the backend gets to the results that are shown below in the book's form."
 
 Place = tuple[int, int, str]
 """Where a step stands: part of the algorithm, layer in the order of computation, and the title of both."""
@@ -67,6 +72,7 @@ def _applied(equation: Equation, backend: Backend, quantities: Quantities) -> It
         for l in range(last - 1, 1, -1):
             yield _error_place(l, last), _error(equation, quantities, l)
     elif equation.scope == "layer" and equation.template.startswith("delta"):
+        yield from _bracketed(equation, backend, quantities)
         for l in range(last, 1, -1):
             yield _error_place(l, last), _error(equation, quantities, l)
     elif equation.scope == "layer":
@@ -74,10 +80,38 @@ def _applied(equation: Equation, backend: Backend, quantities: Quantities) -> It
             yield (5, l, f"Gradient of layer {l}"), write(equation, quantities, l)
     elif equation.scope == "quotient":
         yield (4, 0, "Parameter by parameter"), quotient_step(equation, backend, quantities)
+    elif equation.scope == "demon":
+        for l in range(last, 1, -1):
+            yield _error_place(l, last), demon_step(equation, backend, quantities, l)
     elif equation.scope == "path":
         yield (4, 0, "Path by path"), path_step(equation, quantities)
+    elif equation.scope == "direction":
+        for step in direction_steps(equation, quantities):
+            yield (4, 0, "Direction by direction"), step
+    elif equation.scope == "way":
+        says = f"{equation.says} {_IN_PLACE}" if _introduces(equation, backend) else equation.says
+        yield (1, 1, "How it gets there"), Step(equation.number, says, (Operand(equation.latex),))
     else:
         yield (4, -1, "What is used"), Step(equation.number, equation.says, (Operand(equation.latex),))
+
+
+def _bracketed(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
+    """Yield how a product of many factors is bracketed, where the backend's prediction tells it."""
+    network = quantities.tape.network
+    detail = backend.predict(network, quantities.m).detail if isinstance(network, Network) else ""
+    found = re.match(r"δ2 = ([^,]+)", detail)
+    if found:
+        latex = re.sub(r"([Aδ])(\d+)", r"\1^{\2}", found[1]).replace("δ", r"\delta")
+        latex = rf"{latex} = \delta^{{2}}, \quad A^l = \Sigma'(z^l) (w^{{l+1}})^T"
+        says = f"So {backend.label} brackets ({equation.number})."
+        yield (1, 1, "How it gets there"), Step("", says, (Operand(latex),))
+
+
+def _introduces(equation: Equation, backend: Backend) -> bool:
+    """Whether this is the last word on a way whose results are shown by equations of the book."""
+    following = backend.equations[backend.equations.index(equation.number) + 1 :]
+    ways = [number for number in following if number in EQUATIONS and EQUATIONS[number].scope == "way"]
+    return not ways and any(number.startswith("BP") for number in backend.equations)
 
 
 def _error_place(l: int, last: int) -> Place:

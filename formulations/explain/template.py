@@ -79,6 +79,9 @@ def write(equation: Equation, quantities: Quantities, l: int, says: str = "") ->
         at = dict.fromkeys(component, j)
         computed = _piece(tokens[0], quantities, l, at)
         right = () if summed else tuple(_expanded(tokens[2:], quantities, l, at))
+        if len(right) == 1 and isinstance(right[0], Operand):
+            # What is named anew is not computed, and would stand there twice.
+            right = ()
         right = tuple(f"/ {quantities.m}" if piece == "/m" else piece for piece in right)
         rows.append((computed, "=", *right, *(("=",) if right else ()), _result(computed)))
     if component and quantities.m > 1:

@@ -48,7 +48,7 @@ def _stage(stage: Stage, story: Story) -> list[str]:
 
 def _step(step: Step, numbers: bool, width: int) -> list[str]:
     number = f"({step.equation})" if step.equation else ""
-    lines = [f"{number:7}{join(step.symbols)}"]
+    lines = [f"{number:6} {join(step.symbols)}"]
     if len(lines[0]) > WIDTH:
         lines = textwrap.wrap(lines[0], WIDTH, subsequent_indent=" " * 7)
     if len(step.rows) > 1 or _stands_in(step) or not step.rows or not step.equation:

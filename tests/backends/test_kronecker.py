@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bounds
 import makers
 import multiplications
 import numpy as np
@@ -99,3 +100,13 @@ def test_bad_data_are_refused():
     huge = fm.Network([[[1e200]]], [[0.0]], "identity")
     with pytest.raises(NotFinite, match=r"∂C_x/∂weights\[0\]\[0, 0\] = inf for example 1"):
         per_example_gradients(huge, [[1.0], [1e200]], [[0.0], [0.0]])
+
+
+def test_sparse_weights_and_negative_inputs():
+    net = makers.sparse_network()
+    X, Y = makers.data(net)
+    assert (X < 0).any()
+    mine, truth = (fm.gradient(net, X, Y, backend=name).vector for name in ("kronecker", "hadamard"))
+    bound = 2 * bounds.propagated(net, X, Y).vector
+    assert bounds.within(mine - truth, bound)
+    assert bounds.within(fm.per_example_gradients(net, X, Y).mean(axis=0) - truth, bound)

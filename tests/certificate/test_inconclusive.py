@@ -142,3 +142,11 @@ def test_a_cost_that_refuses_the_higher_precision_is_judged_in_its_own() -> None
     plan = fm.prepare(case.net, 5, cost=double_only, backend="per_neuron")
     verdict = judge_backend(plan.backend, plan.tape, plan(case.X, case.Y))
     assert verdict.status is Status.EQUAL, verdict.reason
+
+
+@pytest.mark.parametrize("biases", [[0.0, 1.0], [0.0, 0.0]])
+def test_a_unit_on_a_kink_is_reported_as_that(biases):
+    net = fm.Network([[[1.0], [1.0]]], [biases], "relu")
+    row = fm.compare(net, [[0.0]], [[0.5, 0.5]], backends=["finite_difference"]).rows[0]
+    assert row.status == "inconclusive"
+    assert "undecidable" in row.reason and "f bends at 0" in row.reason
