@@ -124,3 +124,10 @@ def test_what_cannot_be_written_is_refused(tmp_path):
             fm.save(net, path)
     with pytest.raises(WrongType, match=r"formulations\.Network"):
         fm.save(net.vector, tmp_path / "net.npz")
+
+
+def test_a_slope_keeps_all_its_digits(tmp_path):
+    leaky = LeakyReLU(1 / 3)
+    path = tmp_path / "leaky.npz"
+    fm.save(fm.Network.random([2, 3, 1], [leaky, "identity"], seed=0), path)
+    assert fm.load(path).activations[0] == leaky
