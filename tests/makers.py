@@ -44,7 +44,10 @@ TAPE_READING = [flag for flag in FLAGS if fm.get_backend(flag).tier in (fm.Tier.
 # Those whose only deviation from the gradient is rounding.
 ANALYTIC = [flag for flag in FLAGS if fm.get_backend(flag).tier is not fm.Tier.PERTURBATION]
 # Those that leave the outputs of their own forward pass on the tape.
-OUTPUT_ON_TAPE = [flag for flag in ANALYTIC if fm.get_backend(flag).inner.tier is not fm.Tier.FORWARD]
+OUTPUT_ON_TAPE = [
+    flag for flag in ANALYTIC
+    if fm.get_backend(flag).inner.tier is not fm.Tier.FORWARD or fm.get_backend(flag).name == "per_neuron"
+]  # fmt: skip
 PERTURBING = [flag for flag in FLAGS if fm.get_backend(flag).tier is fm.Tier.PERTURBATION]
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import formulations as fm
 from formulations.cli.commands import formulations as command
 from formulations.equations import EQUATIONS
-from formulations.exceptions import InvalidInput, Refused
+from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.explain import explain
 from formulations.explain.counts import step_multiplications
 from formulations.explain.operands import Operand
@@ -435,3 +435,8 @@ def test_bad_usage_ends_with_2(arguments, part):
 def test_every_template_is_of_an_equation_that_is_applied():
     applied = {"forward", "output", "hidden", "layer", "fused", "cost"}
     assert all(equation.scope in applied for equation in EQUATIONS.values() if equation.template)
+
+
+def test_what_names_no_backends_is_refused():
+    with pytest.raises(WrongType, match=r"one or two names or backends, got 3; pass"):
+        explain(backends=3)
