@@ -107,12 +107,17 @@ class Layout:
 
     def locate(self, position: int) -> str:
         """Name the parameter at a place of the vector, such as ``weights[0][2, 5]``."""
+        kind, i, indices = self.place(position)
+        return f"{kind}[{i}][{', '.join(map(str, indices))}]"
+
+    def place(self, position: int) -> tuple[str, int, tuple[int, ...]]:
+        """Return ``("weights", l − 2, (j, k))`` or ``("biases", l − 2, (j,))`` for a place of the vector."""
         for i, (weights, biases) in enumerate(self.slices):
             if position < weights.stop:
                 entry, pattern = position - weights.start, self.patterns[i]
-                columns = self.shapes[i][1]
-                j, k = divmod(entry, columns) if pattern is None else (pattern.rows[entry], pattern.indices[entry])
-                return f"weights[{i}][{j}, {k}]"
+                if pattern is None:
+                    return "weights", i, divmod(entry, self.shapes[i][1])
+                return "weights", i, (int(pattern.rows[entry]), int(pattern.indices[entry]))
             if position < biases.stop:
-                return f"biases[{i}][{position - biases.start}]"
+                return "biases", i, (position - biases.start,)
         raise InvalidInput(f"a vector of {self.count} parameters has no place {position}.")

@@ -15,7 +15,7 @@ from formulations.exceptions import InvalidInput
 from formulations.inputs import as_real, random_generator, size_of_batch
 from formulations.network import Network
 
-__all__ = ["Problem", "make_problem"]
+__all__ = ["Problem", "make_problem", "problem_for"]
 
 DIGITS = (64, 30, 10)
 HIDDEN = 30
@@ -139,6 +139,41 @@ def make_problem(
         sizes = DIGITS if data is None else _sizes_for(*(as_real(data[i], "XY"[i]) for i in (0, 1)))
     generator = random_generator(seed)
     network = Network.random(sizes, activations, seed=generator, dtype=dtype, init=init)
+    return problem_for(network, cost, generator=generator, data=data, count=count)
+
+
+def problem_for(
+    network: Network,
+    cost: str = "quadratic",
+    *,
+    generator: np.random.Generator,
+    data: tuple[Any, Any] | None = None,
+    count: int = 10,
+) -> Problem:
+    """Make a problem of a network that there is: on the same data as :func:`make_problem`.
+
+    Parameters
+    ----------
+    network : Network
+        Kept, not copied.
+    cost : str
+        The cost's name.
+    generator : numpy.random.Generator
+        Of random examples.
+    data : (X, Y), optional
+        Examples of shape (m, n₁) and (m, n_L); the last fifth is for testing.
+    count : int
+        How many random examples to make.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    InvalidInput, WrongShape, WrongType, NotFinite
+        Where the data do not fit the network.
+    """
     if data is not None:
         X, Y, *_ = network.check_examples(*data, cost=cost)
         return Problem(network, X, Y, cost, test_size=len(X) - len(X) * 4 // 5)

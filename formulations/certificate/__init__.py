@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from formulations.certificate.forward import forward_checks
+from formulations.certificate.forward import forward_checks, local_forward_checks
 from formulations.certificate.local import local_checks
 from formulations.certificate.path import path_checks
 from formulations.certificate.perturbation import Quotients, perturbation_checks, quotients_of
@@ -88,7 +88,12 @@ def judge(
     with np.errstate(all="ignore"):
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
-        return conclude(rule, checks(tape, gradient, reference, quotients), difference)
+        verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
+        if tier is not Tier.FORWARD or verdict.status is Status.EQUAL or gradient.errors is None:
+            return verdict
+        # δ says more: where each equation holds, so does the whole; where it does not, it says which.
+        local = conclude(rule, local_forward_checks(tape, gradient, reference), difference)
+        return local if local.status in (Status.EQUAL, verdict.status) else verdict
 
 
 def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:

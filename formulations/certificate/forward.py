@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from formulations.certificate.algebra import magnitudes, outer, shares_of, through
+from formulations.certificate.algebra import magnitudes, outer, shares_of, through, widened
 from formulations.certificate.reach import reach
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma
@@ -33,7 +34,7 @@ from formulations.exceptions import FormulationsException
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
-__all__ = ["ForwardBounds", "forward_checks", "propagate_bounds"]
+__all__ = ["ForwardBounds", "forward_checks", "local_forward_checks", "propagate_bounds"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,47 @@ def forward_checks(tape: Tape, gradient: Gradient, reference: Reference) -> list
         references = [reference.vector[part] for part in tape.network.layout.slices[i]]
         limits = bounds.weights[i], bounds.biases[i]
         checks += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
+    return checks
+
+
+def local_forward_checks(tape: Tape, gradient: Gradient, reference: Reference) -> list[Check]:
+    """Return the checks of (BP1), (BP2), (BP4) and (BP3), each on the candidate's own δ of the layer above.
+
+    The forward pass is the candidate's, and known to E_a and E_d; the way back is judged equation by equation, so that
+    a fault is found in one layer alone, and the bound does not grow on the way.
+
+    Parameters
+    ----------
+    tape, gradient, reference
+        As in :func:`forward_checks`; the gradient with its errors.
+
+    Returns
+    -------
+    list of Check
+    """
+    precision, layout = Precision(tape.network.dtype, reference.dtype), tape.network.layout
+    working, both, errors = precision.working, precision.sides, gradient.errors or ()
+    absolute = magnitudes(tape.network.weights, working)
+    of_a, of_d = _forward(tape, reference, absolute, precision)
+    e = _of_last(tape, reference, of_a[-1], of_d[-1], precision)
+    checks = [error_check(layout.last, "BP1", errors[-1], (reference.errors or ())[-1], both * e)]
+    weights = widened(tape.network.weights, reference.dtype)
+    for l in range(layout.last - 1, 1, -1):
+        above = errors[l - 1].astype(reference.dtype)
+        expected = through(reference.slopes[l - 2].matrix, above @ weights[l - 1])
+        nothing = np.zeros(above.shape, working)
+        e = _of_hidden(tape, reference, absolute[l - 1], of_d[l - 2], l, above, nothing, precision)
+        e = _within_range(e, np.abs(expected).astype(working) * _alone(tape, precision), precision)
+        checks.append(error_check(l, "BP2", errors[l - 2], expected, both * e))
+    factor, floor = gamma(tape.m + 3, precision.u), precision.tiny * (tape.m + 3)
+    for i in reversed(range(len(errors))):
+        delta, a = errors[i].astype(reference.dtype), reference.activations[i]
+        size, a_size = magnitudes((errors[i], a), working)
+        bounds = (
+            both * (outer(size, of_a[i] + factor * (a_size + of_a[i]), layout, i) + floor),
+            both * (factor * size.sum(axis=0) + floor),
+        )
+        checks += gradient_checks(gradient, i, ("BP4", "BP3"), (outer(delta, a, layout, i), delta.sum(axis=0)), bounds)
     return checks
 
 
@@ -135,26 +177,42 @@ def _backward(
     moved: tuple[list[Array], list[Array]],
     precision: Precision,
 ) -> list[Array]:
-    (of_a, of_d), working, u = moved, precision.working, precision.u
-    deltas = magnitudes(reference.errors, working)
-    if tape.fused is not None:
-        e = _of_fused_output(tape.fused, tape, reference, of_a[-1], precision)
-    else:
-        e = _of_output(tape, reference, of_a[-1], of_d[-1], precision)
+    of_a, of_d = moved
+    deltas = magnitudes(reference.errors, precision.working)
+    e = _of_last(tape, reference, of_a[-1], of_d[-1], precision)
     errors = [e]
-    alone = _alone(tape, precision)
     for l in range(len(deltas), 1, -1):
-        w, slope, d, n = absolute[l - 1], reference.slopes[l - 2], of_d[l - 2], deltas[l - 1].shape[1]
-        s = np.abs((reference.errors or ())[l - 1].astype(working) @ tape.network.weights[l - 1].astype(working))
-        pulled = e @ w
-        size = deltas[l - 1] @ w + pulled
-        of_s = pulled + gamma(n + 2, u) * size
-        of_s = _within_range(of_s, size * alone, precision)
-        rounding = gamma(2 + slope.roundings, u) * through(slope.acted_on + d, s + of_s)
-        e = through(slope.size, of_s) + through(d, s + of_s) + rounding
-        e = _within_range(e + precision.tiny * (n + 2) * (1 + slope.gain), deltas[l - 2] * alone, precision)
-        errors.append(e)
+        e = _of_hidden(tape, reference, absolute[l - 1], of_d[l - 2], l, (reference.errors or ())[l - 1], e, precision)
+        errors.append(_within_range(e, deltas[l - 2] * _alone(tape, precision), precision))
     return errors[::-1]
+
+
+def _of_hidden(
+    tape: Tape,
+    reference: Reference,
+    w: Array,
+    d: Array,
+    l: int,
+    above: Array,
+    of_above: Any,
+    precision: Precision,
+) -> Array:
+    """Return the bound of δ^l, by (BP2) from a δ^{l+1} that is known to ``of_above``; w is |w^{l+1}|, and d is E_d."""
+    working, u, slope, n = precision.working, precision.u, reference.slopes[l - 2], above.shape[1]
+    s = np.abs(above.astype(working) @ tape.network.weights[l - 1].astype(working))
+    pulled = of_above @ w
+    size = np.abs(above).astype(working) @ w + pulled
+    of_s = pulled + gamma(n + 2, u) * size
+    of_s = _within_range(of_s, size * _alone(tape, precision), precision)
+    rounding = gamma(2 + slope.roundings, u) * through(slope.acted_on + d, s + of_s)
+    e = through(slope.size, of_s) + through(d, s + of_s) + rounding
+    return np.asarray(e + precision.tiny * (n + 2) * (1 + slope.gain))
+
+
+def _of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
+    if tape.fused is not None:
+        return _of_fused_output(tape.fused, tape, reference, of_a, precision)
+    return _of_output(tape, reference, of_a, of_d, precision)
 
 
 def _alone(tape: Tape, precision: Precision) -> Array:

@@ -45,7 +45,11 @@ class EquationVerdict:
     status : Status
         ``equal`` where every residual is within its bound and the bound is sharp; ``different`` where one is not.
     entry : str
-        Where the ratio is largest.
+        Where the ratio is largest, such as ``"errors[0][3, 7]"``.
+    place : str
+        The same in words: which example, neuron and input, counted from 0.
+    found, expected : float
+        What stands there in the candidate, and what should.
     detectable : float
         The largest bound as a part of the layer's largest entry: a fault beyond twice that part shows, wherever it is.
     reason : str
@@ -59,6 +63,9 @@ class EquationVerdict:
     ratio: float
     status: Status
     entry: str
+    place: str
+    found: float
+    expected: float
     detectable: float
     reason: str
 
@@ -102,7 +109,7 @@ class Check:
     candidate, reference, bound : ndarray
         Of one shape; the reference in a higher precision where there is one.
     locate : callable
-        Names the entry at a place of the flattened candidate.
+        Names the entry at a place of the flattened candidate, and says in words where it is.
     excuse : str
         Why a difference would prove nothing here; empty where it would.
     """
@@ -112,7 +119,7 @@ class Check:
     candidate: Array
     reference: Array
     bound: Array
-    locate: Callable[[int], str]
+    locate: Callable[[int], tuple[str, str]]
     excuse: str = ""
 
     def verdict(self) -> EquationVerdict:
@@ -128,6 +135,7 @@ class Check:
         scale = float(np.max(np.abs(self.reference)))
         detectable = largest / scale if scale > 0 else math.inf if largest > 0 else 0.0
         status, reason = self._status(residual, limit, detectable, worst)
+        entry, place = self.locate(worst)
         return EquationVerdict(
             layer=self.layer,
             equation=self.equation,
@@ -135,7 +143,10 @@ class Check:
             bound=largest,
             ratio=float(ratios[worst]) if math.isfinite(ratios[worst]) else math.inf,
             status=status,
-            entry=self.locate(worst),
+            entry=entry,
+            place=place,
+            found=float(self.candidate.ravel()[worst]),
+            expected=float(self.reference.ravel()[worst]),
             detectable=detectable,
             reason=reason,
         )
@@ -147,7 +158,7 @@ class Check:
         # Where the bound is infinite, not even NaN proves anything: the arithmetic has left its range.
         outside = ~(residual <= limit) & np.isfinite(limit)
         if outside.any():
-            entry = self.locate(worst)
+            entry, _ = self.locate(worst)
             if self.excuse:
                 return Status.INCONCLUSIVE, f"{where}, is undecidable: {self.excuse}."
             return Status.DIFFERENT, (
@@ -173,9 +184,9 @@ def error_check(layer: int, equation: str, candidate: Array, reference: Array, b
     """Return the check of δ^l, shape (m, n_l)."""
     columns = candidate.shape[1]
 
-    def locate(place: int) -> str:
+    def locate(place: int) -> tuple[str, str]:
         x, j = divmod(place, columns)
-        return f"errors[{layer - 2}][{x}, {j}]"
+        return f"errors[{layer - 2}][{x}, {j}]", f"example {x}, neuron {j}"
 
     return Check(layer, equation, candidate, reference, bound, locate)
 
@@ -191,8 +202,9 @@ def gradient_checks(
         if part.start == part.stop:
             continue
 
-        def locate(place: int, start: int = part.start) -> str:
-            return layout.locate(start + place)
+        def locate(place: int, start: int = part.start) -> tuple[str, str]:
+            neuron, *inputs = layout.place(start + place)[2]
+            return layout.locate(start + place), f"neuron {neuron}" + "".join(f", input {k}" for k in inputs)
 
         checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse))
     return checks

@@ -9,14 +9,16 @@ from typing import Any
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
 from formulations.activations import ACTIVATIONS, get_activation
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.initialization import INITIALIZATIONS
-from formulations.inputs import positive_integer, size_of_batch
+from formulations.inputs import positive_integer, random_generator, size_of_batch
 from formulations.parameters import Array
-from formulations.problem import make_problem
+from formulations.persistence import load
+from formulations.problem import make_problem, problem_for
 
 __all__ = ["batch_size_for", "parse_backends", "parse_sizes", "problem_options", "read_examples"]
 
@@ -38,6 +40,7 @@ PROBLEM_OPTIONS = (
     click.option(
         "--dtype", default="float64", show_default=True, metavar="DTYPE", help="float32, float64 or longdouble."
     ),
+    click.option("--network", metavar="FILE.npz", help="A network written by train --save, instead of a random one."),
     click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),
     click.option("--data", metavar="FILE.npz", help="Arrays X (m, n₁) and Y (m, n_L) instead of the embedded digits."),
     click.option(
@@ -53,7 +56,7 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that describe a network, its data and its mini-batches.
 
     The command gets what they stand for as ``problem``, and ``batch_size`` (None where it was left out, see
-    :func:`batch_size_for`), ``seed`` and ``as_json`` if it asks.
+    :func:`batch_size_for`), ``data`` (the file's path), ``seed`` and ``as_json`` if it asks.
     """
     asked = signature(command).parameters
 
@@ -64,26 +67,41 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
         cost: str,
         init: str,
         dtype: str,
+        network: str | None,
         data: str | None,
         batch_size: int | None,
         **others: Any,
     ) -> None:
         count = BATCH_SIZE if batch_size is None else positive_integer(batch_size, "--batch-size")
-        names = [get_activation(name.strip()) for name in activations.split(",")]
-        problem = make_problem(
-            None if sizes is None else parse_sizes(sizes),
-            names if len(names) > 1 else names[0],
-            cost,
-            init=init,
-            dtype=dtype,
-            seed=others["seed"],
-            data=None if data is None else read_examples(data),
-            count=count,
-        )
-        given = {"problem": problem, "batch_size": batch_size, **others}
+        examples = None if data is None else read_examples(data)
+        if network is not None:
+            _refuse_beside_network()
+            generator = random_generator(others["seed"])
+            problem = problem_for(load(network), cost, generator=generator, data=examples, count=count)
+        else:
+            names = [get_activation(name.strip()) for name in activations.split(",")]
+            problem = make_problem(
+                None if sizes is None else parse_sizes(sizes),
+                names if len(names) > 1 else names[0],
+                cost,
+                init=init,
+                dtype=dtype,
+                seed=others["seed"],
+                data=examples,
+                count=count,
+            )
+        given = {"problem": problem, "batch_size": batch_size, "data": data, **others}
         command(**{name: value for name, value in given.items() if name in asked})
 
     return reduce(lambda decorated, option: option(decorated), reversed(PROBLEM_OPTIONS), with_problem)
+
+
+def _refuse_beside_network() -> None:
+    """Refuse the options that describe a random network beside a network from a file, which has its own."""
+    context = click.get_current_context()
+    for name in ("sizes", "activations", "init", "dtype"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise InvalidInput(f"--network brings its own {name}; leave --{name} out, or leave --network out.")
 
 
 def batch_size_for(given: int | None, m: int) -> int:

@@ -12,8 +12,12 @@ from formulations.certificate.roundoff import Precision, gamma, higher
 from formulations.certificate.verdict import Check
 
 
+def located(place: int) -> tuple[str, str]:
+    return str(place), f"entry {place}"
+
+
 def check(candidate: list[float], reference: list[float], bound: list[float], excuse: str = "") -> Check:
-    return Check(2, "BP2", *map(np.array, (candidate, reference, bound)), str, excuse)
+    return Check(2, "BP2", *map(np.array, (candidate, reference, bound)), located, excuse)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_an_excuse_turns_a_difference_into_doubt_and_leaves_agreement() -> None:
 
 
 def test_beyond_the_largest_number() -> None:
-    overflown = Check(2, "δ", np.float32([[np.inf]]), np.array([[1e40]]), np.array([[1e33]]), str)
+    overflown = Check(2, "δ", np.float32([[np.inf]]), np.array([[1e40]]), np.array([[1e33]]), located)
     with np.errstate(all="ignore"):
         verdict = overflown.verdict()
     assert verdict.status is Status.INCONCLUSIVE
