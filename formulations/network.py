@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from formulations.activations import Activation
 from formulations.costs import Cost, get_cost
@@ -29,6 +28,10 @@ from formulations.parameters import Array, Parameters
 from formulations.tape import Tape
 
 __all__ = ["Network", "check_network"]
+
+
+BLOCK = 2**15
+"""Bytes that element-wise steps are taken through at a time: they stay in the cache, and NumPy's buffers small."""
 
 
 class Network(Parameters):
@@ -148,23 +151,31 @@ class Network(Parameters):
         slopes : bool
             False leaves the slopes out, for those who only ask for the cost.
         """
-        for i, activation in enumerate(self._activations):
-            z = self._weigh(tape, i)
-            activation.evaluate(z, tape.activations[i + 1], tape.slopes[i] if slopes else None)
+        for i, (activation, b) in enumerate(zip(self._activations, self.biases, strict=True)):
+            z, a, slope = self._weigh(tape, i), tape.activations[i + 1], tape.slopes[i] if slopes else None
+            rows = max(1, BLOCK // z.strides[0])
+            if len(z) <= rows:
+                np.add(z, b, z)
+                activation.evaluate(z, a, slope)
+                continue
+            for start in range(0, len(z), rows):
+                part = slice(start, start + rows)
+                z[part] += b
+                if not activation.coupled:
+                    activation.evaluate(z[part], a[part], None if slope is None else slope[part])
+            if activation.coupled:
+                activation.evaluate(z, a, slope)
         tape.evaluate_cost(gradient=slopes)
         tape.forward_passes += 1
 
     def _weigh(self, tape: Tape, i: int) -> Array:
+        """Write w a^{l−1} and return it."""
         weights, z = self.weights[i], tape.weighted_inputs[i]
-        if issparse(weights):
+        if self.layout.patterns[i] is None:
+            np.dot(tape.activations[i], weights.T, z)
+        else:
             self.sparse_entries(i)
             z[...] = tape.activations[i] @ weights.T
-        else:
-            np.matmul(tape.activations[i], weights.T, out=z)
-        # NumPy buffers a broadcast sum of more than 8192 numbers in 64 KB: a block this small needs half of that.
-        rows = max(1, 4096 // z.shape[1])
-        for start in range(0, len(z), rows):
-            z[start : start + rows] += self.biases[i]
         return z
 
     def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:

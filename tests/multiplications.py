@@ -22,6 +22,16 @@ class Counting(np.ndarray):
             Counting.total += result.size
         return out[0] if out is not None else result.view(Counting)
 
+    def __array_function__(self, function, types, args, options):
+        if function is not np.dot:
+            return super().__array_function__(function, types, args, options)
+        left, right, *room = map(np.asarray, args)
+        result = np.dot(left, right, *room)
+        # A vector of ones is how a sum over the examples is written.
+        if left.ndim == 2:
+            Counting.total += result.size * left.shape[-1]
+        return args[2] if room else result.view(Counting)
+
 
 def counting(arrays):
     """Return views that count; a coupled slope counts by the blocks that are made of it."""

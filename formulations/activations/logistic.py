@@ -3,7 +3,7 @@ r"""The logistic function σ, accurate also where the neuron saturates, and what
 The book's :math:`\sigma'(z) = \sigma(z)(1-\sigma(z))` has lost every digit at z = 37 in float64, exactly
 where chapter 2 says that neurons learn slowly. Here one exponential serves both, without a mask:
 
-.. math:: E = e^{\min(-z,\,t)}, \qquad \sigma = \frac{1}{1+E}, \qquad \sigma' = E\,\sigma\,\sigma,
+.. math:: F = e^{\min(z,\,t)}, \qquad \sigma = \frac{F}{1+F}, \qquad \sigma' = \frac{\sigma}{1+F},
 
 with t the largest integer for which :math:`e^{-t}` is a normal number (87, 708, 11355). Against 60 digits σ′
 is within 6u for |z| ≤ 700 in float64 and within 8u for |z| ≤ 85 in float32, and σ is closer (u = eps/2).
@@ -36,6 +36,12 @@ def clamp(dtype: np.dtype[Any]) -> float:
     (87.0, 708.0)
     """
     return float(np.floor(-np.log(np.finfo(dtype).smallest_normal)))
+
+
+@lru_cache
+def _constants(dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return t and 1 as arrays: NumPy takes half as long with them as with Python's numbers."""
+    return np.array(clamp(dtype), dtype), np.array(1, dtype)
 
 
 def _exponential(z: Array, out: Array) -> None:
@@ -71,14 +77,19 @@ class Sigmoid(Activation):
     curvature_bound = 1 / (6 * math.sqrt(3))
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
-        """Write σ(z) and E·σ·σ."""
-        exponential = value if slope is None else slope
-        _exponential(z, exponential)
-        _sigma(exponential, value)
+        """Write F/(1+F) and σ/(1+F)."""
+        t, one = _constants(z.dtype)
+        np.minimum(z, t, out=value)
+        np.exp(value, value)
         if slope is not None:
-            # E·σ first: it is at most 1, whereas E or σ alone reach the ends of the exponent's range.
-            slope *= value
-            slope *= value
+            np.add(value, one, slope)
+            np.divide(value, slope, value)
+            np.divide(value, slope, slope)
+            return
+        rows = max(1, 2**12 // value.shape[-1])
+        for start in range(0, len(value), rows):
+            part = value[start : start + rows]
+            np.divide(part, part + one, part)
 
     def curvature(self, z: Array) -> Array:
         """Return σ″ = −σ′·tanh(z/2): the book's σ′(1−2σ) cancels at z = 0."""

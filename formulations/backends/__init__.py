@@ -8,6 +8,7 @@ from formulations.backends.autodiff_torch import AutodiffTorch
 from formulations.backends.back_substitution import BackSubstitution
 from formulations.backends.complex_step import ComplexStep
 from formulations.backends.finite_difference import FiniteDifference
+from formulations.backends.fused import Fused
 from formulations.backends.hadamard import Hadamard
 from formulations.backends.homogeneous import Homogeneous
 from formulations.backends.kronecker import Kronecker
@@ -39,6 +40,7 @@ BUILT_IN: tuple[type[Backend], ...] = (
     ActivationError,
     Homogeneous,
     Kronecker,
+    Fused,
     LinearCollapse,
     ComplexStep,
     AutodiffTorch,

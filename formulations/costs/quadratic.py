@@ -20,7 +20,7 @@ class Quadratic(Cost):
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return ½‖a − y‖² of each example, shape (m,)."""
-        difference = np.subtract(A, Y, out=gradient)
+        difference = np.subtract(A, Y, gradient)
         values: Array = np.vecdot(difference, difference)
-        values *= 0.5
+        values *= values.dtype.type(0.5)
         return values

