@@ -15,6 +15,7 @@ from importlib.metadata import version
 from formulations.activations import Activation, PerNeuron, activation, coupled_activation
 from formulations.api import gradient, prepare, which
 from formulations.budget import use_budget
+from formulations.certify import Certificate, certify
 from formulations.compare import compare
 from formulations.comparison import Comparison
 from formulations.contract import Backend, Tier
@@ -38,6 +39,7 @@ __version__ = version("formulations")
 __all__ = [
     "Activation",
     "Backend",
+    "Certificate",
     "Comparison",
     "Cost",
     "Explanation",
@@ -50,6 +52,7 @@ __all__ = [
     "Tape",
     "Tier",
     "activation",
+    "certify",
     "compare",
     "cost",
     "coupled_activation",

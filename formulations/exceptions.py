@@ -12,6 +12,7 @@ input), so what goes wrong is called an exception::
     ├── WrongDerivative (ValueError)     a slope or gradient that differs from its function's own
     ├── Refused (ValueError)             valid, but not to be had here: says why, and who can
     ├── StalePlan (ValueError)           a plan used with what it was not prepared for, field by field
+    ├── CandidateFailed (RuntimeError)   a function to be judged raised, or changed what it was given
     └── MissingExtra (ImportError)       an optional package is absent; names the extra
 
 Every message is one sentence that says what was expected, what came, and the remedy.
@@ -25,6 +26,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 __all__ = [
+    "CandidateFailed",
     "FormulationsException",
     "InvalidInput",
     "MissingExtra",
@@ -89,6 +91,10 @@ class Refused(FormulationsException, ValueError):
 
 class StalePlan(FormulationsException, ValueError):
     """A plan was used with something that it was not prepared for."""
+
+
+class CandidateFailed(FormulationsException, RuntimeError):
+    """A function that was to be judged raised an exception, or changed what it was given."""
 
 
 class MissingExtra(FormulationsException, ImportError):

@@ -1,0 +1,142 @@
+"""Certify that a gradient written by hand is the gradient, or say where it is not.
+
+>>> import formulations as fm
+>>> from formulations.certify import certify
+>>> net = fm.Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+>>> X, Y = [[1.0]], [[17.0]]  # a² = 9, δ³ = 1, δ² = 2·6
+>>> bool(certify(net, X, Y, ([[[12.0]], [[9.0]]], [[12.0], [1.0]])))
+True
+>>> wrong = certify(net, X, Y, ([[[2.0]], [[9.0]]], [[2.0], [1.0]]))
+>>> wrong.layer, wrong.equation, wrong.cause.name
+(2, 'BP2', 'slope_missing')
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.api import prepare
+from formulations.certificate import Status, Verdict, judge, judge_backend, reference_gradient
+from formulations.certify.calls import Watched
+from formulations.certify.candidates import read_candidate
+from formulations.certify.diagnosis import Diagnosis, diagnose
+from formulations.certify.document import Certificate
+from formulations.certify.place import place_of, single_examples
+from formulations.contract import Backend, Tier
+from formulations.costs import Cost
+from formulations.dtypes import format_dtype
+from formulations.network import Network, check_network
+from formulations.parameters import Array, Gradient
+from formulations.tape import Tape
+
+__all__ = ["Certificate", "Diagnosis", "certify"]
+
+SINGLES = 32
+"""Examples, at most, that a function is called on one by one to find its mistake."""
+
+
+def certify(
+    net: Network,
+    X: Any,
+    Y: Any,
+    candidate: Any,
+    cost: str | Cost = "quadratic",
+    *,
+    sample_weight: Any = None,
+) -> Certificate:
+    """Judge a gradient from anywhere by a derived tolerance, and say what is wrong with it.
+
+    A backend is judged on its own tape, by the bound of its tier. Whatever else comes has a forward pass of its own:
+    it is judged by the propagated roundoff of both passes, and equation by equation where it offers δ.
+
+    Parameters
+    ----------
+    net : Network
+        The network; it is not changed.
+    X, Y : array_like of shape (m, n₁) and (m, n_L)
+        The examples.
+    candidate : Gradient, sequence, array_like, str, Backend or callable
+        A gradient; a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; the flat vector; a
+        backend or its name; or a function ``(net, X, Y)`` that returns any of these. The function gets copies.
+    cost : str or Cost
+        As in :func:`formulations.gradient`.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples in the mean.
+
+    Returns
+    -------
+    Certificate
+        True where it is equal; printed, it says where the mistake is, and what it is likely to be.
+
+    Raises
+    ------
+    WrongShape, WrongType
+        Where the candidate is no gradient of this network, with what would make it one.
+    CandidateFailed
+        Where a function raises, or changes what it is given.
+    InvalidInput, NotFinite, UnknownName, Refused
+        As :func:`formulations.gradient`.
+
+    Notes
+    -----
+    A candidate with fewer digits than the network is judged in its own roundoff: network and examples are rounded as
+    it must have rounded them. One with more digits is judged in the network's. NaN and infinity are a difference like
+    any other. Every number of a certificate that says "equal" stands for a fault that would have been seen.
+
+    Examples
+    --------
+    >>> net = Network.random([3, 4, 2], seed=0)
+    >>> X, Y = np.eye(3), np.ones((3, 2))
+    >>> certify(net, X, Y, "sigma").status
+    <Status.EQUAL: 'equal'>
+    """
+    check_network(net)
+    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    if isinstance(candidate, str | Backend):
+        plan = prepare(net, len(X), cost=cost, backend=candidate)
+        with np.errstate(all="ignore"):
+            gradient = plan(X, Y, sample_weight)
+            verdict = judge_backend(plan.backend, plan.tape, gradient)
+        return _certificate(plan.tape, gradient, verdict, ())
+    watched = Watched(candidate, net) if callable(candidate) else None
+    gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))
+    if watched is not None:
+        watched.check_repeats(X, Y, gradient)
+    net, X, Y = _rounded(net, X, Y, gradient)
+    with np.errstate(all="ignore"):
+        tape = net.forward(X, Y, cost=cost, sample_weight=sample_weight)
+        verdict = judge(tape, gradient, Tier.FORWARD)
+    if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
+        found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
+        watched.notes.extend(found)
+    return _certificate(tape, gradient, verdict, tuple(watched.notes) if watched else ())
+
+
+def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Network, Array, Array]:
+    if gradient.dtype == net.dtype:
+        return net, X, Y
+    return net.astype(gradient.dtype), X.astype(gradient.dtype), Y.astype(gradient.dtype)
+
+
+def _certificate(tape: Tape, gradient: Gradient, verdict: Verdict, notes: tuple[str, ...]) -> Certificate:
+    net, m, different = tape.network, tape.m, verdict.status is Status.DIFFERENT
+    names = list(dict.fromkeys(activation.name for activation in net.activations))
+    cause = diagnose(tape, reference_gradient(tape), gradient) if different else None
+    layer, equation = place_of(verdict, net.layout) if different else (None, None)
+    return Certificate(
+        title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {m} example{'s' if m > 1 else ''}, "
+        f"{format_dtype(net.dtype)}",
+        status=verdict.status,
+        rule=verdict.rule,
+        ratio=verdict.ratio,
+        difference=verdict.difference,
+        layers=verdict.layers,
+        reason=verdict.reason,
+        layer=layer,
+        equation=equation,
+        cause=cause,
+        detectable=max(line.detectable for line in verdict.layers),
+        notes=notes,
+    )
