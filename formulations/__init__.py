@@ -18,6 +18,7 @@ from formulations.budget import use_budget
 from formulations.certify import Certificate, certify
 from formulations.compare import compare
 from formulations.comparison import Comparison
+from formulations.conformance import Report, check_backend
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost, cost
 from formulations.digits import load as load_digits
@@ -49,10 +50,12 @@ __all__ = [
     "PerNeuron",
     "Plan",
     "Prediction",
+    "Report",
     "Tape",
     "Tier",
     "activation",
     "certify",
+    "check_backend",
     "compare",
     "cost",
     "coupled_activation",

@@ -25,13 +25,14 @@ from formulations.certificate.local import local_checks
 from formulations.certificate.path import path_checks
 from formulations.certificate.perturbation import Quotients, perturbation_checks, quotients_of
 from formulations.certificate.reference import Reference, reference_gradient
-from formulations.certificate.verdict import Check, EquationVerdict, Status, Verdict, conclude
+from formulations.certificate.verdict import RESOLUTION, Check, EquationVerdict, Status, Verdict, conclude
 from formulations.contract import Backend, Tier
 from formulations.parameters import Gradient
 from formulations.tape import Tape
 
 __all__ = [
     "CHECKS",
+    "RESOLUTION",
     "EquationVerdict",
     "Quotients",
     "Reference",

@@ -12,7 +12,7 @@ import numpy as np
 
 from formulations.parameters import Array, Gradient, Layout
 
-__all__ = ["Check", "EquationVerdict", "Status", "Verdict", "conclude", "error_check", "gradient_checks"]
+__all__ = ["RESOLUTION", "Check", "EquationVerdict", "Status", "Verdict", "conclude", "error_check", "gradient_checks"]
 
 RESOLUTION = 1e-3
 """A bound above this part of the largest entry that it judges could not tell a wrong result from a right one."""

@@ -1,0 +1,138 @@
+"""The check of backends: what it takes, what it says, and that it says it of every option too."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.backends.hadamard import Hadamard
+from formulations.conformance import LAWS, PROBLEMS, Outcome
+from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
+
+# Each value of an option that is not the default, and one example at a time; names alone are asked by the suite.
+OPTIONS = [flag for flag in makers.FLAGS if ":" in flag and not flag.startswith("autodiff_")]
+FEW = ("single_neuron", "weighted_examples", "cross_entropy", "square_weights", "integers", "hidden_softmax")
+
+
+class Scaled(Hadamard):
+    """Everything times 1 + 1e-6."""
+
+    def errors(self, tape):
+        errors = super().errors(tape)
+        for delta in errors:
+            delta *= tape.network.dtype.type(1.000001)
+        return errors
+
+
+def by_hand(net, X, Y):
+    return fm.gradient(net, X, Y).vector
+
+
+def wrong_by_hand(net, X, Y):
+    return 2 * fm.gradient(net, X, Y).vector
+
+
+@pytest.mark.parametrize("flag", OPTIONS)
+def test_every_option_keeps_the_laws(flag):
+    report = fm.check_backend(flag, scenarios=FEW)
+    assert report.passed, str(report)
+
+
+def test_every_law_is_asked_of_something():
+    held = {result.law for result in fm.check_backend("hadamard").results if result.outcome is Outcome.HELD}
+    assert held == set(LAWS)
+
+
+def test_a_subject_may_be_a_class_an_object_a_path_or_a_function():
+    for subject in (Hadamard, Hadamard(), "hadamard", "formulations.backends.hadamard:Hadamard", by_hand):
+        assert fm.check_backend(subject, scenarios=["digits", "single_neuron"]).passed
+    assert not fm.check_backend(wrong_by_hand, scenarios=["single_neuron"])
+
+
+def test_what_is_no_subject():
+    with pytest.raises(WrongType, match="a backend, its name, package:Class or a function, got 3"):
+        fm.check_backend(3)
+    for path in ("nowhere_at_all:Backend", "formulations:Nothing"):
+        with pytest.raises(InvalidInput, match="cannot be loaded"):
+            fm.check_backend(path)
+    with pytest.raises(UnknownName, match="unknown law 'equals'"):
+        fm.check_backend("hadamard", laws=["equals"])
+    with pytest.raises(UnknownName, match="unknown scenario 'digit'"):
+        fm.check_backend("hadamard", scenarios=["digit"])
+    with pytest.raises(UnknownName, match="unknown law"):
+        fm.check_backend("hadamard", expected_failures={"speed": "it is slow"})
+
+
+def test_a_broken_law_is_shown_with_its_place():
+    report = fm.check_backend(Scaled(), scenarios=["digits"], dtypes=["float64"])
+    assert not report.passed
+    assert "equal" in report.broken
+    assert "equal is broken:\n  digits, float64: layer 3, BP1: errors[1][" in str(report)
+    plain = report.to_dict()
+    assert plain["passed"] is False
+    assert {result["outcome"] for result in plain["results"]} <= {"held", "broken", "refused"}
+
+
+def test_expected_failures_are_strict():
+    broken = list(fm.check_backend(Scaled(), scenarios=["digits"]).broken)
+    report = fm.check_backend(Scaled(), scenarios=["digits"], expected_failures=dict.fromkeys(broken, "known"))
+    assert report.passed
+    assert "equal is broken as expected: known" in str(report)
+    report = fm.check_backend("hadamard", scenarios=["digits"], expected_failures={"equal": "it was wrong once"})
+    assert not report.passed
+    assert "equal was expected to be broken, and is kept." in str(report)
+
+
+def test_who_refuses_everything_does_not_pass():
+    class Never(Hadamard):
+        def why_not(self, *_):
+            return "not today"
+
+    report = fm.check_backend(Never(), laws=["equal"], scenarios=["digits"])
+    assert (report.passed, report.served) == (False, False)
+    assert "It refuses every problem." in str(report)
+
+
+def test_what_another_package_raises_is_a_complaint():
+    class Raises(Hadamard):
+        def errors(self, *_):
+            raise KeyError("lost")
+
+    report = fm.check_backend(Raises(), laws=["equal"], scenarios=["digits"])
+    assert "it raised KeyError, which is none of the library's exceptions: 'lost'" in str(report)
+
+    class Refuses(Hadamard):
+        def errors(self, *_):
+            raise Refused("not these numbers.")
+
+    assert fm.check_backend(Refuses(), laws=["equal"], scenarios=["digits"]).results[0].outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_any_executor_gives_the_same_report(pool):
+    few = {"laws": ["equal", "exact", "same_bits"], "scenarios": ["digits", "integers"]}
+    alone = fm.check_backend("sigma:matrix=dense", **few)
+    with pool(2) as executor:
+        assert fm.check_backend("sigma:matrix=dense", executor=executor, **few) == alone
+
+
+def test_fail_fast_stops_at_the_first_broken_law():
+    report = fm.check_backend(Scaled(), scenarios=["digits"], fail_fast=True)
+    assert list(report.broken) == ["equal"]
+    assert {result.law for result in report.results} == {"equal"}
+
+
+def test_problems_are_the_same_numbers_in_every_dtype_and_cover_what_could_hide():
+    for scenario in PROBLEMS.values():
+        single, double = scenario("float32"), scenario("float64")
+        assert single.network.dtype == np.float32
+        assert single.network.activations == double.network.activations
+    made = [scenario() for scenario in PROBLEMS.values()]
+    assert {len(p.X) for p in made} >= {1, 2, 3, 4, 5, 16}
+    assert any(p.network.layout.is_sparse for p in made)
+    assert any(p.sample_weight is not None for p in made)
+    assert {f.name for p in made for a in p.network.activations for f in a.functions} >= set(makers.ELEMENTWISE)
