@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from formulations.agreement import Agreement, agreement_of
 from formulations.api import prepare
 from formulations.budget import Budget, current_budget, unreasonable, use_budget
 from formulations.certificate import judge_backend, reference_gradient
+from formulations.certificate.deviation import deviation
 from formulations.comparison import Comparison, Row, RowStatus
 from formulations.contract import Backend
 from formulations.costs import Cost
@@ -98,7 +100,8 @@ def compare(
     if progress is not None:
         progress("timing")
     race.time()
-    return Comparison(Problem(net, X, Y, cost.name).title, tuple(race.rows.values()), race.baseline or DEFAULT)
+    title = Problem(net, X, Y, cost.name).title
+    return Comparison(title, tuple(race.rows.values()), race.baseline or DEFAULT, race.agreement())
 
 
 def _check_parameters(net: Network) -> None:
@@ -145,6 +148,7 @@ class _Race:
         self.rows: dict[str, Row] = {}
         self.baseline: str | None = None
         self._plans: dict[str, Plan] = {}
+        self._found: dict[str, tuple[Array, Array]] = {}
         with np.errstate(all="ignore"):
             self._reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
 
@@ -179,6 +183,8 @@ class _Race:
                 seconds = perf_counter() - start
             passes = gradient.forward_passes
             verdict = judge_backend(backend, plan.tape, gradient, self._reference)
+            bound = deviation(backend, plan.tape, gradient, self._reference)
+            self._found[row.backend] = gradient.vector.copy(), bound
         status = RowStatus(verdict.status)
         if status is not RowStatus.DIFFERENT:
             self._plans[row.backend] = plan
@@ -192,6 +198,13 @@ class _Race:
             forward_passes=passes,
             reason=verdict.reason,
         )
+
+    def agreement(self) -> Agreement | None:
+        """Return how far apart every two gradients are; None where there are no two."""
+        if len(self._found) < 2:
+            return None
+        gradients, deviations = zip(*self._found.values(), strict=True)
+        return agreement_of(list(self._found), gradients, deviations)
 
     def time(self) -> None:
         """Fill in the times of all rows that are not different, beside the default backend's."""

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from formulations.agreement import Agreement
+from formulations.exceptions import InvalidInput
+from formulations.plots import heat_map, save_figure
 from formulations.registry import DEFAULT
 from formulations.tables import format_seconds, format_table
 
@@ -90,11 +93,14 @@ class Comparison:
         One for each backend.
     baseline : str
         The backend that times are relative to: ``hadamard`` where it serves the network, else the first that does.
+    agreement : Agreement or None
+        How far apart every two of the gradients are; None where there are no two.
     """
 
     title: str
     rows: tuple[Row, ...]
     baseline: str = DEFAULT
+    agreement: Agreement | None = None
 
     @property
     def equal(self) -> bool:
@@ -106,7 +112,27 @@ class Comparison:
         """Return everything as plain Python values."""
         rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
         verdict = {"title": self.title, "equal": self.equal, "counts": self._counts()}
-        return {**verdict, "baseline": self.baseline, "rows": rows}
+        agreement = None if self.agreement is None else self.agreement.to_dict()
+        return {**verdict, "baseline": self.baseline, "rows": rows, "agreement": agreement}
+
+    def plot(self, path: str) -> None:
+        """Draw the matrix of pairwise agreement as a heat map.
+
+        Parameters
+        ----------
+        path : str
+            Where to; its suffix names the format, as in ``"agreement.png"``.
+
+        Raises
+        ------
+        InvalidInput
+            Where there are fewer than two gradients, or the file cannot be written.
+        MissingExtra
+            Where matplotlib is not installed.
+        """
+        if self.agreement is None:
+            raise InvalidInput("a plot of agreement needs two gradients or more; compare more backends.")
+        save_figure(heat_map(self.agreement.labels, self.agreement.ratios, self.title), path)
 
     def _counts(self) -> dict[str, int]:
         """Count the rows of each status that there is, in the order of the table."""
@@ -130,6 +156,8 @@ class Comparison:
         reasons = [f"{row.backend}: {row.reason}" for row in self.rows if row.reason]
         summary = ", ".join(f"{count} {status}" for status, count in self._counts().items()) + "."
         parts = [self.title, table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
+        if self.agreement is not None:
+            summary += f"\n{self.agreement.sentence}"
         return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary])
 
     def _legend(self) -> str:

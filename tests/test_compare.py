@@ -118,7 +118,8 @@ def test_printed_it_is_a_table_with_a_line_for_each_row_and_its_reason(compariso
         assert any(line.startswith(row.backend + " ") for line in text.splitlines())
     assert "linear: it needs the activation identity" in text
     counts = Counter(row.status for row in comparison.rows)
-    assert text.endswith("\n\n" + ", ".join(f"{count} {status}" for status, count in counts.items()) + ".")
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    assert text.endswith(f"\n\n{summary}.\n{comparison.agreement.sentence}")
 
 
 def test_json_has_everything(comparison):

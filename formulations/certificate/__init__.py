@@ -17,6 +17,7 @@ equal T1 True
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -43,13 +44,21 @@ __all__ = [
     "reference_gradient",
 ]
 
-CHECKS: dict[Tier, tuple[str, Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]]] = {
+Rule: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]
+
+CHECKS: dict[Tier, tuple[str, Rule]] = {
     Tier.RECURRENCE: ("T1", lambda tape, gradient, *_: local_checks(tape, gradient)),
     Tier.PRODUCT: ("T2", lambda tape, gradient, *_: path_checks(tape, gradient)),
     Tier.FORWARD: ("T4", lambda tape, gradient, reference, _: forward_checks(tape, gradient, reference)),
     Tier.PERTURBATION: ("P", perturbation_checks),
 }
 """The rule that judges each tier: its name, and its checks."""
+
+LOCAL: dict[Tier, tuple[str, Rule]] = {
+    Tier.PRODUCT: CHECKS[Tier.RECURRENCE],
+    Tier.FORWARD: ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference)),
+}
+"""The rule that is asked next where a tier's own does not say "equal" and δ is offered: equation by equation."""
 
 
 def judge(
@@ -90,11 +99,13 @@ def judge(
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
         verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
-        if tier is not Tier.FORWARD or verdict.status is Status.EQUAL or gradient.errors is None:
+        if tier not in LOCAL or verdict.status is Status.EQUAL or gradient.errors is None:
             return verdict
-        # δ says more: where each equation holds, so does the whole; where it does not, it says which.
-        local = conclude(rule, local_forward_checks(tape, gradient, reference), difference)
-        return local if local.status in (Status.EQUAL, verdict.status) else verdict
+        # δ says more: where each equation holds, so does the whole, whatever way it was found.
+        rule, checks = LOCAL[tier]
+        local = conclude(rule, checks(tape, gradient, reference, quotients), difference)
+        blamed = tier is Tier.FORWARD and local.status is verdict.status
+        return local if local.status is Status.EQUAL or blamed else verdict
 
 
 def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:

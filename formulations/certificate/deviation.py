@@ -22,7 +22,7 @@ def deviation(backend: Backend, tape: Tape, gradient: Gradient, reference: Refer
     Parameters
     ----------
     backend : Backend
-        Whose gradient it is; the bound of T4 holds for all but difference quotients.
+        Whose gradient it is; the bound of T4 holds for all but difference quotients, whatever they computed.
     tape : Tape
         The one that it was computed on.
     gradient : Gradient
@@ -33,17 +33,17 @@ def deviation(backend: Backend, tape: Tape, gradient: Gradient, reference: Refer
     Returns
     -------
     ndarray
-        Infinite where nothing can be said, as beside a kink.
+        Infinite where nothing can be said: beside a kink, and beyond the largest number of the gradient's dtype.
     """
     layout = tape.network.layout
-    found = np.empty(layout.count)
+    found = np.empty(layout.count, np.promote_types(tape.network.dtype, np.float64))
     if backend.tier is Tier.PERTURBATION:
-        checks = perturbation_checks(tape, gradient, reference, quotients_of(backend, tape))
-        for check in checks:
+        for check in perturbation_checks(tape, gradient, reference, quotients_of(backend, tape)):
             part = layout.slices[check.layer - 2][("∂C/∂w", "∂C/∂b").index(check.equation)]
             found[part] = np.inf if check.excuse else check.bound
-        return found
-    bounds = propagate_bounds(tape, reference)
-    for (weights, biases), of_weights, of_biases in zip(layout.slices, bounds.weights, bounds.biases, strict=True):
-        found[weights], found[biases] = of_weights, of_biases
-    return found
+    else:
+        bounds = propagate_bounds(tape, reference)
+        for (weights, biases), of_weights, of_biases in zip(layout.slices, bounds.weights, bounds.biases, strict=True):
+            found[weights], found[biases] = of_weights, of_biases
+    reaches = np.abs(reference.vector) + found <= float(np.finfo(tape.network.dtype).max)
+    return np.where(reaches, found, np.inf)

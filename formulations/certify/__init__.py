@@ -20,7 +20,7 @@ import numpy as np
 from formulations.api import prepare
 from formulations.certificate import Status, Verdict, judge, judge_backend, reference_gradient
 from formulations.certify.calls import Watched
-from formulations.certify.candidates import read_candidate
+from formulations.certify.candidates import read_candidate, read_errors
 from formulations.certify.diagnosis import Diagnosis, diagnose
 from formulations.certify.document import Certificate
 from formulations.certify.place import place_of, single_examples
@@ -98,6 +98,8 @@ def certify(
         plan = prepare(net, len(X), cost=cost, backend=candidate)
         with np.errstate(all="ignore"):
             gradient = plan(X, Y, sample_weight)
+            if gradient.errors is not None:
+                read_errors(gradient.errors, net.layout, len(X))
             verdict = judge_backend(plan.backend, plan.tape, gradient)
         return _certificate(plan.tape, gradient, verdict, ())
     watched = Watched(candidate, net) if callable(candidate) else None

@@ -18,7 +18,7 @@ from formulations.exceptions import WrongShape, WrongType
 from formulations.layout import Layout
 from formulations.parameters import Gradient
 
-__all__ = ["read_candidate"]
+__all__ = ["read_candidate", "read_errors"]
 
 ACCEPTED = "a Gradient, (weights, biases), (weights, biases, errors) or the flat vector"
 
@@ -82,7 +82,7 @@ def _assembled(parts: list[Any], errors: Any, layout: Layout, dtype: np.dtype[An
     for i, shape in enumerate(layout.shapes):
         flat.append(_weights(parts[2 * i], i, shape, layout))
         flat.append(_biases(parts[2 * i + 1], i, shape[0]))
-    deltas = None if errors is None else _errors(errors, layout, m)
+    deltas = None if errors is None else read_errors(errors, layout, m)
     chosen = _dtype_of([*flat, *(deltas or ())], dtype)
     gradient = Gradient(layout, np.concatenate(flat, dtype=chosen, casting="unsafe"), backend="candidate")
     gradient.errors = None if deltas is None else tuple(delta.astype(chosen) for delta in deltas)
@@ -128,7 +128,14 @@ def _biases(given: Any, i: int, n: int) -> Array:
     return array
 
 
-def _errors(given: Any, layout: Layout, m: int) -> list[Array]:
+def read_errors(given: Any, layout: Layout, m: int) -> list[Array]:
+    """Return δ², …, δ^L as arrays, each of shape (m, n_l).
+
+    Raises
+    ------
+    WrongShape, WrongType
+        As :func:`read_candidate`.
+    """
     sizes = layout.sizes[1:]
     if not _is_sequence(given) or len(given) != len(sizes):
         raise WrongShape(

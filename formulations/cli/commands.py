@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from formulations import __version__
+from formulations.cli.check import check
 from formulations.cli.compare import compare
 from formulations.cli.explain import explain
 from formulations.cli.list import list_command
@@ -37,6 +38,7 @@ def formulations() -> None:
 
     \b
     formulations compare                       # every formulation on handwritten digits
+    formulations check --gradient mine.npz     # judge a gradient from elsewhere
     formulations train --backend sigma         # train with diagonal matrices
     formulations explain                       # each equation with its numbers
     formulations list                          # what there is
@@ -46,6 +48,7 @@ def formulations() -> None:
 
 
 formulations.add_command(compare)
+formulations.add_command(check)
 formulations.add_command(train)
 formulations.add_command(explain)
 formulations.add_command(list_command)

@@ -20,9 +20,18 @@ __all__ = ["compare"]
 @click.option(
     "--backends", "--backend", metavar="NAME,…", help="Which to compare, options after a colon.  [default: all]"
 )
+@click.option("--matrix", is_flag=True, help="Also print how far apart every two gradients are.")
+@click.option("--plot", metavar="FILE", help="Draw that as a heat map: .png, .svg, .pdf, …")
 @click.option("--all", "run_all", is_flag=True, help="Also run the backends that would take minutes.")
 def compare(
-    problem: Problem, batch_size: int | None, seed: int, backends: str | None, run_all: bool, as_json: bool
+    problem: Problem,
+    batch_size: int | None,
+    seed: int,
+    backends: str | None,
+    matrix: bool,
+    plot: str | None,
+    run_all: bool,
+    as_json: bool,
 ) -> None:
     """Compute the same gradient by every formulation, judge and time each.
 
@@ -31,6 +40,7 @@ def compare(
       formulations compare
       formulations compare --activations identity
       formulations compare --backends hadamard,sigma:matrix=dense,hadamard:batch=example
+      formulations compare --matrix --plot agreement.png
       formulations compare --sizes 3,4,3,2 --activations tanh --dtype float32 --json
 
     The gradient is that of the first mini-batch: of your data, else of the embedded digits where the network has 64
@@ -53,4 +63,8 @@ def compare(
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, comparison.to_dict())
     else:
         click.echo(str(comparison))
+        if matrix and comparison.agreement is not None:
+            click.echo(f"\n{comparison.agreement}")
+    if plot is not None:
+        comparison.plot(plot)
     sys.exit(0 if comparison.equal else 1)

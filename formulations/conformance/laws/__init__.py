@@ -24,6 +24,7 @@ LAWS: dict[str, Law] = {
         manners.inputs_unchanged,
         manners.same_bits,
         manners.dtype_kept,
+        manners.views_belong,
         manners.threads,
         plans.plan_reuse,
         plans.stale_plans,

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from formulations.api import prepare
 from formulations.conformance.law import answer
@@ -14,7 +15,7 @@ from formulations.parameters import Array
 from formulations.plan import Plan
 from formulations.problem import Problem
 
-__all__ = ["dtype_kept", "inputs_unchanged", "same_bits", "threads"]
+__all__ = ["dtype_kept", "inputs_unchanged", "same_bits", "threads", "views_belong"]
 
 
 def inputs_unchanged(backend: Backend, problem: Problem) -> str | None:
@@ -65,6 +66,19 @@ def dtype_kept(backend: Backend, problem: Problem) -> str | None:
         for name, array in arrays.items():
             if np.asarray(array).dtype != dtype:
                 return f"{name} should have the network's dtype {dtype}, got {np.asarray(array).dtype}."
+    return None
+
+
+def views_belong(backend: Backend, problem: Problem) -> str | None:
+    """Ask that the gradient's weights and biases stay the views into its vector that they were."""
+    plan = prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend)
+    with np.errstate(all="ignore"):
+        found = plan(problem.X, problem.Y, problem.sample_weight)
+    for i, (pair, w, b) in enumerate(zip(found.layout.slices, found.weights, found.biases, strict=True)):
+        entries = w.data if issparse(w) else w
+        for name, array, part in ((f"weights[{i}]", entries, pair[0]), (f"biases[{i}]", b, pair[1])):
+            if array.size != part.stop - part.start or (array.size and not np.shares_memory(array, found.vector)):
+                return f"{name} should be a view into the gradient's vector, and is one no longer."
     return None
 
 

@@ -1,0 +1,85 @@
+"""Plots: the one file that draws, with matplotlib and without its global state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from formulations.exceptions import InvalidInput, needs
+from formulations.parameters import Array
+
+__all__ = ["heat_map", "new_figure", "save_figure"]
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure of so many inches.
+
+    Raises
+    ------
+    MissingExtra
+        Where matplotlib is not installed.
+    """
+    needs("plot", "matplotlib", "a plot")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: Any, path: str) -> None:
+    """Write a figure, in the format that the path's suffix names.
+
+    Raises
+    ------
+    InvalidInput
+        Where the suffix names no format, or the file cannot be written.
+    """
+    formats = sorted(figure.canvas.get_supported_filetypes())
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        raise InvalidInput(f"a plot's file must end in one of {', '.join(formats)}, got {path!r}; try plot.png.")
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as caught:
+        raise InvalidInput(f"{path} cannot be written ({caught.strerror}); name a folder that there is.") from caught
+
+
+def heat_map(labels: Sequence[str], ratios: Array, title: str) -> Any:
+    """Return the figure of a symmetric matrix of ratios: blue below 1, red above, on a logarithmic scale.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Of rows and columns.
+    ratios : ndarray of shape (n, n)
+        At least 0; 0 and infinity take the ends of the scale.
+    title : str
+        Above it.
+    """
+    n = len(labels)
+    figure = new_figure(2.6 + 0.5 * n, 1.9 + 0.5 * n)
+    from matplotlib.colors import TwoSlopeNorm
+
+    with np.errstate(divide="ignore"):
+        # Beyond a thousand times the bound there is nothing more to tell, nor below a thousandth of it.
+        exponents = np.clip(np.log10(ratios), -3, 3)
+    np.fill_diagonal(exponents, np.nan)
+    axes = figure.subplots()
+    image = axes.imshow(exponents, cmap="RdBu_r", norm=TwoSlopeNorm(0, -3, 3))
+    axes.set_xticks(range(n), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(n), labels)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, loc="left", fontsize=10)
+    for i, row in enumerate(ratios):
+        for j, ratio in enumerate(row):
+            if i != j:
+                ink = "white" if abs(exponents[i, j]) > 1.8 else "black"
+                axes.text(j, i, f"{ratio:.1g}", ha="center", va="center", fontsize=7, color=ink)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, ticks=[-3, -2, -1, 0, 1, 2, 3])
+    bar.ax.set_yticklabels(["≤ 0.001", "0.01", "0.1", "1: the bound", "10", "100", "≥ 1000"])
+    bar.set_label("largest difference over both bounds")
+    bar.outline.set_visible(False)
+    return figure
