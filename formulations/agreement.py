@@ -186,7 +186,8 @@ def _fewest(apart: Array) -> int:
 
 def _without(apart: Array, gone: Sequence[int]) -> Array:
     kept = np.setdiff1d(np.arange(len(apart)), gone)
-    return apart[np.ix_(kept, kept)]
+    rest: Array = apart[np.ix_(kept, kept)]
+    return rest
 
 
 def _listed(labels: Sequence[str]) -> str:

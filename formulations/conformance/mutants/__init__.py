@@ -5,7 +5,7 @@ Every one is the right way back of :class:`~formulations.conformance.mutants.wri
 
 from __future__ import annotations
 
-from formulations.conformance.mutants import conditions, equations, memory, numbers
+from formulations.conformance.mutants import conditions, equations, memory, numbers, sums
 from formulations.conformance.mutants.written import MUTANTS, Mutant, Written
 
-__all__ = ["MUTANTS", "Mutant", "Written", "conditions", "equations", "memory", "numbers"]
+__all__ = ["MUTANTS", "Mutant", "Written", "conditions", "equations", "memory", "numbers", "sums"]
