@@ -26,7 +26,8 @@ def test_the_comparison_shown_is_the_one_computed_but_for_times():
         # Difference, ratio and time vary with the machine and its BLAS; names, equations, verdicts and reasons do not.
         cells = [re.split(r"\s{2,}", line.strip()) for line in text.strip().splitlines()]
         kept = [row[:3] if len(row) == 7 else row for row in cells if not row[0].startswith(("─", *optional))]
-        return sorted(kept[:-1])
+        # The last two lines are the count and who agrees, which depend on what is installed.
+        return sorted(kept[:-2])
 
     assert optional
     assert without_times(shown) == without_times(now)
