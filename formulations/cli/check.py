@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from multiprocessing import get_context
 from typing import Any
 
 import click
@@ -121,4 +122,5 @@ def _progress() -> Iterator[Callable[[str], object]]:
 def _processes(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
     """Return a context with an executor of so many processes; with None where one is enough."""
     jobs = positive_integer(jobs, "--jobs")
-    return nullcontext() if jobs == 1 else ProcessPoolExecutor(jobs)
+    # A process that is forked inherits the locks of threads that it does not have.
+    return nullcontext() if jobs == 1 else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))

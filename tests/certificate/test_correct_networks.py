@@ -33,7 +33,8 @@ def test_random_networks(flag: str, dtype: str) -> None:
             continue
         served += 1
         verdict = case.verdict(flag)
-        assert verdict.rule == RULES[form.tier.value]
+        # A product whose paths are too many to tell is asked layer by layer.
+        assert verdict.rule in (RULES[form.tier.value], *(["T1"] if form.tier is fm.Tier.PRODUCT else []))
         assert verdict.status is not Status.DIFFERENT, f"seed {seed}: {verdict.reason}"
         equal += verdict.status is Status.EQUAL
     if not served:

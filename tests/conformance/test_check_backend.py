@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import makers
 import numpy as np
@@ -112,7 +114,11 @@ def test_what_another_package_raises_is_a_complaint():
     assert fm.check_backend(Refuses(), laws=["equal"], scenarios=["digits"]).results[0].outcome is Outcome.REFUSED
 
 
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+# A process that is forked inherits threads that are not there.
+SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, SPAWNING], ids=["threads", "processes"])
 def test_any_executor_gives_the_same_report(pool):
     few = {"laws": ["equal", "exact", "same_bits"], "scenarios": ["digits", "integers"]}
     alone = fm.check_backend("sigma:matrix=dense", **few)
