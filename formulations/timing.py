@@ -7,17 +7,34 @@ candidates run in turn, round by round, and each is compared with the baseline o
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
-__all__ = ["Timing", "interleave"]
+__all__ = ["Ratio", "Timing", "interleave"]
 
 FEWEST, MOST = 3, 31
 """Rounds: enough for a median, and no more than help it."""
 SAMPLE_SECONDS = 1e-3
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One call's time over another's, each round by itself.
+
+    Attributes
+    ----------
+    median : float
+        Over the rounds that both have.
+    lower, upper : float
+        Its quartiles.
+    """
+
+    median: float
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True)
@@ -32,17 +49,33 @@ class Timing:
         Median over the rounds of this call's time over the baseline's, in the same round.
     spread : (float, float)
         Lower and upper quartile of that ratio.
-    rounds : int
-        Rounds measured.
+    samples : tuple of float
+        Seconds per call, round by round.
     """
 
     seconds: float
     ratio: float
     spread: tuple[float, float]
-    rounds: int
+    samples: tuple[float, ...]
+
+    @property
+    def rounds(self) -> int:
+        """Rounds measured."""
+        return len(self.samples)
+
+    def over(self, other: Timing) -> Ratio:
+        """Return this call's time over another's of the same measurement."""
+        return _ratio(self.samples, other.samples)
 
 
-def interleave(calls: Mapping[str, Callable[[], object]], *, baseline: str, budget: float = 0.5) -> dict[str, Timing]:
+def interleave(
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    baseline: str,
+    budget: float = 0.5,
+    sample: float = SAMPLE_SECONDS,
+    settle: float = 0.0,
+) -> dict[str, Timing]:
     """Time several calls in turn.
 
     Parameters
@@ -53,6 +86,11 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, baseline: str, budg
         The call that the ratios refer to.
     budget : float
         Seconds to spend on each call; a slow one still gets three rounds, a fast one at most 31.
+    sample : float
+        Seconds that a measurement takes at least: a fast call is repeated.
+    settle : float
+        Seconds of the same call, not measured, before each measurement: meanwhile its data come back into the cache,
+        and the threads that another library left waiting fall asleep.
 
     Returns
     -------
@@ -64,7 +102,7 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, baseline: str, budg
         for name, call in calls.items():
             call()
             once = max(_timed(call, 1), 1e-9)
-            repeats[name] = max(1, round(SAMPLE_SECONDS / once))
+            repeats[name] = max(1, round(sample / once))
             wanted = int(budget / (once * repeats[name]))
             rounds[name] = min(max(wanted, FEWEST), MOST)
         rounds[baseline] = max(rounds.values())
@@ -72,14 +110,25 @@ def interleave(calls: Mapping[str, Callable[[], object]], *, baseline: str, budg
         for i in range(rounds[baseline]):
             for name, call in calls.items():
                 if i < rounds[name]:
+                    _settle(call, settle)
                     samples[name].append(_timed(call, repeats[name]))
     return {name: _summary(times, samples[baseline]) for name, times in samples.items()}
 
 
 def _summary(times: list[float], baseline: list[float]) -> Timing:
-    ratios = sorted(time / base for time, base in zip(times, baseline, strict=False))
-    spread = ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]
-    return Timing(median(times), median(ratios), spread, len(times))
+    ratio = _ratio(times, baseline)
+    return Timing(median(times), ratio.median, (ratio.lower, ratio.upper), tuple(times))
+
+
+def _ratio(times: Sequence[float], others: Sequence[float]) -> Ratio:
+    ratios = sorted(time / other for time, other in zip(times, others, strict=False))
+    return Ratio(median(ratios), ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4])
+
+
+def _settle(call: Callable[[], object], seconds: float) -> None:
+    start = perf_counter()
+    while perf_counter() - start < seconds:
+        call()
 
 
 def _timed(call: Callable[[], object], repeats: int) -> float:

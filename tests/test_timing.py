@@ -35,6 +35,22 @@ def test_medians_and_paired_ratios(monkeypatch):
     assert list(found) == ["slow", "base"]
 
 
+def test_any_two_calls_can_be_compared_round_by_round(monkeypatch):
+    takes = clock(monkeypatch)
+    found = interleave({"a": takes(0.004), "b": takes(0.002), "base": takes(0.001)}, baseline="base")
+    ratio = found["a"].over(found["b"])
+    assert (ratio.median, ratio.lower, ratio.upper) == pytest.approx((2, 2, 2))
+
+
+def test_a_call_settles_before_it_is_measured(monkeypatch):
+    takes, order = clock(monkeypatch), []
+    steps = {name: takes(0.01) for name in "ab"}
+    calls = {name: lambda name=name: (order.append(name), steps[name]()) for name in steps}
+    interleave(calls, baseline="a", budget=0.03, settle=0.015)
+    # Two calls of 0.01 s fill 0.015 s, the third is measured.
+    assert order[4:] == [*"aaabbb"] * 3
+
+
 def test_a_slow_call_gets_three_rounds_and_a_fast_one_at_most_thirty_one(monkeypatch):
     takes = clock(monkeypatch)
     found = interleave({"slow": takes(10.0), "base": takes(1e-6)}, baseline="base")
