@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from formulations import __version__
+from formulations.cli.bench import bench
 from formulations.cli.check import check
 from formulations.cli.compare import compare
 from formulations.cli.explain import explain
@@ -48,6 +49,7 @@ def formulations() -> None:
 
 
 formulations.add_command(compare)
+formulations.add_command(bench)
 formulations.add_command(check)
 formulations.add_command(train)
 formulations.add_command(explain)

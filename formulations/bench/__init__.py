@@ -1,0 +1,1 @@
+"""The race: formulations, peers and the products alone on the same machine in the same minutes."""

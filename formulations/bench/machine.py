@@ -1,0 +1,83 @@
+"""On what machine, with which packages and how many threads a measurement was made; and how many are allowed."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from formulations.exceptions import needs
+
+__all__ = ["limited_threads", "machine"]
+
+PACKAGES = ("formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
+
+
+def machine() -> dict[str, Any]:
+    """Return what a reader needs to know to read the numbers: processor, threads, versions and the date."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "blas": _blas(),
+    }
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[None]:
+    """Let BLAS, OpenMP and PyTorch use so many threads inside a ``with`` block; None leaves them as they are.
+
+    JAX's own pool cannot be limited after it has started: it takes all cores.
+    """
+    if threads is None:
+        yield
+        return
+    pools = needs("bench", "threadpoolctl", "the number of threads")
+    torch = needs("peers", "torch", "torch") if find_spec("torch") else None
+    before = torch.get_num_threads() if torch else None
+    with pools.threadpool_limits(limits=threads):
+        if torch:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    """Return the processor's name; /proc has a better one than the platform module where there is a /proc."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _blas() -> list[str]:
+    """Return the libraries of products that are loaded, with their kernels and threads; none are known without a tool."""
+    if find_spec("threadpoolctl") is None:
+        return []
+    loaded = needs("bench", "threadpoolctl", "the number of threads")
+    return [
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', 'unknown')}), {pool['num_threads']} threads"
+        for pool in loaded.threadpool_info()
+        if pool["user_api"] == "blas"
+    ]

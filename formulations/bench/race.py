@@ -1,0 +1,139 @@
+"""The race: who computes the same gradient, judged first, then timed in turn.
+
+A row that is different is not timed: a wrong gradient's speed means nothing. All rows of a cell run in the same rounds,
+so that every ratio is taken between neighbours in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+
+import numpy as np
+
+from formulations.bench.book import BOOK
+from formulations.bench.cells import Cell, read_cells, read_dtypes
+from formulations.bench.contestant import Contestant, Kind, Ready
+from formulations.bench.floor import FLOOR
+from formulations.bench.machine import limited_threads, machine
+from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
+from formulations.bench.peers import read_peers
+from formulations.bench.results import Heat, Race, Row
+from formulations.budget import use_budget
+from formulations.certificate import Status
+from formulations.exceptions import FormulationsException
+from formulations.inputs import positive_integer, positive_number
+from formulations.problem import Problem
+from formulations.timing import interleave
+
+__all__ = ["run_race"]
+
+BASELINE = "hadamard"
+SLOW = 60.0
+"""Times the baseline from which a row has nothing to do in a race."""
+SAMPLE = 4e-3
+"""Seconds of one measurement, at least."""
+SETTLE = 2e-3
+"""Seconds of the same call before it."""
+
+
+def run_race(
+    cells: Iterable[str] | None = None,
+    dtypes: Iterable[str] | None = None,
+    backends: Sequence[str] | None = None,
+    against: Iterable[str] | None = None,
+    *,
+    threads: int | None = None,
+    budget: float = 0.25,
+    progress: Callable[[str], object] | None = None,
+) -> Race:
+    """Race backends against peers, the book's loop and the products alone.
+
+    Parameters
+    ----------
+    cells : iterable of str, optional
+        Names of :data:`~formulations.bench.cells.CELLS`; all by default.
+    dtypes : iterable of str, optional
+        float32, float64; both by default.
+    backends : sequence of str, optional
+        Flags; by default every backend that is not a peer's engine, Σ in its three faces. ``hadamard`` always runs.
+    against : iterable of str, optional
+        Names of :data:`~formulations.bench.peers.PEERS`; all by default, and those that are not installed say so.
+    threads : int, optional
+        Threads of BLAS, OpenMP and PyTorch; as they are by default.
+    budget : float
+        Seconds of measurement for each row of each cell.
+    progress : callable, optional
+        Called with what is being done.
+
+    Returns
+    -------
+    Race
+        Rows by cell and dtype, with times and paired ratios.
+
+    Raises
+    ------
+    UnknownName, InvalidInput, WrongType
+        Where a cell, dtype, backend, peer or number cannot be used.
+    """
+    chosen, precisions = read_cells(cells), read_dtypes(dtypes)
+    budget = positive_number(budget, "budget")
+    threads = None if threads is None else positive_integer(threads, "threads")
+    flags = list(dict.fromkeys([BASELINE, *(default_flags() if backends is None else backends)]))
+    calls = [one_call(flag) for flag in flags if flag in (BASELINE, "fused")]
+    field = [FLOOR, NULL, *map(planned, flags), CONTROL, *calls, BOOK, *read_peers(against)]
+    heats = []
+    with limited_threads(threads):
+        for cell in chosen:
+            for dtype in precisions:
+                heats.append(_heat(cell, dtype, field, budget, progress or (lambda _: None)))
+        # Afterwards, when everything that takes part has been loaded.
+        facts = machine()
+    return Race(tuple(heats), {**facts, "threads": threads}, BASELINE)
+
+
+def _heat(
+    cell: Cell, dtype: str, field: Sequence[Contestant], budget: float, progress: Callable[[str], object]
+) -> Heat:
+    problem, rows = cell.problem(dtype), list[Row]()
+    calls: dict[str, Callable[[], object]] = {}
+    with np.errstate(all="ignore"):
+        # The first is the baseline, which says what is slow.
+        for contestant in sorted(field, key=lambda one: one.name != BASELINE):
+            progress(f"{cell.name} {dtype}: {contestant.name}")
+            limit = next((SLOW * row.once for row in rows if row.name == BASELINE), None)
+            row, ready = _admit(contestant, problem, limit)
+            rows.append(row)
+            if ready is not None:
+                calls[contestant.name] = ready.call
+        progress(f"{cell.name} {dtype}: timing {len(calls)} rows")
+        timings = interleave(calls, baseline=BASELINE, budget=budget, sample=SAMPLE, settle=SETTLE)
+    order = {contestant.name: place for place, contestant in enumerate(field)}
+    timed = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))
+    return Heat(cell, dtype, tuple(timed))
+
+
+def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tuple[Row, Ready | None]:
+    """Return the row of who takes part, and, unless there is a reason not to time it, what to call."""
+    row = Row(contestant.name, contestant.kind)
+    try:
+        # What is foreseen to take minutes is not even begun.
+        with use_budget(seconds=np.inf if limit is None else 100 * limit):
+            start = perf_counter()
+            ready = contestant.enter(problem)
+            result = ready.call()
+            first = perf_counter() - start
+        verdict = None if ready.judge is None else ready.judge(result)
+    except FormulationsException as caught:
+        return row.refused(str(caught)), None
+    if verdict is not None:
+        row = row.judged(verdict)
+        if verdict.status is Status.DIFFERENT:
+            return row, None
+    start = perf_counter()
+    ready.call()
+    once = perf_counter() - start
+    row = row.entered(first=first, once=once)
+    if limit is not None and once > limit:
+        return row.refused(f"it takes {once / limit * SLOW:.0f} times as long as {BASELINE}; it is not timed"), None
+    return row, ready
