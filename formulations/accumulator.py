@@ -103,10 +103,9 @@ def shares_in_powers_of_two(weights: Array | None, m: int, dtype: np.dtype[Any])
     --------
     >>> shares_in_powers_of_two(None, 4, np.dtype("float64"))
     (None, 1.0, 2)
-    >>> shares_in_powers_of_two(np.array([3.0, 0.0, 5.0]), 3, np.dtype("float64"))
-    (array([[0.09375],
-           [0.     ],
-           [0.15625]]), np.float64(0.25), 5)
+    >>> shares, total, exponent = shares_in_powers_of_two(np.array([3, 0, 5]), 3, np.dtype("float64"))
+    >>> shares[:, 0], float(total), exponent  # 3/32, 0, 5/32
+    (array([0.09375, 0.     , 0.15625]), 0.25, 5)
     """
     exponent = (m - 1).bit_length()
     if weights is None:

@@ -149,6 +149,12 @@ def test_weights_of_any_size_are_weighed_as_in_one_batch():
         assert plan.over(uneven(X, Y, weights, (2, 1))).biases[0][0] == expected
 
 
+def test_the_smallest_weight_still_counts_after_none():
+    net = fm.Network([[[1.0]]], [[0.0]], "identity", dtype="float32")
+    found = in_chunks(net, 1)([[0], [0]], [[-1.0], [-0.1]], [0, 5e-324])
+    assert found.biases[0][0] == np.float32(0.1)
+
+
 def test_chunks_without_weights_count_one_an_example():
     net = fm.Network([[[1.0]]], [[0.0]], "identity")
     plan = in_chunks(net, 2)
@@ -175,16 +181,19 @@ def peak_of(call) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("memory", ["250kB", "1MB"])
+@pytest.mark.parametrize("memory", ["least", "250kB", "1MB"])
 def test_it_stays_within_its_memory(backend, memory):
     net = fm.Network.random([3, 4, 2], "sine", seed=0)
     if not makers.serves(backend, net):
         net = fm.Network.random([3, 4, 2], "identity", seed=0)
     X, Y = (np.ones((2500, n), np.int8) for n in (3, 2))
     m = 100 if backend.startswith(("path_sum", "tangent")) or "example" in backend else 2500
+    least = bytes_for(fm.get_backend(backend), net, 1)
+    if memory == "least":
+        memory, m = least, 20
     # Once before, so that what is compiled is.
     fm.prepare(net, "auto", backend=backend, memory=memory)(X[:m], Y[:m])
-    allowed = {"250kB": 250_000, "1MB": 1_000_000}[memory]
+    allowed = {least: least, "250kB": 250_000, "1MB": 1_000_000}[memory]
     assert peak_of(lambda: fm.prepare(net, "auto", backend=backend, memory=memory)(X[:m], Y[:m])) <= allowed
 
 

@@ -6,6 +6,7 @@ import gc
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,7 +80,7 @@ class Scale:
     batch_size : int
         Examples taken at once.
     baseline : int
-        Examples of the batch that times are compared with.
+        Examples of the batch that the others are compared with.
     rows : tuple of ScaleRow
         From the fewest examples to the most.
     """
@@ -94,9 +95,9 @@ class Scale:
 
     @property
     def flat(self) -> bool:
-        """Whether the allocations of the longest batch are those of the shortest, within a tenth."""
-        peaks = [row.peak_bytes for row in self.rows]
-        return max(peaks) <= (1 + TOLERANCE) * min(peaks)
+        """Whether no batch, however long, allocates more than the baseline does, within a tenth."""
+        base = next(row.peak_bytes for row in self.rows if row.examples == self.baseline)
+        return all(row.peak_bytes <= (1 + TOLERANCE) * base for row in self.rows)
 
     @property
     def constant_from(self) -> int | None:
@@ -151,8 +152,8 @@ class Scale:
             reach = "for every length" if self.constant else f"from {self.constant_from:,} examples on, not below"
             constant = f"constant {reach}"
         return (
-            f"Peak memory is {flat}, and time per example {constant}: within {TOLERANCE:.0%}, of the shortest batch's "
-            f"memory and of the time for {self.baseline:,} examples in the same round. In one batch: what the backend is "
+            f"Peak memory is {flat}, and time per example {constant}: within {TOLERANCE:.0%} of what "
+            f"{self.baseline:,} examples take, in time of the same round. In one batch: what the backend is "
             "predicted to take for all at once."
         )
 
@@ -206,11 +207,17 @@ def measure_scale(
     lengths = sorted({positive_integer(count, "counts") for count in counts})
     generator = random_generator(seed)
     network = Network.random(sizes, seed=generator, dtype=dtype)
-    tell = progress or (lambda _: None)
     baseline = lengths[len(lengths) // 2]
+
+    def tell(what: str) -> None:
+        if progress is not None:
+            progress(what)
 
     def fresh() -> ChunkedPlan:
         return prepare(network, "auto", backend=backend, memory=memory)
+
+    def once(X: Array, Y: Array) -> None:
+        fresh()(X, Y)
 
     plan = fresh()
     with TemporaryDirectory(dir=folder) as room:
@@ -219,7 +226,7 @@ def measure_scale(
         batches = {m: (files[0][:m], files[1][:m]) for m in lengths}
         rows = []
         tell("measuring times")
-        calls = {str(m): (lambda batch=batch: plan(*batch)) for m, batch in batches.items()}
+        calls = {str(m): partial(plan, *batch) for m, batch in batches.items()}
         timings = interleave(calls, baseline=str(baseline), budget=budget)
         for m, batch in batches.items():
             tell(f"measuring the memory of {m:,} examples")
@@ -232,7 +239,7 @@ def measure_scale(
                     seconds=timing.seconds / m,
                     ratio=timing.ratio * scale,
                     spread=(timing.spread[0] * scale, timing.spread[1] * scale),
-                    peak_bytes=_peak(lambda batch=batch: fresh()(*batch)),
+                    peak_bytes=_peak(partial(once, *batch)),
                     anonymous_bytes=_anonymous_growth(fresh, batch),
                 )
             )
