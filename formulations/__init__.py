@@ -16,6 +16,7 @@ from formulations.activations import Activation, PerNeuron, activation, coupled_
 from formulations.api import gradient, prepare, which
 from formulations.budget import use_budget
 from formulations.certify import Certificate, certify
+from formulations.chunks import ChunkedPlan
 from formulations.compare import compare
 from formulations.comparison import Comparison
 from formulations.conformance import Report, check_backend
@@ -41,6 +42,7 @@ __all__ = [
     "Activation",
     "Backend",
     "Certificate",
+    "ChunkedPlan",
     "Comparison",
     "Cost",
     "Explanation",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
-from formulations.budget import current_budget, unreasonable
+from formulations.budget import Budget, current_budget, foreseen_seconds, unreasonable
+from formulations.chunks import ChunkedPlan, bytes_for
+from formulations.contract import Backend
 from formulations.costs import Cost, get_cost
-from formulations.exceptions import NotFinite, Refused
+from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.inputs import positive_integer
+from formulations.memory import as_bytes
 from formulations.network import Network, check_network
-from formulations.parameters import Gradient
+from formulations.parameters import Gradient, check_gradient
 from formulations.plan import Plan
 from formulations.registry import BackendLike, get_backend, list_backends
 
@@ -71,34 +73,55 @@ def gradient(
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan(X, Y, sample_weight)
-    _check_result(result)
+    check_gradient(result)
     return result
 
 
-def prepare(net: Network, batch_size: int, cost: str | Cost = "quadratic", backend: BackendLike = None) -> Plan:
-    """Prepare a backend for many gradients of one network.
+@overload
+def prepare(
+    net: Network, batch_size: Literal["auto"], cost: str | Cost = ..., backend: BackendLike = ..., *, memory: Any = ...
+) -> ChunkedPlan: ...
+@overload
+def prepare(
+    net: Network, batch_size: int, cost: str | Cost = ..., backend: BackendLike = ..., *, memory: None = ...
+) -> Plan: ...
+def prepare(
+    net: Network,
+    batch_size: int | Literal["auto"],
+    cost: str | Cost = "quadratic",
+    backend: BackendLike = None,
+    *,
+    memory: float | str | None = None,
+) -> Plan | ChunkedPlan:
+    """Prepare a backend for many gradients of one network, or for gradients over batches larger than memory.
 
     Parameters
     ----------
     net : Network
         Its parameters are read live at each call.
-    batch_size : int
-        The most examples that a call will bring.
+    batch_size : int or "auto"
+        The most examples that a call will bring; with ``"auto"`` any number, which are then taken chunk by chunk.
     cost : str or Cost
         As in :func:`gradient`.
     backend : str, Backend or None
         As in :func:`gradient`.
+    memory : int, float or str, optional
+        With ``"auto"``, what a chunk may take beyond the parameters and the data themselves: bytes, or text such as
+        ``"512MB"`` or ``"1.5GiB"``. By default that of the budget of :func:`formulations.use_budget`.
 
     Returns
     -------
-    Plan
-        ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's own memory.
+    Plan or ChunkedPlan
+        ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's own memory; a ChunkedPlan, made by
+        ``"auto"``, also has ``plan.over(chunks)``.
 
     Raises
     ------
     Refused
         Where the backend cannot serve this network, with the names of those that can; or where it would exceed the
-        budget of :func:`formulations.use_budget`.
+        budget of :func:`formulations.use_budget`, or ``memory`` with one example.
+    InvalidInput, WrongType
+        Where ``batch_size`` or ``memory`` is no such thing, or ``memory`` comes with a number of examples.
 
     Examples
     --------
@@ -106,21 +129,49 @@ def prepare(net: Network, batch_size: int, cost: str | Cost = "quadratic", backe
     >>> plan = prepare(net, 4, backend="sigma")
     >>> plan([[0.0, 1.0]], [[1.0]]).weights[0].shape
     (3, 2)
+    >>> plan = prepare(net, "auto", memory="512MB")
+    >>> plan(np.zeros((10**5, 2)), np.zeros((10**5, 1))).errors is None
+    True
     """
     check_network(net)
-    batch_size = positive_integer(batch_size, "batch_size")
+    chunked = isinstance(batch_size, str) and batch_size == "auto"
+    if isinstance(batch_size, str) and not chunked:
+        raise WrongType(
+            f"batch_size must be a positive integer or 'auto', got {batch_size!r}; pass a number such as 10, or 'auto'."
+        )
+    if not chunked:
+        batch_size = positive_integer(batch_size, "batch_size")
+        if memory is not None:
+            raise InvalidInput(
+                f"memory goes with batch_size='auto', which chooses the size by it, got batch_size={batch_size}; leave "
+                "one of them out, or limit both with formulations.use_budget(memory=...)."
+            )
     cost, backend = get_cost(cost), get_backend(backend)
     if reason := backend.why_not(net, cost):
         able = [name for name, other in which(net, cost).items() if other is None]
         raise Refused(
             f"backend {backend.label!r} cannot serve {net!r}: {reason}; backends that can: {', '.join(able)}."
         )
-    if reason := unreasonable(backend, net, batch_size, current_budget()):
+    budget = current_budget()
+    if isinstance(batch_size, str):
+        allowed = budget.memory if memory is None else as_bytes(memory, "memory")
+        return ChunkedPlan(net, cost, backend, Budget(budget.seconds, allowed))
+    if reason := unreasonable(backend, net, batch_size, budget):
         raise Refused(
             f"backend {backend.label!r} is refused: {reason}; take fewer examples, a smaller network or another "
-            "backend, or allow it with formulations.use_budget(seconds=..., memory=...)."
+            f"backend,{_in_chunks(backend, net, batch_size, budget)} or allow it with "
+            "formulations.use_budget(seconds=..., memory=...)."
         )
     return Plan(net, batch_size, cost, backend)
+
+
+def _in_chunks(backend: Backend, net: Network, m: int, budget: Budget) -> str:
+    """Name the remedy for a batch that is too large and not too long: chunks that fit."""
+    prediction = backend.predict(net, m)
+    too_long = foreseen_seconds(prediction) > budget.seconds
+    if too_long or prediction.bytes <= budget.memory or bytes_for(backend, net, 1) > budget.memory:
+        return ""
+    return " let formulations.prepare(net, 'auto') take them chunk by chunk,"
 
 
 def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None = None) -> dict[str, str | None]:
@@ -156,17 +207,3 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
         if found[name] is None and batch_size is not None:
             found[name] = unreasonable(backend, net, batch_size, budget)
     return found
-
-
-def _check_result(result: Gradient) -> None:
-    """Refuse a gradient with NaN or infinity in it, naming the first such parameter."""
-    if math.isfinite(result.cost) and np.isfinite(result.vector).all():
-        return
-    wrong = np.flatnonzero(~np.isfinite(result.vector))
-    where = (
-        f"∂C/∂{result.layout.locate(int(wrong[0]))} = {result.vector[wrong[0]]}" if wrong.size else f"C = {result.cost}"
-    )
-    raise NotFinite(
-        f"the gradient must be finite, got {where}: weights, inputs or targets drive the cost or an activation beyond "
-        f"{result.dtype}; scale them down, or take a cost that has a form fused with the output activation."
-    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from formulations.contract import Backend
 from formulations.inputs import positive_number
+from formulations.memory import as_bytes
 from formulations.network import Network
 from formulations.prediction import Prediction
 from formulations.tables import format_seconds
@@ -45,15 +46,15 @@ def current_budget() -> Budget:
 
 
 @contextmanager
-def use_budget(seconds: float | None = None, memory: float | None = None) -> Iterator[Budget]:
+def use_budget(seconds: float | None = None, memory: float | str | None = None) -> Iterator[Budget]:
     """Change what one gradient may take, inside a ``with`` block.
 
     Parameters
     ----------
     seconds : float, optional
         Foreseen time; ``math.inf`` for any. Unchanged where it is left out.
-    memory : float, optional
-        Foreseen bytes; ``math.inf`` for any. Unchanged where it is left out.
+    memory : float or str, optional
+        Foreseen bytes, or text such as ``"8GB"``; ``math.inf`` for any. Unchanged where it is left out.
 
     Yields
     ------
@@ -65,8 +66,11 @@ def use_budget(seconds: float | None = None, memory: float | None = None) -> Ite
     InvalidInput, WrongType
         Where a limit is not a positive number.
     """
-    given = {"seconds": seconds, "memory": memory}
-    limits = {name: positive_number(limit, name, finite=False) for name, limit in given.items() if limit is not None}
+    limits = {}
+    if seconds is not None:
+        limits["seconds"] = positive_number(seconds, "seconds", finite=False)
+    if memory is not None:
+        limits["memory"] = as_bytes(memory, "memory")
     budget = replace(current_budget(), **limits)
     token = _current.set(budget)
     try:

@@ -1,4 +1,4 @@
-"""The dtypes that a network can have, and the one name for an array."""
+"""The dtypes that a network can have, the precision above each, and the one name for an array."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from formulations.exceptions import WrongType
 
-__all__ = ["DTYPES", "Array", "as_dtype", "format_dtype"]
+__all__ = ["DTYPES", "Array", "as_dtype", "format_dtype", "higher"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,3 +62,18 @@ def format_dtype(dtype: Any) -> str:
     """
     asked = np.dtype(dtype)
     return "longdouble" if asked.char == "g" else str(asked)
+
+
+def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """Return the next higher precision, or None where the platform has none.
+
+    Examples
+    --------
+    >>> higher(np.dtype("float32"))
+    dtype('float64')
+    """
+    double, extended = np.dtype(np.float64), np.dtype(np.longdouble)
+    for wide in (double, extended):
+        if np.finfo(wide).eps < np.finfo(dtype).eps:
+            return wide
+    return None

@@ -22,7 +22,9 @@ __all__ = [
     "as_real",
     "check_finite",
     "check_pair",
+    "check_some_weight",
     "example_shares",
+    "example_weights",
     "positive_integer",
     "positive_number",
     "random_generator",
@@ -55,8 +57,8 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
         return array if dtype is None else array.astype(dtype, copy=False)
 
 
-def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any]) -> Array:
-    """Return ``data`` as examples, one a row: shape (m, ``width``), m ≥ 1.
+def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return ``data`` as examples of ``dtype`` (their own by default), one a row: shape (m, ``width``), m ≥ 1.
 
     Raises
     ------
@@ -133,6 +135,27 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
     """
     if sample_weight is None:
         return None
+    weights = example_weights(sample_weight, m)
+    largest = weights.max()
+    check_some_weight(largest)
+    # Scaled by the largest in the dtype that came, so that neither does the sum overflow nor a small weight vanish.
+    scaled = (weights / largest).astype(dtype)
+    shares: Array = (scaled / scaled.sum())[:, None]
+    return shares
+
+
+def example_weights(sample_weight: Any, m: int) -> Array:
+    """Return the weights of m examples in the dtype that they came in, which may all be zero.
+
+    Raises
+    ------
+    WrongShape
+        Where there is not one weight an example.
+    InvalidInput
+        Where a weight is negative.
+    NotFinite
+        Where a weight is not finite.
+    """
     weights = as_real(sample_weight, "sample_weight")
     if weights.shape != (m,):
         raise WrongShape(
@@ -146,13 +169,13 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
             f"sample_weight must not be negative, got {weights[position]} at sample_weight[{position}]; "
             "give 0 to an example that should not count."
         )
-    largest = weights.max()
+    return weights
+
+
+def check_some_weight(largest: Any) -> None:
+    """Refuse weights none of which is positive, whose mean is of nothing."""
     if largest == 0:
         raise InvalidInput("sample_weight must not be zero everywhere; give at least one example a positive weight.")
-    # Scaled by the largest in the dtype that came, so that neither does the sum overflow nor a small weight vanish.
-    scaled = (weights / largest).astype(dtype)
-    shares: Array = (scaled / scaled.sum())[:, None]
-    return shares
 
 
 def positive_integer(value: Any, name: str) -> int:

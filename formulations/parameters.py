@@ -7,6 +7,7 @@ descent is one operation on the vector, and an optimiser gets it without a copy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -15,10 +16,10 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from formulations.dtypes import Array, format_dtype
-from formulations.exceptions import InvalidInput, WrongShape
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape
 from formulations.layout import Layout, Pattern
 
-__all__ = ["Array", "Gradient", "Layout", "Parameters", "Pattern", "Views"]
+__all__ = ["Array", "Gradient", "Layout", "Parameters", "Pattern", "Views", "check_gradient"]
 
 
 class Views(tuple[Any, ...]):
@@ -200,3 +201,17 @@ class Gradient(Parameters):
     def __repr__(self) -> str:
         cost = "" if self.cost is None else f", cost {self.cost:.6g}"
         return f"<Gradient of {self.layout} by {self.backend or 'hand'}{cost}, {format_dtype(self.dtype)}>"
+
+
+def check_gradient(result: Gradient) -> None:
+    """Refuse a gradient with NaN or infinity in it, naming the first such parameter."""
+    if math.isfinite(result.cost) and np.isfinite(result.vector).all():
+        return
+    wrong = np.flatnonzero(~np.isfinite(result.vector))
+    where = (
+        f"∂C/∂{result.layout.locate(int(wrong[0]))} = {result.vector[wrong[0]]}" if wrong.size else f"C = {result.cost}"
+    )
+    raise NotFinite(
+        f"the gradient must be finite, got {where}: weights, inputs or targets drive the cost or an activation beyond "
+        f"{result.dtype}; scale them down, or take a cost that has a form fused with the output activation."
+    )

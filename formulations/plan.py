@@ -9,7 +9,7 @@ from formulations.costs import Cost
 from formulations.exceptions import StalePlan
 from formulations.inputs import as_examples, check_pair, example_shares
 from formulations.network import Network, check_network
-from formulations.parameters import Gradient
+from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
 __all__ = ["Plan"]
@@ -84,6 +84,28 @@ class Plan:
         shares = example_shares(sample_weight, len(X), dtype)
         if network is not None and network is not self.network:
             self._adopt(network)
+        return self.evaluate(X, Y, shares)
+
+    def evaluate(self, X: Array, Y: Array, shares: Array | None) -> Gradient:
+        """Compute Σ s_x ∇C_x over arrays that are checked already, with shares that need not add up to 1.
+
+        Parameters
+        ----------
+        X, Y : ndarray of shape (m, n₁) and (m, n_L)
+            Examples in the network's dtype.
+        shares : ndarray of shape (m, 1), or None
+            s_x of each example; None where each is 1/m.
+
+        Returns
+        -------
+        Gradient
+            In memory of the plan.
+
+        Raises
+        ------
+        StalePlan
+            Where the batch is larger than the plan.
+        """
         tape, gradient = self._last = self._for(len(X))
         tape.load(X, Y, shares)
         before = tape.forward_passes

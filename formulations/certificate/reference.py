@@ -11,8 +11,9 @@ import numpy as np
 
 from formulations.activations import CoupledActivation, CoupledSlope
 from formulations.certificate.algebra import outer, shares_of, through, widened
-from formulations.certificate.roundoff import Precision, higher
+from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import Slope, read_slope
+from formulations.dtypes import higher
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 

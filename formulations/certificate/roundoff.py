@@ -1,4 +1,4 @@
-r"""Roundoff: the unit u, the constants γ_k, the underflow unit η, and the precision above a given one.
+r"""Roundoff: the unit u, the constants γ_k, and the underflow unit η.
 
 .. math:: u = \epsilon/2, \qquad \gamma_k = \frac{ku}{1 - ku}
 
@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Precision", "gamma", "higher", "unit_roundoff"]
+from formulations.dtypes import higher
+
+__all__ = ["Precision", "gamma", "unit_roundoff"]
 
 
 def unit_roundoff(dtype: np.dtype[Any]) -> float:
@@ -33,21 +35,6 @@ def gamma(k: int, u: float) -> float:
     (0.3333333333333333, inf)
     """
     return k * u / (1 - k * u) if k * u < 1 else math.inf
-
-
-def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
-    """Return the next higher precision, or None where the platform has none.
-
-    Examples
-    --------
-    >>> higher(np.dtype("float32"))
-    dtype('float64')
-    """
-    double, extended = np.dtype(np.float64), np.dtype(np.longdouble)
-    for wide in (double, extended):
-        if np.finfo(wide).eps < np.finfo(dtype).eps:
-            return wide
-    return None
 
 
 @dataclass(frozen=True)

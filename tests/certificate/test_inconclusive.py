@@ -8,8 +8,9 @@ from makers import Case, plain_case
 
 import formulations as fm
 from formulations.certificate import Status, judge_backend, reference_gradient
-from formulations.certificate.roundoff import Precision, gamma, higher
+from formulations.certificate.roundoff import Precision, gamma
 from formulations.certificate.verdict import Check
+from formulations.dtypes import higher
 
 
 def located(place: int) -> tuple[str, str]:
