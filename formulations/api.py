@@ -16,9 +16,12 @@ from formulations.memory import as_bytes
 from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient
 from formulations.plan import Plan
-from formulations.registry import BackendLike, get_backend, list_backends
+from formulations.registry import BackendLike, chosen_backend, get_backend, list_backends
 
 __all__ = ["gradient", "prepare", "which"]
+
+SPARED = 2**24
+"""Bytes up to which the plan of a gradient in one call is kept for the next one like it."""
 
 
 def gradient(
@@ -68,13 +71,22 @@ def gradient(
     (np.float64(2.0), array([[6.]]), array([2.]))
     """
     check_network(net)
-    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    plan = prepare(net, len(X), cost=cost, backend=backend)
+    X, Y, shares, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    key = len(X), cost, chosen_backend(backend), current_budget()
+    # Taken away while it is in use: a plan belongs to one thread.
+    spare = net.__dict__.pop("spare", None)
+    if spare is None or spare[0] != key:
+        plan = prepare(net, len(X), cost, key[2])
+        spare = key, plan, plan.backend.predict(net, len(X)).bytes <= SPARED
+    _, plan, kept = spare
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        result = plan(X, Y, sample_weight)
+        result = plan.evaluate(X, Y, shares)
     check_gradient(result)
-    return result
+    if not kept:
+        return result
+    net.spare = spare
+    return result.copy()
 
 
 @overload

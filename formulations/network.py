@@ -30,10 +30,6 @@ from formulations.tape import Tape
 __all__ = ["Network", "check_network"]
 
 
-BLOCK = 2**15
-"""Bytes that element-wise steps are taken through at a time: they stay in the cache, and NumPy's buffers small."""
-
-
 class Network(Parameters):
     """A feed-forward network: a^l = σ(w^l a^{l−1} + b^l), Equation (25).
 
@@ -131,6 +127,9 @@ class Network(Parameters):
         weights, biases = zip(*vectors, strict=True)
         return cls(weights, biases, activations)
 
+    spare: Any = None
+    """Where a gradient in one call leaves what it has prepared, for the next one to take; never copied."""
+
     @property
     def activations(self) -> tuple[Activation, ...]:
         """The activation of each layer from the second on."""
@@ -151,32 +150,24 @@ class Network(Parameters):
         slopes : bool
             False leaves the slopes out, for those who only ask for the cost.
         """
-        for i, (activation, b) in enumerate(zip(self._activations, self.biases, strict=True)):
-            z, a, slope = self._weigh(tape, i), tape.activations[i + 1], tape.slopes[i] if slopes else None
-            rows = max(1, BLOCK // z.strides[0])
-            if len(z) <= rows:
-                np.add(z, b, z)
-                activation.evaluate(z, a, slope)
-                continue
-            for start in range(0, len(z), rows):
-                part = slice(start, start + rows)
-                z[part] += b
-                if not activation.coupled:
-                    activation.evaluate(z[part], a[part], None if slope is None else slope[part])
-            if activation.coupled:
-                activation.evaluate(z, a, slope)
+        for i, blocks in enumerate(tape.blocks(slopes=slopes)):
+            self._weigh(tape, i)
+            b, evaluate = self._biases[i], self._activations[i].evaluate
+            for z, a, slope, parts in blocks:
+                for part in parts:
+                    np.add(part, b, part)
+                evaluate(z, a, slope)
         tape.evaluate_cost(gradient=slopes)
         tape.forward_passes += 1
 
-    def _weigh(self, tape: Tape, i: int) -> Array:
-        """Write w a^{l−1} and return it."""
-        weights, z = self.weights[i], tape.weighted_inputs[i]
-        if self.layout.patterns[i] is None:
-            np.dot(tape.activations[i], weights.T, z)
+    def _weigh(self, tape: Tape, i: int) -> None:
+        """Write w a^{l−1}."""
+        a, weights, z = tape.activations[i], self._weights[i], tape.weighted_inputs[i]
+        if self._entries[i] is None:
+            np.dot(a, weights.T, z)
         else:
             self.sparse_entries(i)
-            z[...] = tape.activations[i] @ weights.T
-        return z
+            z[...] = a @ weights.T
 
     def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:
         """Run one forward pass and return its tape.

@@ -205,9 +205,11 @@ class Gradient(Parameters):
 
 def check_gradient(result: Gradient) -> None:
     """Refuse a gradient with NaN or infinity in it, naming the first such parameter."""
-    if math.isfinite(result.cost) and np.isfinite(result.vector).all():
+    if math.isfinite(result.cost) and math.isfinite(np.vdot(result.vector, result.vector)):
         return
     wrong = np.flatnonzero(~np.isfinite(result.vector))
+    if math.isfinite(result.cost) and not wrong.size:
+        return
     where = (
         f"∂C/∂{result.layout.locate(int(wrong[0]))} = {result.vector[wrong[0]]}" if wrong.size else f"C = {result.cost}"
     )

@@ -16,7 +16,16 @@ from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.one_at_a_time import OneAtATime
 from formulations.options import convert, read_options
 
-__all__ = ["DEFAULT", "VARIABLE", "BackendLike", "get_backend", "list_backends", "register", "use_backend"]
+__all__ = [
+    "DEFAULT",
+    "VARIABLE",
+    "BackendLike",
+    "chosen_backend",
+    "get_backend",
+    "list_backends",
+    "register",
+    "use_backend",
+]
 
 BackendLike: TypeAlias = str | Backend | None
 
@@ -87,8 +96,7 @@ def get_backend(backend: BackendLike = None) -> Backend:
     >>> get_backend("finite_difference:scheme=forward")
     <backend finite_difference:scheme=forward>
     """
-    if backend is None:
-        backend = _chosen.get() or os.environ.get(VARIABLE) or DEFAULT
+    backend = chosen_backend(backend)
     if isinstance(backend, Backend):
         return backend
     if not isinstance(backend, str):
@@ -109,6 +117,11 @@ def get_backend(backend: BackendLike = None) -> Backend:
     else:
         made = found
     return OneAtATime(made) if batch == "example" else made
+
+
+def chosen_backend(backend: BackendLike = None) -> str | Backend:
+    """Return what names a backend: what is given, else the choice of the block, the variable, or the default."""
+    return backend if backend is not None else _chosen.get() or os.environ.get(VARIABLE) or DEFAULT
 
 
 @contextmanager

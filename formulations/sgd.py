@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import daxpy, saxpy
 
 from formulations.accuracy import Examination
 from formulations.api import prepare
@@ -20,6 +21,9 @@ from formulations.parameters import Array
 from formulations.registry import BackendLike
 
 __all__ = ["sgd"]
+
+_AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
+"""BLAS's y ← αx + y; longdouble has none."""
 
 
 def sgd(
@@ -109,9 +113,7 @@ def sgd(
         np.take(X, chosen, axis=0, out=batch_X[:m], mode="clip")
         np.take(Y, chosen, axis=0, out=batch_Y[:m], mode="clip")
         gradient = plan(batch_X[:m], batch_Y[:m])
-        # The plan's own memory serves as room for η∇C: the next call overwrites it anyway.
-        gradient.vector *= eta
-        net.vector -= gradient.vector
+        descend(net.vector, gradient.vector, eta)
         return m * float(gradient.cost)
 
     for epoch in range(1, epochs + 1):
@@ -129,6 +131,17 @@ def sgd(
         if progress is not None:
             progress(history[-1])
     return History(plan.backend.label, tuple(history))
+
+
+def descend(parameters: Array, gradient: Array, eta: Any) -> None:
+    """Subtract η∇C from the parameters in place, one contiguous vector from the other; ∇C may be overwritten."""
+    axpy = _AXPY.get(parameters.dtype)
+    if axpy is None:
+        gradient *= eta
+        parameters -= gradient
+    else:
+        # One pass over both where NumPy takes two: y ← αx + y, and how many numbers they are.
+        axpy(gradient, parameters, parameters.size, -eta)
 
 
 def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -19,6 +19,31 @@ from formulations.exceptions import InvalidInput
 from formulations.parameters import Array, Gradient, Layout, Pattern
 
 __all__ = ["Layered", "Tape"]
+
+BLOCK = 2**18
+"""Bytes that element-wise steps are taken through at a time: they stay in the cache."""
+
+BUFFER = 2**15
+"""Bytes that biases are added to at a time: NumPy copies a row that is repeated into a buffer of this size."""
+
+
+class Block(NamedTuple):
+    """Rooms of some examples in one layer.
+
+    Attributes
+    ----------
+    z, a : ndarray of shape (rows, n)
+        Weighted inputs and activations.
+    slope : ndarray of shape (rows, n), CoupledSlope or None
+        σ′(z); None where it is not asked for. A coupled slope belongs to all examples together.
+    parts : list of ndarray
+        z once more, in parts that biases are added to.
+    """
+
+    z: Array
+    a: Array
+    slope: Any
+    parts: list[Array]
 
 
 class Layered(Protocol):
@@ -117,6 +142,27 @@ class Tape:
         flat, ends = np.empty(m * sum(sizes), self.network.dtype), accumulate(sizes)
         return [flat[m * (end - n) : m * end].reshape(m, n) for n, end in zip(sizes, ends, strict=True)]
 
+    def blocks(self, *, slopes: bool) -> list[list[Block]]:
+        """Return each layer's steps of so many examples at a time that they stay in the cache."""
+        return self._blocks_with_slopes if slopes else self._blocks_without
+
+    @cached_property
+    def _blocks_with_slopes(self) -> list[list[Block]]:
+        return [self._parted(i, slope) for i, slope in enumerate(self.slopes)]
+
+    @cached_property
+    def _blocks_without(self) -> list[list[Block]]:
+        return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
+
+    def _parted(self, i: int, slope: Any) -> list[Block]:
+        z, a = self.weighted_inputs[i], self.activations[i + 1]
+        parts = [slice(None)] if self.network.activations[i].coupled else _slices(z, BLOCK)
+        return [
+            Block(z[part], a[part], slope if slope is None or len(parts) == 1 else slope[part],
+                  [z[part][rows] for rows in _slices(z[part], BUFFER)])
+            for part in parts
+        ]  # fmt: skip
+
     # Room that only a backward pass needs is made when it is first asked for.
 
     @cached_property
@@ -148,7 +194,7 @@ class Tape:
         """The outputs a^L, shape (m, n_L)."""
         return self.activations[-1]
 
-    @property
+    @cached_property
     def hidden_layers(self) -> range:
         """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
         return range(self.network.layout.last - 1, 1, -1)
@@ -188,13 +234,12 @@ class Tape:
         """Compute C and, if asked for and where there is no fused form, ∇_aC from the outputs."""
         if self.cost is None or self.Y is None:
             return
-        if self.fused is not None:
-            values = self.fused.value(self.weighted_inputs[-1], self.Y)
+        if self.fused is None:
+            room = self.cost_gradient if gradient else None
+            self.cost_value = self.cost.average(self.output, self.Y, self._uniform_or_shares, room)
         else:
-            values = self.cost.evaluate(self.output, self.Y, self.cost_gradient if gradient else None)
-            if gradient:
-                self._average(self.cost_gradient)
-        self.cost_value = np.dot(values, self._share_row if self.shares is None else self.shares[:, 0])
+            values = self.fused.value(self.weighted_inputs[-1], self.Y)
+            self.cost_value = np.dot(values, self.share_column[:, 0])
 
     def fused_output_error(self) -> Array | None:
         """Return δ^L where cost and output activation have a fused form, else None.
@@ -205,7 +250,7 @@ class Tape:
             return None
         delta = self.errors[-1]
         self.fused.error(self.output, self.targets, delta)
-        self._average(delta)
+        np.multiply(delta, self._uniform_or_shares, delta)
         return delta
 
     def output_error(self) -> Array:
@@ -228,13 +273,14 @@ class Tape:
 
     def collect(self, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write ∂C/∂b^l = δ^l (BP3) and ∂C/∂w^l_{jk} = a^{l−1}_k δ^l_j (BP4), summed over the mini-batch."""
-        parts = zip(errors, self.activations, gradient.weights, gradient.biases, self._patterns, strict=False)
-        for delta, a, weights, biases, pattern in parts:
-            np.dot(self._ones, delta, biases)
+        of_weights, of_biases = gradient.weights, gradient.biases
+        for i, delta in enumerate(errors):
+            np.dot(self._ones, delta, of_biases[i])
+            pattern = self._patterns[i]
             if pattern is None:
-                np.dot(delta.T, a, weights)
+                np.dot(delta.T, self.activations[i], of_weights[i])
             else:
-                _outer_on_pattern(delta, a, pattern, weights.data)
+                _outer_on_pattern(delta, self.activations[i], pattern, of_weights[i].data)
 
     # Constants as arrays: NumPy takes half as long with them as with Python's numbers.
 
@@ -242,20 +288,23 @@ class Tape:
     def _share(self) -> Array:
         return np.array(self.network.dtype.type(1) / self.m)
 
-    @cached_property
-    def _share_row(self) -> Array:
-        return np.full(self.m, self._share)
+    @property
+    def _uniform_or_shares(self) -> Array:
+        return self._share if self.shares is None else self.shares
 
     @cached_property
     def _ones(self) -> Array:
         return np.ones(self.m, self.network.dtype)
 
-    @property
+    @cached_property
     def _patterns(self) -> tuple[Pattern | None, ...]:
         return self.network.layout.patterns
 
-    def _average(self, rows: Array) -> None:
-        np.multiply(rows, self._share if self.shares is None else self.shares, rows)
+
+def _slices(z: Array, size: int) -> list[slice]:
+    """Return slices of rows of at most so many bytes."""
+    rows = max(1, size // z.strides[0])
+    return [slice(start, start + rows) for start in range(0, len(z), rows)]
 
 
 def _outer_on_pattern(delta: Array, a: Array, pattern: Pattern, out: Array) -> None:

@@ -47,5 +47,5 @@ class Hadamard(Backend):
             delta = np.multiply(tape.cost_gradient, tape.slopes[-1], out=tape.errors[-1])
         for l in tape.hidden_layers:
             delta = tape.pull_back(l, delta)
-            delta *= tape.slopes[l - 2]
+            np.multiply(delta, tape.slopes[l - 2], delta)
         return tape.errors

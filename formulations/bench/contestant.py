@@ -62,11 +62,14 @@ class Contestant:
         What it stands for.
     enter : callable (Problem) -> Ready
         Prepares it; raises one of the library's exceptions where it cannot take part.
+    why_not : callable (Problem) -> str or None, optional
+        The reason why it does not take part, where that can be said beforehand.
     """
 
     name: str
     kind: Kind
     enter: Callable[[Problem], Ready]
+    why_not: Callable[[Problem], str | None] | None = None
 
 
 def judge_elsewhere(problem: Problem, cost: Any, vector: Array) -> Verdict:

@@ -45,4 +45,3 @@ def _enter(problem: Problem) -> Ready:
 
 FLOOR = Contestant("floor", Kind.FLOOR, _enter)
 """The products alone."""
-

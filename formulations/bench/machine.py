@@ -72,12 +72,12 @@ def _processor() -> str:
 
 
 def _blas() -> list[str]:
-    """Return the libraries of products that are loaded, with their kernels and threads; none are known without a tool."""
+    """Return the BLAS libraries that are loaded, with their kernels and threads; none are known without a tool."""
     if find_spec("threadpoolctl") is None:
         return []
     loaded = needs("bench", "threadpoolctl", "the number of threads")
+    pools = [pool for pool in loaded.threadpool_info() if pool["user_api"] == "blas"]
     return [
-        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', 'unknown')}), {pool['num_threads']} threads"
-        for pool in loaded.threadpool_info()
-        if pool["user_api"] == "blas"
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')}), {pool['num_threads']} threads"
+        for pool in pools
     ]

@@ -9,6 +9,7 @@ from formulations.api import gradient, prepare
 from formulations.bench.contestant import Contestant, Kind, Ready, judge_elsewhere
 from formulations.certificate import Verdict, judge_backend
 from formulations.contract import Backend, Tier
+from formulations.costs import get_cost
 from formulations.parameters import Array, Gradient
 from formulations.plan import Plan
 from formulations.problem import Problem
@@ -42,7 +43,11 @@ def planned(flag: str) -> Contestant:
         plan = prepare(problem.network, len(problem.X), problem.cost, backend)
         return Ready(partial(plan, problem.X, problem.Y), partial(_verdict, plan))
 
-    return Contestant(backend.label, kind, enter)
+    return Contestant(backend.label, kind, enter, partial(_why_not, backend))
+
+
+def _why_not(backend: Backend, problem: Problem) -> str | None:
+    return backend.why_not(problem.network, get_cost(problem.cost))
 
 
 def _verdict(plan: Plan, result: Gradient) -> Verdict:
@@ -61,7 +66,7 @@ def one_call(flag: str) -> Contestant:
 
         return Ready(call, verdict)
 
-    return Contestant(f"gradient({backend.label})", Kind.CALL, enter)
+    return Contestant(f"gradient({backend.label})", Kind.CALL, enter, partial(_why_not, backend))
 
 
 class _Nothing(Backend):
@@ -93,4 +98,3 @@ NULL = Contestant("null", Kind.NULL, _enter_null)
 
 CONTROL = Contestant("control", Kind.CONTROL, _enter_control)
 """``hadamard`` a second time, in memory of its own."""
-

@@ -13,7 +13,7 @@ import numpy as np
 
 from formulations.bench.book import BOOK
 from formulations.bench.cells import Cell, read_cells, read_dtypes
-from formulations.bench.contestant import Contestant, Kind, Ready
+from formulations.bench.contestant import Contestant, Ready
 from formulations.bench.floor import FLOOR
 from formulations.bench.machine import limited_threads, machine
 from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
@@ -82,11 +82,9 @@ def run_race(
     flags = list(dict.fromkeys([BASELINE, *(default_flags() if backends is None else backends)]))
     calls = [one_call(flag) for flag in flags if flag in (BASELINE, "fused")]
     field = [FLOOR, NULL, *map(planned, flags), CONTROL, *calls, BOOK, *read_peers(against)]
-    heats = []
+    tell = progress or (lambda _: None)
     with limited_threads(threads):
-        for cell in chosen:
-            for dtype in precisions:
-                heats.append(_heat(cell, dtype, field, budget, progress or (lambda _: None)))
+        heats = [_heat(cell, dtype, field, budget, tell) for cell in chosen for dtype in precisions]
         # Afterwards, when everything that takes part has been loaded.
         facts = machine()
     return Race(tuple(heats), {**facts, "threads": threads}, BASELINE)
@@ -116,6 +114,8 @@ def _heat(
 def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tuple[Row, Ready | None]:
     """Return the row of who takes part, and, unless there is a reason not to time it, what to call."""
     row = Row(contestant.name, contestant.kind)
+    if contestant.why_not is not None and (reason := contestant.why_not(problem)):
+        return row.refused(reason), None
     try:
         # What is foreseen to take minutes is not even begun.
         with use_budget(seconds=np.inf if limit is None else 100 * limit):

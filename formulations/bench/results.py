@@ -170,15 +170,20 @@ class Race:
         """Return the heat of a cell in a dtype; None where it was not run."""
         return next((heat for heat in self.heats if (heat.cell.name, heat.dtype) == (cell, dtype)), None)
 
-    def __str__(self) -> str:
+    @property
+    def where(self) -> str:
+        """The machine, its BLAS and the date in a line."""
         facts = self.machine
-        where = f"{facts['processor']}, {facts['cores']} cores, {'; '.join(facts['blas']) or 'BLAS not known'}; {facts['date']}"
+        blas = "; ".join(facts["blas"]) or "BLAS not known"
+        return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}"
+
+    def __str__(self) -> str:
         legend = (
             "time: median of a call. Ratios: of the rounds' own ratios the median, and the quartiles in brackets.\n"
             "first call: preparation with it; what is compiled is compiled then. null: what a plan's checks cost.\n"
             f"control: {self.baseline} a second time; it differs from {self.baseline} by the machine's noise."
         )
-        return "\n\n".join([where, *map(str, self.heats), legend])
+        return "\n\n".join([self.where, *map(str, self.heats), legend])
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain Python values."""

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import click
 
+from formulations.bench.cells import CELLS, DTYPES
+from formulations.bench.crossover import measure_crossover
+from formulations.bench.crossover_plot import draw_crossover
+from formulations.bench.growth import measure_growth
+from formulations.bench.growth_plot import draw_growth
+from formulations.bench.machine import limited_threads, machine
+from formulations.bench.peers import PEERS
 from formulations.bench.race import run_race
+from formulations.bench.race_plot import draw_race
+from formulations.bench.reach import measure_reach
+from formulations.bench.scale import measure_scale
+from formulations.bench.scale_plot import draw_scale
 from formulations.cli.options import parse_backends
 from formulations.cli.output import print_json, progress_console
+from formulations.exceptions import InvalidInput, needs
+from formulations.inputs import positive_integer
+from formulations.plots import save_figure
 
 __all__ = ["bench"]
 
 
 @click.command()
-@click.option("--cells", metavar="NAME,…", help="book, digits, medium, deep, wide.  [default: all]")
-@click.option("--dtypes", "--dtype", metavar="DTYPE,…", help="float32, float64.  [default: both]")
-@click.option("--backends", "--backend", metavar="NAME,…", help="Which to race.  [default: all that are reasonable]")
-@click.option("--against", metavar="NAME,…", help="torch, torch.compile, jax, autograd, sklearn, or none.  [default: all]")
+@click.option("--cells", metavar="NAME,…", help=f"Of {', '.join(CELLS)}.  [default: all]")
+@click.option("--dtypes", "--dtype", metavar="DTYPE,…", help=f"Of {', '.join(DTYPES)}.  [default: both]")
+@click.option("--backends", "--backend", metavar="NAME,…", help="Which to race.  [default: all that are near]")
+@click.option("--against", metavar="NAME,…", help=f"Of {', '.join(PEERS)}; or none.  [default: all]")
 @click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: as they are]")
 @click.option("--budget", type=float, default=0.25, show_default=True, help="Seconds of measurement for each row.")
+@click.option("--targets", is_flag=True, help="Print every target beside what was measured for it.")
+@click.option("--crossover", is_flag=True, help="Print which backend is fastest, by width, depth, batch and dtype.")
+@click.option("--growth", is_flag=True, help="Print how time grows with the number of weights, and back over forward.")
+@click.option("--scale", is_flag=True, help="Print time per example and memory, for up to 10 million examples.")
+@click.option("--plot", metavar="FILE", help="Draw it: .png, .svg, .pdf, …")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def bench(
     cells: str | None,
@@ -28,25 +49,81 @@ def bench(
     against: str | None,
     threads: int | None,
     budget: float,
+    targets: bool,
+    crossover: bool,
+    growth: bool,
+    scale: bool,
+    plot: str | None,
     as_json: bool,
 ) -> None:
-    """Race the formulations."""
-    with progress_console().status("preparing …") as status:
-        race = run_race(
-            _names(cells),
-            _names(dtypes),
-            parse_backends(backends),
-            [] if against == "none" else _names(against),
-            threads=threads,
-            budget=budget,
-            progress=lambda label: status.update(f"{label} …"),
-        )
+    """Race the formulations against each other, other packages, and the matrix products alone.
+
+    \b
+    Examples:
+      formulations bench --cells digits
+      formulations bench --cells book,medium --dtype float32 --against torch,jax --plot race.png
+      formulations bench --backends hadamard,sigma:matrix=dense --against none --threads 1
+      formulations bench --targets
+      formulations bench --crossover --plot crossover.png
+      formulations bench --growth
+      formulations bench --scale --json > scale.json
+
+    Every gradient is judged before it is timed, and all rows run in turn, round by round. Measure on an idle machine:
+    somebody else's work on one core makes products in several threads wait. Exit status 0 if what was measured holds
+    (no gradient is different, every target is met, memory is flat), else 1.
+    """
+    modes = {"--targets": targets, "--crossover": crossover, "--growth": growth, "--scale": scale}
+    chosen = [name for name, given in modes.items() if given]
+    if len(chosen) > 1:
+        raise InvalidInput(f"one thing is measured at a time, got {' and '.join(chosen)}; give one of them.")
+    threads = None if threads is None else positive_integer(threads, "--threads")
+    peers = [] if against == "none" else _names(against)
+    flags = parse_backends(backends)
+    _refuse_beside(chosen, cells=cells, dtypes=dtypes, backends=backends, against=against)
+    if plot is not None:
+        # Better now than after minutes of measuring.
+        needs("plot", "matplotlib", "a plot")
+    with progress_console().status("preparing …") as status, limited_threads(threads):
+
+        def tell(label: str) -> None:
+            status.update(f"{label} …")
+
+        draw: Callable[[Any], Any]
+        if targets:
+            found, draw = measure_reach(peers, threads=threads, budget=budget, progress=tell), _draw_reach
+        elif crossover:
+            precisions = tuple(_names(dtypes) or DTYPES)
+            found, draw = measure_crossover(dtypes=precisions, backends=flags, progress=tell), draw_crossover
+        elif growth:
+            found, draw = measure_growth(progress=tell), draw_growth
+        elif scale:
+            found, draw = measure_scale(progress=tell), draw_scale
+        else:
+            found = run_race(
+                _names(cells), _names(dtypes), flags, peers, threads=threads, budget=budget, progress=tell
+            )
+            draw = draw_race
     if as_json:
-        print_json(race.to_dict())
+        print_json({"machine": {**machine(), "threads": threads}, **found.to_dict()})
     else:
-        click.echo(str(race))
-    sys.exit(0 if race else 1)
+        click.echo(str(found))
+    if plot is not None:
+        save_figure(draw(found), plot)
+    sys.exit(0 if found else 1)
+
+
+def _draw_reach(reach: Any) -> Any:
+    return draw_race(reach.race)
 
 
 def _names(given: str | None) -> list[str] | None:
     return None if given is None else [name.strip() for name in given.split(",")]
+
+
+def _refuse_beside(chosen: list[str], **given: str | None) -> None:
+    """Refuse options that a mode would not look at."""
+    used = {"--targets": ["against"], "--crossover": ["dtypes", "backends"], "--growth": [], "--scale": []}
+    for mode in chosen:
+        for name, value in given.items():
+            if value is not None and name not in used[mode]:
+                raise InvalidInput(f"--{name} does not go with {mode}; leave it out.")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from numba import njit
 
-__all__ = ["compiled", "compiled_sums"]
+__all__ = ["compiled"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -19,10 +19,4 @@ def compiled(function: Function) -> Function:
     is taken in another order than written, for :mod:`formulations.compiled.exponential` rounds by an order.
     """
     made: Function = njit(cache=True, error_model="numpy", fastmath={"contract"})(function)
-    return made
-
-
-def compiled_sums(function: Function) -> Function:
-    """Compile a function whose sums may be taken in any order: γ_k bounds them all."""
-    made: Function = njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})(function)
     return made

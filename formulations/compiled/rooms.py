@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class Rooms:
         Weighted inputs, activations, slopes and errors of all layers.
     shares : ndarray of shape (m, 1)
         Each example's share where none is given.
+    unchanging : tuple
+        What a network's gradient in one call is handed every time: parameters, ∇_aC, whether the output is fused, and
+        the fields above from sizes to delta.
     """
 
     sizes: Array
@@ -42,22 +45,21 @@ class Rooms:
     d: Array
     delta: Array
     shares: Array
+    unchanging: tuple[Any, ...]
 
     @classmethod
     def of(cls, tape: Tape) -> Self:
         """Return the rooms of a tape."""
         network = tape.network
-        return cls(
-            sizes=np.array(network.layout.sizes),
-            starts=_starts(tape.weighted_inputs),
-            numbers=np.array([number_of(activation) for activation in network.activations]),
-            parameters=np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype),
-            z=_flat(tape.weighted_inputs),
-            a=_flat(tape.activations[1:]),
-            d=_flat(tape.slopes),
-            delta=_flat(tape.errors),
-            shares=tape.share_column,
+        fields = (
+            np.array(network.layout.sizes),
+            _starts(tape.weighted_inputs),
+            np.array([number_of(activation) for activation in network.activations]),
+            np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype),
+            *map(_flat, (tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)),
         )
+        unchanging = (network.vector, tape.cost_gradient, tape.fused is not None, *fields)
+        return cls(*fields, shares=tape.share_column, unchanging=unchanging)
 
 
 def _flat(rooms: Sequence[Array]) -> Array:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from formulations.compiled.compiler import compiled
-from formulations.compiled.products import products_of_rows, sums_of_rows
 from formulations.compiled.rooms import Rooms
 from formulations.compiled.steps import activate, by_slope, quadratic_gradient
 from formulations.dtypes import Array
@@ -24,25 +23,22 @@ __all__ = ["compute"]
 
 def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
-    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.targets)
-    theta, shares = tape.network.vector, rooms.shares if tape.shares is None else tape.shares
-    cost = _compute(
-        theta, gradient.vector, X, Y, shares, tape.cost_gradient, tape.fused is not None, rooms.sizes, rooms.starts,
-        rooms.numbers, rooms.parameters, rooms.z, rooms.a, rooms.d, rooms.delta,
-    )  # fmt: skip
+    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.Y)
+    shares = rooms.shares if tape.shares is None else tape.shares
+    cost = _compute(gradient.vector, X, Y, shares, *rooms.unchanging)
     if tape.fused is None:
-        tape.cost_value = theta.dtype.type(cost)
+        tape.cost_value = gradient.vector.dtype.type(cost)
     else:
         tape.evaluate_cost()
 
 
 @compiled
 def _compute(
-    theta: Array,
     gradient: Array,
     X: Array,
     Y: Array,
     shares: Array,
+    theta: Array,
     G: Array,
     fused: bool,
     sizes: Array,
@@ -61,7 +57,7 @@ def _compute(
         place += n * n_below + n
         part = slice(starts[l - 1], starts[l - 1] + m * n)
         of_layer, output = z[part].reshape(m, n), a[part].reshape(m, n)
-        products_of_rows(below, w, of_layer)
+        np.dot(below, w.T, of_layer)
         activate(numbers[l - 1], parameters[l - 1], b, of_layer, output, d[part].reshape(m, n))
         below = output
     cost = quadratic_gradient(below, Y, shares, G)
@@ -73,7 +69,7 @@ def _compute(
         if l < last:
             n_above = sizes[l + 1]
             above = delta[starts[l] : starts[l] + m * n_above].reshape(m, n_above)
-            sums_of_rows(above.T, theta[place : place + n_above * n].reshape(n_above, n), error)
+            np.dot(above, theta[place : place + n_above * n].reshape(n_above, n), error)
             by_slope(error, slope, error, of_biases)
         elif fused:
             error[:] = G
@@ -84,7 +80,7 @@ def _compute(
         of_weights = gradient[place : place + n * n_below].reshape(n, n_below)
         if l > 1:
             of_below = slice(starts[l - 2], starts[l - 2] + m * n_below)
-            sums_of_rows(error, a[of_below].reshape(m, n_below), of_weights)
+            np.dot(error.T, a[of_below].reshape(m, n_below), of_weights)
         else:
-            sums_of_rows(error, X, of_weights)
+            np.dot(error.T, X, of_weights)
     return cost

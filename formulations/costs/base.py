@@ -64,6 +64,23 @@ class Cost(ABC):
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return the examples' costs, shape (m,), and write ∇_aC_x of each into ``gradient``, shape (m, n_L)."""
 
+    def average(self, A: Array, Y: Array, shares: Array, gradient: Array | None = None) -> Any:
+        """Return C, the mean of the examples' costs, and write ∇_aC of that mean.
+
+        Parameters
+        ----------
+        A, Y : ndarray of shape (m, n_L)
+            Outputs and targets.
+        shares : ndarray of shape (m, 1) or ()
+            Each example's share of the mean: w_x/Σw, or 1/m for all.
+        gradient : ndarray of shape (m, n_L), optional
+            Receives ∇_aC_x times the example's share.
+        """
+        values = self.evaluate(A, Y, gradient)
+        if gradient is not None:
+            np.multiply(gradient, shares, gradient)
+        return np.dot(values, np.broadcast_to(shares, (len(A), 1))[:, 0])
+
     def complex_values(self, A: Array, Y: Array) -> Array:
         """Return the examples' costs, shape (m,), for complex outputs.
 

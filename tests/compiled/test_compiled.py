@@ -12,7 +12,6 @@ from formulations.compiled.forms import COMPILED, number_of, parameter_of
 pytest.importorskip("numba")
 
 from formulations.compiled.activations import evaluate
-from formulations.compiled.products import products_of_rows, sums_of_rows
 from formulations.compiled.steps import activate, by_slope, quadratic_gradient
 
 DTYPES = (np.float32, np.float64)
@@ -51,21 +50,6 @@ def test_nan_stays(function):
     a, d = np.empty_like(z), np.empty_like(z)
     evaluate(number_of(function), parameter_of(function, z.dtype), z, a, d)
     assert np.isnan(a).tolist() == [False, True, False]
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 9, 24, 25, 40])
-@pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 3), (3, 17), (7, 64)])
-def test_products_of_integers_are_exact(dtype, m, n, k):
-    random = np.random.default_rng([m, n, k])
-    A, B, D = (random.integers(-9, 10, shape).astype(dtype) for shape in ((m, k), (n, k), (m, n)))
-    out, sums, pulled = np.full((m, n), np.nan, dtype), np.full((n, k), np.nan, dtype), np.full((m, k), np.nan, dtype)
-    products_of_rows(A, B, out)
-    sums_of_rows(D, A, sums)
-    sums_of_rows(D.T, B, pulled)
-    assert np.array_equal(out, A @ B.T)
-    assert np.array_equal(sums, D.T @ A)
-    assert np.array_equal(pulled, D @ B)
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 5), (70, 129), (2, 5000)])

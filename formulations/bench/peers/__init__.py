@@ -1,7 +1,7 @@
 """Peers: other packages that compute the same gradient, each as fast as its own manual would have it.
 
-Each gets the same numbers in arrays of its own kind, made beforehand, and returns C and the gradient with respect to all
-parameters in arrays of its own kind. One file a package; nothing is imported before it takes part.
+Each gets the same numbers in arrays of its own kind, made beforehand, and returns C and the gradient with respect to
+all parameters in arrays of its own kind. One file a package; nothing is imported before it takes part.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def checked(problem: Problem) -> Problem:
 
 
 def parameters_of(problem: Problem) -> list[Array]:
-    """Return copies of w², b², w³, b³, …"""
+    """Return copies of w², b², w³, b³ and so on."""
     net = problem.network
     return [part.copy() for pair in zip(net.weights, net.biases, strict=True) for part in pair]
 
