@@ -1,0 +1,1 @@
+"""Measurements of the library itself: what it takes, and how that grows."""
