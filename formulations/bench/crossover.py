@@ -14,7 +14,7 @@ import numpy as np
 
 from formulations.api import prepare
 from formulations.bench.crossover_result import Cell, Crossover, Timed
-from formulations.bench.grid import Grid, Place
+from formulations.bench.grid import Grid, Place, chosen_backends
 from formulations.budget import current_budget, foreseen_seconds, unreasonable
 from formulations.certificate import Reference, Status, judge_backend, reference_gradient
 from formulations.contract import Backend
@@ -34,11 +34,14 @@ NEAR = 5.0
 HOPELESS = 20.0
 """One that took more than so many times it with fewer examples is not tried with more."""
 
-LARGEST = 2**27
+LARGEST = 2**26
 """Multiplications of a forward pass above which a cell is skipped: some ten milliseconds."""
 
 JUDGED = 2**20
-"""Multiplications of a forward pass up to which all examples are judged: beyond double precision they are slow."""
+"""Multiplications of a forward pass up to which examples are judged, the first alone where it takes more.
+
+Beyond double precision the reference has no BLAS, and would take longer than everything that is timed.
+"""
 
 
 def measure_crossover(
@@ -78,17 +81,16 @@ def measure_crossover(
     Raises
     ------
     InvalidInput
-        Where an axis is empty or holds a number below 1, the budget is not positive, or every cell is too large.
+        Where an axis or backends are empty, a number is below 1, the budget is not positive, or every cell is too
+        large.
     WrongType
-        Where an axis is not a list, or holds what is no integer or no dtype of a network.
+        Where an axis or backends are no list, or one holds what is no integer or no dtype of a network.
     UnknownName
         Where a backend does not exist.
     """
     grid = Grid.of(widths, depths, batches, dtypes)
     budget = positive_number(budget, "budget")
-    chosen = [get_backend(name) for name in (list_backends() if backends is None else backends)]
-    if not chosen:
-        raise InvalidInput("backends names none to measure; leave it out for all, or name one or more.")
+    chosen = chosen_backends(list_backends() if backends is None else backends)
     places = [place for place in grid if place.forward_multiplications <= LARGEST]
     if not places:
         raise InvalidInput(
@@ -120,12 +122,12 @@ class _Race:
         self._reference: Reference | None = None
         self.different: list[str] = []
 
-    def run(self, backends: list[Backend], budget: float) -> Cell:
+    def run(self, backends: dict[str, Backend], budget: float) -> Cell:
         """Judge, then time."""
         plans: dict[str, Plan] = {}
         left_out: dict[str, str] = {}
         with np.errstate(all="ignore"):
-            for label, backend in {backend.label: backend for backend in backends}.items():
+            for label, backend in backends.items():
                 plan, reason = self._admitted(backend)
                 if plan is None:
                     left_out[label] = reason
@@ -164,7 +166,7 @@ class _Race:
         times = self._first_call(plan) / self._baseline_seconds
         reason = f"it takes {times:.3g} times as long as {DEFAULT}"
         if times > HOPELESS:
-            self.hopeless[backend.label] = f"with {self.place.batch_size} examples {reason}"
+            self.hopeless[backend.label] = f"with a batch of {self.place.batch_size} {reason}"
         if times > NEAR and plan is not self.baseline:
             return None, reason
         X, Y = self.judged.X, self.judged.Y

@@ -1,4 +1,4 @@
-"""Grids: square networks by width, depth, batch and dtype, and the checks of what is asked for."""
+"""Grids: networks of equal layers by width, depth, batch and dtype, and the checks of what is asked for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from formulations.contract import Backend
 from formulations.dtypes import as_dtype, format_dtype
 from formulations.exceptions import InvalidInput, WrongType
 from formulations.inputs import positive_integer
 from formulations.problem import Problem, make_problem
+from formulations.registry import get_backend
 
-__all__ = ["Grid", "Place", "integers"]
+__all__ = ["Grid", "Place", "chosen_backends", "integers", "items"]
 
 
 @dataclass(frozen=True, order=True)
@@ -82,7 +84,7 @@ class Grid:
         WrongType
             Where one is not a list, or holds what is no integer, or no dtype of a network.
         """
-        asked = [dtypes] if isinstance(dtypes, str) else _items(dtypes, "dtypes", "['float32']")
+        asked = [dtypes] if isinstance(dtypes, str) else items(dtypes, "dtypes", "['float32']")
         names = dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in asked)
         axes = integers(widths, "widths"), integers(depths, "depths"), integers(batches, "batches")
         return cls(*axes, tuple(names))
@@ -106,10 +108,35 @@ def integers(values: Any, name: str) -> tuple[int, ...]:
     WrongType
         Where they are not iterable, or one is not an integer.
     """
-    return tuple(sorted({positive_integer(value, name) for value in _items(values, name, "[10, 100]")}))
+    return tuple(sorted({positive_integer(value, name) for value in items(values, name, "[10, 100]")}))
 
 
-def _items(values: Any, name: str, example: str) -> list[Any]:
+def chosen_backends(backends: Any) -> dict[str, Backend]:
+    """Return backends by their labels, from one or several of them or their flags.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is none.
+    WrongType
+        Where they are no list.
+    UnknownName
+        Where one does not exist.
+    """
+    asked = [backends] if isinstance(backends, str | Backend) else items(backends, "backends", "['hadamard']")
+    return {backend.label: backend for backend in map(get_backend, asked)}
+
+
+def items(values: Any, name: str, example: str) -> list[Any]:
+    """Return a list of what was given as one.
+
+    Raises
+    ------
+    InvalidInput
+        Where it is empty.
+    WrongType
+        Where it is no list.
+    """
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise WrongType(f"{name} must be a list, got {values!r}; pass one such as {example}.")
     items = list(values)
