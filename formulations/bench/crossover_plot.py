@@ -48,7 +48,8 @@ def draw_crossover(crossover: Crossover) -> Any:
             axes.set_title(f"{m} example{'s' if m > 1 else ''}", fontsize=8)
         grids[0].set_ylabel("layers", fontsize=8)
         below.supxlabel(
-            "neurons a layer; a colour: the fastest, pale: tied with others, blank: not measured", fontsize=8
+            f"neurons a layer; number: time over {DEFAULT}'s; colour: the fastest, pale if tied; blank: not measured",
+            fontsize=8,
         )
     return figure
 
@@ -72,6 +73,11 @@ def _draw_times(axes: Any, cells: list[Cell], colours: dict[str, str]) -> None:
         points = [(cell.place.parameters, row.seconds) for cell in chosen for row in cell.timed if row.backend == name]
         if points:
             axes.plot(*zip(*sorted(points), strict=True), "o-", markersize=4, color=colours[name], label=name)
+    drawn = {line.get_label() for line in axes.lines}
+    for name in dict.fromkeys(cell.fastest.backend for cell in cells if cell.fastest is not None):
+        # Who is the fastest in a grid alone has its colour explained here too.
+        if name not in drawn:
+            axes.plot([], [], "s", color=colours.get(name, GREY), label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("parameters")

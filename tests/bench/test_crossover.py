@@ -208,6 +208,13 @@ def test_the_picture_has_a_line_for_each_backend_and_a_number_in_each_cell():
     assert [patch.get_alpha() for patch in grid.patches] == [1, 0.3, 1]
 
 
+def test_the_picture_explains_the_colour_of_whoever_is_the_fastest():
+    pytest.importorskip("matplotlib")
+    elsewhere = cell(("product", 0.5, (0.4, 0.6)), place=replace(PLACE, batch_size=1000))
+    times = draw_crossover(Crossover((*table().cells, elsewhere))).axes[0]
+    assert [text.get_text() for text in times.get_legend().get_texts()] == ["hadamard", "fused", "product"]
+
+
 @pytest.mark.parametrize(
     ("options", "exception", "message"),
     [
