@@ -13,7 +13,7 @@ from formulations.bench import crossover as module
 from formulations.bench.crossover import measure_crossover
 from formulations.bench.crossover_plot import draw_crossover
 from formulations.bench.crossover_result import Cell, Crossover, Timed
-from formulations.bench.grid import Place
+from formulations.bench.grid import Grid, Place
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.timing import Timing
 
@@ -43,6 +43,11 @@ def test_every_cell_of_the_grid_is_measured_once():
         assert {row.backend for row in c.timed} == {"hadamard", "sigma"}
         assert [row.ratio for row in c.timed] == sorted(row.ratio for row in c.timed)
         assert next(row for row in c.timed if row.backend == "hadamard").ratio == 1
+
+
+def test_axes_ascend_and_name_each_number_once():
+    grid = Grid.of((1000, 8, 8), [2], iter([10, 1]), "float32")
+    assert grid == Grid((8, 1000), (2,), (1, 10), ("float32",))
 
 
 def test_a_place_counts_its_network():
@@ -75,7 +80,11 @@ def test_a_cell_without_anybody_has_no_winner():
 
 
 def test_ratios_are_the_stopwatch_s(monkeypatch):
-    times = {"hadamard": Timing(2.0, 1.0, (1.0, 1.0), 9), "sigma": Timing(1.0, 0.5, (0.4, 0.6), 7)}
+    times = {
+        "hadamard": Timing(2.0, 1.0, (1.0, 1.0), 9),
+        "product": Timing(1.4, 0.7, (0.6, 0.8), 8),
+        "sigma": Timing(1.0, 0.5, (0.4, 0.6), 7),
+    }
     asked = []
 
     def interleave(calls, **options):
@@ -83,10 +92,10 @@ def test_ratios_are_the_stopwatch_s(monkeypatch):
         return times
 
     monkeypatch.setattr(module, "interleave", interleave)
-    found = measure_crossover((2,), (1,), (1,), ("float64",), ["sigma"], budget=0.5).cells[0]
+    found = measure_crossover((2,), (1,), (1,), ("float64",), ["product", "sigma"], budget=0.5).cells[0]
     # The baseline runs along without competing.
-    assert asked == [(["sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
-    assert found.timed == (Timed("sigma", 1.0, 0.5, (0.4, 0.6), 7),)
+    assert asked == [(["product", "sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
+    assert found.timed == (Timed("sigma", 1.0, 0.5, (0.4, 0.6), 7), Timed("product", 1.4, 0.7, (0.6, 0.8), 8))
 
 
 def test_who_is_left_out_says_why():

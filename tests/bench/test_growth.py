@@ -183,5 +183,7 @@ def test_the_picture_writes_the_slopes_in(found):
     ],
 )
 def test_bad_input_is_refused(options, exception, message):
+    told = []
     with pytest.raises(exception, match=message):
-        measure_growth(**{**TINY, **options})
+        measure_growth(**{**TINY, **options}, progress=told.append)
+    assert not told, "what is refused is refused before anything is measured"
