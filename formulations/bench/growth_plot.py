@@ -39,9 +39,8 @@ def draw_growth(growth: Growth) -> Any:
     examples = f"{growth.batch_size} example{'s' if growth.batch_size > 1 else ''}"
     right.set_title(f"networks n–2n–n, {examples}, {growth.dtype}", loc="left", fontsize=10)
     right.grid(visible=True, which="major", color=GRID, linewidth=0.8)
-    right.legend(
-        frameon=False, fontsize=8, title="dashed: extrapolated;\n×: passes × a measured pass", title_fontsize=8
-    )
+    legend = right.legend(frameon=False, fontsize=8, alignment="left")
+    legend.set_title("dashed: extrapolated;  ×: passes × a measured pass", {"size": 8})
     for axes in (left, right):
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
