@@ -1,0 +1,194 @@
+"""The crossover: which backend is fastest where, over widths, depths, batches and dtypes.
+
+A backend is timed in a cell where its gradient there is not different from the reference and its time is near
+``hadamard``'s. The rounds are interleaved, and a cell whose two best lie within their spread is a tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+
+from formulations.api import prepare
+from formulations.bench.crossover_result import Cell, Crossover, Timed
+from formulations.bench.grid import Grid, Place, chosen_backends
+from formulations.budget import current_budget, foreseen_seconds, unreasonable
+from formulations.certificate import Reference, Status, judge_backend, reference_gradient
+from formulations.contract import Backend
+from formulations.costs import get_cost
+from formulations.exceptions import FormulationsException, InvalidInput
+from formulations.inputs import positive_number
+from formulations.plan import Plan
+from formulations.problem import Problem
+from formulations.registry import DEFAULT, get_backend, list_backends
+from formulations.timing import interleave
+
+__all__ = ["measure_crossover"]
+
+NEAR = 5.0
+"""A backend that takes more than so many times the baseline's time is not timed."""
+
+HOPELESS = 20.0
+"""One that took more than so many times it with fewer examples is not tried with more."""
+
+LARGEST = 2**26
+"""Multiplications of a forward pass above which a cell is skipped: some ten milliseconds."""
+
+JUDGED = 2**20
+"""Multiplications of a forward pass up to which examples are judged, the first alone where it takes more.
+
+Beyond double precision the reference has no BLAS, and would take longer than everything that is timed.
+"""
+
+
+def measure_crossover(
+    widths: Iterable[int] = (8, 32, 128, 512),
+    depths: Iterable[int] = (2, 4, 8, 16),
+    batches: Iterable[int] = (1, 10, 100, 1000),
+    dtypes: Iterable[str] = ("float32", "float64"),
+    backends: Iterable[str | Backend] | None = None,
+    *,
+    budget: float = 0.03,
+    progress: Callable[[str], object] | None = None,
+) -> Crossover:
+    """Measure which backend is fastest for which network, batch and dtype.
+
+    Parameters
+    ----------
+    widths : iterable of int
+        Neurons of every layer.
+    depths : iterable of int
+        Layers of weights.
+    batches : iterable of int
+        Examples in the mini-batch.
+    dtypes : iterable of dtype
+        Of network and examples.
+    backends : iterable of str or Backend, optional
+        Who competes; by default all that are registered. ``hadamard`` is measured beside them.
+    budget : float
+        Seconds to spend on timing each backend in each cell.
+    progress : callable, optional
+        Called with each cell's description before it is measured.
+
+    Returns
+    -------
+    Crossover
+        ``print(c)`` is a table; ``c.cells`` its cells; ``c.plot(path)`` draws them.
+
+    Raises
+    ------
+    InvalidInput
+        Where an axis or backends are empty, a number is below 1, the budget is not positive, or every cell is too
+        large.
+    WrongType
+        Where an axis or backends are no list, or one holds what is no integer or no dtype of a network.
+    UnknownName
+        Where a backend does not exist.
+    """
+    grid = Grid.of(widths, depths, batches, dtypes)
+    budget = positive_number(budget, "budget")
+    chosen = chosen_backends(list_backends() if backends is None else backends)
+    places = [place for place in grid if place.forward_multiplications <= LARGEST]
+    if not places:
+        raise InvalidInput(
+            f"every cell takes more than {LARGEST:,} multiplications for a forward pass; take fewer examples, or "
+            "narrower or fewer layers."
+        )
+    # Remembered from batch to batch, so that what prepares for seconds is not asked again with ten times as many.
+    hopeless: dict[tuple[str, int, int], dict[str, str]] = {}
+    cells = []
+    for place in places:
+        if progress is not None:
+            progress(str(place))
+        known = hopeless.setdefault((place.dtype, place.width, place.depth), {})
+        cells.append(_Race(place, known).run(chosen, budget))
+    return Crossover(tuple(cells), too_large=sum(1 for _ in grid) - len(places))
+
+
+class _Race:
+    """One cell, and who takes part in it."""
+
+    def __init__(self, place: Place, hopeless: dict[str, str]) -> None:
+        self.place, self.hopeless = place, hopeless
+        self.problem: Problem = place.problem()
+        self.baseline = self._plan(get_backend(DEFAULT))
+        self._baseline_seconds = self._first_call(self.baseline)
+        self._foreseen = foreseen_seconds(self.baseline.backend.predict(self.problem.network, place.batch_size))
+        few = max(1, JUDGED // (place.depth * place.width**2))
+        self.judged = self.problem.first(min(few, place.batch_size))
+        self._reference: Reference | None = None
+        self.different: list[str] = []
+
+    def run(self, backends: dict[str, Backend], budget: float) -> Cell:
+        """Judge, then time."""
+        plans: dict[str, Plan] = {}
+        left_out: dict[str, str] = {}
+        with np.errstate(all="ignore"):
+            for label, backend in backends.items():
+                plan, reason = self._admitted(backend)
+                if plan is None:
+                    left_out[label] = reason
+                else:
+                    plans[label] = plan
+            # The ratios need the baseline, whether or not it competes.
+            raced = plans if DEFAULT in plans else {**plans, DEFAULT: self.baseline}
+            calls = {label: partial(plan, self.problem.X, self.problem.Y) for label, plan in raced.items()}
+            timings = interleave(calls, baseline=DEFAULT, budget=budget)
+        found = [(label, timings[label]) for label in plans]
+        rows = [Timed(label, each.seconds, each.ratio, each.spread, each.rounds) for label, each in found]
+        rows.sort(key=lambda row: row.ratio)
+        return Cell(self.place, tuple(rows), left_out, tuple(self.different))
+
+    def _admitted(self, backend: Backend) -> tuple[Plan | None, str]:
+        """Return the backend's plan, or None and why it is not timed."""
+        net, m = self.problem.network, self.place.batch_size
+        if reason := backend.why_not(net, get_cost(self.problem.cost)):
+            return None, reason
+        if reason := unreasonable(backend, net, m, current_budget()):
+            return None, reason
+        if backend.label in self.hopeless:
+            return None, self.hopeless[backend.label]
+        times = foreseen_seconds(backend.predict(net, m)) / self._foreseen
+        if times > NEAR:
+            return None, f"it is foreseen to take {times:.3g} times as long as {DEFAULT}"
+        try:
+            return self._near_and_right(backend)
+        except FormulationsException as caught:
+            return None, str(caught)
+        except Exception as caught:  # another package's backend must not cost the user the other rows
+            return None, f"{type(caught).__name__}: {caught}"
+
+    def _near_and_right(self, backend: Backend) -> tuple[Plan | None, str]:
+        plan = self.baseline if backend.label == DEFAULT else self._plan(backend)
+        times = self._first_call(plan) / self._baseline_seconds
+        reason = f"it takes {times:.3g} times as long as {DEFAULT}"
+        if times > HOPELESS:
+            self.hopeless[backend.label] = f"with a batch of {self.place.batch_size} {reason}"
+        if times > NEAR and plan is not self.baseline:
+            return None, reason
+        X, Y = self.judged.X, self.judged.Y
+        if self._reference is None:
+            self._reference = reference_gradient(self.problem.network.forward(X, Y, cost=self.problem.cost))
+        gradient = plan(X, Y)
+        verdict = judge_backend(backend, plan.tape, gradient, self._reference)
+        if verdict.status is Status.DIFFERENT:
+            self.different.append(backend.label)
+            return None, verdict.reason
+        return plan, ""
+
+    def _plan(self, backend: Backend) -> Plan:
+        return prepare(self.problem.network, self.place.batch_size, cost=self.problem.cost, backend=backend)
+
+    def _first_call(self, plan: Plan) -> float:
+        """Return the seconds of the first call after the one that compiles, the better of two."""
+        X, Y = self.problem.X, self.problem.Y
+        plan(X, Y)
+        seconds = []
+        for _ in range(2):
+            start = perf_counter()
+            plan(X, Y)
+            seconds.append(perf_counter() - start)
+        return min(seconds)
