@@ -76,14 +76,14 @@ def gradient(
     # Taken away while it is in use: a plan belongs to one thread.
     spare = net.__dict__.pop("spare", None)
     if spare is None or spare[0] != key:
-        plan = prepare(net, len(X), cost, key[2])
-        spare = key, plan, plan.backend.predict(net, len(X)).bytes <= SPARED
-    _, plan, kept = spare
+        made = prepare(net, len(X), cost, key[2])
+        spare = key, made, made.backend.predict(net, len(X)).bytes <= SPARED
+    plan: Plan = spare[1]
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan.evaluate(X, Y, shares)
     check_gradient(result)
-    if not kept:
+    if not spare[2]:
         return result
     net.spare = spare
     return result.copy()

@@ -11,7 +11,7 @@ import numpy as np
 from formulations.exceptions import InvalidInput, needs
 from formulations.parameters import Array
 
-__all__ = ["heat_map", "new_figure", "save_figure"]
+__all__ = ["check_plot", "heat_map", "new_figure", "save_figure"]
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -28,6 +28,24 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def check_plot(path: str) -> None:
+    """Refuse a path that no plot can be written to, before it is computed.
+
+    Raises
+    ------
+    InvalidInput
+        Where the suffix names no format, or there is no such folder.
+    MissingExtra
+        Where matplotlib is not installed.
+    """
+    formats = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
+    suffix = Path(path).suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        raise InvalidInput(f"a plot's file must end in one of {', '.join(formats)}, got {path!r}; try plot.png.")
+    if not Path(path).absolute().parent.is_dir():
+        raise InvalidInput(f"{path} cannot be written (there is no such folder); name a folder that there is.")
+
+
 def save_figure(figure: Any, path: str) -> None:
     """Write a figure, in the format that the path's suffix names.
 
@@ -36,10 +54,7 @@ def save_figure(figure: Any, path: str) -> None:
     InvalidInput
         Where the suffix names no format, or the file cannot be written.
     """
-    formats = sorted(figure.canvas.get_supported_filetypes())
-    suffix = Path(path).suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        raise InvalidInput(f"a plot's file must end in one of {', '.join(formats)}, got {path!r}; try plot.png.")
+    check_plot(path)
     try:
         figure.savefig(path, dpi=150)
     except OSError as caught:

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 import formulations as fm
+from formulations.bench.cells import CELLS, Cell
 from formulations.cli.commands import formulations as command
 from formulations.cli.options import parse_backends
 from formulations.cli.output import print_json
@@ -272,8 +273,20 @@ def test_list_names_every_backend():
     assert [row["backend"] for row in json.loads(run("list", "--json").stdout)] == fm.list_backends()
 
 
+def test_bench_races_saves_and_draws(tmp_path, monkeypatch):
+    monkeypatch.setitem(CELLS, "small", Cell("small", (5, 4, 3), 6))
+    saved, drawn = tmp_path / "race.json", tmp_path / "race.svg"
+    options = ["--cells", "small", "--dtype", "float32", "--backends", "sigma", "--against", "none", "--budget", "0.01"]
+    result = run("bench", *options, "--save", str(saved), "--plot", str(drawn))
+    assert result.exit_code == 0, result.output
+    assert "small: 5-4-3, m = 6, float32" in result.stdout
+    rows = json.loads(saved.read_text("utf-8"))["heats"][0]["rows"]
+    assert "sigma" in [row["name"] for row in rows]
+    assert "<svg" in drawn.read_text("utf-8")
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("name", [(), ("compare",), ("train",), ("list",)])
+@pytest.mark.parametrize("name", [(), ("compare",), ("bench",), ("train",), ("list",)])
 def test_help_has_an_example(name, flag):
     result = run(*name, flag)
     assert result.exit_code == 0
@@ -302,6 +315,16 @@ BAD = [
     (["train", "--batch-size", "5000"], "1437"),
     (["train", "--backend", "linear"], "identity"),
     (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
+    (["bench", "--cells", "boook"], "Did you mean 'book'?"),
+    (["bench", "--dtype", "float16"], "float32 or float64"),
+    (["bench", "--against", "tensorflow"], "valid names are torch"),
+    (["bench", "--backends", "sigmaa"], "Did you mean 'sigma'?"),
+    (["bench", "--threads", "0"], "--threads"),
+    (["bench", "--budget", "0"], "budget"),
+    (["bench", "--targets", "--growth"], "--targets and --growth"),
+    (["bench", "--targets", "--cells", "book"], "--cells does not go with --targets"),
+    (["bench", "--plot", "race.txt"], "try plot.png"),
+    (["bench", "--plot", "absent/race.png"], "no such folder"),
     (["no-such-command"], "no-such-command"),
 ]
 

@@ -26,7 +26,8 @@ def sigmoid(z: Array) -> Array:
 
 def sigmoid_prime(z: Array) -> Array:
     """Return σ(z)(1 − σ(z)) as in the book."""
-    return sigmoid(z) * (1 - sigmoid(z))
+    result: Array = sigmoid(z) * (1 - sigmoid(z))
+    return result
 
 
 def backprop(weights: list[Array], biases: list[Array], x: Array, y: Array) -> tuple[Any, list[Array], list[Array]]:

@@ -21,10 +21,10 @@ from formulations.bench.reach import measure_reach
 from formulations.bench.scale import measure_scale
 from formulations.bench.scale_plot import draw_scale
 from formulations.cli.options import parse_backends
-from formulations.cli.output import print_json, progress_console
-from formulations.exceptions import InvalidInput, needs
+from formulations.cli.output import print_json, progress_console, save_json
+from formulations.exceptions import InvalidInput
 from formulations.inputs import positive_integer
-from formulations.plots import save_figure
+from formulations.plots import check_plot, save_figure
 
 __all__ = ["bench"]
 
@@ -41,6 +41,7 @@ __all__ = ["bench"]
 @click.option("--growth", is_flag=True, help="Print how time grows with the number of weights, and back over forward.")
 @click.option("--scale", is_flag=True, help="Print time per example and memory, for up to 10 million examples.")
 @click.option("--plot", metavar="FILE", help="Draw it: .png, .svg, .pdf, …")
+@click.option("--save", metavar="FILE.json", help="Also write it as JSON, with machine, versions and date.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def bench(
     cells: str | None,
@@ -54,6 +55,7 @@ def bench(
     growth: bool,
     scale: bool,
     plot: str | None,
+    save: str | None,
     as_json: bool,
 ) -> None:
     """Race the formulations against each other, other packages, and the matrix products alone.
@@ -66,7 +68,7 @@ def bench(
       formulations bench --targets
       formulations bench --crossover --plot crossover.png
       formulations bench --growth
-      formulations bench --scale --json > scale.json
+      formulations bench --scale --save scale.json
 
     Every gradient is judged before it is timed, and all rows run in turn, round by round. Measure on an idle machine:
     somebody else's work on one core makes products in several threads wait. Exit status 0 if what was measured holds
@@ -82,12 +84,13 @@ def bench(
     _refuse_beside(chosen, cells=cells, dtypes=dtypes, backends=backends, against=against)
     if plot is not None:
         # Better now than after minutes of measuring.
-        needs("plot", "matplotlib", "a plot")
+        check_plot(plot)
     with progress_console().status("preparing …") as status, limited_threads(threads):
 
         def tell(label: str) -> None:
             status.update(f"{label} …")
 
+        found: Any
         draw: Callable[[Any], Any]
         if targets:
             found, draw = measure_reach(peers, threads=threads, budget=budget, progress=tell), _draw_reach
@@ -99,14 +102,15 @@ def bench(
         elif scale:
             found, draw = measure_scale(progress=tell), draw_scale
         else:
-            found = run_race(
-                _names(cells), _names(dtypes), flags, peers, threads=threads, budget=budget, progress=tell
-            )
+            found = run_race(_names(cells), _names(dtypes), flags, peers, threads=threads, budget=budget, progress=tell)
             draw = draw_race
+    document = {"machine": {**machine(), "threads": threads}, **found.to_dict()}
     if as_json:
-        print_json({"machine": {**machine(), "threads": threads}, **found.to_dict()})
+        print_json(document)
     else:
         click.echo(str(found))
+    if save is not None:
+        save_json(document, save)
     if plot is not None:
         save_figure(draw(found), plot)
     sys.exit(0 if found else 1)

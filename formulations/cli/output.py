@@ -6,15 +6,17 @@ import json
 import math
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
 from formulations import __version__
+from formulations.exceptions import InvalidInput
 from formulations.problem import Problem
 
-__all__ = ["print_json", "print_problem", "progress_console"]
+__all__ = ["print_json", "print_problem", "progress_console", "save_json"]
 
 
 def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -24,7 +26,21 @@ def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping
 
 def print_json(result: Any) -> None:
     """Print plain Python values as JSON; NaN and infinity, which JSON does not know, as null."""
-    click.echo(json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(_as_json(result))
+
+
+def save_json(result: Any, path: str) -> None:
+    """Write what :func:`print_json` prints into a file.
+
+    Raises
+    ------
+    InvalidInput
+        Where it cannot be written.
+    """
+    try:
+        Path(path).write_text(_as_json(result) + "\n", encoding="utf-8")
+    except OSError as caught:
+        raise InvalidInput(f"{path} cannot be written ({caught.strerror}); name a folder that there is.") from None
 
 
 def progress_console() -> Console:
@@ -32,6 +48,10 @@ def progress_console() -> Console:
     # Left to itself, rich also takes a file for a terminal where FORCE_COLOR or TTY_COMPATIBLE is set.
     terminal = sys.stderr.isatty()
     return Console(stderr=True, force_terminal=terminal, quiet=not terminal)
+
+
+def _as_json(result: Any) -> str:
+    return json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -21,29 +21,18 @@ class Rooms:
 
     Attributes
     ----------
-    sizes : ndarray of shape (L,)
-        n₁, …, n_L.
-    starts : ndarray of shape (L − 1,)
-        Where the room of layer l begins in each flat array, at ``[l-2]``.
     numbers, parameters : ndarray of shape (L − 1,)
         Which activation each layer has, and the number that it takes.
-    z, a, d, delta : ndarray
-        Weighted inputs, activations, slopes and errors of all layers.
     shares : ndarray of shape (m, 1)
         Each example's share where none is given.
     unchanging : tuple
-        What a network's gradient in one call is handed every time: parameters, ∇_aC, whether the output is fused, and
-        the fields above from sizes to delta.
+        What the gradient in one compiled call is handed every time: the parameters, ∇_aC, whether the output is
+        fused; sizes n₁, …, n_L, where the room of each layer begins, numbers, parameters; and, flat, the rooms of
+        z, a, σ′ and δ in all layers.
     """
 
-    sizes: Array
-    starts: Array
     numbers: Array
     parameters: Array
-    z: Array
-    a: Array
-    d: Array
-    delta: Array
     shares: Array
     unchanging: tuple[Any, ...]
 
@@ -51,15 +40,16 @@ class Rooms:
     def of(cls, tape: Tape) -> Self:
         """Return the rooms of a tape."""
         network = tape.network
-        fields = (
-            np.array(network.layout.sizes),
-            _starts(tape.weighted_inputs),
-            np.array([number_of(activation) for activation in network.activations]),
-            np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype),
-            *map(_flat, (tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)),
+        numbers = np.array([number_of(activation) for activation in network.activations])
+        parameters = np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype)
+        layers = np.array(network.layout.sizes), _starts(tape.weighted_inputs), numbers, parameters
+        rooms = [_flat(room) for room in (tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)]
+        return cls(
+            numbers=numbers,
+            parameters=parameters,
+            shares=tape.share_column,
+            unchanging=(network.vector, tape.cost_gradient, tape.fused is not None, *layers, *rooms),
         )
-        unchanging = (network.vector, tape.cost_gradient, tape.fused is not None, *fields)
-        return cls(*fields, shares=tape.share_column, unchanging=unchanging)
 
 
 def _flat(rooms: Sequence[Array]) -> Array:
