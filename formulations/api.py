@@ -11,7 +11,7 @@ from formulations.chunks import ChunkedPlan, bytes_for
 from formulations.contract import Backend
 from formulations.costs import Cost, get_cost
 from formulations.exceptions import InvalidInput, Refused, WrongType
-from formulations.inputs import positive_integer
+from formulations.inputs import as_examples, positive_integer
 from formulations.memory import as_bytes
 from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient
@@ -72,6 +72,9 @@ def gradient(
     """
     check_network(net)
     X, Y, shares, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    if Y is None:
+        # Only a forward pass does without targets.
+        as_examples(Y, "Y", net.sizes[-1], net.dtype)
     key = len(X), cost, chosen_backend(backend), current_budget()
     # Taken away while it is in use: a plan belongs to one thread.
     spare = net.__dict__.pop("spare", None)

@@ -9,41 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from formulations.activations import Activation, through
+from formulations.blocks import Block, blocks_of
 from formulations.costs import Cost
 from formulations.exceptions import InvalidInput
 from formulations.parameters import Array, Gradient, Layout, Pattern
 
 __all__ = ["Layered", "Tape"]
-
-BLOCK = 2**18
-"""Bytes that element-wise steps are taken through at a time: they stay in the cache."""
-
-BUFFER = 2**15
-"""Bytes that biases are added to at a time: NumPy copies a row that is repeated into a buffer of this size."""
-
-
-class Block(NamedTuple):
-    """Rooms of some examples in one layer.
-
-    Attributes
-    ----------
-    z, a : ndarray of shape (rows, n)
-        Weighted inputs and activations.
-    slope : ndarray of shape (rows, n), CoupledSlope or None
-        σ′(z); None where it is not asked for. A coupled slope belongs to all examples together.
-    parts : list of ndarray
-        z once more, in parts that biases are added to.
-    """
-
-    z: Array
-    a: Array
-    slope: Any
-    parts: list[Array]
 
 
 class Layered(Protocol):
@@ -155,13 +131,8 @@ class Tape:
         return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
 
     def _parted(self, i: int, slope: Any) -> list[Block]:
-        z, a = self.weighted_inputs[i], self.activations[i + 1]
-        parts = [slice(None)] if self.network.activations[i].coupled else _slices(z, BLOCK)
-        return [
-            Block(z[part], a[part], slope if slope is None or len(parts) == 1 else slope[part],
-                  [z[part][rows] for rows in _slices(z[part], BUFFER)])
-            for part in parts
-        ]  # fmt: skip
+        coupled = self.network.activations[i].coupled
+        return blocks_of(self.weighted_inputs[i], self.activations[i + 1], slope, coupled=coupled)
 
     # Room that only a backward pass needs is made when it is first asked for.
 
@@ -299,12 +270,6 @@ class Tape:
     @cached_property
     def _patterns(self) -> tuple[Pattern | None, ...]:
         return self.network.layout.patterns
-
-
-def _slices(z: Array, size: int) -> list[slice]:
-    """Return slices of rows of at most so many bytes."""
-    rows = max(1, size // z.strides[0])
-    return [slice(start, start + rows) for start in range(0, len(z), rows)]
 
 
 def _outer_on_pattern(delta: Array, a: Array, pattern: Pattern, out: Array) -> None:

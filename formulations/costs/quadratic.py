@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ class Quadratic(Cost):
 
     def average(self, A: Array, Y: Array, shares: Array, gradient: Array | None = None) -> Any:
         """Return C and write ∇_aC; where all shares are the same, C is one product of the differences."""
-        if gradient is None or shares.ndim:
+        difference = np.subtract(A, Y, gradient)
+        total = np.vdot(difference, difference)
+        # A sum may overflow where the mean does not.
+        if shares.ndim or not math.isfinite(total):
             return super().average(A, Y, shares, gradient)
-        np.subtract(A, Y, gradient)
-        total = np.vdot(gradient, gradient)
-        np.multiply(gradient, shares, gradient)
+        if gradient is not None:
+            np.multiply(gradient, shares, gradient)
         return total * (shares * shares.dtype.type(0.5))

@@ -56,9 +56,8 @@ def test_a_wrong_shared_forward_pass_is_found_out(monkeypatch):
     weigh = fm.Network._weigh
 
     def without_bias(self, tape, i):
-        z = weigh(self, tape, i)
-        z -= self.biases[i]
-        return z
+        weigh(self, tape, i)
+        tape.weighted_inputs[i][...] -= self.biases[i]
 
     monkeypatch.setattr(fm.Network, "_weigh", without_bias)
     found, hadamard = (fm.gradient(net, X, Y, backend=each).vector for each in ("per_neuron", "hadamard"))

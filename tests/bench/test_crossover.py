@@ -81,9 +81,9 @@ def test_a_cell_without_anybody_has_no_winner():
 
 def test_ratios_are_the_stopwatch_s(monkeypatch):
     times = {
-        "hadamard": Timing(2.0, 1.0, (1.0, 1.0), 9),
-        "product": Timing(1.4, 0.7, (0.6, 0.8), 8),
-        "sigma": Timing(1.0, 0.5, (0.4, 0.6), 7),
+        "hadamard": Timing(2.0, 1.0, (1.0, 1.0), (1.0,) * 9),
+        "product": Timing(1.4, 0.7, (0.6, 0.8), (1.0,) * 8),
+        "sigma": Timing(1.0, 0.5, (0.4, 0.6), (1.0,) * 7),
     }
     asked = []
 
