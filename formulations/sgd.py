@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import daxpy, saxpy
 
 from formulations.accuracy import Examination
 from formulations.api import prepare
@@ -21,9 +20,6 @@ from formulations.parameters import Array
 from formulations.registry import BackendLike
 
 __all__ = ["sgd"]
-
-_AXPY = {np.dtype(np.float32): saxpy, np.dtype(np.float64): daxpy}
-"""BLAS's y ← αx + y; longdouble has none."""
 
 
 def sgd(
@@ -101,21 +97,26 @@ def sgd(
     examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)
     plan = prepare(net, batch_size, cost=cost, backend=backend)
     generator = random_generator(seed)
-    batch_X = np.empty((batch_size, X.shape[1]), net.dtype)
-    batch_Y = np.empty((batch_size, Y.shape[1]), net.dtype)
+    rooms = [np.empty((batch_size, array.shape[1]), net.dtype) for array in (X, Y)]
+    rate = np.array(eta)
     history: list[Epoch] = []
     start = perf_counter()
 
     def step(chosen: Array) -> float:
         """Descend on one mini-batch and return its cost times its size."""
         m = len(chosen)
-        # mode="clip" writes straight into the buffer; the indices are in range anyway.
-        np.take(X, chosen, axis=0, out=batch_X[:m], mode="clip")
-        np.take(Y, chosen, axis=0, out=batch_Y[:m], mode="clip")
-        gradient = plan(batch_X[:m], batch_Y[:m])
-        descend(net.vector, gradient.vector, eta)
+        batch_X, batch_Y = rooms if m == batch_size else (room[:m] for room in rooms)
+        # mode="clip" writes straight into the room; the indices are in range anyway.
+        X.take(chosen, 0, batch_X, "clip")
+        Y.take(chosen, 0, batch_Y, "clip")
+        gradient = plan.evaluate(batch_X, batch_Y, None)
+        # The plan's own memory serves as room for η∇C: the next call overwrites it anyway.
+        moved = gradient.vector
+        np.multiply(moved, rate, moved)
+        np.subtract(parameters, moved, parameters)
         return m * float(gradient.cost)
 
+    parameters = net.vector
     for epoch in range(1, epochs + 1):
         order = generator.permutation(len(X))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -131,17 +132,6 @@ def sgd(
         if progress is not None:
             progress(history[-1])
     return History(plan.backend.label, tuple(history))
-
-
-def descend(parameters: Array, gradient: Array, eta: Any) -> None:
-    """Subtract η∇C from the parameters in place, one contiguous vector from the other; ∇C may be overwritten."""
-    axpy = _AXPY.get(parameters.dtype)
-    if axpy is None:
-        gradient *= eta
-        parameters -= gradient
-    else:
-        # One pass over both where NumPy takes two: y ← αx + y, and how many numbers they are.
-        axpy(gradient, parameters, parameters.size, -eta)
 
 
 def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:

@@ -1,0 +1,130 @@
+"""What was tried to make a step cheaper: prediction and measurement, attempt by attempt.
+
+Run ``python benchmarks/attempts.py``. Each line times two ways of doing the same in turn; a ratio below 1 is a gain.
+docs/explanation/performance.md says which were kept, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg.blas import daxpy, dgemm, saxpy, sgemm
+
+from formulations.dtypes import Array
+from formulations.tables import format_seconds, format_table
+from formulations.timing import interleave
+
+SAMPLE, SETTLE = 4e-3, 2e-3
+
+
+class Attempt(NamedTuple):
+    """Two ways of one step."""
+
+    name: str
+    predicted: str
+    before: Callable[[], object]
+    after: Callable[[], object]
+
+
+def rooms(m: int, n: int, dtype: str, count: int) -> list[Array]:
+    """Return arrays of shape (m, n) with numbers between ½ and 1."""
+    generator = np.random.default_rng(0)
+    return [(0.5 + generator.random((m, n)) / 2).astype(dtype) for _ in range(count)]
+
+
+def biases(dtype: str) -> Attempt:
+    z, same = rooms(10, 30, dtype, 2)
+    b = np.zeros(30, dtype)
+    return Attempt("bias of 10×30: a row repeated → rows that are there", "≈ 1", lambda: np.add(z, b, z),
+                   lambda: np.add(z, same, z))  # fmt: skip
+
+
+def products(dtype: str) -> Attempt:
+    a, z = rooms(32, 64, dtype, 2)
+    (w,) = rooms(64, 64, dtype, 1)
+    b, gemm = np.zeros(64, dtype), sgemm if dtype == "float32" else dgemm
+
+    def before() -> None:
+        np.dot(a, w.T, z)
+        np.add(z, b, z)
+
+    def after() -> None:
+        np.copyto(z, b)
+        gemm(1.0, w.T, a.T, 1.0, z.T, 1, 0, 1)
+
+    return Attempt("z = wa + b of deep: dot, add → copy, gemm on top", "0.85", before, after)
+
+
+def division(dtype: str) -> Attempt:
+    value, slope, one = *rooms(100, 100, dtype, 2), np.array(1, dtype)
+
+    def before() -> None:
+        np.divide(value, slope, value)
+        np.divide(value, slope, slope)
+        np.add(value, one, slope)
+
+    def after() -> None:
+        np.divide(one, slope, slope)
+        np.multiply(value, slope, value)
+        np.multiply(value, slope, slope)
+        np.add(value, one, slope)
+
+    return Attempt("σ and σ′ of 100×100: two divisions → one and two products", "0.93", before, after)
+
+
+def descent(dtype: str) -> Attempt:
+    w, g = (part.ravel() for part in rooms(1, 23860, dtype, 2))
+    eta, axpy = np.array(1e-9, dtype), saxpy if dtype == "float32" else daxpy
+
+    def before() -> None:
+        np.multiply(g, eta, g)
+        np.subtract(w, g, w)
+
+    return Attempt("a step on 784-30-10: two passes → axpy", "0.5", before, lambda: axpy(g, w, w.size, -1e-9))
+
+
+def finite(dtype: str) -> Attempt:
+    (X,) = rooms(10, 784, dtype, 1)
+    return Attempt("is X finite, 10×784: each entry → one product", "0.5", lambda: np.isfinite(X).all(),
+                   lambda: np.isfinite(np.vdot(X, X)))  # fmt: skip
+
+
+def cost(dtype: str) -> Attempt:
+    A, Y, G = rooms(10, 10, dtype, 3)
+    shares = np.full(10, 0.1, dtype)
+
+    def before() -> None:
+        np.subtract(A, Y, G)
+        values = np.vecdot(G, G)
+        values *= values.dtype.type(0.5)
+        np.dot(values, shares)
+
+    def after() -> None:
+        np.subtract(A, Y, G)
+        np.vdot(G, G) * shares.dtype.type(0.05)
+
+    return Attempt("C of 10×10: example by example → one product", "0.4", before, after)
+
+
+ATTEMPTS = (biases, products, division, descent, finite, cost)
+
+
+def main() -> None:
+    """Print the table."""
+    lines = []
+    for make in ATTEMPTS:
+        for dtype in ("float32", "float64"):
+            attempt = make(dtype)
+            calls = {"before": attempt.before, "after": attempt.after}
+            with np.errstate(all="ignore"):
+                found = interleave(calls, baseline="before", budget=0.5, sample=SAMPLE, settle=SETTLE)
+            after = found["after"]
+            spread = f"{after.ratio:.2f} ({after.spread[0]:.2f}–{after.spread[1]:.2f})"
+            lines.append([attempt.name, dtype, attempt.predicted, format_seconds(found["before"].seconds), spread])
+    print(format_table(["", "dtype", "predicted", "before", "measured"], lines, right=[2, 3, 4]))
+
+
+if __name__ == "__main__":
+    main()
