@@ -119,7 +119,7 @@ def main() -> None:
             attempt = make(dtype)
             calls = {"before": attempt.before, "after": attempt.after}
             with np.errstate(all="ignore"):
-                found = interleave(calls, baseline="before", budget=0.5, sample=SAMPLE, settle=SETTLE)
+                found = interleave(calls, baseline="before", budget=0.5, sample=SAMPLE, settling=SETTLE)
             after = found["after"]
             spread = f"{after.ratio:.2f} ({after.spread[0]:.2f}–{after.spread[1]:.2f})"
             lines.append([attempt.name, dtype, attempt.predicted, format_seconds(found["before"].seconds), spread])

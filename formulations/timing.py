@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
+from typing import Protocol, runtime_checkable
 
-__all__ = ["Ratio", "Timing", "interleave"]
+__all__ = ["Ratio", "Stopwatch", "Timing", "interleave", "settle", "timed"]
 
 FEWEST, MOST = 3, 31
 """Rounds: enough for a median, and no more than help it."""
@@ -68,13 +69,24 @@ class Timing:
         return _ratio(self.samples, other.samples)
 
 
+@runtime_checkable
+class Stopwatch(Protocol):
+    """A call that keeps its own time, because it runs elsewhere."""
+
+    def timed(self, repeats: int) -> float:
+        """Return seconds per call over so many calls."""
+
+    def settle(self, seconds: float) -> float:
+        """Call for at least so many seconds, and return how many it were."""
+
+
 def interleave(
     calls: Mapping[str, Callable[[], object]],
     *,
     baseline: str,
     budget: float = 0.5,
     sample: float = SAMPLE_SECONDS,
-    settle: float = 0.0,
+    settling: float = 0.0,
 ) -> dict[str, Timing]:
     """Time several calls in turn.
 
@@ -88,7 +100,7 @@ def interleave(
         Seconds to spend on each call; a slow one still gets three rounds, a fast one at most 31.
     sample : float
         Seconds that a measurement takes at least: a fast call is repeated.
-    settle : float
+    settling : float
         Seconds of the same call, not measured, before each measurement: meanwhile its data come back into the cache,
         and the threads that another library left waiting fall asleep.
 
@@ -101,7 +113,7 @@ def interleave(
     with _without_collector():
         for name, call in calls.items():
             call()
-            once = max(_timed(call, 1), 1e-9)
+            once = max(timed(call, 1), 1e-9)
             repeats[name] = max(1, round(sample / once))
             wanted = int(budget / (once * repeats[name]))
             rounds[name] = min(max(wanted, FEWEST), MOST)
@@ -110,8 +122,8 @@ def interleave(
         for i in range(rounds[baseline]):
             for name, call in calls.items():
                 if i < rounds[name]:
-                    _settle(call, settle)
-                    samples[name].append(_timed(call, repeats[name]))
+                    settle(call, settling)
+                    samples[name].append(timed(call, repeats[name]))
     return {name: _summary(times, samples[baseline]) for name, times in samples.items()}
 
 
@@ -125,13 +137,20 @@ def _ratio(times: Sequence[float], others: Sequence[float]) -> Ratio:
     return Ratio(median(ratios), ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4])
 
 
-def _settle(call: Callable[[], object], seconds: float) -> None:
+def settle(call: Callable[[], object], seconds: float) -> float:
+    """Call for at least so many seconds, and return how many it were."""
+    if isinstance(call, Stopwatch):
+        return call.settle(seconds)
     start = perf_counter()
     while perf_counter() - start < seconds:
         call()
+    return perf_counter() - start
 
 
-def _timed(call: Callable[[], object], repeats: int) -> float:
+def timed(call: Callable[[], object], repeats: int) -> float:
+    """Return seconds per call over so many calls."""
+    if isinstance(call, Stopwatch):
+        return call.timed(repeats)
     start = perf_counter()
     for _ in range(repeats):
         call()

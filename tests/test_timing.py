@@ -46,7 +46,7 @@ def test_a_call_settles_before_it_is_measured(monkeypatch):
     takes, order = clock(monkeypatch), []
     steps = {name: takes(0.01) for name in "ab"}
     calls = {name: lambda name=name: (order.append(name), steps[name]()) for name in steps}
-    interleave(calls, baseline="a", budget=0.03, settle=0.015)
+    interleave(calls, baseline="a", budget=0.03, settling=0.015)
     # Two calls of 0.01 s fill 0.015 s, the third is measured.
     assert order[4:] == [*"aaabbb"] * 3
 

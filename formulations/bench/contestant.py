@@ -44,10 +44,13 @@ class Ready:
         Computes the gradient once.
     judge : callable (result) -> Verdict, or None
         Judges what a call returned; None where it computes no gradient.
+    first : float or None
+        Seconds of preparation and first call, where whoever prepared it has taken them.
     """
 
     call: Callable[[], Any]
     judge: Callable[[Any], Verdict] | None
+    first: float | None = None
 
 
 @dataclass(frozen=True)

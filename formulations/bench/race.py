@@ -7,14 +7,19 @@ so that every ratio is taken between neighbours in time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
 from formulations.bench.book import BOOK
 from formulations.bench.cells import Cell, read_cells, read_dtypes
-from formulations.bench.contestant import Contestant, Ready
+from formulations.bench.contestant import Contestant, Kind, Ready
 from formulations.bench.floor import FLOOR
+from formulations.bench.isolated import isolated
 from formulations.bench.machine import limited_threads, machine
 from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.bench.peers import read_peers
@@ -24,7 +29,7 @@ from formulations.certificate import Status
 from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
 from formulations.problem import Problem
-from formulations.timing import interleave
+from formulations.timing import interleave, timed
 
 __all__ = ["run_race"]
 
@@ -84,31 +89,47 @@ def run_race(
     field = [FLOOR, NULL, *map(planned, flags), CONTROL, *calls, BOOK, *read_peers(against)]
     tell = progress or (lambda _: None)
     with limited_threads(threads):
-        heats = [_heat(cell, dtype, field, budget, tell) for cell in chosen for dtype in precisions]
+        settings = Settings(budget, threads, tell)
+        heats = [_heat(cell, dtype, field, settings) for cell in chosen for dtype in precisions]
         # Afterwards, when everything that takes part has been loaded.
         facts = machine()
     return Race(tuple(heats), {**facts, "threads": threads}, BASELINE)
 
 
-def _heat(
-    cell: Cell, dtype: str, field: Sequence[Contestant], budget: float, progress: Callable[[str], object]
-) -> Heat:
+class Settings(NamedTuple):
+    """What holds for all heats."""
+
+    budget: float
+    threads: int | None
+    tell: Callable[[str], object]
+
+
+def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Settings) -> Heat:
     problem, rows = cell.problem(dtype), list[Row]()
     calls: dict[str, Callable[[], object]] = {}
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), ExitStack() as processes:
         # The first is the baseline, which says what is slow.
         for contestant in sorted(field, key=lambda one: one.name != BASELINE):
-            progress(f"{cell.name} {dtype}: {contestant.name}")
+            settings.tell(f"{cell.name} {dtype}: {contestant.name}")
+            one = contestant
+            if contestant.kind is Kind.PEER:
+                alone = isolated(contestant.name, cell, dtype, settings.threads)
+                one = replace(contestant, enter=partial(_entered, processes, alone))
             limit = next((SLOW * row.once for row in rows if row.name == BASELINE), None)
-            row, ready = _admit(contestant, problem, limit)
+            row, ready = _admit(one, problem, limit)
             rows.append(row)
             if ready is not None:
                 calls[contestant.name] = ready.call
-        progress(f"{cell.name} {dtype}: timing {len(calls)} rows")
-        timings = interleave(calls, baseline=BASELINE, budget=budget, sample=SAMPLE, settle=SETTLE)
+        settings.tell(f"{cell.name} {dtype}: timing {len(calls)} rows")
+        timings = interleave(calls, baseline=BASELINE, budget=settings.budget, sample=SAMPLE, settling=SETTLE)
     order = {contestant.name: place for place, contestant in enumerate(field)}
-    timed = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))
-    return Heat(cell, dtype, tuple(timed))
+    found = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))
+    return Heat(cell, dtype, tuple(found))
+
+
+def _entered(processes: ExitStack, alone: AbstractContextManager[Ready], _: Problem) -> Ready:
+    """Enter a peer's process, which makes the problem for itself and ends with the heat."""
+    return processes.enter_context(alone)
 
 
 def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tuple[Row, Ready | None]:
@@ -122,7 +143,7 @@ def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tup
             start = perf_counter()
             ready = contestant.enter(problem)
             result = ready.call()
-            first = perf_counter() - start
+            first = perf_counter() - start if ready.first is None else ready.first
         verdict = None if ready.judge is None else ready.judge(result)
     except FormulationsException as caught:
         return row.refused(str(caught)), None
@@ -130,9 +151,7 @@ def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tup
         row = row.judged(verdict)
         if verdict.status is Status.DIFFERENT:
             return row, None
-    start = perf_counter()
-    ready.call()
-    once = perf_counter() - start
+    once = timed(ready.call, 1)
     row = row.entered(first=first, once=once)
     if limit is not None and once > limit:
         return row.refused(f"it takes {once / limit * SLOW:.0f} times as long as {BASELINE}; it is not timed"), None
