@@ -38,7 +38,7 @@ SLOW = 60.0
 """Times the baseline from which a row has nothing to do in a race."""
 SAMPLE = 4e-3
 """Seconds of one measurement, at least."""
-SETTLE = 2e-2
+SETTLE = 6e-2
 """Seconds of the same call before it."""
 
 
