@@ -93,9 +93,12 @@ def local_forward_checks(tape: Tape, gradient: Gradient, reference: Reference) -
     Returns
     -------
     list of Check
+        None where there are no errors.
     """
     precision, layout = Precision(tape.network.dtype, reference.dtype), tape.network.layout
-    working, both, errors = precision.working, precision.sides, gradient.errors or ()
+    working, both, errors = precision.working, precision.sides, gradient.errors
+    if errors is None:
+        return []
     absolute = magnitudes(tape.network.weights, working)
     of_a, of_d = _forward(tape, reference, absolute, precision)
     e = _of_last(tape, reference, of_a[-1], of_d[-1], precision)

@@ -87,12 +87,11 @@ def test_a_perturbation_without_a_step_has_no_bound() -> None:
     assert "no finite bound" in verdict.reason
 
 
-@pytest.mark.parametrize("backend", ["product:order=forward", "finite_difference"])
-def test_deep_float32_is_inconclusive(backend: str) -> None:
+def test_deep_float32_is_inconclusive() -> None:
     random = np.random.default_rng(0)
     net = fm.Network.random([20] * 30, "tanh", seed=0, dtype="float32")
     case = Case(net, random.standard_normal((3, 20)).astype("float32"), random.random((3, 20)).astype("float32"))
-    assert case.verdict(backend).status is Status.INCONCLUSIVE
+    assert case.verdict("finite_difference").status is Status.INCONCLUSIVE
     assert case.verdict("hadamard").status is Status.EQUAL
 
 
