@@ -3,8 +3,9 @@
 A backend's tier says how it relates to the tape, and thereby which bound judges it: a recurrence is judged locally
 (T1), a product by its paths (T2), a forward pass of its own by propagated roundoff (T4), a perturbation by truncation
 and roundoff (P). Where that does not say "equal", others are asked: T1 where δ is offered, and for a product its exact
-partial products (T3). "Equal" means that every residual is within its bound and that every layer's bound is sharp
-enough to have seen a fault; where it is not, the verdict is inconclusive, never equal.
+partial products (T3), for a forward pass of its own exact Jacobians. "Equal" means that every residual is within its
+bound and that every layer's bound is sharp enough to have seen a fault; where it is not, the verdict is inconclusive,
+never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -58,7 +59,11 @@ CHECKS: dict[Tier, tuple[str, Rule]] = {
 
 FURTHER: dict[Tier, tuple[tuple[str, Rule], ...]] = {
     Tier.PRODUCT: (CHECKS[Tier.RECURRENCE], ("T3", lambda tape, gradient, *_: partial_checks(tape, gradient))),
-    Tier.FORWARD: (("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference)),),
+    Tier.FORWARD: (
+        ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference)),
+        ("T4", lambda tape, gradient, reference, _: forward_checks(tape, gradient, reference, exactly=True)),
+        ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference, exactly=True)),
+    ),
 }
 """The rules asked in turn where a tier's own does not say "equal"; one that cannot judge the gradient has no checks."""
 
@@ -104,14 +109,18 @@ def judge(
         if verdict.status is Status.EQUAL:
             return verdict
         # A small bound that is kept proves equality, however the gradient was found; "different" stays the first one's.
+        answer = verdict
         for rule, checks in FURTHER.get(tier, ()):
             found = checks(tape, gradient, reference, quotients)
             other = conclude(rule, found, difference) if found else verdict
-            # Equation by equation, the same fault has a name.
-            blamed = tier is Tier.FORWARD and other.status is verdict.status
-            if other.status is Status.EQUAL or blamed:
+            if other.status is Status.EQUAL:
                 return other
-        return verdict
+            # Equation by equation, the same fault has a name.
+            if tier is Tier.FORWARD and answer is verdict and other.status is verdict.status:
+                answer = other
+            if verdict.status is Status.DIFFERENT:
+                break
+        return answer
 
 
 def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 
+from formulations.certificate.roundoff import Precision
 from formulations.parameters import Array
 
-__all__ = ["Carried"]
+__all__ = ["Carried", "affordable"]
+
+MOST = 10**8
+"""Multiplications, beyond which the products of all pairs of layers are not formed: a second or so."""
+
+
+def affordable(m: int, sizes: Sequence[int]) -> bool:
+    """Whether the matrices from each layer of these sizes to all later ones can be multiplied for m examples."""
+    total = columns = 0
+    for before, after in pairwise(sizes):
+        columns += before
+        total += after * before * columns
+    return m * total <= MOST
 
 
 class Carried:
@@ -17,17 +33,15 @@ class Carried:
 
     Parameters
     ----------
-    local : ndarray of shape (m, n)
-        The first of the e_k.
-    dtype : dtype
-        What the products are computed in.
+    shape : (int, int)
+        Of the first layer's neurons, (m, n), where there are no errors yet.
+    precision : Precision
+        The products are computed in its wide dtype, and bounds in its working one.
     """
 
-    def __init__(self, local: Array, dtype: np.dtype[np.generic]) -> None:
-        m, n = local.shape
-        self._locals = np.empty((m, 0), local.dtype)
-        self._products: Array = np.empty((m, n, 0), dtype)
-        self.add(local)
+    def __init__(self, shape: tuple[int, ...], precision: Precision) -> None:
+        self._locals = np.empty((shape[0], 0), precision.working)
+        self._products: Array = np.empty((*shape, 0), precision.wide)
 
     def add(self, local: Array) -> None:
         """Let an error of at most ``local``, shape (m, n), be made in the layer reached so far."""

@@ -36,13 +36,11 @@ one is not says nothing of other brackets.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from scipy.sparse import issparse
 
 from formulations.certificate.algebra import magnitudes, outer, through, widened
-from formulations.certificate.carried import Carried
+from formulations.certificate.carried import Carried, affordable
 from formulations.certificate.local import output_error
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import read_slope
@@ -51,9 +49,6 @@ from formulations.parameters import Gradient
 from formulations.tape import Tape
 
 __all__ = ["partial_checks"]
-
-MOST = 10**8
-"""Multiplications, beyond which the products of all pairs of layers are not formed: a second or so."""
 
 
 def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
@@ -72,14 +67,15 @@ def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
         None where the products would take too long.
     """
     layout, precision = tape.network.layout, Precision.of(tape.network.dtype)
-    if tape.m * _multiplications(layout.sizes[1:]) > MOST:
+    if not affordable(tape.m, layout.sizes[:0:-1]):
         return []
     wide, working, eta = precision.wide, precision.working, precision.eta
     weights = [w.toarray() if issparse(w) else w for w in widened(tape.network.weights, wide)]
     output, n = output_error(tape, precision), layout.sizes[-1]
     delta, k = output.reference, output.k + n
     bound = precision.gamma(k) * output.size + output.floor
-    carried = Carried(bound, wide)
+    carried = Carried(bound.shape, precision)
+    carried.add(bound)
     # Multiplied from the front, ∇_aC may come last: what underflows before is multiplied by it, and by nothing else.
     last = np.abs(tape.cost_gradient).astype(working) if tape.fused is None else np.zeros_like(bound)
     apart = eta * k * (1 + last.sum(axis=1, keepdims=True))
@@ -110,12 +106,3 @@ def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
         references = outer(delta, a.astype(wide), layout, i), delta.sum(axis=0)
         gradients += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
     return [*errors, *gradients]
-
-
-def _multiplications(sizes: tuple[int, ...]) -> int:
-    """Return those of all A_{l,k} of one example."""
-    total, columns = 0, 0
-    for n_above, n in pairwise(sizes[::-1]):
-        columns += n_above
-        total += n * n_above * columns
-    return total

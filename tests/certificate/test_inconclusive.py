@@ -97,7 +97,7 @@ def test_deep_float32_is_inconclusive() -> None:
 
 @pytest.mark.parametrize(
     ("activation", "sizes", "scale"),
-    [("sine", [30] * 6, 1.5), ("square", [2, 4, 1, 1, 2], 50.0)],
+    [("sine", [30] * 6, 3.0), ("square", [2, 4, 1, 1, 2], 50.0)],
     ids=["turns", "overflows"],
 )
 def test_where_first_order_ends(activation: str, sizes: list[int], scale: float) -> None:
