@@ -18,6 +18,7 @@ __all__ = ["Comparison", "Row", "RowStatus"]
 RULES = {
     "T1": "each equation by itself",
     "T2": "a product over layers",
+    "T3": "its partial products",
     "T4": "a forward pass of its own",
     "P": "a difference quotient",
 }
@@ -53,7 +54,7 @@ class Row:
     difference : float or None
         Largest absolute difference from the reference, over all weights and biases.
     bound : str
-        The bound that judged it: T1, T2, T4 or P.
+        The bound that judged it: T1, T2, T3, T4 or P.
     ratio : float or None
         Largest residual in units of that bound; above 1 it is different.
     seconds : float or None

@@ -42,7 +42,7 @@ class Tier(Enum):
     RECURRENCE = "R"
     """A recurrence on the tape, layer from layer: judged locally (T1)."""
     PRODUCT = "Q"
-    """An explicit product on the tape, over several layers at once: judged by a bound over paths (T2)."""
+    """An explicit product on the tape, over several layers at once: judged by a bound over paths (T2, T3)."""
     FORWARD = "F"
     """A forward pass of its own: judged by the propagated roundoff of both passes (T4)."""
     PERTURBATION = "P"

@@ -2,8 +2,10 @@
 
 A backend's tier says how it relates to the tape, and thereby which bound judges it: a recurrence is judged locally
 (T1), a product by its paths (T2), a forward pass of its own by propagated roundoff (T4), a perturbation by truncation
-and roundoff (P). "Equal" means that every residual is within its bound and that every layer's bound is sharp enough
-to have seen a fault; where it is not, the verdict is inconclusive, never equal.
+and roundoff (P). Where that does not say "equal", others are asked: T1 where δ is offered, and for a product its exact
+partial products (T3), for a forward pass of its own exact Jacobians. "Equal" means that every residual is within its
+bound and that every layer's bound is sharp enough to have seen a fault; where it is not, the verdict is inconclusive,
+never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -23,6 +25,7 @@ import numpy as np
 
 from formulations.certificate.forward import forward_checks, local_forward_checks
 from formulations.certificate.local import local_checks
+from formulations.certificate.partial import partial_checks
 from formulations.certificate.path import path_checks
 from formulations.certificate.perturbation import Quotients, perturbation_checks, quotients_of
 from formulations.certificate.reference import Reference, reference_gradient
@@ -54,11 +57,15 @@ CHECKS: dict[Tier, tuple[str, Rule]] = {
 }
 """The rule that judges each tier: its name, and its checks."""
 
-LOCAL: dict[Tier, tuple[str, Rule]] = {
-    Tier.PRODUCT: CHECKS[Tier.RECURRENCE],
-    Tier.FORWARD: ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference)),
+FURTHER: dict[Tier, tuple[tuple[str, Rule], ...]] = {
+    Tier.PRODUCT: (CHECKS[Tier.RECURRENCE], ("T3", lambda tape, gradient, *_: partial_checks(tape, gradient))),
+    Tier.FORWARD: (
+        ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference)),
+        ("T4", lambda tape, gradient, reference, _: forward_checks(tape, gradient, reference, exactly=True)),
+        ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference, exactly=True)),
+    ),
 }
-"""The rule that is asked next where a tier's own does not say "equal" and δ is offered: equation by equation."""
+"""The rules asked in turn where a tier's own does not say "equal"; one that cannot judge the gradient has no checks."""
 
 
 def judge(
@@ -99,13 +106,21 @@ def judge(
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
         verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
-        if tier not in LOCAL or verdict.status is Status.EQUAL or gradient.errors is None:
+        if verdict.status is Status.EQUAL:
             return verdict
-        # δ says more: where each equation holds, so does the whole, whatever way it was found.
-        rule, checks = LOCAL[tier]
-        local = conclude(rule, checks(tape, gradient, reference, quotients), difference)
-        blamed = tier is Tier.FORWARD and local.status is verdict.status
-        return local if local.status is Status.EQUAL or blamed else verdict
+        # A small bound that is kept proves equality, however the gradient was found; "different" stays the first one's.
+        answer = verdict
+        for rule, checks in FURTHER.get(tier, ()):
+            found = checks(tape, gradient, reference, quotients)
+            other = conclude(rule, found, difference) if found else verdict
+            if other.status is Status.EQUAL:
+                return other
+            # Equation by equation, the same fault has a name.
+            if tier is Tier.FORWARD and answer is verdict and other.status is verdict.status:
+                answer = other
+            if verdict.status is Status.DIFFERENT:
+                break
+        return answer
 
 
 def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:

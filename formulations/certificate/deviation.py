@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.certificate.forward import propagate_bounds
 from formulations.certificate.perturbation import perturbation_checks, quotients_of
+from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reference import Reference
 from formulations.contract import Backend, Tier
 from formulations.parameters import Array, Gradient

@@ -66,9 +66,12 @@ def local_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     Returns
     -------
     list of Check
+        None where there are no errors.
     """
     precision = Precision.of(tape.network.dtype)
-    errors = gradient.errors or ()
+    errors = gradient.errors
+    if errors is None:
+        return []
     return [*_error_checks(tape, errors, precision), *_gradient_checks(tape, gradient, errors, precision)]
 
 

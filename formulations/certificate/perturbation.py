@@ -34,7 +34,7 @@ import numpy as np
 
 from formulations.activations import Activation
 from formulations.certificate.algebra import magnitudes, outer, shares_of, through, widened
-from formulations.certificate.forward import propagate_bounds
+from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reach import reach
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma

@@ -79,7 +79,7 @@ class Verdict:
     status : Status
         ``different`` where any layer is, else ``inconclusive`` where any layer is, else ``equal``.
     rule : str
-        The bound that judged: ``"T1"``, ``"T2"``, ``"T4"`` or ``"P"``.
+        The bound that judged: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
     ratio : float
         The largest residual in units of its bound, over all layers and equations.
     difference : float

@@ -20,6 +20,7 @@ WORDS = {
 RULES = {
     "T1": "on its own tape, each equation by itself (T1)",
     "T2": "on its own tape, as a product over layers (T2)",
+    "T3": "on its own tape, by its partial products (T3)",
     "T4": "with a forward pass of its own (T4)",
     "P": "as a difference quotient (P)",
 }
@@ -36,7 +37,7 @@ class Certificate:
     status : Status
         ``equal``, ``different`` or ``inconclusive``.
     rule : str
-        The bound that judged: ``"T1"``, ``"T2"``, ``"T4"`` or ``"P"``.
+        The bound that judged: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
     ratio : float
         The largest residual in units of its bound; above 1 it is different.
     difference : float

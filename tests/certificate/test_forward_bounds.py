@@ -10,7 +10,7 @@ from makers import Case, data, network
 import formulations as fm
 from formulations.activations import ACTIVATIONS
 from formulations.certificate import reference_gradient
-from formulations.certificate.forward import propagate_bounds
+from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reach import reach
 from formulations.certificate.roundoff import Precision
 

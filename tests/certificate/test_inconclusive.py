@@ -88,18 +88,17 @@ def test_a_perturbation_without_a_step_has_no_bound() -> None:
     assert "no finite bound" in verdict.reason
 
 
-@pytest.mark.parametrize("backend", ["product:order=forward", "finite_difference"])
-def test_deep_float32_is_inconclusive(backend: str) -> None:
+def test_deep_float32_is_inconclusive() -> None:
     random = np.random.default_rng(0)
     net = fm.Network.random([20] * 30, "tanh", seed=0, dtype="float32")
     case = Case(net, random.standard_normal((3, 20)).astype("float32"), random.random((3, 20)).astype("float32"))
-    assert case.verdict(backend).status is Status.INCONCLUSIVE
+    assert case.verdict("finite_difference").status is Status.INCONCLUSIVE
     assert case.verdict("hadamard").status is Status.EQUAL
 
 
 @pytest.mark.parametrize(
     ("activation", "sizes", "scale"),
-    [("sine", [30] * 6, 1.5), ("square", [2, 4, 1, 1, 2], 50.0)],
+    [("sine", [30] * 6, 3.0), ("square", [2, 4, 1, 1, 2], 50.0)],
     ids=["turns", "overflows"],
 )
 def test_where_first_order_ends(activation: str, sizes: list[int], scale: float) -> None:

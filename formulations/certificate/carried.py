@@ -1,0 +1,65 @@
+"""Carried errors: what local errors come to elsewhere, by exact products of Jacobians and not of absolute values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from formulations.certificate.roundoff import Precision
+from formulations.parameters import Array
+
+__all__ = ["Carried", "affordable"]
+
+MOST = 10**8
+"""Multiplications, beyond which the products of all pairs of layers are not formed: a second or so."""
+
+
+def affordable(m: int, sizes: Sequence[int]) -> bool:
+    """Whether the matrices from each layer of these sizes to all later ones can be multiplied for m examples."""
+    total = columns = 0
+    for before, after in pairwise(sizes):
+        columns += before
+        total += after * before * columns
+    return m * total <= MOST
+
+
+class Carried:
+    r"""Errors made in several layers, and for each the matrix that leads from there to the layer reached so far.
+
+    An error :math:`\sum_k A_k \epsilon_k` with :math:`|\epsilon_k| \le e_k` is at most :math:`\sum_k |A_k| e_k`. The
+    product A_k of many matrices is often far smaller than the product of their absolute values.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the first layer's neurons, (m, n), where there are no errors yet.
+    precision : Precision
+        The products are computed in its wide dtype, and bounds in its working one.
+    """
+
+    def __init__(self, shape: tuple[int, ...], precision: Precision) -> None:
+        self._locals = np.empty((shape[0], 0), precision.working)
+        self._products: Array = np.empty((*shape, 0), precision.wide)
+
+    def add(self, local: Array) -> None:
+        """Let an error of at most ``local``, shape (m, n), be made in the layer reached so far."""
+        m, n = local.shape
+        here = np.broadcast_to(np.eye(n, dtype=self._products.dtype), (m, n, n))
+        self._products = np.concatenate([self._products, here], axis=2)
+        self._locals = np.concatenate([self._locals, local], axis=1)
+
+    def multiply(self, matrix: Array) -> None:
+        """Go on to the layer that a matrix leads to, of shape (n', n) or one for each example, (m, n', n)."""
+        self._products = matrix @ self._products
+
+    def scale(self, diagonal: Array) -> None:
+        """Go on by a diagonal matrix for each example, shape (m, n)."""
+        self._products = diagonal[:, :, None] * self._products
+
+    def bound(self) -> Array:
+        """Return what all errors together can come to here, shape (m, n)."""
+        sizes = np.abs(self._products).astype(self._locals.dtype)
+        total: Array = (sizes @ self._locals[:, :, None])[:, :, 0]
+        return total

@@ -1,0 +1,91 @@
+"""What a forward pass of its own can do to δ^L, and where the candidate's arithmetic ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from formulations.certificate.algebra import magnitudes, shares_of, through
+from formulations.certificate.reference import Reference
+from formulations.certificate.roundoff import Precision, gamma
+from formulations.costs import Cost, FusedOutput
+from formulations.exceptions import FormulationsException
+from formulations.parameters import Array
+from formulations.tape import Tape
+
+__all__ = ["alone", "of_last", "within_range"]
+
+
+def of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
+    """Return E of δ^L, by (BP1) from outputs and slopes that are known to E_a and E_d."""
+    if tape.fused is not None:
+        return _of_fused_output(tape.fused, tape, reference, of_a, precision)
+    return _of_output(tape, reference, of_a, of_d, precision)
+
+
+def alone(tape: Tape, precision: Precision) -> Array:
+    """Return what turns an example's part into its gradient alone: one example at a time, the share comes last."""
+    shares = shares_of(tape, precision.working)
+    alone: Array = 1 / np.where(shares > 0, shares, 1)
+    return alone
+
+
+def within_range(e: Array, size: Array, precision: Precision) -> Array:
+    """Return the bound, infinite beyond the largest number, where the candidate's arithmetic is another one."""
+    return np.where(size + e <= precision.largest, e, np.inf)
+
+
+def _of_fused_output(fused: FusedOutput, tape: Tape, reference: Reference, of_a: Array, precision: Precision) -> Array:
+    output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
+    k = 5
+    if fused.scale is not None:
+        scale = np.abs(fused.scale(targets))
+        output, of_a, k = scale * output, scale * of_a, targets.shape[1] + 5
+    shares = shares_of(tape, precision.working)
+    e: Array = (of_a + gamma(k, precision.u) * (output + of_a + targets)) * shares + precision.tiny
+    return e
+
+
+def _of_output(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
+    u, slope = precision.u, reference.slopes[-1]
+    output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
+    big = np.abs(reference.cost_gradient).astype(precision.working)
+    gradient_of = _cost_gradient(tape.cost, tape, precision)
+    e = of_a + 4 * u * (output + targets)
+    of_g = _reach_by_coordinate(gradient_of, reference.activations[-1], e).astype(precision.working) + 8 * u * big
+    of_g = within_range(of_g, big * alone(tape, precision), precision)
+    rounding = gamma(5 + slope.roundings, u) * through(slope.acted_on + of_d, big + of_g)
+    e = through(slope.size, of_g) + through(of_d, big + of_g) + rounding + precision.tiny * (5 + slope.gain)
+    return within_range(e, through(slope.size, big) * alone(tape, precision), precision)
+
+
+def _cost_gradient(cost: Cost | None, tape: Tape, precision: Precision) -> Callable[[Array], Array]:
+    targets, shares = tape.targets.astype(precision.wide), shares_of(tape, precision.wide)
+
+    def gradient_of(outputs: Array) -> Array:
+        result = np.zeros_like(outputs)
+        if cost is not None:
+            cost.evaluate(outputs, targets, result)
+        result *= shares
+        return result
+
+    return gradient_of
+
+
+def _reach_by_coordinate(function: Callable[[Array], Array], at: Array, e: Array) -> Array:
+    """Return how far a function of each example's outputs moves, summed over moving every output by itself."""
+    base = function(at)
+    total = np.zeros_like(base)
+    for j in range(at.shape[1]):
+        ends = []
+        for sign in (1, -1):
+            moved = at.copy()
+            moved[:, j] += sign * e[:, j]
+            try:
+                ends.append(np.abs(function(moved) - base))
+            except FormulationsException:
+                # The end of the cost's domain is nearer than the outputs' bound.
+                ends.append(np.full_like(base, np.inf))
+        total += np.maximum(*ends)
+    return total
