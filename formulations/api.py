@@ -63,6 +63,11 @@ def gradient(
     Refused
         Where the backend cannot serve this network.
 
+    Notes
+    -----
+    What was prepared for a small network stays with it, and serves the next call with as many examples, the same cost,
+    backend and budget. The result has memory of its own.
+
     Examples
     --------
     >>> net = Network(weights=[[[2.0]]], biases=[[1.0]], activations="identity")
@@ -86,10 +91,11 @@ def gradient(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan.evaluate(X, Y, shares)
     check_gradient(result)
-    if not spare[2]:
-        return result
-    net.spare = spare
-    return result.copy()
+    if spare[2]:
+        # Copied before the plan is given back, for another thread may take it at once.
+        result = result.copy()
+        net.spare = spare
+    return result
 
 
 @overload

@@ -1,0 +1,135 @@
+"""What a gradient in one call leaves with its network, for the next call like it; and when it does not."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations import api
+from formulations.backends.hadamard import Hadamard
+from formulations.exceptions import NotFinite, Refused
+
+
+def plan_of(net):
+    return net.spare[1]
+
+
+def test_the_next_call_like_it_takes_the_same_plan():
+    net = makers.network()
+    X, Y = makers.data(net)
+    fm.gradient(net, X, Y)
+    first = plan_of(net)
+    fm.gradient(net, 1 - X, Y, sample_weight=np.arange(8.0))
+    assert plan_of(net) is first
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"backend": "sigma"},
+        {"backend": "hadamard:batch=example"},
+        {"cost": fm.cost(lambda A, Y: (A * Y).sum(axis=1), lambda A, Y: Y + 0 * A, name="overlap")},
+        {"X": slice(0, 3), "Y": slice(0, 3)},
+    ],
+    ids=["backend", "option", "cost", "examples"],
+)
+def test_another_call_gets_what_it_asks_for(changed):
+    net = makers.network()
+    X, Y = makers.data(net)
+    fm.gradient(net, X, Y)
+    first = plan_of(net)
+    given = {"X": X, "Y": Y} | {
+        key: {"X": X, "Y": Y}[key][part] if isinstance(part, slice) else part for key, part in changed.items()
+    }
+    found = fm.gradient(net, **given)
+    assert plan_of(net) is not first
+    fresh = fm.gradient(net.copy(), **given)
+    assert (found.vector.tobytes(), found.cost, found.backend) == (fresh.vector.tobytes(), fresh.cost, fresh.backend)
+
+
+def test_a_block_or_the_variable_is_asked_at_every_call(monkeypatch):
+    net = makers.network()
+    X, Y = makers.data(net)
+    assert fm.gradient(net, X, Y).backend == "hadamard"
+    with fm.use_backend("sigma"):
+        assert fm.gradient(net, X, Y).backend == "sigma"
+    monkeypatch.setenv("FORMULATIONS_BACKEND", "per_neuron")
+    assert fm.gradient(net, X, Y).backend == "per_neuron"
+
+
+def test_results_have_memory_of_their_own():
+    net = makers.network()
+    X, Y = makers.data(net)
+    first = fm.gradient(net, X, Y)
+    kept = first.copy()
+    second = fm.gradient(net, 1 - X, Y)
+    assert np.array_equal(first.vector, kept.vector)
+    assert all(np.array_equal(a, b) for a, b in zip(first.errors, kept.errors, strict=True))
+    assert not any(np.shares_memory(a, b) for a, b in zip(first.errors, second.errors, strict=True))
+
+
+def test_a_plan_in_use_is_nobody_elses():
+    seen = []
+
+    class Looking(Hadamard):
+        name = "looking"
+
+        def gradient(self, tape, gradient):
+            seen.append(tape.network.spare)
+            super().gradient(tape, gradient)
+
+    net, backend = makers.network(), Looking()
+    X, Y = makers.data(net)
+    for _ in range(2):
+        fm.gradient(net, X, Y, backend=backend)
+    assert seen == [None, None]
+
+
+def test_threads_share_a_network():
+    net = makers.network(sizes=(20, 30, 10))
+    batches = [makers.data(net, seed=seed) for seed in range(8)]
+    alone = [fm.gradient(net.copy(), *batch).vector for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: fm.gradient(net, *batches[x % 8]).vector, range(400)))
+    assert all(np.array_equal(vector, alone[x % 8]) for x, vector in enumerate(found))
+
+
+def test_parameters_are_read_anew():
+    net = makers.network()
+    X, Y = makers.data(net)
+    fm.gradient(net, X, Y)
+    net.vector *= 0.5
+    assert np.array_equal(fm.gradient(net, X, Y).vector, fm.gradient(net.copy(), X, Y).vector)
+
+
+def test_a_smaller_budget_is_kept():
+    net = makers.network()
+    X, Y = makers.data(net)
+    fm.gradient(net, X, Y)
+    with fm.use_budget(memory=1), pytest.raises(Refused):
+        fm.gradient(net, X, Y)
+
+
+def test_what_is_large_is_not_kept(monkeypatch):
+    monkeypatch.setattr(api, "SPARED", 0)
+    net = makers.network()
+    fm.gradient(net, *makers.data(net))
+    assert net.spare is None
+
+
+def test_copies_have_none_and_a_failure_leaves_none():
+    net = makers.network()
+    X, Y = makers.data(net)
+    fm.gradient(net, X, Y)
+    for other in (net.copy(), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.astype("float32")):
+        assert other.spare is None
+    net.vector[...] = np.nan
+    with pytest.raises(NotFinite):
+        fm.gradient(net, X, Y)
+    assert net.spare is None
