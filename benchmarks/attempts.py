@@ -108,7 +108,15 @@ def cost(dtype: str) -> Attempt:
     return Attempt("C of 10×10: example by example → one product", "0.4", before, after)
 
 
-ATTEMPTS = (biases, products, division, descent, finite, cost)
+def layout(dtype: str) -> Attempt:
+    a, z = rooms(256, 1024, dtype, 2)
+    (w,) = rooms(1024, 1024, dtype, 1)
+    turned = np.ascontiguousarray(w.T)
+    return Attempt("wa of wide: weights transposed for the product → stored so", "0.9", lambda: np.dot(a, w.T, z),
+                   lambda: np.dot(a, turned, z))  # fmt: skip
+
+
+ATTEMPTS = (layout, biases, products, division, descent, finite, cost)
 
 
 def main() -> None:

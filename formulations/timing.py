@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Protocol, runtime_checkable
 
 __all__ = ["Ratio", "Stopwatch", "Timing", "interleave", "settle", "timed"]
@@ -87,6 +87,7 @@ def interleave(
     budget: float = 0.5,
     sample: float = SAMPLE_SECONDS,
     settling: float = 0.0,
+    silence: float = 0.0,
 ) -> dict[str, Timing]:
     """Time several calls in turn.
 
@@ -102,7 +103,10 @@ def interleave(
         Seconds that a measurement takes at least: a fast call is repeated.
     settling : float
         Seconds of the same call, not measured, before each measurement: meanwhile its data come back into the cache,
-        and the threads that another library left waiting fall asleep.
+        and threads that are not needed fall asleep.
+    silence : float
+        Seconds in which nothing runs, before and after a call that runs in another process: threads that wait for work
+        by running in circles give up, and do not take the next one's cores.
 
     Returns
     -------
@@ -119,9 +123,13 @@ def interleave(
             rounds[name] = min(max(wanted, FEWEST), MOST)
         rounds[baseline] = max(rounds.values())
         samples: dict[str, list[float]] = {name: [] for name in calls}
+        elsewhere = False
         for i in range(rounds[baseline]):
             for name, call in calls.items():
                 if i < rounds[name]:
+                    before, elsewhere = elsewhere, isinstance(call, Stopwatch)
+                    if before or elsewhere:
+                        sleep(silence)
                     settle(call, settling)
                     samples[name].append(timed(call, repeats[name]))
     return {name: _summary(times, samples[baseline]) for name, times in samples.items()}

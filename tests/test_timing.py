@@ -51,6 +51,29 @@ def test_a_call_settles_before_it_is_measured(monkeypatch):
     assert order[4:] == [*"aaabbb"] * 3
 
 
+class Elsewhere:
+    """A call that keeps its own time."""
+
+    def __call__(self):
+        return None
+
+    def timed(self, repeats):
+        return 0.25 if repeats == 1 else 0.5
+
+    def settle(self, seconds):
+        return seconds
+
+
+def test_a_call_elsewhere_keeps_its_own_time_with_silence_around_it(monkeypatch):
+    takes, silences = clock(monkeypatch), []
+    monkeypatch.setattr(timing, "sleep", silences.append)
+    calls = {"a": takes(0.01), "b": takes(0.01), "elsewhere": Elsewhere()}
+    found = interleave(calls, baseline="a", budget=0.03, silence=0.2)
+    assert found["elsewhere"].seconds == 0.25
+    # Before it in each of three rounds, and after it before the next round's first.
+    assert silences == [0.2] * 5
+
+
 def test_a_slow_call_gets_three_rounds_and_a_fast_one_at_most_thirty_one(monkeypatch):
     takes = clock(monkeypatch)
     found = interleave({"slow": takes(10.0), "base": takes(1e-6)}, baseline="base")

@@ -1,8 +1,8 @@
 """Contestants in a process of their own.
 
 Every library of products and every compiler's run time keeps threads that wait for work by running in circles. Several
-of them in one process take each other's cores, tens of milliseconds at a time. So each peer gets a process for itself;
-it is called in turn with everybody else, and keeps its own time.
+of them take each other's cores, a tenth of a second at a time. So a peer that brings its own gets a process for itself;
+it is called in turn with everybody else, with silence between, and keeps its own time.
 """
 
 from __future__ import annotations

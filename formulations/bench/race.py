@@ -17,12 +17,12 @@ import numpy as np
 
 from formulations.bench.book import BOOK
 from formulations.bench.cells import Cell, read_cells, read_dtypes
-from formulations.bench.contestant import Contestant, Kind, Ready
+from formulations.bench.contestant import Contestant, Ready
 from formulations.bench.floor import FLOOR
 from formulations.bench.isolated import isolated
 from formulations.bench.machine import limited_threads, machine
 from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
-from formulations.bench.peers import read_peers
+from formulations.bench.peers import ALONE, read_peers
 from formulations.bench.results import Heat, Race, Row
 from formulations.budget import use_budget
 from formulations.certificate import Status
@@ -38,8 +38,10 @@ SLOW = 60.0
 """Times the baseline from which a row has nothing to do in a race."""
 SAMPLE = 4e-3
 """Seconds of one measurement, at least."""
-SETTLE = 6e-2
+SETTLE = 2e-3
 """Seconds of the same call before it."""
+SILENCE = 0.15
+"""Seconds between processes: OpenBLAS's threads run in circles for a tenth of a second before they sleep."""
 
 
 def run_race(
@@ -112,7 +114,7 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
         for contestant in sorted(field, key=lambda one: one.name != BASELINE):
             settings.tell(f"{cell.name} {dtype}: {contestant.name}")
             one = contestant
-            if contestant.kind is Kind.PEER:
+            if contestant.name in ALONE:
                 alone = isolated(contestant.name, cell, dtype, settings.threads)
                 one = replace(contestant, enter=partial(_entered, processes, alone))
             limit = next((SLOW * row.once for row in rows if row.name == BASELINE), None)
@@ -121,7 +123,9 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
             if ready is not None:
                 calls[contestant.name] = ready.call
         settings.tell(f"{cell.name} {dtype}: timing {len(calls)} rows")
-        timings = interleave(calls, baseline=BASELINE, budget=settings.budget, sample=SAMPLE, settling=SETTLE)
+        timings = interleave(
+            calls, baseline=BASELINE, budget=settings.budget, sample=SAMPLE, settling=SETTLE, silence=SILENCE
+        )
     order = {contestant.name: place for place, contestant in enumerate(field)}
     found = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))
     return Heat(cell, dtype, tuple(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from importlib.util import find_spec
 
 import numpy as np
@@ -96,6 +97,22 @@ def test_rows_and_ratios():
     assert [row["status"] for row in document["heats"][0]["rows"]] == ["–", "–", *["equal"] * 5]
     assert {"processor", "date", "packages", "blas", "threads"} <= set(document["machine"])
     assert "small: 5-4-3, m = 6, float64" in str(found)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["autograd", "torch"])
+def test_a_peer_is_timed_in_its_process_or_says_what_is_missing(name):
+    found = run_race(["small"], ["float64"], [], [name], budget=0.01)
+    row = next(row for row in found.heats[0].rows if row.kind is Kind.PEER)
+    if find_spec(name) is None:
+        assert row.timing is None
+        assert "pip install 'formulations[peers]'" in row.reason
+        assert found.heats[0].best_peer is None
+    else:
+        assert row.status == "equal"
+        assert row.timing.seconds > 0
+        assert found.heats[0].best_peer == name
+    assert not multiprocessing.active_children()
 
 
 class Halved(Hadamard):

@@ -13,7 +13,7 @@ from formulations.bench.contestant import Contestant, Kind, Ready
 from formulations.exceptions import UnknownName
 from formulations.problem import Problem
 
-__all__ = ["PEERS", "read_peers"]
+__all__ = ["ALONE", "PEERS", "read_peers"]
 
 
 def _peer(name: str, module: str, function: str = "enter") -> Contestant:
@@ -35,6 +35,10 @@ PEERS = {
     )
 }
 """Who can be raced against, by name."""
+
+
+ALONE = ("torch", "torch.compile", "jax")
+"""Peers that bring threads of their own, and so get a process of their own; the others multiply with NumPy, as here."""
 
 
 def read_peers(names: Iterable[str] | None) -> list[Contestant]:
