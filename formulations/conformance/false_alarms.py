@@ -28,7 +28,7 @@ SECONDS = 0.02
 
 TIERS = {
     Tier.RECURRENCE: "recurrences (T1)",
-    Tier.PRODUCT: "products (T2)",
+    Tier.PRODUCT: "products (T2, T3)",
     Tier.FORWARD: "forward passes of their own (T4)",
     Tier.PERTURBATION: "difference quotients (P)",
 }
