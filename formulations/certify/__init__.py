@@ -27,6 +27,7 @@ from formulations.certify.place import place_of, single_examples
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
 from formulations.dtypes import format_dtype
+from formulations.exceptions import CandidateFailed
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
@@ -75,7 +76,7 @@ def certify(
     WrongShape, WrongType
         Where the candidate is no gradient of this network, with what would make it one.
     CandidateFailed
-        Where a function raises, or changes what it is given.
+        Where a function raises, with its message and what it returns for single examples, or changes what it is given.
     InvalidInput, NotFinite, UnknownName, Refused
         As :func:`formulations.gradient`.
 
@@ -103,7 +104,13 @@ def certify(
             verdict = judge_backend(plan.backend, plan.tape, gradient)
         return _certificate(plan.tape, gradient, verdict, ())
     watched = Watched(candidate, net) if callable(candidate) else None
-    gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))
+    try:
+        gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))
+    except CandidateFailed as caught:
+        if watched is None or caught.__cause__ is None or len(X) == 1:
+            raise
+        known = " ".join(_known_alone(watched, net, X, Y, cost))
+        raise CandidateFailed(f"{caught} {known}") from caught.__cause__
     if watched is not None:
         watched.check_repeats(X, Y, gradient)
     net, X, Y = _rounded(net, X, Y, gradient)
@@ -114,6 +121,14 @@ def certify(
         found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
         watched.notes.extend(found)
     return _certificate(tape, gradient, verdict, tuple(watched.notes) if watched else ())
+
+
+def _known_alone(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:
+    """Return what single examples tell of a function that raises on all together."""
+    found = watched.singles(X, Y, SINGLES)
+    if not found:
+        return watched.notes
+    return [*single_examples(*_rounded(net, X, Y, found[0]), cost, found), *watched.notes]
 
 
 def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Network, Array, Array]:

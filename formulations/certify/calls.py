@@ -53,7 +53,7 @@ class Watched:
         except Exception as caught:
             raise CandidateFailed(
                 f"the function to be judged must return a gradient, and raised {type(caught).__name__} on "
-                f"{len(X)} examples: {caught}; mend that first."
+                f"{len(X)} example{'s' if len(X) > 1 else ''}: {caught}; mend that first."
             ) from caught
         for name, before, after in (("X", X, given["X"]), ("Y", Y, given["Y"])):
             _check_unchanged(name, before, after)
@@ -69,14 +69,14 @@ class Watched:
             self.notes.append("The same call twice gave two different gradients; the first one is judged.")
 
     def singles(self, X: Array, Y: Array, most: int) -> list[Gradient]:
-        """Call the function on each example by itself, up to so many; none where it cannot."""
+        """Call the function on each example by itself, up to so many, or to the first that it cannot be called on."""
         found = []
         for x in range(min(len(X), most)):
             try:
                 found.append(self(X[x : x + 1], Y[x : x + 1]))
             except FormulationsException as caught:
                 self.notes.append(f"On example {x} alone it could not be called: {caught}")
-                return []
+                break
         return found
 
     def _look_for_buffers(self, returned: Any, gradient: Gradient) -> None:

@@ -29,7 +29,7 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
 
 
 def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gradient]) -> list[str]:
-    """Say which single examples have a wrong gradient, and from which equation on.
+    """Say whether single examples have the right gradient, or which are wrong, and from which equation on.
 
     Parameters
     ----------
@@ -44,19 +44,21 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gr
         One sentence, or none where it could not be called so.
     """
     wrong: dict[tuple[int, str], list[int]] = {}
+    equal = True
     for x, gradient in enumerate(found):
         with np.errstate(all="ignore"):
             tape = net.forward(X[x : x + 1], Y[x : x + 1], cost=cost)
             verdict = judge(tape, gradient, Tier.FORWARD)
+        equal = equal and verdict.status is Status.EQUAL
         if verdict.status is Status.DIFFERENT:
             wrong.setdefault(place_of(verdict, net.layout), []).append(x)
     if not found:
         return []
     if not wrong:
-        return [
-            f"Each of the first {len(found)} examples alone has the right gradient: the mistake is in how they are put "
-            "together."
-        ]
+        which = f"Each of the first {len(found)} examples" if len(found) > 1 else "Example 0"
+        if not equal:
+            return [f"{which} alone shows no mistake, though roundoff could hide one."]
+        return [f"{which} alone has the right gradient in every layer: the mistake is in how they are put together."]
     (layer, equation), examples = max(wrong.items(), key=lambda item: len(item[1]))
     which = "every example" if len(examples) == len(found) else f"example {', '.join(map(str, examples))}"
     return [f"Called with single examples, {which} is wrong from layer {layer}, ({equation}), on."]

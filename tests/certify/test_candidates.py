@@ -167,6 +167,52 @@ def test_a_function_that_raises_keeps_its_message(given):
     with pytest.raises(CandidateFailed, match="IndexError on 5 examples: list index out of range; mend") as caught:
         fm.certify(net, X, Y, broken)
     assert isinstance(caught.value.__cause__, IndexError)
+    assert "On example 0 alone it could not be called: " in str(caught.value)
+    assert "IndexError on 1 example: list index" in str(caught.value)
+    with pytest.raises(CandidateFailed) as caught:
+        fm.certify(net, X[:1], Y[:1], broken)
+    assert "alone" not in str(caught.value)
+
+
+def test_a_function_that_raises_on_a_batch_is_judged_on_single_examples(given):
+    net, X, Y, *_ = given
+
+    def alone(mistake=None, layer=None, most=9):
+        examples = []
+
+        def function(network, x, y):
+            if len(x) > 1:
+                raise ValueError("shapes (3,5) and (5,3) not aligned")
+            examples.append(x)
+            if len(examples) > most:
+                raise ValueError("no more")
+            return handwritten.gradient(network, x, y, mistake, layer) if mistake else book(network, x, y)
+
+        with pytest.raises(CandidateFailed, match=r"ValueError on 5 examples: shapes \(3,5\) .*; mend that") as caught:
+            fm.certify(net, X, Y, function)
+        assert isinstance(caught.value.__cause__, ValueError)
+        return str(caught.value)
+
+    assert "Each of the first 5 examples alone has the right gradient in every layer" in alone()
+    assert "every example is wrong from layer 3, (BP2), on" in alone("slope_missing", 3)
+    stopped = alone(most=1)
+    assert "Example 0 alone has the right gradient in every layer" in stopped
+    assert "On example 1 alone it could not be called" in stopped and "no more" in stopped
+
+
+def test_what_is_hidden_in_single_examples_is_not_called_right():
+    net = fm.Network([[[1.0]], [[1.0]]], [[0.0], [0.0]], ["relu", "identity"])
+
+    def function(network, x, y):
+        if len(x) > 1:
+            raise ValueError("one at a time")
+        found = fm.gradient(network, x, y).vector
+        found[1] += 1e-9
+        return found
+
+    # At z = 0, on relu's kink, no bound for a forward pass of its own is sharp.
+    with pytest.raises(CandidateFailed, match="Each of the first 2 examples alone shows no mistake, though roundoff"):
+        fm.certify(net, [[0.0], [0.0]], [[1.0], [1.0]], function)
 
 
 @pytest.mark.parametrize(("place", "name"), [(0, "net.vector"), (1, "X"), (2, "Y")])
