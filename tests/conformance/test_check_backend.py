@@ -44,6 +44,14 @@ def test_every_option_keeps_the_laws(flag):
     assert report.passed, str(report)
 
 
+@pytest.mark.parametrize("flag", [flag for flag in makers.FLAGS if not flag.startswith("autodiff_")])
+def test_longdouble_keeps_the_laws(flag):
+    # Closed forms are written down in float64.
+    laws = [law for law in LAWS if law != "closed_form"]
+    report = fm.check_backend(flag, laws=laws, scenarios=["weighted_examples", "square_weights"], dtypes=["longdouble"])
+    assert report.passed or not report.served, str(report)
+
+
 def test_every_law_is_asked_of_something():
     held = {result.law for result in fm.check_backend("hadamard").results if result.outcome is Outcome.HELD}
     assert held == set(LAWS)
