@@ -14,7 +14,7 @@ from statistics import median
 from time import perf_counter, sleep
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Ratio", "Stopwatch", "Timing", "interleave", "settle", "timed"]
+__all__ = ["Ratio", "Stopwatch", "Timing", "interleave", "settle", "timed", "without_collector"]
 
 FEWEST, MOST = 3, 31
 """Rounds: enough for a median, and no more than help it."""
@@ -114,7 +114,7 @@ def interleave(
         In the order of ``calls``.
     """
     repeats, rounds = {}, {}
-    with _without_collector():
+    with without_collector():
         for name, call in calls.items():
             call()
             once = max(timed(call, 1), 1e-9)
@@ -166,7 +166,7 @@ def timed(call: Callable[[], object], repeats: int) -> float:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Keep the garbage collector from landing in somebody's measurement."""
     enabled = gc.isenabled()
     gc.disable()

@@ -21,8 +21,8 @@ from formulations.bench.cells import Cell
 from formulations.bench.contestant import Ready
 from formulations.bench.machine import limited_threads
 from formulations.bench.peers import PEERS
-from formulations.exceptions import FormulationsException, Refused
-from formulations.timing import settle, timed
+from formulations.exceptions import CandidateFailed, FormulationsException, Refused
+from formulations.timing import settle, timed, without_collector
 
 __all__ = ["Isolated", "isolated"]
 
@@ -33,10 +33,13 @@ class Isolated:
 
     Attributes
     ----------
+    name : str
+        Who.
     connection : Connection
         To the process.
     """
 
+    name: str
     connection: Connection
 
     def __call__(self) -> float:
@@ -52,8 +55,13 @@ class Isolated:
         return self._ask("settle", seconds)
 
     def _ask(self, what: str, number: float) -> float:
-        self.connection.send((what, number))
-        answer: float = self.connection.recv()
+        try:
+            self.connection.send((what, number))
+            answer: float = self.connection.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise CandidateFailed(
+                f"the process of {self.name} ended while it was timed; leave that peer out with --against."
+            ) from None
         return answer
 
 
@@ -73,14 +81,14 @@ def isolated(name: str, cell: Cell, dtype: str, threads: int | None) -> Iterator
     process.start()
     its.close()
     try:
-        yield _ready(mine)
+        yield _ready(name, mine)
     finally:
         mine.close()
         process.join(5)
         process.terminate()
 
 
-def _ready(connection: Connection) -> Ready:
+def _ready(name: str, connection: Connection) -> Ready:
     try:
         answer = connection.recv()
     except EOFError:
@@ -88,27 +96,32 @@ def _ready(connection: Connection) -> Ready:
     if isinstance(answer, str):
         raise Refused(answer)
     verdict, first = answer
-    return Ready(Isolated(connection), lambda _: verdict, first)
+    return Ready(Isolated(name, connection), lambda _: verdict, first)
 
 
 def _serve(connection: Connection, name: str, cell: Cell, dtype: str, threads: int | None) -> None:
     """Prepare a peer, send the verdict on it or the reason against it, and answer until nobody asks any more."""
-    with limited_threads(threads), np.errstate(all="ignore"):
-        try:
-            problem = cell.problem(dtype)
-            start = perf_counter()
-            ready = PEERS[name].enter(problem)
+    try:
+        problem = cell.problem(dtype)
+        start = perf_counter()
+        ready = PEERS[name].enter(problem)
+        with limited_threads(threads), np.errstate(all="ignore"):
             result = ready.call()
             first = perf_counter() - start
-            verdict = ready.judge(result) if ready.judge is not None else None
-        except FormulationsException as caught:
-            connection.send(str(caught))
-            return
-        connection.send((verdict, first))
-        answers: dict[str, Callable[[Any], float]] = {
-            "timed": lambda repeats: timed(ready.call, repeats),
-            "settle": lambda seconds: settle(ready.call, seconds),
-        }
+            connection.send((ready.judge(result) if ready.judge is not None else None, first))
+            _answer(connection, ready.call)
+    except FormulationsException as caught:
+        connection.send(str(caught))
+    except Exception as caught:  # what a package raises in its own process is told where the race is
+        connection.send(f"{type(caught).__name__}: {caught}")
+
+
+def _answer(connection: Connection, call: Callable[[], Any]) -> None:
+    answers: dict[str, Callable[[Any], float]] = {
+        "timed": lambda repeats: timed(call, repeats),
+        "settle": lambda seconds: settle(call, seconds),
+    }
+    with without_collector():
         while True:
             try:
                 what, number = connection.recv()

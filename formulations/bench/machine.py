@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ def machine() -> dict[str, Any]:
 
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
-    """Let BLAS, OpenMP and PyTorch use so many threads inside a ``with`` block; None leaves them as they are.
+    """Let BLAS and OpenMP, and PyTorch where it is loaded, use so many threads; None leaves them as they are.
 
     JAX's own pool cannot be limited after it has started: it takes all cores.
     """
@@ -42,7 +43,8 @@ def limited_threads(threads: int | None) -> Iterator[None]:
         yield
         return
     pools = needs("bench", "threadpoolctl", "the number of threads")
-    torch = needs("peers", "torch", "torch") if find_spec("torch") else None
+    # Loading it here would bring its threads into a process that does without.
+    torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else None
     with pools.threadpool_limits(limits=threads):
         if torch:

@@ -12,6 +12,7 @@ import numpy as np
 from formulations.api import prepare, which
 from formulations.bench.cells import Cell
 from formulations.problem import Problem
+from formulations.registry import DEFAULT
 from formulations.sgd import sgd
 from formulations.timing import Ratio, interleave
 
@@ -30,14 +31,14 @@ def step_over_gradient(cell: Cell, dtype: str, *, budget: float = 1.0) -> Ratio:
     problem = cell.problem(dtype)
     net, m = problem.network, len(problem.X)
     X, Y = np.tile(problem.X, (STEPS, 1)), np.tile(problem.Y, (STEPS, 1))
-    plan = prepare(net, m, problem.cost)
+    plan = prepare(net, m, problem.cost, DEFAULT)
 
     def gradients() -> None:
         for _ in range(STEPS):
             plan(problem.X, problem.Y)
 
     # A step too small to change anything but the last digits, so that both see the same network.
-    train = partial(sgd, net, X, Y, epochs=1, batch_size=m, learning_rate=1e-6, backend="hadamard", seed=0)
+    train = partial(sgd, net, X, Y, epochs=1, batch_size=m, learning_rate=1e-6, backend=DEFAULT, seed=0)
     timings = interleave({"gradient": gradients, "step": train}, baseline="gradient", budget=budget)
     return timings["step"].over(timings["gradient"])
 

@@ -36,6 +36,8 @@ __all__ = ["run_race"]
 BASELINE = "hadamard"
 SLOW = 60.0
 """Times the baseline from which a row has nothing to do in a race."""
+HOPELESS = 100.0
+"""Times that limit from which a row is not even begun, by what is foreseen."""
 SAMPLE = 4e-3
 """Seconds of one measurement, at least."""
 SETTLE = 2e-3
@@ -117,15 +119,17 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
             if contestant.name in ALONE:
                 alone = isolated(contestant.name, cell, dtype, settings.threads)
                 one = replace(contestant, enter=partial(_entered, processes, alone))
-            limit = next((SLOW * row.once for row in rows if row.name == BASELINE), None)
+            limit = next((SLOW * row.second for row in rows if row.name == BASELINE and row.second), None)
             row, ready = _admit(one, problem, limit)
             rows.append(row)
             if ready is not None:
                 calls[contestant.name] = ready.call
         settings.tell(f"{cell.name} {dtype}: timing {len(calls)} rows")
-        timings = interleave(
-            calls, baseline=BASELINE, budget=settings.budget, sample=SAMPLE, settling=SETTLE, silence=SILENCE
-        )
+        timings = {}
+        if BASELINE in calls:
+            timings = interleave(
+                calls, baseline=BASELINE, budget=settings.budget, sample=SAMPLE, settling=SETTLE, silence=SILENCE
+            )
     order = {contestant.name: place for place, contestant in enumerate(field)}
     found = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))
     return Heat(cell, dtype, tuple(found))
@@ -143,7 +147,7 @@ def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tup
         return row.refused(reason), None
     try:
         # What is foreseen to take minutes is not even begun.
-        with use_budget(seconds=np.inf if limit is None else 100 * limit):
+        with use_budget(seconds=np.inf if limit is None else HOPELESS * limit):
             start = perf_counter()
             ready = contestant.enter(problem)
             result = ready.call()
@@ -155,8 +159,8 @@ def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tup
         row = row.judged(verdict)
         if verdict.status is Status.DIFFERENT:
             return row, None
-    once = timed(ready.call, 1)
-    row = row.entered(first=first, once=once)
-    if limit is not None and once > limit:
-        return row.refused(f"it takes {once / limit * SLOW:.0f} times as long as {BASELINE}; it is not timed"), None
+    second = timed(ready.call, 1)
+    row = row.entered(first=first, second=second)
+    if limit is not None and second > limit:
+        return row.refused(f"it takes {second / limit * SLOW:.0f} times as long as {BASELINE}; it is not timed"), None
     return row, ready

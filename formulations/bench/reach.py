@@ -41,7 +41,7 @@ def measure_reach(
     book = CELLS["book"]
     for dtype in DTYPES:
         tell(f"book {dtype}: a step of descent")
-        measured = step_over_gradient(book, dtype)
+        measured = step_over_gradient(book, dtype, budget=max(budget, 0.5))
         targets.append(Target("a step of sgd over its gradient", "book", dtype, STEP_LIMIT, measured, "hadamard"))
     for cell in CELLS.values():
         for dtype in DTYPES:

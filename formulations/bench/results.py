@@ -33,7 +33,7 @@ class Row:
         Why it is not timed, or not called equal.
     first : float or None
         Seconds to prepare it, its first call included: what is compiled is compiled then.
-    once : float
+    second : float or None
         Seconds of its second call.
     timing : Timing or None
         Its times round by round.
@@ -45,7 +45,7 @@ class Row:
     judged_by: str = ""
     reason: str = ""
     first: float | None = None
-    once: float = 0.0
+    second: float | None = None
     timing: Timing | None = None
 
     def judged(self, verdict: Verdict) -> Row:
@@ -53,9 +53,9 @@ class Row:
         by = f"{verdict.ratio:.2g} {verdict.rule}"
         return replace(self, status=str(verdict.status), judged_by=by, reason=verdict.reason)
 
-    def entered(self, *, first: float, once: float) -> Row:
+    def entered(self, *, first: float, second: float) -> Row:
         """Return the row with the times of its first two calls."""
-        return replace(self, first=first, once=once)
+        return replace(self, first=first, second=second)
 
     def refused(self, reason: str) -> Row:
         """Return the row of who is not timed."""
