@@ -21,7 +21,7 @@ from formulations.registry import BackendLike, chosen_backend, get_backend, list
 __all__ = ["gradient", "prepare", "which"]
 
 SPARED = 2**24
-"""Bytes up to which the plan of a gradient in one call is kept for the next one like it."""
+"""Bytes, the gradient's among them, up to which the plan of a gradient in one call is kept for the next one like it."""
 
 
 def gradient(
@@ -85,15 +85,18 @@ def gradient(
     spare = net.__dict__.pop("spare", None)
     if spare is None or spare[0] != key:
         made = prepare(net, len(X), cost, key[2])
-        spare = key, made, made.backend.predict(net, len(X)).bytes <= SPARED
+        size = made.backend.predict(net, len(X)).bytes + net.vector.nbytes
+        spare = key, made, size <= SPARED
     plan: Plan = spare[1]
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan.evaluate(X, Y, shares)
     check_gradient(result)
     if spare[2]:
-        # Copied before the plan is given back, for another thread may take it at once.
+        # Copied before the plan is given back, for another thread may take it at once; and given back without the
+        # examples, which may be a file or most of the memory.
         result = result.copy()
+        plan.release()
         net.spare = spare
     return result
 

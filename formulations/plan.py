@@ -113,6 +113,11 @@ class Plan:
         gradient.forward_passes = tape.forward_passes - before
         return gradient
 
+    def release(self) -> None:
+        """Let go of the examples of the last call; its gradient stays."""
+        tape = self._last[0]
+        tape.load(tape.X[:0].copy(), None)
+
     def _for(self, m: int) -> tuple[Tape, Gradient]:
         if m == self.batch_size:
             return self._whole

@@ -133,3 +133,20 @@ def test_copies_have_none_and_a_failure_leaves_none():
     with pytest.raises(NotFinite):
         fm.gradient(net, X, Y)
     assert net.spare is None
+
+
+def test_the_examples_are_let_go():
+    net = makers.network()
+    X, Y = makers.data(net)
+    fm.gradient(net, X, Y)
+    tape = plan_of(net).tape
+    assert not np.shares_memory(tape.X, X)
+    assert tape.Y is None
+
+
+def test_the_gradient_counts_for_what_is_large(monkeypatch):
+    net = makers.network()
+    X, Y = makers.data(net)
+    monkeypatch.setattr(api, "SPARED", fm.get_backend("hadamard").predict(net, len(X)).bytes)
+    fm.gradient(net, X, Y)
+    assert net.spare is None

@@ -38,14 +38,15 @@ def backprop(weights: list[Array], biases: list[Array], x: Array, y: Array) -> t
         zs.append(z)
         activation = sigmoid(z)
         activations.append(activation)
-    difference = activations[-1] - y
-    delta = difference * sigmoid_prime(zs[-1])
-    of_biases, of_weights = [delta], [np.dot(delta, activations[-2].T)]
+    cost_derivative = activations[-1] - y
+    delta = cost_derivative * sigmoid_prime(zs[-1])
+    nabla_b, nabla_w = [np.zeros_like(b) for b in biases], [np.zeros_like(w) for w in weights]
+    nabla_b[-1], nabla_w[-1] = delta, np.dot(delta, activations[-2].T)
     for l in range(2, len(weights) + 1):
         delta = np.dot(weights[-l + 1].T, delta) * sigmoid_prime(zs[-l])
-        of_biases.insert(0, delta)
-        of_weights.insert(0, np.dot(delta, activations[-l - 1].T))
-    return 0.5 * np.sum(difference * difference), of_biases, of_weights
+        nabla_b[-l] = delta
+        nabla_w[-l] = np.dot(delta, activations[-l - 1].T)
+    return 0.5 * np.sum(cost_derivative * cost_derivative), nabla_b, nabla_w
 
 
 def _enter(problem: Problem) -> Ready:
@@ -58,17 +59,17 @@ def _enter(problem: Problem) -> Ready:
 
     def call() -> tuple[Any, list[Array], list[Array]]:
         cost = net.dtype.type(0)
-        of_biases, of_weights = [np.zeros_like(b) for b in biases], [np.zeros_like(w) for w in weights]
+        nabla_b, nabla_w = [np.zeros_like(b) for b in biases], [np.zeros_like(w) for w in weights]
         for x, y in columns:
-            C, nabla_b, nabla_w = backprop(weights, biases, x, y)
+            C, delta_nabla_b, delta_nabla_w = backprop(weights, biases, x, y)
             cost = cost + C
-            of_biases = [total + part for total, part in zip(of_biases, nabla_b, strict=True)]
-            of_weights = [total + part for total, part in zip(of_weights, nabla_w, strict=True)]
-        return cost / m, [b / m for b in of_biases], [w / m for w in of_weights]
+            nabla_b = [total + part for total, part in zip(nabla_b, delta_nabla_b, strict=True)]
+            nabla_w = [total + part for total, part in zip(nabla_w, delta_nabla_w, strict=True)]
+        return cost / m, [b / m for b in nabla_b], [w / m for w in nabla_w]
 
     def verdict(result: tuple[Any, list[Array], list[Array]]) -> Any:
-        cost, of_biases, of_weights = result
-        parts = [part.ravel() for pair in zip(of_weights, of_biases, strict=True) for part in pair]
+        cost, nabla_b, nabla_w = result
+        parts = [part.ravel() for pair in zip(nabla_w, nabla_b, strict=True) for part in pair]
         return judge_elsewhere(problem, cost, np.concatenate(parts))
 
     return Ready(call, verdict)

@@ -30,7 +30,7 @@ def draw_crossover(crossover: Crossover) -> Any:
     MissingExtra
         Where matplotlib is not installed.
     """
-    if not crossover:
+    if not any(cell.timed for cell in crossover.cells):
         raise InvalidInput("a plot needs times, and no backend was timed; measure others, or smaller cells.")
     dtypes, batches = crossover.axis("dtype"), crossover.axis("batch_size")
     depths, widths = crossover.axis("depth"), crossover.axis("width")

@@ -114,7 +114,7 @@ class Crossover:
     too_large: int = 0
 
     def __bool__(self) -> bool:
-        return any(cell.timed for cell in self.cells)
+        return not any(cell.different for cell in self.cells)
 
     def axis(self, name: str) -> list[Any]:
         """Return the values of a place's attribute that occur, in order of size or of appearance."""

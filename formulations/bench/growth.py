@@ -126,6 +126,7 @@ def measure_growth(
         curves=tuple(series.curve(label, million, pass_seconds) for label in series.points),
         left_out=series.left_out,
         pass_seconds=pass_seconds,
+        different=tuple(series.different),
     )
 
 
@@ -184,6 +185,7 @@ class _Series:
         self.backends, self.seconds, self.budget = backends, seconds, budget
         self.points: dict[str, list[Point]] = {}
         self.left_out: dict[str, str] = {}
+        self.different: list[str] = []
         self._foreseen: dict[str, float] = {}
 
     def measure(self, problem: Problem) -> None:
@@ -252,6 +254,7 @@ class _Series:
         verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
         if verdict.status is Status.DIFFERENT:
             self._leave_out(label, verdict.reason)
+            self.different.append(label)
         return verdict.status is not Status.DIFFERENT
 
     def _leave_out(self, label: str, reason: str) -> None:

@@ -24,7 +24,7 @@ def draw_growth(growth: Growth) -> Any:
     MissingExtra
         Where matplotlib is not installed.
     """
-    if not growth:
+    if not growth.curves:
         raise InvalidInput("a plot needs times, and no backend was timed; measure others, or give them more seconds.")
     figure = new_figure(12.5, 5.2)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.7])

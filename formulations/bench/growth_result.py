@@ -128,6 +128,8 @@ class Growth:
         Backends without a curve, and why.
     pass_seconds : float or None
         A forward pass over a million weights, measured; None where it was not.
+    different : tuple of str
+        Those left out because their gradient is different from the reference.
     """
 
     dtype: str
@@ -137,9 +139,10 @@ class Growth:
     curves: tuple[Curve, ...]
     left_out: dict[str, str]
     pass_seconds: float | None
+    different: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.curves)
+        return not self.different
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""

@@ -114,6 +114,9 @@ class Scale:
         """Whether that is so for every batch that was measured."""
         return self.constant_from == self.rows[0].examples
 
+    def __bool__(self) -> bool:
+        return self.flat
+
     @property
     def title(self) -> str:
         """Network, backend, dtype and what is taken at once."""

@@ -35,7 +35,7 @@ __all__ = ["bench"]
 @click.option("--backends", "--backend", metavar="NAME,…", help="Which to race.  [default: all that are near]")
 @click.option("--against", metavar="NAME,…", help=f"Of {', '.join(PEERS)}; or none.  [default: all]")
 @click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: as they are]")
-@click.option("--budget", type=float, default=0.25, show_default=True, help="Seconds of measurement for each row.")
+@click.option("--budget", type=float, help="Seconds of measurement for each row of a race.  [default: 0.25]")
 @click.option("--targets", is_flag=True, help="Print every target beside what was measured for it.")
 @click.option("--crossover", is_flag=True, help="Print which backend is fastest, by width, depth, batch and dtype.")
 @click.option("--growth", is_flag=True, help="Print how time grows with the number of weights, and back over forward.")
@@ -49,7 +49,7 @@ def bench(
     backends: str | None,
     against: str | None,
     threads: int | None,
-    budget: float,
+    budget: float | None,
     targets: bool,
     crossover: bool,
     growth: bool,
@@ -81,7 +81,8 @@ def bench(
     threads = None if threads is None else positive_integer(threads, "--threads")
     peers = [] if against == "none" else _names(against)
     flags = parse_backends(backends)
-    _refuse_beside(chosen, cells=cells, dtypes=dtypes, backends=backends, against=against)
+    _refuse_beside(chosen, cells=cells, dtypes=dtypes, backends=backends, against=against, budget=budget)
+    seconds = 0.25 if budget is None else budget
     if plot is not None:
         # Better now than after minutes of measuring.
         check_plot(plot)
@@ -93,7 +94,7 @@ def bench(
         found: Any
         draw: Callable[[Any], Any]
         if targets:
-            found, draw = measure_reach(peers, threads=threads, budget=budget, progress=tell), _draw_reach
+            found, draw = measure_reach(peers, threads=threads, budget=seconds, progress=tell), _draw_reach
         elif crossover:
             precisions = tuple(_names(dtypes) or DTYPES)
             found, draw = measure_crossover(dtypes=precisions, backends=flags, progress=tell), draw_crossover
@@ -102,9 +103,11 @@ def bench(
         elif scale:
             found, draw = measure_scale(progress=tell), draw_scale
         else:
-            found = run_race(_names(cells), _names(dtypes), flags, peers, threads=threads, budget=budget, progress=tell)
+            found = run_race(
+                _names(cells), _names(dtypes), flags, peers, threads=threads, budget=seconds, progress=tell
+            )
             draw = draw_race
-    document = {"machine": {**machine(), "threads": threads}, **found.to_dict()}
+        document = {"machine": {**machine(), "threads": threads}, **found.to_dict()}
     if as_json:
         print_json(document)
     else:
@@ -124,9 +127,9 @@ def _names(given: str | None) -> list[str] | None:
     return None if given is None else [name.strip() for name in given.split(",")]
 
 
-def _refuse_beside(chosen: list[str], **given: str | None) -> None:
+def _refuse_beside(chosen: list[str], **given: str | float | None) -> None:
     """Refuse options that a mode would not look at."""
-    used = {"--targets": ["against"], "--crossover": ["dtypes", "backends"], "--growth": [], "--scale": []}
+    used = {"--targets": ["against", "budget"], "--crossover": ["dtypes", "backends"], "--growth": [], "--scale": []}
     for mode in chosen:
         for name, value in given.items():
             if value is not None and name not in used[mode]:

@@ -23,7 +23,7 @@ __all__ = ["compute"]
 
 def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
-    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.Y)
+    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.targets)
     shares = rooms.shares if tape.shares is None else tape.shares
     cost = _compute(gradient.vector, X, Y, shares, *rooms.unchanging)
     if tape.fused is None:

@@ -75,6 +75,11 @@ class Cost(ABC):
             Each example's share of the mean: w_x/Σw, or 1/m for all.
         gradient : ndarray of shape (m, n_L), optional
             Receives ∇_aC_x times the example's share.
+
+        Returns
+        -------
+        scalar
+            C, in the dtype of the outputs.
         """
         values = self.evaluate(A, Y, gradient)
         if gradient is not None:

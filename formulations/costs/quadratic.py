@@ -30,10 +30,12 @@ class Quadratic(Cost):
 
     def average(self, A: Array, Y: Array, shares: Array, gradient: Array | None = None) -> Any:
         """Return C and write ∇_aC; where all shares are the same, C is one product of the differences."""
+        if shares.ndim:
+            return super().average(A, Y, shares, gradient)
         difference = np.subtract(A, Y, gradient)
         total = np.vdot(difference, difference)
-        # A sum may overflow where the mean does not.
-        if shares.ndim or not math.isfinite(total):
+        if not math.isfinite(total):
+            # A sum may overflow where the mean does not.
             return super().average(A, Y, shares, gradient)
         if gradient is not None:
             np.multiply(gradient, shares, gradient)

@@ -120,6 +120,7 @@ def test_who_is_left_out_says_why():
 
     found = measure_growth([(2, 1)], (2,), ["linear", Wrong(), "finite_difference"], budget=1e-6, seconds=1e-6)
     assert not found
+    assert found.different == ("wrong",)
     assert "it needs the activation identity" in found.left_out["linear"]
     assert "foreseen to take" in found.left_out["finite_difference"]
     found = measure_growth([(2, 1)], (2, 3), [Wrong(), "sigma"], budget=1e-6)

@@ -136,6 +136,17 @@ def test_a_wrong_gradient_is_not_timed(monkeypatch):
 
 
 @pytest.mark.usefixtures("small")
+def test_a_wrong_baseline_leaves_nothing_to_time(monkeypatch):
+    monkeypatch.setattr(race_module, "BASELINE", "halved")
+    monkeypatch.setattr(race_module, "planned", lambda flag: planned(Halved() if flag == "halved" else flag))
+    monkeypatch.setattr(race_module, "one_call", lambda _: one_call("hadamard"))
+    found = run_race(["small"], ["float32"], ["sigma"], [], budget=0.02)
+    assert not found
+    assert {row.timing for row in found.heats[0].rows} == {None}
+    assert "different" in str(found)
+
+
+@pytest.mark.usefixtures("small")
 def test_what_is_much_slower_is_not_timed(monkeypatch):
     monkeypatch.setattr(race_module, "SLOW", 1.0)
     found = run_race(["small"], ["float32"], ["per_neuron"], [], budget=0.02)
