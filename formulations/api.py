@@ -83,7 +83,7 @@ def gradient(
     key = len(X), cost, chosen_backend(backend), current_budget()
     # Taken away while it is in use: a plan belongs to one thread.
     spare = net.__dict__.pop("spare", None)
-    if spare is None or spare[0] != key:
+    if spare is None or not _same_call(spare[0], key):
         made = prepare(net, len(X), cost, key[2])
         size = made.backend.predict(net, len(X)).bytes + net.vector.nbytes
         spare = key, made, size <= SPARED
@@ -231,3 +231,10 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
         if found[name] is None and batch_size is not None:
             found[name] = unreasonable(backend, net, batch_size, budget)
     return found
+
+
+def _same_call(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two calls ask for the same plan: cost and backend by identity, for what users write may compare oddly."""
+    (m, cost, backend, budget), (m_, cost_, backend_, budget_) = one, other
+    named = isinstance(backend, str) and isinstance(backend_, str) and backend == backend_
+    return m == m_ and cost is cost_ and (named or backend is backend_) and bool(budget == budget_)

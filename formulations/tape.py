@@ -130,6 +130,10 @@ class Tape:
     def _blocks_without(self) -> list[list[Block]]:
         return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Blocks are views: a copy makes its own, of its own rooms.
+        return {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
+
     def _parted(self, i: int, slope: Any) -> list[Block]:
         coupled = self.network.activations[i].coupled
         return blocks_of(self.weighted_inputs[i], self.activations[i + 1], slope, coupled=coupled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import makers
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import formulations as fm
 from formulations import api
 from formulations.backends.hadamard import Hadamard
+from formulations.costs import Cost, Quadratic
 from formulations.exceptions import NotFinite, Refused
 
 
@@ -150,3 +152,45 @@ def test_the_gradient_counts_for_what_is_large(monkeypatch):
     monkeypatch.setattr(api, "SPARED", fm.get_backend("hadamard").predict(net, len(X)).bytes)
     fm.gradient(net, X, Y)
     assert net.spare is None
+
+
+def test_costs_are_told_apart_by_identity():
+    @dataclass(frozen=True)
+    class Weighted(Cost):
+        w: np.ndarray
+        name = "weighted"
+
+        def evaluate(self, A, Y, gradient=None):
+            d = A - Y
+            if gradient is not None:
+                gradient[...] = d * self.w
+            return 0.5 * (self.w * d * d).sum(axis=1)
+
+    net = makers.network()
+    X, Y = makers.data(net)
+    one, two = (fm.gradient(net, X, Y, cost=Weighted(np.full(3, w))).vector for w in (1.0, 2.0))
+    assert np.array_equal(2 * one, two)
+
+
+def test_a_quadratic_cost_that_evaluates_otherwise_is_asked():
+    class Thrice(Quadratic):
+        name = "thrice"
+
+        def evaluate(self, A, Y, gradient=None):
+            values = super().evaluate(A, Y, gradient)
+            if gradient is not None:
+                gradient *= 4
+            return 4 * values
+
+    net = makers.network()
+    X, Y = makers.data(net)
+    assert np.array_equal(fm.gradient(net, X, Y, cost=Thrice()).vector, 4 * fm.gradient(net, X, Y).vector)
+
+
+def test_a_copied_tape_has_rooms_of_its_own():
+    net = makers.network()
+    X, Y = makers.data(net)
+    other = copy.deepcopy(net.forward(X, Y))
+    other.network.vector[...] *= 2
+    other.network.propagate(other)
+    assert np.array_equal(other.output, other.network(X))
