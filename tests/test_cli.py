@@ -325,6 +325,8 @@ BAD = [
     (["bench", "--targets", "--cells", "book"], "--cells does not go with --targets"),
     (["bench", "--plot", "race.txt"], "try plot.png"),
     (["bench", "--plot", "absent/race.png"], "no such folder"),
+    (["bench", "--save", "absent/race.json"], "name one, such as race.json"),
+    (["bench", "--save", ""], "name one, such as race.json"),
     (["no-such-command"], "no-such-command"),
 ]
 

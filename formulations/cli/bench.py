@@ -21,7 +21,7 @@ from formulations.bench.reach import measure_reach
 from formulations.bench.scale import measure_scale
 from formulations.bench.scale_plot import draw_scale
 from formulations.cli.options import parse_backends
-from formulations.cli.output import print_json, progress_console, save_json
+from formulations.cli.output import check_saved, print_json, progress_console, save_json
 from formulations.exceptions import InvalidInput
 from formulations.inputs import positive_integer
 from formulations.plots import check_plot, save_figure
@@ -86,6 +86,8 @@ def bench(
     if plot is not None:
         # Better now than after minutes of measuring.
         check_plot(plot)
+    if save is not None:
+        check_saved(save)
     with progress_console().status("preparing …") as status, limited_threads(threads):
 
         def tell(label: str) -> None:

@@ -16,7 +16,7 @@ from formulations import __version__
 from formulations.exceptions import InvalidInput
 from formulations.problem import Problem
 
-__all__ = ["print_json", "print_problem", "progress_console", "save_json"]
+__all__ = ["check_saved", "print_json", "print_problem", "progress_console", "save_json"]
 
 
 def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -27,6 +27,18 @@ def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping
 def print_json(result: Any) -> None:
     """Print plain Python values as JSON; NaN and infinity, which JSON does not know, as null."""
     click.echo(_as_json(result))
+
+
+def check_saved(path: str) -> None:
+    """Refuse a path that nothing can be written to, before there is anything to write.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is no such folder, or it names one.
+    """
+    if not Path(path).name or Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
+        raise InvalidInput(f"--save {path!r} is no file in a folder that there is; name one, such as race.json.")
 
 
 def save_json(result: Any, path: str) -> None:
