@@ -88,6 +88,8 @@ class OneAtATime(Backend):
             cost += share * alone.cost
             for delta, mine in zip(tape.errors, alone.errors or (), strict=False):
                 delta[rows] = share * mine
+        # The last example is a view of all of them, which the inner tape must not keep.
+        single.load(single.X[:0].copy(), None)
         gradient.errors = None if alone.errors is None else tuple(tape.errors)
         gradient.cost = cost
         tape.forward_passes += single.forward_passes - passes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -137,13 +139,16 @@ def test_copies_have_none_and_a_failure_leaves_none():
     assert net.spare is None
 
 
-def test_the_examples_are_let_go():
+@pytest.mark.parametrize("flag", ["hadamard", "hadamard:batch=example"])
+def test_the_examples_are_let_go(flag):
     net = makers.network()
     X, Y = makers.data(net)
-    fm.gradient(net, X, Y)
-    tape = plan_of(net).tape
-    assert not np.shares_memory(tape.X, X)
-    assert tape.Y is None
+    kept = weakref.ref(X), weakref.ref(Y)
+    fm.gradient(net, X, Y, backend=flag)
+    assert net.spare is not None
+    del X, Y
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
 
 
 def test_the_gradient_counts_for_what_is_large(monkeypatch):
@@ -194,3 +199,9 @@ def test_a_copied_tape_has_rooms_of_its_own():
     other.network.vector[...] *= 2
     other.network.propagate(other)
     assert np.array_equal(other.output, other.network(X))
+
+
+def test_a_finite_cost_with_an_infinite_gradient_is_refused():
+    net = fm.Network([[[1e-170]]], [[0.0]], "identity")
+    with pytest.raises(NotFinite, match="∂C/∂weights"):
+        fm.gradient(net, [[1e308]], [[0.0]])
