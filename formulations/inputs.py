@@ -68,8 +68,10 @@ def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = 
         Where the data are not real numbers.
     """
     # What comes again and again in a training loop is let through first.
-    if type(data) is np.ndarray and data.dtype is dtype and data.ndim == 2 and data.shape[1] == width and len(data):
-        return data
+    if type(data) is np.ndarray and data.dtype is dtype:
+        shape = data.shape
+        if len(shape) == 2 and shape[1] == width and shape[0]:
+            return data
     array = as_real(data, name, dtype)
     if array.ndim != 2:
         remedy = _one_hot(array, name, width)

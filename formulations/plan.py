@@ -38,6 +38,7 @@ class Plan:
         self.batch_size = batch_size
         self.cost = cost
         self.backend = backend
+        self._widths = network.sizes[0], network.sizes[-1], network.dtype
         self._whole = self._ready(Tape(network, cost, batch_size))
         # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
         self._part = self._last = self._whole
@@ -77,11 +78,12 @@ class Plan:
         """
         if network is not None:
             self._check_fits(network)
-        sizes, dtype = self.network.layout.sizes, self.network.dtype
-        X = as_examples(X, "X", sizes[0], dtype)
-        Y = as_examples(Y, "Y", sizes[-1], dtype)
-        check_pair(X, Y)
-        shares = example_shares(sample_weight, len(X), dtype)
+        first, last, dtype = self._widths
+        X = as_examples(X, "X", first, dtype)
+        Y = as_examples(Y, "Y", last, dtype)
+        if len(X) != len(Y):
+            check_pair(X, Y)
+        shares = None if sample_weight is None else example_shares(sample_weight, len(X), dtype)
         if network is not None and network is not self.network:
             self._adopt(network)
         return self.evaluate(X, Y, shares)
@@ -106,7 +108,7 @@ class Plan:
         StalePlan
             Where the batch is larger than the plan.
         """
-        tape, gradient = self._last = self._for(len(X))
+        tape, gradient = self._last = self._whole if len(X) == self.batch_size else self._smaller(len(X))
         tape.load(X, Y, shares)
         before = tape.forward_passes
         self.backend.gradient(tape, gradient)
@@ -118,9 +120,7 @@ class Plan:
         tape = self._last[0]
         tape.load(tape.X[:0].copy(), None)
 
-    def _for(self, m: int) -> tuple[Tape, Gradient]:
-        if m == self.batch_size:
-            return self._whole
+    def _smaller(self, m: int) -> tuple[Tape, Gradient]:
         if m > self.batch_size:
             raise StalePlan(_difference([("batch_size", f"at most {self.batch_size}", m, False)]))
         if self._part[0].m != m:

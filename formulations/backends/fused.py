@@ -82,12 +82,12 @@ class Fused(Backend):
         largest = max(tape.m * rows * columns for rows, columns in tape.network.layout.shapes)
         plain = tape.fused.scale is None if tape.fused is not None else type(tape.cost) is Quadratic
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
-        return import_module(f"formulations.compiled.{passes}"), Rooms.of(tape)
+        return import_module(f"formulations.compiled.{passes}").compute, Rooms.of(tape)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient by compiled passes."""
-        passes, rooms = tape.workspace
-        passes.compute(tape, rooms, gradient)
+        compute, rooms = tape.workspace
+        compute(tape, rooms, gradient)
         tape.forward_passes += 1
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value

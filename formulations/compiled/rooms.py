@@ -1,8 +1,7 @@
-"""The rooms of a tape as flat arrays: what compiled passes are handed."""
+"""The rooms of a tape as compiled passes are handed them: each layer's row in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,10 +13,19 @@ from formulations.tape import Tape
 
 __all__ = ["Rooms"]
 
+WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
+"""The columns of ``Rooms.layers``."""
+
+COST_GRADIENT, COST, FUSED = range(3)
+"""The entries of ``Rooms.outer``."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rooms:
     """What does not change from call to call.
+
+    An array takes compiled code a tenth of a microsecond to receive, and a small gradient is over in four. So those
+    that are the same at every call stand in a table by their addresses; tape and network keep them where they are.
 
     Attributes
     ----------
@@ -25,16 +33,21 @@ class Rooms:
         Which activation each layer has, and the number that it takes.
     shares : ndarray of shape (m, 1)
         Each example's share where none is given.
-    unchanging : tuple
-        What the gradient in one compiled call is handed every time: the parameters, ∇_aC, whether the output is
-        fused; sizes n₁, …, n_L, where the room of each layer begins, numbers, parameters; and, flat, the rooms of
-        z, a, σ′ and δ in all layers.
+    cost : ndarray of shape (1,)
+        Room for C.
+    outer : ndarray of shape (3,)
+        The addresses of ∇_aC and of C, and whether the output is fused.
+    layers : ndarray of shape (L − 1, 8)
+        Of each layer from the second on n_l, which activation it has, and the addresses of that one's number, of w^l,
+        z^l, a^l, σ′(z^l) and δ^l. The bias follows on w^l.
     """
 
     numbers: Array
     parameters: Array
     shares: Array
-    unchanging: tuple[Any, ...]
+    cost: Array
+    outer: Array
+    layers: Array
 
     @classmethod
     def of(cls, tape: Tape) -> Self:
@@ -42,23 +55,23 @@ class Rooms:
         network = tape.network
         numbers = np.array([number_of(activation) for activation in network.activations])
         parameters = np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype)
-        layers = np.array(network.layout.sizes), _starts(tape.weighted_inputs), numbers, parameters
-        rooms = [_flat(room) for room in (tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)]
+        cost = np.empty(1, network.dtype)
+        rooms = (network.weights, tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)
+        rows = zip(network.layout.sizes[1:], numbers, parameters[:, None], *rooms, strict=True)
         return cls(
             numbers=numbers,
             parameters=parameters,
             shares=tape.share_column,
-            unchanging=(network.vector, tape.cost_gradient, tape.fused is not None, *layers, *rooms),
+            cost=cost,
+            outer=_integers([*map(_address, (tape.cost_gradient, cost)), tape.fused is not None]),
+            layers=_integers([[n, number, *map(_address, arrays)] for n, number, *arrays in rows]),
         )
 
 
-def _flat(rooms: Sequence[Array]) -> Array:
-    flat = rooms[0].base
-    return rooms[0] if flat is None else flat
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
-def _starts(rooms: Sequence[Array]) -> Array:
-    """Return where each layer's room begins: a tape for fewer examples has the first rows of a larger one's."""
-    addresses = [room.__array_interface__["data"][0] for room in rooms]
-    first: int = _flat(rooms).__array_interface__["data"][0]
-    return np.array([(address - first) // rooms[0].itemsize for address in addresses])
+def _integers(numbers: list[Any]) -> Array:
+    return np.array(numbers, np.int64)

@@ -1,18 +1,29 @@
 """The whole gradient in one compiled call, for networks whose products are small.
 
-The parameters, the gradient and each kind of room on the tape (z, a, σ′, δ) are one flat array; the layers follow one
-another in it, so that networks of any depth are one signature. Cost and output activation are either the quadratic cost
-with any activation, or fused, with δ^L = (a − y)/m.
+Each layer's rooms stand in a table, so that networks of any depth are one signature. Cost and output activation are
+either the quadratic cost with any activation, or fused, with δ^L = (a − y)/m.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from formulations.compiled.addresses import matrix_at, vector_at
 from formulations.compiled.compiler import compiled
-from formulations.compiled.rooms import Rooms
+from formulations.compiled.rooms import (
+    ACTIVATION,
+    COST,
+    COST_GRADIENT,
+    DELTA,
+    FUSED,
+    PARAMETER,
+    SLOPE,
+    WEIGHTS,
+    WIDTH,
+    A,
+    Rooms,
+    Z,
+)
 from formulations.compiled.steps import activate, by_slope, quadratic_gradient
 from formulations.dtypes import Array
 from formulations.parameters import Gradient
@@ -23,64 +34,45 @@ __all__ = ["compute"]
 
 def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
-    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.targets)
+    X, Y = np.ascontiguousarray(tape.activations[0]), np.ascontiguousarray(tape.Y)
     shares = rooms.shares if tape.shares is None else tape.shares
-    cost = _compute(gradient.vector, X, Y, shares, *rooms.unchanging)
+    _compute(gradient.vector, X, Y, shares, rooms.outer, rooms.layers)
     if tape.fused is None:
-        tape.cost_value = gradient.vector.dtype.type(cost)
+        tape.cost_value = rooms.cost[0]
     else:
         tape.evaluate_cost()
 
 
 @compiled
-def _compute(
-    gradient: Array,
-    X: Array,
-    Y: Array,
-    shares: Array,
-    theta: Array,
-    G: Array,
-    fused: bool,
-    sizes: Array,
-    starts: Array,
-    numbers: Array,
-    parameters: Array,
-    z: Array,
-    a: Array,
-    d: Array,
-    delta: Array,
-) -> Any:
-    m, below, place, last = X.shape[0], X, 0, sizes.size - 1
-    for l in range(1, last + 1):
-        n, n_below = sizes[l], sizes[l - 1]
-        w, b = theta[place : place + n * n_below].reshape(n, n_below), theta[place + n * n_below :][:n]
-        place += n * n_below + n
-        part = slice(starts[l - 1], starts[l - 1] + m * n)
-        of_layer, output = z[part].reshape(m, n), a[part].reshape(m, n)
-        np.dot(below, w.T, of_layer)
-        activate(numbers[l - 1], parameters[l - 1], b, of_layer, output, d[part].reshape(m, n))
-        below = output
-    cost = quadratic_gradient(below, Y, shares, G)
-    for l in range(last, 0, -1):
-        n, n_below = sizes[l], sizes[l - 1]
-        part = slice(starts[l - 1], starts[l - 1] + m * n)
-        error, slope = delta[part].reshape(m, n), d[part].reshape(m, n)
-        of_biases = gradient[place - n : place]
+def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, layers: Array) -> None:
+    m, below, last = X.shape[0], X, len(layers) - 1
+    for layer in layers:
+        n, n_below, weights = layer[WIDTH], below.shape[1], layer[WEIGHTS]
+        w, b = matrix_at(weights, n, n_below, X), vector_at(weights + n * n_below * X.itemsize, n, X)
+        z, a, slope = matrix_at(layer[Z], m, n, X), matrix_at(layer[A], m, n, X), matrix_at(layer[SLOPE], m, n, X)
+        np.dot(below, w.T, z)
+        activate(layer[ACTIVATION], vector_at(layer[PARAMETER], 1, X)[0], b, z, a, slope)
+        below = a
+    G = matrix_at(outer[COST_GRADIENT], m, below.shape[1], X)
+    vector_at(outer[COST], 1, X)[0] = quadratic_gradient(below, Y, shares, G)
+    end = gradient.size
+    for l in range(last, -1, -1):
+        n, n_below = layers[l, WIDTH], layers[l - 1, WIDTH] if l > 0 else X.shape[1]
+        delta, slope = matrix_at(layers[l, DELTA], m, n, X), matrix_at(layers[l, SLOPE], m, n, X)
+        begin = end - n * (n_below + 1)
+        of_weights, of_biases = gradient[begin : end - n].reshape(n, n_below), gradient[end - n : end]
+        end = begin
         if l < last:
-            n_above = sizes[l + 1]
-            above = delta[starts[l] : starts[l] + m * n_above].reshape(m, n_above)
-            np.dot(above, theta[place : place + n_above * n].reshape(n_above, n), error)
-            by_slope(error, slope, error, of_biases)
-        elif fused:
-            error[:] = G
+            n_above = layers[l + 1, WIDTH]
+            above, w = matrix_at(layers[l + 1, DELTA], m, n_above, X), matrix_at(layers[l + 1, WEIGHTS], n_above, n, X)
+            np.dot(above, w, delta)
+            by_slope(delta, slope, delta, of_biases)
+        elif outer[FUSED]:
+            delta[:] = G
             of_biases[:] = G.sum(axis=0)
         else:
-            by_slope(G, slope, error, of_biases)
-        place -= n * n_below + n
-        of_weights = gradient[place : place + n * n_below].reshape(n, n_below)
-        if l > 1:
-            of_below = slice(starts[l - 2], starts[l - 2] + m * n_below)
-            np.dot(error.T, a[of_below].reshape(m, n_below), of_weights)
+            by_slope(G, slope, delta, of_biases)
+        if l > 0:
+            np.dot(delta.T, matrix_at(layers[l - 1, A], m, n_below, X), of_weights)
         else:
-            np.dot(error.T, X, of_weights)
-    return cost
+            np.dot(delta.T, X, of_weights)

@@ -41,7 +41,7 @@ def test_both_ways_are_right_by_the_local_bound(way, dtype, cost):
     net, X, Y = case(SIZES[way], 60, dtype)
     plan, found = verdict(net, X, Y, cost=cost, sample_weight=np.arange(1, 61))
     expected = way if isinstance(cost, str) else "by_layer"
-    assert plan.tape.workspace[0].__name__ == f"formulations.compiled.{expected}"
+    assert plan.tape.workspace[0].__module__ == f"formulations.compiled.{expected}"
     assert (found.status, found.reason) == (Status.EQUAL, "")
     reference = net.forward(X, Y, cost=cost, sample_weight=np.arange(1, 61)).cost_value
     # Both are sums of terms of one sign, of known activations: a few roundings for each of them.

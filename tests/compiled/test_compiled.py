@@ -11,7 +11,10 @@ from formulations.compiled.forms import COMPILED, number_of, parameter_of
 
 pytest.importorskip("numba")
 
+from numba import njit
+
 from formulations.compiled.activations import evaluate
+from formulations.compiled.addresses import matrix_at, vector_at
 from formulations.compiled.steps import activate, by_slope, quadratic_gradient
 
 DTYPES = (np.float32, np.float64)
@@ -68,3 +71,17 @@ def test_steps_of_integers_are_exact(m, n):
     shares = random.integers(1, 5, (m, 1)).astype(float)
     assert quadratic_gradient(a, Y, shares, delta) == ((a - Y) ** 2 * shares).sum() / 2
     assert np.array_equal(delta, (a - Y) * shares)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_at_an_address_are_the_same_numbers(dtype):
+    """Compiled code reads and writes the array whose address it is told."""
+    numbers = np.arange(12, dtype=dtype)
+
+    @njit
+    def write(address, like):
+        matrix_at(address, 3, 4, like)[1, 2] = 60
+        vector_at(address + 11 * like.itemsize, 1, like)[0] = 110
+
+    write(numbers.ctypes.data, numbers[:0])
+    assert numbers.tolist() == [0, 1, 2, 3, 4, 5, 60, 7, 8, 9, 10, 110]
