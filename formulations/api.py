@@ -93,10 +93,9 @@ def gradient(
         result = plan.evaluate(X, Y, shares)
     check_gradient(result)
     if spare[2]:
-        # Copied before the plan is given back, for another thread may take it at once; and given back without the
+        # Before the plan is put back, for another thread may take it at once; and it is put back without the
         # examples, which may be a file or most of the memory.
-        result = result.copy()
-        plan.release()
+        plan.give_away(result)
         net.spare = spare
     return result
 

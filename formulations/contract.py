@@ -110,6 +110,10 @@ class Backend(ABC):
     def ready(self, tape: Tape) -> Gradient:
         """Prepare a tape for this backend, and return room for the gradient."""
         tape.workspace = self.prepare(tape)
+        return self.room(tape)
+
+    def room(self, tape: Tape) -> Gradient:
+        """Return room for a gradient."""
         layout = tape.network.layout
         return Gradient(layout, np.empty(layout.count, tape.network.dtype), backend=self.label)
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from formulations.dtypes import Array, format_dtype
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape
@@ -67,14 +67,16 @@ class Parameters:
             )
         self._layout = layout
         self._vector = vector
-        weights = []
+        # This runs for every gradient: a dense layer is asked nothing but its shape.
+        weights: list[Any] = []
+        entries: list[Array | None] = []
         for (part, _), shape, pattern in zip(layout.slices, layout.shapes, layout.patterns, strict=True):
-            weights.append(
-                vector[part].reshape(shape) if pattern is None else _sparse_view(vector[part], pattern, shape)
-            )
+            stored = vector[part]
+            weights.append(stored.reshape(shape) if pattern is None else _sparse_view(stored, pattern, shape))
+            entries.append(None if pattern is None else stored)
         self._weights = Views(weights)
-        self._entries: tuple[Any, ...] = tuple(getattr(w, "data", None) if issparse(w) else None for w in weights)
-        self._biases = Views(vector[part] for _, part in layout.slices)
+        self._entries = tuple(entries)
+        self._biases = Views([vector[part] for _, part in layout.slices])
 
     @property
     def layout(self) -> Layout:
@@ -123,8 +125,8 @@ class Parameters:
                 f"weights[{i}].data is a view into the flat vector and has been replaced by another array; "
                 f"change its entries instead: network.weights[{i}].data[...] = new_values."
             )
-        entries: Array = self._entries[i]
-        return entries
+        stored: Array = self.weights[i].data
+        return stored
 
     @property
     def dtype(self) -> np.dtype[Any]:

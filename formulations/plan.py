@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import StalePlan
@@ -31,7 +33,16 @@ class Plan:
         The cost whose gradient is computed.
     backend : Backend
         The formulation that computes it.
+
+    Attributes
+    ----------
+    tape : Tape
+        The tape that the last call has filled.
     """
+
+    tape: Tape
+    _whole: tuple[Tape, Gradient | None]
+    _part: tuple[Tape, Gradient | None]
 
     def __init__(self, network: Network, batch_size: int, cost: Cost, backend: Backend) -> None:
         self.network = network
@@ -39,14 +50,8 @@ class Plan:
         self.cost = cost
         self.backend = backend
         self._widths = network.sizes[0], network.sizes[-1], network.dtype
-        self._whole = self._ready(Tape(network, cost, batch_size))
-        # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
-        self._part = self._last = self._whole
-
-    @property
-    def tape(self) -> Tape:
-        """The tape that the last call has filled."""
-        return self._last[0]
+        self._no_examples = np.empty((0, network.sizes[0]), network.dtype)
+        self._prepare()
 
     def __call__(self, X: Any, Y: Any, sample_weight: Any = None, *, network: Network | None = None) -> Gradient:
         """Compute the gradient over a mini-batch of at most ``batch_size`` examples.
@@ -108,26 +113,37 @@ class Plan:
         StalePlan
             Where the batch is larger than the plan.
         """
-        tape, gradient = self._last = self._whole if len(X) == self.batch_size else self._smaller(len(X))
+        tape, gradient = self._whole if len(X) == self.batch_size else self._smaller(len(X))
+        if gradient is None:
+            gradient = self.backend.room(tape)
+        self.tape = tape
         tape.load(X, Y, shares)
         before = tape.forward_passes
         self.backend.gradient(tape, gradient)
         gradient.forward_passes = tape.forward_passes - before
         return gradient
 
-    def release(self) -> None:
-        """Let go of the examples of the last call; its gradient stays."""
-        tape = self._last[0]
-        tape.load(tape.X[:0].copy(), None)
+    def give_away(self, gradient: Gradient) -> None:
+        """Leave the last call's gradient to who has it, with δ of its own, and let go of the examples."""
+        if gradient.errors is not None:
+            gradient.errors = tuple([delta.copy() for delta in gradient.errors])
+        self.tape.load(self._no_examples, None)
+        # The next call makes room anew: that is cheaper than a copy, and often the room of a gradient let go.
+        self._whole = self._part = self._whole[0], None
 
-    def _smaller(self, m: int) -> tuple[Tape, Gradient]:
+    def _smaller(self, m: int) -> tuple[Tape, Gradient | None]:
         if m > self.batch_size:
             raise StalePlan(_difference([("batch_size", f"at most {self.batch_size}", m, False)]))
         if self._part[0].m != m:
             self._part = self._ready(self._whole[0].first(m))
         return self._part
 
-    def _ready(self, tape: Tape) -> tuple[Tape, Gradient]:
+    def _prepare(self) -> None:
+        self._whole = self._ready(Tape(self.network, self.cost, self.batch_size))
+        # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
+        self._part, self.tape = self._whole, self._whole[0]
+
+    def _ready(self, tape: Tape) -> tuple[Tape, Gradient | None]:
         return tape, self.backend.ready(tape)
 
     def _check_fits(self, network: Network) -> None:
@@ -149,7 +165,7 @@ class Plan:
 
     def _adopt(self, network: Network) -> None:
         self.network = network
-        self._whole = self._part = self._last = self._ready(Tape(network, self.cost, self.batch_size))
+        self._prepare()
 
     def __reduce__(self) -> Any:
         # A copy prepares anew: what a backend prepared refers to this plan's memory.

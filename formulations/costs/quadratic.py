@@ -40,4 +40,5 @@ class Quadratic(Cost):
             return super().average(A, Y, shares, gradient)
         if gradient is not None:
             np.multiply(gradient, shares, gradient)
-        return total * (shares * shares.dtype.type(0.5))
+        # A Python number takes the dtype of the total, and half of a share is exact.
+        return total * (0.5 * shares.item())
