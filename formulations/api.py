@@ -17,11 +17,9 @@ from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient
 from formulations.plan import Plan
 from formulations.registry import BackendLike, chosen_backend, get_backend, list_backends
+from formulations.spare import Call, is_small, leave_spare, take_spare
 
 __all__ = ["gradient", "prepare", "which"]
-
-SPARED = 2**24
-"""Bytes, the gradient's among them, up to which the plan of a gradient in one call is kept for the next one like it."""
 
 
 def gradient(
@@ -80,23 +78,21 @@ def gradient(
     if Y is None:
         # Only a forward pass does without targets.
         as_examples(Y, "Y", net.sizes[-1], net.dtype)
-    key = len(X), cost, chosen_backend(backend), current_budget()
-    # Taken away while it is in use: a plan belongs to one thread.
-    spare = net.__dict__.pop("spare", None)
-    if spare is None or not _same_call(spare[0], key):
-        made = prepare(net, len(X), cost, key[2])
-        size = made.backend.predict(net, len(X)).bytes + net.vector.nbytes
-        spare = key, made, size <= SPARED
-    plan: Plan = spare[1]
+    call = Call(len(X), cost, chosen_backend(backend), current_budget())
+    plan = take_spare(net, call)
+    small = plan is not None
+    if plan is None:
+        plan = prepare(net, call.m, cost, call.backend)
+        small = is_small(plan)
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan.evaluate(X, Y, shares)
     check_gradient(result)
-    if spare[2]:
+    if small:
         # Before the plan is put back, for another thread may take it at once; and it is put back without the
         # examples, which may be a file or most of the memory.
         plan.give_away(result)
-        net.spare = spare
+        leave_spare(net, call, plan)
     return result
 
 
@@ -230,10 +226,3 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
         if found[name] is None and batch_size is not None:
             found[name] = unreasonable(backend, net, batch_size, budget)
     return found
-
-
-def _same_call(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether two calls ask for the same plan: cost and backend by identity, for what users write may compare oddly."""
-    (m, cost, backend, budget), (m_, cost_, backend_, budget_) = one, other
-    named = isinstance(backend, str) and isinstance(backend_, str) and backend == backend_
-    return m == m_ and cost is cost_ and (named or backend is backend_) and bool(budget == budget_)

@@ -127,9 +127,6 @@ class Network(Parameters):
         weights, biases = zip(*vectors, strict=True)
         return cls(weights, biases, activations)
 
-    spare: Any = None
-    """Where a gradient in one call leaves what it has prepared, for the next one to take; never copied."""
-
     @property
     def activations(self) -> tuple[Activation, ...]:
         """The activation of each layer from the second on."""

@@ -1,0 +1,80 @@
+"""What the matrix products alone take by another library: Intel's MKL beside the one that NumPy brings.
+
+Run ``python benchmarks/another_blas.py path/to/libmkl_rt.so``; ``pip install mkl`` in an environment of its own has
+one, under ``lib``. A ratio below 1 says that MKL is faster. Only cells with large products are asked: in a small one
+the call from Python takes longer than the product.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from formulations.bench.cells import CELLS
+from formulations.bench.floor import products_of
+from formulations.dtypes import Array
+from formulations.tables import format_seconds, format_table
+from formulations.timing import interleave
+
+CELLS_ASKED = ("medium", "wide")
+ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
+SILENCE = 0.15
+"""Seconds of the same call before a measurement: by then the other library's threads have fallen asleep."""
+
+
+def product_by(library: ctypes.CDLL, left: Array, right: Array, out: Array) -> partial[Any]:
+    """Return the call that writes left·right into out."""
+    gemm, real = (
+        (library.cblas_sgemm, ctypes.c_float) if out.dtype == np.float32 else (library.cblas_dgemm, ctypes.c_double)
+    )
+    operands: list[Any] = []
+    for matrix in (left, right):
+        stored = matrix if matrix.flags.c_contiguous else matrix.T
+        operands.append((AS_IT_IS if stored is matrix else TRANSPOSED, stored.ctypes.data, stored.shape[1]))
+    (of_left, a, a_row), (of_right, b, b_row) = operands
+    pointer = ctypes.c_void_p
+    return partial(
+        gemm, ROW_MAJOR, of_left, of_right, *out.shape, left.shape[1], real(1), pointer(a), a_row, pointer(b), b_row,
+        real(0), pointer(out.ctypes.data), out.shape[1],
+    )  # fmt: skip
+
+
+def measured(library: ctypes.CDLL, cell: str, dtype: str) -> list[str]:
+    """Return a line of the table."""
+    products = products_of(CELLS[cell].problem(dtype))
+    calls = [product_by(library, *product) for product in products]
+    for (left, right, out), call in zip(products, calls, strict=True):
+        call()
+        # Sums of as many numbers of one sign as a row has, twice.
+        np.testing.assert_allclose(out, left @ right, rtol=2 * left.shape[1] * np.finfo(dtype).eps)
+
+    def by_numpy() -> None:
+        for left, right, out in products:
+            np.dot(left, right, out)
+
+    def by_other() -> None:
+        for call in calls:
+            call()
+
+    both = {"numpy": by_numpy, "other": by_other}
+    found = interleave(both, baseline="numpy", budget=1.0, sample=4e-3, settling=SILENCE)
+    ratio = found["other"].over(found["numpy"])
+    times = [format_seconds(found[name].seconds) for name in both]
+    return [cell, dtype, *times, f"{ratio.median:.2f} ({ratio.lower:.2f}–{ratio.upper:.2f})"]
+
+
+def main() -> None:
+    """Print the table."""
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    library = ctypes.CDLL(sys.argv[1])
+    lines = [measured(library, cell, dtype) for cell in CELLS_ASKED for dtype in ("float32", "float64")]
+    print(format_table(["", "dtype", "NumPy's", "MKL's", "MKL's over NumPy's"], lines, right=[2, 3, 4]))
+
+
+if __name__ == "__main__":
+    main()
