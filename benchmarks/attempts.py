@@ -7,11 +7,14 @@ docs/explanation/performance.md says which were kept, and why.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy.linalg.blas import daxpy, dgemm, saxpy, sgemm
 
+from formulations.activations import ACTIVATIONS
 from formulations.dtypes import Array
 from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
@@ -116,7 +119,43 @@ def layout(dtype: str) -> Attempt:
                    lambda: np.dot(a, turned, z))  # fmt: skip
 
 
-ATTEMPTS = (layout, biases, products, division, descent, finite, cost)
+def clamp(dtype: str) -> Attempt:
+    z, a = rooms(64, 1024, dtype, 2)
+    t = np.array(80, dtype)
+    return Attempt("is min(z, t) needed, 64×1024: take it → look first", "0.3", lambda: np.minimum(z, t, out=a),
+                   lambda: z.item(z.argmax()) <= 80)  # fmt: skip
+
+
+def threads(dtype: str) -> Attempt:
+    z, a, slope = rooms(256, 1024, dtype, 3)
+    halves = [(z[part], a[part], slope[part]) for part in (slice(128), slice(128, 256))]
+    evaluate, pool = ACTIVATIONS["sigmoid"].evaluate, ThreadPoolExecutor(1)
+
+    def after() -> None:
+        other = pool.submit(evaluate, *halves[1])
+        evaluate(*halves[0])
+        other.result()
+
+    return Attempt("σ and σ′ of 256×1024: one thread → two", "0.6", lambda: evaluate(z, a, slope), after)
+
+
+@njit
+def takes_many(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) -> None:  # type: ignore[no-untyped-def]
+    """Receive fifteen arrays."""
+
+
+@njit
+def takes_few(a, b, c, d, e, f) -> None:  # type: ignore[no-untyped-def]
+    """Receive six."""
+
+
+def handed(dtype: str) -> Attempt:
+    arrays = rooms(1, 1, dtype, 15)
+    return Attempt("arrays handed to compiled code: 15 → 6", "0.4", lambda: takes_many(*arrays),
+                   lambda: takes_few(*arrays[:6]))  # fmt: skip
+
+
+ATTEMPTS = (layout, biases, products, division, descent, finite, cost, clamp, threads, handed)
 
 
 def main() -> None:
