@@ -29,7 +29,7 @@ _NARROW = (np.dtype(np.float32), np.dtype(np.float64))
 def why_not_autodiff(package: str, network: Network) -> str | None:
     """Return None where the engine can differentiate it, else the reason, and the extra that is absent."""
     if find_spec(package) is None:
-        return f"it needs the package {package}, and that is not installed: pip install 'formulations[peers]'"
+        return f"it needs the package {package}, and that is not installed: pip install {package}"
     if network.dtype not in _NARROW:
         asked = format_dtype(network.dtype)
         return f"it needs float32 or float64, which are all that {package} has, and the network has {asked}"

@@ -97,6 +97,10 @@ class CandidateFailed(FormulationsException, RuntimeError):
     """A function that was to be judged raised an exception, or changed what it was given."""
 
 
+_DISTRIBUTED_AS = {"sklearn": "scikit-learn"}
+"""The names that packages are installed by, where those are not the names that they are imported by."""
+
+
 class MissingExtra(FormulationsException, ImportError):
     """An optional package is not installed.
 
@@ -112,7 +116,8 @@ class MissingExtra(FormulationsException, ImportError):
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs {package}, which is not installed; install it with: pip install 'formulations[{extra}]'."
+            f"{what} needs {package}, which is not installed; install it with: pip install "
+            f"{_DISTRIBUTED_AS.get(package, package)}, or this library with its extra {extra!r}."
         )
 
 

@@ -11,18 +11,21 @@ from formulations import registry
 @pytest.fixture(params=makers.FLAGS)
 def backend(request):
     """Every backend, in every option."""
+    makers.skip_absent(request.param)
     return request.param
 
 
 @pytest.fixture(params=makers.ANALYTIC)
 def analytic(request):
     """Every backend that is exact but for rounding."""
+    makers.skip_absent(request.param)
     return request.param
 
 
 @pytest.fixture(params=makers.TAPE_READING)
 def tape_reading(request):
     """Every backend that reads the shared tape."""
+    makers.skip_absent(request.param)
     return request.param
 
 

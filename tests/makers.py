@@ -38,6 +38,14 @@ def flags() -> list[str]:
     return found
 
 
+def skip_absent(flag: str) -> None:
+    """Skip where the backend needs a package that is not installed, with its own words as the reason."""
+    plain = fm.Network([np.ones((1, 1))], [np.zeros(1)], "identity")
+    reason = fm.get_backend(flag).why_not(plain, get_cost("quadratic"))
+    if reason is not None and "not installed" in reason:
+        pytest.skip(reason)
+
+
 FLAGS = flags()
 # Those that read the tape which one shared forward pass has left.
 TAPE_READING = [flag for flag in FLAGS if fm.get_backend(flag).tier in (fm.Tier.RECURRENCE, fm.Tier.PRODUCT)]
@@ -108,6 +116,7 @@ class Case:
 
     def computed(self, flag: str) -> tuple[fm.Plan, fm.Gradient]:
         """Return the gradient by a backend, and the plan on whose tape it was computed."""
+        skip_absent(flag)
         plan = fm.prepare(self.net, len(self.X), cost=self.cost, backend=flag)
         with np.errstate(all="ignore"):
             return plan, plan(self.X, self.Y, self.sample_weight)

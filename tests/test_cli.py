@@ -487,4 +487,4 @@ def test_without_the_extra_it_says_which_and_ends_with_2():
     code = "import sys; sys.modules['click'] = None; from formulations.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'formulations[cli]'" in done.stderr
+    assert "or this library with its extra 'cli'" in done.stderr

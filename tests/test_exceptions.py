@@ -62,7 +62,8 @@ def test_a_package_that_is_absent_names_its_extra(package, monkeypatch):
     with pytest.raises(MissingExtra) as caught:
         needs("peers", package, "the backend")
     assert str(caught.value) == (
-        f"the backend needs {package}, which is not installed; install it with: pip install 'formulations[peers]'."
+        f"the backend needs {package}, which is not installed; install it with: pip install {package}, or this library "
+        "with its extra 'peers'."
     )
     assert isinstance(caught.value, FormulationsException) and isinstance(caught.value, ImportError)
 

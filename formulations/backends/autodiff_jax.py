@@ -8,7 +8,7 @@ r"""The same cost handed to JAX, which differentiates and compiles it.
 No formula of the chapter's is used: JAX traces the forward pass, transposes it, and compiles both into one program,
 which is (BP1)–(BP4) once more, in somebody else's code. That makes it an independent witness for all others.
 
-It needs the package jax: ``pip install 'formulations[peers]'``. Double precision is asked for around each call, and
+It needs the package jax: ``pip install jax``. Double precision is asked for around each call, and
 JAX's own settings stay as they are. A cost of your own is not known to the engine, which then starts at its ∇_aC.
 Sparse weights are written out, with gradients on their pattern only.
 

@@ -8,7 +8,7 @@ r"""The same cost handed to PyTorch, which differentiates it.
 No formula of the chapter's is used: the engine records the forward pass and multiplies it by the chain rule
 backwards, which is (BP1)–(BP4) once more, in somebody else's code. That makes it an independent witness for all others.
 
-It needs the package torch: ``pip install 'formulations[peers]'``. A cost of your own is not known to the engine, which
+It needs the package torch: ``pip install torch``. A cost of your own is not known to the engine, which
 then starts at its ∇_aC. Sparse weights are written out, with gradients on their pattern only.
 
 It misleads as a measure of what backpropagation costs: small networks pay for the recording, not for the arithmetic.

@@ -9,7 +9,7 @@ The equations are Hadamard's, over the whole mini-batch. What differs is who wal
 layer are one compiled loop, the slope and the sum over the biases another, and a small network's gradient is two
 compiled calls in place of some forty of NumPy's. It wins where the calls cost more than the arithmetic.
 
-It needs the package numba: ``pip install 'formulations[fast]'``. The first gradient in each dtype is compiled, which
+It needs the package numba: ``pip install numba``. The first gradient in each dtype is compiled, which
 takes some seconds once on a machine; the result is kept beside the library's files. It serves the activations that
 have a compiled form.
 
@@ -37,7 +37,7 @@ import numpy as np
 from formulations.compiled.forms import COMPILED, number_of
 from formulations.compiled.rooms import Rooms
 from formulations.contract import Backend, Tier
-from formulations.costs import Cost, Quadratic
+from formulations.costs import Cost, FusedOutput, Quadratic
 from formulations.dtypes import format_dtype
 from formulations.network import Network
 from formulations.parameters import Gradient
@@ -66,7 +66,7 @@ class Fused(Backend):
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse where numba is absent, and what has no compiled form."""
         if find_spec("numba") is None:
-            return "it needs the package numba, and that is not installed: pip install 'formulations[fast]'"
+            return "it needs the package numba, and that is not installed: pip install numba"
         if network.dtype not in _NARROW:
             asked = format_dtype(network.dtype)
             return f"it needs float32 or float64, for which it is compiled, and the network has {asked}"
@@ -80,7 +80,10 @@ class Fused(Backend):
     def prepare(self, tape: Tape) -> tuple[Any, Rooms]:
         """Return the compiled passes that suit the size of the products, and the tape's rooms."""
         largest = max(tape.m * rows * columns for rows, columns in tape.network.layout.shapes)
-        plain = tape.fused.scale is None if tape.fused is not None else type(tape.cost) is Quadratic
+        if tape.fused is None:
+            plain = type(tape.cost) is Quadratic
+        else:
+            plain = type(tape.fused) is FusedOutput and tape.fused.scale is None
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
         return import_module(f"formulations.compiled.{passes}").compute, Rooms.of(tape)
 

@@ -8,10 +8,11 @@ import pytest
 
 import formulations as fm
 from formulations.activations import ACTIVATIONS
+from formulations.activations.piecewise import LeakyReLU
 from formulations.backends import fused
 from formulations.certificate import Status, judge_backend
 from formulations.compiled.forms import COMPILED
-from formulations.costs import COSTS
+from formulations.costs import COSTS, BinaryCrossEntropy, FusedOutput
 
 pytest.importorskip("numba")
 
@@ -77,10 +78,41 @@ def test_what_has_no_compiled_form_is_refused_by_name():
 
 def test_it_says_what_is_missing(monkeypatch):
     monkeypatch.setattr(fused, "find_spec", lambda _: None)
-    assert "pip install 'formulations[fast]'" in fm.which(makers.network())["fused"]
+    assert "pip install numba" in fm.which(makers.network())["fused"]
 
 
 def test_every_cost_is_served():
     net, X, Y = case(SIZES["whole"], 8)
     for cost in COSTS:
         assert verdict(net, X, Y / Y.sum(axis=1, keepdims=True), cost=cost)[1].status is Status.EQUAL
+
+
+def test_what_only_has_the_name_of_a_compiled_form_has_none():
+    class Steeper(LeakyReLU):
+        def evaluate(self, z, value, slope=None):
+            super().evaluate(z, value, slope)
+            value *= 2
+            if slope is not None:
+                slope *= 2
+
+    for activation in (fm.activation(lambda z: z**3, lambda z: 3 * z**2, name="sigmoid"), Steeper(0.25)):
+        net = fm.Network.random([3, 4, 2], [activation, "sigmoid"], seed=0)
+        assert "has compiled forms of" in fm.which(net)["fused"]
+
+
+def test_a_fused_form_of_ones_own_keeps_its_error():
+    class Doubled(FusedOutput):
+        def error(self, A, Y, out):
+            super().error(A, Y, out)
+            out *= 2
+
+    class Own(BinaryCrossEntropy):
+        name = "own"
+
+        def fused(self, activation):
+            found = super().fused(activation)
+            return None if found is None else Doubled(found.value, found.scale, found.formula)
+
+    net, X, Y = case(SIZES["whole"], 12)
+    found = fm.gradient(net, X, Y, cost=Own(), backend="fused").vector
+    np.testing.assert_allclose(found, fm.gradient(net, X, Y, cost=Own()).vector, rtol=1e-12, atol=1e-14)
