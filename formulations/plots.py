@@ -10,8 +10,9 @@ import numpy as np
 
 from formulations.exceptions import InvalidInput, needs
 from formulations.parameters import Array
+from formulations.ratio import Ratio
 
-__all__ = ["check_plot", "heat_map", "new_figure", "save_figure"]
+__all__ = ["arms", "check_plot", "heat_map", "new_figure", "save_figure"]
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -59,6 +60,11 @@ def save_figure(figure: Any, path: str) -> None:
         figure.savefig(path, dpi=150)
     except OSError as caught:
         raise InvalidInput(f"{path} cannot be written ({caught.strerror}); name a folder that there is.") from caught
+
+
+def arms(ratios: Sequence[Ratio]) -> list[list[float]]:
+    """Return how far the quartiles are below and above their medians, as error bars take them."""
+    return [[ratio.median - ratio.lower for ratio in ratios], [ratio.upper - ratio.median for ratio in ratios]]
 
 
 def heat_map(labels: Sequence[str], ratios: Array, title: str) -> Any:

@@ -138,8 +138,8 @@ class _Race:
             calls = {label: partial(plan, self.problem.X, self.problem.Y) for label, plan in raced.items()}
             timings = interleave(calls, baseline=DEFAULT, budget=budget)
         found = [(label, timings[label]) for label in plans]
-        rows = [Timed(label, each.seconds, each.ratio, each.spread, each.rounds) for label, each in found]
-        rows.sort(key=lambda row: row.ratio)
+        rows = [Timed(label, each.seconds, each.ratio, each.rounds) for label, each in found]
+        rows.sort(key=lambda row: row.ratio.median)
         return Cell(self.place, tuple(rows), left_out, tuple(self.different))
 
     def _admitted(self, backend: Backend) -> tuple[Plan | None, str]:

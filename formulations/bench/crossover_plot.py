@@ -105,7 +105,7 @@ def _draw_grid(axes: Any, cells: list[Cell], widths: list[int], depths: list[int
             Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, color=colour, alpha=1 if alone else 0.3, linewidth=0)
         )
         ink = "white" if alone else "black"
-        axes.text(x, y, f"{cell.fastest.ratio:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
+        axes.text(x, y, f"{cell.fastest.ratio.median:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
     axes.set_xlim(-0.5, len(widths) - 0.5)
     axes.set_ylim(-0.5, len(depths) - 0.5)
     axes.set_xticks(range(len(widths)), widths, fontsize=7)

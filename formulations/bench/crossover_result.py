@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from formulations.bench.grid import Place
+from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
 from formulations.tables import format_seconds, format_table
 
@@ -23,19 +24,20 @@ class Timed:
         The flag, with options.
     seconds : float
         Time for one gradient by a prepared plan: the median of interleaved rounds.
-    ratio : float
-        The median over the rounds of its time over ``hadamard``'s in the same round.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
+    ratio : Ratio
+        Its time over ``hadamard``'s in the same round.
     rounds : int
         Rounds measured.
     """
 
     backend: str
     seconds: float
-    ratio: float
-    spread: tuple[float, float]
+    ratio: Ratio
     rounds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {"backend": self.backend, "seconds": self.seconds, **self.ratio.to_dict(), "rounds": self.rounds}
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Cell:
     @property
     def tied(self) -> tuple[str, ...]:
         """The fastest, and all whose lower quartile lies within its upper one, the smallest ratio first."""
-        return tuple(row.backend for row in self.timed if row.spread[0] <= self.timed[0].spread[1])
+        return tuple(row.backend for row in self.timed if row.ratio.lower <= self.timed[0].ratio.upper)
 
     @property
     def winner(self) -> str | None:
@@ -86,7 +88,7 @@ class Cell:
         return {
             **asdict(self.place),
             **verdict,
-            "timed": [asdict(row) for row in self.timed],
+            "timed": [row.to_dict() for row in self.timed],
             "left_out": dict(self.left_out),
             "different": list(self.different),
         }
@@ -95,7 +97,7 @@ class Cell:
         if self.fastest is None:
             return "–"
         mark = "" if self.winner else "≈ "
-        return f"{mark}{self.fastest.backend} {self.fastest.ratio:.2f}× {format_seconds(self.fastest.seconds)}"
+        return f"{mark}{self.fastest.backend} {self.fastest.ratio.median:.2f}× {format_seconds(self.fastest.seconds)}"
 
 
 @dataclass(frozen=True)

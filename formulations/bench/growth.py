@@ -167,7 +167,6 @@ def _backward(problem: Problem, budget: float) -> Backward:
         predicted=2 - n1 * n2 / weights,
         counted=backward_multiplications(net, m) / forward_multiplications(net, m),
         measured=gradient.ratio - 1,
-        spread=(gradient.spread[0] - 1, gradient.spread[1] - 1),
     )
 
 
@@ -205,7 +204,7 @@ class _Series:
         weights, biases = net.layout.weight_count, net.layout.neuron_count
         for label, plan in plans.items():
             passes, timing = plan(problem.X, problem.Y).forward_passes, timings[label]
-            point = Point(weights, biases, passes, timing.seconds, timing.ratio, timing.spread)
+            point = Point(weights, biases, passes, timing.seconds, timing.ratio)
             self.points.setdefault(label, []).append(point)
             self._foreseen[label] = foreseen_seconds(plan.backend.predict(net, m))
 

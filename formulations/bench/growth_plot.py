@@ -6,7 +6,7 @@ from typing import Any
 
 from formulations.bench.growth_result import MILLION, Curve, Growth
 from formulations.exceptions import InvalidInput
-from formulations.plots import new_figure
+from formulations.plots import arms, new_figure
 
 __all__ = ["draw_growth"]
 
@@ -54,10 +54,8 @@ def _draw_backward(axes: Any, growth: Growth) -> None:
         [row.counted for row in rows], places, "D", color="#b0541e", markersize=5, label="multiplications counted"
     )
     measured = [row.measured for row in rows]
-    below = [row.measured - row.spread[0] for row in rows]
-    above = [row.spread[1] - row.measured for row in rows]
-    # Medians and quartiles come from the same ratios, so no arm is negative.
-    axes.errorbar(measured, places, xerr=[below, above], fmt="o", color="#1f5fa8", capsize=3, label="time measured")
+    medians = [ratio.median for ratio in measured]
+    axes.errorbar(medians, places, xerr=arms(measured), fmt="o", color="#1f5fa8", capsize=3, label="time measured")
     axes.set_yticks(places, [row.layers for row in rows], fontsize=8)
     axes.set_xlim(left=0)
     axes.set_ylim(-0.5, len(rows) - 0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from formulations.ratio import Ratio, format_ratio
 from formulations.registry import DEFAULT
 from formulations.tables import format_seconds, format_table
 
@@ -30,10 +31,8 @@ class Backward:
         2 − n₁n₂/P, in multiplications of matrix products.
     counted : float
         The same with the N products with slopes.
-    measured : float
-        (gradient − forward)/forward: the median over the rounds.
-    spread : (float, float)
-        Lower and upper quartile of that.
+    measured : Ratio
+        (gradient − forward)/forward.
     """
 
     layers: str
@@ -42,8 +41,11 @@ class Backward:
     gradient_seconds: float
     predicted: float
     counted: float
-    measured: float
-    spread: tuple[float, float]
+    measured: Ratio
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {**asdict(self), **self.measured.to_dict("measured")}
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,19 @@ class Point:
         Whole forward passes that the gradient took, as counted while it ran.
     seconds : float
         Time for one gradient: the median of interleaved rounds.
-    ratio : float
-        The median over the rounds of its time over ``hadamard``'s in the same round.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
+    ratio : Ratio
+        Its time over ``hadamard``'s in the same round.
     """
 
     weights: int
     biases: int
     forward_passes: int
     seconds: float
-    ratio: float
-    spread: tuple[float, float]
+    ratio: Ratio
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {**asdict(self), **self.ratio.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,10 @@ class Curve:
     million_by_passes: float | None
     detail: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {**asdict(self), "points": [point.to_dict() for point in self.points]}
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -146,7 +153,8 @@ class Growth:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
-        return {**asdict(self), "baseline": DEFAULT}
+        backward, curves = [row.to_dict() for row in self.backward], [curve.to_dict() for curve in self.curves]
+        return {**asdict(self), "backward": backward, "curves": curves, "baseline": DEFAULT}
 
     def __str__(self) -> str:
         parts = [self._backward_table(), self._growth_table(), self._million_table()]
@@ -162,7 +170,7 @@ class Growth:
                 format_seconds(row.gradient_seconds),
                 f"{row.predicted:.2f}",
                 f"{row.counted:.2f}",
-                f"{row.measured:.2f} ({row.spread[0]:.2f}–{row.spread[1]:.2f})",
+                format_ratio(row.measured),
             ]
             for row in self.backward
         ]

@@ -12,9 +12,10 @@ import numpy as np
 from formulations.api import prepare, which
 from formulations.bench.cells import Cell
 from formulations.problem import Problem
+from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
 from formulations.sgd import sgd
-from formulations.timing import Ratio, interleave
+from formulations.timing import interleave
 
 __all__ = ["Allocation", "measure_allocation", "step_over_gradient"]
 

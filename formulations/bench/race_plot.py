@@ -6,8 +6,8 @@ from typing import Any
 
 from formulations.bench.contestant import Kind
 from formulations.bench.results import Heat, Race, Row
-from formulations.plots import new_figure
-from formulations.timing import Ratio
+from formulations.plots import arms, new_figure
+from formulations.ratio import Ratio
 
 __all__ = ["draw_race"]
 
@@ -68,10 +68,7 @@ def _draw(axes: Any, heat: Heat) -> None:
     bars = _bars(heat)
     medians = [ratio.median for _, ratio in bars]
     places = range(len(bars))
-    spread = [
-        [max(0.0, ratio.median - ratio.lower) for _, ratio in bars],
-        [max(0.0, ratio.upper - ratio.median) for _, ratio in bars],
-    ]
+    spread = arms([ratio for _, ratio in bars])
     axes.barh(places, medians, xerr=spread, color=[COLOURS[row.kind] for row, _ in bars], ecolor="#333333", height=0.72)
     axes.set_yticks(places, [row.name for row, _ in bars], fontsize=8)
     axes.invert_yaxis()

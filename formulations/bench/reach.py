@@ -8,7 +8,7 @@ from formulations.bench.cells import CELLS, DTYPES
 from formulations.bench.overheads import measure_allocation, step_over_gradient
 from formulations.bench.race import run_race
 from formulations.bench.targets import Reach, Target, reach_of_race
-from formulations.timing import Ratio
+from formulations.ratio import Ratio
 
 __all__ = ["measure_reach"]
 
@@ -48,15 +48,11 @@ def measure_reach(
             tell(f"{cell.name} {dtype}: allocation")
             for backend in STEADY:
                 found = measure_allocation(backend, cell, dtype)
-                peak = None if found is None else _exactly(found.peak - found.products)
-                growth = None if found is None else _exactly(found.growth)
+                peak = None if found is None else Ratio.exactly(found.peak - found.products)
+                growth = None if found is None else Ratio.exactly(found.growth)
                 what = f"{backend} allocates, beyond SciPy's results" if backend == "sigma" else f"{backend} allocates"
                 targets.append(Target(what, cell.name, dtype, ALLOCATION_LIMIT, peak, in_bytes=True))
                 targets.append(
                     Target(f"{backend} leaves behind", cell.name, dtype, GROWTH_LIMIT, growth, in_bytes=True)
                 )
     return Reach(tuple(targets), race)
-
-
-def _exactly(number: float) -> Ratio:
-    return Ratio(number, number, number)

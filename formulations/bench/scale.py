@@ -19,6 +19,7 @@ from formulations.dtypes import Array, format_dtype
 from formulations.inputs import positive_integer, random_generator
 from formulations.memory import as_bytes, format_bytes
 from formulations.network import Network
+from formulations.ratio import Ratio
 from formulations.registry import BackendLike
 from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
@@ -46,10 +47,8 @@ class ScaleRow:
         What the backend is predicted to take for all examples at once.
     seconds : float
         Time per example, of the median round.
-    ratio : float
-        Time per example over that of the baseline, median over the rounds in which both were measured.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
+    ratio : Ratio
+        Time per example over that of the baseline, in the rounds in which both were measured.
     peak_bytes : int
         Largest sum of Python's and NumPy's allocations at a time, the plan's included.
     anonymous_bytes : int or None
@@ -61,10 +60,21 @@ class ScaleRow:
     data_bytes: int
     one_batch_bytes: int
     seconds: float
-    ratio: float
-    spread: tuple[float, float]
+    ratio: Ratio
     peak_bytes: int
     anonymous_bytes: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {
+            "examples": self.examples,
+            "data_bytes": self.data_bytes,
+            "one_batch_bytes": self.one_batch_bytes,
+            "seconds": self.seconds,
+            **self.ratio.to_dict(),
+            "peak_bytes": self.peak_bytes,
+            "anonymous_bytes": self.anonymous_bytes,
+        }
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ class Scale:
         """Examples from which on time per example is that of the baseline within a tenth; None if it never is."""
         first = None
         for row in reversed(self.rows):
-            if abs(row.ratio - 1) > TOLERANCE:
+            if abs(row.ratio.median - 1) > TOLERANCE:
                 break
             first = row.examples
         return first
@@ -127,7 +137,7 @@ class Scale:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
-        found = asdict(self) | {"rows": [asdict(row) | {"spread": list(row.spread)} for row in self.rows]}
+        found = asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
         return found | {"flat": self.flat, "constant": self.constant, "constant_from": self.constant_from}
 
     def __str__(self) -> str:
@@ -137,8 +147,8 @@ class Scale:
                 f"{row.examples:,}",
                 format_bytes(row.data_bytes),
                 format_seconds(row.seconds),
-                f"{row.ratio:.3f}",
-                "–".join(f"{quartile:.3f}" for quartile in row.spread),
+                f"{row.ratio.median:.3f}",
+                f"{row.ratio.lower:.3f}–{row.ratio.upper:.3f}",
                 format_bytes(row.peak_bytes),
                 "unknown" if row.anonymous_bytes is None else format_bytes(row.anonymous_bytes),
                 format_bytes(row.one_batch_bytes),
@@ -233,15 +243,14 @@ def measure_scale(
         timings = interleave(calls, baseline=str(baseline), budget=budget)
         for m, batch in batches.items():
             tell(f"measuring the memory of {m:,} examples")
-            timing, scale = timings[str(m)], baseline / m
+            timing = timings[str(m)]
             rows.append(
                 ScaleRow(
                     examples=m,
                     data_bytes=sum(array.nbytes for array in batch),
                     one_batch_bytes=plan.backend.predict(network, m).bytes,
                     seconds=timing.seconds / m,
-                    ratio=timing.ratio * scale,
-                    spread=(timing.spread[0] * scale, timing.spread[1] * scale),
+                    ratio=timing.ratio * (baseline / m),
                     peak_bytes=_peak(partial(once, *batch)),
                     anonymous_bytes=_anonymous_growth(fresh, batch),
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from formulations.bench.scale import TOLERANCE, Scale
-from formulations.plots import new_figure
+from formulations.plots import arms, new_figure
 
 __all__ = ["draw_scale"]
 
@@ -48,14 +48,13 @@ def _draw_times(axes: Any, scale: Scale, examples: list[int]) -> None:
     axes.set_yscale("log")
     base = next(row.seconds for row in scale.rows if row.examples == scale.baseline) * 1e9
     # Ratios are of one round each, and so more certain than the medians of times.
-    times = [base * row.ratio for row in scale.rows]
-    below = [base * (row.ratio - row.spread[0]) for row in scale.rows]
-    above = [base * (row.spread[1] - row.ratio) for row in scale.rows]
+    per_example = [row.ratio * base for row in scale.rows]
+    times = [time.median for time in per_example]
     axes.axhspan(
         base * (1 - TOLERANCE), base * (1 + TOLERANCE), color=BAND, linewidth=0,
         label=f"within {TOLERANCE:.0%} of {scale.baseline:,} examples",
     )  # fmt: skip
-    axes.errorbar(examples, times, [below, above], fmt="o-", color=MEASURED, capsize=3, label="median, quartiles")
+    axes.errorbar(examples, times, arms(per_example), fmt="o-", color=MEASURED, capsize=3, label="median, quartiles")
     axes.set_yticks([power * digit for power in (1, 10, 100, 1000, 10000) for digit in (1, 2, 5)])
     axes.set_ylim(min(times) / 3, max(times) * 3)
     axes.set_title("time per example, ns", loc="left", fontsize=10)

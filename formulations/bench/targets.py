@@ -12,9 +12,9 @@ from math import exp, log
 from typing import Any
 
 from formulations.bench.cells import CELLS, DTYPES
-from formulations.bench.results import Heat, Race, format_ratio
+from formulations.bench.results import Heat, Race
+from formulations.ratio import Ratio, format_ratio
 from formulations.tables import format_table
-from formulations.timing import Ratio
 
 __all__ = ["Reach", "Target", "reach_of_race"]
 
@@ -125,8 +125,7 @@ def _texts(target: Target) -> tuple[str, str]:
     if target.in_bytes:
         return f"≤ {limit / 1024:.0f} KiB", "–" if found is None else f"{found.median / 1024:.1f} KiB"
     if target.as_speed:
-        swift = None if found is None else Ratio(1 / found.median, 1 / found.upper, 1 / found.lower)
-        return f"≥ {1 / limit:.3g}×", format_ratio(swift)
+        return f"≥ {1 / limit:.3g}×", format_ratio(None if found is None else found.inverse)
     return f"≤ {limit:.3g}", format_ratio(found)
 
 

@@ -15,6 +15,7 @@ from formulations.bench.crossover_plot import draw_crossover
 from formulations.bench.crossover_result import Cell, Crossover, Timed
 from formulations.bench.grid import Grid, Place
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.ratio import Ratio
 from formulations.timing import Timing
 
 TINY = {"widths": (3, 2), "depths": (1, 2), "batches": (2, 1), "dtypes": ("float32",), "budget": 1e-6}
@@ -29,7 +30,7 @@ def _nobody_is_slow(monkeypatch):
 
 def cell(*rows, place=PLACE):
     """Return a cell of backends with their ratio and quartiles."""
-    return Cell(place, tuple(Timed(name, 1e-5 * ratio, ratio, spread, 3) for name, ratio, spread in rows))
+    return Cell(place, tuple(Timed(name, 1e-5 * ratio, Ratio(ratio, *quartiles), 3) for name, ratio, quartiles in rows))
 
 
 def test_every_cell_of_the_grid_is_measured_once():
@@ -41,8 +42,8 @@ def test_every_cell_of_the_grid_is_measured_once():
     assert told[0] == "1 layer of 2 × 2 weights, 1 example, float32"
     for c in found.cells:
         assert {row.backend for row in c.timed} == {"hadamard", "sigma"}
-        assert [row.ratio for row in c.timed] == sorted(row.ratio for row in c.timed)
-        assert next(row for row in c.timed if row.backend == "hadamard").ratio == 1
+        assert [row.ratio.median for row in c.timed] == sorted(row.ratio.median for row in c.timed)
+        assert next(row for row in c.timed if row.backend == "hadamard").ratio.median == 1
 
 
 def test_axes_ascend_and_name_each_number_once():
@@ -81,9 +82,9 @@ def test_a_cell_without_anybody_has_no_winner():
 
 def test_ratios_are_the_stopwatch_s(monkeypatch):
     times = {
-        "hadamard": Timing(2.0, 1.0, (1.0, 1.0), (1.0,) * 9),
-        "product": Timing(1.4, 0.7, (0.6, 0.8), (1.0,) * 8),
-        "sigma": Timing(1.0, 0.5, (0.4, 0.6), (1.0,) * 7),
+        "hadamard": Timing(2.0, Ratio.exactly(1.0), (1.0,) * 9),
+        "product": Timing(1.4, Ratio(0.7, 0.6, 0.8), (1.0,) * 8),
+        "sigma": Timing(1.0, Ratio(0.5, 0.4, 0.6), (1.0,) * 7),
     }
     asked = []
 
@@ -95,7 +96,7 @@ def test_ratios_are_the_stopwatch_s(monkeypatch):
     found = measure_crossover((2,), (1,), (1,), ("float64",), ["product", "sigma"], budget=0.5).cells[0]
     # The baseline runs along without competing.
     assert asked == [(["product", "sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
-    assert found.timed == (Timed("sigma", 1.0, 0.5, (0.4, 0.6), 7), Timed("product", 1.4, 0.7, (0.6, 0.8), 8))
+    assert found.timed == (Timed("sigma", 1.0, Ratio(0.5, 0.4, 0.6), 7), Timed("product", 1.4, Ratio(0.7, 0.6, 0.8), 8))
 
 
 def test_who_is_left_out_says_why():
@@ -203,6 +204,9 @@ def test_as_plain_values():
     ]
     assert plain["too_large"] == 1 and plain["baseline"] == "hadamard"
     assert plain["cells"][1]["width"] == 16 and plain["cells"][1]["tied"] == ["hadamard", "fused"]
+    assert plain["cells"][0]["timed"][0] == {
+        "backend": "fused", "seconds": 5e-6, "ratio": 0.5, "spread": [0.4, 0.6], "rounds": 3,
+    }  # fmt: skip
     assert plain["cells"][1]["winner"] is None and plain["cells"][1]["parameters"] == 2 * 16 * 17
 
 
