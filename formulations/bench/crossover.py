@@ -13,8 +13,9 @@ from time import perf_counter
 import numpy as np
 
 from formulations.api import prepare
+from formulations.bench.choices import chosen_backends
 from formulations.bench.crossover_result import Cell, Crossover, Timed
-from formulations.bench.grid import Grid, Place, chosen_backends
+from formulations.bench.grid import Grid, Place
 from formulations.budget import current_budget, foreseen_seconds, unreasonable
 from formulations.certificate import Reference, Status, judge_backend, reference_gradient
 from formulations.contract import Backend

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from formulations.api import prepare
-from formulations.bench.grid import chosen_backends, integers, items
+from formulations.bench.choices import chosen_backends, integers, items
 from formulations.bench.growth_result import MILLION, Backward, Curve, Growth, Point
 from formulations.budget import current_budget, foreseen_seconds, unreasonable
 from formulations.certificate import Status, judge_backend, reference_gradient

@@ -17,6 +17,7 @@ import numpy as np
 
 from formulations.bench.book import BOOK
 from formulations.bench.cells import Cell, read_cells, read_dtypes
+from formulations.bench.choices import items
 from formulations.bench.contestant import Contestant, Ready
 from formulations.bench.floor import FLOOR
 from formulations.bench.isolated import isolated
@@ -83,12 +84,14 @@ def run_race(
     Raises
     ------
     UnknownName, InvalidInput, WrongType
-        Where a cell, dtype, backend, peer or number cannot be used.
+        Where a cell, dtype, backend, peer or number cannot be used, none is named where one is needed, or a text stands
+        for a list.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")
-    flags = list(dict.fromkeys([BASELINE, *(default_flags() if backends is None else backends)]))
+    named = default_flags() if backends is None else items(backends, "backends", "['sigma']", some=False)
+    flags = list(dict.fromkeys([BASELINE, *named]))
     calls = [one_call(flag) for flag in flags if flag in (BASELINE, "fused")]
     field = [FLOOR, NULL, *map(planned, flags), CONTROL, *calls, BOOK, *read_peers(against)]
     tell = progress or (lambda _: None)

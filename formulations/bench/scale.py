@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from formulations.api import prepare
+from formulations.bench.choices import integers
 from formulations.chunks import ChunkedPlan
 from formulations.dtypes import Array, format_dtype
-from formulations.inputs import positive_integer, random_generator
+from formulations.inputs import random_generator
 from formulations.memory import as_bytes, format_bytes
 from formulations.network import Network
 from formulations.ratio import Ratio
@@ -215,9 +216,9 @@ def measure_scale(
     Raises
     ------
     InvalidInput, WrongType
-        Where a count is not a positive integer, or the network or the memory cannot be used.
+        Where counts are empty or no list, one is no positive integer, or the network or the memory cannot be used.
     """
-    lengths = sorted({positive_integer(count, "counts") for count in counts})
+    lengths = integers(counts, "counts")
     generator = random_generator(seed)
     network = Network.random(sizes, seed=generator, dtype=dtype)
     baseline = lengths[len(lengths) // 2]

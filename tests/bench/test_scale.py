@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from formulations.bench.scale import measure_scale
-from formulations.exceptions import InvalidInput
+from formulations.exceptions import InvalidInput, WrongType
 from formulations.ratio import Ratio
 
 # Two whole chunks or more, and the same rest.
@@ -74,9 +74,18 @@ def test_where_the_platform_does_not_tell(monkeypatch, tmp_path):
     assert scale.rows[0].anonymous_bytes is None and "unknown" in str(scale)
 
 
-def test_counts_that_are_none():
-    with pytest.raises(InvalidInput, match="counts must be at least 1"):
-        measure_scale([0])
+@pytest.mark.parametrize(
+    ("counts", "exception", "message"),
+    [
+        ([0], InvalidInput, "counts must be at least 1"),
+        ((), InvalidInput, r"counts must not be empty; pass a list such as \[10, 100\]"),
+        (5, WrongType, "counts must be a list, got 5; pass one such as"),
+        ("10", WrongType, "counts must be a list"),
+    ],
+)
+def test_counts_that_are_none(counts, exception, message):
+    with pytest.raises(exception, match=message):
+        measure_scale(counts)
 
 
 def test_the_files_hold_different_numbers(monkeypatch):
