@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from formulations.bench.crossover_result import Cell, Crossover
+from formulations.bench.crossover_result import Crossover, Standings
 from formulations.exceptions import InvalidInput
 from formulations.plots import new_figure
 from formulations.registry import DEFAULT
@@ -63,7 +63,7 @@ def _colours(crossover: Crossover) -> dict[str, str]:
     return dict(zip(order, COLOURS, strict=False))
 
 
-def _draw_times(axes: Any, cells: list[Cell], colours: dict[str, str]) -> None:
+def _draw_times(axes: Any, cells: list[Standings], colours: dict[str, str]) -> None:
     """Draw a line for each backend through the networks of the middle depth, at about ten examples."""
     m = min((cell.place.batch_size for cell in cells), key=lambda m: abs(m - EXAMPLES))
     depths = sorted({cell.place.depth for cell in cells})
@@ -92,7 +92,9 @@ def _draw_times(axes: Any, cells: list[Cell], colours: dict[str, str]) -> None:
         axes.legend(frameon=False, fontsize=8)
 
 
-def _draw_grid(axes: Any, cells: list[Cell], widths: list[int], depths: list[int], colours: dict[str, str]) -> None:
+def _draw_grid(
+    axes: Any, cells: list[Standings], widths: list[int], depths: list[int], colours: dict[str, str]
+) -> None:
     """Draw a square for each cell, in the colour of the fastest, with its ratio to the baseline."""
     from matplotlib.patches import Rectangle
 

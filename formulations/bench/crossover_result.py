@@ -11,7 +11,7 @@ from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
 from formulations.tables import format_seconds, format_table
 
-__all__ = ["Cell", "Crossover", "Timed"]
+__all__ = ["Crossover", "Standings", "Timed"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One network, batch and dtype.
+class Standings:
+    """Who came how far in one cell: a network, batch and dtype.
 
     Attributes
     ----------
@@ -106,13 +106,13 @@ class Crossover:
 
     Attributes
     ----------
-    cells : tuple of Cell
+    cells : tuple of Standings
         Those that were measured.
     too_large : int
         Cells of the grid that were skipped for their size.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[Standings, ...]
     too_large: int = 0
 
     def __bool__(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from formulations.api import gradient, prepare
+from formulations.api import gradient
+from formulations.bench.admission import prepared
 from formulations.bench.contestant import Contestant, Kind, Ready, judge_elsewhere
 from formulations.certificate import Verdict, judge_backend
 from formulations.contract import Backend, Tier
@@ -40,7 +41,7 @@ def planned(flag: str) -> Contestant:
     kind = Kind.LOOP if backend.inner is not backend else Kind.PLAN
 
     def enter(problem: Problem) -> Ready:
-        plan = prepare(problem.network, len(problem.X), problem.cost, backend)
+        plan = prepared(problem, backend)
         return Ready(partial(plan, problem.X, problem.Y), partial(_verdict, plan))
 
     return Contestant(backend.label, kind, enter, partial(_why_not, backend))
@@ -85,7 +86,7 @@ class _Nothing(Backend):
 
 
 def _enter_null(problem: Problem) -> Ready:
-    plan = prepare(problem.network, len(problem.X), problem.cost, _Nothing())
+    plan = prepared(problem, _Nothing())
     return Ready(partial(plan, problem.X, problem.Y), None)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.bench import admission
 from formulations.bench import crossover as module
 from formulations.bench.crossover import measure_crossover
 from formulations.bench.crossover_plot import draw_crossover
-from formulations.bench.crossover_result import Cell, Crossover, Timed
+from formulations.bench.crossover_result import Crossover, Standings, Timed
 from formulations.bench.grid import Grid, Place
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.ratio import Ratio
@@ -25,12 +26,14 @@ PLACE = Place("float64", 10, 4, 2)
 @pytest.fixture(autouse=True)
 def _nobody_is_slow(monkeypatch):
     """Take no part in the machine's mood: every call is as quick as the baseline's."""
-    monkeypatch.setattr(module._Race, "_first_call", lambda *_: 1.0)
+    monkeypatch.setattr(module._Trial, "_warm_seconds", lambda *_: 1.0)
 
 
 def cell(*rows, place=PLACE):
     """Return a cell of backends with their ratio and quartiles."""
-    return Cell(place, tuple(Timed(name, 1e-5 * ratio, Ratio(ratio, *quartiles), 3) for name, ratio, quartiles in rows))
+    return Standings(
+        place, tuple(Timed(name, 1e-5 * ratio, Ratio(ratio, *quartiles), 3) for name, ratio, quartiles in rows)
+    )
 
 
 def test_every_cell_of_the_grid_is_measured_once():
@@ -92,7 +95,7 @@ def test_ratios_are_the_stopwatch_s(monkeypatch):
         asked.append((list(calls), options))
         return times
 
-    monkeypatch.setattr(module, "interleave", interleave)
+    monkeypatch.setattr(admission, "interleave", interleave)
     found = measure_crossover((2,), (1,), (1,), ("float64",), ["product", "sigma"], budget=0.5).cells[0]
     # The baseline runs along without competing.
     assert asked == [(["product", "sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
@@ -142,11 +145,11 @@ def test_who_is_slow_is_not_timed_and_who_is_hopeless_not_tried_again(monkeypatc
     seconds = {"hadamard": 1.0, "sigma": 5.5, "product": 21.0}
     asked = []
 
-    def first_call(_, plan):
+    def warm_seconds(_, plan):
         asked.append((plan.backend.label, plan.batch_size))
         return seconds[plan.backend.label]
 
-    monkeypatch.setattr(module._Race, "_first_call", first_call)
+    monkeypatch.setattr(module._Trial, "_warm_seconds", warm_seconds)
     found = measure_crossover((2,), (1,), (1, 2), ("float64",), list(seconds), budget=1e-6)
     assert [name for name, m in asked if m == 2 and name != "hadamard"] == ["sigma"]
     assert found.cells[0].left_out == {

@@ -12,6 +12,7 @@ import pytest
 
 import formulations as fm
 from formulations import timing
+from formulations.bench import admission
 from formulations.bench import growth as module
 from formulations.bench.growth import measure_growth
 from formulations.bench.growth_plot import draw_growth
@@ -82,7 +83,8 @@ def timed_as(monkeypatch, law):
         seconds = {name: law(P) for name, P in weights.items()} or {"forward": 2.0}
         return {name: timing.Timing(taken, Ratio.exactly(1.0), (taken,)) for name, taken in seconds.items()}
 
-    monkeypatch.setattr(module, "interleave", interleave)
+    for room in (module, admission):
+        monkeypatch.setattr(room, "interleave", interleave)
     monkeypatch.setattr(module, "_backward", lambda *_: None)
 
 
