@@ -7,12 +7,13 @@ from typing import Any
 
 from formulations.bench.crossover_result import Crossover, Standings
 from formulations.exceptions import InvalidInput
-from formulations.plots import new_figure
+from formulations.plots import BLUE, GREEN, OCHRE, PURPLE, RED, RUST, SLATE, new_figure, tidy, titled
 from formulations.registry import DEFAULT
+from formulations.tables import counted
 
 __all__ = ["draw_crossover"]
 
-COLOURS = ("#1f5fa8", "#b0541e", "#3b8a3e", "#7a4fa3", "#a8324a", "#5a7d8c", "#8c6d1f")
+COLOURS = (BLUE, RUST, GREEN, PURPLE, RED, SLATE, OCHRE)
 GREY = "#d9d9d9"
 LINES = 5
 """Backends drawn as lines; more cannot be told apart."""
@@ -45,7 +46,7 @@ def draw_crossover(crossover: Crossover) -> Any:
         grids = below.subplots(1, len(batches), squeeze=False, sharey=True)[0]
         for m, axes in zip(batches, grids, strict=True):
             _draw_grid(axes, [cell for cell in cells if cell.place.batch_size == m], widths, depths, colours)
-            axes.set_title(f"{m} example{'s' if m > 1 else ''}", fontsize=8)
+            axes.set_title(counted(m, "example"), fontsize=8)
         grids[0].set_ylabel("layers", fontsize=8)
         below.supxlabel(
             f"neurons a layer; number: time over {DEFAULT}'s; colour: the fastest, pale if tied; blank: not measured",
@@ -82,12 +83,8 @@ def _draw_times(axes: Any, cells: list[Standings], colours: dict[str, str]) -> N
     axes.set_yscale("log")
     axes.set_xlabel("parameters")
     axes.set_ylabel("seconds per gradient")
-    layers = f"{depth} layer{'s' if depth > 1 else ''}"
-    title = f"{cells[0].place.dtype}: {layers}, {m} example{'s' if m > 1 else ''}"
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.grid(visible=True, which="major", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    titled(axes, f"{cells[0].place.dtype}: {counted(depth, 'layer')}, {counted(m, 'example')}")
+    tidy(axes, "both")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8)
 

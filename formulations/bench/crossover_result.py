@@ -9,7 +9,7 @@ from typing import Any
 from formulations.bench.grid import Place
 from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
-from formulations.tables import format_seconds, format_table
+from formulations.tables import counted, format_seconds, format_table
 
 __all__ = ["Crossover", "Standings", "Timed"]
 
@@ -65,11 +65,6 @@ class Standings:
     def fastest(self) -> Timed | None:
         """The smallest ratio; None where nothing was timed."""
         return self.timed[0] if self.timed else None
-
-    @property
-    def runner_up(self) -> Timed | None:
-        """The second smallest ratio; None where there is none."""
-        return self.timed[1] if len(self.timed) > 1 else None
 
     @property
     def tied(self) -> tuple[str, ...]:
@@ -147,7 +142,7 @@ class Crossover:
             for m in self.axis("batch_size")
             for width in self.axis("width")
         ]
-        header = ["examples", "width", *(f"{depth} layers" if depth > 1 else "1 layer" for depth in depths)]
+        header = ["examples", "width", *(counted(depth, "layer") for depth in depths)]
         return f"{dtype}: the fastest gradient\n" + format_table(header, lines, right=[0, 1])
 
     def _legend(self) -> str:

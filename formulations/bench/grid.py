@@ -9,6 +9,7 @@ from typing import Any
 from formulations.bench.choices import integers, items
 from formulations.dtypes import as_dtype, format_dtype
 from formulations.problem import Problem, make_problem
+from formulations.tables import counted
 
 __all__ = ["Grid", "Place"]
 
@@ -45,8 +46,8 @@ class Place:
         return self.depth * self.width * (self.width + 1)
 
     def __str__(self) -> str:
-        layers = f"{self.depth} layer{'s' if self.depth > 1 else ''} of {self.width} × {self.width} weights"
-        return f"{layers}, {self.batch_size} example{'s' if self.batch_size > 1 else ''}, {self.dtype}"
+        layers = f"{counted(self.depth, 'layer')} of {self.width} × {self.width} weights"
+        return f"{layers}, {counted(self.batch_size, 'example')}, {self.dtype}"
 
     def problem(self) -> Problem:
         """Return a sigmoid network of this shape with the quadratic cost and random examples."""

@@ -21,6 +21,7 @@ from formulations.inputs import as_dtype, positive_integer, positive_number
 from formulations.plan import Plan
 from formulations.prediction import backward_multiplications, forward_multiplications
 from formulations.problem import Problem, make_problem
+from formulations.registry import DEFAULT
 from formulations.timing import interleave
 
 __all__ = ["BACKENDS", "NETWORKS", "WIDTHS", "measure_growth"]
@@ -39,7 +40,7 @@ WIDTHS = (2, 4, 8, 16, 32, 64, 125, 250, 500)
 """n of the networks n–2n–n, which have P = 4n² weights: a million for 500."""
 
 BACKENDS = (
-    "hadamard",
+    DEFAULT,
     "tangent",
     "node_perturbation",
     "complex_step",

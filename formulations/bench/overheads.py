@@ -5,7 +5,6 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -66,10 +65,6 @@ class Allocation:
     peak: int
     products: int
     growth: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain Python values."""
-        return dict(self.__dict__)
 
 
 def measure_allocation(backend: str, cell: Cell, dtype: str) -> Allocation | None:

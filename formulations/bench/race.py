@@ -30,11 +30,12 @@ from formulations.certificate import Status
 from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
 from formulations.problem import Problem
+from formulations.registry import DEFAULT
 from formulations.timing import interleave, timed
 
 __all__ = ["run_race"]
 
-BASELINE = "hadamard"
+BASELINE = DEFAULT
 SLOW = 60.0
 """Times the baseline from which a row has nothing to do in a race."""
 HOPELESS = 100.0

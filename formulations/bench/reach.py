@@ -9,6 +9,7 @@ from formulations.bench.overheads import measure_allocation, step_over_gradient
 from formulations.bench.race import run_race
 from formulations.bench.targets import Reach, Target, reach_of_race
 from formulations.ratio import Ratio
+from formulations.registry import DEFAULT
 
 __all__ = ["measure_reach"]
 
@@ -16,8 +17,8 @@ STEP_LIMIT = 1.4
 ALLOCATION_LIMIT = 64 * 1024
 GROWTH_LIMIT = 1024
 """Bytes that a hundred calls may leave behind: the tracer's own book-keeping takes some hundred."""
-RACED = ("hadamard", "sigma", "sigma:matrix=sparse", "sigma:matrix=dense", "fused")
-STEADY = ("hadamard", "sigma", "fused")
+RACED = (DEFAULT, "sigma", "sigma:matrix=sparse", "sigma:matrix=dense", "fused")
+STEADY = (DEFAULT, "sigma", "fused")
 """Backends that hold their allocation in the steady state."""
 
 
@@ -42,7 +43,7 @@ def measure_reach(
     for dtype in DTYPES:
         tell(f"book {dtype}: a step of descent")
         measured = step_over_gradient(book, dtype, budget=max(budget, 0.5))
-        targets.append(Target("a step of sgd over its gradient", "book", dtype, STEP_LIMIT, measured, "hadamard"))
+        targets.append(Target("a step of sgd over its gradient", "book", dtype, STEP_LIMIT, measured, DEFAULT))
     for cell in CELLS.values():
         for dtype in DTYPES:
             tell(f"{cell.name} {dtype}: allocation")

@@ -8,6 +8,7 @@ from typing import Any
 
 from formulations.bench.cells import Cell
 from formulations.bench.contestant import Kind
+from formulations.bench.floor import FLOOR
 from formulations.certificate import Verdict
 from formulations.ratio import Ratio, format_ratio
 from formulations.tables import format_seconds, format_table
@@ -110,7 +111,7 @@ class Heat:
                 row.judged_by or "–",
                 "–" if row.first is None else format_seconds(row.first),
                 "–" if row.timing is None else format_seconds(row.timing.seconds),
-                format_ratio(self.ratio(row.name, "floor")),
+                format_ratio(self.ratio(row.name, FLOOR.name)),
                 *([format_ratio(self.ratio(row.name, best))] if best else []),
             ]
             for row in self.rows
@@ -138,7 +139,7 @@ class Heat:
                     "first_seconds": row.first,
                     "seconds": None if row.timing is None else row.timing.seconds,
                     "rounds": 0 if row.timing is None else row.timing.rounds,
-                    "over_floor": _plain(self.ratio(row.name, "floor")),
+                    "over_floor": _plain(self.ratio(row.name, FLOOR.name)),
                     "over_best_peer": _plain(self.ratio(row.name, self.best_peer)),
                 }
                 for row in self.rows
