@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from formulations.bench.scale import TOLERANCE, Scale
+from formulations.bench.scale_result import TOLERANCE, Scale
 from formulations.plots import BLUE, INK, RUST, arms, new_figure, tidy, titled
 
 __all__ = ["draw_scale"]

@@ -69,7 +69,7 @@ def test_the_table_and_plain_values(found):
 
 
 def test_where_the_platform_does_not_tell(monkeypatch, tmp_path):
-    monkeypatch.setattr("formulations.bench.scale.STATUS", tmp_path / "none")
+    monkeypatch.setattr("formulations.bench.footprint.STATUS", tmp_path / "none")
     scale = measure_scale([10], budget=1e-3)
     assert scale.rows[0].anonymous_bytes is None and "unknown" in str(scale)
 
