@@ -60,6 +60,9 @@ def run_race(
 ) -> Race:
     """Race backends against peers, the book's loop and the products alone.
 
+    Peers that bring threads of their own (:data:`~formulations.bench.peers.ALONE`) run in processes of their own, which
+    import the calling script anew: there, call this below ``if __name__ == "__main__":``, or with ``against=[]``.
+
     Parameters
     ----------
     cells : iterable of str, optional
@@ -73,7 +76,7 @@ def run_race(
     threads : int, optional
         Threads of BLAS, OpenMP and PyTorch; as they are by default.
     budget : float
-        Seconds of measurement for each row of each cell.
+        Seconds of measurement for each row of each cell; settling, and silence between rows, come on top.
     progress : callable, optional
         Called with what is being done.
 
