@@ -16,6 +16,7 @@ from scipy.linalg.blas import daxpy, dgemm, saxpy, sgemm
 
 from formulations.activations import ACTIVATIONS
 from formulations.dtypes import Array
+from formulations.ratio import format_ratio
 from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
 
@@ -167,9 +168,8 @@ def main() -> None:
             calls = {"before": attempt.before, "after": attempt.after}
             with np.errstate(all="ignore"):
                 found = interleave(calls, baseline="before", budget=0.5, sample=SAMPLE, settling=SETTLE)
-            after = found["after"]
-            spread = f"{after.ratio:.2f} ({after.spread[0]:.2f}–{after.spread[1]:.2f})"
-            lines.append([attempt.name, dtype, attempt.predicted, format_seconds(found["before"].seconds), spread])
+            before, measured = format_seconds(found["before"].seconds), format_ratio(found["after"].ratio)
+            lines.append([attempt.name, dtype, attempt.predicted, before, measured])
     print(format_table(["", "dtype", "predicted", "before", "measured"], lines, right=[2, 3, 4]))
 
 

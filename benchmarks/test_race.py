@@ -12,8 +12,9 @@ from formulations.bench.ours import NULL, default_flags, one_call, planned
 from formulations.bench.peers import PEERS
 from formulations.budget import use_budget
 from formulations.exceptions import FormulationsException
+from formulations.registry import DEFAULT
 
-FIELD = [FLOOR, NULL, *map(planned, default_flags()), one_call("hadamard"), BOOK, *PEERS.values()]
+FIELD = [FLOOR, NULL, *map(planned, default_flags()), one_call(DEFAULT), BOOK, *PEERS.values()]
 # What takes longer than this is a number of forward passes, and takes as much longer as they are many.
 LONGEST = 0.05
 

@@ -36,7 +36,7 @@ from formulations.memory import format_bytes
 from formulations.network import Network
 from formulations.parameters import Array, Gradient, check_gradient
 from formulations.plan import Plan
-from formulations.tables import format_seconds
+from formulations.tables import counted, format_seconds
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]
 
@@ -244,11 +244,10 @@ class ChunkedPlan:
         prediction = self.backend.predict(self.network, min(m, self.batch_size))
         seconds = foreseen_seconds(prediction) * ceil(m / self.batch_size)
         if seconds > self.budget.seconds:
-            examples = f"{m} example{'s' if m > 1 else ''}"
             raise Refused(
-                f"backend {self.backend.label!r} is refused: {examples} would take about {format_seconds(seconds)}, "
-                "more than the budget; take fewer examples, a smaller network or another backend, or prepare the plan "
-                "within formulations.use_budget(seconds=...)."
+                f"backend {self.backend.label!r} is refused: {counted(m, 'example')} would take about "
+                f"{format_seconds(seconds)}, more than the budget; take fewer examples, a smaller network or another "
+                "backend, or prepare the plan within formulations.use_budget(seconds=...)."
             )
 
     def __reduce__(self) -> Any:

@@ -24,6 +24,7 @@ from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.plan import Plan
 from formulations.problem import Problem
+from formulations.ratio import Ratio
 from formulations.registry import DEFAULT, get_backend, list_backends
 from formulations.timing import interleave
 
@@ -229,9 +230,9 @@ class _Race:
             if timing is not None:
                 row = replace(row, seconds=timing.seconds)
             if baseline is not None and row.seconds is not None:
-                one = row.seconds / timings[baseline].seconds
-                relative, spread = (timing.ratio, timing.spread) if timing is not None else (one, (one, one))
-                row = replace(row, relative_time=relative, relative_spread=spread)
+                once = Ratio.exactly(row.seconds / timings[baseline].seconds)
+                over = once if timing is None else timing.ratio
+                row = replace(row, relative_time=over.median, relative_spread=(over.lower, over.upper))
             self.rows[label] = row
 
     def _plan(self, backend: Backend) -> Plan:

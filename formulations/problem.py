@@ -14,6 +14,7 @@ from formulations.dtypes import Array, format_dtype
 from formulations.exceptions import InvalidInput
 from formulations.inputs import as_real, random_generator, size_of_batch
 from formulations.network import Network
+from formulations.tables import counted
 
 __all__ = ["Problem", "make_problem", "problem_for"]
 
@@ -55,7 +56,7 @@ class Problem:
         net, m = self.network, len(self.X)
         return (
             f"{net.layout}, {net.activation_names}, {self.cost} cost, "
-            f"{m} example{'s' if m > 1 else ''}, {format_dtype(net.dtype)}"
+            f"{counted(m, 'example')}, {format_dtype(net.dtype)}"
         )
 
     def to_dict(self) -> dict[str, Any]:

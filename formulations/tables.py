@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["format_seconds", "format_table"]
+__all__ = ["counted", "format_seconds", "format_table"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -50,6 +50,17 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Se
 def _width(text: str) -> int:
     """Count the columns that a text takes: a combining mark stands on the letter before it."""
     return sum(not unicodedata.combining(letter) for letter in text)
+
+
+def counted(number: int, thing: str) -> str:
+    """Write how many of something there are.
+
+    Examples
+    --------
+    >>> counted(1, "example"), counted(10, "example")
+    ('1 example', '10 examples')
+    """
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def format_seconds(seconds: float) -> str:

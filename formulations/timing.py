@@ -7,35 +7,20 @@ candidates run in turn, round by round, and each is compared with the baseline o
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter, sleep
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Ratio", "Stopwatch", "Timing", "interleave", "settle", "timed", "without_collector"]
+from formulations.ratio import Ratio, paired
+
+__all__ = ["Stopwatch", "Timing", "interleave", "settle", "timed", "without_collector"]
 
 FEWEST, MOST = 3, 31
 """Rounds: enough for a median, and no more than help it."""
 SAMPLE_SECONDS = 1e-3
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One call's time over another's, each round by itself.
-
-    Attributes
-    ----------
-    median : float
-        Over the rounds that both have.
-    lower, upper : float
-        Its quartiles.
-    """
-
-    median: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True)
@@ -46,17 +31,14 @@ class Timing:
     ----------
     seconds : float
         Median over the rounds, per call.
-    ratio : float
-        Median over the rounds of this call's time over the baseline's, in the same round.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
+    ratio : Ratio
+        This call's time over the baseline's, in the same round.
     samples : tuple of float
         Seconds per call, round by round.
     """
 
     seconds: float
-    ratio: float
-    spread: tuple[float, float]
+    ratio: Ratio
     samples: tuple[float, ...]
 
     @property
@@ -66,7 +48,7 @@ class Timing:
 
     def over(self, other: Timing) -> Ratio:
         """Return this call's time over another's of the same measurement."""
-        return _ratio(self.samples, other.samples)
+        return paired(self.samples, other.samples)
 
 
 @runtime_checkable
@@ -132,17 +114,8 @@ def interleave(
                         sleep(silence)
                     settle(call, settling)
                     samples[name].append(timed(call, repeats[name]))
-    return {name: _summary(times, samples[baseline]) for name, times in samples.items()}
-
-
-def _summary(times: list[float], baseline: list[float]) -> Timing:
-    ratio = _ratio(times, baseline)
-    return Timing(median(times), ratio.median, (ratio.lower, ratio.upper), tuple(times))
-
-
-def _ratio(times: Sequence[float], others: Sequence[float]) -> Ratio:
-    ratios = sorted(time / other for time, other in zip(times, others, strict=False))
-    return Ratio(median(ratios), ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4])
+    base = samples[baseline]
+    return {name: Timing(median(times), paired(times, base), tuple(times)) for name, times in samples.items()}
 
 
 def settle(call: Callable[[], object], seconds: float) -> float:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from formulations import timing
+from formulations.ratio import Ratio
 from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
 
@@ -30,8 +31,8 @@ def test_medians_and_paired_ratios(monkeypatch):
     takes = clock(monkeypatch)
     found = interleave({"slow": takes(0.003), "base": takes(0.001)}, baseline="base")
     assert found["slow"].seconds == pytest.approx(0.003)
-    assert found["slow"].ratio == pytest.approx(3)
-    assert found["base"].ratio == 1
+    assert found["slow"].ratio.median == pytest.approx(3)
+    assert found["base"].ratio == Ratio.exactly(1)
     assert list(found) == ["slow", "base"]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.exceptions import InvalidInput, UnknownName
+from formulations.bench.choices import by_name, items
+from formulations.exceptions import InvalidInput
 from formulations.problem import Problem, make_problem
 
 __all__ = ["CELLS", "DTYPES", "Cell", "read_cells", "read_dtypes"]
@@ -69,12 +70,10 @@ def read_cells(names: Iterable[str] | None) -> list[Cell]:
     ------
     UnknownName
         Where there is no such cell.
+    InvalidInput, WrongType
+        Where no cell is named, or the names are no list.
     """
-    chosen = list(CELLS) if names is None else list(names)
-    for name in chosen:
-        if name not in CELLS:
-            raise UnknownName("cell", name, CELLS)
-    return [CELLS[name] for name in dict.fromkeys(chosen)]
+    return by_name(CELLS, names, "cell", "cells")
 
 
 def read_dtypes(names: Iterable[str] | None) -> list[str]:
@@ -83,9 +82,11 @@ def read_dtypes(names: Iterable[str] | None) -> list[str]:
     Raises
     ------
     InvalidInput
-        Where one is neither float32 nor float64.
+        Where one is neither float32 nor float64, or there is none.
+    WrongType
+        Where they are no list.
     """
-    chosen = list(DTYPES) if names is None else list(names)
+    chosen = list(DTYPES) if names is None else items(names, "dtypes", "['float32']")
     for name in chosen:
         if name not in DTYPES:
             raise InvalidInput(f"a race is run in {' or '.join(DTYPES)}, got {name!r}; peers have no other dtypes.")

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from time import perf_counter
 
 import numpy as np
 
-from formulations.api import prepare
-from formulations.bench.crossover_result import Cell, Crossover, Timed
-from formulations.bench.grid import Grid, Place, chosen_backends
-from formulations.budget import current_budget, foreseen_seconds, unreasonable
-from formulations.certificate import Reference, Status, judge_backend, reference_gradient
+from formulations.bench.admission import Jury, beside_default, foreseen, prepared, reason_against
+from formulations.bench.choices import chosen_backends
+from formulations.bench.crossover_result import Crossover, Standings, Timed
+from formulations.bench.grid import Grid, Place
 from formulations.contract import Backend
-from formulations.costs import get_cost
 from formulations.exceptions import FormulationsException, InvalidInput
 from formulations.inputs import positive_number
 from formulations.plan import Plan
 from formulations.problem import Problem
-from formulations.registry import DEFAULT, get_backend, list_backends
-from formulations.timing import interleave
+from formulations.registry import DEFAULT, list_backends
+from formulations.timing import timed
 
 __all__ = ["measure_crossover"]
 
@@ -104,25 +101,24 @@ def measure_crossover(
         if progress is not None:
             progress(str(place))
         known = hopeless.setdefault((place.dtype, place.width, place.depth), {})
-        cells.append(_Race(place, known).run(chosen, budget))
+        cells.append(_Trial(place, known).run(chosen, budget))
     return Crossover(tuple(cells), too_large=sum(1 for _ in grid) - len(places))
 
 
-class _Race:
+class _Trial:
     """One cell, and who takes part in it."""
 
     def __init__(self, place: Place, hopeless: dict[str, str]) -> None:
         self.place, self.hopeless = place, hopeless
         self.problem: Problem = place.problem()
-        self.baseline = self._plan(get_backend(DEFAULT))
-        self._baseline_seconds = self._first_call(self.baseline)
-        self._foreseen = foreseen_seconds(self.baseline.backend.predict(self.problem.network, place.batch_size))
+        self.baseline = prepared(self.problem)
+        self._baseline_seconds = self._warm_seconds(self.baseline)
+        self._baseline_foreseen = foreseen(self.problem, self.baseline.backend)
         few = max(1, JUDGED // (place.depth * place.width**2))
-        self.judged = self.problem.first(min(few, place.batch_size))
-        self._reference: Reference | None = None
+        self.jury = Jury(self.problem.first(min(few, place.batch_size)))
         self.different: list[str] = []
 
-    def run(self, backends: dict[str, Backend], budget: float) -> Cell:
+    def run(self, backends: dict[str, Backend], budget: float) -> Standings:
         """Judge, then time."""
         plans: dict[str, Plan] = {}
         left_out: dict[str, str] = {}
@@ -133,25 +129,19 @@ class _Race:
                     left_out[label] = reason
                 else:
                     plans[label] = plan
-            # The ratios need the baseline, whether or not it competes.
-            raced = plans if DEFAULT in plans else {**plans, DEFAULT: self.baseline}
-            calls = {label: partial(plan, self.problem.X, self.problem.Y) for label, plan in raced.items()}
-            timings = interleave(calls, baseline=DEFAULT, budget=budget)
+            timings = beside_default(self.problem, plans, self.baseline, budget=budget)
         found = [(label, timings[label]) for label in plans]
-        rows = [Timed(label, each.seconds, each.ratio, each.spread, each.rounds) for label, each in found]
-        rows.sort(key=lambda row: row.ratio)
-        return Cell(self.place, tuple(rows), left_out, tuple(self.different))
+        rows = [Timed(label, each.seconds, each.ratio, each.rounds) for label, each in found]
+        rows.sort(key=lambda row: row.ratio.median)
+        return Standings(self.place, tuple(rows), left_out, tuple(self.different))
 
     def _admitted(self, backend: Backend) -> tuple[Plan | None, str]:
         """Return the backend's plan, or None and why it is not timed."""
-        net, m = self.problem.network, self.place.batch_size
-        if reason := backend.why_not(net, get_cost(self.problem.cost)):
-            return None, reason
-        if reason := unreasonable(backend, net, m, current_budget()):
+        if reason := reason_against(self.problem, backend):
             return None, reason
         if backend.label in self.hopeless:
             return None, self.hopeless[backend.label]
-        times = foreseen_seconds(backend.predict(net, m)) / self._foreseen
+        times = foreseen(self.problem, backend) / self._baseline_foreseen
         if times > NEAR:
             return None, f"it is foreseen to take {times:.3g} times as long as {DEFAULT}"
         try:
@@ -162,33 +152,21 @@ class _Race:
             return None, f"{type(caught).__name__}: {caught}"
 
     def _near_and_right(self, backend: Backend) -> tuple[Plan | None, str]:
-        plan = self.baseline if backend.label == DEFAULT else self._plan(backend)
-        times = self._first_call(plan) / self._baseline_seconds
+        plan = self.baseline if backend.label == DEFAULT else prepared(self.problem, backend)
+        times = self._warm_seconds(plan) / self._baseline_seconds
         reason = f"it takes {times:.3g} times as long as {DEFAULT}"
         if times > HOPELESS:
             self.hopeless[backend.label] = f"with a batch of {self.place.batch_size} {reason}"
         if times > NEAR and plan is not self.baseline:
             return None, reason
-        X, Y = self.judged.X, self.judged.Y
-        if self._reference is None:
-            self._reference = reference_gradient(self.problem.network.forward(X, Y, cost=self.problem.cost))
-        gradient = plan(X, Y)
-        verdict = judge_backend(backend, plan.tape, gradient, self._reference)
-        if verdict.status is Status.DIFFERENT:
+        difference = self.jury.difference(plan)
+        if difference is not None:
             self.different.append(backend.label)
-            return None, verdict.reason
+            return None, difference
         return plan, ""
 
-    def _plan(self, backend: Backend) -> Plan:
-        return prepare(self.problem.network, self.place.batch_size, cost=self.problem.cost, backend=backend)
-
-    def _first_call(self, plan: Plan) -> float:
-        """Return the seconds of the first call after the one that compiles, the better of two."""
+    def _warm_seconds(self, plan: Plan) -> float:
+        """Return the seconds of a call after the first, which compiles: the better of two."""
         X, Y = self.problem.X, self.problem.Y
         plan(X, Y)
-        seconds = []
-        for _ in range(2):
-            start = perf_counter()
-            plan(X, Y)
-            seconds.append(perf_counter() - start)
-        return min(seconds)
+        return min(timed(partial(plan, X, Y), 1) for _ in range(2))

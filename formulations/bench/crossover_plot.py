@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from formulations.bench.crossover_result import Cell, Crossover
+from formulations.bench.crossover_result import Crossover, Standings
 from formulations.exceptions import InvalidInput
-from formulations.plots import new_figure
+from formulations.plots import BLUE, GREEN, OCHRE, PURPLE, RED, RUST, SLATE, new_figure, tidy, titled
 from formulations.registry import DEFAULT
+from formulations.tables import counted
 
 __all__ = ["draw_crossover"]
 
-COLOURS = ("#1f5fa8", "#b0541e", "#3b8a3e", "#7a4fa3", "#a8324a", "#5a7d8c", "#8c6d1f")
+COLOURS = (BLUE, RUST, GREEN, PURPLE, RED, SLATE, OCHRE)
 GREY = "#d9d9d9"
 LINES = 5
 """Backends drawn as lines; more cannot be told apart."""
@@ -45,7 +46,7 @@ def draw_crossover(crossover: Crossover) -> Any:
         grids = below.subplots(1, len(batches), squeeze=False, sharey=True)[0]
         for m, axes in zip(batches, grids, strict=True):
             _draw_grid(axes, [cell for cell in cells if cell.place.batch_size == m], widths, depths, colours)
-            axes.set_title(f"{m} example{'s' if m > 1 else ''}", fontsize=8)
+            axes.set_title(counted(m, "example"), fontsize=8)
         grids[0].set_ylabel("layers", fontsize=8)
         below.supxlabel(
             f"neurons a layer; number: time over {DEFAULT}'s; colour: the fastest, pale if tied; blank: not measured",
@@ -63,7 +64,7 @@ def _colours(crossover: Crossover) -> dict[str, str]:
     return dict(zip(order, COLOURS, strict=False))
 
 
-def _draw_times(axes: Any, cells: list[Cell], colours: dict[str, str]) -> None:
+def _draw_times(axes: Any, cells: list[Standings], colours: dict[str, str]) -> None:
     """Draw a line for each backend through the networks of the middle depth, at about ten examples."""
     m = min((cell.place.batch_size for cell in cells), key=lambda m: abs(m - EXAMPLES))
     depths = sorted({cell.place.depth for cell in cells})
@@ -82,17 +83,15 @@ def _draw_times(axes: Any, cells: list[Cell], colours: dict[str, str]) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("parameters")
     axes.set_ylabel("seconds per gradient")
-    layers = f"{depth} layer{'s' if depth > 1 else ''}"
-    title = f"{cells[0].place.dtype}: {layers}, {m} example{'s' if m > 1 else ''}"
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.grid(visible=True, which="major", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    titled(axes, f"{cells[0].place.dtype}: {counted(depth, 'layer')}, {counted(m, 'example')}")
+    tidy(axes, "both")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8)
 
 
-def _draw_grid(axes: Any, cells: list[Cell], widths: list[int], depths: list[int], colours: dict[str, str]) -> None:
+def _draw_grid(
+    axes: Any, cells: list[Standings], widths: list[int], depths: list[int], colours: dict[str, str]
+) -> None:
     """Draw a square for each cell, in the colour of the fastest, with its ratio to the baseline."""
     from matplotlib.patches import Rectangle
 
@@ -105,7 +104,7 @@ def _draw_grid(axes: Any, cells: list[Cell], widths: list[int], depths: list[int
             Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, color=colour, alpha=1 if alone else 0.3, linewidth=0)
         )
         ink = "white" if alone else "black"
-        axes.text(x, y, f"{cell.fastest.ratio:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
+        axes.text(x, y, f"{cell.fastest.ratio.median:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
     axes.set_xlim(-0.5, len(widths) - 0.5)
     axes.set_ylim(-0.5, len(depths) - 0.5)
     axes.set_xticks(range(len(widths)), widths, fontsize=7)

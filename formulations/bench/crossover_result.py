@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from formulations.bench.grid import Place
+from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
-from formulations.tables import format_seconds, format_table
+from formulations.tables import counted, format_seconds, format_table
 
-__all__ = ["Cell", "Crossover", "Timed"]
+__all__ = ["Crossover", "Standings", "Timed"]
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,25 @@ class Timed:
         The flag, with options.
     seconds : float
         Time for one gradient by a prepared plan: the median of interleaved rounds.
-    ratio : float
-        The median over the rounds of its time over ``hadamard``'s in the same round.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
+    ratio : Ratio
+        Its time over ``hadamard``'s in the same round.
     rounds : int
         Rounds measured.
     """
 
     backend: str
     seconds: float
-    ratio: float
-    spread: tuple[float, float]
+    ratio: Ratio
     rounds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {"backend": self.backend, "seconds": self.seconds, **self.ratio.to_dict(), "rounds": self.rounds}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One network, batch and dtype.
+class Standings:
+    """Who came how far in one cell: a network, batch and dtype.
 
     Attributes
     ----------
@@ -65,14 +67,9 @@ class Cell:
         return self.timed[0] if self.timed else None
 
     @property
-    def runner_up(self) -> Timed | None:
-        """The second smallest ratio; None where there is none."""
-        return self.timed[1] if len(self.timed) > 1 else None
-
-    @property
     def tied(self) -> tuple[str, ...]:
         """The fastest, and all whose lower quartile lies within its upper one, the smallest ratio first."""
-        return tuple(row.backend for row in self.timed if row.spread[0] <= self.timed[0].spread[1])
+        return tuple(row.backend for row in self.timed if row.ratio.lower <= self.timed[0].ratio.upper)
 
     @property
     def winner(self) -> str | None:
@@ -86,7 +83,7 @@ class Cell:
         return {
             **asdict(self.place),
             **verdict,
-            "timed": [asdict(row) for row in self.timed],
+            "timed": [row.to_dict() for row in self.timed],
             "left_out": dict(self.left_out),
             "different": list(self.different),
         }
@@ -95,7 +92,7 @@ class Cell:
         if self.fastest is None:
             return "–"
         mark = "" if self.winner else "≈ "
-        return f"{mark}{self.fastest.backend} {self.fastest.ratio:.2f}× {format_seconds(self.fastest.seconds)}"
+        return f"{mark}{self.fastest.backend} {self.fastest.ratio.median:.2f}× {format_seconds(self.fastest.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -104,13 +101,13 @@ class Crossover:
 
     Attributes
     ----------
-    cells : tuple of Cell
+    cells : tuple of Standings
         Those that were measured.
     too_large : int
         Cells of the grid that were skipped for their size.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[Standings, ...]
     too_large: int = 0
 
     def __bool__(self) -> bool:
@@ -145,7 +142,7 @@ class Crossover:
             for m in self.axis("batch_size")
             for width in self.axis("width")
         ]
-        header = ["examples", "width", *(f"{depth} layers" if depth > 1 else "1 layer" for depth in depths)]
+        header = ["examples", "width", *(counted(depth, "layer") for depth in depths)]
         return f"{dtype}: the fastest gradient\n" + format_table(header, lines, right=[0, 1])
 
     def _legend(self) -> str:

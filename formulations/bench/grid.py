@@ -1,19 +1,17 @@
-"""Grids: networks of equal layers by width, depth, batch and dtype, and the checks of what is asked for."""
+"""Grids: networks of equal layers by width, depth, batch and dtype."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.contract import Backend
+from formulations.bench.choices import integers, items
 from formulations.dtypes import as_dtype, format_dtype
-from formulations.exceptions import InvalidInput, WrongType
-from formulations.inputs import positive_integer
 from formulations.problem import Problem, make_problem
-from formulations.registry import get_backend
+from formulations.tables import counted
 
-__all__ = ["Grid", "Place", "chosen_backends", "integers", "items"]
+__all__ = ["Grid", "Place"]
 
 
 @dataclass(frozen=True, order=True)
@@ -48,8 +46,8 @@ class Place:
         return self.depth * self.width * (self.width + 1)
 
     def __str__(self) -> str:
-        layers = f"{self.depth} layer{'s' if self.depth > 1 else ''} of {self.width} × {self.width} weights"
-        return f"{layers}, {self.batch_size} example{'s' if self.batch_size > 1 else ''}, {self.dtype}"
+        layers = f"{counted(self.depth, 'layer')} of {self.width} × {self.width} weights"
+        return f"{layers}, {counted(self.batch_size, 'example')}, {self.dtype}"
 
     def problem(self) -> Problem:
         """Return a sigmoid network of this shape with the quadratic cost and random examples."""
@@ -96,50 +94,3 @@ class Grid:
                 for depth in self.depths:
                     for m in self.batches:
                         yield Place(dtype, m, width, depth)
-
-
-def integers(values: Any, name: str) -> tuple[int, ...]:
-    """Return positive integers in ascending order, each once.
-
-    Raises
-    ------
-    InvalidInput
-        Where there is none, or one is below 1.
-    WrongType
-        Where they are not iterable, or one is not an integer.
-    """
-    return tuple(sorted({positive_integer(value, name) for value in items(values, name, "[10, 100]")}))
-
-
-def chosen_backends(backends: Any) -> dict[str, Backend]:
-    """Return backends by their labels, from one or several of them or their flags.
-
-    Raises
-    ------
-    InvalidInput
-        Where there is none.
-    WrongType
-        Where they are no list.
-    UnknownName
-        Where one does not exist.
-    """
-    asked = [backends] if isinstance(backends, str | Backend) else items(backends, "backends", "['hadamard']")
-    return {backend.label: backend for backend in map(get_backend, asked)}
-
-
-def items(values: Any, name: str, example: str) -> list[Any]:
-    """Return a list of what was given as one.
-
-    Raises
-    ------
-    InvalidInput
-        Where it is empty.
-    WrongType
-        Where it is no list.
-    """
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise WrongType(f"{name} must be a list, got {values!r}; pass one such as {example}.")
-    items = list(values)
-    if not items:
-        raise InvalidInput(f"{name} must not be empty; pass a list such as {example}.")
-    return items

@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.api import prepare
-from formulations.bench.grid import chosen_backends, integers, items
+from formulations.bench.admission import Jury, beside_default, foreseen, prepared, reason_against
+from formulations.bench.choices import chosen_backends, integers, items
 from formulations.bench.growth_result import MILLION, Backward, Curve, Growth, Point
-from formulations.budget import current_budget, foreseen_seconds, unreasonable
-from formulations.certificate import Status, judge_backend, reference_gradient
 from formulations.contract import Backend
-from formulations.costs import get_cost
 from formulations.dtypes import format_dtype
 from formulations.inputs import as_dtype, positive_integer, positive_number
 from formulations.plan import Plan
@@ -43,7 +40,7 @@ WIDTHS = (2, 4, 8, 16, 32, 64, 125, 250, 500)
 """n of the networks n–2n–n, which have P = 4n² weights: a million for 500."""
 
 BACKENDS = (
-    "hadamard",
+    DEFAULT,
     "tangent",
     "node_perturbation",
     "complex_step",
@@ -151,7 +148,7 @@ def _forward_seconds(problem: Problem, budget: float) -> float:
 def _backward(problem: Problem, budget: float) -> Backward:
     """Measure a whole gradient over a forward pass in the same round; what is beyond 1 is the way back."""
     net, m = problem.network, len(problem.X)
-    plan = prepare(net, m, cost=problem.cost, backend=DEFAULT)
+    plan = prepared(problem)
     calls: dict[str, Callable[[], object]] = {
         "forward": _forward(problem),
         "gradient": partial(plan, problem.X, problem.Y),
@@ -167,7 +164,6 @@ def _backward(problem: Problem, budget: float) -> Backward:
         predicted=2 - n1 * n2 / weights,
         counted=backward_multiplications(net, m) / forward_multiplications(net, m),
         measured=gradient.ratio - 1,
-        spread=(gradient.spread[0] - 1, gradient.spread[1] - 1),
     )
 
 
@@ -190,24 +186,19 @@ class _Series:
 
     def measure(self, problem: Problem) -> None:
         """Add a point for each backend that is expected to stay within the time."""
-        net, m = problem.network, len(problem.X)
-        plans: dict[str, Plan] = {}
+        jury, plans = Jury(problem), dict[str, Plan]()
         for label, backend in self.backends.items():
             if label not in self.left_out and self._goes_on(label, problem):
-                plan = prepare(net, m, cost=problem.cost, backend=backend)
-                if label in self.points or self._is_right(label, plan, problem):
+                plan = prepared(problem, backend)
+                if label in self.points or self._is_right(label, plan, jury):
                     plans[label] = plan
-        raced = plans
-        if DEFAULT not in plans:
-            raced = {**plans, DEFAULT: prepare(net, m, cost=problem.cost, backend=DEFAULT)}
-        calls = {label: partial(plan, problem.X, problem.Y) for label, plan in raced.items()}
-        timings = interleave(calls, baseline=DEFAULT, budget=self.budget)
-        weights, biases = net.layout.weight_count, net.layout.neuron_count
+        timings = beside_default(problem, plans, budget=self.budget)
+        layout = problem.network.layout
         for label, plan in plans.items():
             passes, timing = plan(problem.X, problem.Y).forward_passes, timings[label]
-            point = Point(weights, biases, passes, timing.seconds, timing.ratio, timing.spread)
+            point = Point(layout.weight_count, layout.neuron_count, passes, timing.seconds, timing.ratio)
             self.points.setdefault(label, []).append(point)
-            self._foreseen[label] = foreseen_seconds(plan.backend.predict(net, m))
+            self._foreseen[label] = foreseen(problem, plan.backend)
 
     def curve(self, label: str, million: Problem, pass_seconds: float) -> Curve:
         """Return a backend's points, their slope, and what a million weights would take."""
@@ -235,11 +226,11 @@ class _Series:
 
     def _goes_on(self, label: str, problem: Problem) -> bool:
         """Whether a gradient is expected to stay within the time, by the last one and the predicted growth."""
-        backend, net, m = self.backends[label], problem.network, len(problem.X)
-        if reason := backend.why_not(net, get_cost(problem.cost)) or unreasonable(backend, net, m, current_budget()):
+        backend = self.backends[label]
+        if reason := reason_against(problem, backend):
             self._leave_out(label, reason)
             return False
-        expected = foreseen_seconds(backend.predict(net, m))
+        expected = foreseen(problem, backend)
         if label in self.points:
             expected *= self.points[label][-1].seconds / self._foreseen[label]
         if expected <= self.seconds:
@@ -247,15 +238,13 @@ class _Series:
         self._leave_out(label, f"its first gradient is foreseen to take {expected:.3g} s")
         return False
 
-    def _is_right(self, label: str, plan: Plan, problem: Problem) -> bool:
-        """Judge the first gradient: a wrong one's speed means nothing."""
-        gradient = plan(problem.X, problem.Y)
-        reference = reference_gradient(problem.network.forward(problem.X, problem.Y, cost=problem.cost))
-        verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
-        if verdict.status is Status.DIFFERENT:
-            self._leave_out(label, verdict.reason)
+    def _is_right(self, label: str, plan: Plan, jury: Jury) -> bool:
+        """Judge the first gradient."""
+        difference = jury.difference(plan)
+        if difference is not None:
+            self._leave_out(label, difference)
             self.different.append(label)
-        return verdict.status is not Status.DIFFERENT
+        return difference is None
 
     def _leave_out(self, label: str, reason: str) -> None:
         # One that has points has only come to their end.

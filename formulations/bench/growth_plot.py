@@ -6,12 +6,12 @@ from typing import Any
 
 from formulations.bench.growth_result import MILLION, Curve, Growth
 from formulations.exceptions import InvalidInput
-from formulations.plots import new_figure
+from formulations.plots import BLUE, GREEN, INK, OCHRE, PURPLE, RED, RUST, SLATE, arms, new_figure, tidy, titled
+from formulations.tables import counted
 
 __all__ = ["draw_growth"]
 
-COLOURS = ("#1f5fa8", "#3b8a3e", "#7a4fa3", "#8c6d1f", "#b0541e", "#a8324a", "#5a7d8c")
-GRID = "#e6e6e6"
+COLOURS = (BLUE, GREEN, PURPLE, OCHRE, RUST, RED, SLATE)
 
 
 def draw_growth(growth: Growth) -> Any:
@@ -31,40 +31,31 @@ def draw_growth(growth: Growth) -> Any:
     _draw_backward(left, growth)
     for i, curve in enumerate(growth.curves):
         _draw_curve(right, curve, COLOURS[i % len(COLOURS)])
-    right.axvline(MILLION, color="#666666", linestyle=":", linewidth=1)
+    right.axvline(MILLION, color=INK, linestyle=":", linewidth=1)
     right.set_xscale("log")
     right.set_yscale("log")
     right.set_xlabel("weights P")
     right.set_ylabel("seconds per gradient")
-    examples = f"{growth.batch_size} example{'s' if growth.batch_size > 1 else ''}"
-    right.set_title(f"networks n–2n–n, {examples}, {growth.dtype}", loc="left", fontsize=10)
-    right.grid(visible=True, which="major", color=GRID, linewidth=0.8)
+    titled(right, f"networks n–2n–n, {counted(growth.batch_size, 'example')}, {growth.dtype}")
+    tidy(right, "both")
     legend = right.legend(frameon=False, fontsize=8, alignment="left")
     legend.set_title("dashed: extrapolated;  ×: passes × a measured pass", {"size": 8})
-    for axes in (left, right):
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def _draw_backward(axes: Any, growth: Growth) -> None:
     rows = growth.backward[::-1]
     places = range(len(rows))
-    axes.plot(
-        [row.counted for row in rows], places, "D", color="#b0541e", markersize=5, label="multiplications counted"
-    )
+    axes.plot([row.counted for row in rows], places, "D", color=RUST, markersize=5, label="multiplications counted")
     measured = [row.measured for row in rows]
-    below = [row.measured - row.spread[0] for row in rows]
-    above = [row.spread[1] - row.measured for row in rows]
-    # Medians and quartiles come from the same ratios, so no arm is negative.
-    axes.errorbar(measured, places, xerr=[below, above], fmt="o", color="#1f5fa8", capsize=3, label="time measured")
+    medians = [ratio.median for ratio in measured]
+    axes.errorbar(medians, places, xerr=arms(measured), fmt="o", color=BLUE, capsize=3, label="time measured")
     axes.set_yticks(places, [row.layers for row in rows], fontsize=8)
     axes.set_xlim(left=0)
     axes.set_ylim(-0.5, len(rows) - 0.5)
     axes.set_xlabel("backward pass over forward pass")
-    title = f"{growth.backward_batch} example{'s' if growth.backward_batch > 1 else ''}, {growth.dtype}"
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
+    titled(axes, f"{counted(growth.backward_batch, 'example')}, {growth.dtype}")
+    tidy(axes, "x")
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
 
 

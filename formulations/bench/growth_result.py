@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from formulations.ratio import Ratio, format_ratio
 from formulations.registry import DEFAULT
-from formulations.tables import format_seconds, format_table
+from formulations.tables import counted, format_seconds, format_table
 
 __all__ = ["MILLION", "Backward", "Curve", "Growth", "Point"]
 
@@ -30,10 +31,8 @@ class Backward:
         2 − n₁n₂/P, in multiplications of matrix products.
     counted : float
         The same with the N products with slopes.
-    measured : float
-        (gradient − forward)/forward: the median over the rounds.
-    spread : (float, float)
-        Lower and upper quartile of that.
+    measured : Ratio
+        (gradient − forward)/forward.
     """
 
     layers: str
@@ -42,8 +41,11 @@ class Backward:
     gradient_seconds: float
     predicted: float
     counted: float
-    measured: float
-    spread: tuple[float, float]
+    measured: Ratio
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {**asdict(self), **self.measured.to_dict("measured")}
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,19 @@ class Point:
         Whole forward passes that the gradient took, as counted while it ran.
     seconds : float
         Time for one gradient: the median of interleaved rounds.
-    ratio : float
-        The median over the rounds of its time over ``hadamard``'s in the same round.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
+    ratio : Ratio
+        Its time over ``hadamard``'s in the same round.
     """
 
     weights: int
     biases: int
     forward_passes: int
     seconds: float
-    ratio: float
-    spread: tuple[float, float]
+    ratio: Ratio
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {**asdict(self), **self.ratio.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Curve:
     backend : str
         The flag, with options.
     points : tuple of Point
-        In ascending order of weights.
+        In ascending order of weights; at least one.
     exponent : float or None
         The slope of log time over log P, by least squares over the largest networks; None below two points.
     fitted : int
@@ -109,6 +112,10 @@ class Curve:
     million_by_passes: float | None
     detail: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return {**asdict(self), "points": [point.to_dict() for point in self.points]}
+
 
 @dataclass(frozen=True)
 class Growth:
@@ -126,8 +133,8 @@ class Growth:
         One for each backend.
     left_out : dict of str to str
         Backends without a curve, and why.
-    pass_seconds : float or None
-        A forward pass over a million weights, measured; None where it was not.
+    pass_seconds : float
+        A forward pass over a million weights, measured.
     different : tuple of str
         Those left out because their gradient is different from the reference.
     """
@@ -138,7 +145,7 @@ class Growth:
     backward: tuple[Backward, ...]
     curves: tuple[Curve, ...]
     left_out: dict[str, str]
-    pass_seconds: float | None
+    pass_seconds: float
     different: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -146,7 +153,8 @@ class Growth:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
-        return {**asdict(self), "baseline": DEFAULT}
+        backward, curves = [row.to_dict() for row in self.backward], [curve.to_dict() for curve in self.curves]
+        return {**asdict(self), "backward": backward, "curves": curves, "baseline": DEFAULT}
 
     def __str__(self) -> str:
         parts = [self._backward_table(), self._growth_table(), self._million_table()]
@@ -162,13 +170,13 @@ class Growth:
                 format_seconds(row.gradient_seconds),
                 f"{row.predicted:.2f}",
                 f"{row.counted:.2f}",
-                f"{row.measured:.2f} ({row.spread[0]:.2f}–{row.spread[1]:.2f})",
+                format_ratio(row.measured),
             ]
             for row in self.backward
         ]
         header = ["network", "weights", "forward", "gradient", "2 − n₁n₂/P", "counted", "measured"]
         return (
-            f"Backward over forward: {DEFAULT}, {_examples(self.backward_batch)}, {self.dtype}\n"
+            f"Backward over forward: {DEFAULT}, {counted(self.backward_batch, 'example')}, {self.dtype}\n"
             f"{format_table(header, lines, right=range(1, 7))}\n\n"
             "2 − n₁n₂/P: multiplications of the matrix products on the way back over those forward.\n"
             "counted: the same with the products with slopes.\n"
@@ -187,7 +195,7 @@ class Growth:
         # Networks are more than backends, but the names of backends are longer.
         turned = [list(row) for row in zip(header, *lines, strict=True)]
         return (
-            f"Time of one gradient over the number of weights P: {_examples(self.batch_size)}, {self.dtype}\n"
+            f"Time of one gradient over the number of weights P: {counted(self.batch_size, 'example')}, {self.dtype}\n"
             f"{format_table(turned[0], turned[1:], right=range(len(turned[0])))}\n\n"
             "–: it would take longer than was asked for."
         )
@@ -195,12 +203,11 @@ class Growth:
     def _million_table(self) -> str:
         lines = []
         for curve in self.curves:
-            last = curve.points[-1] if curve.points else None
-            count = "–" if last is None else f"{last.forward_passes:,} at {last.weights:,}"
+            last = curve.points[-1]
             lines.append(
                 [
                     curve.backend,
-                    count,
+                    f"{last.forward_passes:,} at {last.weights:,}",
                     "–" if curve.exponent is None else f"{curve.exponent:.2f}",
                     f"{curve.million_passes:,}",
                     _million(curve),
@@ -209,7 +216,7 @@ class Growth:
             )
         header = ["backend", "passes counted", "exponent", "passes", "time", "passes × pass"]
         details = [f"{curve.backend}: {curve.detail}." for curve in self.curves if curve.detail]
-        one = "" if self.pass_seconds is None else f", {format_seconds(self.pass_seconds)} each"
+        each = format_seconds(self.pass_seconds)
         return "\n".join(
             [
                 "Forward passes, the exponent of time over P, and a million weights",
@@ -218,14 +225,10 @@ class Growth:
                 "exponent: the slope of log time over log P, fitted to the largest half of the networks measured.",
                 "time: at a million weights; ~ is extrapolated by that slope, not measured. It is too low where the",
                 "small networks that were measured pay for calls, and large ones will pay for arithmetic.",
-                f"passes × pass: the passes predicted there, times a forward pass measured there{one}.",
+                f"passes × pass: the passes predicted there, times a forward pass measured there, {each} each.",
                 *details,
             ]
         )
-
-
-def _examples(m: int) -> str:
-    return f"{m} example{'s' if m > 1 else ''}"
 
 
 def _million(curve: Curve) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
-from formulations.api import gradient, prepare
+from formulations.api import gradient
+from formulations.bench.admission import prepared
 from formulations.bench.contestant import Contestant, Kind, Ready, judge_elsewhere
 from formulations.certificate import Verdict, judge_backend
 from formulations.contract import Backend, Tier
 from formulations.costs import get_cost
-from formulations.parameters import Array, Gradient
+from formulations.parameters import Gradient
 from formulations.plan import Plan
 from formulations.problem import Problem
-from formulations.registry import get_backend, list_backends
+from formulations.registry import DEFAULT, get_backend, list_backends
 from formulations.tape import Tape
 
 __all__ = ["CONTROL", "NULL", "default_flags", "one_call", "planned"]
@@ -25,7 +25,7 @@ FACES = {"sigma": ("sigma", "sigma:matrix=sparse", "sigma:matrix=dense")}
 def default_flags() -> list[str]:
     """Return the flags that are raced unless some are named: every backend but the engines that are peers."""
     names = [name for name in list_backends() if not name.startswith("autodiff_")]
-    return [flag for name in names for flag in FACES.get(name, (name,))] + ["hadamard:batch=example"]
+    return [flag for name in names for flag in FACES.get(name, (name,))] + [f"{DEFAULT}:batch=example"]
 
 
 def planned(flag: str) -> Contestant:
@@ -40,7 +40,7 @@ def planned(flag: str) -> Contestant:
     kind = Kind.LOOP if backend.inner is not backend else Kind.PLAN
 
     def enter(problem: Problem) -> Ready:
-        plan = prepare(problem.network, len(problem.X), problem.cost, backend)
+        plan = prepared(problem, backend)
         return Ready(partial(plan, problem.X, problem.Y), partial(_verdict, plan))
 
     return Contestant(backend.label, kind, enter, partial(_why_not, backend))
@@ -77,20 +77,17 @@ class _Nothing(Backend):
     equations: tuple[str, ...] = ()
     tier = Tier.RECURRENCE
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
-        return tape.errors
-
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         gradient.cost = tape.cost_value
 
 
 def _enter_null(problem: Problem) -> Ready:
-    plan = prepare(problem.network, len(problem.X), problem.cost, _Nothing())
+    plan = prepared(problem, _Nothing())
     return Ready(partial(plan, problem.X, problem.Y), None)
 
 
 def _enter_control(problem: Problem) -> Ready:
-    return planned("hadamard").enter(problem)
+    return planned(DEFAULT).enter(problem)
 
 
 NULL = Contestant("null", Kind.NULL, _enter_null)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from formulations.api import prepare, which
 from formulations.bench.cells import Cell
 from formulations.problem import Problem
+from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
 from formulations.sgd import sgd
-from formulations.timing import Ratio, interleave
+from formulations.timing import interleave
 
 __all__ = ["Allocation", "measure_allocation", "step_over_gradient"]
 
@@ -65,10 +65,6 @@ class Allocation:
     peak: int
     products: int
     growth: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain Python values."""
-        return dict(self.__dict__)
 
 
 def measure_allocation(backend: str, cell: Cell, dtype: str) -> Allocation | None:

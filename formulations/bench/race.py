@@ -17,6 +17,7 @@ import numpy as np
 
 from formulations.bench.book import BOOK
 from formulations.bench.cells import Cell, read_cells, read_dtypes
+from formulations.bench.choices import items
 from formulations.bench.contestant import Contestant, Ready
 from formulations.bench.floor import FLOOR
 from formulations.bench.isolated import isolated
@@ -29,11 +30,12 @@ from formulations.certificate import Status
 from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
 from formulations.problem import Problem
+from formulations.registry import DEFAULT
 from formulations.timing import interleave, timed
 
 __all__ = ["run_race"]
 
-BASELINE = "hadamard"
+BASELINE = DEFAULT
 SLOW = 60.0
 """Times the baseline from which a row has nothing to do in a race."""
 HOPELESS = 100.0
@@ -58,6 +60,9 @@ def run_race(
 ) -> Race:
     """Race backends against peers, the book's loop and the products alone.
 
+    Peers that bring threads of their own (:data:`~formulations.bench.peers.ALONE`) run in processes of their own, which
+    import the calling script anew: there, call this below ``if __name__ == "__main__":``, or with ``against=[]``.
+
     Parameters
     ----------
     cells : iterable of str, optional
@@ -71,7 +76,7 @@ def run_race(
     threads : int, optional
         Threads of BLAS, OpenMP and PyTorch; as they are by default.
     budget : float
-        Seconds of measurement for each row of each cell.
+        Seconds of measurement for each row of each cell; settling, and silence between rows, come on top.
     progress : callable, optional
         Called with what is being done.
 
@@ -83,12 +88,14 @@ def run_race(
     Raises
     ------
     UnknownName, InvalidInput, WrongType
-        Where a cell, dtype, backend, peer or number cannot be used.
+        Where a cell, dtype, backend, peer or number cannot be used, none is named where one is needed, or a text stands
+        for a list.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")
-    flags = list(dict.fromkeys([BASELINE, *(default_flags() if backends is None else backends)]))
+    named = default_flags() if backends is None else items(backends, "backends", "['sigma']", some=False)
+    flags = list(dict.fromkeys([BASELINE, *named]))
     calls = [one_call(flag) for flag in flags if flag in (BASELINE, "fused")]
     field = [FLOOR, NULL, *map(planned, flags), CONTROL, *calls, BOOK, *read_peers(against)]
     tell = progress or (lambda _: None)

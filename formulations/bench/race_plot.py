@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from formulations.bench.contestant import Kind
+from formulations.bench.floor import FLOOR
 from formulations.bench.results import Heat, Race, Row
-from formulations.plots import new_figure
-from formulations.timing import Ratio
+from formulations.plots import arms, new_figure, tidy, titled
+from formulations.ratio import Ratio
 
 __all__ = ["draw_race"]
 
@@ -60,7 +61,7 @@ def draw_race(race: Race) -> Any:
 
 def _bars(heat: Heat) -> list[tuple[Row, Ratio]]:
     """Return the rows that are drawn with their ratios, the fastest first."""
-    pairs = [(row, heat.ratio(row.name, "floor")) for row in heat.rows if row.kind in COLOURS]
+    pairs = [(row, heat.ratio(row.name, FLOOR.name)) for row in heat.rows if row.kind in COLOURS]
     return sorted([(row, ratio) for row, ratio in pairs if ratio is not None], key=lambda pair: pair[1].median)
 
 
@@ -68,10 +69,7 @@ def _draw(axes: Any, heat: Heat) -> None:
     bars = _bars(heat)
     medians = [ratio.median for _, ratio in bars]
     places = range(len(bars))
-    spread = [
-        [max(0.0, ratio.median - ratio.lower) for _, ratio in bars],
-        [max(0.0, ratio.upper - ratio.median) for _, ratio in bars],
-    ]
+    spread = arms([ratio for _, ratio in bars])
     axes.barh(places, medians, xerr=spread, color=[COLOURS[row.kind] for row, _ in bars], ecolor="#333333", height=0.72)
     axes.set_yticks(places, [row.name for row, _ in bars], fontsize=8)
     axes.invert_yaxis()
@@ -80,7 +78,7 @@ def _draw(axes: Any, heat: Heat) -> None:
     axes.set_xlim(min(0.5, *medians) * 0.8, max(medians) * 2.5)
     for place, (_, ratio) in enumerate(bars):
         axes.text(max(ratio.upper, ratio.median) * 1.08, place, f"{ratio.median:.3g}", va="center", fontsize=7)
-    axes.set_title(f"{heat.cell.title}, {heat.dtype}", loc="left", fontsize=10)
+    titled(axes, f"{heat.cell.title}, {heat.dtype}")
     axes.set_xlabel("time over that of the matrix products alone", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)

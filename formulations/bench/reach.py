@@ -8,7 +8,8 @@ from formulations.bench.cells import CELLS, DTYPES
 from formulations.bench.overheads import measure_allocation, step_over_gradient
 from formulations.bench.race import run_race
 from formulations.bench.targets import Reach, Target, reach_of_race
-from formulations.timing import Ratio
+from formulations.ratio import Ratio
+from formulations.registry import DEFAULT
 
 __all__ = ["measure_reach"]
 
@@ -16,8 +17,8 @@ STEP_LIMIT = 1.4
 ALLOCATION_LIMIT = 64 * 1024
 GROWTH_LIMIT = 1024
 """Bytes that a hundred calls may leave behind: the tracer's own book-keeping takes some hundred."""
-RACED = ("hadamard", "sigma", "sigma:matrix=sparse", "sigma:matrix=dense", "fused")
-STEADY = ("hadamard", "sigma", "fused")
+RACED = (DEFAULT, "sigma", "sigma:matrix=sparse", "sigma:matrix=dense", "fused")
+STEADY = (DEFAULT, "sigma", "fused")
 """Backends that hold their allocation in the steady state."""
 
 
@@ -42,21 +43,17 @@ def measure_reach(
     for dtype in DTYPES:
         tell(f"book {dtype}: a step of descent")
         measured = step_over_gradient(book, dtype, budget=max(budget, 0.5))
-        targets.append(Target("a step of sgd over its gradient", "book", dtype, STEP_LIMIT, measured, "hadamard"))
+        targets.append(Target("a step of sgd over its gradient", "book", dtype, STEP_LIMIT, measured, DEFAULT))
     for cell in CELLS.values():
         for dtype in DTYPES:
             tell(f"{cell.name} {dtype}: allocation")
             for backend in STEADY:
                 found = measure_allocation(backend, cell, dtype)
-                peak = None if found is None else _exactly(found.peak - found.products)
-                growth = None if found is None else _exactly(found.growth)
+                peak = None if found is None else Ratio.exactly(found.peak - found.products)
+                growth = None if found is None else Ratio.exactly(found.growth)
                 what = f"{backend} allocates, beyond SciPy's results" if backend == "sigma" else f"{backend} allocates"
                 targets.append(Target(what, cell.name, dtype, ALLOCATION_LIMIT, peak, in_bytes=True))
                 targets.append(
                     Target(f"{backend} leaves behind", cell.name, dtype, GROWTH_LIMIT, growth, in_bytes=True)
                 )
     return Reach(tuple(targets), race)
-
-
-def _exactly(number: float) -> Ratio:
-    return Ratio(number, number, number)

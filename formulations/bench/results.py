@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from formulations.bench.cells import Cell
 from formulations.bench.contestant import Kind
+from formulations.bench.floor import FLOOR
 from formulations.certificate import Verdict
+from formulations.ratio import Ratio, format_ratio
 from formulations.tables import format_seconds, format_table
-from formulations.timing import Ratio, Timing
+from formulations.timing import Timing
 
-__all__ = ["Heat", "Race", "Row", "format_ratio"]
+__all__ = ["Heat", "Race", "Row"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Heat:
                 row.judged_by or "–",
                 "–" if row.first is None else format_seconds(row.first),
                 "–" if row.timing is None else format_seconds(row.timing.seconds),
-                format_ratio(self.ratio(row.name, "floor")),
+                format_ratio(self.ratio(row.name, FLOOR.name)),
                 *([format_ratio(self.ratio(row.name, best))] if best else []),
             ]
             for row in self.rows
@@ -137,7 +139,7 @@ class Heat:
                     "first_seconds": row.first,
                     "seconds": None if row.timing is None else row.timing.seconds,
                     "rounds": 0 if row.timing is None else row.timing.rounds,
-                    "over_floor": _plain(self.ratio(row.name, "floor")),
+                    "over_floor": _plain(self.ratio(row.name, FLOOR.name)),
                     "over_best_peer": _plain(self.ratio(row.name, self.best_peer)),
                 }
                 for row in self.rows
@@ -190,19 +192,5 @@ class Race:
         return {"machine": dict(self.machine), "heats": [heat.to_dict() for heat in self.heats]}
 
 
-def format_ratio(ratio: Ratio | None) -> str:
-    """Write a ratio with its quartiles.
-
-    Examples
-    --------
-    >>> format_ratio(Ratio(1.234, 1.2, 1.3)), format_ratio(Ratio(123.4, 120.0, 130.0)), format_ratio(None)
-    ('1.23 (1.20–1.30)', '123 (120–130)', '–')
-    """
-    if ratio is None:
-        return "–"
-    digits = 2 if ratio.median < 9.995 else 1 if ratio.median < 99.95 else 0
-    return f"{ratio.median:.{digits}f} ({ratio.lower:.{digits}f}–{ratio.upper:.{digits}f})"
-
-
 def _plain(ratio: Ratio | None) -> dict[str, float] | None:
-    return None if ratio is None else {"median": ratio.median, "lower": ratio.lower, "upper": ratio.upper}
+    return None if ratio is None else asdict(ratio)

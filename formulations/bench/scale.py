@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,151 +11,21 @@ from typing import Any
 import numpy as np
 
 from formulations.api import prepare
+from formulations.bench.choices import integers
+from formulations.bench.footprint import anonymous_growth, peak_bytes
+from formulations.bench.scale_result import Scale, ScaleRow
 from formulations.chunks import ChunkedPlan
 from formulations.dtypes import Array, format_dtype
-from formulations.inputs import positive_integer, random_generator
-from formulations.memory import as_bytes, format_bytes
+from formulations.inputs import random_generator
+from formulations.memory import as_bytes
 from formulations.network import Network
 from formulations.registry import BackendLike
-from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
 
-__all__ = ["TOLERANCE", "Scale", "ScaleRow", "measure_scale"]
+__all__ = ["measure_scale"]
 
-TOLERANCE = 0.1
-"""What may be called constant, as a share."""
-STATUS = Path("/proc/self/status")
 WRITTEN = 2**16
 """Examples that are written at once."""
-
-
-@dataclass(frozen=True)
-class ScaleRow:
-    """A batch of one length.
-
-    Attributes
-    ----------
-    examples : int
-        Its length.
-    data_bytes : int
-        X and Y on disk.
-    one_batch_bytes : int
-        What the backend is predicted to take for all examples at once.
-    seconds : float
-        Time per example, of the median round.
-    ratio : float
-        Time per example over that of the baseline, median over the rounds in which both were measured.
-    spread : (float, float)
-        Lower and upper quartile of that ratio.
-    peak_bytes : int
-        Largest sum of Python's and NumPy's allocations at a time, the plan's included.
-    anonymous_bytes : int or None
-        Growth of the process's memory that is no file's, largest of those between two chunks: 0 where it had enough
-        from before. None where the platform does not tell it.
-    """
-
-    examples: int
-    data_bytes: int
-    one_batch_bytes: int
-    seconds: float
-    ratio: float
-    spread: tuple[float, float]
-    peak_bytes: int
-    anonymous_bytes: int | None
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What :func:`measure_scale` found; printed, a table and what follows from it.
-
-    Attributes
-    ----------
-    network, dtype, backend : str
-        Whose gradient, in which precision, computed how.
-    memory : float
-        Bytes that were allowed.
-    batch_size : int
-        Examples taken at once.
-    baseline : int
-        Examples of the batch that the others are compared with.
-    rows : tuple of ScaleRow
-        From the fewest examples to the most.
-    """
-
-    network: str
-    dtype: str
-    backend: str
-    memory: float
-    batch_size: int
-    baseline: int
-    rows: tuple[ScaleRow, ...]
-
-    @property
-    def flat(self) -> bool:
-        """Whether no batch, however long, allocates more than the baseline does, within a tenth."""
-        base = next(row.peak_bytes for row in self.rows if row.examples == self.baseline)
-        return all(row.peak_bytes <= (1 + TOLERANCE) * base for row in self.rows)
-
-    @property
-    def constant_from(self) -> int | None:
-        """Examples from which on time per example is that of the baseline within a tenth; None if it never is."""
-        first = None
-        for row in reversed(self.rows):
-            if abs(row.ratio - 1) > TOLERANCE:
-                break
-            first = row.examples
-        return first
-
-    @property
-    def constant(self) -> bool:
-        """Whether that is so for every batch that was measured."""
-        return self.constant_from == self.rows[0].examples
-
-    def __bool__(self) -> bool:
-        return self.flat
-
-    @property
-    def title(self) -> str:
-        """Network, backend, dtype and what is taken at once."""
-        return (
-            f"{self.network}, {self.dtype}, backend {self.backend}, {self.batch_size:,} examples at once "
-            f"within {format_bytes(self.memory)}"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values."""
-        found = asdict(self) | {"rows": [asdict(row) | {"spread": list(row.spread)} for row in self.rows]}
-        return found | {"flat": self.flat, "constant": self.constant, "constant_from": self.constant_from}
-
-    def __str__(self) -> str:
-        header = ["examples", "on disk", "per example", "ratio", "quartiles", "peak", "anonymous", "in one batch"]
-        lines = [
-            [
-                f"{row.examples:,}",
-                format_bytes(row.data_bytes),
-                format_seconds(row.seconds),
-                f"{row.ratio:.3f}",
-                "–".join(f"{quartile:.3f}" for quartile in row.spread),
-                format_bytes(row.peak_bytes),
-                "unknown" if row.anonymous_bytes is None else format_bytes(row.anonymous_bytes),
-                format_bytes(row.one_batch_bytes),
-            ]
-            for row in self.rows
-        ]
-        return f"{self.title}\n\n{format_table(header, lines, right=range(len(header)))}\n\n{self._sentence()}"
-
-    def _sentence(self) -> str:
-        flat = "flat" if self.flat else "not flat"
-        if self.constant_from is None:
-            constant = "not constant"
-        else:
-            reach = "for every length" if self.constant else f"from {self.constant_from:,} examples on, not below"
-            constant = f"constant {reach}"
-        return (
-            f"Peak memory is {flat}, and time per example {constant}: within {TOLERANCE:.0%} of what "
-            f"{self.baseline:,} examples take, in time of the same round. In one batch: what the backend is "
-            "predicted to take for all at once."
-        )
 
 
 def measure_scale(
@@ -205,9 +72,9 @@ def measure_scale(
     Raises
     ------
     InvalidInput, WrongType
-        Where a count is not a positive integer, or the network or the memory cannot be used.
+        Where counts are empty or no list, one is no positive integer, or the network or the memory cannot be used.
     """
-    lengths = sorted({positive_integer(count, "counts") for count in counts})
+    lengths = integers(counts, "counts")
     generator = random_generator(seed)
     network = Network.random(sizes, seed=generator, dtype=dtype)
     baseline = lengths[len(lengths) // 2]
@@ -233,17 +100,16 @@ def measure_scale(
         timings = interleave(calls, baseline=str(baseline), budget=budget)
         for m, batch in batches.items():
             tell(f"measuring the memory of {m:,} examples")
-            timing, scale = timings[str(m)], baseline / m
+            timing = timings[str(m)]
             rows.append(
                 ScaleRow(
                     examples=m,
                     data_bytes=sum(array.nbytes for array in batch),
                     one_batch_bytes=plan.backend.predict(network, m).bytes,
                     seconds=timing.seconds / m,
-                    ratio=timing.ratio * scale,
-                    spread=(timing.spread[0] * scale, timing.spread[1] * scale),
-                    peak_bytes=_peak(partial(once, *batch)),
-                    anonymous_bytes=_anonymous_growth(fresh, batch),
+                    ratio=timing.ratio * (baseline / m),
+                    peak_bytes=peak_bytes(partial(once, *batch)),
+                    anonymous_bytes=anonymous_growth(fresh, batch),
                 )
             )
         # A mapped file cannot be removed everywhere.
@@ -260,41 +126,3 @@ def _written(path: Path, m: int, width: int, generator: np.random.Generator, net
         for start in range(0, m, WRITTEN):
             generator.random((min(WRITTEN, m - start), width)).astype(network.dtype).tofile(file)
     return np.memmap(path, network.dtype, "r", shape=(m, width))
-
-
-def _peak(call: Callable[[], object]) -> int:
-    """Return the largest sum of allocations at a time during a call."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def _anonymous() -> int | None:
-    """Return the process's resident memory that belongs to no file, in bytes."""
-    if not STATUS.exists():
-        return None
-    lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), None)
-
-
-def _anonymous_growth(fresh: Callable[[], ChunkedPlan], batch: tuple[Array, Array]) -> int | None:
-    """Return how far anonymous memory grows from before a plan is made, looked at between its chunks."""
-    gc.collect()
-    before = _anonymous()
-    if before is None:
-        return None
-    seen = [before]
-    plan, (X, Y) = fresh(), batch
-
-    def chunks() -> Iterator[tuple[Array, Array]]:
-        for start in range(0, len(X), plan.batch_size):
-            rows = slice(start, start + plan.batch_size)
-            yield X[rows], Y[rows]
-            seen.append(_anonymous() or 0)
-
-    plan.over(chunks())
-    return max(seen) - before

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from formulations.bench.scale import TOLERANCE, Scale
-from formulations.plots import new_figure
+from formulations.bench.scale_result import TOLERANCE, Scale
+from formulations.plots import BLUE, INK, RUST, arms, new_figure, tidy, titled
 
 __all__ = ["draw_scale"]
 
-MEASURED, BAND, ELSE = "#1f5fa8", "#c9dcf2", "#b0541e"
+BAND = "#c9dcf2"
 
 
 def draw_scale(scale: Scale) -> Any:
@@ -25,21 +25,19 @@ def draw_scale(scale: Scale) -> Any:
     left, right = figure.subplots(1, 2)
     examples = [row.examples for row in scale.rows]
     whole = [row.one_batch_bytes / 1e6 for row in scale.rows]
-    right.plot(examples, whole, "--", color=ELSE, label="in one batch, predicted")
-    right.plot(examples, [row.data_bytes / 1e6 for row in scale.rows], ":", color="#666666", label="X and Y on disk")
+    right.plot(examples, whole, "--", color=RUST, label="in one batch, predicted")
+    right.plot(examples, [row.data_bytes / 1e6 for row in scale.rows], ":", color=INK, label="X and Y on disk")
     peaks = [row.peak_bytes / 1e6 for row in scale.rows]
-    right.plot(examples, peaks, "o-", color=MEASURED, label="allocated at most")
+    right.plot(examples, peaks, "o-", color=BLUE, label="allocated at most")
     right.set_yscale("log")
-    right.set_title("memory, MB", loc="left", fontsize=10)
+    titled(right, "memory, MB")
     _draw_times(left, scale, examples)
     for axes in (left, right):
         axes.set_xscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
         axes.set_xlabel("examples")
-        axes.grid(visible=True, which="major", color="#e6e6e6", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes, "both")
         axes.legend(frameon=False, fontsize=8, loc="best")
     return figure
 
@@ -48,14 +46,13 @@ def _draw_times(axes: Any, scale: Scale, examples: list[int]) -> None:
     axes.set_yscale("log")
     base = next(row.seconds for row in scale.rows if row.examples == scale.baseline) * 1e9
     # Ratios are of one round each, and so more certain than the medians of times.
-    times = [base * row.ratio for row in scale.rows]
-    below = [base * (row.ratio - row.spread[0]) for row in scale.rows]
-    above = [base * (row.spread[1] - row.ratio) for row in scale.rows]
+    per_example = [row.ratio * base for row in scale.rows]
+    times = [time.median for time in per_example]
     axes.axhspan(
         base * (1 - TOLERANCE), base * (1 + TOLERANCE), color=BAND, linewidth=0,
         label=f"within {TOLERANCE:.0%} of {scale.baseline:,} examples",
     )  # fmt: skip
-    axes.errorbar(examples, times, [below, above], fmt="o-", color=MEASURED, capsize=3, label="median, quartiles")
+    axes.errorbar(examples, times, arms(per_example), fmt="o-", color=BLUE, capsize=3, label="median, quartiles")
     axes.set_yticks([power * digit for power in (1, 10, 100, 1000, 10000) for digit in (1, 2, 5)])
     axes.set_ylim(min(times) / 3, max(times) * 3)
-    axes.set_title("time per example, ns", loc="left", fontsize=10)
+    titled(axes, "time per example, ns")

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Any
 
+from formulations.bench.book import BOOK
 from formulations.bench.cells import CELLS, DTYPES
-from formulations.bench.results import Heat, Race, format_ratio
+from formulations.bench.floor import FLOOR
+from formulations.bench.results import Heat, Race
+from formulations.ratio import Ratio, format_ratio
+from formulations.registry import DEFAULT
 from formulations.tables import format_table
-from formulations.timing import Ratio
 
 __all__ = ["Reach", "Target", "reach_of_race"]
 
-PEER, FLOOR, BOOK = "the best peer", "floor", "book's loop"
+PEER = "the best peer"
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,9 @@ class Reach:
         met = sum(target.met for target in self.targets)
         slower = [
             f"{heat.cell.name} {heat.dtype}: the products alone are slower than {heat.best_peer}, "
-            f"{format_ratio(heat.ratio('floor', heat.best_peer))}; hadamard is not asked to be faster.\n"
+            f"{format_ratio(heat.ratio(FLOOR.name, heat.best_peer))}; {DEFAULT} is not asked to be faster.\n"
             for heat in self.race.heats
-            if (floor := heat.ratio("floor", heat.best_peer)) is not None and floor.median > 1
+            if (floor := heat.ratio(FLOOR.name, heat.best_peer)) is not None and floor.median > 1
         ]
         table = format_table(header, lines, right=[3, 4])
         return f"{self.race.where}\n\n{table}\n\n{''.join(slower)}{met} of {len(self.targets)} targets are met."
@@ -125,26 +128,25 @@ def _texts(target: Target) -> tuple[str, str]:
     if target.in_bytes:
         return f"≤ {limit / 1024:.0f} KiB", "–" if found is None else f"{found.median / 1024:.1f} KiB"
     if target.as_speed:
-        swift = None if found is None else Ratio(1 / found.median, 1 / found.upper, 1 / found.lower)
-        return f"≥ {1 / limit:.3g}×", format_ratio(swift)
+        return f"≥ {1 / limit:.3g}×", format_ratio(None if found is None else found.inverse)
     return f"≤ {limit:.3g}", format_ratio(found)
 
 
 CEILINGS: tuple[tuple[str, str, Mapping[str, float]], ...] = (
-    ("hadamard", FLOOR, {"book": 1.7, "digits": 2.5, "medium": 1.12, "deep": 1.6, "wide": 1.08}),
-    ("fused", FLOOR, {"book": 1.0, "digits": 1.3, "medium": 1.06, "deep": 1.2, "wide": 1.06}),
-    ("sigma", "hadamard", {"book": 1.6, "medium": 1.15, "wide": 1.15}),
-    ("gradient(hadamard)", PEER, {"book": 1.0, "digits": 1.0, "medium": 1.0, "deep": 1.0}),
+    (DEFAULT, FLOOR.name, {"book": 1.7, "digits": 2.5, "medium": 1.12, "deep": 1.6, "wide": 1.08}),
+    ("fused", FLOOR.name, {"book": 1.0, "digits": 1.3, "medium": 1.06, "deep": 1.2, "wide": 1.06}),
+    ("sigma", DEFAULT, {"book": 1.6, "medium": 1.15, "wide": 1.15}),
+    (f"gradient({DEFAULT})", PEER, {"book": 1.0, "digits": 1.0, "medium": 1.0, "deep": 1.0}),
     ("fused", PEER, {"book": 1 / 1.3, "digits": 1 / 1.3, "deep": 1 / 1.3}),
 )
 """Row, what it is measured over, and the most that the ratio may be, by cell."""
 
-GEOMETRIC: tuple[tuple[str, float], ...] = (("hadamard", 1 / 1.5), ("fused", 1 / 2))
+GEOMETRIC: tuple[tuple[str, float], ...] = ((DEFAULT, 1 / 1.5), ("fused", 1 / 2))
 """Row, and the most that the geometric mean of its ratios over the best peers may be."""
 
 LOOPS: tuple[tuple[str, str, float], ...] = (
-    ("hadamard", "float32", 1 / 20),
-    ("hadamard", "float64", 1 / 18),
+    (DEFAULT, "float32", 1 / 20),
+    (DEFAULT, "float64", 1 / 18),
     ("fused", "float32", 1 / 40),
     ("fused", "float64", 1 / 25),
 )
@@ -167,20 +169,20 @@ def reach_of_race(race: Race) -> list[Target]:
                 targets.append(Target(what, cell, dtype, limit, ratio, other or "", over is PEER and limit < 1))
     for name, dtype, limit in LOOPS:
         heat = race.heat("book", dtype)
-        ratio = None if heat is None else heat.ratio(name, BOOK)
-        targets.append(Target(f"{name} over {BOOK}", "book", dtype, limit, ratio, BOOK, as_speed=True))
+        ratio = None if heat is None else heat.ratio(name, BOOK.name)
+        targets.append(Target(f"{name} over {BOOK.name}", "book", dtype, limit, ratio, BOOK.name, as_speed=True))
     return targets
 
 
 def _against_peers(heat: Heat | None, cell: str, dtype: str) -> Target | None:
     """Ask that ``hadamard`` be not slower than the best peer; nothing where the products alone are slower."""
-    what = f"hadamard over {PEER}"
+    what = f"{DEFAULT} over {PEER}"
     if heat is None or heat.best_peer is None:
         return Target(what, cell, dtype, 1.0, None)
-    floor = heat.ratio("floor", heat.best_peer)
+    floor = heat.ratio(FLOOR.name, heat.best_peer)
     if floor is not None and floor.median > 1:
         return None
-    return Target(what, cell, dtype, 1.0, heat.ratio("hadamard", heat.best_peer), heat.best_peer)
+    return Target(what, cell, dtype, 1.0, heat.ratio(DEFAULT, heat.best_peer), heat.best_peer)
 
 
 def _geometric(race: Race, name: str, limit: float, dtype: str) -> Target:

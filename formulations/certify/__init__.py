@@ -30,6 +30,7 @@ from formulations.dtypes import format_dtype
 from formulations.exceptions import CandidateFailed
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
+from formulations.tables import counted
 from formulations.tape import Tape
 
 __all__ = ["Certificate", "Diagnosis", "certify"]
@@ -143,7 +144,7 @@ def _certificate(tape: Tape, gradient: Gradient, verdict: Verdict, notes: tuple[
     cause = diagnose(tape, reference_gradient(tape), gradient) if different else None
     layer, equation = place_of(verdict, net.layout) if different else (None, None)
     return Certificate(
-        title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {m} example{'s' if m > 1 else ''}, "
+        title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {counted(m, 'example')}, "
         f"{format_dtype(net.dtype)}",
         status=verdict.status,
         rule=verdict.rule,

@@ -13,6 +13,7 @@ from formulations.dtypes import Array
 from formulations.exceptions import CandidateFailed, FormulationsException
 from formulations.network import Network
 from formulations.parameters import Gradient
+from formulations.tables import counted
 
 __all__ = ["Watched"]
 
@@ -53,7 +54,7 @@ class Watched:
         except Exception as caught:
             raise CandidateFailed(
                 f"the function to be judged must return a gradient, and raised {type(caught).__name__} on "
-                f"{len(X)} example{'s' if len(X) > 1 else ''}: {caught}; mend that first."
+                f"{counted(len(X), 'example')}: {caught}; mend that first."
             ) from caught
         for name, before, after in (("X", X, given["X"]), ("Y", Y, given["Y"])):
             _check_unchanged(name, before, after)

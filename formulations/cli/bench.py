@@ -35,7 +35,12 @@ __all__ = ["bench"]
 @click.option("--backends", "--backend", metavar="NAME,…", help="Which to race.  [default: all that are near]")
 @click.option("--against", metavar="NAME,…", help=f"Of {', '.join(PEERS)}; or none.  [default: all]")
 @click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: as they are]")
-@click.option("--budget", type=float, help="Seconds of measurement for each row of a race.  [default: 0.25]")
+@click.option(
+    "--budget",
+    type=float,
+    help="Seconds of measurement for each row of a race; settling, and silence between rows, come on top.  "
+    "[default: 0.25]",
+)
 @click.option("--targets", is_flag=True, help="Print every target beside what was measured for it.")
 @click.option("--crossover", is_flag=True, help="Print which backend is fastest, by width, depth, batch and dtype.")
 @click.option("--growth", is_flag=True, help="Print how time grows with the number of weights, and back over forward.")

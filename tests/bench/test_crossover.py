@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.bench import admission
 from formulations.bench import crossover as module
 from formulations.bench.crossover import measure_crossover
 from formulations.bench.crossover_plot import draw_crossover
-from formulations.bench.crossover_result import Cell, Crossover, Timed
+from formulations.bench.crossover_result import Crossover, Standings, Timed
 from formulations.bench.grid import Grid, Place
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.ratio import Ratio
 from formulations.timing import Timing
 
 TINY = {"widths": (3, 2), "depths": (1, 2), "batches": (2, 1), "dtypes": ("float32",), "budget": 1e-6}
@@ -24,12 +26,14 @@ PLACE = Place("float64", 10, 4, 2)
 @pytest.fixture(autouse=True)
 def _nobody_is_slow(monkeypatch):
     """Take no part in the machine's mood: every call is as quick as the baseline's."""
-    monkeypatch.setattr(module._Race, "_first_call", lambda *_: 1.0)
+    monkeypatch.setattr(module._Trial, "_warm_seconds", lambda *_: 1.0)
 
 
 def cell(*rows, place=PLACE):
     """Return a cell of backends with their ratio and quartiles."""
-    return Cell(place, tuple(Timed(name, 1e-5 * ratio, ratio, spread, 3) for name, ratio, spread in rows))
+    return Standings(
+        place, tuple(Timed(name, 1e-5 * ratio, Ratio(ratio, *quartiles), 3) for name, ratio, quartiles in rows)
+    )
 
 
 def test_every_cell_of_the_grid_is_measured_once():
@@ -41,8 +45,8 @@ def test_every_cell_of_the_grid_is_measured_once():
     assert told[0] == "1 layer of 2 × 2 weights, 1 example, float32"
     for c in found.cells:
         assert {row.backend for row in c.timed} == {"hadamard", "sigma"}
-        assert [row.ratio for row in c.timed] == sorted(row.ratio for row in c.timed)
-        assert next(row for row in c.timed if row.backend == "hadamard").ratio == 1
+        assert [row.ratio.median for row in c.timed] == sorted(row.ratio.median for row in c.timed)
+        assert next(row for row in c.timed if row.backend == "hadamard").ratio.median == 1
 
 
 def test_axes_ascend_and_name_each_number_once():
@@ -61,7 +65,6 @@ def test_a_place_counts_its_network():
 def test_two_within_their_spread_are_a_tie():
     apart = cell(("fused", 0.5, (0.4, 0.6)), ("hadamard", 1.0, (1.0, 1.0)), ("sigma", 1.2, (0.6001, 1.3)))
     assert apart.winner == "fused" and apart.tied == ("fused",)
-    assert apart.runner_up.backend == "hadamard"
     assert str(apart) == "fused 0.50× 5 µs"
     touching = cell(("fused", 0.9, (0.8, 1.0)), ("hadamard", 1.0, (1.0, 1.0)), ("sigma", 1.2, (1.1, 1.3)))
     assert touching.winner is None and touching.tied == ("fused", "hadamard")
@@ -73,7 +76,7 @@ def test_two_within_their_spread_are_a_tie():
 
 def test_a_cell_without_anybody_has_no_winner():
     empty = cell()
-    assert empty.fastest is None and empty.runner_up is None and empty.winner is None and str(empty) == "–"
+    assert empty.fastest is None and empty.winner is None and str(empty) == "–"
     assert Crossover((empty,)), "nothing is different where nothing was timed"
     with pytest.raises(InvalidInput, match="no backend was timed"):
         draw_crossover(Crossover((empty,)))
@@ -81,9 +84,9 @@ def test_a_cell_without_anybody_has_no_winner():
 
 def test_ratios_are_the_stopwatch_s(monkeypatch):
     times = {
-        "hadamard": Timing(2.0, 1.0, (1.0, 1.0), (1.0,) * 9),
-        "product": Timing(1.4, 0.7, (0.6, 0.8), (1.0,) * 8),
-        "sigma": Timing(1.0, 0.5, (0.4, 0.6), (1.0,) * 7),
+        "hadamard": Timing(2.0, Ratio.exactly(1.0), (1.0,) * 9),
+        "product": Timing(1.4, Ratio(0.7, 0.6, 0.8), (1.0,) * 8),
+        "sigma": Timing(1.0, Ratio(0.5, 0.4, 0.6), (1.0,) * 7),
     }
     asked = []
 
@@ -91,11 +94,11 @@ def test_ratios_are_the_stopwatch_s(monkeypatch):
         asked.append((list(calls), options))
         return times
 
-    monkeypatch.setattr(module, "interleave", interleave)
+    monkeypatch.setattr(admission, "interleave", interleave)
     found = measure_crossover((2,), (1,), (1,), ("float64",), ["product", "sigma"], budget=0.5).cells[0]
     # The baseline runs along without competing.
     assert asked == [(["product", "sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
-    assert found.timed == (Timed("sigma", 1.0, 0.5, (0.4, 0.6), 7), Timed("product", 1.4, 0.7, (0.6, 0.8), 8))
+    assert found.timed == (Timed("sigma", 1.0, Ratio(0.5, 0.4, 0.6), 7), Timed("product", 1.4, Ratio(0.7, 0.6, 0.8), 8))
 
 
 def test_who_is_left_out_says_why():
@@ -141,11 +144,11 @@ def test_who_is_slow_is_not_timed_and_who_is_hopeless_not_tried_again(monkeypatc
     seconds = {"hadamard": 1.0, "sigma": 5.5, "product": 21.0}
     asked = []
 
-    def first_call(_, plan):
+    def warm_seconds(_, plan):
         asked.append((plan.backend.label, plan.batch_size))
         return seconds[plan.backend.label]
 
-    monkeypatch.setattr(module._Race, "_first_call", first_call)
+    monkeypatch.setattr(module._Trial, "_warm_seconds", warm_seconds)
     found = measure_crossover((2,), (1,), (1, 2), ("float64",), list(seconds), budget=1e-6)
     assert [name for name, m in asked if m == 2 and name != "hadamard"] == ["sigma"]
     assert found.cells[0].left_out == {
@@ -203,6 +206,9 @@ def test_as_plain_values():
     ]
     assert plain["too_large"] == 1 and plain["baseline"] == "hadamard"
     assert plain["cells"][1]["width"] == 16 and plain["cells"][1]["tied"] == ["hadamard", "fused"]
+    assert plain["cells"][0]["timed"][0] == {
+        "backend": "fused", "seconds": 5e-6, "ratio": 0.5, "spread": [0.4, 0.6], "rounds": 3,
+    }  # fmt: skip
     assert plain["cells"][1]["winner"] is None and plain["cells"][1]["parameters"] == 2 * 16 * 17
 
 

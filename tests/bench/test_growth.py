@@ -12,11 +12,13 @@ import pytest
 
 import formulations as fm
 from formulations import timing
+from formulations.bench import admission
 from formulations.bench import growth as module
 from formulations.bench.growth import measure_growth
 from formulations.bench.growth_plot import draw_growth
 from formulations.bench.growth_result import MILLION
 from formulations.exceptions import InvalidInput, UnknownName, WrongShape, WrongType
+from formulations.ratio import Ratio
 
 TINY = {"networks": [(3, 2, 1)], "widths": (1, 2), "budget": 1e-6}
 
@@ -63,11 +65,14 @@ def test_backward_is_counted_as_it_multiplies(found, monkeypatch):
 
 
 def test_the_way_back_is_what_a_gradient_takes_beyond_a_pass(monkeypatch):
-    taken = {"forward": timing.Timing(2.0, 1.0, (1.0, 1.0), 3), "gradient": timing.Timing(5.0, 2.5, (2.25, 3.0), 3)}
+    taken = {
+        "forward": timing.Timing(2.0, Ratio.exactly(1.0), (2.0,)),
+        "gradient": timing.Timing(5.0, Ratio(2.5, 2.25, 3.0), (5.0,)),
+    }
     monkeypatch.setattr(module, "interleave", lambda *_, **__: taken)
     row = module._backward(module._problem((3, 2, 1), np.dtype("float64"), 3), 0.1)
     assert (row.forward_seconds, row.gradient_seconds) == (2.0, 5.0)
-    assert (row.measured, row.spread) == (1.5, (1.25, 2.0))
+    assert row.measured == Ratio(1.5, 1.25, 2.0)
 
 
 def timed_as(monkeypatch, law):
@@ -76,9 +81,10 @@ def timed_as(monkeypatch, law):
     def interleave(calls, **_):
         weights = {name: call.func.network.layout.weight_count for name, call in calls.items() if name != "forward"}
         seconds = {name: law(P) for name, P in weights.items()} or {"forward": 2.0}
-        return {name: timing.Timing(taken, 1.0, (1.0, 1.0), 3) for name, taken in seconds.items()}
+        return {name: timing.Timing(taken, Ratio.exactly(1.0), (taken,)) for name, taken in seconds.items()}
 
-    monkeypatch.setattr(module, "interleave", interleave)
+    for room in (module, admission):
+        monkeypatch.setattr(room, "interleave", interleave)
     monkeypatch.setattr(module, "_backward", lambda *_: None)
 
 
@@ -137,6 +143,10 @@ def test_printed_and_as_plain_values(found):
     assert "1,001,501" in text and "~ " in text
     plain = json.loads(json.dumps(found.to_dict()))
     assert plain["baseline"] == "hadamard" and plain["curves"][0]["points"][1]["weights"] == 16
+    row, point = found.backward[0], found.curves[0].points[1]
+    assert list(plain["backward"][0])[-2:] == ["measured", "spread"]
+    assert plain["backward"][0]["spread"] == [row.measured.lower, row.measured.upper]
+    assert plain["curves"][0]["points"][1]["ratio"] == point.ratio.median
 
 
 def test_many_equal_sizes_are_written_by_their_number():

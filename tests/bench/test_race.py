@@ -19,7 +19,7 @@ from formulations.bench.floor import FLOOR, products_of
 from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.bench.peers import PEERS
 from formulations.bench.race import run_race
-from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName
+from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName, WrongType
 
 SMALL = Cell("small", (5, 4, 3), 6)
 
@@ -171,6 +171,13 @@ def test_every_backend_and_all_three_faces_of_sigma_are_raced():
         ({"dtypes": ["longdouble"]}, InvalidInput, "float32 or float64"),
         ({"backends": ["hadamrd"]}, UnknownName, "hadamard"),
         ({"against": ["tensorflow"]}, UnknownName, "valid names are torch"),
+        ({"cells": "book"}, WrongType, r"cells must be a list, got 'book'; pass one such as \['book'\]"),
+        ({"cells": []}, InvalidInput, "cells must not be empty"),
+        ({"dtypes": "float32"}, WrongType, "dtypes must be a list"),
+        ({"dtypes": []}, InvalidInput, "dtypes must not be empty"),
+        ({"backends": "sigma"}, WrongType, "backends must be a list"),
+        ({"against": "torch"}, WrongType, "against must be a list"),
+        ({"against": 3}, WrongType, "against must be a list"),
         ({"threads": 0}, InvalidInput, "threads"),
         ({"budget": -1}, InvalidInput, "budget"),
     ],

@@ -8,11 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from formulations.bench.scale import ScaleRow, measure_scale
-from formulations.exceptions import InvalidInput
+from formulations.bench.scale import measure_scale
+from formulations.exceptions import InvalidInput, WrongType
+from formulations.ratio import Ratio
 
 # Two whole chunks or more, and the same rest.
 COUNTS = (2124, 3148, 9292)
+KEYS = (
+    "examples", "data_bytes", "one_batch_bytes", "seconds", "ratio", "spread", "peak_bytes", "anonymous_bytes",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def test_what_is_counted(found):
     assert [row.one_batch_bytes for row in found.rows] == [count * (6 + 2) * 4 * 4 for count in COUNTS]
     assert (found.network, found.dtype, found.backend, found.baseline) == ("8-6-2", "float32", "hadamard", 3148)
     assert found.memory == 1e6 and found.batch_size == 1024
-    assert all(row.seconds > 0 and row.ratio > 0 for row in found.rows)
+    assert all(row.seconds > 0 and row.ratio.median > 0 for row in found.rows)
 
 
 def test_allocations_are_flat_and_within_what_was_allowed(found):
@@ -42,13 +46,13 @@ def test_allocations_are_flat_and_within_what_was_allowed(found):
 
 
 def test_it_is_said_honestly(found):
-    rows = [replace(row, ratio=ratio) for row, ratio in zip(found.rows, (1.3, 1.0, 0.95), strict=True)]
+    rows = [replace(row, ratio=Ratio.exactly(ratio)) for row, ratio in zip(found.rows, (1.3, 1.0, 0.95), strict=True)]
     some = replace(found, rows=tuple(rows))
     assert (some.constant, some.constant_from) == (False, 3148)
     assert "constant from 3,148 examples on, not below" in str(some)
-    never = replace(found, rows=(*rows[:2], replace(rows[2], ratio=1.2)))
+    never = replace(found, rows=(*rows[:2], replace(rows[2], ratio=Ratio.exactly(1.2))))
     assert never.constant_from is None and "time per example not constant:" in str(never)
-    always = replace(found, rows=(replace(rows[0], ratio=1.1 - 1e-9), *rows[1:]))
+    always = replace(found, rows=(replace(rows[0], ratio=Ratio.exactly(1.1 - 1e-9)), *rows[1:]))
     assert always.constant and "constant for every length" in str(always)
     grown = replace(found, rows=(*rows[:2], replace(rows[2], peak_bytes=2 * rows[2].peak_bytes)))
     assert not grown.flat and "memory is not flat" in str(grown)
@@ -59,19 +63,29 @@ def test_the_table_and_plain_values(found):
     assert lines[0] == "8-6-2, float32, backend hadamard, 1,024 examples at once within 1 MB"
     assert lines[2].split("  ")[0].strip() == "examples" and len(lines[4:]) >= len(COUNTS)
     plain = json.loads(json.dumps(found.to_dict()))
-    assert [ScaleRow(**row | {"spread": tuple(row["spread"])}) for row in plain["rows"]] == list(found.rows)
+    assert [tuple(row) for row in plain["rows"]] == [KEYS] * len(COUNTS)
+    assert [row["spread"] for row in plain["rows"]] == [[row.ratio.lower, row.ratio.upper] for row in found.rows]
     assert plain["flat"] is True
 
 
 def test_where_the_platform_does_not_tell(monkeypatch, tmp_path):
-    monkeypatch.setattr("formulations.bench.scale.STATUS", tmp_path / "none")
+    monkeypatch.setattr("formulations.bench.footprint.STATUS", tmp_path / "none")
     scale = measure_scale([10], budget=1e-3)
     assert scale.rows[0].anonymous_bytes is None and "unknown" in str(scale)
 
 
-def test_counts_that_are_none():
-    with pytest.raises(InvalidInput, match="counts must be at least 1"):
-        measure_scale([0])
+@pytest.mark.parametrize(
+    ("counts", "exception", "message"),
+    [
+        ([0], InvalidInput, "counts must be at least 1"),
+        ((), InvalidInput, r"counts must not be empty; pass a list such as \[10, 100\]"),
+        (5, WrongType, "counts must be a list, got 5; pass one such as"),
+        ("10", WrongType, "counts must be a list"),
+    ],
+)
+def test_counts_that_are_none(counts, exception, message):
+    with pytest.raises(exception, match=message):
+        measure_scale(counts)
 
 
 def test_the_files_hold_different_numbers(monkeypatch):

@@ -10,7 +10,8 @@ from formulations.bench.overheads import measure_allocation, step_over_gradient
 from formulations.bench.race_plot import draw_race
 from formulations.bench.results import Heat, Race, Row
 from formulations.bench.targets import CEILINGS, Reach, reach_of_race
-from formulations.timing import Ratio, Timing
+from formulations.ratio import Ratio
+from formulations.timing import Timing
 
 TIMES = {
     "floor": 1.0, "hadamard": 1.5, "sigma": 1.5, "fused": 1.0, "gradient(hadamard)": 3.0, "torch": 4.0, "jax": 3.0,
@@ -22,7 +23,7 @@ KINDS = {"torch": Kind.PEER, "jax": Kind.PEER, "floor": Kind.FLOOR, "book's loop
 def race(**changed):
     times = {**TIMES, **changed}
     rows = tuple(
-        Row(name, KINDS.get(name, Kind.PLAN), "equal", first=1.0, timing=Timing(s, s, (s, s), (s, 2 * s, s)))
+        Row(name, KINDS.get(name, Kind.PLAN), "equal", first=1.0, timing=Timing(s, Ratio.exactly(s), (s, 2 * s, s)))
         for name, s in times.items()
         if s is not None
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
+from formulations.bench.choices import by_name
 from formulations.bench.contestant import Contestant, Kind, Ready
-from formulations.exceptions import UnknownName
 from formulations.problem import Problem
 
 __all__ = ["ALONE", "PEERS", "read_peers"]
@@ -48,9 +48,7 @@ def read_peers(names: Iterable[str] | None) -> list[Contestant]:
     ------
     UnknownName
         Where there is no such peer.
+    WrongType
+        Where the names are no list.
     """
-    chosen = list(PEERS) if names is None else list(names)
-    for name in chosen:
-        if name not in PEERS:
-            raise UnknownName("peer", name, PEERS)
-    return [PEERS[name] for name in dict.fromkeys(chosen)]
+    return by_name(PEERS, names, "peer", "against", some=False)

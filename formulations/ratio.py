@@ -1,0 +1,68 @@
+"""Ratios of times: a median with its quartiles, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+__all__ = ["Ratio", "format_ratio", "paired"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One call's time over another's, each round by itself.
+
+    Attributes
+    ----------
+    median : float
+        Over the rounds that both have.
+    lower, upper : float
+        Its quartiles.
+    """
+
+    median: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def exactly(cls, number: float) -> Ratio:
+        """Return what every round agrees on."""
+        return cls(number, number, number)
+
+    def __mul__(self, factor: float) -> Ratio:
+        """Return all three times a positive factor."""
+        return Ratio(self.median * factor, self.lower * factor, self.upper * factor)
+
+    def __sub__(self, number: float) -> Ratio:
+        return Ratio(self.median - number, self.lower - number, self.upper - number)
+
+    @property
+    def inverse(self) -> Ratio:
+        """The other call's time over this one's."""
+        return Ratio(1 / self.median, 1 / self.upper, 1 / self.lower)
+
+    def to_dict(self, name: str = "ratio") -> dict[str, Any]:
+        """Return the median under a name of its own, and the quartiles as ``spread``."""
+        return {name: self.median, "spread": [self.lower, self.upper]}
+
+
+def paired(times: Sequence[float], others: Sequence[float]) -> Ratio:
+    """Return times over others, round by round, over the rounds that both have."""
+    ratios = sorted(time / other for time, other in zip(times, others, strict=False))
+    return Ratio(median(ratios), ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4])
+
+
+def format_ratio(ratio: Ratio | None) -> str:
+    """Write a ratio with its quartiles.
+
+    Examples
+    --------
+    >>> format_ratio(Ratio(1.234, 1.2, 1.3)), format_ratio(Ratio(123.4, 120.0, 130.0)), format_ratio(None)
+    ('1.23 (1.20–1.30)', '123 (120–130)', '–')
+    """
+    if ratio is None:
+        return "–"
+    digits = 2 if ratio.median < 9.995 else 1 if ratio.median < 99.95 else 0
+    return f"{ratio.median:.{digits}f} ({ratio.lower:.{digits}f}–{ratio.upper:.{digits}f})"
