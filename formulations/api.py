@@ -84,10 +84,11 @@ def gradient(
     # Taken away while it is in use: a plan belongs to one thread.
     spare = net.__dict__.pop("spare", None)
     if spare is None or not _same_call(spare[0], key):
-        made = prepare(net, len(X), cost, key[2])
+        made = prepare(_shadow(net), len(X), cost, key[2])
         size = made.backend.predict(net, len(X)).bytes + net.vector.nbytes
         spare = key, made, size <= SPARED
     plan: Plan = spare[1]
+    net.check_entries()
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan.evaluate(X, Y, shares)
@@ -231,6 +232,15 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
         if found[name] is None and batch_size is not None:
             found[name] = unreasonable(backend, net, batch_size, budget)
     return found
+
+
+def _shadow(net: Network) -> Network:
+    """Return a network on the same parameters for the plan to hold.
+
+    A network that its own plan held would not go with its last name, but when the collector comes, and that counts
+    objects and not their megabytes.
+    """
+    return net.with_vector(net.vector) if type(net) is Network else net
 
 
 def _same_call(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
