@@ -17,7 +17,7 @@ from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient
 from formulations.plan import Plan
 from formulations.registry import BackendLike, chosen_backend, get_backend, list_backends
-from formulations.spare import Call, is_small, leave_spare, take_spare
+from formulations.spare import Call, is_small, leave_spare, shadow, take_spare
 
 __all__ = ["gradient", "prepare", "which"]
 
@@ -82,8 +82,9 @@ def gradient(
     plan = take_spare(net, call)
     small = plan is not None
     if plan is None:
-        plan = prepare(net, call.m, cost, call.backend)
+        plan = prepare(shadow(net), call.m, cost, call.backend)
         small = is_small(plan)
+    net.check_entries()
     # The result is checked as a whole, with a remedy, instead of operation by operation.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         result = plan.evaluate(X, Y, shares)

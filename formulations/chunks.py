@@ -30,7 +30,7 @@ from formulations.accumulator import Accumulator, shares_in_powers_of_two
 from formulations.budget import Budget, foreseen_seconds
 from formulations.contract import Backend
 from formulations.costs import Cost
-from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.inputs import as_examples, as_real, check_pair, example_weights
 from formulations.memory import format_bytes
 from formulations.network import Network
@@ -217,11 +217,11 @@ class ChunkedPlan:
         for start in range(0, m, self.batch_size):
             rows = slice(start, min(start + self.batch_size, m))
             with _placed(f"counting rows from {start} on, " if start else ""):
-                self._add(X[rows], Y[rows], None if weights is None else weights[rows])
+                self._add(X[rows], Y[rows], None if weights is None else weights[rows], rows.stop - start)
 
-    def _add(self, X: Any, Y: Any, weights: Any) -> None:
+    def _add(self, X: Any, Y: Any, weights: Any, m: int) -> None:
         # In room of the plan's own: no dtype costs an allocation, and nobody keeps the data, or their file, alive.
-        X, Y = _converted(X, "X", self._X), _converted(Y, "Y", self._Y)
+        X, Y = _converted(X, "X", self._X[:m]), _converted(Y, "Y", self._Y[:m])
         self.network.check_examples(X, Y, cost=self.cost)
         weights = None if weights is None else example_weights(weights, len(X))
         shares, total, exponent = shares_in_powers_of_two(weights, len(X), self.network.dtype)
@@ -270,12 +270,16 @@ def _rows(data: Any, name: str, width: int) -> Any:
 
 
 def _converted(data: Any, name: str, room: Array) -> Array:
-    """Return a chunk's examples in the first rows of ``room``."""
+    """Return a chunk's examples in ``room``, which has a row for each."""
     array = as_examples(data, name, room.shape[1])
-    rows = room[: len(array)]
+    if len(array) != len(room):
+        raise WrongShape(
+            f"a slice of {name} must hold as many rows as were asked for, {len(room)}, got {len(array)}; "
+            f"give {name} the shape of the data that it returns."
+        )
     with np.errstate(over="ignore"):
-        np.copyto(rows, array, casting="unsafe")
-    return rows
+        np.copyto(room, array, casting="unsafe")
+    return room
 
 
 @contextmanager

@@ -116,11 +116,11 @@ def _check_parameters(net: Network) -> None:
 
 
 def _chosen(backends: Iterable[str | Backend] | str | None) -> list[Backend]:
-    if backends is None or backends == "all":
+    if backends is None or (isinstance(backends, str) and backends == "all"):
         return [get_backend(name) for name in list_backends()]
     if isinstance(backends, str | Backend):
         backends = [backends]
-    if not isinstance(backends, Iterable):
+    if not isinstance(backends, Iterable) or getattr(backends, "ndim", 1) == 0:
         raise WrongType(f"backends must be names or backends, got {backends!r}; pass a list such as ['hadamard'].")
     chosen: dict[str, Backend] = {}
     for backend in map(get_backend, backends):

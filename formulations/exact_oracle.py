@@ -118,7 +118,7 @@ def exact_oracle(
     """
     check_network(net)
     X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    if not isinstance(cost, Quadratic):
+    if type(cost) is not Quadratic:
         raise Refused(
             f"the exact oracle needs a rational cost, got {cost.name}; pass cost='quadratic', or compare backends "
             "with formulations.compare."

@@ -146,8 +146,10 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
     weights = example_weights(sample_weight, m)
     largest = weights.max()
     check_some_weight(largest)
-    # Scaled by the largest in the dtype that came, so that neither does the sum overflow nor a small weight vanish.
-    scaled = (weights / largest).astype(dtype)
+    # Scaled by the largest, so that neither does the sum overflow nor a small weight vanish; and in at least the
+    # network's precision, so that a small dtype of the weights rounds no quotient.
+    wide = np.promote_types(weights.dtype, dtype)
+    scaled = (weights.astype(wide, copy=False) / wide.type(largest)).astype(dtype)
     shares: Array = (scaled / scaled.sum())[:, None]
     return shares
 

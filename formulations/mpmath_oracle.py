@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.activations import Activation
+from formulations.activations import ACTIVATIONS, Activation, Softmax
 from formulations.activations.piecewise import LeakyReLU
-from formulations.costs import Cost, get_cost
+from formulations.costs import BinaryCrossEntropy, Cost, LogLikelihood, Quadratic, get_cost
 from formulations.exceptions import Refused, needs
 from formulations.network import Network
 from formulations.parameters import Array
@@ -107,7 +107,7 @@ class _Layer:
         self.biases = [_exact(mp, b) for b in net.biases[i]]
         self.columns = columns
         self.activation = net.activations[i]
-        self.softmax = self.activation.name == "softmax"
+        self.softmax = isinstance(self.activation, Softmax)
         self.functions = [] if self.softmax else [_function(mp, self.activation.neuron(j)) for j in range(rows)]
 
     def weigh(self, a: list[Any]) -> list[Any]:
@@ -168,15 +168,15 @@ def _add_example(
 
 def _output_error(layer: _Layer, cost: Cost, a: list[Any], d: list[Any], y: list[Any], absolute: bool) -> Any:
     pairs = list(zip(a, y, strict=True))
-    if cost.name == "quadratic":
+    if type(cost) is Quadratic:
         G = [abs(p - t) if absolute else p - t for p, t in pairs]
-    elif cost.name == "log_likelihood":
+    elif type(cost) is LogLikelihood:
         if layer.softmax:
             total = sum(y)
             return [abs(p * total - t) if absolute else p * total - t for p, t in pairs]
         G = [t / p if absolute else -t / p for p, t in pairs]
-    elif cost.name == "binary_cross_entropy":
-        if layer.activation.name == "sigmoid":
+    elif type(cost) is BinaryCrossEntropy:
+        if layer.activation == ACTIVATIONS["sigmoid"]:
             return [abs(p - t) if absolute else p - t for p, t in pairs]
         G = [abs((p - t) / (p * (1 - p))) if absolute else (p - t) / (p * (1 - p)) for p, t in pairs]
     else:
@@ -211,6 +211,7 @@ def _function(mp: Any, activation: Activation) -> Callable[[Any], tuple[Any, Any
             mp.erfc(-z / mp.sqrt(2)) / 2 + z * mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi),
         ),
     }
-    if activation.name not in table:
+    # A function of somebody else's may have the same name.
+    if activation.name not in table or ACTIVATIONS[activation.name] != activation:
         raise Refused(f"fifty digits need built-in activations, got {activation.name}, which has no definition here.")
     return table[activation.name]

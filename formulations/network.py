@@ -233,7 +233,18 @@ class Network(Parameters):
         return self.with_vector(self.vector.astype(as_dtype(dtype)))
 
     def with_vector(self, vector: Array) -> Network:
-        """Return a network of this layout and these activations whose parameters are ``vector``, not copied."""
+        """Return a network of this layout and these activations whose parameters are ``vector``, not copied.
+
+        Raises
+        ------
+        WrongType, WrongShape, Refused
+            Where that is no array, has not one entry for each parameter, or has a dtype that cannot be served.
+        """
+        if not isinstance(vector, np.ndarray):
+            raise WrongType(
+                f"the vector must be an array, for it is not copied, got {type(vector).__name__}; "
+                "pass numpy.asarray(vector, network.dtype)."
+            )
         other = Network.__new__(Network)
         Parameters.__init__(other, self.layout, vector)
         other._activations = read_activations(self._activations, self.layout, vector.dtype)

@@ -128,6 +128,12 @@ class Parameters:
         stored: Array = self.weights[i].data
         return stored
 
+    def check_entries(self) -> None:
+        """Refuse a sparse weight whose ``data`` is no longer the vector's; see :meth:`sparse_entries`."""
+        for i, entries in enumerate(self._entries):
+            if entries is not None:
+                self.sparse_entries(i)
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The one dtype of all parameters."""
@@ -210,7 +216,8 @@ def check_gradient(result: Gradient) -> None:
     if math.isfinite(result.cost) and math.isfinite(np.vdot(result.vector, result.vector)):
         return
     wrong = np.flatnonzero(~np.isfinite(result.vector))
-    if math.isfinite(result.cost) and not wrong.size:
+    # NumPy's own, for a longdouble may be finite and beyond every Python float.
+    if np.isfinite(result.cost) and not wrong.size:
         return
     where = (
         f"∂C/∂{result.layout.locate(int(wrong[0]))} = {result.vector[wrong[0]]}" if wrong.size else f"C = {result.cost}"

@@ -75,7 +75,7 @@ def sgd(
     ------
     InvalidInput, WrongShape, WrongType
         Where the data, a count or the learning rate cannot be used, a mini-batch is larger than the data,
-        ``validation`` is no pair or ``progress`` no function.
+        ``validation`` is no pair, ``progress`` no function, or the parameters are read-only.
     NotFinite
         Where the training diverges: the parameters are then those after the epoch that diverged.
 
@@ -92,6 +92,8 @@ def sgd(
     eta = _rate(learning_rate, net.dtype)
     if progress is not None and not callable(progress):
         raise WrongType(f"progress must be a function of an Epoch, got {progress!r}; pass a callable such as print.")
+    if not net.vector.flags.writeable:
+        raise InvalidInput("the parameters must be writable to learn, got a read-only vector; train network.copy().")
     X, Y, _, cost = net.check_examples(X, Y, cost=cost)
     batch_size = size_of_batch(batch_size, len(X))
     examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)

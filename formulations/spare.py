@@ -10,7 +10,7 @@ from formulations.costs import Cost
 from formulations.network import Network
 from formulations.plan import Plan
 
-__all__ = ["Call", "is_small", "leave_spare", "take_spare"]
+__all__ = ["Call", "is_small", "leave_spare", "shadow", "take_spare"]
 
 SPARED = 2**24
 """Bytes, the gradient's among them, up to which a plan is kept."""
@@ -60,3 +60,12 @@ def is_small(plan: Plan) -> bool:
 def leave_spare(net: Network, call: Call, plan: Plan) -> None:
     """Leave a small plan with its network, for the next call to take."""
     net.__dict__["_spare"] = call, plan
+
+
+def shadow(net: Network) -> Network:
+    """Return a network on the same parameters for the plan to hold.
+
+    A network that its own plan held would not go with its last name, but when the collector comes, and that counts
+    objects and not their megabytes.
+    """
+    return net.with_vector(net.vector) if type(net) is Network else net

@@ -427,3 +427,19 @@ def test_what_is_wrong_with_chunks_is_said_with_their_number():
             plan.over(chunks)
     with pytest.raises(ZeroDivisionError):
         plan.over((X, Y / (1 // 0)) for _ in range(2))
+
+
+@pytest.mark.parametrize("rows", [slice(1, None), slice(None, None)], ids=["fewer", "more"])
+def test_a_slice_that_has_not_the_rows_that_were_asked_for_is_refused(rows):
+    class Sliced:
+        def __init__(self, array):
+            self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+        def __getitem__(self, asked):
+            return self.array[asked][rows] if rows.start else self.array
+
+    net = fm.Network.random([3, 2], seed=0)
+    plan = fm.prepare(net, "auto", memory="300kB")
+    X, Y = np.ones((2 * plan.batch_size, 3)), np.ones((2 * plan.batch_size, 2))
+    with pytest.raises(WrongShape, match=f"a slice of X must hold as many rows as were asked for, {plan.batch_size}, "):
+        plan(Sliced(X), Sliced(Y))

@@ -273,3 +273,13 @@ def test_bad_input(digits):
         compare(digits.network, digits.X, digits.Y, backends=[])
     with pytest.raises(WrongType, match="Network"):
         compare(None, digits.X, digits.Y)
+
+
+@pytest.mark.parametrize(
+    ("backends", "exception"),
+    [(np.array("hadamard"), WrongType), (np.array(["sigma", "nobody"]), UnknownName), (np.array([]), InvalidInput)],
+)
+def test_arrays_that_name_no_backends_are_refused(backends, exception):
+    net = fm.Network.random([2, 1], seed=0)
+    with pytest.raises(exception):
+        fm.compare(net, [[0.0, 1.0]], [[1.0]], backends=backends)

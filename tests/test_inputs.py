@@ -18,6 +18,17 @@ def test_weights_whose_sum_overflows_are_shared_out():
     assert example_shares([1e308, 0, 1e308, 0], 4, np.dtype("float32")).tolist() == [[0.5], [0], [0.5], [0]]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble"])
+@pytest.mark.parametrize("own", ["float32", "float64", "longdouble"])
+def test_weights_of_a_small_dtype_are_shared_out_in_the_networks_precision(dtype, own):
+    # Exact in every dtype; their quotients by the largest, 7, are in none.
+    weights, own = [1, 2, 3, 7], np.dtype(own)
+    expected = np.array(weights, own) / own.type(13)
+    found = example_shares(np.array(weights, dtype), 4, own)[:, 0]
+    assert found.dtype == own
+    assert (np.abs(found - expected) <= 4 * np.finfo(own).eps * expected).all()
+
+
 def test_an_integer_that_no_float_can_hold_is_refused():
     with pytest.raises(InvalidInput, match=r"rate must be a positive number below 1\.8e\+308"):
         positive_number(10**400, "rate")

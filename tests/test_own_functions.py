@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import makers
 import numpy as np
 import pytest
 
 import formulations as fm
 from formulations.activations.piecewise import LeakyReLU
+from formulations.activations.smooth import Identity, Sine
+from formulations.costs import BinaryCrossEntropy, Quadratic, get_cost
 from formulations.digits import one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 
@@ -71,3 +74,77 @@ def test_an_exception_of_the_users_own_stays_what_it_is():
 
     with pytest.raises(ValueError, match="of the user's own"):
         fm.cost(value, lambda A, Y: A - Y)
+
+
+class TwiceQuadratic(Quadratic):
+    name = "twice_quadratic"
+
+    def evaluate(self, A, Y, gradient=None):
+        values = super().evaluate(A, Y, gradient)
+        if gradient is not None:
+            gradient *= 2
+        return 2 * values
+
+
+class TwiceCrossEntropy(BinaryCrossEntropy):
+    name = "twice_cross_entropy"
+
+    def evaluate(self, A, Y, gradient=None):
+        values = super().evaluate(A, Y, gradient)
+        if gradient is not None:
+            gradient *= 2
+        return 2 * values
+
+
+class TwiceSine(Sine):
+    name = "twice_sine"
+
+    def evaluate(self, z, value, slope=None):
+        super().evaluate(z, value, slope)
+        value *= 2
+        if slope is not None:
+            slope *= 2
+
+
+class TwiceIdentity(Identity):
+    name = "twice_identity"
+
+    def evaluate(self, z, value, slope=None):
+        super().evaluate(z, value, slope)
+        value *= 2
+        if slope is not None:
+            slope *= 2
+
+
+DERIVED = {
+    "quadratic": (("identity", "identity"), TwiceQuadratic()),
+    "cross-entropy": (("tanh", "sigmoid"), TwiceCrossEntropy()),
+    "sine": ((TwiceSine(), "identity"), "quadratic"),
+    "identity": ((TwiceIdentity(), TwiceIdentity()), "quadratic"),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_what_evaluates_otherwise_than_it_derives_from_is_asked_by_every_backend(name, backend):
+    activations, cost = DERIVED[name]
+    net = fm.Network.random([3, 4, 2], activations, seed=0)
+    if reason := fm.which(net, cost)[backend.partition(":")[0]]:
+        pytest.skip(reason)
+    X, Y = makers.data(net)
+    found, h = fm.gradient(net, X, Y, cost, backend), 1e-6
+    direction = np.random.default_rng(0).normal(size=net.vector.size)
+    ends = [net.with_vector(net.vector + sign * h * direction)(X) for sign in (1, -1)]
+    up, down = (get_cost(cost).evaluate(A, Y).mean() for A in ends)
+    assert found.vector @ direction == pytest.approx((up - down) / (2 * h), rel=1e-6)
+
+
+def test_a_class_that_evaluates_otherwise_may_say_anew_what_is_known_of_it():
+    class Said(TwiceSine):
+        analytic, curvature_bound = True, 2.0
+
+        def evaluate(self, z, value, slope=None):
+            super().evaluate(z, value, slope)
+
+    assert (Sine.analytic, TwiceSine.analytic, Said.analytic) == (True, False, True)
+    assert (Sine.curvature_bound, TwiceSine.curvature_bound, Said.curvature_bound) == (1.0, None, 2.0)
+    assert type("Renamed", (Sine,), {"name": "renamed"}).formula is Sine.formula

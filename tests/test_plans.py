@@ -240,6 +240,8 @@ def test_a_vector_that_is_not_flat_is_refused():
         net.with_vector(np.zeros(86)[::2])
     with pytest.raises(WrongShape, match="contiguous with 43 entries"):
         net.with_vector(np.zeros(3))
+    with pytest.raises(WrongType, match="must be an array, for it is not copied, got list"):
+        net.with_vector([0.0] * 43)
 
 
 def test_a_plan_checks_shapes_and_dtypes_at_every_call():

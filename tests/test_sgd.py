@@ -221,3 +221,11 @@ def test_the_digits_reach_97_percent_and_sigma_gives_the_same_parameters():
         trained[backend] = net.vector
     # Planned Σ does the Hadamard product's arithmetic bit for bit.
     assert np.array_equal(trained["hadamard"], trained["sigma"])
+
+
+def test_parameters_that_are_read_only_are_not_trained():
+    net = fm.Network.random([2, 1], seed=0)
+    fixed = net.vector.copy()
+    fixed.flags.writeable = False
+    with pytest.raises(InvalidInput, match=r"must be writable to learn.*train network\.copy\(\)"):
+        sgd(net.with_vector(fixed), [[0.0, 1.0]], [[1.0]], batch_size=1)

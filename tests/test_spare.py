@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import makers
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations import spare
 from formulations.backends.hadamard import Hadamard
 from formulations.costs import Cost, Quadratic
-from formulations.exceptions import NotFinite, Refused
+from formulations.exceptions import InvalidInput, NotFinite, Refused
 
 
 def plan_of(net):
@@ -85,7 +86,7 @@ def test_a_plan_in_use_is_nobody_elses():
         name = "looking"
 
         def gradient(self, tape, gradient):
-            seen.append("_spare" in vars(tape.network))
+            seen.append("_spare" in vars(net))
             super().gradient(tape, gradient)
 
     net, backend = makers.network(), Looking()
@@ -159,6 +160,27 @@ def test_the_gradient_counts_for_what_is_large(monkeypatch):
     assert "_spare" not in vars(net)
 
 
+def test_network_and_plan_go_with_the_last_name_and_not_by_the_collector():
+    net = makers.network()
+    fm.gradient(net, *makers.data(net))
+    held = weakref.ref(net), weakref.ref(plan_of(net))
+    gc.disable()
+    try:
+        del net
+        assert [reference() for reference in held] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_entries_that_are_no_longer_the_vectors_are_refused_by_a_kept_plan():
+    net = fm.Network([csr_array(np.eye(3))], [np.zeros(3)])
+    X = np.ones((2, 3))
+    fm.gradient(net, X, X)
+    net.weights[0].data = np.ones(3)
+    with pytest.raises(InvalidInput, match=r"weights\[0\]\.data is a view into the flat vector"):
+        fm.gradient(net, X, X)
+
+
 def test_costs_are_told_apart_by_identity():
     @dataclass(frozen=True)
     class Weighted(Cost):
@@ -205,3 +227,10 @@ def test_a_finite_cost_with_an_infinite_gradient_is_refused():
     net = fm.Network([[[1e-170]]], [[0.0]], "identity")
     with pytest.raises(NotFinite, match="∂C/∂weights"):
         fm.gradient(net, [[1e308]], [[0.0]])
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max <= np.finfo(float).max, reason="longdouble is no longer than float64")
+def test_a_cost_beyond_float64_is_finite_in_longdouble():
+    net = fm.Network([[[1]]], [[0]], "identity", dtype="longdouble")
+    x = np.longdouble("1e2000")
+    assert fm.gradient(net, [[x]], [[0]]).cost == x * x / 2

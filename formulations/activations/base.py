@@ -12,7 +12,7 @@ from formulations.activations.formulas import COMPLEX, Formula
 from formulations.dtypes import DTYPES, Array
 from formulations.exceptions import Refused, WrongType
 
-__all__ = ["Activation"]
+__all__ = ["Activation", "inherit_nothing_of_another"]
 
 
 class Activation(ABC):
@@ -47,6 +47,12 @@ class Activation(ABC):
     coupled: bool = False
     analytic: bool = False
     formula: Formula | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherit_nothing_of_another(
+            cls, Activation, ("analytic", "complex_value", "curvature", "curvature_bound", "formula")
+        )
 
     @abstractmethod
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -146,6 +152,20 @@ class Activation(ABC):
     def neuron(self, j: int) -> Activation:  # noqa: ARG002 - every neuron has the same function here
         """Return the function of neuron ``j`` (counted from 0)."""
         return self
+
+
+def inherit_nothing_of_another(made: type, root: type, known: tuple[str, ...]) -> None:
+    """Let a class that evaluates otherwise than the one it derives from forget what is known of that one's function.
+
+    What it says anew itself stays; the rest is as for a function of which nothing is known.
+    """
+    if "evaluate" not in vars(made):
+        return
+    for name in known:
+        owner = next(base for base in made.__mro__ if name in vars(base))
+        inherited = vars(owner).get("evaluate") if owner is not made else None
+        if inherited is not None and not getattr(inherited, "__isabstractmethod__", False):
+            setattr(made, name, vars(root)[name])
 
 
 def _floating(z: npt.ArrayLike) -> Array:

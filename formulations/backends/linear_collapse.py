@@ -56,7 +56,7 @@ class LinearCollapse(Backend):
         """Refuse a network with any activation but the identity, and any cost but the quadratic one."""
         if reason := why_not_linear(network):
             return reason
-        if not isinstance(cost, Quadratic):
+        if type(cost) is not Quadratic:
             return f"it needs the quadratic cost, which the moments of the examples determine, and this is {cost.name}"
         return super().why_not(network, cost)
 

@@ -100,27 +100,60 @@ def judge(
     InvalidInput
         Where the tape has no targets.
     """
-    rule, checks = CHECKS[tier]
     # What overflows or is not a number is judged by what comes out, not operation by operation.
     with np.errstate(all="ignore"):
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
-        verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
-        if verdict.status is Status.EQUAL:
+        verdict = _by_tier(tape, gradient, tier, quotients, reference, difference)
+        if verdict.status is Status.DIFFERENT:
             return verdict
-        # A small bound that is kept proves equality, however the gradient was found; "different" stays the first one's.
-        answer = verdict
-        for rule, checks in FURTHER.get(tier, ()):
-            found = checks(tape, gradient, reference, quotients)
-            other = conclude(rule, found, difference) if found else verdict
-            if other.status is Status.EQUAL:
-                return other
-            # Equation by equation, the same fault has a name.
-            if tier is Tier.FORWARD and answer is verdict and other.status is verdict.status:
-                answer = other
-            if verdict.status is Status.DIFFERENT:
-                break
-        return answer
+        return _judged_whole(tape, gradient, tier, reference, difference) or verdict
+
+
+def _by_tier(
+    tape: Tape,
+    gradient: Gradient,
+    tier: Tier,
+    quotients: Quotients | None,
+    reference: Reference,
+    difference: float,
+) -> Verdict:
+    """Return the verdict of the tier's rule, or of a further one that says "equal"."""
+    rule, checks = CHECKS[tier]
+    verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
+    if verdict.status is Status.EQUAL:
+        return verdict
+    # A small bound that is kept proves equality, however the gradient was found; "different" stays the first one's.
+    answer = verdict
+    for rule, checks in FURTHER.get(tier, ()):
+        found = checks(tape, gradient, reference, quotients)
+        other = conclude(rule, found, difference) if found else verdict
+        if other.status is Status.EQUAL:
+            return other
+        # Equation by equation, the same fault has a name.
+        if tier is Tier.FORWARD and answer is verdict and other.status is verdict.status:
+            answer = other
+        if verdict.status is Status.DIFFERENT:
+            break
+    return answer
+
+
+def _judged_whole(
+    tape: Tape, gradient: Gradient, tier: Tier, reference: Reference, difference: float
+) -> Verdict | None:
+    """Return the verdict on tape and gradient together, where it is "different"; the way back says nothing of the tape.
+
+    Whoever reads a tape that is wrong, or has been written to, keeps every equation, and yet has another gradient.
+    """
+    if tier not in (Tier.RECURRENCE, Tier.PRODUCT):
+        return None
+    verdict = conclude("T4", forward_checks(tape, gradient, reference), difference)
+    if verdict.status is not Status.DIFFERENT:
+        return None
+    # Equation by equation, the same fault has a name.
+    found = local_forward_checks(tape, gradient, reference)
+    named = conclude("T4", found, difference) if found else verdict
+    return named if named.status is Status.DIFFERENT else verdict
 
 
 def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:

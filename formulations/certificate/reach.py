@@ -4,6 +4,8 @@ r"""Reach: how far an activation and its slope move when z moves by at most E_z,
 monotone function that is its exact reach; it is never wider than the mean value theorem's, needs no σ″ of a function
 handed in by a user, and sees kinks, where a curvature formula (σ″ = 0 on both sides of relu's) is wrong. Farther away a
 function can turn and come back, so that sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z.
+What a function handed in loses, as log(1 + e^z) does for z ≪ 0, nobody knows: it is evaluated in two precisions, at z
+and at places nearby, and four times the largest difference is allowed. That is an estimate, not a proof.
 
 *Softmax.* With t_j = E_j + max_k E_k, a_j changes at most by the factor e^{±t_j}; and since all activations sum to
 1, by no more than the others together. Σ′ = diag(a) − aaᵀ then moves as products of what is known to E_a do.
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import Activation, CoupledActivation, CoupledSlope, Softmax
+from formulations.activations import ACTIVATIONS, Activation, CoupledActivation, CoupledSlope, Softmax
 from formulations.certificate.roundoff import Precision, unit_roundoff
 from formulations.certificate.slopes import seen_rounding, worse
 from formulations.parameters import Array
@@ -27,6 +29,11 @@ __all__ = ["reach"]
 
 NEAR = 0.25
 """Up to here the ends of an interval of z say how far a function moves in it: activations bend over lengths of 1."""
+
+PLACES = 8
+"""At how many places a function's own roundoff is looked at: at a single one it may vanish by accident."""
+
+_OURS = {type(activation) for activation in ACTIVATIONS.values()}
 
 
 def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Array]:
@@ -51,15 +58,15 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
-    return _of_neurons(activation, z, e, 8 * u, faded)
+    of_a, of_d = _of_neurons(activation, z, e, 8 * u, faded)
+    if any(type(function) not in _OURS for function in activation.functions):
+        lost_a, lost_d = _lost(activation, z, precision)
+        of_a, of_d = of_a + lost_a.astype(of_a.dtype), of_d + lost_d.astype(of_d.dtype)
+    return of_a, of_d
 
 
 def _of_neurons(activation: Activation, z: Array, e: Array, rounding: float, faded: Array) -> tuple[Array, Array]:
-    ends = []
-    for at in (z, z + e, z - e):
-        value, slope = np.empty_like(z), np.empty_like(z)
-        activation.evaluate(at, value, slope)
-        ends.append((value, slope))
+    ends = [_both(activation, at) for at in (z, z + e, z - e)]
     (value, slope), (value_up, slope_up), (value_down, slope_down) = ends
     of_a = np.maximum(np.abs(value_up - value), np.abs(value_down - value))
     of_d = np.maximum(np.abs(slope_up - slope), np.abs(slope_down - slope))
@@ -72,6 +79,29 @@ def _of_neurons(activation: Activation, z: Array, e: Array, rounding: float, fad
     a, d = np.abs(value).astype(faded.dtype), np.abs(slope).astype(faded.dtype)
     # Candidates that take σ′ as a(1 − a) are within 8u(|d| + |a|).
     return of_a + rounding * a + faded, of_d + rounding * (d + a) + faded
+
+
+def _lost(activation: Activation, z: Array, precision: Precision) -> tuple[Array, Array]:
+    """Return what functions handed in lose on their way to a and σ′, over what rounding the result explains."""
+    lost, other = (np.zeros_like(z), np.zeros_like(z)), worse(precision.dtype, precision.wide)
+    if activation.why_not(other):
+        return lost
+    for part in range(PLACES):
+        rounded = (z * z.dtype.type(1 + part / 1024)).astype(other)
+        for most, low, high in zip(
+            lost, _both(activation, rounded), _both(activation, rounded.astype(z.dtype)), strict=True
+        ):
+            here = np.abs(low - high) * (4 * precision.u / unit_roundoff(other))
+            # Where the candidate's own precision overflows there is no bound; where a lower one does, it says nothing.
+            np.maximum(most, np.where(np.isfinite(here), here, np.inf if other == precision.dtype else 0), out=most)
+    return lost
+
+
+def _both(activation: Activation, z: Array) -> tuple[Array, Array]:
+    """Return value and slope."""
+    value, slope = np.empty_like(z), np.empty_like(z)
+    activation.evaluate(z, value, slope)
+    return value, slope
 
 
 def _of_softmax(activation: Softmax, z: Array, e: Array, rounding: float, faded: Array) -> tuple[Array, Array]:

@@ -102,8 +102,10 @@ def certify(
             gradient = plan(X, Y, sample_weight)
             if gradient.errors is not None:
                 read_errors(gradient.errors, net.layout, len(X))
-            verdict = judge_backend(plan.backend, plan.tape, gradient)
-        return _certificate(plan.tape, gradient, verdict, ())
+            # From a tape of its own: the backend may have written to the plan's.
+            tape = net.forward(X, Y, cost=cost, sample_weight=sample_weight)
+            verdict = judge_backend(plan.backend, plan.tape, gradient, reference_gradient(tape))
+        return _certificate(tape, gradient, verdict, ())
     watched = Watched(candidate, net) if callable(candidate) else None
     try:
         gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))

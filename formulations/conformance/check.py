@@ -15,7 +15,8 @@ from formulations.conformance.report import Outcome, Report, Result
 from formulations.conformance.subjects import read_subject
 from formulations.contract import Backend
 from formulations.costs import get_cost
-from formulations.exceptions import FormulationsException, MissingExtra, Refused, UnknownName
+from formulations.dtypes import as_dtype, format_dtype
+from formulations.exceptions import FormulationsException, InvalidInput, MissingExtra, Refused, UnknownName, WrongType
 
 __all__ = ["ask", "check_backend"]
 
@@ -64,7 +65,7 @@ def check_backend(
     UnknownName
         Where a law, a scenario or a backend has another name.
     WrongType, InvalidInput
-        Where it is no backend.
+        Where it is no backend, or names are no list, or an empty one.
 
     Examples
     --------
@@ -73,11 +74,16 @@ def check_backend(
     (True, 2)
     """
     subject = read_subject(backend)
+    if not isinstance(expected_failures, Mapping | None):
+        raise WrongType(
+            f"expected_failures must map laws to reasons, got {type(expected_failures).__name__}; "
+            "pass a dictionary such as {'same_bits': 'it draws at random'}."
+        )
     expected = dict(expected_failures or {})
     chosen = _chosen("law", laws, LAWS)
     names = _chosen("scenario", scenarios, PROBLEMS)
     _chosen("law", expected, LAWS)
-    dtypes = list(dtypes)
+    dtypes = [format_dtype(as_dtype(dtype)) for dtype in _listed("dtype", dtypes)]
     results: list[Result] = []
     for law in chosen:
         if progress is not None:
@@ -113,8 +119,21 @@ def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
 
 
 def _chosen(what: str, names: Iterable[str] | None, table: Mapping[str, Any]) -> list[str]:
-    chosen = list(table) if names is None else [names] if isinstance(names, str) else list(names)
+    chosen = list(table) if names is None else _listed(what, names)
     for name in chosen:
-        if name not in table:
-            raise UnknownName(what, name, table)
+        if not isinstance(name, str) or name not in table:
+            raise UnknownName(what, str(name), table)
     return chosen
+
+
+def _listed(what: str, names: Any) -> list[Any]:
+    """Return names as a list; one by itself is a list of one, and none is a mistake."""
+    if isinstance(names, str):
+        return [names]
+    if not isinstance(names, Iterable) or getattr(names, "ndim", 1) != 1:
+        raise WrongType(f"{what}s must be names, got {type(names).__name__}; pass a list of them.")
+    listed = list(names)
+    # An empty dictionary of expected failures is the rule.
+    if not listed and not isinstance(names, Mapping):
+        raise InvalidInput(f"{what}s must name one at least, got none; leave them out for those of the library.")
+    return listed

@@ -38,7 +38,7 @@ class Function(Backend):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - it says so by raising
         """Refuse costs that the function is not told of."""
-        if not isinstance(cost, Quadratic):
+        if type(cost) is not Quadratic:
             return f"a function is told of no cost, and is taken to mean the quadratic one, not {cost.name}"
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import Activation
+from formulations.activations.base import inherit_nothing_of_another
 from formulations.activations.formulas import COMPLEX
 from formulations.costs.formulas import CostFormula
 from formulations.exceptions import Refused
@@ -59,6 +60,10 @@ class Cost(ABC):
     name: str
     analytic: bool = False
     formula: CostFormula | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherit_nothing_of_another(cls, Cost, ("analytic", "complex_values", "formula", "fused"))
 
     @abstractmethod
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:

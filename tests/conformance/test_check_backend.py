@@ -77,6 +77,32 @@ def test_what_is_no_subject():
         fm.check_backend("hadamard", expected_failures={"speed": "it is slow"})
 
 
+@pytest.mark.parametrize(
+    ("options", "exception", "told"),
+    [
+        ({"laws": 3}, WrongType, "laws must be names, got int; pass a list"),
+        ({"laws": np.array("equal")}, WrongType, "laws must be names, got ndarray"),
+        ({"laws": []}, InvalidInput, "laws must name one at least"),
+        ({"laws": [["equal"]]}, UnknownName, "unknown law"),
+        ({"scenarios": []}, InvalidInput, "scenarios must name one at least"),
+        ({"dtypes": []}, InvalidInput, "dtypes must name one at least"),
+        ({"dtypes": None}, WrongType, "dtypes must be names, got NoneType"),
+        ({"dtypes": ["float16"]}, WrongType, "float32, float64 or longdouble, got 'float16'"),
+        ({"expected_failures": ["equal"]}, WrongType, "expected_failures must map laws to reasons, got list"),
+    ],
+)
+def test_what_is_no_choice(options, exception, told):
+    with pytest.raises(exception, match=told):
+        fm.check_backend("hadamard", **options)
+
+
+def test_one_name_is_a_list_of_one():
+    report = fm.check_backend("hadamard", laws="same_bits", scenarios="single_neuron", dtypes="float64")
+    assert [(each.law, each.scenario, each.dtype) for each in report.results] == [
+        ("same_bits", "single_neuron", "float64")
+    ]
+
+
 def test_a_broken_law_is_shown_with_its_place():
     report = fm.check_backend(Scaled(), scenarios=["digits"], dtypes=["float64"])
     assert not report.passed

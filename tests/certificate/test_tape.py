@@ -1,0 +1,89 @@
+"""A way back that is right on a tape that is not: the equations hold, and the gradient is another one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from makers import data, network
+
+import formulations as fm
+from formulations.backends.hadamard import Hadamard
+from formulations.backends.product import Product
+
+
+def slope_replaced(tape):
+    tape.slopes[0][...] = 1
+
+
+def activation_spoiled(tape):
+    tape.activations[1][...] *= 1.0001
+
+
+def shares_ignored(tape):
+    tape.shares = None
+    tape.network.propagate(tape)
+
+
+def inputs_changed(tape):
+    tape.load(tape.X * 1.0001, tape.Y, tape.shares)
+    tape.network.propagate(tape)
+
+
+SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed]
+
+
+@pytest.mark.parametrize("formulation", [Hadamard, Product])
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
+    class Spoiling(formulation):
+        name = "spoiling"
+
+        def errors(self, tape):
+            spoil(tape)
+            return super().errors(tape)
+
+    net = network()
+    X, Y = data(net)
+    weights = np.arange(1.0, 1 + len(X))
+    found = fm.certify(net, X, Y, Spoiling(), sample_weight=weights)
+    assert found.status == "different"
+    assert found.rule == "T4"
+    rows = fm.compare(net, X, Y, backends=["hadamard", Spoiling()], sample_weight=weights)
+    assert [str(row.status) for row in rows.rows] == ["equal", "different"]
+    assert not rows.equal
+
+
+def test_what_is_wrong_with_shares_that_a_backend_ignores_has_a_name():
+    class Ignoring(Hadamard):
+        name = "ignoring"
+
+        def errors(self, tape):
+            shares_ignored(tape)
+            return super().errors(tape)
+
+    net = network()
+    X, Y = data(net)
+    found = fm.certify(net, X, Y, Ignoring(), sample_weight=np.arange(1.0, 1 + len(X)))
+    assert found.cause is not None and found.cause.name == "sample_weights_ignored"
+
+
+NAIVE = {
+    "softplus": (lambda z: np.log(1 + np.exp(z)), lambda z: 1 / (1 + np.exp(-z))),
+    "logistic": (lambda z: np.exp(z) / (1 + np.exp(z)), lambda z: 1 / (1 + np.exp(z)) - 1 / (1 + np.exp(z)) ** 2),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAIVE)
+@pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
+def test_an_activation_of_ones_own_may_lose_digits(name, backend, dtype):
+    function = fm.activation(*NAIVE[name], name=name)
+    for seed in range(5):
+        net = fm.Network.random([3, 5, 2], [function, "identity"], seed=seed, dtype=dtype)
+        net.vector *= net.dtype.type(8)
+        random = np.random.default_rng(seed)
+        X, Y = random.random((5, 3)), random.random((5, 2))
+        assert fm.certify(net, X, Y, backend).status != "different"
+        assert fm.certify(net, X, Y, lambda net, X, Y: fm.gradient(net, X, Y).vector).status != "different"
+        spoiled = fm.gradient(net, X, Y).vector * net.dtype.type(1.01)
+        assert fm.certify(net, X, Y, spoiled).status != "equal"
