@@ -31,7 +31,7 @@ WRITTEN = 2**16
 def measure_scale(
     counts: Sequence[int] = (10**3, 10**4, 10**5, 10**6, 10**7),
     *,
-    sizes: Sequence[int] = (8, 6, 2),
+    sizes: Sequence[int] = (8, 64, 64, 2),
     dtype: Any = "float32",
     backend: BackendLike = None,
     memory: float | str = "64MB",
