@@ -17,6 +17,7 @@ import numpy as np
 from formulations.bench.cells import CELLS
 from formulations.bench.floor import products_of
 from formulations.dtypes import Array
+from formulations.ratio import format_ratio
 from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
 
@@ -64,7 +65,7 @@ def measured(library: ctypes.CDLL, cell: str, dtype: str) -> list[str]:
     found = interleave(both, baseline="numpy", budget=1.0, sample=4e-3, settling=SILENCE)
     ratio = found["other"].over(found["numpy"])
     times = [format_seconds(found[name].seconds) for name in both]
-    return [cell, dtype, *times, f"{ratio.median:.2f} ({ratio.lower:.2f}–{ratio.upper:.2f})"]
+    return [cell, dtype, *times, format_ratio(ratio)]
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ class Plan:
         self.batch_size = batch_size
         self.cost = cost
         self.backend = backend
-        self._widths = network.sizes[0], network.sizes[-1], network.dtype
+        self._expected = network.sizes[0], network.sizes[-1], network.dtype
         self._no_examples = np.empty((0, network.sizes[0]), network.dtype)
         self._prepare()
 
@@ -83,11 +83,10 @@ class Plan:
         """
         if network is not None:
             self._check_fits(network)
-        first, last, dtype = self._widths
+        first, last, dtype = self._expected
         X = as_examples(X, "X", first, dtype)
         Y = as_examples(Y, "Y", last, dtype)
-        if len(X) != len(Y):
-            check_pair(X, Y)
+        check_pair(X, Y)
         shares = None if sample_weight is None else example_shares(sample_weight, len(X), dtype)
         if network is not None and network is not self.network:
             self._adopt(network)

@@ -12,6 +12,9 @@ from formulations.plan import Plan
 
 __all__ = ["Call", "is_small", "leave_spare", "shadow", "take_spare"]
 
+SPARE = "_spare"
+"""Where it is left: an attribute of the network that copies do not have."""
+
 SPARED = 2**24
 """Bytes, the gradient's among them, up to which a plan is kept."""
 
@@ -47,7 +50,7 @@ class Call(NamedTuple):
 def take_spare(net: Network, call: Call) -> Plan | None:
     """Take the network's spare plan away, for a plan belongs to one thread; None where it does not serve this call."""
     # In one step, which no other thread comes between.
-    left = net.__dict__.pop("_spare", None)
+    left = net.__dict__.pop(SPARE, None)
     return left[1] if left is not None and call.is_like(left[0]) else None
 
 
@@ -59,7 +62,7 @@ def is_small(plan: Plan) -> bool:
 
 def leave_spare(net: Network, call: Call, plan: Plan) -> None:
     """Leave a small plan with its network, for the next call to take."""
-    net.__dict__["_spare"] = call, plan
+    net.__dict__[SPARE] = call, plan
 
 
 def shadow(net: Network) -> Network:

@@ -131,8 +131,9 @@ class Tape:
         return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
 
     def __getstate__(self) -> dict[str, Any]:
-        # Blocks are views: a copy makes its own, of its own rooms.
-        return {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
+        # Blocks are views, and what a backend prepared refers to this tape's rooms: a copy is for reading.
+        kept = {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
+        return kept | {"workspace": None}
 
     def _parted(self, i: int, slope: Any) -> list[Block]:
         coupled = self.network.activations[i].coupled

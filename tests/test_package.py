@@ -56,8 +56,8 @@ def test_every_module_says_what_it_is_for_and_exports_what_it_has(name):
         pytest.importorskip("numba")
     module = importlib.import_module(name)
     assert module.__doc__
-    for name in getattr(module, "__all__", ()):
-        assert hasattr(module, name)
+    for exported in getattr(module, "__all__", ()):
+        assert hasattr(module, exported)
 
 
 @pytest.mark.parametrize("name", NAMES)

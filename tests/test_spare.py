@@ -22,7 +22,7 @@ from formulations.exceptions import InvalidInput, NotFinite, Refused
 
 
 def plan_of(net):
-    return vars(net)["_spare"][1]
+    return vars(net)[spare.SPARE][1]
 
 
 def test_the_next_call_like_it_takes_the_same_plan():
@@ -86,7 +86,7 @@ def test_a_plan_in_use_is_nobody_elses():
         name = "looking"
 
         def gradient(self, tape, gradient):
-            seen.append("_spare" in vars(net))
+            seen.append(spare.SPARE in vars(net))
             super().gradient(tape, gradient)
 
     net, backend = makers.network(), Looking()
@@ -125,7 +125,7 @@ def test_what_is_large_is_not_kept(monkeypatch):
     monkeypatch.setattr(spare, "SPARED", 0)
     net = makers.network()
     fm.gradient(net, *makers.data(net))
-    assert "_spare" not in vars(net)
+    assert spare.SPARE not in vars(net)
 
 
 def test_copies_have_none_and_a_failure_leaves_none():
@@ -133,11 +133,11 @@ def test_copies_have_none_and_a_failure_leaves_none():
     X, Y = makers.data(net)
     fm.gradient(net, X, Y)
     for other in (net.copy(), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.astype("float32")):
-        assert "_spare" not in vars(other)
+        assert spare.SPARE not in vars(other)
     net.vector[...] = np.nan
     with pytest.raises(NotFinite):
         fm.gradient(net, X, Y)
-    assert "_spare" not in vars(net)
+    assert spare.SPARE not in vars(net)
 
 
 @pytest.mark.parametrize("flag", ["hadamard", "hadamard:batch=example"])
@@ -146,7 +146,7 @@ def test_the_examples_are_let_go(flag):
     X, Y = makers.data(net)
     kept = weakref.ref(X), weakref.ref(Y)
     fm.gradient(net, X, Y, backend=flag)
-    assert "_spare" in vars(net)
+    assert spare.SPARE in vars(net)
     del X, Y
     gc.collect()
     assert [reference() for reference in kept] == [None, None]
@@ -157,7 +157,7 @@ def test_the_gradient_counts_for_what_is_large(monkeypatch):
     X, Y = makers.data(net)
     monkeypatch.setattr(spare, "SPARED", fm.get_backend("hadamard").predict(net, len(X)).bytes)
     fm.gradient(net, X, Y)
-    assert "_spare" not in vars(net)
+    assert spare.SPARE not in vars(net)
 
 
 def test_network_and_plan_go_with_the_last_name_and_not_by_the_collector():

@@ -24,6 +24,8 @@ from formulations.timing import interleave
 
 __all__ = ["measure_scale"]
 
+SETTLE = 2e-3
+"""Seconds of the same call before each measurement: the rest of a batch, which is less than a chunk, gets its room."""
 WRITTEN = 2**16
 """Examples that are written at once."""
 
@@ -31,7 +33,7 @@ WRITTEN = 2**16
 def measure_scale(
     counts: Sequence[int] = (10**3, 10**4, 10**5, 10**6, 10**7),
     *,
-    sizes: Sequence[int] = (8, 64, 64, 2),
+    sizes: Sequence[int] = (8, 128, 128, 2),
     dtype: Any = "float32",
     backend: BackendLike = None,
     memory: float | str = "64MB",
@@ -97,7 +99,7 @@ def measure_scale(
         rows = []
         tell("measuring times")
         calls = {str(m): partial(plan, *batch) for m, batch in batches.items()}
-        timings = interleave(calls, baseline=str(baseline), budget=budget)
+        timings = interleave(calls, baseline=str(baseline), budget=budget, settling=SETTLE)
         for m, batch in batches.items():
             tell(f"measuring the memory of {m:,} examples")
             timing = timings[str(m)]

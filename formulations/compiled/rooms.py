@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,8 @@ from formulations.tape import Tape
 __all__ = ["Rooms"]
 
 WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
-"""The columns of ``Rooms.layers``."""
+"""The columns of ``Rooms.layers``. Compiled code has them as constants, and is kept on disk until its own file changes:
+whoever changes their order changes ``whole.py`` too."""
 
 COST_GRADIENT, COST, FUSED = range(3)
 """The entries of ``Rooms.outer``."""
@@ -25,7 +27,7 @@ class Rooms:
     """What does not change from call to call.
 
     An array takes compiled code a tenth of a microsecond to receive, and a small gradient is over in four. So those
-    that are the same at every call stand in a table by their addresses; tape and network keep them where they are.
+    that are the same at every call stand in a table by their addresses.
 
     Attributes
     ----------
@@ -40,6 +42,8 @@ class Rooms:
     layers : ndarray of shape (L − 1, 8)
         Of each layer from the second on n_l, which activation it has, and the addresses of that one's number, of w^l,
         z^l, a^l, σ′(z^l) and δ^l. The bias follows on w^l.
+    held : tuple of ndarray
+        Those whose addresses these are: they stay as long as the table does.
     """
 
     numbers: Array
@@ -48,6 +52,7 @@ class Rooms:
     cost: Array
     outer: Array
     layers: Array
+    held: tuple[Array, ...]
 
     @classmethod
     def of(cls, tape: Tape) -> Self:
@@ -57,14 +62,16 @@ class Rooms:
         parameters = np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype)
         cost = np.empty(1, network.dtype)
         rooms = (network.weights, tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)
+        outer = (tape.cost_gradient, cost)
         rows = zip(network.layout.sizes[1:], numbers, parameters[:, None], *rooms, strict=True)
         return cls(
             numbers=numbers,
             parameters=parameters,
             shares=tape.share_column,
             cost=cost,
-            outer=_integers([*map(_address, (tape.cost_gradient, cost)), tape.fused is not None]),
+            outer=_integers([*map(_address, outer), tape.fused is not None]),
             layers=_integers([[n, number, *map(_address, arrays)] for n, number, *arrays in rows]),
+            held=(*outer, parameters, *chain.from_iterable(rooms)),
         )
 
 

@@ -26,6 +26,7 @@ from formulations.compiled.rooms import (
 )
 from formulations.compiled.steps import activate, by_slope, quadratic_gradient
 from formulations.dtypes import Array
+from formulations.exceptions import WrongShape
 from formulations.parameters import Gradient
 from formulations.tape import Tape
 
@@ -34,7 +35,10 @@ __all__ = ["compute"]
 
 def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
-    X, Y = np.ascontiguousarray(tape.activations[0]), np.ascontiguousarray(tape.Y)
+    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.targets)
+    if len(X) != tape.m or len(Y) != tape.m:
+        # Compiled code would write behind the rooms.
+        raise WrongShape(f"the tape has room for {tape.m} examples, got {len(X)}; take tape.first(m), or another plan.")
     shares = rooms.shares if tape.shares is None else tape.shares
     _compute(gradient.vector, X, Y, shares, rooms.outer, rooms.layers)
     if tape.fused is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import makers
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from formulations.backends import fused
 from formulations.certificate import Status, judge_backend
 from formulations.compiled.forms import COMPILED
 from formulations.costs import COSTS, BinaryCrossEntropy, FusedOutput
+from formulations.exceptions import InvalidInput, WrongShape
 
 pytest.importorskip("numba")
 
@@ -116,3 +120,33 @@ def test_a_fused_form_of_ones_own_keeps_its_error():
     net, X, Y = case(SIZES["whole"], 12)
     found = fm.gradient(net, X, Y, cost=Own(), backend="fused").vector
     np.testing.assert_allclose(found, fm.gradient(net, X, Y, cost=Own()).vector, rtol=1e-12, atol=1e-14)
+
+
+def test_a_tape_of_another_length_and_one_without_targets_are_refused():
+    net, X, Y = case(SIZES["whole"], 12)
+    plan = fm.prepare(net, 12, backend="fused")
+    g = plan(X, Y)
+    plan.tape.load(np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0))
+    with pytest.raises(WrongShape, match="room for 12 examples, got 24"):
+        plan.backend.gradient(plan.tape, g)
+    plan.tape.load(X, None)
+    with pytest.raises(InvalidInput, match="no targets"):
+        plan.backend.gradient(plan.tape, g)
+
+
+def test_the_copy_of_a_tape_has_nothing_that_writes_into_the_first():
+    net, X, Y = case(SIZES["whole"], 12)
+    plan = fm.prepare(net, 12, backend="fused")
+    plan(X, Y)
+    for other in (copy.deepcopy(plan.tape), pickle.loads(pickle.dumps(plan.tape))):
+        assert other.workspace is None
+        assert np.array_equal(other.output, plan.tape.output)
+
+
+def test_rooms_stay_as_long_as_their_addresses():
+    net, X, Y = case(SIZES["whole"], 12)
+    plan = fm.prepare(net, 12, backend="fused")
+    plan(X, Y)
+    _, rooms = plan.tape.workspace
+    held = {array.__array_interface__["data"][0] for array in rooms.held}
+    assert held >= {*rooms.outer[:2], *rooms.layers[:, 3:].ravel(), rooms.layers[0, 2]}

@@ -23,7 +23,9 @@ KEYS = (
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scale")
     said = []
-    scale = measure_scale(COUNTS[::-1], sizes=(8, 6, 2), memory="1MB", budget=1e-3, folder=str(folder), progress=said.append)
+    scale = measure_scale(
+        COUNTS[::-1], sizes=(8, 6, 2), memory="1MB", budget=1e-3, folder=str(folder), progress=said.append
+    )
     assert not list(folder.iterdir())
     assert len(said) == 2 + len(COUNTS)
     return scale
