@@ -43,7 +43,7 @@ def train(
       formulations train
       formulations train --backend sigma --epochs 10
       FORMULATIONS_BACKEND=sigma formulations train
-      formulations train --data mine.npz --sizes 8,20,3 --learning-rate 0.5 --save trained.npz
+      formulations train --data examples.npz --sizes 8,20,3 --learning-rate 0.5 --save trained.npz
 
     The embedded digits are split into 1437 for training and 360 for testing. Data of your own are split at the same
     ratio, four to one, in the order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other
