@@ -238,7 +238,13 @@ def test_train_saves_what_it_has_trained(few, tmp_path):
 
 def test_train_refuses_a_folder_that_is_not_there_before_it_begins(few, tmp_path):
     result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "absent" / "net.npz"))
-    assert result.exit_code == 2 and "--save must name a file" in result.stderr
+    assert result.exit_code == 2 and "--save must name an .npz file" in result.stderr
+
+
+def test_train_refuses_to_save_over_a_folder(few, tmp_path):
+    (tmp_path / "net.npz").mkdir()
+    result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "net.npz"))
+    assert result.exit_code == 2 and "--save must name an .npz file" in " ".join(result.stderr.split())
 
 
 def test_too_little_memory_is_a_sentence_and_status_2(monkeypatch):
@@ -310,9 +316,13 @@ BAD = [
     (["compare", "--sizes", "64,0,10"], "sizes[1]"),
     (["compare", "--data", "absent.npz"], "no file"),
     (["compare", "--seed", "-1"], "seed"),
+    (["compare", "--plot", "agreement.foo"], "try plot.png"),
+    (["compare", "--plot", "absent/agreement.png"], "no such folder"),
     (["train", "--epochs", "0"], "--epochs"),
     (["train", "--learning-rate", "nan"], "learning_rate"),
     (["train", "--batch-size", "5000"], "1437"),
+    (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
+    (["train", "--save", "absent/trained.npz"], "--save must name an .npz file"),
     (["train", "--backend", "linear"], "identity"),
     (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
     (["bench", "--cells", "boook"], "Did you mean 'book'?"),

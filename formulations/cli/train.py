@@ -51,8 +51,8 @@ def train(
     or one column of 0 and 1.
     """
     epochs = positive_integer(epochs, "--epochs")
-    if save is not None and not Path(save).absolute().parent.is_dir():
-        raise InvalidInput(f"--save must name a file in a folder that exists, got {save!r}; make the folder first.")
+    if save is not None:
+        _check_save(save)
     net = problem.network
     X, Y, X_test, Y_test = problem.split()
     size = batch_size_for(batch_size, len(X))
@@ -103,6 +103,13 @@ def train(
             f"hint: naming the commonest class every time gets {_percent(guess)}; try a smaller --learning-rate, "
             "or more --epochs."
         )
+
+
+def _check_save(path: str) -> None:
+    """Refuse, before anything is trained, what would not be found again as a saved network."""
+    place = Path(path)
+    if place.suffix != ".npz" or place.is_dir() or not place.absolute().parent.is_dir():
+        raise InvalidInput(f"--save must name an .npz file in a folder that exists, got {path!r}; try trained.npz.")
 
 
 def _percent(share: float | None) -> str:
