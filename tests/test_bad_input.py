@@ -236,8 +236,8 @@ def test_random_networks_that_cannot_be_made(name):
 FLAGS = {
     "unknown": ("sigmaa", UnknownName, ["unknown backend 'sigmaa'", *fm.list_backends(), "Did you mean 'sigma'?"]),
     "not a bit like one": ("zzz", UnknownName, ["unknown backend 'zzz'", *fm.list_backends()]),
-    "an unknown option": ("sigma:matrx=dense", UnknownName, ["option of backend 'sigma' 'matrx'", "matrix, batch"]),
-    "an option of none": ("hadamard:x=1", UnknownName, ["option of backend 'hadamard' 'x'", "batch"]),
+    "an unknown option": ("sigma:matrx=dense", UnknownName, ["unknown option 'matrx' of backend 'sigma';", "matrix, batch"]),
+    "an option of none": ("hadamard:x=1", UnknownName, ["unknown option 'x' of backend 'hadamard';", "batch"]),
     "an unknown value": ("sigma:matrix=full", InvalidInput, ["option matrix", "planned, sparse, dense", "got 'full'"]),
     "an unknown batch": ("sigma:batch=half", InvalidInput, ["option batch", "whole, example", "got 'half'"]),
     "no value": ("sigma:matrix", InvalidInput, ["key=value", "got 'matrix'", "batch=example"]),
