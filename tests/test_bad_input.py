@@ -148,6 +148,9 @@ NETWORKS = {
     "a layer without neurons": (([np.ones((0, 3))], [np.ones(0)]), WrongShape, ["weights[0]", "positive", "(0, 3)"]),
     "more biases than weights": ((ONE, [[0.0], [0.0]]), WrongShape, ["1 and 2", "same length"]),
     "no layer": (([], []), WrongShape, ["0 and 0", "same length"]),
+    "sizes for weights": (([64, 30, 10],), WrongShape, ["the numbers [64, 30, 10]", "Network.random([64, 30, 10])"]),
+    "sizes, and no biases": ((np.array([2, 1]), "tanh"), WrongShape, ["call Network.random([2, 1])."]),
+    "no biases": ((ONE,), WrongShape, ["one weight matrix and one bias vector", "1 and 0", "same length"]),
     "a number for weights": ((5, BIAS), WrongType, ["weights must be a list of arrays", "got int"]),
     "a string for biases": ((ONE, "0"), WrongType, ["biases must be a list of arrays", "got str"]),
     "strings and numbers": (([[["a"]]], BIAS), WrongType, ["weights[0] must hold real numbers", "<U1"]),
@@ -236,7 +239,11 @@ def test_random_networks_that_cannot_be_made(name):
 FLAGS = {
     "unknown": ("sigmaa", UnknownName, ["unknown backend 'sigmaa'", *fm.list_backends(), "Did you mean 'sigma'?"]),
     "not a bit like one": ("zzz", UnknownName, ["unknown backend 'zzz'", *fm.list_backends()]),
-    "an unknown option": ("sigma:matrx=dense", UnknownName, ["unknown option 'matrx' of backend 'sigma';", "matrix, batch"]),
+    "an unknown option": (
+        "sigma:matrx=dense",
+        UnknownName,
+        ["unknown option 'matrx' of backend 'sigma';", "matrix, batch", "Did you mean 'matrix'?"],
+    ),
     "an option of none": ("hadamard:x=1", UnknownName, ["unknown option 'x' of backend 'hadamard';", "batch"]),
     "an unknown value": ("sigma:matrix=full", InvalidInput, ["option matrix", "planned, sparse, dense", "got 'full'"]),
     "an unknown batch": ("sigma:batch=half", InvalidInput, ["option batch", "whole, example", "got 'half'"]),
