@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -209,6 +210,16 @@ def test_train_hints_at_the_learning_rate_where_nothing_was_learnt(few, rate, hi
     result = run("train", "--data", few, "--learning-rate", rate, "--epochs", "300", "--seed", "1")
     assert result.exit_code == 0, result.output
     assert ("hint: " in result.stdout and "--learning-rate" in result.stdout) == hinted, result.stdout
+
+
+def test_training_that_diverges_is_one_sentence_and_status_1(tmp_path):
+    np.savez(tmp_path / "far.npz", X=np.full((4, 1), 9.0), Y=np.zeros((4, 1)))
+    command = ["train", "--data", str(tmp_path / "far.npz"), "--sizes", "1,1", "--activations", "identity"]
+    result = run(*command, "--epochs", "500", "--save", str(tmp_path / "net.npz"))
+    assert result.exit_code == 1, result.output
+    assert re.match(r"Error: training diverged in epoch \d+: .* below 3\.0\.$", " ".join(result.stderr.split()))
+    assert result.stdout == "" and not (tmp_path / "net.npz").exists()
+    assert "1 where it diverges" in " ".join(run("train", "--help").stdout.split())
 
 
 def test_train_says_for_what_its_learning_rate_is_meant():

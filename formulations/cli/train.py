@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from formulations.accuracy import accuracy, chance
 from formulations.cli.options import batch_size_for, problem_options
 from formulations.cli.output import print_problem, progress_console
-from formulations.exceptions import InvalidInput
+from formulations.exceptions import InvalidInput, NotFinite
 from formulations.history import Epoch
 from formulations.inputs import positive_integer
 from formulations.persistence import save as save_network
@@ -48,7 +48,7 @@ def train(
     The embedded digits are split into 1437 for training and 360 for testing. Data of your own are split at the same
     ratio, four to one, in the order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other
     activations and costs mostly want less, 0.1 or 0.01. Accuracy is shown where the targets are unit vectors (one-hot),
-    or one column of 0 and 1.
+    or one column of 0 and 1. Exit status 0 when the training is over, 1 where it diverges, and then nothing is saved.
     """
     epochs = positive_integer(epochs, "--epochs")
     if save is not None:
@@ -70,19 +70,23 @@ def train(
         def advance(epoch: Epoch) -> None:
             bar.update(task, advance=1, description=f"cost {epoch.cost:.4f}, accuracy {_percent(epoch.accuracy)}")
 
-        history = sgd(
-            net,
-            X,
-            Y,
-            epochs=epochs,
-            batch_size=size,
-            learning_rate=learning_rate,
-            backend=backend,
-            seed=seed,
-            cost=problem.cost,
-            validation=(X_test, Y_test),
-            progress=advance,
-        )
+        try:
+            history = sgd(
+                net,
+                X,
+                Y,
+                epochs=epochs,
+                batch_size=size,
+                learning_rate=learning_rate,
+                backend=backend,
+                seed=seed,
+                cost=problem.cost,
+                validation=(X_test, Y_test),
+                progress=advance,
+            )
+        except NotFinite as caught:
+            # The data and the network have been checked: it is the training that has left the range of numbers.
+            raise click.ClickException(str(caught)) from None
     if save is not None:
         save_network(net, save)
     on_train, on_test = accuracy(net, X, Y), accuracy(net, X_test, Y_test)
