@@ -69,12 +69,17 @@ class Certificate:
     detectable: float
     notes: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
+    @property
+    def equal(self) -> bool:
+        """Whether it is the gradient, as far as roundoff lets anybody know; what ``bool`` of the certificate says."""
         return self.status is Status.EQUAL
+
+    def __bool__(self) -> bool:
+        return self.equal
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
-        plain = asdict(self)
+        plain = {**asdict(self), "equal": self.equal}
         for entry in (plain, *plain["layers"]):
             entry["status"] = str(entry["status"])
         return plain

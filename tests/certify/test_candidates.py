@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import handwritten
 import numpy as np
 import pytest
@@ -41,6 +43,15 @@ def test_every_form_of_the_same_gradient_is_equal(given):
         "finite_difference",
     ):
         assert fm.certify(net, X, Y, candidate).status is Status.EQUAL, candidate
+
+
+def test_a_certificate_says_of_itself_whether_it_is_equal(given):
+    net, X, Y, weights, biases = given
+    for candidate, status in (((weights, biases), "equal"), (([2 * w for w in weights], biases), "different")):
+        c = fm.certify(net, X, Y, candidate)
+        assert (c.status, c.equal, bool(c), c.to_dict()["equal"]) == (status, *[status == "equal"] * 3)
+    for status in Status:
+        assert dataclasses.replace(c, status=status).equal is (status is Status.EQUAL)
 
 
 @pytest.fixture
