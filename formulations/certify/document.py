@@ -30,6 +30,8 @@ RULES = {
 class Certificate:
     """What :func:`formulations.certify` found; printed, it says where to look.
 
+    Neurons, inputs and examples are counted from 0, as indices are; layers from 1, as in the book.
+
     Attributes
     ----------
     title : str
@@ -112,7 +114,8 @@ class Certificate:
             for line in self.layers
         ]
         header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "handed over", "should be"]
-        return format_table(header, rows, right=[0, 3, 6, 7])
+        table = format_table(header, rows, right=[0, 3, 6, 7])
+        return f"{table}\n\nNeurons, inputs and examples are counted from 0, as the indices are; layers from 1."
 
     def _place(self) -> str:
         first = next(line for line in self.layers if line.status is Status.DIFFERENT and line.layer == self.layer)

@@ -54,6 +54,12 @@ def test_a_certificate_says_of_itself_whether_it_is_equal(given):
         assert dataclasses.replace(c, status=status).equal is (status is Status.EQUAL)
 
 
+def test_a_certificate_says_once_from_where_it_counts_neurons(given):
+    net, X, Y, weights, biases = given
+    for candidate in ((weights, biases), (weights, [-b for b in biases])):
+        assert str(fm.certify(net, X, Y, candidate)).count("Neurons, inputs and examples are counted from 0") == 1
+
+
 @pytest.fixture
 def file(given, tmp_path):
     """Write a gradient layer by layer, counted as the book counts."""
