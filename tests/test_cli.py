@@ -212,6 +212,16 @@ def test_train_hints_at_the_learning_rate_where_nothing_was_learnt(few, rate, hi
     assert ("hint: " in result.stdout and "--learning-rate" in result.stdout) == hinted, result.stdout
 
 
+@pytest.mark.parametrize(("activations", "hinted"), [("sigmoid", True), ("sigmoid,softmax", False)])
+def test_train_hints_that_the_log_likelihood_is_made_for_softmax_outputs(few, activations, hinted):
+    command = ["train", "--data", few, "--cost", "log_likelihood", "--epochs", "2", "--learning-rate", "0.1"]
+    shown = run(*command, "--activations", activations)
+    assert shown.exit_code == 0, shown.output
+    assert ("hint: the cost log_likelihood is made for softmax outputs" in shown.stdout) is hinted
+    assert ("try --activations sigmoid,softmax." in shown.stdout) is hinted
+    assert "hint" not in run(*command, "--activations", activations, "--json").stdout
+
+
 def test_training_that_diverges_is_one_sentence_and_status_1(tmp_path):
     np.savez(tmp_path / "far.npz", X=np.full((4, 1), 9.0), Y=np.zeros((4, 1)))
     command = ["train", "--data", str(tmp_path / "far.npz"), "--sizes", "1,1", "--activations", "identity"]

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from formulations.accuracy import accuracy, chance
 from formulations.cli.options import batch_size_for, problem_options
 from formulations.cli.output import print_problem, progress_console
+from formulations.costs import LogLikelihood
 from formulations.exceptions import InvalidInput, NotFinite
 from formulations.history import Epoch
 from formulations.inputs import positive_integer
@@ -101,8 +102,15 @@ def train(
         f"\naccuracy {_percent(on_train)} on {len(X)} training examples, "
         f"{_percent(on_test)} on {len(X_test)} test examples"
     )
-    guess = chance(Y)
-    if on_train is not None and guess is not None and on_train <= guess < 1:
+    guess, output = chance(Y), net.activations[-1]
+    if problem.cost == LogLikelihood.name and not output.coupled:
+        # Its least value is reached by outputs of 1 everywhere, which only a softmax keeps from happening.
+        names = [activation.name for activation in net.activations[:-1]]
+        click.echo(
+            f"hint: the cost {problem.cost} is made for softmax outputs, and with {output.name} it falls by calling "
+            f"every class certain; try --activations {','.join([*names, 'softmax'])}."
+        )
+    elif on_train is not None and guess is not None and on_train <= guess < 1:
         click.echo(
             f"hint: naming the commonest class every time gets {_percent(guess)}; try a smaller --learning-rate, "
             "or more --epochs."
