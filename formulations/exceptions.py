@@ -72,13 +72,16 @@ class UnknownName(FormulationsException, ValueError):
         The name that came.
     valid : iterable of str
         The names that exist; all of them are listed, and the closest one is suggested.
+    of : str
+        What has these names, where that is to be said, such as ``"backend 'sigma'"`` of an option.
     """
 
-    def __init__(self, what: str, name: object, valid: Iterable[str]) -> None:
+    def __init__(self, what: str, name: object, valid: Iterable[str], of: str = "") -> None:
         names = list(valid)
         closest = difflib.get_close_matches(str(name), names, n=1)
         suggestion = f" Did you mean {closest[0]!r}?" if closest else ""
-        super().__init__(f"unknown {what} {name!r}; valid names are {', '.join(names)}.{suggestion}")
+        whose = f" of {of}" if of else ""
+        super().__init__(f"unknown {what} {name!r}{whose}; valid names are {', '.join(names)}.{suggestion}")
 
 
 class WrongDerivative(FormulationsException, ValueError):

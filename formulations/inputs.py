@@ -17,6 +17,7 @@ from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 
 __all__ = [
+    "BATCH_SIZE",
     "as_dtype",
     "as_examples",
     "as_real",
@@ -30,6 +31,9 @@ __all__ = [
     "random_generator",
     "size_of_batch",
 ]
+
+BATCH_SIZE = 10
+"""Examples in a mini-batch where nobody says how many, or all where there are fewer."""
 
 
 def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
@@ -210,7 +214,7 @@ def positive_integer(value: Any, name: str) -> int:
 
 
 def size_of_batch(value: Any, m: int, name: str = "batch_size") -> int:
-    """Return ``value`` as the size of mini-batches taken from m examples.
+    """Return ``value`` as the size of mini-batches taken from m examples; None stands for the default.
 
     Raises
     ------
@@ -219,6 +223,8 @@ def size_of_batch(value: Any, m: int, name: str = "batch_size") -> int:
     InvalidInput
         Where it is below 1 or above m.
     """
+    if value is None:
+        return min(BATCH_SIZE, m)
     size = positive_integer(value, name)
     if size > m:
         raise InvalidInput(f"{name} must be at most the number of examples, {m}, got {size}; take fewer.")

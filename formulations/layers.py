@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,14 @@ def read_layers(weights: Any, biases: Any, dtype: Any) -> tuple[Layout, list[Arr
     WrongShape, WrongType, NotFinite
         Where they cannot make a network.
     """
-    each_w, each_b = _each(weights, "weights"), _each(biases, "biases")
+    each_w = _each(weights, "weights")
+    if each_w and all(isinstance(w, Integral) for w in each_w):
+        sizes = list(map(int, each_w))
+        raise WrongShape(
+            f"weights must be a list of arrays, one a layer, got the numbers {sizes}; "
+            f"if these are the neurons of each layer, call Network.random({sizes})."
+        )
+    each_b = _each(biases, "biases")
     if not len(each_w) == len(each_b) > 0:
         raise WrongShape(
             f"a network needs one weight matrix and one bias vector for each layer from the second on, "

@@ -66,7 +66,7 @@ class Network(Parameters):
     def __init__(
         self,
         weights: Sequence[Any],
-        biases: Sequence[Any],
+        biases: Sequence[Any] = (),
         activations: str | Activation | Sequence[str | Activation] = "sigmoid",
         *,
         dtype: Any = None,

@@ -74,7 +74,7 @@ def convert(backend: type, options: Mapping[str, str]) -> dict[str, Any]:
     converted = {}
     for key, text in options.items():
         if key not in known:
-            raise UnknownName(f"option of backend {name!r}", key, [*known, "batch"])
+            raise UnknownName("option", key, [*known, "batch"], f"backend {name!r}")
         converted[key] = _convert(name, key, text, known[key])
     return converted
 

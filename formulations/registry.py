@@ -113,7 +113,7 @@ def get_backend(backend: BackendLike = None) -> Backend:
     if isinstance(found, type):
         made = found(**convert(found, options)) if options else found()
     elif options:
-        raise UnknownName(f"option of backend {name!r}", next(iter(options)), ["batch"])
+        raise UnknownName("option", next(iter(options)), ["batch"], f"backend {name!r}")
     else:
         made = found
     return OneAtATime(made) if batch == "example" else made

@@ -27,7 +27,7 @@ def sgd(
     X: Any,
     Y: Any,
     epochs: int = 30,
-    batch_size: int = 10,
+    batch_size: int | None = None,
     learning_rate: float = 3.0,
     backend: BackendLike = None,
     seed: int | None = None,
@@ -51,8 +51,8 @@ def sgd(
         Their targets.
     epochs : int
         Passes over the examples.
-    batch_size : int
-        Examples in a mini-batch; the last one of an epoch may be smaller.
+    batch_size : int, optional
+        Examples in a mini-batch, by default 10, or all where there are fewer; the last one of an epoch may be smaller.
     learning_rate : float
         η, for the mean cost of a mini-batch.
     backend : str, Backend or None
@@ -95,11 +95,11 @@ def sgd(
     if not net.vector.flags.writeable:
         raise InvalidInput("the parameters must be writable to learn, got a read-only vector; train network.copy().")
     X, Y, _, cost = net.check_examples(X, Y, cost=cost)
-    batch_size = size_of_batch(batch_size, len(X))
+    size = size_of_batch(batch_size, len(X))
     examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)
-    plan = prepare(net, batch_size, cost=cost, backend=backend)
+    plan = prepare(net, size, cost=cost, backend=backend)
     generator = random_generator(seed)
-    rooms = [np.empty((batch_size, array.shape[1]), net.dtype) for array in (X, Y)]
+    rooms = [np.empty((size, array.shape[1]), net.dtype) for array in (X, Y)]
     rate = np.array(eta)
     history: list[Epoch] = []
     start = perf_counter()
@@ -107,7 +107,7 @@ def sgd(
     def step(chosen: Array) -> float:
         """Descend on one mini-batch and return its cost times its size."""
         m = len(chosen)
-        batch_X, batch_Y = rooms if m == batch_size else (room[:m] for room in rooms)
+        batch_X, batch_Y = rooms if m == size else (room[:m] for room in rooms)
         # mode="clip" writes straight into the room; the indices are in range anyway.
         X.take(chosen, 0, batch_X, "clip")
         Y.take(chosen, 0, batch_Y, "clip")
@@ -122,7 +122,7 @@ def sgd(
     for epoch in range(1, epochs + 1):
         order = generator.permutation(len(X))
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            costs = [step(order[i : i + batch_size]) for i in range(0, len(X), batch_size)]
+            costs = [step(order[i : i + size]) for i in range(0, len(X), size)]
             total = float(np.sum(costs))
         if not (math.isfinite(total) and np.isfinite(net.vector).all()):
             raise NotFinite(

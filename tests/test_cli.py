@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -211,6 +212,26 @@ def test_train_hints_at_the_learning_rate_where_nothing_was_learnt(few, rate, hi
     assert ("hint: " in result.stdout and "--learning-rate" in result.stdout) == hinted, result.stdout
 
 
+@pytest.mark.parametrize(("activations", "hinted"), [("sigmoid", True), ("sigmoid,softmax", False)])
+def test_train_hints_that_the_log_likelihood_is_made_for_softmax_outputs(few, activations, hinted):
+    command = ["train", "--data", few, "--cost", "log_likelihood", "--epochs", "2", "--learning-rate", "0.1"]
+    shown = run(*command, "--activations", activations)
+    assert shown.exit_code == 0, shown.output
+    assert ("hint: the cost log_likelihood is made for softmax outputs" in shown.stdout) is hinted
+    assert ("try --activations sigmoid,softmax." in shown.stdout) is hinted
+    assert "hint" not in run(*command, "--activations", activations, "--json").stdout
+
+
+def test_training_that_diverges_is_one_sentence_and_status_1(tmp_path):
+    np.savez(tmp_path / "far.npz", X=np.full((4, 1), 9.0), Y=np.zeros((4, 1)))
+    command = ["train", "--data", str(tmp_path / "far.npz"), "--sizes", "1,1", "--activations", "identity"]
+    result = run(*command, "--epochs", "500", "--save", str(tmp_path / "net.npz"))
+    assert result.exit_code == 1, result.output
+    assert re.match(r"Error: training diverged in epoch \d+: .* below 3\.0\.$", " ".join(result.stderr.split()))
+    assert result.stdout == "" and not (tmp_path / "net.npz").exists()
+    assert "1 where it diverges" in " ".join(run("train", "--help").stdout.split())
+
+
 def test_train_says_for_what_its_learning_rate_is_meant():
     assert "η = 3 suits sigmoid neurons with the quadratic cost" in " ".join(run("train", "--help").stdout.split())
 
@@ -238,7 +259,13 @@ def test_train_saves_what_it_has_trained(few, tmp_path):
 
 def test_train_refuses_a_folder_that_is_not_there_before_it_begins(few, tmp_path):
     result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "absent" / "net.npz"))
-    assert result.exit_code == 2 and "--save must name a file" in result.stderr
+    assert result.exit_code == 2 and "--save must name an .npz file" in result.stderr
+
+
+def test_train_refuses_to_save_over_a_folder(few, tmp_path):
+    (tmp_path / "net.npz").mkdir()
+    result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "net.npz"))
+    assert result.exit_code == 2 and "--save must name an .npz file" in " ".join(result.stderr.split())
 
 
 def test_too_little_memory_is_a_sentence_and_status_2(monkeypatch):
@@ -310,9 +337,13 @@ BAD = [
     (["compare", "--sizes", "64,0,10"], "sizes[1]"),
     (["compare", "--data", "absent.npz"], "no file"),
     (["compare", "--seed", "-1"], "seed"),
+    (["compare", "--plot", "agreement.foo"], "try plot.png"),
+    (["compare", "--plot", "absent/agreement.png"], "no such folder"),
     (["train", "--epochs", "0"], "--epochs"),
     (["train", "--learning-rate", "nan"], "learning_rate"),
     (["train", "--batch-size", "5000"], "1437"),
+    (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
+    (["train", "--save", "absent/trained.npz"], "--save must name an .npz file"),
     (["train", "--backend", "linear"], "identity"),
     (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
     (["bench", "--cells", "boook"], "Did you mean 'book'?"),

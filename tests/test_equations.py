@@ -40,7 +40,7 @@ def test_a_backend_of_this_library_that_declares_what_is_missing_is_named(monkey
 
     Odd.__module__ = "formulations.backends.odd"
     monkeypatch.setattr(registry, "_registered", {**registry._registered, "odd": Odd})
-    with pytest.raises(UnknownName, match=r"equation of backend 'odd' 'BP7'"):
+    with pytest.raises(UnknownName, match=r"unknown equation 'BP7' of backend 'odd'; valid"):
         index()
 
 

@@ -419,6 +419,7 @@ def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):
         (["--backends", "sigmaa"], "Did you mean 'sigma'?"),
         (["--backends", "all"], "one or two"),
         (["--backends", "hadamard,sigma,product"], "got 3"),
+        (["--backends", "a,b,c"], "one backend, or two side by side, got 3; name one or two."),
         (["--backends", "linear"], "identity"),
         (["--latex", "--json"], "exclude each other"),
         (["--html", "/no/such/folder/page.html"], "cannot be written"),

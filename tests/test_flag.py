@@ -159,7 +159,7 @@ class TestRegister:
         fm.register(Tuned(depth=3))
         assert fm.get_backend("tuned").depth == 3
         assert fm.get_backend("tuned:batch=example").inner.depth == 3
-        with pytest.raises(UnknownName, match="option of backend 'tuned' 'depth'"):
+        with pytest.raises(UnknownName, match="unknown option 'depth' of backend 'tuned'; valid"):
             fm.get_backend("tuned:depth=2")
 
     def test_options_are_converted_by_the_types_of_the_fields(self):

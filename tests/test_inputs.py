@@ -36,6 +36,7 @@ def test_an_integer_that_no_float_can_hold_is_refused():
 
 def test_a_batch_is_at_most_all_examples():
     assert size_of_batch(7, 7) == 7
+    assert [size_of_batch(None, m) for m in (1, 7, 10, 70)] == [1, 7, 10, 10]
     with pytest.raises(InvalidInput, match="at most the number of examples, 7, got 8"):
         size_of_batch(8, 7)
     with pytest.raises(WrongType, match="--batch-size"):

@@ -55,3 +55,11 @@ def test_both_commands_stand_in_blocks_of_their_own():
     commands = re.findall(r"```console\n\$ (.*)\n```", README)
     assert len(commands) == 2
     assert commands[0].endswith("formulations compare") and "pytest" in commands[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), [("README.md", "`formulations explain"), ("docs/tutorial.md", "\nformulations compare")]
+)
+def test_the_environment_is_activated_before_a_command_is_called_by_its_name(page, command):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert 0 < text.find("`. .venv/bin/activate`") < text.index(command)

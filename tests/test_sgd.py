@@ -148,6 +148,16 @@ def test_validation_examples_are_checked_once_and_pass_without_slopes(monkeypatc
     assert [slopes for m, slopes in passes if m == 3] == [False] * 3
 
 
+@pytest.mark.parametrize("m", [1, 8, 10, 25])
+def test_the_default_batch_is_ten_examples_or_all_where_there_are_fewer(m):
+    trained = []
+    for options in ({}, {"batch_size": min(10, m)}):
+        net = network()
+        sgd(net, *data(net, m), epochs=2, seed=0, **options)
+        trained.append(net.vector)
+    assert np.array_equal(*trained)
+
+
 BAD = [
     ({"epochs": 0}, InvalidInput, "epochs"),
     ({"epochs": 1.5}, WrongType, "epochs"),

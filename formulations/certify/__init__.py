@@ -23,6 +23,7 @@ from formulations.certify.calls import Watched
 from formulations.certify.candidates import read_candidate, read_errors
 from formulations.certify.diagnosis import Diagnosis, diagnose
 from formulations.certify.document import Certificate
+from formulations.certify.files import is_file, read_gradient
 from formulations.certify.place import place_of, single_examples
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
@@ -59,9 +60,11 @@ def certify(
         The network; it is not changed.
     X, Y : array_like of shape (m, n₁) and (m, n_L)
         The examples.
-    candidate : Gradient, sequence, array_like, str, Backend or callable
+    candidate : Gradient, sequence, array_like, path, NpzFile, Backend, str or callable
         A gradient; a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; the flat vector; a
-        backend or its name; or a function ``(net, X, Y)`` that returns any of these. The function gets copies.
+        function ``(net, X, Y)`` that gets copies and returns one of these; an ``.npz`` file, by its path or as
+        ``numpy.load`` returns it, that holds ``weights_2``, ``biases_2``, ``weights_3``, …, and perhaps ``errors_2``,
+        …, counted as the book's layers are, or the flat vector as ``vector``; a backend or its name.
     cost : str or Cost
         As in :func:`formulations.gradient`.
     sample_weight : array_like of shape (m,), optional
@@ -78,6 +81,8 @@ def certify(
         Where the candidate is no gradient of this network, with what would make it one.
     CandidateFailed
         Where a function raises, with its message and what it returns for single examples, or changes what it is given.
+    InvalidInput
+        Where a file cannot be read, is pickled, or lacks an array.
     InvalidInput, NotFinite, UnknownName, Refused
         As :func:`formulations.gradient`.
 
@@ -96,6 +101,8 @@ def certify(
     """
     check_network(net)
     X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    if is_file(candidate):
+        candidate = read_gradient(candidate, net.layout)
     if isinstance(candidate, str | Backend):
         plan = prepare(net, len(X), cost=cost, backend=candidate)
         with np.errstate(all="ignore"):

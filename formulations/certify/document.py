@@ -30,6 +30,8 @@ RULES = {
 class Certificate:
     """What :func:`formulations.certify` found; printed, it says where to look.
 
+    Neurons, inputs and examples are counted from 0, as indices are; layers from 1, as in the book.
+
     Attributes
     ----------
     title : str
@@ -69,12 +71,17 @@ class Certificate:
     detectable: float
     notes: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
+    @property
+    def equal(self) -> bool:
+        """Whether it is the gradient, as far as roundoff lets anybody know; what ``bool`` of the certificate says."""
         return self.status is Status.EQUAL
+
+    def __bool__(self) -> bool:
+        return self.equal
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
-        plain = asdict(self)
+        plain = {**asdict(self), "equal": self.equal}
         for entry in (plain, *plain["layers"]):
             entry["status"] = str(entry["status"])
         return plain
@@ -107,7 +114,8 @@ class Certificate:
             for line in self.layers
         ]
         header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "handed over", "should be"]
-        return format_table(header, rows, right=[0, 3, 6, 7])
+        table = format_table(header, rows, right=[0, 3, 6, 7])
+        return f"{table}\n\nNeurons, inputs and examples are counted from 0, as the indices are; layers from 1."
 
     def _place(self) -> str:
         first = next(line for line in self.layers if line.status is Status.DIFFERENT and line.layer == self.layer)

@@ -56,7 +56,7 @@ def check(
     Examples:
       formulations check
       formulations check --backend my_package:MyBackend
-      formulations check --gradient mine.npz --network trained.npz --data examples.npz
+      formulations check --gradient gradient.npz --network trained.npz --data examples.npz
       formulations check --accuracy
       formulations check --mutants --jobs 2
       formulations check --random 1000

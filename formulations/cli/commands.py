@@ -39,7 +39,7 @@ def formulations() -> None:
 
     \b
     formulations compare                       # every formulation on handwritten digits
-    formulations check --gradient mine.npz     # judge a gradient from elsewhere
+    formulations check --gradient gradient.npz # judge a gradient from elsewhere
     formulations bench --cells digits          # race them, other packages, and the products alone
     formulations train --backend sigma         # train with diagonal matrices
     formulations explain                       # each equation with its numbers

@@ -10,6 +10,7 @@ import click
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_problem, progress_console
 from formulations.compare import compare as run_comparison
+from formulations.plots import check_plot
 from formulations.problem import Problem
 
 __all__ = ["compare"]
@@ -48,6 +49,9 @@ def compare(
     different, else 1. The variable FORMULATIONS_BACKEND chooses the backend of train; compare runs all, or those that
     --backends names.
     """
+    if plot is not None:
+        # Better now than after everything is measured.
+        check_plot(plot)
     batch = problem.first(batch_size_for(batch_size, len(problem.X)))
     with progress_console().status("preparing …") as status:
         comparison = run_comparison(

@@ -15,7 +15,7 @@ from formulations.activations import ACTIVATIONS, get_activation
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.initialization import INITIALIZATIONS
-from formulations.inputs import positive_integer, random_generator, size_of_batch
+from formulations.inputs import BATCH_SIZE, positive_integer, random_generator, size_of_batch
 from formulations.parameters import Array
 from formulations.persistence import load
 from formulations.problem import make_problem, problem_for
@@ -23,8 +23,6 @@ from formulations.problem import make_problem, problem_for
 __all__ = ["batch_size_for", "parse_backends", "parse_sizes", "problem_options", "read_examples"]
 
 ACTIVATION_HELP = f"One for all layers, or one for each, comma-separated: {', '.join(ACTIVATIONS)}."
-
-BATCH_SIZE = 10
 
 PROBLEM_OPTIONS = (
     click.option("--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"),
@@ -106,7 +104,7 @@ def _refuse_beside_network() -> None:
 
 def batch_size_for(given: int | None, m: int) -> int:
     """Return the size of mini-batches from m examples: the one given, else the default or all."""
-    return min(BATCH_SIZE, m) if given is None else size_of_batch(given, m, "--batch-size")
+    return size_of_batch(given, m, "--batch-size")
 
 
 def parse_sizes(sizes: str) -> list[int]:

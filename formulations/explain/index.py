@@ -64,7 +64,7 @@ def index() -> list[Entry]:
     for backend in backends:
         for number in backend.equations:
             if number not in EQUATIONS and type(backend).__module__.startswith("formulations."):
-                raise UnknownName(f"equation of backend {backend.name!r}", number, EQUATIONS)
+                raise UnknownName("equation", number, EQUATIONS, f"backend {backend.name!r}")
     return [
         Entry(equation, tuple(backend for backend in backends if equation.number in backend.equations))
         for equation in EQUATIONS.values()

@@ -72,9 +72,10 @@ def explain(
     """
     if not isinstance(backends, Iterable | Backend):
         raise WrongType(f"backends must be one or two names or backends, got {backends!r}; pass ['hadamard', 'sigma'].")
-    chosen = [get_backend(each) for each in ([backends] if isinstance(backends, str | Backend) else backends)]
-    if len(chosen) not in (1, 2):
-        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(chosen)}; name 1 or 2.")
+    named = [backends] if isinstance(backends, str | Backend) else list(backends)
+    if len(named) not in (1, 2):
+        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(named)}; name one or two.")
+    chosen = [get_backend(each) for each in named]
     if (X is None) != (Y is None):
         raise InvalidInput("an explanation needs both X and Y, got only one; give both, or none for a random example.")
     random = random_generator(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import handwritten
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from test_diagnosis import case
 
 import formulations as fm
 from formulations.certificate import Status
-from formulations.exceptions import CandidateFailed, WrongShape, WrongType
+from formulations.exceptions import CandidateFailed, InvalidInput, UnknownName, WrongShape, WrongType
 
 
 def book(net, X, Y):
@@ -41,6 +43,72 @@ def test_every_form_of_the_same_gradient_is_equal(given):
         "finite_difference",
     ):
         assert fm.certify(net, X, Y, candidate).status is Status.EQUAL, candidate
+
+
+def test_a_certificate_says_of_itself_whether_it_is_equal(given):
+    net, X, Y, weights, biases = given
+    for candidate, status in (((weights, biases), "equal"), (([2 * w for w in weights], biases), "different")):
+        c = fm.certify(net, X, Y, candidate)
+        assert (c.status, c.equal, bool(c), c.to_dict()["equal"]) == (status, *[status == "equal"] * 3)
+    for status in Status:
+        assert dataclasses.replace(c, status=status).equal is (status is Status.EQUAL)
+
+
+def test_a_certificate_says_once_from_where_it_counts_neurons(given):
+    net, X, Y, weights, biases = given
+    for candidate in ((weights, biases), (weights, [-b for b in biases])):
+        assert str(fm.certify(net, X, Y, candidate)).count("Neurons, inputs and examples are counted from 0") == 1
+
+
+@pytest.fixture
+def file(given, tmp_path):
+    """Write a gradient layer by layer, counted as the book counts."""
+    *_, weights, biases = given
+    layers = {f"{kind}_{l}": w for kind, parts in (("weights", weights), ("biases", biases)) for l, w in
+              enumerate(parts, start=2)}  # fmt: skip
+    np.savez(tmp_path / "good.npz", **layers)
+    return tmp_path / "good.npz"
+
+
+def test_a_file_is_read_by_its_path_and_as_an_open_archive(given, file):
+    net, X, Y, *_ = given
+    for path in (file, str(file)):
+        assert fm.certify(net, X, Y, path).status is Status.EQUAL, path
+    with np.load(file) as archive:
+        for _ in range(2):
+            assert fm.certify(net, X, Y, archive).status is Status.EQUAL
+    np.savez(file, vector=-fm.gradient(net, X, Y).vector)
+    assert fm.certify(net, X, Y, file).cause.name == fm.certify(net, X, Y, np.load(file)).cause.name == "sign"
+
+
+def test_errors_in_a_file_are_judged_by_their_equation(given, file):
+    net, X, Y, weights, biases = given
+    errors = [delta.copy() for delta in fm.gradient(net, X, Y).errors]
+    errors[1] *= -1
+    with np.load(file) as archive:
+        np.savez(file, **archive, **{f"errors_{l}": delta for l, delta in enumerate(errors, start=2)})
+    assert fm.certify(net, X, Y, file).equation == fm.certify(net, X, Y, (weights, biases, errors)).equation == "BP2"
+
+
+def test_a_path_of_any_name_is_a_file_and_other_text_a_backend(given, file):
+    net, X, Y, *_ = given
+    assert fm.certify(net, X, Y, file.rename(file.with_suffix(".gradient"))).status is Status.EQUAL
+    with pytest.raises(UnknownName, match=r"^unknown backend 'good'; valid names are hadamard, "):
+        fm.certify(net, X, Y, "good")
+
+
+def test_files_that_hold_no_gradient_are_refused_with_what_they_hold(given, file):
+    net, X, Y, *_ = given
+    with pytest.raises(InvalidInput, match=r"^there is no file '.*absent\.npz'; give the path of an \.npz file"):
+        fm.certify(net, X, Y, file.with_name("absent.npz"))
+    np.savez(file, gradient=np.zeros(3))
+    with pytest.raises(InvalidInput, match=r"good\.npz must hold weights_2, .* it holds gradient\.$"):
+        fm.certify(net, X, Y, str(file))
+    archive = np.load(file)
+    with archive, pytest.raises(InvalidInput, match=r"^the archive must hold weights_2, .* it holds gradient\.$"):
+        fm.certify(net, X, Y, archive)
+    with pytest.raises(InvalidInput, match=r"^the archive cannot be read as an \.npz file of plain arrays"):
+        fm.certify(net, X, Y, archive)
 
 
 @pytest.mark.parametrize("name", ["torch", "jax"])
