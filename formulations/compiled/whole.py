@@ -35,16 +35,22 @@ __all__ = ["compute"]
 
 def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
-    X, Y = np.ascontiguousarray(tape.X), np.ascontiguousarray(tape.targets)
-    if len(X) != tape.m or len(Y) != tape.m:
-        # Compiled code would write behind the rooms.
-        raise WrongShape(f"the tape has room for {tape.m} examples, got {len(X)}; take tape.first(m), or another plan.")
+    X, Y = tape.activations[0], tape.Y
+    if Y is None or not len(X) == len(Y) == tape.m:
+        raise _misfit(tape)
+    X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
     shares = rooms.shares if tape.shares is None else tape.shares
     _compute(gradient.vector, X, Y, shares, rooms.outer, rooms.layers)
     if tape.fused is None:
         tape.cost_value = rooms.cost[0]
     else:
         tape.evaluate_cost()
+
+
+def _misfit(tape: Tape) -> WrongShape:
+    """Return what is wrong with examples that compiled code would write for behind the rooms."""
+    came = f"{len(tape.X)} inputs and {len(tape.targets)} targets"
+    return WrongShape(f"the tape has room for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
 
 
 @compiled
