@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["format_seconds", "format_table"]
+__all__ = ["format_numbers", "format_seconds", "format_table"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -50,6 +50,24 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Se
 def _width(text: str) -> int:
     """Count the columns that a text takes: a combining mark stands on the letter before it."""
     return sum(not unicodedata.combining(letter) for letter in text)
+
+
+def format_numbers(names: Sequence[str]) -> str:
+    """Write equations' numbers in a row, three or more consecutive ones by the first and the last.
+
+    Examples
+    --------
+    >>> format_numbers(["47", "48", "49", "50", "BP3", "BP4"]), format_numbers(["33", "34", "BP3", "35"])
+    ('47–50 BP3 BP4', '33 34 BP3 35')
+    """
+    runs: list[list[str]] = []
+    for name in names:
+        follows = bool(runs) and name.isdecimal() and runs[-1][-1].isdecimal() and int(name) == int(runs[-1][-1]) + 1
+        if follows:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return " ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else " ".join(run) for run in runs)
 
 
 def format_seconds(seconds: float) -> str:
