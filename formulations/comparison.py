@@ -11,7 +11,7 @@ from formulations.agreement import Agreement
 from formulations.exceptions import InvalidInput
 from formulations.plots import heat_map, save_figure
 from formulations.registry import DEFAULT
-from formulations.tables import format_seconds, format_table
+from formulations.tables import format_numbers, format_seconds, format_table
 
 __all__ = ["Comparison", "Row", "RowStatus"]
 
@@ -144,7 +144,7 @@ class Comparison:
         lines = [
             [
                 row.backend,
-                " ".join(row.equations),
+                format_numbers(row.equations),
                 row.status,
                 "–" if row.difference is None else f"{row.difference:.1e}",
                 "–" if row.ratio is None else f"{row.ratio:.2g} {row.bound}",

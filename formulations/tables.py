@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["counted", "format_seconds", "format_table"]
+__all__ = ["counted", "format_numbers", "format_seconds", "format_table"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -61,6 +61,24 @@ def counted(number: int, thing: str) -> str:
     ('1 example', '10 examples')
     """
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def format_numbers(names: Sequence[str]) -> str:
+    """Write equations' numbers in a row, three or more consecutive ones by the first and the last.
+
+    Examples
+    --------
+    >>> format_numbers(["47", "48", "49", "50", "BP3", "BP4"]), format_numbers(["33", "34", "BP3", "35"])
+    ('47–50 BP3 BP4', '33 34 BP3 35')
+    """
+    runs: list[list[str]] = []
+    for name in names:
+        follows = bool(runs) and name.isdecimal() and runs[-1][-1].isdecimal() and int(name) == int(runs[-1][-1]) + 1
+        if follows:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return " ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else " ".join(run) for run in runs)
 
 
 def format_seconds(seconds: float) -> str:

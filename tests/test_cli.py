@@ -292,6 +292,21 @@ def test_list_shows_tiers_and_options_with_the_default_first():
             assert f"{field.name}={row['options'][field.name]}" in text
 
 
+def test_list_counts_the_passes_that_are_no_whole_forward_passes():
+    table = run("list").stdout.split("\n\n")[0]
+    cells = {row[0]: row for row in (re.split(r"\s{2,}", line) for line in table.splitlines())}
+    assert cells["tangent"][5] == "1 + 2,260 tangent" and cells["node_perturbation"][5] == "1 + 80 partial"
+    assert cells["hadamard"][5] == "1" and cells["finite_difference"][5] == "4,521"
+    found = {row["backend"]: row for row in json.loads(run("list", "--json").stdout)}
+    assert found["tangent"]["detail"] == "2,260 tangent passes" and found["tangent"]["forward_passes"] == 1
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["compare", "--backends", "path_sum,sigma"]])
+def test_consecutive_equations_are_shown_by_the_first_and_the_last(arguments):
+    shown = run(*arguments).stdout
+    assert "  47–53 BP3 BP4  " in shown and "  33 34 BP3 BP4  " in shown
+
+
 def test_list_names_every_backend():
     result = run("list")
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""The how-to pages' commands find the files that their examples have written."""
+"""The pages: their commands find the files that their examples have written, and one thing has one sign."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from formulations.cli.commands import formulations
 
-PAGES = Path(__file__).parents[1] / "docs" / "how-to"
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs" / "how-to"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -28,3 +29,14 @@ def test_a_pages_commands_read_what_its_examples_have_written(name, tmp_path, mo
         assert command == "formulations"
         result = CliRunner().invoke(formulations, arguments)
         assert result.exit_code == 0, result.output
+
+
+def test_the_hadamard_product_has_the_books_sign_everywhere():
+    texts = [
+        path
+        for folder in ("docs", "formulations")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".md", ".py", ".svg")
+    ]
+    assert len(texts) > 200
+    assert [str(path) for path in texts if "\N{RING OPERATOR}" in path.read_text(encoding="utf-8")] == []

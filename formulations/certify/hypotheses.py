@@ -82,7 +82,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     ),
     Hypothesis(
         "diagonal_slope", "BP2", "only the diagonal of Σ′(z{l}) is used, and the activation couples its neurons",
-        "apply the whole matrix: for softmax, a ∘ (v − aᵀv)", variants.diagonal_slope,
+        "apply the whole matrix: for softmax, a ⊙ (v − aᵀv)", variants.diagonal_slope,
     ),
     Hypothesis(
         "slope_of_other_layer", "BP2", "the slope of another layer stands where σ′(z{l}) belongs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -15,7 +16,7 @@ from formulations.network import Network
 from formulations.options import option_types
 from formulations.prediction import Prediction
 from formulations.registry import BATCH, get_backend, list_backends
-from formulations.tables import format_table
+from formulations.tables import format_numbers, format_table
 
 __all__ = ["list_command"]
 
@@ -29,7 +30,8 @@ SIZES, EXAMPLES = (64, 30, 10), 10
 def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
     """List every backend: the equations that it computes, what it does, and what a gradient costs.
 
-    The costs are predictions for a 64-30-10 network and 10 examples: multiplications, and forward passes.
+    The costs are predictions for a 64-30-10 network and 10 examples: multiplications, and forward passes, with the
+    tangent or partial passes that come on top of these.
 
     \b
     Examples:
@@ -63,6 +65,7 @@ def _print_backends(as_json: bool) -> None:
                     "summary": each.summary,
                     "multiplications": None if cost is None else cost.multiplications,
                     "forward_passes": None if cost is None else cost.forward_passes,
+                    "detail": None if cost is None else cost.detail,
                 }
                 for each, cost in found
             ]
@@ -72,10 +75,10 @@ def _print_backends(as_json: bool) -> None:
         [
             each.name,
             each.kind,
-            " ".join(each.equations),
+            format_numbers(each.equations),
             each.tier.value,
             "–" if cost is None else _count(cost.multiplications),
-            "–" if cost is None else _count(cost.forward_passes),
+            "–" if cost is None else _passes(cost),
             each.summary,
         ]
         for each, cost in found
@@ -110,6 +113,12 @@ def _predicted(backend: Backend) -> Prediction | None:
         if backend.why_not(network, get_cost("quadratic")) is None:
             return backend.predict(network, EXAMPLES)
     return None
+
+
+def _passes(cost: Prediction) -> str:
+    """Count forward passes, and the passes of another kind that the prediction tells of."""
+    others = re.fullmatch(r"([\d,]+ \w+)(?: forward)? passes", cost.detail)
+    return f"{_count(cost.forward_passes)} + {others[1]}" if others else _count(cost.forward_passes)
 
 
 def _count(number: int) -> str:
