@@ -87,3 +87,27 @@ def test_an_activation_of_ones_own_may_lose_digits(name, backend, dtype):
         assert fm.certify(net, X, Y, lambda net, X, Y: fm.gradient(net, X, Y).vector).status != "different"
         spoiled = fm.gradient(net, X, Y).vector * net.dtype.type(1.01)
         assert fm.certify(net, X, Y, spoiled).status != "equal"
+
+
+COSTS = {
+    # a²/2 and a for small a, and 1/a by way of the large numbers 1/a ± 1.
+    "of_one": (lambda A, Y: (A - np.log1p(A) - 0 * Y).sum(1), lambda A, Y: 1 - 1 / (1 + A) + 0 * Y),
+    "of_squares": (lambda A, Y: ((A - Y) ** 2).sum(1), lambda A, Y: ((1 + A - Y) ** 2 - (1 - A + Y) ** 2) / 2),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
+def test_a_cost_of_ones_own_may_lose_digits(name, backend, dtype):
+    cost = fm.cost(*COSTS[name], name=name)
+    for seed in range(5):
+        net = fm.Network.random([3, 4, 2], "sigmoid", seed=seed, dtype=dtype)
+        net.biases[-1][...] = -12 if dtype == "float64" else -6
+        random = np.random.default_rng(seed)
+        X, Y = random.random((5, 3)), 1e-4 * random.random((5, 2))
+        assert fm.certify(net, X, Y, backend, cost).status != "different"
+        right = fm.gradient(net, X, Y, cost=cost).vector
+        assert fm.certify(net, X, Y, right, cost).status != "different"
+        fault = net.dtype.type(1.01 if dtype == "float64" else 2)
+        assert fm.certify(net, X, Y, fault * right, cost).status == "different"
