@@ -50,15 +50,13 @@ class ForwardBounds:
     biases: list[Array]
 
 
-def propagate_bounds(tape: Tape, reference: Reference, *, exactly: bool = False) -> ForwardBounds:
+def propagate_bounds(reference: Reference, *, exactly: bool = False) -> ForwardBounds:
     """Propagate bounds forward and back, for candidate and reference together.
 
     Parameters
     ----------
-    tape : Tape
-        Its network, examples and cost are read, not what a forward pass left there.
     reference : Reference
-        For the same examples.
+        Of its tape the network, the examples and the cost are read, not what a forward pass left there.
     exactly : bool
         Whether errors are carried by exact products of Jacobians where that is sharper; see
         :mod:`formulations.certificate.jacobians`.
@@ -67,6 +65,7 @@ def propagate_bounds(tape: Tape, reference: Reference, *, exactly: bool = False)
     -------
     ForwardBounds
     """
+    tape = reference.tape
     precision = Precision(tape.network.dtype, reference.dtype)
     absolute = magnitudes(tape.network.weights, precision.working)
     of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)

@@ -25,6 +25,8 @@ class Reference(Gradient):
 
     Attributes
     ----------
+    tape : Tape
+        Whose network, examples and cost it is the gradient of.
     weighted_inputs : list of ndarray
         z^l at ``[l-2]``, shape (m, n_l).
     slopes : list of Slope
@@ -35,6 +37,7 @@ class Reference(Gradient):
         ∇_aC of the mean cost; zero where cost and output activation have a fused form.
     """
 
+    tape: Tape
     weighted_inputs: list[Array]
     slopes: list[Slope]
     activations: list[Array]
@@ -49,7 +52,7 @@ def reference_gradient(tape: Tape) -> Reference:
     Parameters
     ----------
     tape : Tape
-        Only its network, examples and cost are read.
+        Only its network, examples and cost are read; bounds read them again.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
     network, precision = tape.network, Precision(tape.network.dtype, dtype)
     weights = widened(network.weights, dtype)
     reference = Reference(network.layout, np.empty(network.layout.count, dtype), backend="reference", forward_passes=1)
-    reference.weighted_inputs, reference.slopes = [], []
+    reference.tape, reference.weighted_inputs, reference.slopes = tape, [], []
     reference.activations = [tape.X.astype(dtype)]
     for w, b, activation in zip(weights, network.biases, network.activations, strict=True):
         z = reference.activations[-1] @ w.T + b

@@ -20,7 +20,7 @@ BOTH = [("tanh", "sigmoid"), ("softplus", "sine"), ("silu", "tanh"), ("square", 
 def propagated(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """Return the package's bound of every parameter's gradient, and the oracle's."""
     plan, _ = case.computed("per_neuron")
-    found = propagate_bounds(plan.tape, reference_gradient(plan.tape))
+    found = propagate_bounds(reference_gradient(plan.tape))
     flat = [part for pair in zip(found.weights, found.biases, strict=True) for part in pair]
     oracle = bounds.propagated(case.net, case.X, case.Y, case.cost)
     return np.concatenate([np.ravel(part) for part in flat]), oracle.vector
@@ -48,7 +48,7 @@ def test_an_error_in_an_early_layer_reaches_the_last() -> None:
     last = []
     for net, X in ((chain, [[1.0]]), (noisy, [[1e8, 1e-6 - 1e8]])):
         plan, _ = Case(net, np.array(X), np.array([[1.0]])).computed("per_neuron")
-        last.append(propagate_bounds(plan.tape, reference_gradient(plan.tape)).errors[-1][0, 0])
+        last.append(propagate_bounds(reference_gradient(plan.tape)).errors[-1][0, 0])
     u = 2.0**-53
     assert last[0] < 100 * u
     assert 4 * 2e8 * u < last[1] < 10 * 2e8 * u

@@ -29,7 +29,34 @@ def inputs_changed(tape):
     tape.network.propagate(tape)
 
 
-SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed]
+def inputs_changed_in_place(tape):
+    tape.X[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def targets_changed_in_place(tape):
+    tape.Y[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def shares_changed_in_place(tape):
+    tape.shares[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def parameters_changed_in_place(tape):
+    tape.network.vector[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def parameters_overflowing(tape):
+    # Whoever judged it by bounds from these parameters would find them infinite, and nothing different.
+    tape.network.vector[...] = 1e300
+    tape.network.propagate(tape)
+
+
+IN_PLACE = [inputs_changed_in_place, targets_changed_in_place, shares_changed_in_place, parameters_changed_in_place]
+SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed, *IN_PLACE, parameters_overflowing]
 
 
 @pytest.mark.parametrize("formulation", [Hadamard, Product])
@@ -45,7 +72,10 @@ def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
     net = network()
     X, Y = data(net)
     weights = np.arange(1.0, 1 + len(X))
+    before = [given.copy() for given in (net.vector, X, Y, weights)]
     found = fm.certify(net, X, Y, Spoiling(), sample_weight=weights)
+    for given, copy in zip((net.vector, X, Y, weights), before, strict=True):
+        np.testing.assert_array_equal(given, copy)
     assert found.status == "different"
     assert found.rule == "T4"
     rows = fm.compare(net, X, Y, backends=["hadamard", Spoiling()], sample_weight=weights)
