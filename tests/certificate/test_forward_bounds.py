@@ -9,7 +9,7 @@ from makers import Case, data, network
 
 import formulations as fm
 from formulations.activations import ACTIVATIONS
-from formulations.certificate import reference_gradient
+from formulations.certificate import propagation, reference_gradient
 from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reach import reach
 from formulations.certificate.roundoff import Precision
@@ -52,6 +52,18 @@ def test_an_error_in_an_early_layer_reaches_the_last() -> None:
     u = 2.0**-53
     assert last[0] < 100 * u
     assert 4 * 2e8 * u < last[1] < 10 * 2e8 * u
+
+
+@pytest.mark.parametrize("exactly", [False, True])
+def test_a_comparison_propagates_them_once(exactly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, inner = [], propagation._propagated
+    monkeypatch.setattr(propagation, "_propagated", lambda *given: ran.append(given[1]) or inner(*given))
+    net = network("per_neuron", ("tanh", "sigmoid"))
+    fm.compare(net, *data(net), backends=["hadamard", "sigma", "product", "per_neuron", "finite_difference"])
+    assert ran == [False]
+    reference = reference_gradient(net.forward(*data(net)))
+    assert propagate_bounds(reference, exactly=exactly) is propagate_bounds(reference, exactly=exactly)
+    assert propagate_bounds(reference, exactly=exactly) is not propagate_bounds(reference, exactly=not exactly)
 
 
 @pytest.mark.parametrize("distance", [1e-9, 1e-3, 0.2, 2.0])
