@@ -151,7 +151,9 @@ class _Race:
         self._plans: dict[str, Plan] = {}
         self._found: dict[str, tuple[Array, Array]] = {}
         with np.errstate(all="ignore"):
-            self._reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+            # Of copies: a backend may write to what it is given.
+            tape = net.copy().forward(X.copy(), Y.copy(), cost=cost, sample_weight=sample_weight)
+            self._reference = reference_gradient(tape)
 
     def judge(self, backend: Backend) -> None:
         """Add the backend's row, not yet timed."""

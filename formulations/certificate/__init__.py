@@ -52,7 +52,7 @@ Rule: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[C
 CHECKS: dict[Tier, tuple[str, Rule]] = {
     Tier.RECURRENCE: ("T1", lambda tape, gradient, *_: local_checks(tape, gradient)),
     Tier.PRODUCT: ("T2", lambda tape, gradient, *_: path_checks(tape, gradient)),
-    Tier.FORWARD: ("T4", lambda tape, gradient, reference, _: forward_checks(tape, gradient, reference)),
+    Tier.FORWARD: ("T4", lambda _, gradient, reference, *__: forward_checks(gradient, reference)),
     Tier.PERTURBATION: ("P", perturbation_checks),
 }
 """The rule that judges each tier: its name, and its checks."""
@@ -60,9 +60,9 @@ CHECKS: dict[Tier, tuple[str, Rule]] = {
 FURTHER: dict[Tier, tuple[tuple[str, Rule], ...]] = {
     Tier.PRODUCT: (CHECKS[Tier.RECURRENCE], ("T3", lambda tape, gradient, *_: partial_checks(tape, gradient))),
     Tier.FORWARD: (
-        ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference)),
-        ("T4", lambda tape, gradient, reference, _: forward_checks(tape, gradient, reference, exactly=True)),
-        ("T4", lambda tape, gradient, reference, _: local_forward_checks(tape, gradient, reference, exactly=True)),
+        ("T4", lambda _, gradient, reference, *__: local_forward_checks(gradient, reference)),
+        ("T4", lambda _, gradient, reference, *__: forward_checks(gradient, reference, exactly=True)),
+        ("T4", lambda _, gradient, reference, *__: local_forward_checks(gradient, reference, exactly=True)),
     ),
 }
 """The rules asked in turn where a tier's own does not say "equal"; one that cannot judge the gradient has no checks."""
@@ -107,7 +107,7 @@ def judge(
         verdict = _by_tier(tape, gradient, tier, quotients, reference, difference)
         if verdict.status is Status.DIFFERENT:
             return verdict
-        return _judged_whole(tape, gradient, tier, reference, difference) or verdict
+        return _judged_whole(gradient, tier, reference, difference) or verdict
 
 
 def _by_tier(
@@ -138,20 +138,18 @@ def _by_tier(
     return answer
 
 
-def _judged_whole(
-    tape: Tape, gradient: Gradient, tier: Tier, reference: Reference, difference: float
-) -> Verdict | None:
+def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, difference: float) -> Verdict | None:
     """Return the verdict on tape and gradient together, where it is "different"; the way back says nothing of the tape.
 
     Whoever reads a tape that is wrong, or has been written to, keeps every equation, and yet has another gradient.
     """
     if tier not in (Tier.RECURRENCE, Tier.PRODUCT):
         return None
-    verdict = conclude("T4", forward_checks(tape, gradient, reference), difference)
+    verdict = conclude("T4", forward_checks(gradient, reference), difference)
     if verdict.status is not Status.DIFFERENT:
         return None
     # Equation by equation, the same fault has a name.
-    found = local_forward_checks(tape, gradient, reference)
+    found = local_forward_checks(gradient, reference)
     named = conclude("T4", found, difference) if found else verdict
     return named if named.status is Status.DIFFERENT else verdict
 

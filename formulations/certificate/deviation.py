@@ -42,7 +42,7 @@ def deviation(backend: Backend, tape: Tape, gradient: Gradient, reference: Refer
             part = layout.slices[check.layer - 2][("∂C/∂w", "∂C/∂b").index(check.equation)]
             found[part] = np.inf if check.excuse else check.bound
     else:
-        bounds = propagate_bounds(tape, reference)
+        bounds = propagate_bounds(reference)
         for (weights, biases), of_weights, of_biases in zip(layout.slices, bounds.weights, bounds.biases, strict=True):
             found[weights], found[biases] = of_weights, of_biases
     reaches = np.abs(reference.vector) + found <= float(np.finfo(tape.network.dtype).max)

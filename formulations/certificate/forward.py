@@ -21,17 +21,15 @@ from formulations.tape import Tape
 __all__ = ["forward_checks", "local_forward_checks"]
 
 
-def forward_checks(tape: Tape, gradient: Gradient, reference: Reference, *, exactly: bool = False) -> list[Check]:
+def forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = False) -> list[Check]:
     """Return the checks of δ^l, ∂C/∂w^l and ∂C/∂b^l, from the output backwards.
 
     Parameters
     ----------
-    tape : Tape
-        Its network, examples and cost are read, not what a forward pass left there.
     gradient : Gradient
-        With or without errors.
+        With or without errors; its tape is not looked at.
     reference : Reference
-        For the same examples.
+        For the examples that it should be for, and from a tape that the candidate had no hand in.
     exactly : bool
         Whether the bounds are carried by exact Jacobians.
 
@@ -40,20 +38,20 @@ def forward_checks(tape: Tape, gradient: Gradient, reference: Reference, *, exac
     list of Check
         None where these take too long.
     """
-    if exactly and not _affordable(tape):
+    if exactly and not _affordable(reference.tape):
         return []
-    bounds = propagate_bounds(tape, reference, exactly=exactly)
+    bounds = propagate_bounds(reference, exactly=exactly)
     last = len(bounds.errors) - 1
     pairs = list(zip(gradient.errors or (), reference.errors or (), bounds.errors, strict=False))
     checks = [error_check(i + 2, "δ", *pairs[i]) for i in range(len(pairs) - 1, -1, -1)]
     for i in range(last, -1, -1):
-        references = [reference.vector[part] for part in tape.network.layout.slices[i]]
+        references = [reference.vector[part] for part in reference.layout.slices[i]]
         limits = bounds.weights[i], bounds.biases[i]
         checks += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
     return checks
 
 
-def local_forward_checks(tape: Tape, gradient: Gradient, reference: Reference, *, exactly: bool = False) -> list[Check]:
+def local_forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = False) -> list[Check]:
     """Return the checks of (BP1), (BP2), (BP4) and (BP3), each on the candidate's own δ of the layer above.
 
     The forward pass is the candidate's, and known to E_a and E_d; the way back is judged equation by equation, so that
@@ -61,7 +59,7 @@ def local_forward_checks(tape: Tape, gradient: Gradient, reference: Reference, *
 
     Parameters
     ----------
-    tape, gradient, reference, exactly
+    gradient, reference, exactly
         As in :func:`forward_checks`; the gradient with its errors.
 
     Returns
@@ -69,7 +67,8 @@ def local_forward_checks(tape: Tape, gradient: Gradient, reference: Reference, *
     list of Check
         None where there are no errors, or exact Jacobians take too long.
     """
-    precision, layout = Precision(tape.network.dtype, reference.dtype), tape.network.layout
+    tape, layout = reference.tape, reference.layout
+    precision = Precision(tape.network.dtype, reference.dtype)
     working, both, errors = precision.working, precision.sides, gradient.errors
     if errors is None or (exactly and not _affordable(tape)):
         return []

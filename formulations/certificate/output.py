@@ -1,4 +1,8 @@
-"""What a forward pass of its own can do to δ^L, and where the candidate's arithmetic ends."""
+"""What a forward pass of its own can do to δ^L, and where the candidate's arithmetic ends.
+
+What the terms of a cost handed in lose on the way to ∇_aC, as 1 − 1/(1 + a) does for small a, nobody knows: as for
+activations in :mod:`formulations.certificate.reach`, it is evaluated in two precisions, and that is an estimate.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,18 @@ from collections.abc import Callable
 import numpy as np
 
 from formulations.certificate.algebra import magnitudes, shares_of, through
+from formulations.certificate.reach import PLACES, lost
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma
-from formulations.costs import Cost, FusedOutput
+from formulations.certificate.slopes import worse
+from formulations.costs import COSTS, Cost, FusedOutput
 from formulations.exceptions import FormulationsException
 from formulations.parameters import Array
 from formulations.tape import Tape
 
 __all__ = ["alone", "of_last", "within_range"]
+
+_OURS = {type(cost) for cost in COSTS.values()}
 
 
 def of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
@@ -54,6 +62,7 @@ def _of_output(tape: Tape, reference: Reference, of_a: Array, of_d: Array, preci
     gradient_of = _cost_gradient(tape.cost, tape, precision)
     e = of_a + 4 * u * (output + targets)
     of_g = _reach_by_coordinate(gradient_of, reference.activations[-1], e).astype(precision.working) + 8 * u * big
+    of_g = of_g + _lost_by_cost(tape, reference, precision)
     of_g = within_range(of_g, big * alone(tape, precision), precision)
     rounding = gamma(5 + slope.roundings, u) * through(slope.acted_on + of_d, big + of_g)
     e = through(slope.size, of_g) + through(of_d, big + of_g) + rounding + precision.tiny * (5 + slope.gain)
@@ -71,6 +80,29 @@ def _cost_gradient(cost: Cost | None, tape: Tape, precision: Precision) -> Calla
         return result
 
     return gradient_of
+
+
+def _lost_by_cost(tape: Tape, reference: Reference, precision: Precision) -> Array | float:
+    """Return what a cost handed in loses on its way to ∇_aC; nothing where it refuses the lower precision."""
+    cost, other = tape.cost, worse(precision.dtype, precision.wide)
+    if cost is None or type(cost) in _OURS or cost.why_not(other):
+        return 0.0
+    rounded = tape.targets.astype(other)
+
+    def gradient_at(outputs: Array) -> tuple[Array, ...]:
+        result = np.zeros_like(outputs)
+        try:
+            cost.evaluate(outputs, rounded.astype(outputs.dtype), result)
+        except Exception:  # whatever a stranger's function raises where a rounded output is out of its domain
+            result[...] = np.nan
+        return (result,)
+
+    outputs = reference.activations[-1]
+    # Towards 0, which hardly any cost's domain ends before.
+    places = (outputs * outputs.dtype.type(1 - part / 1024) for part in range(PLACES))
+    (found,) = lost(gradient_at, places, precision)
+    e: Array = (found * shares_of(tape, precision.wide)).astype(precision.working)
+    return e
 
 
 def _reach_by_coordinate(function: Callable[[Array], Array], at: Array, e: Array) -> Array:

@@ -119,7 +119,7 @@ def perturbation_checks(
 
 
 def _bound(quotients: Quotients, tape: Tape, gradient: Gradient, reference: Reference) -> Array:
-    scheme, step, forward = quotients.scheme, quotients.step, propagate_bounds(tape, reference)
+    scheme, step, forward = quotients.scheme, quotients.step, propagate_bounds(reference)
     if gradient.errors is None:
         h = steps(tape.network.vector, scheme, step).astype(reference.dtype)
     else:

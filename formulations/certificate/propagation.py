@@ -18,7 +18,6 @@ where s(y) is a sum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from formulations.certificate.algebra import magnitudes, outer, through
 from formulations.certificate.jacobians import Backwards, Forwards
 from formulations.certificate.output import alone, of_last, within_range
 from formulations.certificate.reach import reach
-from formulations.certificate.reference import Reference
+from formulations.certificate.reference import ForwardBounds, Reference
 from formulations.certificate.roundoff import Precision, gamma
 from formulations.parameters import Array
 from formulations.tape import Tape
@@ -35,30 +34,13 @@ from formulations.tape import Tape
 __all__ = ["ForwardBounds", "forward_pass", "of_hidden", "propagate_bounds"]
 
 
-@dataclass(frozen=True)
-class ForwardBounds:
-    """How far another forward and backward pass can be from the reference.
-
-    Attributes
-    ----------
-    errors, weights, biases : list of ndarray
-        E of δ^l, shape (m, n_l), of ∂C/∂w^l (as it lies in the flat vector) and of ∂C/∂b^l, at ``[l-2]``.
-    """
-
-    errors: list[Array]
-    weights: list[Array]
-    biases: list[Array]
-
-
-def propagate_bounds(tape: Tape, reference: Reference, *, exactly: bool = False) -> ForwardBounds:
-    """Propagate bounds forward and back, for candidate and reference together.
+def propagate_bounds(reference: Reference, *, exactly: bool = False) -> ForwardBounds:
+    """Propagate bounds forward and back, for candidate and reference together; the reference keeps them.
 
     Parameters
     ----------
-    tape : Tape
-        Its network, examples and cost are read, not what a forward pass left there.
     reference : Reference
-        For the same examples.
+        Of its tape the network, the examples and the cost are read, not what a forward pass left there.
     exactly : bool
         Whether errors are carried by exact products of Jacobians where that is sharper; see
         :mod:`formulations.certificate.jacobians`.
@@ -67,6 +49,13 @@ def propagate_bounds(tape: Tape, reference: Reference, *, exactly: bool = False)
     -------
     ForwardBounds
     """
+    if exactly not in reference.bounds:
+        reference.bounds[exactly] = _propagated(reference, exactly)
+    return reference.bounds[exactly]
+
+
+def _propagated(reference: Reference, exactly: bool) -> ForwardBounds:
+    tape = reference.tape
     precision = Precision(tape.network.dtype, reference.dtype)
     absolute = magnitudes(tape.network.weights, precision.working)
     of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)

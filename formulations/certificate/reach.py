@@ -5,7 +5,8 @@ monotone function that is its exact reach; it is never wider than the mean value
 handed in by a user, and sees kinks, where a curvature formula (σ″ = 0 on both sides of relu's) is wrong. Farther away a
 function can turn and come back, so that sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z.
 What a function handed in loses, as log(1 + e^z) does for z ≪ 0, nobody knows: it is evaluated in two precisions, at z
-and at places nearby, and four times the largest difference is allowed. That is an estimate, not a proof.
+and at places nearby, and four times the largest difference is allowed. That is an estimate, not a proof; and where the
+function refuses the lower precision, nothing is allowed.
 
 *Softmax.* With t_j = E_j + max_k E_k, a_j changes at most by the factor e^{±t_j}; and since all activations sum to
 1, by no more than the others together. Σ′ = diag(a) − aaᵀ then moves as products of what is known to E_a do.
@@ -16,6 +17,7 @@ are added, twice, for what moving together adds; farther than 1/4 altogether, th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from formulations.certificate.roundoff import Precision, unit_roundoff
 from formulations.certificate.slopes import seen_rounding, worse
 from formulations.parameters import Array
 
-__all__ = ["reach"]
+__all__ = ["PLACES", "lost", "reach"]
 
 NEAR = 0.25
 """Up to here the ends of an interval of z say how far a function moves in it: activations bend over lengths of 1."""
@@ -59,8 +61,10 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
     of_a, of_d = _of_neurons(activation, z, e, 8 * u, faded)
-    if any(type(function) not in _OURS for function in activation.functions):
-        lost_a, lost_d = _lost(activation, z, precision)
+    handed_in = any(type(function) not in _OURS for function in activation.functions)
+    if handed_in and not activation.why_not(worse(precision.dtype, precision.wide)):
+        places = (z * z.dtype.type(1 + part / 1024) for part in range(PLACES))
+        lost_a, lost_d = lost(lambda at: _both(activation, at), places, precision)
         of_a, of_d = of_a + lost_a.astype(of_a.dtype), of_d + lost_d.astype(of_d.dtype)
     return of_a, of_d
 
@@ -81,20 +85,36 @@ def _of_neurons(activation: Activation, z: Array, e: Array, rounding: float, fad
     return of_a + rounding * a + faded, of_d + rounding * (d + a) + faded
 
 
-def _lost(activation: Activation, z: Array, precision: Precision) -> tuple[Array, Array]:
-    """Return what functions handed in lose on their way to a and σ′, over what rounding the result explains."""
-    lost, other = (np.zeros_like(z), np.zeros_like(z)), worse(precision.dtype, precision.wide)
-    if activation.why_not(other):
-        return lost
-    for part in range(PLACES):
-        rounded = (z * z.dtype.type(1 + part / 1024)).astype(other)
-        for most, low, high in zip(
-            lost, _both(activation, rounded), _both(activation, rounded.astype(z.dtype)), strict=True
-        ):
-            here = np.abs(low - high) * (4 * precision.u / unit_roundoff(other))
-            # Where the candidate's own precision overflows there is no bound; where a lower one does, it says nothing.
-            np.maximum(most, np.where(np.isfinite(here), here, np.inf if other == precision.dtype else 0), out=most)
-    return lost
+def lost(
+    function: Callable[[Array], tuple[Array, ...]], places: Iterable[Array], precision: Precision
+) -> tuple[Array, ...]:
+    """Return what a function handed in loses on its way to its results, over what rounding them explains.
+
+    Parameters
+    ----------
+    function : callable (ndarray) -> tuple of ndarray
+        Its results in the dtype that it is asked in; it serves the candidate's, or, where the reference has the same,
+        the one below.
+    places : iterable of ndarray
+        Where it is asked, in the reference's precision.
+    precision : Precision
+        That of the candidate and of the reference.
+
+    Returns
+    -------
+    tuple of ndarray
+        For each result four times the largest difference, in the candidate's roundoff.
+    """
+    other = worse(precision.dtype, precision.wide)
+    # Where the candidate's own precision overflows there is no bound; where a lower one does, it says nothing.
+    unknown = np.inf if other == precision.dtype else 0
+    seen = []
+    for place in places:
+        rounded = place.astype(other)
+        pairs = zip(function(rounded), function(rounded.astype(precision.wide)), strict=True)
+        here = [np.abs(low - high) * (4 * precision.u / unit_roundoff(other)) for low, high in pairs]
+        seen.append([np.where(np.isfinite(difference), difference, unknown) for difference in here])
+    return tuple(np.max(differences, axis=0) for differences in zip(*seen, strict=True))
 
 
 def _both(activation: Activation, z: Array) -> tuple[Array, Array]:

@@ -5,6 +5,7 @@ Only the activations' and the cost's own functions are shared; their tests again
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,22 @@ from formulations.dtypes import higher
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
-__all__ = ["Reference", "reference_gradient"]
+__all__ = ["ForwardBounds", "Reference", "reference_gradient"]
+
+
+@dataclass(frozen=True)
+class ForwardBounds:
+    """How far another forward and backward pass can be from the reference.
+
+    Attributes
+    ----------
+    errors, weights, biases : list of ndarray
+        E of δ^l, shape (m, n_l), of ∂C/∂w^l (as it lies in the flat vector) and of ∂C/∂b^l, at ``[l-2]``.
+    """
+
+    errors: list[Array]
+    weights: list[Array]
+    biases: list[Array]
 
 
 class Reference(Gradient):
@@ -25,6 +41,8 @@ class Reference(Gradient):
 
     Attributes
     ----------
+    tape : Tape
+        Whose network, examples and cost it is the gradient of.
     weighted_inputs : list of ndarray
         z^l at ``[l-2]``, shape (m, n_l).
     slopes : list of Slope
@@ -33,12 +51,16 @@ class Reference(Gradient):
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
         ∇_aC of the mean cost; zero where cost and output activation have a fused form.
+    bounds : dict of bool to ForwardBounds
+        By whether exact Jacobians carry them; filled on first use, for they are the same for every candidate.
     """
 
+    tape: Tape
     weighted_inputs: list[Array]
     slopes: list[Slope]
     activations: list[Array]
     cost_gradient: Array
+    bounds: dict[bool, ForwardBounds]
 
 
 def reference_gradient(tape: Tape) -> Reference:
@@ -49,7 +71,7 @@ def reference_gradient(tape: Tape) -> Reference:
     Parameters
     ----------
     tape : Tape
-        Only its network, examples and cost are read.
+        Only its network, examples and cost are read; bounds read them again.
 
     Returns
     -------
@@ -66,6 +88,7 @@ def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
     network, precision = tape.network, Precision(tape.network.dtype, dtype)
     weights = widened(network.weights, dtype)
     reference = Reference(network.layout, np.empty(network.layout.count, dtype), backend="reference", forward_passes=1)
+    reference.tape, reference.bounds = tape, {}
     reference.weighted_inputs, reference.slopes = [], []
     reference.activations = [tape.X.astype(dtype)]
     for w, b, activation in zip(weights, network.biases, network.activations, strict=True):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from formulations.api import prepare
-from formulations.certificate import Status, Verdict, judge, judge_backend, reference_gradient
+from formulations.certificate import Reference, Status, Verdict, judge, judge_backend, reference_gradient
 from formulations.certify.calls import Watched
 from formulations.certify.candidates import read_candidate, read_errors
 from formulations.certify.diagnosis import Diagnosis, diagnose
@@ -32,7 +32,6 @@ from formulations.exceptions import CandidateFailed
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
 from formulations.tables import counted
-from formulations.tape import Tape
 
 __all__ = ["Certificate", "Diagnosis", "certify"]
 
@@ -104,15 +103,15 @@ def certify(
     if is_file(candidate):
         candidate = read_gradient(candidate, net.layout)
     if isinstance(candidate, str | Backend):
-        plan = prepare(net, len(X), cost=cost, backend=candidate)
+        # It may write to what it is given: it gets copies, and the reference has a tape of its own.
+        plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
         with np.errstate(all="ignore"):
-            gradient = plan(X, Y, sample_weight)
+            gradient = plan(X.copy(), Y.copy(), sample_weight)
             if gradient.errors is not None:
                 read_errors(gradient.errors, net.layout, len(X))
-            # From a tape of its own: the backend may have written to the plan's.
-            tape = net.forward(X, Y, cost=cost, sample_weight=sample_weight)
-            verdict = judge_backend(plan.backend, plan.tape, gradient, reference_gradient(tape))
-        return _certificate(tape, gradient, verdict, ())
+            reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+            verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
+        return _certificate(reference, gradient, verdict, ())
     watched = Watched(candidate, net) if callable(candidate) else None
     try:
         gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))
@@ -125,12 +124,12 @@ def certify(
         watched.check_repeats(X, Y, gradient)
     net, X, Y = _rounded(net, X, Y, gradient)
     with np.errstate(all="ignore"):
-        tape = net.forward(X, Y, cost=cost, sample_weight=sample_weight)
-        verdict = judge(tape, gradient, Tier.FORWARD)
+        reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+        verdict = judge(reference.tape, gradient, Tier.FORWARD, reference=reference)
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
         watched.notes.extend(found)
-    return _certificate(tape, gradient, verdict, tuple(watched.notes) if watched else ())
+    return _certificate(reference, gradient, verdict, tuple(watched.notes) if watched else ())
 
 
 def _known_alone(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:
@@ -147,10 +146,11 @@ def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Netw
     return net.astype(gradient.dtype), X.astype(gradient.dtype), Y.astype(gradient.dtype)
 
 
-def _certificate(tape: Tape, gradient: Gradient, verdict: Verdict, notes: tuple[str, ...]) -> Certificate:
+def _certificate(reference: Reference, gradient: Gradient, verdict: Verdict, notes: tuple[str, ...]) -> Certificate:
+    tape = reference.tape
     net, m, different = tape.network, tape.m, verdict.status is Status.DIFFERENT
     names = list(dict.fromkeys(activation.name for activation in net.activations))
-    cause = diagnose(tape, reference_gradient(tape), gradient) if different else None
+    cause = diagnose(tape, reference, gradient) if different else None
     layer, equation = place_of(verdict, net.layout) if different else (None, None)
     return Certificate(
         title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {counted(m, 'example')}, "

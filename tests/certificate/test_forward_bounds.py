@@ -9,7 +9,7 @@ from makers import Case, data, network
 
 import formulations as fm
 from formulations.activations import ACTIVATIONS
-from formulations.certificate import reference_gradient
+from formulations.certificate import propagation, reference_gradient
 from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reach import reach
 from formulations.certificate.roundoff import Precision
@@ -20,7 +20,7 @@ BOTH = [("tanh", "sigmoid"), ("softplus", "sine"), ("silu", "tanh"), ("square", 
 def propagated(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """Return the package's bound of every parameter's gradient, and the oracle's."""
     plan, _ = case.computed("per_neuron")
-    found = propagate_bounds(plan.tape, reference_gradient(plan.tape))
+    found = propagate_bounds(reference_gradient(plan.tape))
     flat = [part for pair in zip(found.weights, found.biases, strict=True) for part in pair]
     oracle = bounds.propagated(case.net, case.X, case.Y, case.cost)
     return np.concatenate([np.ravel(part) for part in flat]), oracle.vector
@@ -48,10 +48,22 @@ def test_an_error_in_an_early_layer_reaches_the_last() -> None:
     last = []
     for net, X in ((chain, [[1.0]]), (noisy, [[1e8, 1e-6 - 1e8]])):
         plan, _ = Case(net, np.array(X), np.array([[1.0]])).computed("per_neuron")
-        last.append(propagate_bounds(plan.tape, reference_gradient(plan.tape)).errors[-1][0, 0])
+        last.append(propagate_bounds(reference_gradient(plan.tape)).errors[-1][0, 0])
     u = 2.0**-53
     assert last[0] < 100 * u
     assert 4 * 2e8 * u < last[1] < 10 * 2e8 * u
+
+
+@pytest.mark.parametrize("exactly", [False, True])
+def test_a_comparison_propagates_them_once(exactly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, inner = [], propagation._propagated
+    monkeypatch.setattr(propagation, "_propagated", lambda *given: ran.append(given[1]) or inner(*given))
+    net = network("per_neuron", ("tanh", "sigmoid"))
+    fm.compare(net, *data(net), backends=["hadamard", "sigma", "product", "per_neuron", "finite_difference"])
+    assert ran == [False]
+    reference = reference_gradient(net.forward(*data(net)))
+    assert propagate_bounds(reference, exactly=exactly) is propagate_bounds(reference, exactly=exactly)
+    assert propagate_bounds(reference, exactly=exactly) is not propagate_bounds(reference, exactly=not exactly)
 
 
 @pytest.mark.parametrize("distance", [1e-9, 1e-3, 0.2, 2.0])

@@ -36,7 +36,7 @@ def deep(seed: int = 0, depth: int = 10, activations: Any = "tanh", cost: str = 
 def bounds_of(case: Case, *, exactly: bool) -> ForwardBounds:
     plan, _ = case.computed("sigma")
     with np.errstate(all="ignore"):
-        return propagate_bounds(plan.tape, reference_gradient(plan.tape), exactly=exactly)
+        return propagate_bounds(reference_gradient(plan.tape), exactly=exactly)
 
 
 def displaced(case: Case, k: float, signs: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -115,7 +115,7 @@ def test_no_right_gradient_exceeds_it(start: int) -> None:
             given = answer(fm.get_backend(flag), problem)
             reference = reference_gradient(given.plan.tape)
             for rule in (forward_checks, local_forward_checks):
-                found = conclude("T4", rule(given.plan.tape, given.gradient, reference, exactly=True), 0.0)
+                found = conclude("T4", rule(given.gradient, reference, exactly=True), 0.0)
                 assert found.status is not Status.DIFFERENT, f"network {number}, {flag}: {found.reason}"
 
 
@@ -183,7 +183,7 @@ def test_deep_float32_without_errors_is_told() -> None:
         plan, gradient = deep(seed, 20).computed("hadamard:batch=example")
         gradient.errors = None
         with np.errstate(all="ignore"):
-            coarse = conclude("T4", forward_checks(plan.tape, gradient, reference_gradient(plan.tape)), 0.0)
+            coarse = conclude("T4", forward_checks(gradient, reference_gradient(plan.tape)), 0.0)
         told += coarse.status is Status.INCONCLUSIVE and judge(plan.tape, gradient, Tier.FORWARD).status is Status.EQUAL
     assert told >= 8
 
@@ -201,5 +201,5 @@ def test_large_networks_are_not_asked() -> None:
     case = Case(fm.Network.random([2, 600, 600, 600], "tanh", seed=0), np.ones((1, 2)), np.ones((1, 600)))
     plan, gradient = case.computed("hadamard")
     reference = reference_gradient(plan.tape)
-    assert forward_checks(plan.tape, gradient, reference, exactly=True) == []
-    assert local_forward_checks(plan.tape, gradient, reference, exactly=True) == []
+    assert forward_checks(gradient, reference, exactly=True) == []
+    assert local_forward_checks(gradient, reference, exactly=True) == []

@@ -29,7 +29,34 @@ def inputs_changed(tape):
     tape.network.propagate(tape)
 
 
-SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed]
+def inputs_changed_in_place(tape):
+    tape.X[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def targets_changed_in_place(tape):
+    tape.Y[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def shares_changed_in_place(tape):
+    tape.shares[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def parameters_changed_in_place(tape):
+    tape.network.vector[...] *= 1.01
+    tape.network.propagate(tape)
+
+
+def parameters_overflowing(tape):
+    # Whoever judged it by bounds from these parameters would find them infinite, and nothing different.
+    tape.network.vector[...] = 1e300
+    tape.network.propagate(tape)
+
+
+IN_PLACE = [inputs_changed_in_place, targets_changed_in_place, shares_changed_in_place, parameters_changed_in_place]
+SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed, *IN_PLACE, parameters_overflowing]
 
 
 @pytest.mark.parametrize("formulation", [Hadamard, Product])
@@ -45,7 +72,10 @@ def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
     net = network()
     X, Y = data(net)
     weights = np.arange(1.0, 1 + len(X))
+    before = [given.copy() for given in (net.vector, X, Y, weights)]
     found = fm.certify(net, X, Y, Spoiling(), sample_weight=weights)
+    for given, copy in zip((net.vector, X, Y, weights), before, strict=True):
+        np.testing.assert_array_equal(given, copy)
     assert found.status == "different"
     assert found.rule == "T4"
     rows = fm.compare(net, X, Y, backends=["hadamard", Spoiling()], sample_weight=weights)
@@ -87,3 +117,27 @@ def test_an_activation_of_ones_own_may_lose_digits(name, backend, dtype):
         assert fm.certify(net, X, Y, lambda net, X, Y: fm.gradient(net, X, Y).vector).status != "different"
         spoiled = fm.gradient(net, X, Y).vector * net.dtype.type(1.01)
         assert fm.certify(net, X, Y, spoiled).status != "equal"
+
+
+COSTS = {
+    # a²/2 and a for small a, and 1/a by way of the large numbers 1/a ± 1.
+    "of_one": (lambda A, Y: (A - np.log1p(A) - 0 * Y).sum(1), lambda A, Y: 1 - 1 / (1 + A) + 0 * Y),
+    "of_squares": (lambda A, Y: ((A - Y) ** 2).sum(1), lambda A, Y: ((1 + A - Y) ** 2 - (1 - A + Y) ** 2) / 2),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", COSTS)
+@pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
+def test_a_cost_of_ones_own_may_lose_digits(name, backend, dtype):
+    cost = fm.cost(*COSTS[name], name=name)
+    for seed in range(5):
+        net = fm.Network.random([3, 4, 2], "sigmoid", seed=seed, dtype=dtype)
+        net.biases[-1][...] = -12 if dtype == "float64" else -6
+        random = np.random.default_rng(seed)
+        X, Y = random.random((5, 3)), 1e-4 * random.random((5, 2))
+        assert fm.certify(net, X, Y, backend, cost).status != "different"
+        right = fm.gradient(net, X, Y, cost=cost).vector
+        assert fm.certify(net, X, Y, right, cost).status != "different"
+        fault = net.dtype.type(1.01 if dtype == "float64" else 2)
+        assert fm.certify(net, X, Y, fault * right, cost).status == "different"
