@@ -49,8 +49,9 @@ def certify(
 ) -> Certificate:
     """Judge a gradient from anywhere by a derived tolerance, and say what is wrong with it.
 
-    A backend is judged on its own tape, by the bound of its tier. Whatever else comes has a forward pass of its own:
-    it is judged by the propagated roundoff of both passes, and equation by equation where it offers δ.
+    A backend is judged by the bound of its tier, on its own tape, and what that does not call different by the
+    propagated roundoff of two passes too. Whatever else comes has a forward pass of its own: it is judged by propagated
+    roundoff alone, and equation by equation where it offers δ.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def certify(
         The examples.
     candidate : Gradient, sequence, array_like, str, Backend or callable
         A gradient; a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; the flat vector; a
-        backend or its name; or a function ``(net, X, Y)`` that returns any of these. The function gets copies.
+        backend or its name; or a function ``(net, X, Y)`` that returns any of these. Functions and backends get copies.
     cost : str or Cost
         As in :func:`formulations.gradient`.
     sample_weight : array_like of shape (m,), optional
