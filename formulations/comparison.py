@@ -19,7 +19,7 @@ RULES = {
     "T1": "each equation by itself",
     "T2": "a product over layers",
     "T3": "its partial products",
-    "T4": "a forward pass of its own",
+    "T4": "against a forward pass in a higher precision",
     "P": "a difference quotient",
 }
 """The bounds that judge, in a few words each."""

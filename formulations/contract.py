@@ -37,12 +37,12 @@ __all__ = ["Backend", "Tier"]
 
 
 class Tier(Enum):
-    """How a backend relates to the tape, which decides the tolerance that judges it."""
+    """How a backend relates to the tape, which decides the tolerances that judge it."""
 
     RECURRENCE = "R"
-    """A recurrence on the tape, layer from layer: judged locally (T1)."""
+    """A recurrence on the tape, layer from layer: judged locally (T1), and by T4 where that finds no fault."""
     PRODUCT = "Q"
-    """An explicit product on the tape, over several layers at once: judged by a bound over paths (T2, T3)."""
+    """An explicit product over several layers, on the tape: judged over paths (T2, T3), and likewise by T4."""
     FORWARD = "F"
     """A forward pass of its own: judged by the propagated roundoff of both passes (T4)."""
     PERTURBATION = "P"

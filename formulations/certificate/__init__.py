@@ -2,10 +2,11 @@
 
 A backend's tier says how it relates to the tape, and thereby which bound judges it: a recurrence is judged locally
 (T1), a product by its paths (T2), a forward pass of its own by propagated roundoff (T4), a perturbation by truncation
-and roundoff (P). Where that does not say "equal", others are asked: T1 where δ is offered, and for a product its exact
-partial products (T3), for a forward pass of its own exact Jacobians. "Equal" means that every residual is within its
-bound and that every layer's bound is sharp enough to have seen a fault; where it is not, the verdict is inconclusive,
-never equal.
+and roundoff (P). Where that does not say "equal", others are asked: for a product T1, where δ is offered, and its exact
+partial products (T3), for a forward pass of its own its equations one by one, and exact Jacobians. T1, T2 and T3 see
+the way back alone, on the tape as it was left: what they do not call "different" is held against the reference by T4,
+too, and is different where T4 says so. "Equal" means that every residual is within its bound and that every layer's
+bound is sharp enough to have seen a fault; where it is not, the verdict is inconclusive, never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -75,25 +76,27 @@ def judge(
     quotients: Quotients | None = None,
     reference: Reference | None = None,
 ) -> Verdict:
-    """Judge a gradient by the rule of a tier.
+    """Judge a gradient by the rule of a tier, and one that was computed on the tape by T4 too.
 
     Parameters
     ----------
     tape : Tape
-        The one that it was computed on, as it was left; for a forward pass of its own, the examples are read alone.
+        The one that it was computed on, as it was left. T4 does not read it: its examples are the reference's.
     gradient : Gradient
         The candidate; not changed.
     tier : Tier
-        How it relates to the tape, which decides the rule.
+        How it relates to the tape, which decides the rule; for a recurrence or a product T4 can overrule it.
     quotients : Quotients, optional
         How to take its difference quotients at another step; of use to ``Tier.PERTURBATION`` alone.
     reference : Reference, optional
-        From :func:`reference_gradient` for the same examples, where several gradients are judged.
+        From :func:`reference_gradient` for the same examples, where several gradients are judged, or where the
+        candidate may have written to the tape; by default that of the tape as it was left.
 
     Returns
     -------
     Verdict
-        Its status, the largest ratio of residual to bound, and what each equation says in each layer.
+        Its status, the largest ratio of residual to bound, and what each equation says in each layer, all by the rule
+        that decided.
 
     Raises
     ------

@@ -50,8 +50,9 @@ def certify(
 ) -> Certificate:
     """Judge a gradient from anywhere by a derived tolerance, and say what is wrong with it.
 
-    A backend is judged on its own tape, by the bound of its tier. Whatever else comes has a forward pass of its own:
-    it is judged by the propagated roundoff of both passes, and equation by equation where it offers δ.
+    A backend is judged by the bound of its tier, on its own tape, and what that does not call different by the
+    propagated roundoff of two passes too. Whatever else comes has a forward pass of its own: it is judged by propagated
+    roundoff alone, and equation by equation where it offers δ.
 
     Parameters
     ----------
@@ -61,9 +62,9 @@ def certify(
         The examples.
     candidate : Gradient, sequence, array_like, path, NpzFile, Backend, str or callable
         A gradient; a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; the flat vector; a
-        function ``(net, X, Y)`` that gets copies and returns one of these; an ``.npz`` file, by its path or as
-        ``numpy.load`` returns it, that holds ``weights_2``, ``biases_2``, ``weights_3``, …, and perhaps ``errors_2``,
-        …, counted as the book's layers are, or the flat vector as ``vector``; a backend or its name.
+        function ``(net, X, Y)`` that returns one of these; an ``.npz`` file, by its path or as ``numpy.load`` returns
+        it, that holds ``weights_2``, ``biases_2``, ``weights_3``, …, and perhaps ``errors_2``, …, counted as the book's
+        layers are, or the flat vector as ``vector``; a backend or its name. Functions and backends get copies.
     cost : str or Cost
         As in :func:`formulations.gradient`.
     sample_weight : array_like of shape (m,), optional

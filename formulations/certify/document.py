@@ -21,7 +21,7 @@ RULES = {
     "T1": "on its own tape, each equation by itself (T1)",
     "T2": "on its own tape, as a product over layers (T2)",
     "T3": "on its own tape, by its partial products (T3)",
-    "T4": "with a forward pass of its own (T4)",
+    "T4": "against a forward pass in a higher precision (T4)",
     "P": "as a difference quotient (P)",
 }
 
