@@ -54,7 +54,8 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
     u = precision.u + 2 * unit_roundoff(precision.wide)
     # A rounded exponent, such as z²/2, is a z that is off.
     e = e + 8 * precision.u * np.abs(z)
-    if isinstance(activation, Softmax):
+    # What derives from softmax may be another function.
+    if type(activation) is Softmax:
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
