@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import ACTIVATIONS, Activation, CoupledActivation, CoupledSlope, Softmax
+from formulations.activations import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
 from formulations.certificate.roundoff import Precision, unit_roundoff
 from formulations.certificate.slopes import seen_rounding, worse
 from formulations.parameters import Array
@@ -32,8 +32,6 @@ NEAR = 0.25
 
 PLACES = 8
 """At how many places a function's own roundoff is looked at: at a single one it may vanish by accident."""
-
-_OURS = {type(activation) for activation in ACTIVATIONS.values()}
 
 
 def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Array]:
@@ -54,13 +52,12 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
     u = precision.u + 2 * unit_roundoff(precision.wide)
     # A rounded exponent, such as z²/2, is a z that is off.
     e = e + 8 * precision.u * np.abs(z)
-    # What derives from softmax may be another function.
-    if type(activation) is Softmax:
+    if isinstance(activation, Softmax) and is_built_in(activation):
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
     of_a, of_d = _of_neurons(activation, z, e, 8 * u, faded)
-    if any(type(function) not in _OURS for function in activation.functions):
+    if not all(map(is_built_in, activation.functions)):
         lost_a, lost_d = _lost(activation, z, precision)
         of_a, of_d = of_a + lost_a.astype(of_a.dtype), of_d + lost_d.astype(of_d.dtype)
     return of_a, of_d
