@@ -7,7 +7,6 @@ The formulas are those of the activations and costs; the forward pass is written
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from formulations.activations.formulas import Engine
 from formulations.costs import Cost
 from formulations.costs.formulas import CostFormula
 from formulations.dtypes import format_dtype
+from formulations.exceptions import why_absent
 from formulations.network import Network
 from formulations.parameters import Array, Layout, Parameters
 from formulations.tape import Layered, Tape
@@ -28,8 +28,8 @@ _NARROW = (np.dtype(np.float32), np.dtype(np.float64))
 
 def why_not_autodiff(package: str, network: Network) -> str | None:
     """Return None where the engine can differentiate it, else the reason, and the extra that is absent."""
-    if find_spec(package) is None:
-        return f"it needs the package {package}, and that is not installed: pip install {package}"
+    if reason := why_absent(package):
+        return reason
     if network.dtype not in _NARROW:
         asked = format_dtype(network.dtype)
         return f"it needs float32 or float64, which are all that {package} has, and the network has {asked}"

@@ -15,10 +15,11 @@ from formulations.api import prepare
 from formulations.budget import Budget, current_budget, unreasonable, use_budget
 from formulations.certificate import judge_backend, reference_gradient
 from formulations.certificate.deviation import deviation
+from formulations.choices import chosen_backends
 from formulations.comparison import Comparison, Row, RowStatus
 from formulations.contract import Backend
 from formulations.costs import Cost
-from formulations.exceptions import FormulationsException, InvalidInput, NotFinite, WrongType
+from formulations.exceptions import FormulationsException, NotFinite
 from formulations.inputs import positive_number
 from formulations.network import Network, check_network
 from formulations.parameters import Array
@@ -115,21 +116,9 @@ def _check_parameters(net: Network) -> None:
         )
 
 
-def _chosen(backends: Iterable[str | Backend] | str | None) -> list[Backend]:
-    if backends is None or (isinstance(backends, str) and backends == "all"):
-        return [get_backend(name) for name in list_backends()]
-    if isinstance(backends, str | Backend):
-        backends = [backends]
-    if not isinstance(backends, Iterable) or getattr(backends, "ndim", 1) == 0:
-        raise WrongType(f"backends must be names or backends, got {backends!r}; pass a list such as ['hadamard'].")
-    chosen: dict[str, Backend] = {}
-    for backend in map(get_backend, backends):
-        other = chosen.setdefault(backend.label, backend)
-        if type(other) is not type(backend):
-            raise InvalidInput(f"two different backends are both called {backend.label!r}; give one another name.")
-    if not chosen:
-        raise InvalidInput("backends names none to compare; leave it out for all, or name one or more.")
-    return list(chosen.values())
+def _chosen(backends: Any) -> list[Backend]:
+    every = backends is None or (isinstance(backends, str) and backends == "all")
+    return list(chosen_backends(list_backends() if every else backends).values())
 
 
 def _budget(seconds: float | None) -> Budget:

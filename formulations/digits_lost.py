@@ -11,8 +11,8 @@ import numpy as np
 from formulations.api import prepare
 from formulations.budget import foreseen_seconds
 from formulations.certificate.roundoff import unit_roundoff
+from formulations.choices import by_name, items, precisions
 from formulations.costs import get_cost
-from formulations.exceptions import UnknownName
 from formulations.mpmath_oracle import OracleGradient, gradient_in_digits
 from formulations.problem import Problem
 from formulations.registry import get_backend, list_backends
@@ -144,16 +144,16 @@ def measure(
     ------
     UnknownName
         Where a backend or a scenario has another name.
+    InvalidInput, WrongType
+        Where none is named, or names are no list.
     MissingExtra
         Where mpmath is not installed.
     """
-    flags = list_backends() if backends is None else list(backends)
-    names = list(SCENARIOS) if scenarios is None else list(scenarios)
+    flags = list_backends() if backends is None else items(backends, "backends", "['hadamard']", one=str)
+    names, dtypes = by_name(SCENARIOS, scenarios, "scenario", "scenarios"), precisions(dtypes)
     rows, left_out = [], 0
     for dtype in dtypes:
         for name in names:
-            if name not in SCENARIOS:
-                raise UnknownName("scenario", name, SCENARIOS)
             if progress is not None:
                 progress(f"{name}, {dtype}")
             problem = SCENARIOS[name](dtype)

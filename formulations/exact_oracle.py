@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from formulations.activations import Activation, LeakyReLU, ReLU
+from formulations.activations import Activation, LeakyReLU, ReLU, is_built_in
 from formulations.activations.smooth import Identity, Square
 from formulations.costs import Cost, Quadratic
 from formulations.exceptions import Refused
@@ -160,6 +160,8 @@ def rational(activation: Activation, dtype: Any = "float64") -> Rational | None:
     dtype : dtype
         That to which a leaky slope is rounded.
     """
+    if not is_built_in(activation):
+        return None
     if isinstance(activation, Identity):
         return Rational(lambda z: z, lambda _: ONE)
     if isinstance(activation, Square):

@@ -23,6 +23,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable
+from importlib.util import find_spec
 from types import ModuleType
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "WrongShape",
     "WrongType",
     "needs",
+    "why_absent",
 ]
 
 
@@ -120,7 +122,7 @@ class MissingExtra(FormulationsException, ImportError):
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(
             f"{what} needs {package}, which is not installed; install it with: pip install "
-            f"{_DISTRIBUTED_AS.get(package, package)}, or this library with its extra {extra!r}."
+            f"{_distribution(package)}, or this library with its extra {extra!r}."
         )
 
 
@@ -151,3 +153,20 @@ def needs(extra: str, package: str, what: str) -> ModuleType:
         if caught.name != package:
             raise
         raise MissingExtra(what, package, extra) from caught
+
+
+def why_absent(package: str) -> str | None:
+    """Return None where an optional package is installed, else what to say of it; nothing is imported.
+
+    Examples
+    --------
+    >>> why_absent("numpy")
+    """
+    if find_spec(package) is not None:
+        return None
+    return f"it needs the package {package}, and that is not installed: pip install {_distribution(package)}"
+
+
+def _distribution(package: str) -> str:
+    """Return the name that a package is installed by."""
+    return _DISTRIBUTED_AS.get(package, package)

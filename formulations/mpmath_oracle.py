@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.activations import ACTIVATIONS, Activation, Softmax
+from formulations.activations import ACTIVATIONS, Activation, Softmax, is_built_in
 from formulations.activations.piecewise import LeakyReLU
 from formulations.costs import BinaryCrossEntropy, Cost, LogLikelihood, Quadratic, get_cost
 from formulations.exceptions import Refused, needs
@@ -107,6 +107,11 @@ class _Layer:
         self.biases = [_exact(mp, b) for b in net.biases[i]]
         self.columns = columns
         self.activation = net.activations[i]
+        for function in self.activation.functions:
+            if not is_built_in(function):
+                raise Refused(
+                    f"fifty digits need built-in activations, got {function.name}, which has no definition here."
+                )
         self.softmax = isinstance(self.activation, Softmax)
         self.functions = [] if self.softmax else [_function(mp, self.activation.neuron(j)) for j in range(rows)]
 
@@ -211,7 +216,4 @@ def _function(mp: Any, activation: Activation) -> Callable[[Any], tuple[Any, Any
             mp.erfc(-z / mp.sqrt(2)) / 2 + z * mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi),
         ),
     }
-    # A function of somebody else's may have the same name.
-    if activation.name not in table or ACTIVATIONS[activation.name] != activation:
-        raise Refused(f"fifty digits need built-in activations, got {activation.name}, which has no definition here.")
     return table[activation.name]

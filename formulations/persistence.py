@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from formulations.activations import ACTIVATIONS, Activation, PerNeuron, get_activation
+from formulations.activations import ACTIVATIONS, Activation, PerNeuron, get_activation, is_built_in
 from formulations.activations.piecewise import LeakyReLU
 from formulations.exceptions import FormulationsException, InvalidInput, Refused
 from formulations.network import Network, check_network
@@ -125,10 +125,10 @@ def _described(activation: Activation) -> Any:
     """Return an activation as what JSON can hold: a name, a negative slope, or a list, one entry a neuron."""
     if isinstance(activation, PerNeuron):
         return [_described(member) for member in activation.members]
-    if ACTIVATIONS.get(activation.name) == activation:
+    if is_built_in(activation):
+        if isinstance(activation, LeakyReLU) and activation not in ACTIVATIONS.values():
+            return {"negative_slope": float(activation.negative_slope)}
         return activation.name
-    if isinstance(activation, LeakyReLU):
-        return {"negative_slope": float(activation.negative_slope)}
     raise Refused(
         f"a saved network must have built-in activations, got {activation.name!r}, a function that no array can hold; "
         "save network.vector with numpy.save, and make the network anew around it."

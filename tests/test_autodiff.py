@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations import autodiff
+from formulations import exceptions
 from formulations.exceptions import InvalidInput, Refused
 
 ENGINES = {"autodiff_torch": "torch", "autodiff_jax": "jax"}
@@ -31,7 +31,7 @@ def engine(request):
 
 @pytest.mark.parametrize(("name", "package"), ENGINES.items())
 def test_without_the_package_the_reason_names_it(monkeypatch, name, package):
-    monkeypatch.setattr(autodiff, "find_spec", lambda _: None)
+    monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
     net = makers.network()
     with pytest.raises(Refused, match=rf"{package}, and that is not installed: pip install {package}"):
         fm.gradient(net, *makers.data(net), backend=name)

@@ -269,7 +269,7 @@ def test_other_dtypes_are_never_different(dtype):
 def test_bad_input(digits):
     with pytest.raises(UnknownName, match="valid names are hadamard"):
         compare(digits.network, digits.X, digits.Y, backends=["hadamrd"])
-    with pytest.raises(InvalidInput, match="names none"):
+    with pytest.raises(InvalidInput, match="backends must not be empty"):
         compare(digits.network, digits.X, digits.Y, backends=[])
     with pytest.raises(WrongType, match="Network"):
         compare(None, digits.X, digits.Y)

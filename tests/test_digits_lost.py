@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import makers
 import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.activations import LeakyReLU, Softmax, Tanh
 from formulations.certificate import judge
 from formulations.conformance import PROBLEMS
 from formulations.digits_lost import measure
@@ -45,6 +48,27 @@ def test_own_functions_have_no_definition_in_fifty_digits(of_activation, of_cost
     own = fm.cost(lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name=of_cost)
     with pytest.raises(Refused, match=f"a built-in cost, got {of_cost}"):
         gradient_in_digits(makers.network(), *makers.data(makers.network(), 1), own)
+
+
+def test_what_derives_from_a_built_in_function_has_no_definition_in_fifty_digits():
+    class Tempered(Softmax):
+        def evaluate(self, z, value, slope=None):
+            super().evaluate(2 * z, value, slope)
+
+    class Gentle(LeakyReLU):
+        def evaluate(self, z, value, slope=None):
+            super().evaluate(z / 2, value, slope)
+
+    class Shifted(Tanh):
+        def evaluate(self, z, value, slope=None):
+            super().evaluate(z + 1, value, slope)
+
+    X, Y = np.ones((1, 2)), np.full((1, 2), 0.5)
+    for made in (Tempered(), Gentle(0.25), Shifted(), fm.PerNeuron(["tanh", Gentle(0.25)])):
+        with pytest.raises(Refused, match=f"built-in activations, got {re.escape(made.functions[-1].name)}, which has"):
+            gradient_in_digits(fm.Network.random([2, 2], made, seed=0), X, Y)
+    for ours in (LeakyReLU(0.25), Softmax(), fm.PerNeuron(["tanh", LeakyReLU(0.25)])):
+        assert len(gradient_in_digits(fm.Network.random([2, 2], ours, seed=0), X, Y).vector) == 6
 
 
 def test_what_is_measured():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.activations import LeakyReLU
+from formulations.activations import LeakyReLU, get_activation
 from formulations.exact_oracle import exact_oracle
 from formulations.exceptions import Refused, WrongShape
 
@@ -69,6 +69,18 @@ def test_an_activation_that_is_not_rational_is_named(activation):
     net = fm.Network.random([2, 2, 2], ["identity", fm.PerNeuron(["relu", activation])], seed=0)
     with pytest.raises(Refused, match=f"needs rational activations, got {activation} in layer 3; use identity, relu"):
         exact_oracle(net, [[0.0, 1.0]], [[1.0, 0.0]])
+
+
+@pytest.mark.parametrize("ours", ["identity", "square", "relu", "leaky_relu"])
+def test_what_derives_from_a_rational_activation_is_not_taken_for_it(ours):
+    base = type(get_activation(ours))
+
+    class Twice(base):
+        def evaluate(self, z, value, slope=None):
+            super().evaluate(2 * z, value, slope)
+
+    with pytest.raises(Refused, match=f"needs rational activations, got {ours} in layer 2"):
+        exact_oracle(fm.Network.random([1, 1], Twice(), seed=0), [[0.5]], [[1.0]])
 
 
 def test_coupled_activations_and_other_costs_are_refused():

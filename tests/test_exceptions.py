@@ -74,3 +74,10 @@ def test_a_package_that_is_broken_says_so_itself(tmp_path, monkeypatch):
     with pytest.raises(ModuleNotFoundError, match="another_absent_package") as caught:
         needs("peers", "broken_package", "the backend")
     assert not isinstance(caught.value, MissingExtra)
+
+
+def test_what_is_absent_is_named_as_it_is_installed(monkeypatch):
+    assert exceptions.why_absent("numpy") is None
+    monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
+    said = "it needs the package sklearn, and that is not installed: pip install scikit-learn"
+    assert exceptions.why_absent("sklearn") == said

@@ -439,5 +439,5 @@ def test_every_template_is_of_an_equation_that_is_applied():
 
 
 def test_what_names_no_backends_is_refused():
-    with pytest.raises(WrongType, match=r"one or two names or backends, got 3; pass"):
+    with pytest.raises(WrongType, match=r"backends must be a list, got 3; pass one such as \['hadamard', 'sigma'\]"):
         explain(backends=3)

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.activations import Softmax
 from formulations.activations.piecewise import LeakyReLU
 from formulations.activations.smooth import Identity, Sine
+from formulations.certificate.reach import reach
+from formulations.certificate.roundoff import Precision
 from formulations.costs import BinaryCrossEntropy, Quadratic, get_cost
 from formulations.digits import one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
@@ -106,6 +109,61 @@ class TwiceSine(Sine):
             slope *= 2
 
 
+class Tuned(Sine):
+    name = "tuned"
+    analytic, curvature_bound, formula = True, 1.0, Sine.formula
+
+
+class TwiceTuned(Tuned):
+    name = "twice_tuned"
+
+    def evaluate(self, z, value, slope=None):
+        super().evaluate(z, value, slope)
+        value *= 2
+        if slope is not None:
+            slope *= 2
+
+
+class Doubling:
+    def evaluate(self, z, value, slope=None):
+        super().evaluate(z, value, slope)
+        value *= 2
+        if slope is not None:
+            slope *= 2
+
+
+class DoubledSine(Doubling, Sine):
+    name = "doubled_sine"
+
+
+class DoublingCost:
+    def evaluate(self, A, Y, gradient=None):
+        values = super().evaluate(A, Y, gradient)
+        if gradient is not None:
+            gradient *= 2
+        return 2 * values
+
+
+class DoubledQuadratic(DoublingCost, Quadratic):
+    name = "doubled_quadratic"
+
+
+class DoubledCrossEntropy(DoublingCost, BinaryCrossEntropy):
+    name = "doubled_cross_entropy"
+
+
+class Tempered(Softmax):
+    name = "tempered"
+
+    def evaluate(self, z, value, slope=None):
+        super().evaluate(2 * z, value, slope)
+
+    def jacobian_product(self, z, a, v):
+        return 2 * super().jacobian_product(z, a, v)
+
+    transposed_product = jacobian_product
+
+
 class TwiceIdentity(Identity):
     name = "twice_identity"
 
@@ -121,6 +179,11 @@ DERIVED = {
     "cross-entropy": (("tanh", "sigmoid"), TwiceCrossEntropy()),
     "sine": ((TwiceSine(), "identity"), "quadratic"),
     "identity": ((TwiceIdentity(), TwiceIdentity()), "quadratic"),
+    "sine of a base that says more": ((TwiceTuned(), "identity"), "quadratic"),
+    "mixed sine": ((DoubledSine(), "identity"), "quadratic"),
+    "mixed quadratic": (("identity", "identity"), DoubledQuadratic()),
+    "mixed cross-entropy": (("tanh", "sigmoid"), DoubledCrossEntropy()),
+    "softmax": (("tanh", Tempered()), "log_likelihood"),
 }
 
 
@@ -148,3 +211,46 @@ def test_a_class_that_evaluates_otherwise_may_say_anew_what_is_known_of_it():
     assert (Sine.analytic, TwiceSine.analytic, Said.analytic) == (True, False, True)
     assert (Sine.curvature_bound, TwiceSine.curvature_bound, Said.curvature_bound) == (1.0, None, 2.0)
     assert type("Renamed", (Sine,), {"name": "renamed"}).formula is Sine.formula
+
+
+def test_what_is_known_of_a_function_goes_with_it_through_all_bases():
+    known = [(made.analytic, made.curvature_bound, made.formula) for made in (DoubledSine, TwiceTuned)]
+    assert known == [(False, None, None)] * 2
+    assert (Tuned.analytic, Tuned.formula) == (True, Sine.formula)
+
+    class Smooth(fm.Activation):
+        analytic, curvature_bound = True, 3.0
+
+    class Known:
+        curvature_bound = 3.0
+
+    class Knowing(Doubling):
+        analytic, curvature_bound = True, 3.0
+
+    def made(*bases, **says):
+        return type("Made", bases, says)
+
+    # Said before there is a function, with the function, or beside it, it is said of what comes.
+    assert made(Smooth, evaluate=Sine.evaluate).analytic
+    assert (made(Knowing, Sine).analytic, made(Knowing, Sine).formula) == (True, None)
+    assert made(Doubling, Known, Sine).curvature_bound == 3.0
+    # Of two bases, the one that says more evaluates what the other does not.
+    assert made(Tuned, TwiceSine).evaluate is TwiceSine.evaluate
+    assert not made(Tuned, TwiceSine).analytic
+    assert made(TwiceSine, Tuned).curvature_bound is None
+    assert (made(DoubledSine).analytic, made(Tuned).analytic) == (False, True)
+
+
+def test_another_function_than_softmax_has_its_own_magnitude_and_reach():
+    z = np.random.default_rng(0).normal(size=(2, 3))
+    own = Tempered()
+    a = own.value(z)
+    assert own.magnitude(z, a) == pytest.approx(np.abs(own.slope(z).blocks()), rel=1e-15)
+    e = np.full_like(z, 1e-3)
+    precision = Precision.of(np.dtype(float))
+    of_a, of_d = reach(own, z, e, precision)
+    # Every z moved to its end, in each combination of directions.
+    for signs in np.ndindex(2, 2, 2):
+        moved = z + e * (2 * np.array(signs) - 1)
+        assert (np.abs(own.value(moved) - a) <= of_a).all()
+        assert (np.abs(own.slope(moved).blocks() - own.slope(z).blocks()) <= of_d).all()

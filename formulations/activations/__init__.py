@@ -17,7 +17,7 @@ from formulations.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
 from formulations.activations.per_neuron import PerNeuron
 from formulations.activations.piecewise import ELU, LeakyReLU, ReLU
 from formulations.activations.smooth import GELU, Identity, Sine, Square
-from formulations.activations.table import ACTIVATIONS, get_activation
+from formulations.activations.table import ACTIVATIONS, get_activation, is_built_in
 
 __all__ = [
     "ACTIVATIONS",
@@ -40,5 +40,6 @@ __all__ = [
     "activation",
     "coupled_activation",
     "get_activation",
+    "is_built_in",
     "through",
 ]

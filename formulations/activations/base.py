@@ -155,17 +155,27 @@ class Activation(ABC):
 
 
 def inherit_nothing_of_another(made: type, root: type, known: tuple[str, ...]) -> None:
-    """Let a class that evaluates otherwise than the one it derives from forget what is known of that one's function.
+    """Let a class forget what its bases know of a function that is not the one it evaluates.
 
-    What it says anew itself stays; the rest is as for a function of which nothing is known.
+    What the class says itself stays, and what a base says that evaluates the same; the rest is as for a function of
+    which nothing is known.
     """
-    if "evaluate" not in vars(made):
-        return
+    evaluate = _stated(made, "evaluate")
     for name in known:
         owner = next(base for base in made.__mro__ if name in vars(base))
-        inherited = vars(owner).get("evaluate") if owner is not made else None
-        if inherited is not None and not getattr(inherited, "__isabstractmethod__", False):
+        told = _stated(owner, "evaluate")
+        # What is said where no function is yet is meant for the one to come.
+        if owner is not made and told is not None and told is not evaluate and not _is_abstract(told):
             setattr(made, name, vars(root)[name])
+
+
+def _stated(made: type, name: str) -> Any:
+    """Return what a class has under a name, as it is written there; None where there is nothing."""
+    return next((vars(base)[name] for base in made.__mro__ if name in vars(base)), None)
+
+
+def _is_abstract(method: Any) -> bool:
+    return bool(getattr(method, "__isabstractmethod__", False))
 
 
 def _floating(z: npt.ArrayLike) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import formulas
-from formulations.activations.base import Activation
+from formulations.activations.base import Activation, inherit_nothing_of_another
 from formulations.dtypes import Array
 
 __all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "through"]
@@ -79,6 +79,10 @@ class CoupledActivation(Activation):
     """A function of a whole layer, a = f(z), with the products Σ′v and Σ′ᵀv in place of a slope."""
 
     coupled = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherit_nothing_of_another(cls, CoupledActivation, ("magnitude",))
 
     def slope_room(self, z: Array, a: Array, room: Array) -> CoupledSlope:  # noqa: ARG002
         """Return the slope at z and a, which needs no room of its own."""

@@ -9,7 +9,7 @@ from formulations.activations.piecewise import ELU, LeakyReLU, ReLU
 from formulations.activations.smooth import GELU, Identity, Sine, Square
 from formulations.exceptions import UnknownName, WrongType
 
-__all__ = ["ACTIVATIONS", "get_activation"]
+__all__ = ["ACTIVATIONS", "get_activation", "is_built_in"]
 
 _BUILT_IN: tuple[Activation, ...] = (
     Sigmoid(),
@@ -28,6 +28,22 @@ _BUILT_IN: tuple[Activation, ...] = (
 
 ACTIVATIONS: dict[str, Activation] = {built_in.name: built_in for built_in in _BUILT_IN}
 """Name → built-in activation."""
+
+_TYPES = frozenset(map(type, _BUILT_IN))
+
+
+def is_built_in(activation: Activation) -> bool:
+    """Return whether the function is one of this library's, with whatever parameters.
+
+    Neither its name nor what its class derives from makes it that: it may evaluate otherwise. A layer of one function
+    a neuron is as its ``functions`` are, each by itself.
+
+    Examples
+    --------
+    >>> is_built_in(LeakyReLU(0.3)), is_built_in(type("Twice", (Sine,), {})())
+    (True, False)
+    """
+    return type(activation) in _TYPES
 
 
 def get_activation(name_or_object: str | Activation) -> Activation:

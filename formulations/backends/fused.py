@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,7 @@ from formulations.compiled.rooms import Rooms
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost, FusedOutput, Quadratic
 from formulations.dtypes import format_dtype
+from formulations.exceptions import why_absent
 from formulations.network import Network
 from formulations.parameters import Gradient
 from formulations.prediction import Prediction
@@ -65,8 +65,8 @@ class Fused(Backend):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse where numba is absent, and what has no compiled form."""
-        if find_spec("numba") is None:
-            return "it needs the package numba, and that is not installed: pip install numba"
+        if reason := why_absent("numba"):
+            return reason
         if network.dtype not in _NARROW:
             asked = format_dtype(network.dtype)
             return f"it needs float32 or float64, for which it is compiled, and the network has {asked}"

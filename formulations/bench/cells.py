@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.bench.choices import by_name, items
+from formulations.choices import by_name, precisions
 from formulations.exceptions import InvalidInput
 from formulations.problem import Problem, make_problem
 
@@ -73,7 +73,7 @@ def read_cells(names: Iterable[str] | None) -> list[Cell]:
     InvalidInput, WrongType
         Where no cell is named, or the names are no list.
     """
-    return by_name(CELLS, names, "cell", "cells")
+    return list(by_name(CELLS, names, "cell", "cells").values())
 
 
 def read_dtypes(names: Iterable[str] | None) -> list[str]:
@@ -82,12 +82,12 @@ def read_dtypes(names: Iterable[str] | None) -> list[str]:
     Raises
     ------
     InvalidInput
-        Where one is neither float32 nor float64, or there is none.
+        Where one is longdouble, or there is none.
     WrongType
-        Where they are no list.
+        Where they are no list, or one is no dtype of a network.
     """
-    chosen = list(DTYPES) if names is None else items(names, "dtypes", "['float32']")
+    chosen = precisions(DTYPES if names is None else names)
     for name in chosen:
         if name not in DTYPES:
             raise InvalidInput(f"a race is run in {' or '.join(DTYPES)}, got {name!r}; peers have no other dtypes.")
-    return list(dict.fromkeys(chosen))
+    return chosen

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 
 from formulations.bench.admission import Jury, beside_default, foreseen, prepared, reason_against
-from formulations.bench.choices import chosen_backends
 from formulations.bench.crossover_result import Crossover, Standings, Timed
 from formulations.bench.grid import Grid, Place
+from formulations.choices import chosen_backends
 from formulations.contract import Backend
 from formulations.exceptions import FormulationsException, InvalidInput
 from formulations.inputs import positive_number

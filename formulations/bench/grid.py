@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.bench.choices import integers, items
-from formulations.dtypes import as_dtype, format_dtype
+from formulations.choices import integers, precisions
 from formulations.problem import Problem, make_problem
 from formulations.tables import counted
 
@@ -82,10 +81,8 @@ class Grid:
         WrongType
             Where one is not a list, or holds what is no integer, or no dtype of a network.
         """
-        asked = [dtypes] if isinstance(dtypes, str) else items(dtypes, "dtypes", "['float32']")
-        names = dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in asked)
         axes = integers(widths, "widths"), integers(depths, "depths"), integers(batches, "batches")
-        return cls(*axes, tuple(names))
+        return cls(*axes, tuple(precisions(dtypes)))
 
     def __iter__(self) -> Iterator[Place]:
         """Yield all places, batches innermost and ascending."""

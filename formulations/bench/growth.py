@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from formulations.bench.admission import Jury, beside_default, foreseen, prepared, reason_against
-from formulations.bench.choices import chosen_backends, integers, items
 from formulations.bench.growth_result import MILLION, Backward, Curve, Growth, Point
+from formulations.choices import chosen_backends, integers, items
 from formulations.contract import Backend
 from formulations.dtypes import format_dtype
 from formulations.inputs import as_dtype, positive_integer, positive_number

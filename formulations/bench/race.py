@@ -17,7 +17,6 @@ import numpy as np
 
 from formulations.bench.book import BOOK
 from formulations.bench.cells import Cell, read_cells, read_dtypes
-from formulations.bench.choices import items
 from formulations.bench.contestant import Contestant, Ready
 from formulations.bench.floor import FLOOR
 from formulations.bench.isolated import isolated
@@ -27,6 +26,7 @@ from formulations.bench.peers import ALONE, read_peers
 from formulations.bench.results import Heat, Race, Row
 from formulations.budget import use_budget
 from formulations.certificate import Status
+from formulations.choices import items
 from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
 from formulations.problem import Problem
@@ -88,13 +88,12 @@ def run_race(
     Raises
     ------
     UnknownName, InvalidInput, WrongType
-        Where a cell, dtype, backend, peer or number cannot be used, none is named where one is needed, or a text stands
-        for a list.
+        Where a cell, dtype, backend, peer or number cannot be used, or none is named where one is needed.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")
-    named = default_flags() if backends is None else items(backends, "backends", "['sigma']", some=False)
+    named = default_flags() if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([BASELINE, *named]))
     calls = [one_call(flag) for flag in flags if flag in (BASELINE, "fused")]
     field = [FLOOR, NULL, *map(planned, flags), CONTROL, *calls, BOOK, *read_peers(against)]

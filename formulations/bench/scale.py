@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from formulations.api import prepare
-from formulations.bench.choices import integers
 from formulations.bench.footprint import anonymous_growth, peak_bytes
 from formulations.bench.scale_result import Scale, ScaleRow
+from formulations.choices import integers
 from formulations.chunks import ChunkedPlan
 from formulations.dtypes import Array, format_dtype
 from formulations.inputs import random_generator

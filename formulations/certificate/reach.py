@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import ACTIVATIONS, Activation, CoupledActivation, CoupledSlope, Softmax
+from formulations.activations import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
 from formulations.certificate.roundoff import Precision, unit_roundoff
 from formulations.certificate.slopes import seen_rounding, worse
 from formulations.parameters import Array
@@ -34,8 +34,6 @@ NEAR = 0.25
 
 PLACES = 8
 """At how many places a function's own roundoff is looked at: at a single one it may vanish by accident."""
-
-_OURS = {type(activation) for activation in ACTIVATIONS.values()}
 
 
 def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Array]:
@@ -56,12 +54,12 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
     u = precision.u + 2 * unit_roundoff(precision.wide)
     # A rounded exponent, such as z²/2, is a z that is off.
     e = e + 8 * precision.u * np.abs(z)
-    if isinstance(activation, Softmax):
+    if isinstance(activation, Softmax) and is_built_in(activation):
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
     of_a, of_d = _of_neurons(activation, z, e, 8 * u, faded)
-    handed_in = any(type(function) not in _OURS for function in activation.functions)
+    handed_in = not all(map(is_built_in, activation.functions))
     if handed_in and not activation.why_not(worse(precision.dtype, precision.wide)):
         places = (z * z.dtype.type(1 + part / 1024) for part in range(PLACES))
         lost_a, lost_d = lost(lambda at: _both(activation, at), places, precision)

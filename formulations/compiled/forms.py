@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import ACTIVATIONS, Activation
+from formulations.activations import Activation, is_built_in
 from formulations.activations.logistic import clamp
 from formulations.activations.piecewise import LeakyReLU
 
@@ -18,11 +18,10 @@ COMPILED = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "square")
 
 def number_of(activation: Activation) -> int | None:
     """Return what compiled code knows an activation by; None where it has no compiled form."""
-    # By what it is, not by its name or kin alone: what users write may be called the same, and evaluate otherwise.
-    if type(activation) is LeakyReLU:
-        return COMPILED.index("leaky_relu")
-    known = activation.name in COMPILED and activation == ACTIVATIONS[activation.name]
-    return COMPILED.index(activation.name) if known else None
+    if not is_built_in(activation):
+        return None
+    name = "leaky_relu" if isinstance(activation, LeakyReLU) else activation.name
+    return COMPILED.index(name) if name in COMPILED else None
 
 
 def parameter_of(activation: Activation, dtype: np.dtype[Any]) -> float:

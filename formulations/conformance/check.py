@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from formulations.budget import foreseen_seconds
+from formulations.choices import by_name, precisions
 from formulations.conformance.laws import LAWS
 from formulations.conformance.problems import PROBLEMS
 from formulations.conformance.report import Outcome, Report, Result
 from formulations.conformance.subjects import read_subject
 from formulations.contract import Backend
 from formulations.costs import get_cost
-from formulations.dtypes import as_dtype, format_dtype
-from formulations.exceptions import FormulationsException, InvalidInput, MissingExtra, Refused, UnknownName, WrongType
+from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
 
 __all__ = ["ask", "check_backend"]
 
@@ -80,10 +80,10 @@ def check_backend(
             "pass a dictionary such as {'same_bits': 'it draws at random'}."
         )
     expected = dict(expected_failures or {})
-    chosen = _chosen("law", laws, LAWS)
-    names = _chosen("scenario", scenarios, PROBLEMS)
-    _chosen("law", expected, LAWS)
-    dtypes = [format_dtype(as_dtype(dtype)) for dtype in _listed("dtype", dtypes)]
+    chosen = by_name(LAWS, laws, "law", "laws")
+    names = by_name(PROBLEMS, scenarios, "scenario", "scenarios")
+    by_name(LAWS, expected, "law", "expected_failures", some=False)
+    dtypes = precisions(dtypes)
     results: list[Result] = []
     for law in chosen:
         if progress is not None:
@@ -116,24 +116,3 @@ def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
     except Exception as caught:  # whatever another package's backend raises is what is wrong with it
         complaint = f"it raised {type(caught).__name__}, which is none of the library's exceptions: {caught}"
     return Result(law, scenario, dtype, Outcome.HELD if complaint is None else Outcome.BROKEN, complaint or "")
-
-
-def _chosen(what: str, names: Iterable[str] | None, table: Mapping[str, Any]) -> list[str]:
-    chosen = list(table) if names is None else _listed(what, names)
-    for name in chosen:
-        if not isinstance(name, str) or name not in table:
-            raise UnknownName(what, str(name), table)
-    return chosen
-
-
-def _listed(what: str, names: Any) -> list[Any]:
-    """Return names as a list; one by itself is a list of one, and none is a mistake."""
-    if isinstance(names, str):
-        return [names]
-    if not isinstance(names, Iterable) or getattr(names, "ndim", 1) != 1:
-        raise WrongType(f"{what}s must be names, got {type(names).__name__}; pass a list of them.")
-    listed = list(names)
-    # An empty dictionary of expected failures is the rule.
-    if not listed and not isinstance(names, Mapping):
-        raise InvalidInput(f"{what}s must name one at least, got none; leave them out for those of the library.")
-    return listed

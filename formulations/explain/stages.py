@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from formulations.api import gradient as gradient_of
+from formulations.choices import items
 from formulations.contract import Backend
 from formulations.costs import Cost, LogLikelihood, get_cost
-from formulations.exceptions import InvalidInput, WrongType
+from formulations.exceptions import InvalidInput
 from formulations.explain.explanation import Explanation
 from formulations.explain.operands import Operand, Quantities
 from formulations.explain.steps import Place, steps
@@ -70,12 +71,10 @@ def explain(
     >>> [step.equation for step in story.steps("sigma")]
     ['25', '25', '27', '33', '34', 'BP3', 'BP4', 'BP3', 'BP4']
     """
-    if not isinstance(backends, Iterable | Backend):
-        raise WrongType(f"backends must be one or two names or backends, got {backends!r}; pass ['hadamard', 'sigma'].")
-    named = [backends] if isinstance(backends, str | Backend) else list(backends)
-    if len(named) not in (1, 2):
-        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(named)}; name one or two.")
-    chosen = [get_backend(each) for each in named]
+    asked = items(backends, "backends", "['hadamard', 'sigma']", one=(str, Backend), some=False)
+    if len(asked) not in (1, 2):
+        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(asked)}; name one or two.")
+    chosen = [get_backend(each) for each in asked]
     if (X is None) != (Y is None):
         raise InvalidInput("an explanation needs both X and Y, got only one; give both, or none for a random example.")
     random = random_generator(0)

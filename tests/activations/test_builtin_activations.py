@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from activation_oracle import CLAMP, FLOATS, ORACLE, SIZE, exact
 
-from formulations.activations import ACTIVATIONS, Activation, LeakyReLU, Sigmoid, Tanh, get_activation
+from formulations.activations import ACTIVATIONS, Activation, LeakyReLU, Sigmoid, Tanh, get_activation, is_built_in
+from formulations.compiled.forms import COMPILED, number_of
 from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
 
 # What acts on a whole layer is no function of one z.
@@ -256,3 +257,11 @@ def test_a_column_of_a_layer_gives_the_same_as_the_column_alone(name, width, dty
         u = np.finfo(dtype).eps
         assert np.all(np.abs(value[:, j] - alone) <= 8 * u * (1 + np.abs(alone)))
         assert np.all(np.abs(slope[:, j] - its_slope) <= 8 * u * (1 + np.abs(its_slope)))
+
+
+def test_what_derives_from_a_built_in_function_is_not_built_in_and_has_no_compiled_form():
+    for function in (*ACTIVATIONS.values(), LeakyReLU(0.3)):
+        derived = type("Derived", (type(function),), {"name": function.name})()
+        assert is_built_in(function) and not is_built_in(derived)
+        assert number_of(derived) is None
+    assert number_of(LeakyReLU(0.3)) == number_of(ACTIVATIONS["leaky_relu"]) == COMPILED.index("leaky_relu")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
-from formulations.bench.choices import by_name
 from formulations.bench.contestant import Contestant, Kind, Ready
+from formulations.choices import by_name
 from formulations.problem import Problem
 
 __all__ = ["ALONE", "PEERS", "read_peers"]
@@ -51,4 +51,4 @@ def read_peers(names: Iterable[str] | None) -> list[Contestant]:
     WrongType
         Where the names are no list.
     """
-    return by_name(PEERS, names, "peer", "against", some=False)
+    return list(by_name(PEERS, names, "peer", "against", some=False).values())
