@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.choices import by_name, precisions
+from formulations.choices import by_name, items
 from formulations.exceptions import InvalidInput
 from formulations.problem import Problem, make_problem
 
@@ -82,12 +82,12 @@ def read_dtypes(names: Iterable[str] | None) -> list[str]:
     Raises
     ------
     InvalidInput
-        Where one is longdouble, or there is none.
+        Where one is neither float32 nor float64, or there is none.
     WrongType
-        Where they are no list, or one is no dtype of a network.
+        Where they are no list.
     """
-    chosen = precisions(DTYPES if names is None else names)
+    chosen = list(DTYPES) if names is None else items(names, "dtypes", "['float32']", one=str)
     for name in chosen:
-        if name not in DTYPES:
+        if not isinstance(name, str) or name not in DTYPES:
             raise InvalidInput(f"a race is run in {' or '.join(DTYPES)}, got {name!r}; peers have no other dtypes.")
-    return chosen
+    return list(dict.fromkeys(chosen))
