@@ -105,7 +105,7 @@ def _one_hot(array: Array, name: str, width: int) -> str:
 
 def check_pair(X: Array, Y: Array) -> None:
     """Refuse X and Y with different numbers of examples."""
-    if len(X) != len(Y):
+    if X.shape[0] != Y.shape[0]:
         raise WrongShape(
             f"X and Y must hold the same number of examples, got {X.shape[0]} and {Y.shape[0]}; pair them row by row."
         )
