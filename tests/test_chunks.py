@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import gc
 import pickle
-import tracemalloc
 import weakref
 from fractions import Fraction
 
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.bench.footprint import peak_bytes
 from formulations.chunks import FEWEST, MOST, TAPE_BYTES, bytes_for
 from formulations.dtypes import higher
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
@@ -171,16 +170,6 @@ def test_sums_do_not_overflow_where_the_mean_does_not():
     assert found.cost == fm.gradient(net, X[:1], Y[:1]).cost
 
 
-def peak_of(call) -> int:
-    gc.collect()
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("memory", ["least", "250kB", "1MB"])
 def test_it_stays_within_its_memory(backend, memory):
     net = fm.Network.random([3, 4, 2], "sine", seed=0)
@@ -194,7 +183,7 @@ def test_it_stays_within_its_memory(backend, memory):
     # Once before, so that what is compiled is.
     fm.prepare(net, "auto", backend=backend, memory=memory)(X[:m], Y[:m])
     allowed = {least: least, "250kB": 250_000, "1MB": 1_000_000}[memory]
-    assert peak_of(lambda: fm.prepare(net, "auto", backend=backend, memory=memory)(X[:m], Y[:m])) <= allowed
+    assert peak_bytes(lambda: fm.prepare(net, "auto", backend=backend, memory=memory)(X[:m], Y[:m])) <= allowed
 
 
 class OnDisk:
@@ -224,7 +213,7 @@ def test_files_and_other_dtypes_are_converted_chunk_by_chunk(tmp_path, kind):
     room = 2 * 256 * (4 + 3) * (4 + 1) + 2**14
     for X, Y in (mapped, lazy, [array[::-1][::-1] for array in mapped]):
         plan(X, Y)
-        assert peak_of(lambda X=X, Y=Y: plan(X, Y)) < room < m * 7 * 4
+        assert peak_bytes(lambda X=X, Y=Y: plan(X, Y)) < room < m * 7 * 4
         assert np.array_equal(plan(X, Y).vector, whole.vector)
     assert [array.longest for array in lazy] == [256, 256]
 
@@ -234,7 +223,7 @@ def test_allocations_do_not_grow_with_the_batch():
     plan = in_chunks(net, 64)
     X, Y = np.zeros((2**15, 4)), np.zeros((2**15, 3))
     plan(X, Y)
-    few, many = (peak_of(lambda m=m: plan(X[:m], Y[:m])) for m in (2**10, 2**15))
+    few, many = (peak_bytes(lambda m=m: plan(X[:m], Y[:m])) for m in (2**10, 2**15))
     assert abs(many - few) <= 1024
 
 

@@ -59,9 +59,9 @@ IN_PLACE = [inputs_changed_in_place, targets_changed_in_place, shares_changed_in
 SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed, *IN_PLACE, parameters_overflowing]
 
 
-@pytest.mark.parametrize("formulation", [Hadamard, Product])
-@pytest.mark.parametrize("spoil", SPOILED)
-def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
+def spoiling(formulation, spoil):
+    """Return a formulation that spoils the tape before it reads it."""
+
     class Spoiling(formulation):
         name = "spoiling"
 
@@ -69,31 +69,30 @@ def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
             spoil(tape)
             return super().errors(tape)
 
-    net = network()
+    return Spoiling()
+
+
+@pytest.mark.parametrize("formulation", [Hadamard, Product])
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
+    backend, net = spoiling(formulation, spoil), network()
     X, Y = data(net)
     weights = np.arange(1.0, 1 + len(X))
     before = [given.copy() for given in (net.vector, X, Y, weights)]
-    found = fm.certify(net, X, Y, Spoiling(), sample_weight=weights)
+    found = fm.certify(net, X, Y, backend, sample_weight=weights)
     for given, copy in zip((net.vector, X, Y, weights), before, strict=True):
         np.testing.assert_array_equal(given, copy)
     assert found.status == "different"
     assert found.rule == "T4"
-    rows = fm.compare(net, X, Y, backends=["hadamard", Spoiling()], sample_weight=weights)
+    rows = fm.compare(net, X, Y, backends=["hadamard", backend], sample_weight=weights)
     assert [str(row.status) for row in rows.rows] == ["equal", "different"]
     assert not rows.equal
 
 
 def test_what_is_wrong_with_shares_that_a_backend_ignores_has_a_name():
-    class Ignoring(Hadamard):
-        name = "ignoring"
-
-        def errors(self, tape):
-            shares_ignored(tape)
-            return super().errors(tape)
-
     net = network()
     X, Y = data(net)
-    found = fm.certify(net, X, Y, Ignoring(), sample_weight=np.arange(1.0, 1 + len(X)))
+    found = fm.certify(net, X, Y, spoiling(Hadamard, shares_ignored), sample_weight=np.arange(1.0, 1 + len(X)))
     assert found.cause is not None and found.cause.name == "sample_weights_ignored"
 
 
