@@ -8,7 +8,7 @@ import time
 import pytest
 
 from formulations import timing
-from formulations.ratio import Ratio
+from formulations.ratio import Ratio, paired
 from formulations.tables import format_seconds, format_table
 from formulations.timing import interleave
 
@@ -130,3 +130,10 @@ def test_seconds_have_three_digits():
 def test_a_table_lines_up_where_letters_combine():
     lines = format_table(["a", "b"], [["x̂", "1"], ["yy", "22"]], right=[1]).splitlines()
     assert lines == ["a    b", "──  ──", "x̂    1", "yy  22"]
+
+
+def test_ratios_are_of_the_same_round_with_their_quartiles():
+    times = [2.0, 30.0, 4.0, 1.0, 60.0, 8.0, 7.0, 9.0]
+    found = paired(times, [1.0, 10.0, 1.0, 1.0, 10.0, 1.0, 1.0])
+    # 1, 2, 3, 4, 6, 7, 8: the eighth round has no other side.
+    assert (found.lower, found.median, found.upper) == (2, 4, 7)
