@@ -10,7 +10,7 @@ import pytest
 from formulations import timing
 from formulations.ratio import Ratio, paired
 from formulations.tables import format_seconds, format_table
-from formulations.timing import interleave
+from formulations.timing import interleave, quickest
 
 
 def clock(monkeypatch):
@@ -137,3 +137,9 @@ def test_ratios_are_of_the_same_round_with_their_quartiles():
     found = paired(times, [1.0, 10.0, 1.0, 1.0, 10.0, 1.0, 1.0])
     # 1, 2, 3, 4, 6, 7, 8: the eighth round has no other side.
     assert (found.lower, found.median, found.upper) == (2, 4, 7)
+
+
+def test_what_else_runs_does_not_make_a_call_slow(monkeypatch):
+    takes = clock(monkeypatch)
+    calls = iter([takes(5.0), takes(2.0), takes(7.0)])
+    assert quickest(lambda: next(calls)()) == 2

@@ -21,7 +21,7 @@ from formulations.inputs import positive_number
 from formulations.plan import Plan
 from formulations.problem import Problem
 from formulations.registry import DEFAULT, list_backends
-from formulations.timing import timed
+from formulations.timing import quickest
 
 __all__ = ["measure_crossover"]
 
@@ -166,7 +166,7 @@ class _Trial:
         return plan, ""
 
     def _warm_seconds(self, plan: Plan) -> float:
-        """Return the seconds of a call after the first, which compiles: the better of two."""
+        """Return the seconds of a call after the first, which compiles."""
         X, Y = self.problem.X, self.problem.Y
         plan(X, Y)
-        return min(timed(partial(plan, X, Y), 1) for _ in range(2))
+        return quickest(partial(plan, X, Y))

@@ -31,7 +31,7 @@ from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
 from formulations.problem import Problem
 from formulations.registry import DEFAULT
-from formulations.timing import interleave, timed
+from formulations.timing import interleave, quickest
 
 __all__ = ["run_race"]
 
@@ -125,7 +125,7 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
             if contestant.name in ALONE:
                 alone = isolated(contestant.name, cell, dtype, settings.threads)
                 one = replace(contestant, enter=partial(_entered, processes, alone))
-            limit = next((SLOW * row.second for row in rows if row.name == BASELINE and row.second), None)
+            limit = next((SLOW * row.again for row in rows if row.name == BASELINE and row.again), None)
             row, ready = _admit(one, problem, limit)
             rows.append(row)
             if ready is not None:
@@ -165,8 +165,8 @@ def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tup
         row = row.judged(verdict)
         if verdict.status is Status.DIFFERENT:
             return row, None
-    second = timed(ready.call, 1)
-    row = row.entered(first=first, second=second)
-    if limit is not None and second > limit:
-        return row.refused(f"it takes {second / limit * SLOW:.0f} times as long as {BASELINE}; it is not timed"), None
+    again = quickest(ready.call)
+    row = row.entered(first=first, again=again)
+    if limit is not None and again > limit:
+        return row.refused(f"it takes {again / limit * SLOW:.0f} times as long as {BASELINE}; it is not timed"), None
     return row, ready

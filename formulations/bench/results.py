@@ -35,8 +35,8 @@ class Row:
         Why it is not timed, or not called equal.
     first : float or None
         Seconds to prepare it, its first call included: what is compiled is compiled then.
-    second : float or None
-        Seconds of its second call.
+    again : float or None
+        Seconds of the quickest of the calls after it.
     timing : Timing or None
         Its times round by round.
     """
@@ -47,7 +47,7 @@ class Row:
     judged_by: str = ""
     reason: str = ""
     first: float | None = None
-    second: float | None = None
+    again: float | None = None
     timing: Timing | None = None
 
     def judged(self, verdict: Verdict) -> Row:
@@ -55,9 +55,9 @@ class Row:
         by = f"{verdict.ratio:.2g} {verdict.rule}"
         return replace(self, status=str(verdict.status), judged_by=by, reason=verdict.reason)
 
-    def entered(self, *, first: float, second: float) -> Row:
-        """Return the row with the times of its first two calls."""
-        return replace(self, first=first, second=second)
+    def entered(self, *, first: float, again: float) -> Row:
+        """Return the row with the times of its first calls."""
+        return replace(self, first=first, again=again)
 
     def refused(self, reason: str) -> Row:
         """Return the row of who is not timed."""
