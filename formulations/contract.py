@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.costs import Cost
+from formulations.costs import COSTS, Cost
 from formulations.network import Network
 from formulations.options import check_choices
 from formulations.parameters import Array, Gradient
@@ -88,10 +88,12 @@ class Backend(ABC):
             fused = cost.fused(network.activations[-1]) is not None
             for l, activation in enumerate(network.activations, start=2):
                 if activation.coupled and not (fused and l == network.layout.last):
+                    fitting = [name for name, each in COSTS.items() if each.fused(activation) is not None]
+                    needless = fitting and l == network.layout.last
                     return (
                         f"it needs a slope for each neuron by itself, and {activation.name} in layer {l} couples "
                         "the neurons of its layer"
-                    )
+                    ) + (f"; --cost {fitting[0]}, or cost={fitting[0]!r}, needs no slope there" if needless else "")
         return None
 
     def predict(self, network: Network, m: int) -> Prediction:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -76,14 +76,38 @@ class UnknownName(FormulationsException, ValueError):
         The names that exist; all of them are listed, and the closest one is suggested.
     of : str
         What has these names, where that is to be said, such as ``"backend 'sigma'"`` of an option.
+    elsewhere : mapping of str to sequence of str, optional
+        What other libraries call them: lower-case letters and digits alone, and the names that are meant.
+
+    Examples
+    --------
+    >>> print(UnknownName("activation", "ReLU", ["elu", "relu"]))
+    unknown activation 'ReLU'; valid names are elu, relu. Did you mean 'relu'?
+    >>> print(UnknownName("activation", "SiL-U", ["swish"], elsewhere={"silu": ["swish"]}))
+    unknown activation 'SiL-U'; valid names are swish. Did you mean 'swish'?
     """
 
-    def __init__(self, what: str, name: object, valid: Iterable[str], of: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        name: object,
+        valid: Iterable[str],
+        of: str = "",
+        *,
+        elsewhere: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         names = list(valid)
-        closest = difflib.get_close_matches(str(name), names, n=1)
-        suggestion = f" Did you mean {closest[0]!r}?" if closest else ""
+        # Case, and the signs between words, are no part of what somebody means.
+        plain, asked = {_plain(each): each for each in names}, _plain(str(name))
+        meant = (elsewhere or {}).get(asked) or [plain[each] for each in difflib.get_close_matches(asked, plain, n=1)]
+        suggestion = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
         whose = f" of {of}" if of else ""
         super().__init__(f"unknown {what} {name!r}{whose}; valid names are {', '.join(names)}.{suggestion}")
+
+
+def _plain(name: str) -> str:
+    """Return a name's letters and digits alone, in lower case."""
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 class WrongDerivative(FormulationsException, ValueError):

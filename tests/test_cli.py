@@ -360,6 +360,7 @@ BAD = [
     (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
     (["train", "--save", "absent/trained.npz"], "--save must name an .npz file"),
     (["train", "--backend", "linear"], "identity"),
+    (["train", "--activations", "tanh,softmax"], "--cost log_likelihood"),
     (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
     (["bench", "--cells", "boook"], "Did you mean 'book'?"),
     (["bench", "--dtype", "float16"], "float32 or float64"),

@@ -10,7 +10,11 @@ import pytest
 
 import formulations
 from formulations import exceptions
-from formulations.exceptions import FormulationsException, MissingExtra, needs
+from formulations.activations import ACTIVATIONS, get_activation
+from formulations.activations.table import ELSEWHERE as NAMES_OF_ACTIVATIONS
+from formulations.costs import COSTS, get_cost
+from formulations.costs import ELSEWHERE as NAMES_OF_COSTS
+from formulations.exceptions import FormulationsException, MissingExtra, UnknownName, needs
 
 SOURCES = sorted(Path(formulations.__file__).parent.rglob("*.py"))
 
@@ -81,3 +85,27 @@ def test_what_is_absent_is_named_as_it_is_installed(monkeypatch):
     monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
     said = "it needs the package sklearn, and that is not installed: pip install scikit-learn"
     assert exceptions.why_absent("sklearn") == said
+
+
+@pytest.mark.parametrize(
+    ("read", "name", "meant"),
+    [
+        (get_activation, "linear", "'identity'"),
+        (get_activation, "swish", "'silu'"),
+        (get_activation, "ReLU", "'relu'"),
+        (get_activation, "LeakyReLU", "'leaky_relu'"),
+        (get_cost, "cross_entropy", "'binary_cross_entropy' or 'log_likelihood'"),
+        (get_cost, "Cross-Entropy", "'binary_cross_entropy' or 'log_likelihood'"),
+        (get_cost, "mse", "'quadratic'"),
+    ],
+)
+def test_names_of_other_libraries_are_understood(read, name, meant):
+    with pytest.raises(UnknownName, match=rf"unknown .* {name!r}; valid names are .*\. Did you mean {meant}\?$"):
+        read(name)
+
+
+@pytest.mark.parametrize(("valid", "elsewhere"), [(ACTIVATIONS, NAMES_OF_ACTIVATIONS), (COSTS, NAMES_OF_COSTS)])
+def test_every_name_of_another_library_can_be_found_and_leads_to_names_here(valid, elsewhere):
+    for name, meant in elsewhere.items():
+        assert name.isalnum() and name == name.lower()
+        assert meant and set(meant) <= set(valid)

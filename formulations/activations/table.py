@@ -29,6 +29,17 @@ _BUILT_IN: tuple[Activation, ...] = (
 ACTIVATIONS: dict[str, Activation] = {built_in.name: built_in for built_in in _BUILT_IN}
 """Name → built-in activation."""
 
+ELSEWHERE: dict[str, list[str]] = {
+    "expit": ["sigmoid"],
+    "hyperbolictangent": ["tanh"],
+    "linear": ["identity"],
+    "logistic": ["sigmoid"],
+    "lrelu": ["leaky_relu"],
+    "rectifier": ["relu"],
+    "swish": ["silu"],
+}
+"""What other libraries call them: lower-case letters and digits alone → names here."""
+
 _TYPES = frozenset(map(type, _BUILT_IN))
 
 
@@ -80,4 +91,4 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     try:
         return ACTIVATIONS[name_or_object]
     except KeyError:
-        raise UnknownName("activation", name_or_object, ACTIVATIONS) from None
+        raise UnknownName("activation", name_or_object, ACTIVATIONS, elsewhere=ELSEWHERE) from None

@@ -17,6 +17,24 @@ __all__ = ["COSTS", "BinaryCrossEntropy", "Cost", "FusedOutput", "LogLikelihood"
 
 COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy(), LogLikelihood())}
 
+ELSEWHERE: dict[str, list[str]] = {
+    "bce": ["binary_cross_entropy"],
+    "bceloss": ["binary_cross_entropy"],
+    "categoricalcrossentropy": ["log_likelihood"],
+    "crossentropy": ["binary_cross_entropy", "log_likelihood"],
+    "crossentropyloss": ["binary_cross_entropy", "log_likelihood"],
+    "leastsquares": ["quadratic"],
+    "logloss": ["binary_cross_entropy", "log_likelihood"],
+    "meansquarederror": ["quadratic"],
+    "mse": ["quadratic"],
+    "mseloss": ["quadratic"],
+    "negativeloglikelihood": ["log_likelihood"],
+    "nll": ["log_likelihood"],
+    "nllloss": ["log_likelihood"],
+    "squarederror": ["quadratic"],
+}
+"""What other libraries call them: lower-case letters and digits alone → names here."""
+
 
 def get_cost(cost: str | Cost) -> Cost:
     """Return a cost by its name, or the cost itself.
@@ -31,5 +49,5 @@ def get_cost(cost: str | Cost) -> Cost:
     if not isinstance(cost, str):
         raise WrongType(f"cost must be a name or a cost made by formulations.cost, got {cost!r}; try 'quadratic'.")
     if cost not in COSTS:
-        raise UnknownName("cost", cost, COSTS)
+        raise UnknownName("cost", cost, COSTS, elsewhere=ELSEWHERE)
     return COSTS[cost]
