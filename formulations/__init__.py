@@ -22,7 +22,7 @@ from formulations.comparison import Comparison
 from formulations.conformance import Report, check_backend
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost, cost
-from formulations.digits import load as load_digits
+from formulations.digits import load_digits
 from formulations.exact_oracle import exact_oracle
 from formulations.explain import Explanation, explain
 from formulations.history import History

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import Activation
-from formulations.digits import load, one_hot
+from formulations.digits import load_digits, one_hot
 from formulations.dtypes import Array, format_dtype
 from formulations.exceptions import InvalidInput
 from formulations.inputs import as_real, random_generator, size_of_batch
@@ -180,7 +180,7 @@ def problem_for(
         return Problem(network, X, Y, cost, test_size=len(X) - len(X) * 4 // 5)
     inputs, outputs = network.sizes[0], network.sizes[-1]
     if (inputs, outputs) == (DIGITS[0], DIGITS[-1]):
-        digits = load(network.dtype)
+        digits = load_digits(network.dtype)
         X, Y = np.concatenate([digits.X_train, digits.X_test]), np.concatenate([digits.Y_train, digits.Y_test])
         return Problem(network, X, Y, cost, test_size=len(digits.X_test))
     X, Y = (generator.random((count, n)).astype(network.dtype) for n in (inputs, outputs))

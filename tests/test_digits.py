@@ -67,7 +67,7 @@ def test_file_is_what_its_script_makes():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_shapes_and_dtypes(dtype):
-    data = digits.load(dtype)
+    data = digits.load_digits(dtype)
     assert [part.shape for part in data] == [(1437, 64), (1437, 10), (360, 64), (360, 10)]
     assert {part.dtype for part in data} == {np.dtype(dtype)}
     assert all(part.flags.c_contiguous and part.flags.owndata for part in data)
@@ -75,21 +75,21 @@ def test_shapes_and_dtypes(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pixels_are_exact_sixteenths(dtype):
-    for part in (digits.load(dtype).X_train, digits.load(dtype).X_test):
+    for part in (digits.load_digits(dtype).X_train, digits.load_digits(dtype).X_test):
         sixteenths = part * 16
         assert np.array_equal(sixteenths, np.rint(sixteenths))
         assert (sixteenths.min(), sixteenths.max()) == (0, 16)
 
 
 def test_every_label_is_one_unit_vector():
-    data = digits.load()
+    data = digits.load_digits()
     for part in (data.Y_train, data.Y_test):
         assert np.array_equal(np.unique(part), [0, 1])
         assert np.array_equal(part.sum(axis=1), np.ones(len(part)))
 
 
 def test_split_is_disjoint_and_complete():
-    data = digits.load()
+    data = digits.load_digits()
     images, labels = stored()
     train, test = rows(data.X_train, data.Y_train), rows(data.X_test, data.Y_test)
     assert not train & test
@@ -97,23 +97,23 @@ def test_split_is_disjoint_and_complete():
 
 
 def test_split_is_shuffled():
-    data = digits.load()
+    data = digits.load_digits()
     images, labels = stored()
     assert rows(data.X_test, data.Y_test) != rows(images[-360:] / 16, digits.one_hot(labels[-360:]))
 
 
 def test_split_is_pinned():
     digest = hashlib.sha256()
-    for part in digits.load():
+    for part in digits.load_digits():
         digest.update(part.astype("<f8").tobytes())
     assert digest.hexdigest() == "6ddec3f4d6c911aec85737c682b62dd408a305696a77f1da5080499e37e90b84"
 
 
 def test_arrays_are_fresh():
-    spoilt = digits.load()
+    spoilt = digits.load_digits()
     for part in spoilt:
         part[...] = -1
-    assert all(part.min() == 0 for part in digits.load())
+    assert all(part.min() == 0 for part in digits.load_digits())
 
 
 def test_one_hot():
@@ -125,12 +125,12 @@ def test_one_hot():
 @pytest.mark.parametrize(
     ("call", "exception", "message"),
     [
-        (lambda: digits.load("float16"), WrongType, "dtype must be float32, float64 or longdouble, got 'float16'"),
-        (lambda: digits.load("foo"), WrongType, "dtype must be .* got 'foo'; choose one of these"),
-        (lambda: digits.load("(2,"), WrongType, "dtype must be .* got"),
-        (lambda: digits.load({"names": ["a"]}), WrongType, "dtype must be .* got"),
-        (lambda: digits.load(object()), WrongType, "dtype must be .* got <object"),
-        (lambda: digits.load("c16"), WrongType, "got 'c16'"),
+        (lambda: digits.load_digits("float16"), WrongType, "dtype must be float32, float64 or longdouble, got 'float16'"),
+        (lambda: digits.load_digits("foo"), WrongType, "dtype must be .* got 'foo'; choose one of these"),
+        (lambda: digits.load_digits("(2,"), WrongType, "dtype must be .* got"),
+        (lambda: digits.load_digits({"names": ["a"]}), WrongType, "dtype must be .* got"),
+        (lambda: digits.load_digits(object()), WrongType, "dtype must be .* got <object"),
+        (lambda: digits.load_digits("c16"), WrongType, "got 'c16'"),
         (lambda: digits.one_hot([1], dtype="int64"), WrongType, "got 'int64'"),
         (lambda: digits.one_hot([1.0]), WrongType, "labels must be integers, got dtype float64"),
         (lambda: digits.one_hot([[1]]), WrongShape, r"labels must have shape \(m,\), got \(1, 1\)"),

@@ -7,7 +7,7 @@ import pytest
 from makers import ANALYTIC, serves
 
 import formulations as fm
-from formulations.digits import load
+from formulations.digits import load_digits
 from formulations.exceptions import InvalidInput, WrongShape
 from formulations.problem import make_problem
 from formulations.scenarios import SCENARIOS
@@ -43,7 +43,7 @@ def test_the_saturated_neuron_still_has_a_slope():
 
 def test_the_problem_made_by_default_is_the_digits_and_begins_with_the_scenario():
     problem, scenario = make_problem(), SCENARIOS["digits"]()
-    for found, expected in zip(problem.split(), load(), strict=True):
+    for found, expected in zip(problem.split(), load_digits(), strict=True):
         assert np.array_equal(found, expected)
     assert np.array_equal(problem.network.vector, scenario.network.vector)
     assert np.array_equal(problem.first(10).X, scenario.X) and np.array_equal(problem.first(10).Y, scenario.Y)

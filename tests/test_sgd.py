@@ -10,7 +10,7 @@ from makers import data, network
 
 import formulations as fm
 from formulations.accuracy import accuracy, chance
-from formulations.digits import load, one_hot
+from formulations.digits import load_digits, one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.sgd import sgd
 
@@ -221,7 +221,7 @@ def test_divergence_is_an_exception_with_a_remedy():
 
 
 def test_the_digits_reach_97_percent_and_sigma_gives_the_same_parameters():
-    X, Y, X_test, Y_test = load()
+    X, Y, X_test, Y_test = load_digits()
     trained = {}
     for backend in ("hadamard", "sigma"):
         net = fm.Network.random([64, 30, 10], seed=0)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 
-__all__ = ["Digits", "load", "one_hot"]
+__all__ = ["Digits", "load_digits", "one_hot"]
 
 _SPLIT_SEED = 1998
 _TEST_SIZE = 360
@@ -43,7 +43,7 @@ class Digits(NamedTuple):
     Y_test: Array
 
 
-def load(dtype: DTypeLike = "float64") -> Digits:
+def load_digits(dtype: DTypeLike = "float64") -> Digits:
     """Read the digits, split once and for all into 1,437 to train on and 360 to test on.
 
     Parameters
@@ -70,7 +70,7 @@ def load(dtype: DTypeLike = "float64") -> Digits:
 
     Examples
     --------
-    >>> digits = load()
+    >>> digits = load_digits()
     >>> digits.X_train.shape, digits.Y_train.shape
     ((1437, 64), (1437, 10))
     >>> float(digits.X_test.max())
