@@ -125,7 +125,11 @@ def test_one_hot():
 @pytest.mark.parametrize(
     ("call", "exception", "message"),
     [
-        (lambda: digits.load_digits("float16"), WrongType, "dtype must be float32, float64 or longdouble, got 'float16'"),
+        (
+            lambda: digits.load_digits("float16"),
+            WrongType,
+            "dtype must be float32, float64 or longdouble, got 'float16'",
+        ),
         (lambda: digits.load_digits("foo"), WrongType, "dtype must be .* got 'foo'; choose one of these"),
         (lambda: digits.load_digits("(2,"), WrongType, "dtype must be .* got"),
         (lambda: digits.load_digits({"names": ["a"]}), WrongType, "dtype must be .* got"),
