@@ -151,8 +151,9 @@ def _certificate(reference: Reference, gradient: Gradient, verdict: Verdict, not
     tape = reference.tape
     net, m, different = tape.network, tape.m, verdict.status is Status.DIFFERENT
     names = list(dict.fromkeys(activation.name for activation in net.activations))
-    cause = diagnose(tape, reference, gradient) if different else None
-    layer, equation = place_of(verdict, net.layout) if different else (None, None)
+    place = place_of(verdict, net.layout) if different else None
+    cause = diagnose(tape, reference, gradient, place) if place else None
+    layer, equation = place or (None, None)
     return Certificate(
         title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {counted(m, 'example')}, "
         f"{format_dtype(net.dtype)}",

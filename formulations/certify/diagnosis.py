@@ -41,7 +41,7 @@ class Diagnosis:
     layer : int or None
         Where it sits; None where it is in several layers, or in none.
     equation : str
-        ``"BP1"``, …, ``"BP4"``, or empty.
+        ``"BP1"``, …, ``"BP4"``: the certificate's own.
     sentence, remedy : str
         What it looks like, and what to do.
     misfit : float
@@ -59,7 +59,7 @@ class Diagnosis:
         return f"{self.sentence}. {self.remedy}."
 
 
-def diagnose(tape: Tape, reference: Reference, gradient: Gradient) -> Diagnosis | None:
+def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Diagnosis | None:
     """Return the likely cause of a wrong gradient, or None where no hypothesis explains it.
 
     Parameters
@@ -70,6 +70,8 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient) -> Diagnosis 
         The right gradient, with its forward pass.
     gradient : Gradient
         The wrong one.
+    place : (int, str)
+        The layer and the equation in which the certificate finds it wrong.
 
     Returns
     -------
@@ -88,8 +90,8 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient) -> Diagnosis 
         if explained:
             smallest = min(misfit for misfit, *_ in explained)
             floor = unit_roundoff(np.dtype(np.float64))
-            return _told(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), layout.last)
-        return _single_entry(candidate, reference, gradient) or _single_precision(gradient, own)
+            return _told(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
+        return _single_entry(candidate, reference, gradient, place) or _single_precision(gradient, own, place)
 
 
 def _predictions(p: Pass) -> Iterator[tuple[Hypothesis, int | None, Array]]:
@@ -113,36 +115,39 @@ def _misfit(candidate: Array, predicted: Array, layout: Layout) -> float:
     return worst if np.isfinite(worst) else np.inf
 
 
-def _told(misfit: float, hypothesis: Hypothesis, l: int | None, last: int) -> Diagnosis:
+def _told(misfit: float, hypothesis: Hypothesis, l: int | None, place: tuple[int, str]) -> Diagnosis:
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
         "a": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),
         "b": "ˡ⁻¹" if l is None else str(l - 1).translate(SUPERSCRIPTS),
         "n": "l" if l is None else l,
     }
-    equation = "BP1" if hypothesis.equation == "BP2" and l == last else hypothesis.equation
-    where = "" if l is None else f" in layer {l}"
+    layer, equation = place
+    # Roundoff may hide a mistake in the layer where it sits, so it is cited where the certificate sees it.
+    where = f"in layer {l}, ({equation})" if l == layer else f"first seen in layer {layer}, ({equation})"
     return Diagnosis(
         name=hypothesis.name,
         layer=l,
         equation=equation,
-        sentence=f"{hypothesis.sentence.format(**words)}{where}, ({equation}): with this mistake the gradient is "
+        sentence=f"{hypothesis.sentence.format(**words)}, {where}: with this mistake the gradient is "
         f"the one handed over, to {misfit:.0e}",
         remedy=_capital(hypothesis.remedy.format(**words)),
         misfit=misfit,
     )
 
 
-def _single_precision(gradient: Gradient, misfit: float) -> Diagnosis | None:
+def _single_precision(gradient: Gradient, misfit: float, place: tuple[int, str]) -> Diagnosis | None:
     if gradient.dtype == np.float32 or not SINGLE[0] <= misfit <= SINGLE[1]:
         return None
     return Diagnosis(
-        "single_precision", None, "", f"the differences are as large as single precision's, {misfit:.0e}",
+        "single_precision", None, place[1], f"the differences are as large as single precision's, {misfit:.0e}",
         "Look for a float32: an array, a constant, or a sum that is kept in one", misfit,
     )  # fmt: skip
 
 
-def _single_entry(candidate: Array, reference: Reference, gradient: Gradient) -> Diagnosis | None:
+def _single_entry(
+    candidate: Array, reference: Reference, gradient: Gradient, place: tuple[int, str]
+) -> Diagnosis | None:
     layout, right = gradient.layout, reference.vector.astype(np.float64)
     wrong = []
     for pair in layout.slices:
@@ -153,9 +158,9 @@ def _single_entry(candidate: Array, reference: Reference, gradient: Gradient) ->
             wrong += [part.start + int(place) for place in np.flatnonzero(off)]
     if len(wrong) != 1:
         return None
-    kind, i, _ = layout.place(wrong[0])
+    _, i, _ = layout.place(wrong[0])
     return Diagnosis(
-        "single_entry", i + 2, "BP4" if kind == "weights" else "BP3",
+        "single_entry", i + 2, place[1],
         f"a single entry is wrong, {layout.locate(wrong[0])}, and all others are right",
         "Look for what writes to that place alone, or for an index that runs too far", 0.0,
     )  # fmt: skip

@@ -19,8 +19,6 @@ class Hypothesis:
     ----------
     name : str
         What it is called.
-    equation : str
-        Where it sits: ``"BP1"``, …, ``"BP4"``; in the output layer ``"BP2"`` stands for ``"BP1"``.
     sentence, remedy : str
         What it looks like, and what to do; ``{l}`` stands for the layer, ``{a}`` for the one above, ``{b}`` below, in
         superscript, and ``{n}`` for the layer's number.
@@ -29,7 +27,6 @@ class Hypothesis:
     """
 
     name: str
-    equation: str
     sentence: str
     remedy: str
     variants: Callable[[Pass], variants.Variants]
@@ -37,112 +34,112 @@ class Hypothesis:
 
 HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis(
-        "nothing_computed", "BP1", "everything is zero",
+        "nothing_computed", "everything is zero",
         "compute it", variants.all_factors(0.0),
     ),
     Hypothesis(
-        "sign", "BP1", "every entry has the other sign, as with y − a in place of a − y",
+        "sign", "every entry has the other sign, as with y − a in place of a − y",
         "take a^L − y in ∇_aC, and step downhill in the descent, not in the gradient", variants.all_factors(-1.0),
     ),
     Hypothesis(
-        "factor_two", "BP1", "every entry is twice what it should be: the cost's factor ½ is not there",
+        "factor_two", "every entry is twice what it should be: the cost's factor ½ is not there",
         "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)", variants.all_factors(2.0),
     ),
     Hypothesis(
-        "half", "BP1", "every entry is half of what it should be: the ½ of the cost was kept",
+        "half", "every entry is half of what it should be: the ½ of the cost was kept",
         "the derivative of ½(a − y)² is a − y", variants.all_factors(0.5),
     ),
     Hypothesis(
-        "sum_for_mean", "BP4", "the examples are summed and not averaged: a factor m too much",
+        "sum_for_mean", "the examples are summed and not averaged: a factor m too much",
         "divide by the number of examples, once", variants.by_m(1),
     ),
     Hypothesis(
-        "mean_twice", "BP4", "the mean over the examples is taken twice: a factor m too little",
+        "mean_twice", "the mean over the examples is taken twice: a factor m too little",
         "divide by the number of examples once, in ∇_aC or in the sums", variants.by_m(-1),
     ),
     Hypothesis(
-        "slope_missing", "BP2", "σ′(z{l}) is missing",
+        "slope_missing", "σ′(z{l}) is missing",
         "multiply by σ′(z{l}), entry by entry", variants.slope_missing,
     ),
     Hypothesis(
-        "other_cost", "BP1", "δ{l} is that of another cost",
+        "other_cost", "δ{l} is that of another cost",
         "check which cost was asked for: ∇_aC, and whether σ′ cancels against it", variants.other_cost,
     ),
     Hypothesis(
-        "value_for_slope", "BP2", "σ(z{l}) stands where σ′(z{l}) belongs",
+        "value_for_slope", "σ(z{l}) stands where σ′(z{l}) belongs",
         "take the derivative of the activation", variants.value_for_slope,
     ),
     Hypothesis(
-        "slope_at_activation", "BP2", "σ′ is taken at a{l} and not at z{l}",
+        "slope_at_activation", "σ′ is taken at a{l} and not at z{l}",
         "hand the weighted input to σ′, or write σ′ as a function of a, as a(1 − a)", variants.slope_at_activation,
     ),
     Hypothesis(
-        "logistic_slope", "BP2", "a(1 − a) stands for the slope of layer {n}, whose activation is no sigmoid",
+        "logistic_slope", "a(1 − a) stands for the slope of layer {n}, whose activation is no sigmoid",
         "take the derivative of that layer's own activation", variants.logistic_slope,
     ),
     Hypothesis(
-        "diagonal_slope", "BP2", "only the diagonal of Σ′(z{l}) is used, and the activation couples its neurons",
+        "diagonal_slope", "only the diagonal of Σ′(z{l}) is used, and the activation couples its neurons",
         "apply the whole matrix: for softmax, a ⊙ (v − aᵀv)", variants.diagonal_slope,
     ),
     Hypothesis(
-        "slope_of_other_layer", "BP2", "the slope of another layer stands where σ′(z{l}) belongs",
+        "slope_of_other_layer", "the slope of another layer stands where σ′(z{l}) belongs",
         "check the index of z: δ{l} takes σ′(z{l})", variants.slope_of_other_layer,
     ),
     Hypothesis(
-        "weights_transposed", "BP2", "w{a} carries δ{a} back untransposed",
+        "weights_transposed", "w{a} carries δ{a} back untransposed",
         "multiply by the transpose: (w{a})ᵀδ{a}, with examples as rows delta @ w", variants.weights_transposed,
     ),
     Hypothesis(
-        "weights_of_other_layer", "BP2", "another layer's weights carry δ{a} back",
+        "weights_of_other_layer", "another layer's weights carry δ{a} back",
         "check the index of w: δ{l} takes (w{a})ᵀ", variants.weights_of_other_layer,
     ),
     Hypothesis(
-        "sign_in_layer", "BP2", "δ{l} has the other sign",
+        "sign_in_layer", "δ{l} has the other sign",
         "look for a minus in (BP2)", variants.sign_in_layer,
     ),
     Hypothesis(
-        "biases_lost", "BP3", "∂C/∂b{l} is zero",
+        "biases_lost", "∂C/∂b{l} is zero",
         "sum δ{l} over the examples", variants.of_biases(0.0),
     ),
     Hypothesis(
-        "weights_lost", "BP4", "∂C/∂w{l} is zero",
+        "weights_lost", "∂C/∂w{l} is zero",
         "write δ{l}(a{b})ᵀ there", variants.of_weights(0.0),
     ),
     Hypothesis(
-        "sign_of_biases", "BP3", "∂C/∂b{l} has the other sign",
+        "sign_of_biases", "∂C/∂b{l} has the other sign",
         "it is +δ{l}", variants.of_biases(-1.0),
     ),
     Hypothesis(
-        "sign_of_weights", "BP4", "∂C/∂w{l} has the other sign",
+        "sign_of_weights", "∂C/∂w{l} has the other sign",
         "it is +δ{l}(a{b})ᵀ", variants.of_weights(-1.0),
     ),
     Hypothesis(
-        "example_dropped", "BP4", "the first or the last example is left out",
+        "example_dropped", "the first or the last example is left out",
         "check the range of the loop", variants.example_dropped,
     ),
     Hypothesis(
-        "one_example", "BP4", "only the first or the last example counts",
+        "one_example", "only the first or the last example counts",
         "add up the examples: += and not =", variants.one_example,
     ),
     Hypothesis(
-        "sample_weights_ignored", "BP4", "all examples count the same",
+        "sample_weights_ignored", "all examples count the same",
         "weigh each by its share", variants.shares_ignored,
     ),
     Hypothesis(
-        "input_of_next_layer", "BP4", "a{l} stands where a{b} belongs: off by one layer",
+        "input_of_next_layer", "a{l} stands where a{b} belongs: off by one layer",
         "take the activations that come into the layer", variants.input_of_next_layer,
     ),
     Hypothesis(
-        "gradient_transposed", "BP4", "∂C/∂w{l} is transposed",
+        "gradient_transposed", "∂C/∂w{l} is transposed",
         "rows are neurons and columns are inputs: δ{l}(a{b})ᵀ, with examples as rows delta.T @ a",
         variants.gradient_transposed,
     ),
     Hypothesis(
-        "layers_reversed", "BP4", "the layers stand in reverse order",
+        "layers_reversed", "the layers stand in reverse order",
         "put the first layer's gradients first", variants.layers_reversed,
     ),
     Hypothesis(
-        "weighted_input_for_activation", "BP4", "z{b} stands where a{b} belongs",
+        "weighted_input_for_activation", "z{b} stands where a{b} belongs",
         "take what the layer below hands on, after its activation", variants.weighted_input_for_activation,
     ),
 )  # fmt: skip
