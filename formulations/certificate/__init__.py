@@ -2,11 +2,12 @@
 
 A backend's tier says how it relates to the tape, and thereby which bound judges it: a recurrence is judged locally
 (T1), a product by its paths (T2), a forward pass of its own by propagated roundoff (T4), a perturbation by truncation
-and roundoff (P). Where that does not say "equal", others are asked: for a product T1, where δ is offered, and its exact
-partial products (T3), for a forward pass of its own its equations one by one, and exact Jacobians. T1, T2 and T3 see
-the way back alone, on the tape as it was left: what they do not call "different" is held against the reference by T4,
-too, and is different where T4 says so. "Equal" means that every residual is within its bound and that every layer's
-bound is sharp enough to have seen a fault; where it is not, the verdict is inconclusive, never equal.
+and roundoff (P). A recurrence that does not offer its δ is judged as a product. Where that does not say "equal",
+others are asked: for a product T1, where δ is offered, and its exact partial products (T3), for a forward pass of its
+own its equations one by one, and exact Jacobians. T1, T2 and T3 see the way back alone, on the tape as it was left:
+what they do not call "different" is held against the reference by T4, too, and is different where T4 says so. "Equal"
+means that every residual is within its bound and that every layer's bound is sharp enough to have seen a fault; where
+it is not, the verdict is inconclusive, never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -85,7 +86,8 @@ def judge(
     gradient : Gradient
         The candidate; not changed.
     tier : Tier
-        How it relates to the tape, which decides the rule; for a recurrence or a product T4 can overrule it.
+        How it relates to the tape, which decides the rule; for a recurrence or a product T4 can overrule it. A
+        recurrence without errors is judged as a product.
     quotients : Quotients, optional
         How to take its difference quotients at another step; of use to ``Tier.PERTURBATION`` alone.
     reference : Reference, optional
@@ -104,6 +106,9 @@ def judge(
         Where the tape has no targets.
     """
     # What overflows or is not a number is judged by what comes out, not operation by operation.
+    if tier is Tier.RECURRENCE and gradient.errors is None:
+        # T1 judges each δ by the one above. A recurrence that shows none is judged as a product over layers.
+        tier = Tier.PRODUCT
     with np.errstate(all="ignore"):
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))

@@ -140,3 +140,33 @@ def test_a_cost_of_ones_own_may_lose_digits(name, backend, dtype):
         assert fm.certify(net, X, Y, right, cost).status != "different"
         fault = net.dtype.type(1.01 if dtype == "float64" else 2)
         assert fm.certify(net, X, Y, fault * right, cost).status == "different"
+
+
+class WithoutErrors(Hadamard):
+    """A recurrence that keeps its δ to itself."""
+
+    name = "without_errors"
+    fault = 1.0
+
+    def gradient(self, tape, gradient):
+        super().gradient(tape, gradient)
+        gradient.vector *= tape.network.dtype.type(self.fault)
+        gradient.errors = None
+
+
+class WithoutErrorsWrong(WithoutErrors):
+    name = "without_errors_wrong"
+    fault = 1 + 1e-9
+
+
+def test_a_recurrence_without_errors_is_judged_as_a_product():
+    net = network(sizes=(4, 5, 5, 3), activations=("tanh", "sigmoid", "sine"))
+    X, Y = data(net)
+    found = fm.certify(net, X, Y, WithoutErrors())
+    assert (found.status, found.rule) == ("equal", "T2")
+    wrong = fm.certify(net, X, Y, WithoutErrorsWrong())
+    assert (wrong.status, wrong.layer, wrong.equation) == ("different", 4, "BP1")
+    rows = fm.compare(net, X, Y, backends=[WithoutErrors(), WithoutErrorsWrong()]).rows
+    assert [str(row.status) for row in rows] == ["equal", "different"]
+    assert fm.check_backend(WithoutErrors(), laws=["equal", "conclusive"]).passed
+    assert fm.check_backend(WithoutErrorsWrong(), laws=["equal"]).broken
