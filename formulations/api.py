@@ -167,6 +167,7 @@ def prepare(
                 "one of them out, or limit both with formulations.use_budget(memory=...)."
             )
     cost, backend = get_cost(cost), get_backend(backend)
+    cost.check_outputs(net.sizes[-1])
     if reason := backend.why_not(net, cost):
         able = [name for name, other in which(net, cost).items() if other is None]
         raise Refused(
@@ -220,6 +221,7 @@ def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None =
     if batch_size is not None:
         batch_size = positive_integer(batch_size, "batch_size")
     cost, budget = get_cost(cost), current_budget()
+    cost.check_outputs(net.sizes[-1])
     found = {}
     for name in list_backends():
         backend = get_backend(name)

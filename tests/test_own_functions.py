@@ -14,7 +14,7 @@ from formulations.certificate.reach import reach
 from formulations.certificate.roundoff import Precision
 from formulations.costs import BinaryCrossEntropy, Quadratic, get_cost
 from formulations.digits import one_hot
-from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, NotFinite, WrongDerivative, WrongShape, WrongType
 
 MADE = {
     "PerNeuron(None)": (lambda: fm.PerNeuron(None), WrongType, "members must be a list.*got None"),
@@ -71,12 +71,102 @@ def test_a_cost_can_never_write_into_the_arrays_of_its_caller():
     assert X.flags.writeable and Y.flags.writeable
 
 
-def test_an_exception_of_the_users_own_stays_what_it_is():
-    def value(A, Y):  # noqa: ARG001
-        raise ValueError("of the user's own")
+def test_an_exception_class_of_the_users_own_stays_what_it_is():
+    class Mine(Exception):
+        pass
 
-    with pytest.raises(ValueError, match="of the user's own"):
+    def value(A, Y):  # noqa: ARG001
+        raise Mine("of the user's own")
+
+    with pytest.raises(Mine, match="of the user's own"):
         fm.cost(value, lambda A, Y: A - Y)
+
+
+W = np.arange(1.0, 11.0)
+
+
+def weighted(A, Y):
+    return (W * (A - Y) ** 2).sum(axis=1) / 2
+
+
+def ten_outputs():
+    net = fm.Network.random([4, 10], "tanh", seed=0)
+    return net, *makers.data(net)
+
+
+def test_a_cost_may_be_made_for_the_outputs_of_one_network():
+    cost = fm.cost(weighted, lambda A, Y: W * (A - Y))
+    net, X, Y = ten_outputs()
+    assert fm.which(net, cost)["complex_step"] is None
+    for judged in (fm.gradient(net, X, Y, cost), fm.gradient(net, X, Y, cost, "per_neuron")):
+        assert fm.certify(net, X, Y, judged.vector, cost).equal
+    with pytest.raises(InvalidInput, match=r"value\(A, Y\) must take arrays of shape \(5, 4\).*as many outputs as"):
+        fm.gradient(fm.Network.random([4, 4], seed=0), X, Y[:, :4], cost)
+
+
+@pytest.mark.parametrize("use", [fm.gradient, fm.certify, fm.sgd, fm.prepare, fm.which])
+def test_a_cost_for_one_network_is_checked_before_it_is_used(use):
+    cost = fm.cost(weighted, lambda A, Y: 1.0005 * W * (A - Y))
+    net, X, Y = ten_outputs()
+    before = net.vector.copy()
+    given = {fm.prepare: (net, 5), fm.which: (net,), fm.certify: (net, X, Y, before)}.get(use, (net, X, Y))
+    for _ in range(2):
+        with pytest.raises(WrongDerivative, match=r"output neuron 8 for a = .*\.\.\..*, y ="):
+            use(*given, cost=cost)
+    assert (net.vector == before).all()
+
+
+def test_the_derivative_by_each_of_many_outputs_is_checked():
+    n = 60
+    wide = np.ones((5, n))
+    net = fm.Network.random([2, n], seed=0)
+    for j in range(0, n, 7):
+        wrong = np.ones(n)
+        wrong[j] = 1.0005
+        cost = fm.cost(lambda A, Y: ((A - Y) ** 2 * wide[0]).sum(axis=1), lambda A, Y, k=wrong: 2 * k * (A - Y))
+        with pytest.raises(WrongDerivative, match=f"output neuron {j} for"):
+            fm.which(net, cost)
+
+
+def scaled(Z):
+    return Z * W
+
+
+def times(Z, V):  # noqa: ARG001 - Σ′ is constant
+    return V * W
+
+
+BROKEN = {
+    "a cost that fits three": lambda: fm.gradient(
+        *ten_outputs(), cost=fm.cost(lambda A, Y: ((A - Y[:, :3]) ** 2).sum(axis=1), lambda A, Y: 2 * (A - Y))
+    ),
+    "a cost of one argument": lambda: fm.cost(lambda A: A[:, 0], lambda A, Y: A - Y),
+    "a cost that names nothing": lambda: fm.cost(lambda A, Y: nothing(A, Y), lambda A, Y: A - Y),  # noqa: F821
+    "a cost of lists": lambda: fm.prepare(
+        ten_outputs()[0], 5, cost=fm.cost(lambda A, Y: [[1.0], [2.0, A, Y]], lambda A, Y: A - Y)
+    ),
+    "a cost that divides by 0": lambda: fm.cost(lambda A, Y: (A - Y)[:, 0] * (1 / 0), lambda A, Y: A - Y),
+    "an activation with weights": lambda: fm.activation(lambda z: z * W, lambda z: z),
+    "an activation of matrices": lambda: fm.activation(lambda z: z @ np.eye(3), lambda z: z),
+    "a slope of two arguments": lambda: fm.activation(np.sin, lambda z, a: np.cos(z)),  # noqa: ARG005
+    "a curvature that is not there": lambda: fm.activation(np.sin, np.cos, curvature=lambda z: z + z.nothing),
+    "an activation of rows": lambda: fm.activation(lambda z: np.sin(z) if z.ndim == 1 else z @ z, np.cos),
+    "a coupled activation with weights": lambda: fm.coupled_activation(scaled, times, times),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_numpy_and_python_raise_in_a_users_function_becomes_ours(name):
+    with pytest.raises(InvalidInput) as caught:
+        BROKEN[name]()
+    message = str(caught.value)
+    assert "must take arrays of shape (" in message and "but raised " in message
+    assert "\n" not in message and message.endswith(".")
+    assert type(caught.value.__cause__).__name__ in message
+
+
+def test_a_coupled_activation_for_ten_neurons_is_made_by_saying_so():
+    assert fm.coupled_activation(scaled, times, times, width=10).why_not_width(10) is None
 
 
 class TwiceQuadratic(Quadratic):

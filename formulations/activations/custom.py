@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from formulations.activations.base import Activation
 from formulations.activations.formulas import carries_derivative
 from formulations.dtypes import DTYPES, Array
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
-from formulations.numerical import call_untouched, estimate, first_mixed, interval, sample_points
+from formulations.numerical import call_untouched, called, estimate, first_mixed, interval, sample_points
 
 __all__ = ["CustomActivation", "activation"]
 
@@ -100,7 +101,8 @@ def activation(
     WrongType
         Where something is not callable, or does not return float64 for float64.
     WrongShape, InvalidInput, NotFinite
-        Where a function changes the shape, mixes the entries, changes its input, or is not finite on the domain.
+        Where a function changes the shape, mixes the entries, changes its input, is not finite on the domain, or raises
+        an exception, which is then the cause.
 
     Notes
     -----
@@ -128,7 +130,7 @@ def activation(
     points, steps = sample_points(interval(domain), kink_points)
     said = {what: _check_function(what, function, points) for what, function in functions.items()}
     for what, derivative in pairwise(functions):
-        estimate(functions[what], points, steps).judge(
+        estimate(partial(_call, what, functions[what]), points, steps).judge(
             said[derivative],
             (what, derivative),
             lambda at: f"z = {points[at]:.6g}",
@@ -163,7 +165,7 @@ def _kinks(kinks: Iterable[float]) -> tuple[float, ...]:
 
 def _call(what: str, function: _Function, z: Array) -> Array:
     """Call the function and insist on z's dtype and shape."""
-    result = function(z)
+    result = called(what, function, z, remedy="let it act element by element on arrays of any shape")
     dtype = getattr(result, "dtype", None)
     if not isinstance(result, np.ndarray | np.generic) or dtype != z.dtype:
         came = type(result).__name__ if dtype is None else dtype

@@ -12,7 +12,7 @@ from formulations.activations.coupled import CoupledActivation, CoupledSlope
 from formulations.activations.formulas import carries_derivative
 from formulations.dtypes import Array
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
-from formulations.numerical import call_untouched, first_mixed, interval, row_estimate
+from formulations.numerical import call_untouched, called, first_mixed, interval, row_estimate
 
 __all__ = ["CustomCoupledActivation", "coupled_activation"]
 
@@ -43,22 +43,29 @@ class CustomCoupledActivation(CoupledActivation):
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
         """Write what the user's function returns, checked."""
-        value[...] = self._checked(self._value(z), "value", z)
+        value[...] = self._called("value", self._value, z)
 
     def complex_value(self, z: Array) -> Array:
         """Return what the user's function returns for complex z, where it was found to be analytic."""
-        return self._checked(self._value(z), "value", z) if self.analytic else super().complex_value(z)
+        return self._called("value", self._value, z) if self.analytic else super().complex_value(z)
 
     def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
         """Return what the user's product returns, checked."""
-        return self._checked(self._jacobian(z, v), "jacobian_product", z)
+        return self._called("jacobian_product", self._jacobian, z, v)
 
     def transposed_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
         """Return what the user's transposed product returns, checked."""
-        return self._checked(self._transposed(z, v), "transposed_product", z)
+        return self._called("transposed_product", self._transposed, z, v)
 
-    def _checked(self, result: Any, which: str, z: Array) -> Array:
-        array = np.asarray(result)
+    def _called(self, which: str, function: Callable[..., Any], z: Array, *others: Array) -> Array:
+        """Return what a user's function returns, checked."""
+        array: Array = called(
+            f"activation {self.name!r}: {which}",
+            lambda *given: np.asarray(function(*given)),
+            z,
+            *others,
+            remedy="correct it, or say with width=n that it is made for n neurons",
+        )
         if array.shape != z.shape:
             raise WrongShape(
                 f"activation {self.name!r}: {which} must return the shape {z.shape} of z, got {array.shape}; "

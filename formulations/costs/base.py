@@ -112,6 +112,9 @@ class Cost(ABC):
         """Return the form fused with this output activation, or None where there is none."""
         return None
 
+    def check_outputs(self, n: int) -> None:  # noqa: B027 - most costs take any number of outputs
+        """Refuse a number of outputs for which the cost is not defined."""
+
     def check_targets(self, Y: Array) -> None:  # noqa: B027 - most costs take every target
         """Refuse targets for which the cost is not defined."""
 

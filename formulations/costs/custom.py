@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,20 +11,29 @@ import numpy as np
 from formulations.activations.formulas import carries_derivative
 from formulations.costs.base import Cost
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
-from formulations.numerical import call_untouched, first_mixed, interval, row_estimate
+from formulations.numerical import call_untouched, called, first_mixed, interval, row_estimate
 from formulations.parameters import Array
 
 __all__ = ["CustomCost", "cost"]
+
+OUTPUTS = 3
+"""On so many outputs a cost is checked when it is made; if it takes three, it is held to take any number."""
+DIFFERENTIATED = 16
+"""With more outputs, the derivative by each output is checked in one example instead of in all."""
 
 
 class CustomCost(Cost):
     """A cost made by :func:`cost`."""
 
-    def __init__(self, value: Callable[..., Any], gradient: Callable[..., Any], name: str) -> None:
+    def __init__(
+        self, value: Callable[..., Any], gradient: Callable[..., Any], name: str, domain: tuple[float, float]
+    ) -> None:
         self.name = name
         self._value = value
         self._gradient = gradient
-        self._reasons: dict[np.dtype[Any], str | None] = {}
+        self._domain = domain
+        self._checked_outputs: set[int] = set()
+        self._reasons: dict[tuple[np.dtype[Any], int], str | None] = {}
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return what the user's ``value`` returns, checked, and write the user's gradient."""
@@ -34,9 +44,20 @@ class CustomCost(Cost):
 
     def why_not(self, dtype: np.dtype[Any]) -> str | None:
         """Return None, or what happened when the functions were tried with this dtype."""
-        if dtype not in self._reasons:
-            self._reasons[dtype] = self._tried(np.full((1, 3), 0.5, dtype))
-        return self._reasons[dtype]
+        outputs = max(self._checked_outputs, default=OUTPUTS)
+        if (dtype, outputs) not in self._reasons:
+            self._reasons[dtype, outputs] = self._tried(np.full((1, outputs), 0.5, dtype))
+        return self._reasons[dtype, outputs]
+
+    def check_outputs(self, n: int) -> None:
+        """Check the assumptions on n outputs, unless this number or any number is known to fit."""
+        if self._checked_outputs.isdisjoint((n, OUTPUTS)):
+            _check_assumptions(self, *self._domain, n)
+            self._checked_outputs.add(n)
+
+    def check_targets(self, Y: Array) -> None:
+        """Check the assumptions on as many outputs as there are targets."""
+        self.check_outputs(Y.shape[1])
 
     def _tried(self, A: Array) -> str | None:
         # Whatever a stranger's function raises is the reason.
@@ -59,23 +80,24 @@ class CustomCost(Cost):
         """Return ∇_aC_x of each example, shape (m, n_L), checked."""
         return self._checked(self._call("gradient", self._gradient, A, Y), "gradient", A.shape, A.dtype)
 
-    def _call(self, which: str, function: Callable[..., Any], A: Array, Y: Array) -> Any:
+    def _call(self, which: str, function: Callable[..., Any], A: Array, Y: Array) -> Array:
         """Call a user's function with views that it cannot write through."""
         views = A.view(), Y.view()
         for view in views:
             view.flags.writeable = False
+        what = f"cost {self.name!r}: {which}(A, Y)"
+        remedy = "correct it, or use the cost with a network of as many outputs as it is made for"
         try:
-            return function(*views)
-        except ValueError as caught:
-            if "read-only" not in str(caught):
+            result: Array = called(what, lambda *given: np.asarray(function(*given)), *views, remedy=remedy)
+        except InvalidInput as caught:
+            if "read-only" not in str(caught.__cause__):
                 raise
             raise InvalidInput(
-                f"cost {self.name!r}: {which}(A, Y) must leave its arguments unchanged, but wrote into them; "
-                "let it work on copies."
-            ) from caught
+                f"{what} must leave its arguments unchanged, but wrote into them; let it work on copies."
+            ) from None
+        return result
 
-    def _checked(self, result: Any, which: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        array = np.asarray(result)
+    def _checked(self, array: Array, which: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         if array.shape != shape:
             raise WrongShape(
                 f"cost {self.name!r}: {which}(A, Y) must return shape {shape}, got {array.shape}; "
@@ -123,13 +145,18 @@ def cost(
         Where ``value`` does not return one cost for each example.
     InvalidInput
         Where an example's cost depends on the other examples, or the cost is not a function of (A, Y) alone, or
-        ``domain`` is no interval.
+        ``domain`` is no interval, or a function raises an exception, which is then the cause.
     NotFinite
         Where ``value`` or ``gradient`` is not finite on the domain.
     WrongType
         Where something is not callable, or does not keep the dtype of its arguments.
     WrongDerivative
         Where ``gradient`` is not the numerical gradient of ``value``, or ``value`` has none; the point is named.
+
+    Notes
+    -----
+    The check is made on three outputs. If the functions do not take three (they hold a weight for each of ten classes,
+    say), it is made on the first network's number of outputs, before anything is computed with it.
 
     Examples
     --------
@@ -141,15 +168,20 @@ def cost(
     for function in (value, gradient):
         if not callable(function):
             raise WrongType(f"a cost must be made of two functions of (A, Y), got {function!r}; pass a callable.")
-    made = CustomCost(value, gradient, name or str(getattr(value, "__name__", "custom")))
-    _check_assumptions(made, *interval(domain))
+    made = CustomCost(value, gradient, name or str(getattr(value, "__name__", "custom")), interval(domain))
+    try:
+        made.check_outputs(OUTPUTS)
+    except InvalidInput as caught:
+        # Arrays that do not fit raise one of these two; then the first network tells how many outputs do.
+        if not isinstance(caught.__cause__, IndexError | ValueError):
+            raise
     return made
 
 
-def _check_assumptions(made: CustomCost, low: float, high: float) -> None:
+def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) -> None:
     # No stencil leaves the domain.
     step = (high - low) / 32
-    A, Y = np.random.default_rng(2026).uniform(low + step, high - step, (2, 5, 3))
+    A, Y = np.random.default_rng(2026).uniform(low + step, high - step, (2, 5, outputs))
     for which, function in (("value", made.values), ("gradient", made.gradients)):
         what = f"cost {made.name!r}: {which}(A, Y)"
         whole = call_untouched(what, function, A, Y)
@@ -172,21 +204,26 @@ def _check_assumptions(made: CustomCost, low: float, high: float) -> None:
             )
     gradients = made.gradients(A, Y)
     for x, gradient in enumerate(gradients):
-        _check_gradient(made, A[x], Y[x], gradient, step)
+        entries = np.arange(outputs) if outputs <= DIFFERENTIATED else np.arange(x, outputs, len(A))
+        _check_gradient(made, A[x], Y[x], gradient, step, entries)
     v = np.linspace(-1, 1, A.shape[1])
     made.analytic = carries_derivative(lambda outputs: made.values(outputs, Y), A, v, gradients @ v)
 
 
-def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step: float) -> None:
-    numerical = row_estimate(lambda rows: made.values(rows, np.tile(y, (len(rows), 1))), a, step)
+def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step: float, entries: Array) -> None:
+    numerical = row_estimate(lambda rows: made.values(rows, np.tile(y, (len(rows), 1))), a, step, entries)
     numerical.judge(
-        gradient,
+        gradient[entries],
         (f"cost {made.name!r}: value", f"cost {made.name!r}: gradient"),
-        lambda at: f"output neuron {at[0]} for {_place(a[None], y[None], 0)}",
+        lambda at: f"output neuron {entries[at[0]]} for {_place(a[None], y[None], 0)}",
         rough="let it be differentiable on the domain, or move the domain",
         wrong="correct the gradient",
     )
 
 
 def _place(A: Array, Y: Array, x: int) -> str:
-    return f"a = {A[x].tolist()}, y = {Y[x].tolist()}"
+    a, y = (
+        np.array2string(rows[x], separator=", ", threshold=8, max_line_width=sys.maxsize, floatmode="unique")
+        for rows in (A, Y)
+    )
+    return f"a = {a}, y = {y}"

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from formulations.numerical.derivatives import Estimate, estimate, row_estimate
-from formulations.numerical.functions import call_untouched, first_mixed, interval, sample_points
+from formulations.numerical.functions import call_untouched, called, first_mixed, interval, sample_points
 
-__all__ = ["Estimate", "call_untouched", "estimate", "first_mixed", "interval", "row_estimate", "sample_points"]
+__all__ = [
+    "Estimate",
+    "call_untouched",
+    "called",
+    "estimate",
+    "first_mixed",
+    "interval",
+    "row_estimate",
+    "sample_points",
+]

@@ -147,7 +147,7 @@ def estimate(f: Callable[..., Array], points: Array, steps: Array, which: tuple[
     return best
 
 
-def row_estimate(f: Callable[[Array], Any], x: Array, step: float) -> Estimate:
+def row_estimate(f: Callable[[Array], Any], x: Array, step: float, entries: Array | None = None) -> Estimate:
     """Differentiate a function of rows at one row: its gradient, or its Jacobian matrix.
 
     Parameters
@@ -158,11 +158,13 @@ def row_estimate(f: Callable[[Array], Any], x: Array, step: float) -> Estimate:
         The row.
     step : float
         How far from it f may be evaluated, in each coordinate.
+    entries : ndarray of int, optional
+        The j to differentiate by; all of them by default.
 
     Returns
     -------
     Estimate
-        ∂f/∂x_j in shape (n,), or ∂f_i/∂x_j in shape (k, n).
+        ∂f/∂x_j in shape (n,), or ∂f_i/∂x_j in shape (k, n), for the n entries chosen.
 
     Examples
     --------
@@ -180,6 +182,8 @@ def row_estimate(f: Callable[[Array], Any], x: Array, step: float) -> Estimate:
         return np.take_along_axis(values, np.broadcast_to(i, t.shape)[..., None], axis=-1)[..., 0]
 
     indices = np.indices((*outputs, x.size))
+    if entries is not None:
+        indices = indices[..., entries]
     j = indices[-1]
     i = indices[0] if outputs else np.zeros_like(j)
     return estimate(along, x[j], np.full(j.shape, float(step)), (i, j))

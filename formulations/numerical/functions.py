@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from formulations.dtypes import Array
-from formulations.exceptions import InvalidInput
+from formulations.exceptions import FormulationsException, InvalidInput
 
-__all__ = ["call_untouched", "first_mixed", "interval", "sample_points"]
+__all__ = ["call_untouched", "called", "first_mixed", "interval", "sample_points"]
 
 _POINTS = 33
 # Vectorised and scalar loops, and sums of one row or many, may round differently: that much is forgiven.
@@ -61,6 +61,44 @@ def sample_points(domain: tuple[float, float], kinks: tuple[float, ...]) -> tupl
         steps.append(np.minimum(piece - left, right - piece))
     # One part in 2^20 is kept back, so that rounding cannot carry a stencil over the end.
     return np.concatenate(points), np.minimum(np.concatenate(steps) * (1 - 2.0**-20), (high - low) / 16)
+
+
+def called(what: str, function: Callable[..., Any], *arguments: Array, remedy: str) -> Any:
+    """Return what a user-supplied function returns; what NumPy and Python raise in it becomes one of our exceptions.
+
+    Parameters
+    ----------
+    what : str
+        What to call the function in the message.
+    function : callable
+        Called with the arguments. Its own classes of exceptions pass through.
+    arguments : ndarray
+        All of one dtype; the first one's shape is named.
+    remedy : str
+        What to do about a failure.
+
+    Raises
+    ------
+    InvalidInput
+        Where the call fails, with the original exception as the cause.
+
+    Examples
+    --------
+    >>> called("f", lambda z: z @ z, np.ones((2, 3)), remedy="let it act element by element")
+    Traceback (most recent call last):
+        ...
+    formulations.exceptions.InvalidInput: f must take arrays of shape (2, 3) and dtype float64, but raised ValueError
+    (matmul: ...); let it act element by element.
+    """
+    try:
+        return function(*arguments)
+    except FormulationsException:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError) as caught:
+        raise InvalidInput(
+            f"{what} must take arrays of shape {arguments[0].shape} and dtype {arguments[0].dtype}, but raised "
+            f"{type(caught).__name__} ({' '.join(str(caught).split()).rstrip('.')}); {remedy}."
+        ) from caught
 
 
 def call_untouched(what: str, function: Callable[..., Array], *arguments: Array) -> Array:
