@@ -35,7 +35,7 @@ from formulations.inputs import as_examples, as_real, check_pair, example_weight
 from formulations.memory import format_bytes
 from formulations.network import Network
 from formulations.parameters import Array, Gradient, check_gradient
-from formulations.plan import Plan
+from formulations.plan import Claimed, Plan
 from formulations.tables import counted, format_seconds
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]
@@ -79,13 +79,14 @@ def chunk_size(backend: Backend, network: Network, memory: float) -> int:
     return powers[fit - 1]
 
 
-class ChunkedPlan:
+class ChunkedPlan(Claimed):
     """Buffers made once, for gradients over batches of any length in memory that does not grow with them.
 
     Made by :func:`formulations.prepare` with ``batch_size="auto"``. Calling it returns a
     :class:`~formulations.Gradient` in the plan's own memory, which the next call overwrites: ``.copy()`` keeps one. It
     has no ``errors``: δ of all examples would take as much memory as they do. What :func:`formulations.gradient`
-    checks is checked here too, chunk by chunk. A plan belongs to one thread.
+    checks is checked here too, chunk by chunk. The first call claims the plan for its thread, as that of a
+    :class:`~formulations.Plan` does.
 
     Parameters
     ----------
@@ -151,11 +152,16 @@ class ChunkedPlan:
         WrongShape, WrongType, NotFinite, InvalidInput
             Where the data cannot be used, with the first row of the chunk in which that was seen.
         Refused
-            Where it would take longer than the budget that was in force when the plan was prepared.
+            Where it would take longer than the budget that was in force when the plan was prepared; or if another
+            thread has called the plan before, or the plan is called from within its own call.
         """
-        self._sums.reset()
-        self._take(X, Y, sample_weight)
-        return self._mean()
+        self._begin()
+        try:
+            self._sums.reset()
+            self._take(X, Y, sample_weight)
+            return self._mean()
+        finally:
+            self._busy = False
 
     def over(self, chunks: Iterable[Any]) -> Gradient:
         """Compute the gradient over all examples of an iterable, such as a generator that reads files.
@@ -175,14 +181,24 @@ class ChunkedPlan:
         WrongShape, WrongType, NotFinite, InvalidInput
             Where there is no chunk, or one cannot be used; the message begins with its number, counted from 0.
         Refused
-            Where a chunk would take longer than the budget that was in force when the plan was prepared.
+            Where a chunk would take longer than the budget that was in force when the plan was prepared; or as
+            :meth:`__call__`.
         """
         if not isinstance(chunks, Iterable):
             raise WrongType(
                 f"chunks must be an iterable of (X, Y) or (X, Y, sample_weight), got {type(chunks).__name__}; "
                 "pass a list or a generator of them."
             )
-        self._sums.reset()
+        self._begin()
+        try:
+            self._sums.reset()
+            self._take_all(chunks)
+            return self._mean()
+        finally:
+            self._busy = False
+
+    def _take_all(self, chunks: Iterable[Any]) -> None:
+        """Add the examples of all chunks to the sums."""
         number = 0
         for chunk in chunks:
             with _placed(f"in chunk {number}, "):
@@ -201,7 +217,6 @@ class ChunkedPlan:
                 "chunks must hold at least one (X, Y), got none; a generator that has been read once is empty, "
                 "so make it anew for each call."
             )
-        return self._mean()
 
     def _take(self, X: Any, Y: Any, sample_weight: Any = None) -> None:
         """Add the examples of X and Y to the sums, so many at a time."""

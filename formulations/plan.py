@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
 from formulations.contract import Backend
 from formulations.costs import Cost
-from formulations.exceptions import StalePlan
+from formulations.exceptions import Refused, StalePlan
 from formulations.inputs import as_examples, check_pair, example_shares
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
-__all__ = ["Plan"]
+__all__ = ["Claimed", "Plan"]
 
 
-class Plan:
+class _Thread(threading.local):
+    """A mark of each thread. An identifier would not do: a new thread may have that of one that has ended."""
+
+    def __init__(self) -> None:
+        self.mark = object()
+
+
+_THREAD = _Thread()
+
+
+class Claimed:
+    """What belongs to the first thread that calls it, for good, and serves one call at a time.
+
+    The claim outlives the call, for the result is a view that the next call overwrites; and it outlives the thread,
+    which may have passed that view on. A copy is unclaimed.
+    """
+
+    _busy = False
+
+    def _begin(self) -> None:
+        """Claim this for the calling thread; the call ends with ``_busy = False``.
+
+        Raises
+        ------
+        Refused
+            If another thread has claimed it, or a call of this thread is still running.
+        """
+        mark = _THREAD.mark
+        # One step, which no other thread can interrupt.
+        if self.__dict__.setdefault("_owner", mark) is not mark:
+            raise Refused(
+                "a plan must be called by the thread that called it first, got a call from another thread, which "
+                "would overwrite that one's result; give each thread a plan of its own, copy.copy(plan)."
+            )
+        if self._busy:
+            raise Refused(
+                "a plan must finish a call before the next one, got a call from within, such as by its own cost or "
+                "activation, which would overwrite the first; use another plan there, from formulations.prepare."
+            )
+        self._busy = True
+
+
+class Plan(Claimed):
     """Buffers, patterns and index arrays made once, for gradients over mini-batches of one network.
 
     Made by :func:`formulations.prepare`. Calling it returns a :class:`~formulations.Gradient` in the plan's own
-    memory, which the next call overwrites: ``.copy()`` keeps one. A plan belongs to one thread.
+    memory, which the next call overwrites: ``.copy()`` keeps one. The first call claims the plan for its thread:
+    another thread needs a plan of its own, ``copy.copy(plan)``, which prepares anew for the same network.
 
     Parameters
     ----------
@@ -80,20 +124,28 @@ class Plan:
             Where the data do not fit the network.
         StalePlan
             Where the batch is larger than the plan, or another network does not fit it.
+        Refused
+            If another thread has called the plan before, or the plan is called from within its own call.
         """
-        if network is not None:
-            self._check_fits(network)
-        first, last, dtype = self._expected
-        X = as_examples(X, "X", first, dtype)
-        Y = as_examples(Y, "Y", last, dtype)
-        check_pair(X, Y)
-        shares = None if sample_weight is None else example_shares(sample_weight, len(X), dtype)
-        if network is not None and network is not self.network:
-            self._adopt(network)
-        return self.evaluate(X, Y, shares)
+        self._begin()
+        try:
+            if network is not None:
+                self._check_fits(network)
+            first, last, dtype = self._expected
+            X = as_examples(X, "X", first, dtype)
+            Y = as_examples(Y, "Y", last, dtype)
+            check_pair(X, Y)
+            shares = None if sample_weight is None else example_shares(sample_weight, len(X), dtype)
+            if network is not None and network is not self.network:
+                self._adopt(network)
+            return self.evaluate(X, Y, shares)
+        finally:
+            self._busy = False
 
     def evaluate(self, X: Array, Y: Array, shares: Array | None) -> Gradient:
         """Compute Σ s_x ∇C_x over arrays that are checked already, with shares that need not add up to 1.
+
+        For a caller that shares the plan with nobody: the plan is neither claimed nor checked.
 
         Parameters
         ----------

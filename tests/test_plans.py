@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import pickle
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import makers
 import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.exceptions import InvalidInput, StalePlan, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, Refused, StalePlan, WrongShape, WrongType
 
 LIMIT = 64 * 1024
 WITHOUT_ALLOCATION = ("hadamard", "sigma")
@@ -252,3 +253,101 @@ def test_a_plan_checks_shapes_and_dtypes_at_every_call():
         plan(X, Y[:, 0])
     with pytest.raises(WrongType, match="complex"):
         plan(X + 0j, Y)
+
+
+def from_another_thread(function, *arguments):
+    """Return what a function returns in a thread that then ends; its exception is raised here."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function, *arguments).result()
+
+
+@pytest.mark.parametrize("batch_size", [8, "auto"])
+def test_a_plan_is_claimed_by_the_thread_that_calls_it_first(backend, batch_size):
+    net = makers.network(backend)
+    X, Y = makers.data(net)
+    plan = fm.prepare(net, batch_size, backend=backend)
+    # The thread that prepares it has no claim, so that a plan can be handed to its thread.
+    claimed = from_another_thread(plan, X, Y)
+    kept = claimed.vector.copy()
+    message = r"called by the thread that called it first, got a call from another thread.*copy\.copy\(plan\)\.$"
+    # The claims of threads that have ended stand, although a new thread may have an old one's identifier.
+    for call in (plan, lambda X, Y: from_another_thread(plan, X, Y)):
+        with pytest.raises(Refused, match=message):
+            call(X / 2, Y)
+    if batch_size == "auto":
+        with pytest.raises(Refused, match=message):
+            plan.over([(X / 2, Y)])
+    assert np.array_equal(claimed.vector, kept)
+    mine = copy.copy(plan)
+    assert np.array_equal(mine(X, Y).vector, kept)
+    assert mine.network is net
+    assert np.array_equal(from_another_thread(copy.copy(mine), X, Y).vector, kept)
+
+
+def test_a_call_that_fails_claims_the_plan_and_leaves_it_ready():
+    net = makers.network()
+    X, Y = makers.data(net)
+    plan = fm.prepare(net, 8)
+    with pytest.raises(WrongShape):
+        plan(X.T, Y)
+    assert np.array_equal(plan(X, Y).vector, fm.gradient(net, X, Y).vector)
+    with pytest.raises(Refused, match="called it first"):
+        from_another_thread(plan, X, Y)
+
+
+@pytest.mark.parametrize("batch_size", [8, "auto"])
+def test_a_plan_called_within_its_own_call_is_refused(batch_size):
+    calls = []
+
+    def value(A, Y):
+        for call in calls:
+            call()
+        return ((A - Y) ** 2).sum(axis=1) / 2
+
+    cost = fm.cost(value, lambda A, Y: A - Y, name="nosy")
+    net = makers.network()
+    X, Y = makers.data(net)
+    plan = fm.prepare(net, batch_size, cost=cost)
+    expected = plan(X, Y).vector.copy()
+    calls.append(lambda: plan(X / 2, Y))
+    with pytest.raises(Refused, match=r"must finish a call before the next one.*another plan there, from .*\.$"):
+        plan(X, Y)
+    # What is remedied as the message says gives the same as before, and so does whatever else is called within.
+    calls[:] = [lambda: fm.prepare(net, batch_size)(X / 2, Y), lambda: fm.gradient(net, X / 2, Y)]
+    assert np.array_equal(plan(X, Y).vector, expected)
+    assert np.array_equal(fm.gradient(net, X, Y, cost=cost).vector, expected)
+
+
+def test_a_chunk_that_calls_the_plan_which_it_is_for_is_refused():
+    net = makers.network()
+    X, Y = makers.data(net)
+    plan = fm.prepare(net, "auto")
+
+    def chunks():
+        yield X, Y
+        plan(X, Y)
+
+    with pytest.raises(Refused, match="must finish a call before the next one"):
+        plan.over(chunks())
+    assert np.array_equal(plan(X, Y).vector, copy.copy(plan)(X, Y).vector)
+
+
+def test_threads_with_one_plan_are_refused_or_right():
+    net = fm.Network.random([20, 30, 10], seed=0)
+    batches = [makers.data(net, 16, seed=seed) for seed in range(8)]
+    expected = [fm.gradient(net, *batch).vector for batch in batches]
+    plan = fm.prepare(net, 16)
+    refused = []
+
+    def call(i):
+        for _ in range(100):
+            try:
+                found = plan(*batches[i]).vector
+            except Refused:
+                refused.append(i)
+            else:
+                assert np.array_equal(found, expected[i])
+
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(call, range(8)))
+    assert set(refused) < set(range(8))
