@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -20,13 +21,14 @@ from formulations.comparison import Comparison, Row, RowStatus
 from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import FormulationsException, NotFinite
-from formulations.inputs import positive_number
+from formulations.inputs import positive_integer, positive_number
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.plan import Plan
 from formulations.problem import Problem
 from formulations.ratio import Ratio
 from formulations.registry import DEFAULT, get_backend, list_backends
+from formulations.threads import limited_threads
 from formulations.timing import interleave
 
 __all__ = ["compare"]
@@ -34,8 +36,17 @@ __all__ = ["compare"]
 SLOW = 1.0
 """Seconds from which a single measurement is enough."""
 
+SMALL = 10**7
+"""Multiplications up to which one thread computes a product in about 1 ms, less than it costs to change pools."""
+
+CONTROL = "the baseline again"
+"""What is timed beside the rows to see the machine's noise; no backend's label."""
+
 SKIPPED_FROM = 20.0
 """Seconds from which one gradient is too long to wait for without being asked."""
+
+FORESEEN = Budget(seconds=SKIPPED_FROM, memory=math.inf)
+"""What a gradient that is called a second time is foreseen to take at most."""
 
 
 def compare(
@@ -47,6 +58,7 @@ def compare(
     *,
     sample_weight: Any = None,
     budget: float | None = None,
+    threads: int | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Comparison:
     """Compute one gradient by several backends, judge each against its derived bound, then time them.
@@ -68,6 +80,9 @@ def compare(
     budget : float, optional
         A backend that would take more than so many seconds for one gradient is skipped, and says what it would
         take; ``math.inf`` skips none. By default 20 seconds, or less where :func:`formulations.use_budget` says so.
+    threads : int, optional
+        How many threads BLAS, OpenMP and PyTorch use. By default one where the products are small, since pools that are
+        used in turn wait for each other; otherwise as many as they do.
     progress : callable, optional
         Called with each backend's label before it runs.
 
@@ -83,6 +98,8 @@ def compare(
         Where the data cannot be used, or a parameter is NaN or infinite.
     UnknownName
         Where a backend does not exist.
+    MissingExtra
+        Where ``threads`` are given, and threadpoolctl is not installed.
 
     Examples
     --------
@@ -94,16 +111,24 @@ def compare(
     chosen = _chosen(backends)
     X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     _check_parameters(net)
+    limit = None if threads is None else positive_integer(threads, "threads")
+    if limit is None and len(X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
+        limit = 1
     race = _Race(net, X, Y, cost, sample_weight, budget)
-    for backend in chosen:
+    with limited_threads(limit, needed=threads is not None) as before:
+        for backend in chosen:
+            if progress is not None:
+                progress(backend.label)
+            race.judge(backend)
         if progress is not None:
-            progress(backend.label)
-        race.judge(backend)
-    if progress is not None:
-        progress("timing")
-    race.time()
+            progress("timing")
+        # Backends have loaded libraries since, with pools of their own.
+        with limited_threads(limit, needed=threads is not None) as inside:
+            race.time()
     title = Problem(net, X, Y, cost.name).title
-    return Comparison(title, tuple(race.rows.values()), race.baseline or DEFAULT, race.agreement())
+    # What this process itself did meanwhile is no sign of others.
+    found = replace(inside, load=before.load)
+    return Comparison(title, tuple(race.rows.values()), race.baseline or DEFAULT, race.agreement(), found, race.control)
 
 
 def _check_parameters(net: Network) -> None:
@@ -137,6 +162,7 @@ class _Race:
         self.examples = (X, Y, sample_weight)
         self.rows: dict[str, Row] = {}
         self.baseline: str | None = None
+        self.control: Ratio | None = None
         self._plans: dict[str, Plan] = {}
         self._found: dict[str, tuple[Array, Array]] = {}
         with np.errstate(all="ignore"):
@@ -168,8 +194,8 @@ class _Race:
             start = perf_counter()
             gradient = plan(*self.examples)
             seconds = perf_counter() - start
-            if SLOW <= seconds < SKIPPED_FROM:
-                # A first call may have compiled something.
+            if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), FORESEEN) is None:
+                # A first call may have compiled something, on a busy machine for longer than was foreseen.
                 start = perf_counter()
                 gradient = plan(*self.examples)
                 seconds = perf_counter() - start
@@ -213,8 +239,13 @@ class _Race:
             if label == DEFAULT or (self.rows[label].seconds or 0) < SLOW
         }
         self.baseline = baseline = DEFAULT if DEFAULT in quick else next(iter(quick), None)
-        with np.errstate(all="ignore"):
-            timings = interleave(quick, baseline=baseline) if baseline is not None else {}
+        timings = {}
+        if baseline is not None:
+            # The last of a round, so that it has another neighbour than the baseline itself.
+            quick[CONTROL] = partial(self._plan(plans[baseline].backend), *self.examples)
+            with np.errstate(all="ignore"):
+                timings = interleave(quick, baseline=baseline)
+            self.control = timings[CONTROL].ratio
         for label in self._plans:
             row = self.rows[label]
             timing = timings.get(label)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from formulations.agreement import Agreement
 from formulations.exceptions import InvalidInput
 from formulations.plots import heat_map, save_figure
+from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
-from formulations.tables import format_numbers, format_seconds, format_table
+from formulations.tables import counted, format_numbers, format_seconds, format_table
+from formulations.threads import Threads
 
 __all__ = ["Comparison", "Row", "RowStatus"]
 
@@ -23,6 +25,10 @@ RULES = {
     "P": "a difference quotient",
 }
 """The bounds that judge, in a few words each."""
+
+
+NOISY = 1.25
+"""Times itself from which a backend's own time tells that another row's says little."""
 
 
 class RowStatus(StrEnum):
@@ -96,12 +102,19 @@ class Comparison:
         The backend that times are relative to: ``hadamard`` where it serves the network, else the first that does.
     agreement : Agreement or None
         How far apart every two of the gradients are; None where there are no two.
+    threads : Threads
+        How many threads there were, and how many others wanted the cores.
+    control : Ratio or None
+        The time of the baseline, prepared a second time, over that of the baseline: 1, but for the machine's noise.
+        None where it was not measured round by round.
     """
 
     title: str
     rows: tuple[Row, ...]
     baseline: str = DEFAULT
     agreement: Agreement | None = None
+    threads: Threads = field(default_factory=Threads)
+    control: Ratio | None = None
 
     @property
     def equal(self) -> bool:
@@ -109,12 +122,29 @@ class Comparison:
         found = {row.status for row in self.rows}
         return RowStatus.EQUAL in found and not found & {RowStatus.DIFFERENT, RowStatus.FAILED}
 
+    @property
+    def noise(self) -> tuple[str, ...]:
+        """What tells that the machine was not quiet, so that the times say little."""
+        found = []
+        if self.control is not None and not (1 / NOISY <= self.control.lower <= self.control.upper <= NOISY):
+            found.append(f"{self.baseline} against itself is {_times(self.control)}")
+        if self.threads.crowded:
+            found.append(
+                f"{self.threads.load:.1f} threads wanted {counted(self.threads.cores, 'core')} in the minute before"
+            )
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
         verdict = {"title": self.title, "equal": self.equal, "counts": self._counts()}
         agreement = None if self.agreement is None else self.agreement.to_dict()
-        return {**verdict, "baseline": self.baseline, "rows": rows, "agreement": agreement}
+        measured = {
+            "threads": self.threads.to_dict(),
+            "control": None if self.control is None else self.control.to_dict(),
+            "noise": list(self.noise),
+        }
+        return {**verdict, "baseline": self.baseline, **measured, "rows": rows, "agreement": agreement}
 
     def plot(self, path: str) -> None:
         """Draw the matrix of pairwise agreement as a heat map.
@@ -156,18 +186,32 @@ class Comparison:
         table = format_table(header, lines, right=[3, 4, 5, 6])
         reasons = [f"{row.backend}: {row.reason}" for row in self.rows if row.reason]
         summary = ", ".join(f"{count} {status}" for status, count in self._counts().items()) + "."
-        parts = [self.title, table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
+        parts = [self._head(), table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
         if self.agreement is not None:
             summary += f"\n{self.agreement.sentence}"
         return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary])
 
+    def _head(self) -> str:
+        lines = [self.title]
+        if any(row.seconds is not None for row in self.rows):
+            lines.append(f"threads: {self.threads}")
+        if self.noise:
+            lines.append(f"warning: the machine is not quiet: {'; '.join(self.noise)}. Measure again when it is.")
+        return "\n".join(lines)
+
     def _legend(self) -> str:
         rules = [f"{rule} {RULES[rule]}" for rule in RULES if any(row.bound == rule for row in self.rows)]
-        return (
-            "difference: the largest, from the gradient in a higher precision.\n"
-            "of its bound: the residual over what roundoff explains; above 1 it is different.\n"
-            f"  {'; '.join(rules)}."
-        )
+        lines = [
+            "difference: the largest, from the gradient in a higher precision.",
+            "of its bound: the residual over what roundoff explains; above 1 it is different.",
+            f"  {'; '.join(rules)}.",
+        ]
+        if self.control is not None:
+            lines.append(
+                f"vs {self.baseline}: the median over the rounds, and the quartiles; "
+                f"{self.baseline} against itself is {_times(self.control)}."
+            )
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.rows)} backends on {self.title}: {'equal' if self.equal else 'not equal'}>"
@@ -180,9 +224,14 @@ def _relative(row: Row) -> str:
     """Write the relative time with its quartiles; beside itself the default has no spread to show."""
     if row.relative_time is None or row.relative_spread is None:
         return "–"
-    median = f"{_digits(row.relative_time)}×"
-    lower, upper = row.relative_spread
-    return median if lower == upper else f"{median} ({_digits(lower)}–{_digits(upper)})"
+    return _times(Ratio(row.relative_time, *row.relative_spread))
+
+
+def _times(ratio: Ratio) -> str:
+    """Write a ratio with its quartiles where they are apart."""
+    median = f"{_digits(ratio.median)}×"
+    spread = f"({_digits(ratio.lower)}–{_digits(ratio.upper)})"
+    return median if ratio.lower == ratio.upper else f"{median} {spread}"
 
 
 def _digits(quotient: float) -> str:

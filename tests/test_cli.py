@@ -128,6 +128,13 @@ def test_a_column_of_labels_for_several_outputs_is_told_of_unit_vectors(tmp_path
     assert "numpy.eye(2)[labels]" in " ".join(result.stderr.split())
 
 
+def test_compare_sets_the_threads_and_says_so():
+    pytest.importorskip("threadpoolctl")
+    assert "\nthreads: 2" in run("compare", "--backends", "hadamard", "--threads", "2").stdout
+    found = json.loads(run("compare", "--backends", "hadamard", "--json").stdout)
+    assert found["threads"]["limit"] == 1 and found["control"]["ratio"] > 0
+
+
 def test_compare_ends_with_1_where_nothing_is_equal():
     result = run("compare", "--backends", "linear")
     assert result.exit_code == 1, result.output
@@ -352,6 +359,7 @@ BAD = [
     (["compare", "--sizes", "64,0,10"], "sizes[1]"),
     (["compare", "--data", "absent.npz"], "no file"),
     (["compare", "--seed", "-1"], "seed"),
+    (["compare", "--threads", "0"], "--threads"),
     (["compare", "--plot", "agreement.foo"], "try plot.png"),
     (["compare", "--plot", "absent/agreement.png"], "no such folder"),
     (["train", "--epochs", "0"], "--epochs"),

@@ -6,6 +6,8 @@ import dataclasses
 import importlib
 import json
 import math
+import sys
+import types
 from collections import Counter
 
 import numpy as np
@@ -17,7 +19,9 @@ from formulations.certificate.verdict import Status
 from formulations.compare import compare
 from formulations.comparison import Comparison, Row, RowStatus
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongType
+from formulations.ratio import Ratio
 from formulations.scenarios import SCENARIOS
+from formulations.threads import Threads
 
 SIX = {
     "hadamard": "T1", "sigma": "T1", "product": "T2", "linear": "T1", "per_neuron": "T4", "finite_difference": "P",
@@ -236,6 +240,112 @@ def test_a_relative_time_is_shown_with_its_quartiles(median, quartiles, shown):
 def test_times_are_relative_to_hadamard_also_where_it_has_no_row(digits):
     c = compare(digits.network, digits.X, digits.Y, backends=["sigma"])
     assert len(c.rows) == 1 and c.rows[0].relative_time is not None
+
+
+@pytest.mark.parametrize(
+    ("small", "given", "held"), [(10**7, {}, {1}), (0, {}, {3}), (10**7, {"threads": 2}, {2}), (0, {"threads": 2}, {2})]
+)
+def test_small_products_are_timed_with_one_thread_in_every_pool(digits, monkeypatch, small, given, held):
+    tool, module = pytest.importorskip("threadpoolctl"), importlib.import_module("formulations.compare")
+    found, timed = [], module.interleave
+    monkeypatch.setattr(module, "SMALL", small, raising=False)
+
+    def pools():
+        return {pool["num_threads"] for pool in tool.threadpool_info()}
+
+    def interleaved(*arguments, **options):
+        found.append(pools())
+        return timed(*arguments, **options)
+
+    monkeypatch.setattr(module, "interleave", interleaved)
+    with tool.threadpool_limits(3):
+        c = compare(digits.network, digits.X, digits.Y, backends=["hadamard"], **given)
+        assert pools() == {3}
+    assert found == [held]
+    assert c.threads.limit == (None if held == {3} else held.pop())
+    assert f"\nthreads: {c.threads.limit or 'as they are ('}" in str(c)
+
+
+def test_a_pool_that_a_backend_brings_is_limited_too(digits, monkeypatch):
+    module, held, found = importlib.import_module("formulations.compare"), [8], []
+    fake = types.SimpleNamespace(get_num_threads=lambda: held[0], set_num_threads=lambda n: held.__setitem__(0, n))
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    timed = module.interleave
+    monkeypatch.setattr(module, "interleave", lambda *given, **more: (found.append(held[0]), timed(*given, **more))[1])
+
+    class Loading(Hadamard):
+        name = "loading"
+
+        def errors(self, tape):
+            monkeypatch.setitem(sys.modules, "torch", fake)
+            return super().errors(tape)
+
+    compare(digits.network, digits.X, digits.Y, backends=[Loading()])
+    assert (found, held) == ([1], [8])
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_a_number_of_threads_is_a_positive_integer(digits, threads):
+    with pytest.raises((InvalidInput, WrongType), match="threads must"):
+        compare(digits.network, digits.X, digits.Y, backends=["hadamard"], threads=threads)
+
+
+def test_the_baseline_is_timed_against_itself_in_memory_of_its_own(digits, monkeypatch):
+    module, heard = importlib.import_module("formulations.compare"), {}
+    timed = module.interleave
+    monkeypatch.setattr(
+        module, "interleave", lambda calls, **options: (heard.update(calls), timed(calls, **options))[1]
+    )
+    c = compare(digits.network, digits.X, digits.Y, backends=["sigma", "hadamard"])
+    (*_, (name, control)) = heard.items()
+    assert name not in [row.backend for row in c.rows]
+    assert control.func.backend == heard["hadamard"].func.backend
+    assert control.func is not heard["hadamard"].func
+    assert c.control.lower <= c.control.median <= c.control.upper
+    assert "hadamard against itself is " in str(c)
+    assert json.loads(json.dumps(c.to_dict()))["control"]["ratio"] == c.control.median
+
+
+ROWS = (Row("hadamard", ("BP1",), RowStatus.EQUAL, seconds=1e-5, relative_time=1.0, relative_spread=(1.0, 1.0)),)
+
+
+@pytest.mark.parametrize(
+    ("control", "load", "said"),
+    [
+        (Ratio(1.0, 0.9, 1.2), 1.5, []),
+        (None, None, []),
+        (Ratio(1.1, 0.9, 3.1), 1.5, ["hadamard against itself is 1.10× (0.90–3.10)"]),
+        (Ratio(0.9, 0.5, 1.1), 1.5, ["hadamard against itself is 0.90× (0.50–1.10)"]),
+        (Ratio(1.0, 0.9, 1.2), 7.8, ["7.8 threads wanted 2 cores in the minute before"]),
+        (Ratio(9.0, 8.0, 9.5), 7.8, ["hadamard against itself is 9.00× (8.00–9.50)", "7.8 threads wanted 2 cores"]),
+    ],
+)
+def test_a_machine_that_is_not_quiet_is_warned_of(control, load, said):
+    c = Comparison("title", ROWS, threads=Threads(1, cores=2, load=load), control=control)
+    assert len(c.noise) == len(said) and c.to_dict()["noise"] == list(c.noise)
+    (*lines,) = (line for line in str(c).splitlines() if line.startswith("warning: "))
+    assert len(lines) == bool(said)
+    for part in said:
+        assert part in lines[0]
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [(Hadamard, 0.125), (Endless, 60.0)])
+def test_a_first_call_that_compiles_for_a_minute_is_no_time_of_a_gradient(digits, monkeypatch, kind, seconds):
+    """The second call counts, unless the backend was foreseen to take that long at every call."""
+    module, now = importlib.import_module("formulations.compare"), [0.0]
+    takes = iter([60.0, *[0.125] * 100])
+
+    class Compiling(kind):
+        name = "compiling"
+
+        def errors(self, tape):
+            now[0] += next(takes)
+            return super().errors(tape)
+
+    monkeypatch.setattr(module, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(module, "SLOW", 0.01)
+    (row,) = compare(digits.network, digits.X, digits.Y, backends=[Compiling()], budget=math.inf).rows
+    assert row.seconds == seconds
 
 
 def test_progress_hears_every_backend(digits):

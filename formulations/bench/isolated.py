@@ -19,9 +19,9 @@ import numpy as np
 
 from formulations.bench.cells import Cell
 from formulations.bench.contestant import Ready
-from formulations.bench.machine import limited_threads
 from formulations.bench.peers import PEERS
 from formulations.exceptions import CandidateFailed, FormulationsException, Refused
+from formulations.threads import limited_threads
 from formulations.timing import settle, timed, without_collector
 
 __all__ = ["Isolated", "isolated"]

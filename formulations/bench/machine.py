@@ -1,12 +1,9 @@
-"""On what machine, with which packages and how many threads a measurement was made; and how many are allowed."""
+"""On what machine, with which packages and how many threads a measurement was made."""
 
 from __future__ import annotations
 
 import os
 import platform
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -15,7 +12,7 @@ from typing import Any
 
 from formulations.exceptions import needs
 
-__all__ = ["limited_threads", "machine"]
+__all__ = ["machine"]
 
 PACKAGES = ("formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
 
@@ -31,29 +28,6 @@ def machine() -> dict[str, Any]:
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "blas": _blas(),
     }
-
-
-@contextmanager
-def limited_threads(threads: int | None) -> Iterator[None]:
-    """Let BLAS and OpenMP, and PyTorch where it is loaded, use so many threads; None leaves them as they are.
-
-    JAX's own pool cannot be limited after it has started: it takes all cores.
-    """
-    if threads is None:
-        yield
-        return
-    pools = needs("bench", "threadpoolctl", "the number of threads")
-    # Loading it here would bring its threads into a process that does without.
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else None
-    with pools.threadpool_limits(limits=threads):
-        if torch:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(before)
 
 
 def _version(name: str) -> str | None:

@@ -20,7 +20,7 @@ from formulations.bench.cells import Cell, read_cells, read_dtypes
 from formulations.bench.contestant import Contestant, Ready
 from formulations.bench.floor import FLOOR
 from formulations.bench.isolated import isolated
-from formulations.bench.machine import limited_threads, machine
+from formulations.bench.machine import machine
 from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.bench.peers import ALONE, read_peers
 from formulations.bench.results import Heat, Race, Row
@@ -31,6 +31,7 @@ from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
 from formulations.problem import Problem
 from formulations.registry import DEFAULT
+from formulations.threads import limited_threads
 from formulations.timing import interleave, quickest
 
 __all__ = ["run_race"]

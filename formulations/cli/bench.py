@@ -13,7 +13,7 @@ from formulations.bench.crossover import measure_crossover
 from formulations.bench.crossover_plot import draw_crossover
 from formulations.bench.growth import measure_growth
 from formulations.bench.growth_plot import draw_growth
-from formulations.bench.machine import limited_threads, machine
+from formulations.bench.machine import machine
 from formulations.bench.peers import PEERS
 from formulations.bench.race import run_race
 from formulations.bench.race_plot import draw_race
@@ -25,6 +25,7 @@ from formulations.cli.output import check_saved, print_json, progress_console, s
 from formulations.exceptions import InvalidInput
 from formulations.inputs import positive_integer
 from formulations.plots import check_plot, save_figure
+from formulations.threads import limited_threads
 
 __all__ = ["bench"]
 

@@ -10,6 +10,7 @@ import click
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_problem, progress_console
 from formulations.compare import compare as run_comparison
+from formulations.inputs import positive_integer
 from formulations.plots import check_plot
 from formulations.problem import Problem
 
@@ -23,6 +24,9 @@ __all__ = ["compare"]
 )
 @click.option("--matrix", is_flag=True, help="Also print how far apart every two gradients are.")
 @click.option("--plot", metavar="FILE", help="Draw that as a heat map: .png, .svg, .pdf, …")
+@click.option(
+    "--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: 1 for small products]"
+)
 @click.option("--all", "run_all", is_flag=True, help="Also run the backends that would take minutes.")
 def compare(
     problem: Problem,
@@ -31,6 +35,7 @@ def compare(
     backends: str | None,
     matrix: bool,
     plot: str | None,
+    threads: int | None,
     run_all: bool,
     as_json: bool,
 ) -> None:
@@ -61,6 +66,7 @@ def compare(
             cost=batch.cost,
             backends=parse_backends(backends),
             budget=math.inf if run_all else None,
+            threads=None if threads is None else positive_integer(threads, "--threads"),
             progress=lambda label: status.update(f"{label} …"),
         )
     if as_json:
