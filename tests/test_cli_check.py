@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import formulations as fm
+from formulations import exceptions
+from formulations.backends.linear import Linear
 from formulations.cli.commands import formulations
+from formulations.conformance import LAWS
 
 
 def run(*arguments):
@@ -37,11 +40,79 @@ def judged(files, name, *more):
     return run("--gradient", str(files / name), *options, *more)
 
 
-def test_the_laws_of_one_backend():
+def test_the_laws_of_one_backend_in_one_line_and_what_they_mean():
     found = run("--backend", "linear")
     assert found.exit_code == 0, found.output
+    lines = found.output.splitlines()
+    assert [" ".join(line.split()) for line in lines if line.startswith("linear ")] == ["linear kept 20 of 20 10 of 82"]
+    for law in LAWS.values():
+        assert sum(line.split()[:1] == [law.name] for line in lines) == 1
+        assert law.summary in " ".join(found.output.split())
+    assert max(map(len, lines)) <= 80
+
+
+def test_each_law_of_a_backend_on_request():
+    found = run("--backend", "linear", "--verbose")
+    assert found.exit_code == 0, found.output
     assert "linear: every law is kept." in found.output
-    assert "same_bits" in found.output
+    assert ["same_bits", "10", "0", "72"] in [line.split() for line in found.output.splitlines()]
+    assert "problems: it needs the activation identity in every layer" in found.output
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_backend_whose_package_is_missing_is_not_checked():
+    found = run("--backend", "autodiff_jax")
+    assert found.exit_code == 1, found.output
+    assert "autodiff_jax: not checked: it needs the package jax, and that is not installed" in found.output
+    assert ["autodiff_jax", "not", "checked", "0", "of", "20", "0", "of", "82"] in map(
+        str.split, found.output.splitlines()
+    )
+    assert "law is kept" not in found.output + run("--backend", "autodiff_jax", "--verbose").output
+    assert run("--backends", "linear,autodiff_jax").exit_code == 1
+    plain = json.loads(run("--backend", "autodiff_jax", "--json").stdout)
+    assert (plain["passed"], plain["reports"][0]["standing"]) == (False, "not checked")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_of_all_backends_those_that_cannot_be_checked_do_not_count(monkeypatch):
+    for names, status in ((["linear", "autodiff_jax"], 0), (["autodiff_jax"], 1)):
+        monkeypatch.setattr("formulations.cli.check.list_backends", lambda names=names: names)
+        found = run()
+        assert found.exit_code == status, found.output
+        assert "autodiff_jax: not checked: it needs the package jax" in found.output
+
+
+def test_one_cause_of_many_broken_laws_is_told_once(monkeypatch):
+    monkeypatch.setattr(Linear, "errors", lambda *_: [][0])
+    found = run("--backend", "linear")
+    assert found.exit_code == 1
+    assert found.output.count("list index out of range") == 1
+    assert "linear: 19 laws (equal, conclusive, exact, …) are broken:" in found.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("sizes", "4,5,3"), ("activations", "tanh"), ("cost", "quadratic"), ("init", "he"), ("dtype", "float32"),
+     ("network", "net.npz"), ("data", "data.npz"), ("batch-size", "4"), ("seed", "1")],
+)  # fmt: skip
+def test_what_describes_a_network_goes_with_a_gradient(files, option, value):
+    path = str(files / value) if value.endswith(".npz") else value
+    found = run("--backend", "linear", f"--{option}", path)
+    assert found.exit_code == 2
+    assert f"--{option} goes with --gradient" in found.output
+    assert "or leave it out." in " ".join(found.output.split())
+
+
+def test_an_option_without_effect_is_refused():
+    for options in (["--accuracy", "--seed", "3"], ["--mutants", "--backend", "linear"], ["--accuracy", "--jobs", "2"]):
+        found = run(*options)
+        assert found.exit_code == 2
+        assert "has no effect on" in " ".join(found.output.split())
 
 
 def test_the_laws_in_processes_as_json():

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from formulations.certify import certify
 from formulations.certify.files import read_gradient
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_json, print_problem, progress_console
-from formulations.conformance import Report, check_backend
+from formulations.conformance import LAWS, Outcome, Report, Standing, check_backend
 from formulations.conformance.false_alarms import count_false_alarms
 from formulations.conformance.kills import kill_table
 from formulations.digits_lost import measure
@@ -23,8 +25,22 @@ from formulations.exceptions import InvalidInput
 from formulations.inputs import positive_integer
 from formulations.problem import Problem
 from formulations.registry import list_backends
+from formulations.tables import format_table
 
 __all__ = ["check"]
+
+LAWS_MODE = "the check of the laws"
+GOES_WITH = {
+    **dict.fromkeys(
+        ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size"), ("--gradient",)
+    ),
+    "seed": ("--gradient", "--random"),
+    "backends": (LAWS_MODE, "--accuracy", "--random"),
+    "jobs": (LAWS_MODE, "--mutants", "--random"),
+    "markdown": ("--accuracy", "--mutants", "--random"),
+    "verbose": (LAWS_MODE,),
+}
+"""What is checked with each option; beside anything else it would have no effect, and is refused."""
 
 
 @click.command()
@@ -34,6 +50,7 @@ __all__ = ["check"]
 @click.option("--accuracy", is_flag=True, help="Measure each backend's relative error against 50 digits.")
 @click.option("--mutants", is_flag=True, help="Print which check kills which planted fault.")
 @click.option("--random", "networks", type=int, metavar="N", help="Look for false alarms on N random networks.")
+@click.option("--verbose", is_flag=True, help="Show each law of each backend, and what was refused.")
 @click.option("--markdown", is_flag=True, help="With --mutants, --random, --accuracy: the page's table.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Processes to run in.")
 def check(
@@ -46,6 +63,7 @@ def check(
     accuracy: bool,
     mutants: bool,
     networks: int | None,
+    verbose: bool,
     markdown: bool,
     jobs: int,
     as_json: bool,
@@ -55,7 +73,7 @@ def check(
     \b
     Examples:
       formulations check
-      formulations check --backend my_package:MyBackend
+      formulations check --backend my_package:MyBackend --verbose
       formulations check --gradient gradient.npz --network trained.npz --data examples.npz
       formulations check --accuracy
       formulations check --mutants --jobs 2
@@ -64,14 +82,14 @@ def check(
     A gradient is judged over all examples of --data, or over the first --batch-size of them; its file holds weights_2,
     biases_2, weights_3, … counted as the book's layers are, or the flat vector as one array, vector. The options that
     describe a network and its data go with --gradient alone. Exit status 0 if everything holds (the gradient is equal,
-    no law is broken, every planted fault is found, no right gradient is called different), else 1.
+    no law is broken, every planted fault is found, no right gradient is called different), else 1. A backend that
+    cannot be checked here, because its package is missing, counts as a failure if --backends names it.
     """
     modes = {"--gradient": gradient, "--accuracy": accuracy, "--mutants": mutants, "--random": networks}
     chosen = [name for name, value in modes.items() if value not in (None, False)]
     if len(chosen) > 1:
         raise InvalidInput(f"one thing is checked at a time, got {' and '.join(chosen)}; give one of them.")
-    if markdown and chosen not in (["--mutants"], ["--random"], ["--accuracy"]):
-        raise InvalidInput("--markdown goes with --mutants, --random or --accuracy; leave it out.")
+    _refuse_without_effect(chosen[0] if chosen else LAWS_MODE)
     flags = parse_backends(backends)
     with _progress() as progress, _processes(jobs) as executor:
         if gradient is not None:
@@ -87,8 +105,8 @@ def check(
             count = positive_integer(networks, "--random")
             found = count_false_alarms(count, flags, seed=seed, executor=executor, progress=progress)
         else:
-            subjects = flags or list_backends()
-            found = Reports([check_backend(each, executor=executor, progress=progress) for each in subjects])
+            reports = [check_backend(each, executor=executor, progress=progress) for each in flags or list_backends()]
+            found = Reports(reports, named=flags is not None, verbose=verbose)
     if as_json and gradient is not None:
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, found.to_dict())
     elif as_json:
@@ -98,18 +116,69 @@ def check(
     sys.exit(0 if found else 1)
 
 
-class Reports(list[Report]):
-    """Reports on several backends, which hold where each of them holds."""
+@dataclass(frozen=True)
+class Reports:
+    """Reports on several backends.
+
+    Attributes
+    ----------
+    reports : list of Report
+        One for each backend.
+    named : bool
+        Whether somebody asked for these backends: then each of them must keep the laws. Of all backends that there are,
+        those that cannot be checked here do not count, so long as one can.
+    verbose : bool
+        Whether to print each law of each backend instead of one line a backend.
+    """
+
+    reports: list[Report]
+    named: bool
+    verbose: bool
 
     def __bool__(self) -> bool:
-        return all(self)
+        counted = [each for each in self.reports if self.named or each.standing is not Standing.NOT_CHECKED]
+        return bool(counted) and all(counted)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of them as plain Python values."""
-        return {"passed": bool(self), "reports": [report.to_dict() for report in self]}
+        return {"passed": bool(self), "reports": [report.to_dict() for report in self.reports]}
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self))
+        shown = list(map(str, self.reports)) if self.verbose else self._overview()
+        return "\n\n".join([*shown, _meanings({law: None for each in self.reports for law in each.counts})])
+
+    def _overview(self) -> list[str]:
+        rows = []
+        for each in self.reports:
+            counts = list(each.counts.values())
+            kept = sum(bool(count[Outcome.HELD] and not count[Outcome.BROKEN]) for count in counts)
+            served = max(count[Outcome.HELD] + count[Outcome.BROKEN] for count in counts)
+            asked = max(count.total() for count in counts)
+            rows.append([each.backend, str(each.standing), f"{kept} of {len(counts)}", f"{served} of {asked}"])
+        parts = [format_table(["backend", "laws", "kept", "problems served"], rows, right=[2, 3])]
+        for each in self.reports:
+            found = each.findings
+            if each.standing is Standing.NOT_CHECKED:
+                found = [f"not checked: {next(iter(each.refusals)).rstrip('.')}."]
+            parts += [f"{each.backend}: {paragraph}" for paragraph in found]
+        return parts
+
+
+def _meanings(laws: Iterable[str]) -> str:
+    """Return each law with what it asks, in lines that fit the terminal."""
+    formatter = click.HelpFormatter()
+    formatter.write_dl([(law, LAWS[law].summary) for law in laws])
+    return "The laws:\n" + formatter.getvalue().rstrip()
+
+
+def _refuse_without_effect(mode: str) -> None:
+    """Refuse an option that does not go with what is checked."""
+    context = click.get_current_context()
+    for name, modes in GOES_WITH.items():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT and mode not in modes:
+            option = f"--{name.replace('_', '-')}"
+            remedy = f"leave {option} out" if mode != LAWS_MODE else f"give {' or '.join(modes)} too, or leave it out"
+            raise InvalidInput(f"{option} goes with {' or '.join(modes)}, and has no effect on {mode}; {remedy}.")
 
 
 @contextmanager

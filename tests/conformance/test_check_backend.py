@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations import exceptions
 from formulations.backends.hadamard import Hadamard
-from formulations.conformance import LAWS, PROBLEMS, Outcome
+from formulations.conformance import LAWS, PROBLEMS, Outcome, Standing
 from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
 
 # Each value of an option that is not the default, and one example at a time; names alone are asked by the suite.
@@ -129,8 +130,28 @@ def test_who_refuses_everything_does_not_pass():
             return "not today"
 
     report = fm.check_backend(Never(), laws=["equal"], scenarios=["digits"])
-    assert (report.passed, report.served) == (False, False)
-    assert "It refuses every problem." in str(report)
+    assert (report.passed, report.served, report.standing) == (False, False, Standing.NOT_CHECKED)
+    assert "not checked, for it refuses every problem." in str(report)
+    assert "2 problems: not today" in str(report)
+
+
+@pytest.mark.parametrize("package", ["jax", "torch", "numba"])
+def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch):
+    monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
+    flag = "fused" if package == "numba" else f"autodiff_{package}"
+    report = fm.check_backend(flag, expected_failures={"equal": "it never was"})
+    assert (bool(report), report.standing, report.not_asked) == (False, Standing.NOT_CHECKED, list(LAWS))
+    assert not report.kept_unexpectedly
+    assert "kept" not in str(report)
+    assert [reason for reason in report.refusals if f"the package {package}" in reason] == list(report.refusals)
+
+
+def test_a_law_that_could_not_be_asked_is_named():
+    report = fm.check_backend(by_hand, scenarios=["digits"])
+    assert report.passed
+    assert report.not_asked == ["linear_in_cost", "mean_of_examples", "weight_zero", "inputs_unchanged"]
+    assert "every law that could be asked is kept" in str(report)
+    assert "Every problem is refused for linear_in_cost, mean_of_examples, weight_zero, inputs_unchanged" in str(report)
 
 
 def test_what_another_package_raises_is_a_complaint():

@@ -8,7 +8,7 @@ from formulations.api import prepare
 from formulations.conformance.law import answer
 from formulations.contract import Backend
 from formulations.costs import get_cost
-from formulations.exceptions import StalePlan
+from formulations.exceptions import Refused, StalePlan
 from formulations.problem import Problem
 
 __all__ = ["counted_passes", "plan_reuse", "refusals", "stale_plans"]
@@ -55,7 +55,9 @@ def refusals(backend: Backend, problem: Problem) -> str | None:
     """Ask that a refusal be a reason in words, and that what is not refused be served."""
     reason = backend.why_not(problem.network, get_cost(problem.cost))
     if reason is not None:
-        return None if isinstance(reason, str) and reason else f"why_not should say why in words, got {reason!r}."
+        if not (isinstance(reason, str) and reason):
+            return f"why_not should say why in words, got {reason!r}."
+        raise Refused(reason)
     answer(backend, problem)
     return None
 
