@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, issparse
 from formulations.activations import ACTIVATIONS, Activation, PerNeuron, get_activation, is_built_in
 from formulations.activations.piecewise import LeakyReLU
 from formulations.exceptions import FormulationsException, InvalidInput, Refused
+from formulations.files import replaced
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 
@@ -31,7 +32,9 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     network : Network
         The network.
     path : str or path-like
-        Where to write; replaced where it exists.
+        Where to write. An existing file is replaced when the new one is complete and on the disk, so that a reader, or
+        who comes after a crash or a full disk, finds the old network or the new one. Symbolic links are followed and
+        the file's mode is kept; hard links to it keep the old network.
 
     Raises
     ------
@@ -60,14 +63,8 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
             else {f"weights_{l}": weights}
         )
         arrays[f"biases_{l}"] = biases
-    try:
-        with open(path, "wb") as file:
-            np.savez(file, **arrays)
-    except (OSError, ValueError, TypeError) as caught:
-        raise InvalidInput(
-            f"a network must be saved to a file that can be written, got {path!r} ({caught}); "
-            "name a file in a folder that exists."
-        ) from None
+    with replaced(path) as file:
+        np.savez(file, **arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Network:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from formulations.exceptions import InvalidInput, needs
+from formulations.files import check_writable, replaced
 from formulations.parameters import Array
 from formulations.ratio import Ratio
 
@@ -42,16 +43,14 @@ def check_plot(path: str) -> None:
     Raises
     ------
     InvalidInput
-        Where the suffix names no format, or there is no such folder.
+        Where the suffix names no format, or the file cannot be written.
     MissingExtra
         Where matplotlib is not installed.
     """
     formats = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
-    suffix = Path(path).suffix.removeprefix(".").lower()
-    if suffix not in formats:
+    if _suffix(path) not in formats:
         raise InvalidInput(f"a plot's file must end in one of {', '.join(formats)}, got {path!r}; try plot.png.")
-    if not Path(path).absolute().parent.is_dir():
-        raise InvalidInput(f"{path} cannot be written (there is no such folder); name a folder that there is.")
+    check_writable(path)
 
 
 def save_figure(figure: Any, path: str) -> None:
@@ -63,10 +62,12 @@ def save_figure(figure: Any, path: str) -> None:
         Where the suffix names no format, or the file cannot be written.
     """
     check_plot(path)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as caught:
-        raise InvalidInput(f"{path} cannot be written ({caught.strerror}); name a folder that there is.") from caught
+    with replaced(path) as file:
+        figure.savefig(file, dpi=150, format=_suffix(path))
+
+
+def _suffix(path: str) -> str:
+    return Path(path).suffix.removeprefix(".").lower()
 
 
 def tidy(axes: Any, grid: str = "") -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from formulations.bench.cells import CELLS, Cell
 from formulations.cli.commands import formulations as command
 from formulations.cli.options import parse_backends
 from formulations.cli.output import print_json
+from formulations.exceptions import InvalidInput
 from formulations.scenarios import SCENARIOS
 
 
@@ -266,13 +268,64 @@ def test_train_saves_what_it_has_trained(few, tmp_path):
 
 def test_train_refuses_a_folder_that_is_not_there_before_it_begins(few, tmp_path):
     result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "absent" / "net.npz"))
-    assert result.exit_code == 2 and "--save must name an .npz file" in result.stderr
+    assert result.exit_code == 2 and "there is no such folder" in result.stderr
 
 
 def test_train_refuses_to_save_over_a_folder(few, tmp_path):
     (tmp_path / "net.npz").mkdir()
     result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "net.npz"))
-    assert result.exit_code == 2 and "--save must name an .npz file" in " ".join(result.stderr.split())
+    assert result.exit_code == 2 and "it names a folder or nothing" in " ".join(result.stderr.split())
+
+
+@pytest.fixture
+def unwritable(monkeypatch, tmp_path):
+    """Folders: one that cannot be written to once the training is over, the current one, the temporary one."""
+    places = [tmp_path / name for name in ("asked", "current", "temporary")]
+    for place in places:
+        place.mkdir()
+    monkeypatch.chdir(places[1])
+    monkeypatch.setattr("tempfile.tempdir", str(places[2]))
+    refused, save = [places[0]], fm.save
+
+    def write(net, path):
+        if Path(path).absolute().parent in refused:
+            raise InvalidInput(f"{path} cannot be written (the disk is full); name another.")
+        save(net, path)
+
+    monkeypatch.setattr("formulations.cli.train.save_network", write)
+    return places, refused
+
+
+@pytest.mark.parametrize(("place", "name"), [("current", "net-1.npz"), ("temporary", "net.npz")])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_train_saves_elsewhere_what_it_cannot_save_where_it_should(few, unwritable, place, name, as_json):
+    (asked, current, temporary), refused = unwritable
+    (current / "net.npz").write_text("another network")
+    if place == "temporary":
+        refused.append(current)
+    options = ["--epochs", "1", *(["--json"] if as_json else [])]
+    result = run("train", "--data", few, "--save", str(asked / "net.npz"), *options)
+    expected = {"current": current, "temporary": temporary}[place] / name
+    assert result.exit_code == 2, result.output
+    assert "the disk is full" in result.stderr
+    assert f"The trained network is in {expected} instead." in " ".join(result.stderr.split())
+    assert "accuracy" in result.stdout
+    assert fm.load(expected).sizes[0] == 3
+    assert (current / "net.npz").read_text() == "another network"
+
+
+def test_train_says_so_where_the_network_can_be_saved_nowhere(few, unwritable):
+    places, refused = unwritable
+    refused.extend(places)
+    result = run("train", "--data", few, "--save", str(places[0] / "net.npz"), "--epochs", "1")
+    assert result.exit_code == 2 and "the disk is full" in result.stderr and "instead" not in result.stderr
+
+
+def test_train_finds_a_read_only_file_before_it_begins(few, tmp_path):
+    path = tmp_path / "net.npz"
+    path.touch(mode=0o444)
+    result = run("train", "--data", few, "--epochs", "1000000", "--save", str(path))
+    assert result.exit_code == 2 and "it is read-only" in result.stderr
 
 
 def test_too_little_memory_is_a_sentence_and_status_2(monkeypatch):
@@ -366,7 +419,7 @@ BAD = [
     (["train", "--learning-rate", "nan"], "learning_rate"),
     (["train", "--batch-size", "5000"], "1437"),
     (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
-    (["train", "--save", "absent/trained.npz"], "--save must name an .npz file"),
+    (["train", "--save", "absent/trained.npz"], "no such folder"),
     (["train", "--backend", "linear"], "identity"),
     (["train", "--activations", "tanh,softmax"], "--cost log_likelihood"),
     (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
@@ -380,8 +433,8 @@ BAD = [
     (["bench", "--targets", "--cells", "book"], "--cells does not go with --targets"),
     (["bench", "--plot", "race.txt"], "try plot.png"),
     (["bench", "--plot", "absent/race.png"], "no such folder"),
-    (["bench", "--save", "absent/race.json"], "name one, such as race.json"),
-    (["bench", "--save", ""], "name one, such as race.json"),
+    (["bench", "--save", "absent/race.json"], "no such folder"),
+    (["bench", "--save", ""], "it names a folder or nothing"),
     (["no-such-command"], "no-such-command"),
 ]
 

@@ -21,8 +21,9 @@ from formulations.bench.reach import measure_reach
 from formulations.bench.scale import measure_scale
 from formulations.bench.scale_plot import draw_scale
 from formulations.cli.options import parse_backends
-from formulations.cli.output import check_saved, print_json, progress_console, save_json
+from formulations.cli.output import print_json, progress_console, save_json
 from formulations.exceptions import InvalidInput
+from formulations.files import check_writable
 from formulations.inputs import positive_integer
 from formulations.plots import check_plot, save_figure
 from formulations.threads import limited_threads
@@ -93,7 +94,7 @@ def bench(
         # Better now than after minutes of measuring.
         check_plot(plot)
     if save is not None:
-        check_saved(save)
+        check_writable(save)
     with progress_console().status("preparing …") as status, limited_threads(threads):
 
         def tell(label: str) -> None:

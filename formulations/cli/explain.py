@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from formulations.activations import get_activation
@@ -12,6 +10,7 @@ from formulations.cli.output import print_json
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.explain import explain as run_explanation
+from formulations.files import replaced
 from formulations.inputs import positive_integer
 from formulations.problem import make_problem
 
@@ -67,18 +66,10 @@ def explain(
         raise InvalidInput("--backends names one or two for an explanation, got all; try hadamard,sigma.")
     found = run_explanation(problem.network, problem.X, problem.Y, backends=chosen, cost=problem.cost)
     if html is not None:
-        _write(html, found.html())
+        with replaced(html) as file:
+            file.write(found.html().encode())
         click.echo(f"wrote {html}")
     elif as_json:
         print_json(found.to_dict())
     else:
         click.echo(found.latex() if as_latex else str(found))
-
-
-def _write(path: str, page: str) -> None:
-    try:
-        Path(path).write_text(page, encoding="utf-8")
-    except OSError as caught:
-        raise InvalidInput(
-            f"--html {path!r} cannot be written ({caught.strerror}); name a file in a folder that exists."
-        ) from None

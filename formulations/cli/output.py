@@ -6,17 +6,16 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
 from formulations import __version__
-from formulations.exceptions import InvalidInput
+from formulations.files import replaced
 from formulations.problem import Problem
 
-__all__ = ["check_saved", "print_json", "print_problem", "progress_console", "save_json"]
+__all__ = ["print_json", "print_problem", "progress_console", "save_json"]
 
 
 def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -29,18 +28,6 @@ def print_json(result: Any) -> None:
     click.echo(_as_json(result))
 
 
-def check_saved(path: str) -> None:
-    """Refuse a path that nothing can be written to, before there is anything to write.
-
-    Raises
-    ------
-    InvalidInput
-        Where there is no such folder, or it names one.
-    """
-    if not Path(path).name or Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
-        raise InvalidInput(f"--save {path!r} is no file in a folder that there is; name one, such as race.json.")
-
-
 def save_json(result: Any, path: str) -> None:
     """Write what :func:`print_json` prints into a file.
 
@@ -49,10 +36,8 @@ def save_json(result: Any, path: str) -> None:
     InvalidInput
         Where it cannot be written.
     """
-    try:
-        Path(path).write_text(_as_json(result) + "\n", encoding="utf-8")
-    except OSError as caught:
-        raise InvalidInput(f"{path} cannot be written ({caught.strerror}); name a folder that there is.") from None
+    with replaced(path) as file:
+        file.write(f"{_as_json(result)}\n".encode())
 
 
 def progress_console() -> Console:

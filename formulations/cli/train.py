@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 import click
@@ -12,8 +16,10 @@ from formulations.cli.options import batch_size_for, problem_options
 from formulations.cli.output import print_problem, progress_console
 from formulations.costs import LogLikelihood
 from formulations.exceptions import InvalidInput, NotFinite
+from formulations.files import check_writable
 from formulations.history import Epoch
 from formulations.inputs import positive_integer
+from formulations.network import Network
 from formulations.persistence import save as save_network
 from formulations.problem import Problem
 from formulations.sgd import sgd
@@ -50,6 +56,7 @@ def train(
     ratio, four to one, in the order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other
     activations and costs mostly want less, 0.1 or 0.01. Accuracy is shown where the targets are unit vectors (one-hot),
     or one column of 0 and 1. Exit status 0 when the training is over, 1 where it diverges, and then nothing is saved.
+    If the network cannot be saved as asked, it goes to the current or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
     if save is not None:
@@ -88,27 +95,33 @@ def train(
         except NotFinite as caught:
             # The data and the network have been checked: it is the training that has left the range of numbers.
             raise click.ClickException(str(caught)) from None
-    if save is not None:
-        save_network(net, save)
+    failure = None if save is None else _save(net, save)
     on_train, on_test = accuracy(net, X, Y), accuracy(net, X_test, Y_test)
     if as_json:
         settings = {"batch_size": size, "learning_rate": learning_rate, "seed": seed}
         shares = {"train_accuracy": on_train, "test_accuracy": on_test}
         print_problem(problem, settings, {**history.to_dict(), **shares})
-        return
-    click.echo(f"{problem.title}\n{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
-    click.echo(str(history))
-    click.echo(
-        f"\naccuracy {_percent(on_train)} on {len(X)} training examples, "
-        f"{_percent(on_test)} on {len(X_test)} test examples"
-    )
-    guess, output = chance(Y), net.activations[-1]
-    if problem.cost == LogLikelihood.name and not output.coupled:
-        # Its least value is reached by outputs of 1 everywhere, which only a softmax keeps from happening.
-        names = [activation.name for activation in net.activations[:-1]]
+    else:
+        click.echo(f"{problem.title}\n{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
+        click.echo(str(history))
         click.echo(
-            f"hint: the cost {problem.cost} is made for softmax outputs, and with {output.name} it falls by calling "
-            f"every class certain; try --activations {','.join([*names, 'softmax'])}."
+            f"\naccuracy {_percent(on_train)} on {len(X)} training examples, "
+            f"{_percent(on_test)} on {len(X_test)} test examples"
+        )
+        _hint(problem, on_train, chance(Y))
+    if failure is not None:
+        raise failure
+
+
+def _hint(problem: Problem, on_train: float | None, guess: float | None) -> None:
+    """Say what to change where the training has learnt nothing."""
+    activations = problem.network.activations
+    if problem.cost == LogLikelihood.name and not activations[-1].coupled:
+        # Its least value is reached by outputs of 1 everywhere, which only a softmax keeps from happening.
+        *names, last = [activation.name for activation in activations]
+        click.echo(
+            f"hint: the cost {problem.cost} is made for softmax outputs, and with {last} it falls by calling every "
+            f"class certain; try --activations {','.join([*names, 'softmax'])}."
         )
     elif on_train is not None and guess is not None and on_train <= guess < 1:
         click.echo(
@@ -119,9 +132,31 @@ def train(
 
 def _check_save(path: str) -> None:
     """Refuse, before anything is trained, what would not be found again as a saved network."""
-    place = Path(path)
-    if place.suffix != ".npz" or place.is_dir() or not place.absolute().parent.is_dir():
+    if Path(path).suffix != ".npz":
         raise InvalidInput(f"--save must name an .npz file in a folder that exists, got {path!r}; try trained.npz.")
+    check_writable(path)
+
+
+def _save(net: Network, path: str) -> InvalidInput | None:
+    """Save a trained network, elsewhere if it cannot be saved where it should; then return what to say of that."""
+    try:
+        save_network(net, path)
+        return None
+    except InvalidInput as caught:
+        reason = caught
+    for folder in (os.curdir, tempfile.gettempdir()):
+        place = _unused(os.path.join(folder, os.path.basename(path)))
+        with suppress(InvalidInput):
+            save_network(net, place)
+            return InvalidInput(f"{reason} The trained network is in {os.path.abspath(place)} instead.")
+    return reason
+
+
+def _unused(path: str) -> str:
+    """Return a path at which there is nothing: this one, or one with a number."""
+    stem, suffix = os.path.splitext(path)
+    names = chain([path], (f"{stem}-{i}{suffix}" for i in count(1)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _percent(share: float | None) -> str:
