@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
-
 from formulations.contract import Backend
-from formulations.inputs import positive_number
-from formulations.memory import as_bytes
+from formulations.limits import Budget, current_budget, use_budget
 from formulations.network import Network
 from formulations.prediction import Prediction
 from formulations.tables import format_seconds
@@ -19,64 +13,6 @@ __all__ = ["Budget", "current_budget", "foreseen_seconds", "unreasonable", "use_
 SECONDS_PER_MULTIPLICATION = 1e-9
 SECONDS_PER_CALL = 1.5e-6
 """What NumPy takes for an operation on a small array; both are rough, enough to foresee minutes."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What one gradient may take.
-
-    Attributes
-    ----------
-    seconds : float
-        Foreseen time; ``math.inf`` for any.
-    memory : float
-        Foreseen bytes beyond the parameters; ``math.inf`` for any.
-    """
-
-    seconds: float = 600.0
-    memory: float = 4e9
-
-
-_current: ContextVar[Budget] = ContextVar("formulations_budget", default=Budget())  # noqa: B039 - it is frozen
-
-
-def current_budget() -> Budget:
-    """Return the budget in force."""
-    return _current.get()
-
-
-@contextmanager
-def use_budget(seconds: float | None = None, memory: float | str | None = None) -> Iterator[Budget]:
-    """Change what one gradient may take, inside a ``with`` block.
-
-    Parameters
-    ----------
-    seconds : float, optional
-        Foreseen time; ``math.inf`` for any. Unchanged where it is left out.
-    memory : float or str, optional
-        Foreseen bytes, or text such as ``"8GB"``; ``math.inf`` for any. Unchanged where it is left out.
-
-    Yields
-    ------
-    Budget
-        The budget in force.
-
-    Raises
-    ------
-    InvalidInput, WrongType
-        Where a limit is not a positive number.
-    """
-    limits = {}
-    if seconds is not None:
-        limits["seconds"] = positive_number(seconds, "seconds", finite=False)
-    if memory is not None:
-        limits["memory"] = as_bytes(memory, "memory")
-    budget = replace(current_budget(), **limits)
-    token = _current.set(budget)
-    try:
-        yield budget
-    finally:
-        _current.reset(token)
 
 
 def foreseen_seconds(prediction: Prediction) -> float:

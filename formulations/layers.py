@@ -15,16 +15,18 @@ from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.inputs import as_dtype, as_real, check_finite
 from formulations.parameters import Array, Layout, Pattern
 
-__all__ = ["read_activations", "read_layers"]
+__all__ = ["check_shapes", "read_activations", "read_layers"]
 
 
-def read_layers(weights: Any, biases: Any, dtype: Any) -> tuple[Layout, list[Array]]:
+def read_layers(weights: Any, biases: Any, dtype: Any = None, *, finite: bool = True) -> tuple[Layout, list[Array]]:
     """Return the layout of a network and its parameters, w², b², w³, b³, …, as flat arrays.
 
     Parameters
     ----------
     weights, biases, dtype
         As :class:`~formulations.Network` takes them.
+    finite : bool
+        Whether NaN and infinity are refused.
 
     Raises
     ------
@@ -53,21 +55,40 @@ def read_layers(weights: Any, biases: Any, dtype: Any) -> tuple[Layout, list[Arr
         (name, _rows(given, name, dtype) if issparse(given) else as_real(given, name)) for name, given in named
     ]
     found = _common_dtype(array.dtype for _, array in read) if dtype is None else as_dtype(dtype)
-    shapes, patterns, parts = [], [], []
+    shapes = check_shapes([(name, array.shape) for name, array in read])
+    patterns, parts = [], []
     for (w_name, w), (b_name, b) in zip(read[::2], read[1::2], strict=True):
-        shapes.append(_shape(w_name, w.shape, b_name, b.shape))
         patterns.append(Pattern(w.indices, w.indptr) if issparse(w) else None)
         for name, array in ((f"{w_name}.data", w.data) if issparse(w) else (w_name, w), (b_name, b)):
             part = as_real(array, name, found)
-            check_finite(part, name)
+            if finite:
+                check_finite(part, name)
             parts.append(part.ravel())
+    return Layout(tuple(shapes), tuple(patterns)), parts
+
+
+def check_shapes(named: Sequence[tuple[str, tuple[int, ...]]]) -> list[tuple[int, int]]:
+    """Return the shapes of weight matrices that fit their biases and each other.
+
+    Parameters
+    ----------
+    named : sequence of (str, tuple of int)
+        Names and shapes of w², b², w³, b³, …
+
+    Raises
+    ------
+    WrongShape
+        If they cannot make a network.
+    """
+    pairs = list(zip(named[::2], named[1::2], strict=True))
+    shapes = [_shape(*weights, *biases) for weights, biases in pairs]
     for i, ((rows, _), (_, columns)) in enumerate(pairwise(shapes), start=1):
         if columns != rows:
             raise WrongShape(
-                f"the weights must chain: layer {i + 1} has {rows} neurons, so weights[{i}] needs {rows} columns, "
+                f"the weights must chain: layer {i + 1} has {rows} neurons, so {named[2 * i][0]} needs {rows} columns, "
                 f"got shape {shapes[i]}; rows are the neurons of the layer, columns those of the layer before."
             )
-    return Layout(tuple(shapes), tuple(patterns)), parts
+    return shapes
 
 
 def _each(given: Any, name: str) -> list[Any]:

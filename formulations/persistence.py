@@ -11,14 +11,17 @@ from scipy.sparse import csr_array, issparse
 
 from formulations.activations import ACTIVATIONS, Activation, PerNeuron, get_activation, is_built_in
 from formulations.activations.piecewise import LeakyReLU
-from formulations.exceptions import FormulationsException, InvalidInput, Refused
+from formulations.archives import Archive, open_archive
+from formulations.exceptions import FormulationsException, Refused
 from formulations.files import replaced
+from formulations.layers import check_shapes
+from formulations.limits import current_budget
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 
 __all__ = ["load", "save"]
 
-SPARSE = ("data", "indices", "indptr", "shape")
+SPARSE = ("_data", "_indices", "_indptr", "_shape")
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
@@ -58,7 +61,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     arrays: dict[str, Any] = {"activations": np.array(json.dumps(described))}
     for l, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True), start=2):
         arrays |= (
-            {f"weights_{l}_{part}": getattr(weights, part) for part in SPARSE}
+            {f"weights_{l}{part}": getattr(weights, part[1:]) for part in SPARSE}
             if issparse(weights)
             else {f"weights_{l}": weights}
         )
@@ -78,42 +81,58 @@ def load(path: str | os.PathLike[str]) -> Network:
     Returns
     -------
     Network
-        With the same parameters, bit for bit, the same dtype, sparse patterns and activations.
+        With the same parameters, bit for bit, the same dtype, sparse patterns and activations. NaN and infinity, which
+        a diverged training leaves, come back too.
 
     Raises
     ------
     InvalidInput
-        Where the file cannot be read, holds pickles, or is not such a file.
-    NotFinite, WrongShape, WrongType, UnknownName, Refused
-        Where what it holds makes no network.
+        If the file cannot be read, holds pickles, or is not such a file.
+    WrongShape, WrongType, UnknownName, Refused
+        If what it holds makes no network.
+    Refused
+        If its compressed arrays would take more memory than the budget allows.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            held = {name: np.asarray(archive[name]) for name in archive.files}
-        described = json.loads(str(held["activations"]))
-        if not isinstance(described, list):
-            raise ValueError("activations are a list, one a layer")
-        last = 1 + sum(name.startswith("biases_") for name in held)
-        weights = [_weights(held, l) for l in range(2, last + 1)]
-        biases = [held[f"biases_{l}"] for l in range(2, last + 1)]
-        activations = [_activation(entry) for entry in described]
-    except FileNotFoundError:
-        raise InvalidInput(f"there is no file {path!r}; give the path of a network saved by save.") from None
-    except FormulationsException:
-        raise
-    except Exception:  # a broken file makes zipfile, zlib, json and numpy raise whatever they please
-        raise InvalidInput(
-            f"{path} must be a network saved by save, got a file that cannot be read as one (pickles are refused); "
-            "write it again with save(network, path)."
-        ) from None
-    return Network(weights, biases, activations)
+    with open_archive(path, "a network saved by save", "write it again with save(network, path)") as archive:
+        last = 2
+        while f"biases_{last + 1}" in archive:
+            last += 1
+        layers, memory = range(2, last + 1), current_budget().memory
+        parts = {l: SPARSE if f"weights_{l}_shape" in archive else ("",) for l in layers}
+        names = [name for l in layers for name in (*(f"weights_{l}{part}" for part in parts[l]), f"biases_{l}")]
+        shapes = archive.shapes(["activations", *names])
+        # What the shapes have to be is known from the smallest arrays; the others are read when they fit.
+        for l in layers:
+            if parts[l] is SPARSE:
+                shapes[f"weights_{l}"] = _sparse_shape(archive, l, shapes, memory)
+        check_shapes([(name, shapes[name]) for l in layers for name in (f"weights_{l}", f"biases_{l}")])
+        held = archive.read(["activations", *names], memory)
+        try:
+            weights = [_weights(held, l) for l in layers]
+            activations = _activations(str(held["activations"]))
+        except FormulationsException:
+            raise
+        except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
+            raise archive.unreadable("it holds no network") from None
+    return Network(weights, [held[f"biases_{l}"] for l in layers], activations)
+
+
+def _sparse_shape(archive: Archive, l: int, shapes: dict[str, tuple[int, ...]], memory: float) -> tuple[int, ...]:
+    """Return the shape of a sparse matrix whose compressed rows fit it."""
+    name = f"weights_{l}_shape"
+    if shapes[name] == (2,):
+        shape = archive.read([name], memory)[name]
+        data, indices, indptr = (shapes[f"weights_{l}{part}"] for part in SPARSE[:3])
+        if shape.dtype.kind in "iu" and len(data) == 1 and indices == data and indptr == (shape[0] + 1,):
+            return tuple(shape.tolist())
+    raise archive.unreadable(f"the sparse weights_{l} do not fit their shape")
 
 
 def _weights(held: dict[str, Array], l: int) -> Any:
     if f"weights_{l}" in held:
         return held[f"weights_{l}"]
-    data, indices, indptr, shape = (held[f"weights_{l}_{part}"] for part in SPARSE)
-    if not all(index.dtype.kind in "iu" for index in (indices, indptr, shape)):
+    data, indices, indptr, shape = (held[f"weights_{l}{part}"] for part in SPARSE)
+    if not all(index.dtype.kind in "iu" for index in (indices, indptr)):
         raise ValueError("indices are integers")
     return csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
 
@@ -130,6 +149,13 @@ def _described(activation: Activation) -> Any:
         f"a saved network must have built-in activations, got {activation.name!r}, a function that no array can hold; "
         "save network.vector with numpy.save, and make the network anew around it."
     )
+
+
+def _activations(text: str) -> list[Activation]:
+    described = json.loads(text)
+    if not isinstance(described, list):
+        raise ValueError("activations are a list, one a layer")
+    return [_activation(entry) for entry in described]
 
 
 def _activation(entry: Any) -> Activation:

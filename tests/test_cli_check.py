@@ -136,7 +136,7 @@ def test_a_gradient_in_a_file(files):
 def test_files_that_hold_no_gradient(files):
     (files / "text.npz").write_text("nothing")
     for name, message in (
-        ("half.npz", "lacks biases_2, weights_3, biases_3; it holds weights_2."),
+        ("half.npz", "lacks biases_2, weights_3, biases_3; it holds weights_2; write it with numpy.savez"),
         ("text.npz", "cannot be read as an .npz file of plain arrays"),
         ("nowhere.npz", "there is no file"),
     ):

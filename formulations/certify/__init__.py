@@ -102,7 +102,7 @@ def certify(
     check_network(net)
     X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     if is_file(candidate):
-        candidate = read_gradient(candidate, net.layout)
+        candidate = read_gradient(candidate, net.layout, len(X))
     if isinstance(candidate, str | Backend):
         # It may write to what it is given: it gets copies, and the reference has a tape of its own.
         plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)

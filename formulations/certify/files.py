@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from math import prod
 from typing import Any
 
-import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from formulations.exceptions import InvalidInput
+from formulations.archives import Archive, open_archive
+from formulations.exceptions import WrongShape
 from formulations.layout import Layout
+from formulations.limits import current_budget
 
 __all__ = ["is_file", "read_gradient"]
 
@@ -19,7 +22,7 @@ def is_file(candidate: Any) -> bool:
     return candidate.endswith(".npz") if isinstance(candidate, str) else isinstance(candidate, os.PathLike | NpzFile)
 
 
-def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout) -> Any:
+def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout, m: int) -> Any:
     """Read a candidate for :func:`formulations.certify` from an ``.npz`` file of plain arrays.
 
     Parameters
@@ -30,6 +33,8 @@ def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout) -> A
         ``errors_2``, …; or the flat vector as one array, ``vector``.
     layout : Layout
         The network's.
+    m : int
+        Examples, for the shapes of the errors.
 
     Returns
     -------
@@ -39,33 +44,37 @@ def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout) -> A
     Raises
     ------
     InvalidInput
-        Where the file cannot be read, is pickled, or lacks an array.
+        If the file cannot be read, is pickled, or lacks an array.
+    WrongShape
+        If an array has too many entries for this network, or too few.
+    Refused
+        If its compressed arrays would take more memory than the budget allows.
     """
     layers = range(2, layout.last + 1)
     remedy = "write it with numpy.savez(path, weights_2=..., biases_2=..., ...) or numpy.savez(path, vector=...)"
-    name = "the archive" if isinstance(source, NpzFile) else os.fspath(source)
-    try:
-        arrays = _arrays(source)
-    except FileNotFoundError:
-        raise InvalidInput(f"there is no file {name!r}; give the path of an .npz file with a gradient.") from None
-    except Exception:  # a broken file makes zipfile, zlib, lzma, tokenize and numpy raise whatever they please
-        raise InvalidInput(
-            f"{name} cannot be read as an .npz file of plain arrays (pickles are refused); {remedy}."
-        ) from None
-    if "vector" in arrays:
-        return arrays["vector"]
-    wanted = [f"{kind}_{l}" for l in layers for kind in ("weights", "biases")]
-    if missing := [key for key in wanted if key not in arrays]:
-        held = ", ".join(arrays) or "nothing"
-        raise InvalidInput(f"{name} must hold {', '.join(wanted)}, and lacks {', '.join(missing)}; it holds {held}.")
-    parts = [[arrays[f"{kind}_{l}"] for l in layers] for kind in ("weights", "biases")]
-    if all(f"errors_{l}" in arrays for l in layers):
-        parts.append([arrays[f"errors_{l}"] for l in layers])
-    return tuple(parts)
+    with open_archive(source, "an .npz file with a gradient", remedy) as archive:
+        memory = current_budget().memory
+        if "vector" in archive:
+            _check_sizes(archive, {"vector": (layout.count,)})
+            return archive.read(["vector"], memory)["vector"]
+        wanted = {}
+        for l, shape, pattern in zip(layers, layout.shapes, layout.patterns, strict=True):
+            wanted[f"weights_{l}"] = shape if pattern is None else pattern.indices.shape
+            wanted[f"biases_{l}"] = shape[:1]
+        kinds = ["weights", "biases"]
+        if all(f"errors_{l}" in archive for l in layers):
+            kinds.append("errors")
+            wanted |= {f"errors_{l}": (m, n) for l, n in zip(layers, layout.sizes[1:], strict=True)}
+        _check_sizes(archive, wanted)
+        arrays = archive.read(wanted, memory)
+    return tuple([arrays[f"{kind}_{l}"] for l in layers] for kind in kinds)
 
 
-def _arrays(source: str | os.PathLike[str] | NpzFile) -> dict[str, Any]:
-    if isinstance(source, NpzFile):
-        return {key: source[key] for key in source.files}
-    with open(source, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
+def _check_sizes(archive: Archive, wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse arrays that have too many entries or too few, before they are read; the rest is for who reads them."""
+    for name, found in archive.shapes(wanted).items():
+        if prod(found) != prod(wanted[name]):
+            raise WrongShape(
+                f"{name} of a candidate must have shape {wanted[name]}, as the network has it, got {found}; "
+                "write the gradient of this network, or name the network that it belongs to."
+            )

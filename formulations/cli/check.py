@@ -8,13 +8,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from formulations.certify import certify
-from formulations.certify.files import read_gradient
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_json, print_problem, progress_console
 from formulations.conformance import LAWS, Outcome, Report, Standing, check_backend
@@ -95,8 +95,7 @@ def check(
         if gradient is not None:
             whole = data is not None and batch_size is None
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
-            candidate = read_gradient(gradient, batch.network.layout)
-            found: Any = certify(batch.network, batch.X, batch.Y, candidate, batch.cost)
+            found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost)
         elif accuracy:
             found = measure(flags, progress=progress)
         elif mutants:

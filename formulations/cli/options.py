@@ -8,14 +8,15 @@ from inspect import signature
 from typing import Any
 
 import click
-import numpy as np
 from click.core import ParameterSource
 
 from formulations.activations import ACTIVATIONS, get_activation
+from formulations.archives import open_archive
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.initialization import INITIALIZATIONS
 from formulations.inputs import BATCH_SIZE, positive_integer, random_generator, size_of_batch
+from formulations.limits import current_budget
 from formulations.parameters import Array
 from formulations.persistence import load
 from formulations.problem import make_problem, problem_for
@@ -134,28 +135,12 @@ def read_examples(path: str) -> tuple[Array, Array]:
     Raises
     ------
     InvalidInput
-        Where the file cannot be read, is pickled, or lacks X or Y.
+        If the file cannot be read, is pickled, or lacks X or Y.
+    Refused
+        If X and Y are compressed and would take more memory than the budget allows.
     """
-    remedy = "write it with numpy.savez(path, X=X, Y=Y)"
-    try:
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise InvalidInput(f"{path} holds a single array; {remedy}.")
-            missing = [name for name in ("X", "Y") if name not in archive.files]
-            if missing:
-                held = ", ".join(archive.files) or "nothing"
-                raise InvalidInput(f"{path} must hold arrays X and Y, got {held}; {remedy}.")
-            X, Y = archive["X"], archive["Y"]
-            # A member that is no array comes as bytes; a number by itself is no set of examples.
-            if not all(isinstance(array, np.ndarray) and array.ndim for array in (X, Y)):
-                raise InvalidInput(f"{path} must hold X and Y as arrays of examples, one a row; {remedy}.")
-            return X, Y
-    except FileNotFoundError:
-        raise InvalidInput(f"there is no file {path!r}; give the path of an .npz file with arrays X and Y.") from None
-    except InvalidInput:
-        raise
-    except Exception:  # a broken file makes zipfile, zlib, lzma, tokenize and numpy raise whatever they please
-        raise InvalidInput(
-            f"{path} cannot be read as an .npz file of plain arrays (pickles are refused); {remedy}."
-        ) from None
+    with open_archive(path, "an .npz file with arrays X and Y", "write it with numpy.savez(path, X=X, Y=Y)") as archive:
+        if () in archive.shapes("XY").values():
+            raise archive.unreadable("X and Y must be arrays of examples, one a row")
+        arrays = archive.read("XY", current_budget().memory)
+    return arrays["X"], arrays["Y"]

@@ -7,17 +7,20 @@ file says what was changed.
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from formulations.archives import open_archive
 from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 
 __all__ = ["Digits", "load_digits", "one_hot"]
 
+_REMEDY = "install this library again"
 _SPLIT_SEED = 1998
 _TEST_SIZE = 360
 
@@ -77,8 +80,9 @@ def load_digits(dtype: DTypeLike = "float64") -> Digits:
     1.0
     """
     target = as_dtype(dtype)
-    with (files(__name__) / "digits.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        images, labels = stored["images"], stored["labels"]
+    with (files(__name__) / "digits.npz").open("rb") as stream, open_archive(stream, "the digits", _REMEDY) as archive:
+        stored = archive.read(["images", "labels"], math.inf)
+    images, labels = stored["images"], stored["labels"]
     # NumPy promises that PCG64's raw stream stays the same; it does not promise so for Generator.permutation.
     order = np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(len(images)), kind="stable")
     X = images[order].astype(target) / target.type(16)
