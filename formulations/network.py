@@ -24,10 +24,10 @@ from formulations.inputs import (
     random_generator,
 )
 from formulations.layers import read_activations, read_layers
-from formulations.parameters import Array, Parameters
+from formulations.parameters import Array, Layout, Parameters
 from formulations.tape import Tape
 
-__all__ = ["Network", "check_network"]
+__all__ = ["Network", "check_network", "restored"]
 
 
 class Network(Parameters):
@@ -245,10 +245,7 @@ class Network(Parameters):
                 f"the vector must be an array, for it is not copied, got {type(vector).__name__}; "
                 "pass numpy.asarray(vector, network.dtype)."
             )
-        other = Network.__new__(Network)
-        Parameters.__init__(other, self.layout, vector)
-        other._activations = read_activations(self._activations, self.layout, vector.dtype)
-        return other
+        return _assembled(self.layout, vector, self._activations)
 
     __copy__ = copy
 
@@ -257,7 +254,7 @@ class Network(Parameters):
 
     def __reduce__(self) -> Any:
         # Rebuilt from the arrays, so that a copy's views belong to the copy's own vector.
-        return partial(Network, list(self.weights), list(self.biases), self._activations), ()
+        return partial(restored, list(self.weights), list(self.biases), self._activations), ()
 
     @property
     def activation_names(self) -> str:
@@ -268,6 +265,25 @@ class Network(Parameters):
     def __repr__(self) -> str:
         dtype, count = format_dtype(self.dtype), self.layout.count
         return f"<Network {self.layout}, {self.activation_names}, {dtype}, {count} parameters>"
+
+
+def restored(weights: Sequence[Any], biases: Sequence[Any], activations: Sequence[Activation]) -> Network:
+    """Return a network as it was saved or pickled: NaN and infinity, which a diverged training leaves, are kept.
+
+    Raises
+    ------
+    WrongShape, WrongType, Refused
+        As :class:`Network`.
+    """
+    layout, parts = read_layers(weights, biases, finite=False)
+    return _assembled(layout, np.concatenate(parts), activations)
+
+
+def _assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) -> Network:
+    net = Network.__new__(Network)
+    Parameters.__init__(net, layout, vector)
+    net._activations = read_activations(activations, layout, vector.dtype)
+    return net
 
 
 def check_network(net: Any) -> None:

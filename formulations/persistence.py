@@ -16,7 +16,7 @@ from formulations.exceptions import FormulationsException, Refused
 from formulations.files import replaced
 from formulations.layers import check_shapes
 from formulations.limits import current_budget
-from formulations.network import Network, check_network
+from formulations.network import Network, check_network, restored
 from formulations.parameters import Array
 
 __all__ = ["load", "save"]
@@ -114,7 +114,7 @@ def load(path: str | os.PathLike[str]) -> Network:
             raise
         except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
             raise archive.unreadable("it holds no network") from None
-    return Network(weights, [held[f"biases_{l}"] for l in layers], activations)
+    return restored(weights, [held[f"biases_{l}"] for l in layers], activations)
 
 
 def _sparse_shape(archive: Archive, l: int, shapes: dict[str, tuple[int, ...]], memory: float) -> tuple[int, ...]:

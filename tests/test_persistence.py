@@ -108,7 +108,6 @@ BROKEN = {
     "no JSON": (lambda path: written(path, activations=np.array("tanh")), InvalidInput, "save\\(network, path\\)"),
     "no name": (lambda path: written(path, activations=np.array('["tanhh"]')), UnknownName, "Did you mean 'tanh'"),
     "a number": (lambda path: written(path, activations=np.array("[3]")), WrongType, "activation must be"),
-    "NaN": (lambda path: written(path, biases_2=np.array([np.nan])), NotFinite, "biases"),
     "other widths": (lambda path: written(path, biases_2=np.zeros(2)), InvalidInput, "biases"),
 }
 
@@ -130,6 +129,19 @@ def test_what_cannot_be_written_is_refused(tmp_path):
             fm.save(net, path)
     with pytest.raises(WrongType, match=r"formulations\.Network"):
         fm.save(net.vector, tmp_path / "net.npz")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("rebuilt", [again, lambda net, _: pickle.loads(pickle.dumps(net)), lambda net, _: net.copy()])
+def test_a_network_that_has_diverged_comes_back_and_is_refused_where_it_is_used(tmp_path, bad, rebuilt):
+    stored = csr_array((np.ones(2), np.arange(2), np.array([0, 1, 2])), shape=(2, 2))
+    net = fm.Network([stored, np.ones((1, 2))], [np.zeros(2), np.zeros(1)], ["tanh", "identity"])
+    net.vector[[0, -1]] = bad
+    other = rebuilt(net, tmp_path / "net.npz")
+    assert np.array_equal(other.vector, net.vector, equal_nan=True)
+    assert other.layout == net.layout and other.activations == net.activations
+    with pytest.raises(NotFinite):
+        fm.gradient(other, np.ones((1, 2)), np.ones((1, 1)))
 
 
 def test_a_slope_keeps_all_its_digits(tmp_path):
