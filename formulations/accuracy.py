@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from formulations.costs import Cost
+from formulations.digits import classes_of
 from formulations.network import Network
 from formulations.parameters import Array
 from formulations.tape import Tape
@@ -37,7 +38,7 @@ class Examination:
     def __init__(self, net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic") -> None:
         X, Y, _, _ = net.check_examples(X, Y, cost=cost)
         self._net = net
-        self._wanted = _classes(Y) if _name_classes(Y) else None
+        self._wanted = classes_of(Y)
         self._tape = Tape(net, None, len(X))
         self._tape.load(X, None)
 
@@ -95,15 +96,10 @@ def chance(Y: Array) -> float | None:
     >>> chance(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
     0.75
     """
-    return float(np.bincount(_classes(Y)).max() / len(Y)) if _name_classes(Y) else None
-
-
-def _name_classes(Y: Array) -> bool:
-    """Return whether each row is a unit vector, or the only column holds 0 and 1."""
-    binary = np.all((Y == 0) | (Y == 1))
-    return bool(binary and (Y.shape[1] == 1 or np.all(np.count_nonzero(Y, axis=1) == 1)))
+    classes = classes_of(Y)
+    return None if classes is None else float(np.bincount(classes).max() / len(Y))
 
 
 def _classes(outputs: Any) -> Any:
-    """Return each example's class, shape (m,)."""
+    """Return the class that each example's outputs name, shape (m,)."""
     return outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)

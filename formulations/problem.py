@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from formulations.activations import Activation
-from formulations.digits import load_digits, one_hot
+from formulations.digits import classes_of, load_digits, one_hot
 from formulations.dtypes import Array, format_dtype
 from formulations.exceptions import InvalidInput
 from formulations.inputs import as_real, random_generator, size_of_batch
@@ -81,8 +82,14 @@ class Problem:
         weights = None if self.sample_weight is None else self.sample_weight[:m]
         return replace(self, X=self.X[:m], Y=self.Y[:m], sample_weight=weights, expected=None, test_size=0)
 
-    def split(self) -> tuple[Array, Array, Array, Array]:
+    def split(self, seed: int | None = None) -> tuple[Array, Array, Array, Array]:
         """Return X and Y to train on, and X and Y to test on; a single example serves for both.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Of a shuffle in which each class has the same share of both parts, to within one example. Without it the
+            order is kept, and the last examples are for testing.
 
         Raises
         ------
@@ -94,9 +101,12 @@ class Problem:
                 f"training needs data for a network of {self.network.sizes[0]} inputs and {self.network.sizes[-1]} "
                 f"outputs, and the embedded digits serve {DIGITS[0]} and {DIGITS[-1]}; give the data, or those sizes."
             )
-        tested = len(self.X) - self.test_size
+        X, Y, tested = self.X, self.Y, len(self.X) - self.test_size
+        if seed is not None:
+            order = _stratified(classes_of(Y), len(X), self.test_size, seed)
+            X, Y = X[order], Y[order]
         trained = max(1, tested)
-        return self.X[:trained], self.Y[:trained], self.X[tested:], self.Y[tested:]
+        return X[:trained], Y[:trained], X[tested:], Y[tested:]
 
 
 def make_problem(
@@ -188,6 +198,17 @@ def problem_for(
         # Its targets are distributions; these are certain of the class that chance favours.
         Y = one_hot(Y.argmax(axis=1), classes=outputs, dtype=network.dtype)
     return Problem(network, X, Y, cost)
+
+
+def _stratified(classes: NDArray[np.intp] | None, m: int, count: int, seed: int) -> NDArray[np.intp]:
+    """Return a shuffle of m examples, the last ``count`` of which are spread evenly over the classes."""
+    order = random_generator(seed).permutation(m)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    # Sorted by class, examples at equal distances from each other give each class its share.
+    chosen = np.zeros(m, bool)
+    chosen[((np.arange(count) + 0.5) * m / count).astype(int)] = True
+    return np.concatenate([order[~chosen], order[chosen]])
 
 
 def _sizes_for(X: Array, Y: Array) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from formulations.inputs import positive_integer, positive_number, random_genera
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.registry import BackendLike
+from formulations.tape import Tape
 
 __all__ = ["sgd"]
 
@@ -69,7 +70,7 @@ def sgd(
     Returns
     -------
     History
-        Cost, accuracy and time of every epoch.
+        Cost, accuracy and time of every epoch, and whether the training diverged or is dead.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def sgd(
     rooms = [np.empty((size, array.shape[1]), net.dtype) for array in (X, Y)]
     rate = np.array(eta)
     history: list[Epoch] = []
+    initial = math.nan
     start = perf_counter()
 
     def step(chosen: Array) -> float:
@@ -121,9 +123,13 @@ def sgd(
     parameters = net.vector
     for epoch in range(1, epochs + 1):
         order = generator.permutation(len(X))
+        if epoch == epochs:
+            before = parameters.copy()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             costs = [step(order[i : i + size]) for i in range(0, len(X), size)]
             total = float(np.sum(costs))
+        if epoch == 1:
+            initial = costs[0] / size
         if not (math.isfinite(total) and np.isfinite(net.vector).all()):
             raise NotFinite(
                 f"training diverged in epoch {epoch}: cost or parameters are no longer finite; "
@@ -133,7 +139,42 @@ def sgd(
         history.append(Epoch(epoch, total / len(X), share, perf_counter() - start))
         if progress is not None:
             progress(history[-1])
-    return History(plan.backend.label, tuple(history))
+    return History(
+        plan.backend.label,
+        tuple(history),
+        initial,
+        _constant_cost(X, Y, cost),
+        np.array_equal(before, parameters),
+        _is_uniform(net, X, size),
+    )
+
+
+def _constant_cost(X: Array, Y: Array, cost: Cost) -> float | None:
+    """Return the cost of naming the mean of the targets every time; None where inputs or targets are all the same."""
+    if any(np.array_equal(array, np.broadcast_to(array[0], array.shape)) for array in (X, Y)):
+        return None
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        found = float(np.mean(cost.evaluate(np.tile(Y.mean(axis=0), (len(Y), 1)), Y)))
+    return found if math.isfinite(found) else None
+
+
+def _is_uniform(net: Network, X: Array, size: int) -> bool:
+    """Return whether the activations of some layer are the same for all examples, to the last bit."""
+    tape = Tape(net, None, size)
+    rows: dict[int, Array] = {}
+    for i in range(0, len(X), size):
+        chunk = X[i : i + size]
+        part = tape if len(chunk) == size else tape.first(len(chunk))
+        part.load(chunk, None)
+        with np.errstate(over="ignore", invalid="ignore"):
+            net.propagate(part, slopes=False)
+        layers = dict(enumerate(part.activations[1:]))
+        if i == 0:
+            rows = {l: a[0].copy() for l, a in layers.items()}
+        rows = {l: row for l, row in rows.items() if (layers[l] == row).all()}
+        if not rows:
+            return False
+    return True
 
 
 def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:

@@ -186,7 +186,7 @@ def test_train_with_data(examples):
 
 def test_train_passes_its_cost_on(few):
     found = {
-        cost: json.loads(run("train", "--data", few, "--epochs", "2", "--cost", cost, "--json").stdout)
+        cost: json.loads(run("train", "--data", few, "--no-shuffle", "--epochs", "2", "--cost", cost, "--json").stdout)
         for cost in ("quadratic", "binary_cross_entropy")
     }
     assert {cost: each["cost"] for cost, each in found.items()} == {cost: cost for cost in found}
@@ -596,3 +596,62 @@ def test_without_the_extra_it_says_which_and_ends_with_2():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "or this library with its extra 'cli'" in done.stderr
+
+
+@pytest.fixture
+def sorted_by_class(tmp_path):
+    """Three classes in their order, the last one as large as the part to test on."""
+    path = tmp_path / "sorted.npz"
+    labels = np.repeat([0, 1, 2], [24, 24, 12])
+    X = np.random.default_rng(0).normal(scale=0.3, size=(60, 2)) + np.array([[0, 2], [2, 0], [-2, -2]])[labels]
+    np.savez(path, X=X, Y=np.eye(3)[labels])
+    return str(path)
+
+
+def test_train_shuffles_data_that_are_sorted_by_class(sorted_by_class):
+    command = ["train", "--data", sorted_by_class, "--learning-rate", "1"]
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert "48 examples to train on, 12 to test on, shuffled with seed 0, each class with its share" in result.stdout
+    assert not result.stderr
+    shuffled, kept = (json.loads(run(*command, *more, "--json").stdout) for more in ([], ["--no-shuffle"]))
+    assert (shuffled["shuffled"], shuffled["test_accuracy"]) == (True, 1.0)
+    assert (kept["shuffled"], kept["test_accuracy"]) == (False, 0.0)
+    assert run(*command).stdout.splitlines()[-1] == result.stdout.splitlines()[-1]
+
+
+def test_train_warns_of_a_class_that_is_absent_from_one_side(sorted_by_class):
+    result = run("train", "--data", sorted_by_class, "--no-shuffle", "--epochs", "2", "--learning-rate", "1")
+    assert "12 to test on, in the order of the data" in result.stdout
+    told = " ".join(result.stderr.split())
+    for name in (0, 1):
+        assert f"warning: class {name} has no example to test on" in told
+    assert "warning: class 2 has no example to train on, and cannot be learnt" in told
+
+
+def test_the_order_is_kept_of_data_alone():
+    result = run("train", "--no-shuffle")
+    assert result.exit_code == 2
+    assert "--no-shuffle goes with --data" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        # ReLUs that one step has switched off for all examples.
+        (["--activations", "relu", "--learning-rate", "3", "--sizes", "2,5,3"], "dead"),
+        (["--activations", "sigmoid", "--learning-rate", "1e12", "--sizes", "2,5,3"], "dead"),
+        (["--activations", "identity", "--learning-rate", "3", "--sizes", "2,3", "--epochs", "5"], "diverged"),
+    ],
+)
+def test_training_that_has_failed_with_finite_numbers_is_status_1(sorted_by_class, tmp_path, options, field):
+    saved = tmp_path / "trained.npz"
+    result = run("train", "--data", sorted_by_class, *options, "--save", str(saved))
+    assert result.exit_code == 1, result.output
+    assert result.stderr.startswith(f"Error: training {'is dead' if field == 'dead' else 'diverged'}: ")
+    assert result.stderr.endswith("Nothing is saved.\n")
+    assert not saved.exists()
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    as_json = run("train", "--data", sorted_by_class, *options, "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)[field] is True

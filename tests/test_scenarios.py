@@ -80,3 +80,32 @@ def test_the_first_examples_keep_their_weights_and_lose_the_answer():
     problem = SCENARIOS["weighted_examples"]().first(1)
     assert len(problem.X) == len(problem.Y) == 1
     assert problem.sample_weight.tolist() == [1] and problem.expected is None
+
+
+def test_a_split_gives_each_class_its_share_of_both_parts():
+    labels = np.repeat([0, 1, 2], [50, 30, 7])
+    X = np.arange(87.0)[:, None]
+    for Y in (np.eye(3)[labels], (labels == 2).astype(float)[:, None]):
+        problem = make_problem([1, Y.shape[1]], data=(X, Y))
+        X_train, Y_train, X_test, Y_test = problem.split(4)
+        assert sorted(np.concatenate([X_train, X_test]).ravel()) == X.ravel().tolist()
+        assert (len(X_train), len(X_test)) == (69, 18)
+        assert all(
+            (Y[part.ravel().astype(int)] == targets).all() for part, targets in ((X_train, Y_train), (X_test, Y_test))
+        )
+        for name, count in zip(
+            *np.unique(Y.argmax(axis=1) if Y.shape[1] > 1 else Y[:, 0], return_counts=True), strict=True
+        ):
+            tested = Y_test.argmax(axis=1) if Y.shape[1] > 1 else Y_test[:, 0]
+            assert abs((tested == name).sum() - count * 18 / 87) < 1
+        assert (problem.split(4)[2] == X_test).all()
+        assert not np.array_equal(np.sort(problem.split(5)[2], axis=0), np.sort(X_test, axis=0))
+        assert (problem.split()[2] == X[69:]).all()
+
+
+def test_a_split_of_numbers_is_a_shuffle():
+    X = np.arange(20.0)[:, None]
+    parts = make_problem([1, 1], data=(X, X / 20)).split(0)
+    assert sorted(np.concatenate([parts[0], parts[2]]).ravel()) == X.ravel().tolist()
+    assert sorted(parts[2].ravel()) != [16, 17, 18, 19]
+    assert [len(part) for part in make_problem([1, 1], data=(X[:1], X[:1])).split(0)] == [1, 1, 1, 1]

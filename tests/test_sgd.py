@@ -239,3 +239,88 @@ def test_parameters_that_are_read_only_are_not_trained():
     fixed.flags.writeable = False
     with pytest.raises(InvalidInput, match=r"must be writable to learn.*train network\.copy\(\)"):
         sgd(net.with_vector(fixed), [[0.0, 1.0]], [[1.0]], batch_size=1)
+
+
+def lines(m=20):
+    X = np.linspace(-1, 1, m)[:, None]
+    return X, 2 * X
+
+
+def course(activations, rate, X, Y, **options):
+    net = fm.Network.random([1, 4, 1], activations, seed=0)
+    return fm.sgd(net, X, Y, **{"epochs": 4, "batch_size": 5, "learning_rate": rate, "seed": 0} | options)
+
+
+def test_a_training_that_works_has_not_failed():
+    X, Y = lines()
+    for history in (
+        course(["tanh", "identity"], 0.1, X, Y),
+        # Nothing moves, and the cost rises and falls with the mini-batches; but nothing has been lost either.
+        course(["tanh", "identity"], 0.1, X, np.random.default_rng(1).normal(size=X.shape), epochs=50),
+        # A constant answer is right where all targets, or all inputs, are the same.
+        course(["relu", "identity"], 0.5, X, np.ones_like(Y), epochs=200),
+        course(["tanh", "identity"], 0.1, np.ones_like(X), Y),
+        course(["tanh", "identity"], 0.1, X[:1], Y[:1], batch_size=1),
+    ):
+        assert (history.diverged, history.dead, history.failure) == (False, False, None)
+
+
+def test_a_training_that_has_found_the_minimum_is_not_dead():
+    X = np.array([[1.0], [-1.0]])
+    net = fm.Network([[[1.0]]], [[0.0]], "identity")
+    history = fm.sgd(net, X, X, epochs=2, learning_rate=0.5, seed=0)
+    assert (history.costs, history.unchanged, history.dead) == ([0, 0], True, False)
+
+
+def test_a_training_that_diverges_with_finite_numbers_says_so():
+    X, Y = lines()
+    history = course(["identity", "identity"], 2.0, X, Y, epochs=2)
+    assert history.diverged and not history.dead
+    assert history.costs[-1] > 2 * history.initial_cost
+    assert history.failure.startswith(
+        f"training diverged: the cost was {history.initial_cost:.4g} before the first step"
+    )
+
+
+def test_a_training_whose_layer_is_switched_off_is_dead():
+    X, Y = lines()
+    net = fm.Network([-np.ones((4, 1)), np.ones((1, 4))], [np.full(4, -2.0), np.zeros(1)], ["relu", "identity"])
+    history = fm.sgd(net, X, Y, epochs=3, batch_size=5, learning_rate=0.1, seed=0)
+    assert history.uniform and history.dead
+    assert history.failure.startswith("training is dead: a layer's activations are the same for all examples")
+    # The output neuron's bias still follows the targets, so that parameters and cost move.
+    assert not history.unchanged
+    assert history.constant_cost == pytest.approx(np.mean(Y**2) / 2)
+
+
+def test_a_training_whose_parameters_no_longer_change_is_dead():
+    X, Y = lines()
+    Y = (Y > 0).astype(float)
+    net = fm.Network.random([1, 4, 1], seed=0)
+    # Zero biases would follow the smallest step.
+    net.vector[...] += 1
+    history = fm.sgd(net, X, Y, epochs=2, learning_rate=1e-300, seed=0)
+    assert history.unchanged and history.dead and not history.uniform
+    assert "no parameter changes" in history.failure
+
+
+def test_a_negative_cost_that_falls_has_not_diverged():
+    cost = fm.cost(lambda A, Y: -(A * Y).sum(axis=1), lambda A, Y: -Y + 0 * A, name="overlap")
+    X = np.linspace(0.5, 1, 20)[:, None]
+    history = course(["tanh", "identity"], 0.01, X, 1 + X, cost=cost)
+    assert history.costs[-1] < history.costs[0]
+    assert not history.diverged
+
+
+def test_cost_of_a_constant_answer_for_every_cost():
+    Y = np.eye(3)[[0, 0, 1, 1]]
+    X = np.random.default_rng(0).normal(size=(4, 2))
+    for activations, cost, expected in (
+        ("sigmoid", "quadratic", 0.25),
+        ("sigmoid", "binary_cross_entropy", 2 * np.log(2)),
+        ("softmax", "log_likelihood", np.log(2)),
+    ):
+        net = fm.Network.random([2, 3], activations, seed=0)
+        history = fm.sgd(net, X, Y, epochs=1, batch_size=4, learning_rate=0.1, seed=0, cost=cost)
+        assert history.constant_cost == pytest.approx(expected, rel=1e-15)
+        assert history.initial_cost == pytest.approx(history.costs[0])

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 
 import click
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from formulations.accuracy import accuracy, chance
 from formulations.cli.options import batch_size_for, problem_options
 from formulations.cli.output import print_problem, progress_console
 from formulations.costs import LogLikelihood
+from formulations.digits import classes_of
 from formulations.exceptions import InvalidInput, NotFinite
 from formulations.files import check_writable
 from formulations.history import Epoch
 from formulations.inputs import positive_integer
 from formulations.network import Network
+from formulations.parameters import Array
 from formulations.persistence import save as save_network
 from formulations.problem import Problem
 from formulations.sgd import sgd
+from formulations.tables import counted
 
 __all__ = ["train"]
 
@@ -32,14 +37,19 @@ __all__ = ["train"]
 @click.option("--epochs", type=int, default=30, show_default=True, help="Passes over the training examples.")
 @click.option("--learning-rate", type=float, default=3.0, show_default=True, help="η, for the mean cost.")
 @click.option("--backend", metavar="NAME", help="Which formulation, options after a colon.  [default: hadamard]")
+@click.option(
+    "--no-shuffle", is_flag=True, help="Split --data in the order of the file: its last fifth is for testing."
+)
 @click.option("--save", metavar="FILE.npz", help="Write the trained network there, for formulations.load.")
 def train(
     problem: Problem,
     batch_size: int | None,
+    data: str | None,
     seed: int,
     epochs: int,
     learning_rate: float,
     backend: str | None,
+    no_shuffle: bool,
     save: str | None,
     as_json: bool,
 ) -> None:
@@ -53,16 +63,24 @@ def train(
       formulations train --data examples.npz --sizes 8,20,3 --learning-rate 0.5 --save trained.npz
 
     The embedded digits are split into 1437 for training and 360 for testing. Data of your own are split at the same
-    ratio, four to one, in the order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other
-    activations and costs mostly want less, 0.1 or 0.01. Accuracy is shown where the targets are unit vectors (one-hot),
-    or one column of 0 and 1. Exit status 0 when the training is over, 1 where it diverges, and then nothing is saved.
+    ratio, four to one, shuffled by --seed and with the same share of each class in both parts; --no-shuffle keeps the
+    order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other activations and costs mostly want
+    less, 0.1 or 0.01. Accuracy is shown where the targets are unit vectors (one-hot), or one column of 0 and 1. Exit
+    status 0 when the training is over, 1 where it diverges or is dead (the network ignores its inputs), and then
+    nothing is saved.
     If the network cannot be saved as asked, it goes to the current or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
     if save is not None:
         _check_save(save)
     net = problem.network
-    X, Y, X_test, Y_test = problem.split()
+    if no_shuffle and data is None:
+        raise InvalidInput("--no-shuffle goes with --data, for the embedded digits are split already; leave it out.")
+    shuffled = data is not None and not no_shuffle
+    X, Y, X_test, Y_test = problem.split(seed if shuffled else None)
+    how = _how_split(Y, shuffled, seed)
+    for absent in _absent(Y, Y_test, shuffled):
+        click.echo(f"warning: {absent}", err=True)
     size = batch_size_for(batch_size, len(X))
     with Progress(
         TextColumn("training"),
@@ -95,20 +113,27 @@ def train(
         except NotFinite as caught:
             # The data and the network have been checked: it is the training that has left the range of numbers.
             raise click.ClickException(str(caught)) from None
-    failure = None if save is None else _save(net, save)
+    failure: Exception | None = None
+    if history.failure is not None:
+        failure = click.ClickException(history.failure if save is None else f"{history.failure} Nothing is saved.")
+    elif save is not None:
+        failure = _save(net, save)
     on_train, on_test = accuracy(net, X, Y), accuracy(net, X_test, Y_test)
     if as_json:
-        settings = {"batch_size": size, "learning_rate": learning_rate, "seed": seed}
+        settings = {"batch_size": size, "learning_rate": learning_rate, "seed": seed, "shuffled": shuffled}
         shares = {"train_accuracy": on_train, "test_accuracy": on_test}
         print_problem(problem, settings, {**history.to_dict(), **shares})
     else:
-        click.echo(f"{problem.title}\n{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
+        click.echo(problem.title)
+        click.echo(f"{counted(len(X), 'example')} to train on, {len(X_test)} to test on, {how}")
+        click.echo(f"{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
         click.echo(str(history))
         click.echo(
             f"\naccuracy {_percent(on_train)} on {len(X)} training examples, "
             f"{_percent(on_test)} on {len(X_test)} test examples"
         )
-        _hint(problem, on_train, chance(Y))
+        if history.failure is None:
+            _hint(problem, on_train, chance(Y))
     if failure is not None:
         raise failure
 
@@ -128,6 +153,27 @@ def _hint(problem: Problem, on_train: float | None, guess: float | None) -> None
             f"hint: naming the commonest class every time gets {_percent(guess)}; try a smaller --learning-rate, "
             "or more --epochs."
         )
+
+
+def _how_split(Y: Array, shuffled: bool, seed: int) -> str:
+    """Say how the examples are split into those to train on and those to test on."""
+    if not shuffled:
+        return "in the order of the data"
+    return f"shuffled with seed {seed}" + ("" if classes_of(Y) is None else ", each class with its share of both")
+
+
+def _absent(Y: Array, Y_test: Array, shuffled: bool) -> Iterator[str]:
+    """Say of each class that stands on one side alone what that means."""
+    on_train, on_test = classes_of(Y), classes_of(Y_test)
+    if on_train is None or on_test is None:
+        return
+    remedy = "add examples of it" if shuffled else "leave --no-shuffle out, or shuffle the data"
+    for one, other, consequence in (
+        (on_train, on_test, "no example to test on, and the accuracy on test examples says nothing of it"),
+        (on_test, on_train, "no example to train on, and cannot be learnt"),
+    ):
+        for name in np.setdiff1d(one, other):
+            yield f"class {name} has {consequence}; {remedy}."
 
 
 def _check_save(path: str) -> None:

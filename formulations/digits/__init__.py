@@ -12,13 +12,13 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from formulations.archives import open_archive
 from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 
-__all__ = ["Digits", "load_digits", "one_hot"]
+__all__ = ["Digits", "classes_of", "load_digits", "one_hot"]
 
 _REMEDY = "install this library again"
 _SPLIT_SEED = 1998
@@ -94,6 +94,30 @@ def load_digits(dtype: DTypeLike = "float64") -> Digits:
         X_test=X[-_TEST_SIZE:].copy(),
         Y_test=Y[-_TEST_SIZE:].copy(),
     )
+
+
+def classes_of(Y: Array) -> NDArray[np.intp] | None:
+    """Return the class that each target names, shape (m,): the column of its 1, or the 0 or 1 of a single column.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (m, n_L)
+        The targets.
+
+    Returns
+    -------
+    ndarray of int, or None
+        None where the targets are neither unit vectors nor one column of 0 and 1.
+
+    Examples
+    --------
+    >>> classes_of(one_hot([2, 0], classes=3)), classes_of(np.array([[0.5]]))
+    (array([2, 0]), None)
+    """
+    binary = np.all((Y == 0) | (Y == 1))
+    if not (binary and (Y.shape[1] == 1 or np.all(np.count_nonzero(Y, axis=1) == 1))):
+        return None
+    return Y[:, 0].astype(np.intp) if Y.shape[1] == 1 else Y.argmax(axis=1)
 
 
 def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") -> Array:
