@@ -45,6 +45,9 @@ class Tier(Enum):
     """An explicit product over several layers, on the tape: judged over paths (T2, T3), and likewise by T4."""
     FORWARD = "F"
     """A forward pass of its own: judged by the propagated roundoff of both passes (T4)."""
+    ELSEWHERE = "E"
+    """A forward pass of its own, by functions that are not this library's: judged by T4, and granted what customary
+    formulas lose."""
     PERTURBATION = "P"
     """Differences of the cost: judged by their own truncation and roundoff."""
 

@@ -34,7 +34,8 @@ class OneAtATime(Backend):
         self.name = backend.name
         self.summary = f"{backend.summary}, one example at a time"
         self.equations = backend.equations
-        self.tier = Tier.PERTURBATION if backend.tier is Tier.PERTURBATION else Tier.FORWARD
+        own_forward_pass = backend.tier in (Tier.ELSEWHERE, Tier.PERTURBATION)
+        self.tier = backend.tier if own_forward_pass else Tier.FORWARD
         self.variant_of = backend.variant_of
 
     @property

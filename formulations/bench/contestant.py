@@ -79,4 +79,4 @@ def judge_elsewhere(problem: Problem, cost: Any, vector: Array) -> Verdict:
     """Judge a gradient with a forward pass of its own, flat in the order w², b², w³, b³, …, by T4."""
     net = problem.network
     tape = net.forward(problem.X, problem.Y, cost=problem.cost)
-    return judge(tape, Gradient(net.layout, vector, cost=cost, backend="elsewhere"), Tier.FORWARD)
+    return judge(tape, Gradient(net.layout, vector, cost=cost, backend="elsewhere"), Tier.ELSEWHERE)

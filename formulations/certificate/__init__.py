@@ -4,10 +4,11 @@ A backend's tier says how it relates to the tape, and thereby which bound judges
 (T1), a product by its paths (T2), a forward pass of its own by propagated roundoff (T4), a perturbation by truncation
 and roundoff (P). A recurrence that does not offer its δ is judged as a product. Where that does not say "equal",
 others are asked: for a product T1, where δ is offered, and its exact partial products (T3), for a forward pass of its
-own its equations one by one, and exact Jacobians. T1, T2 and T3 see the way back alone, on the tape as it was left:
-what they do not call "different" is held against the reference by T4, too, and is different where T4 says so. "Equal"
-means that every residual is within its bound and that every layer's bound is sharp enough to have seen a fault; where
-it is not, the verdict is inconclusive, never equal.
+own its equations one by one, and exact Jacobians. A gradient from elsewhere is different only where the bound that
+covers customary formulas (:mod:`formulations.certificate.customary`) says so too. T1, T2 and T3 see the way back alone,
+on the tape as it was left: what they do not call "different" is held against the reference by T4, too, and is different
+where T4 says so. "Equal" means that every residual is within its bound and that every layer's bound is sharp enough to
+have seen a fault; where it is not, the verdict is inconclusive, never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -25,6 +26,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from formulations.certificate.customary import APPROXIMATION, Formulas, approximates
 from formulations.certificate.forward import forward_checks, local_forward_checks
 from formulations.certificate.local import local_checks
 from formulations.certificate.partial import partial_checks
@@ -51,21 +53,33 @@ __all__ = [
 
 Rule: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]
 
+
+def _forward_rules(formulas: Formulas) -> tuple[tuple[str, Rule], ...]:
+    """Return T4 in the order in which it is asked: as a whole and equation by equation, then by exact Jacobians."""
+
+    def rule(checks: Callable[..., list[Check]], exactly: bool) -> Rule:
+        return lambda _, gradient, reference, __: checks(gradient, reference, exactly=exactly, formulas=formulas)
+
+    return tuple(
+        ("T4", rule(checks, exactly)) for exactly in (False, True) for checks in (forward_checks, local_forward_checks)
+    )
+
+
+_FORWARD = _forward_rules(Formulas.CAREFUL)
+
 CHECKS: dict[Tier, tuple[str, Rule]] = {
     Tier.RECURRENCE: ("T1", lambda tape, gradient, *_: local_checks(tape, gradient)),
     Tier.PRODUCT: ("T2", lambda tape, gradient, *_: path_checks(tape, gradient)),
-    Tier.FORWARD: ("T4", lambda _, gradient, reference, *__: forward_checks(gradient, reference)),
+    Tier.FORWARD: _FORWARD[0],
+    Tier.ELSEWHERE: _FORWARD[0],
     Tier.PERTURBATION: ("P", perturbation_checks),
 }
 """The rule that judges each tier: its name, and its checks."""
 
 FURTHER: dict[Tier, tuple[tuple[str, Rule], ...]] = {
     Tier.PRODUCT: (CHECKS[Tier.RECURRENCE], ("T3", lambda tape, gradient, *_: partial_checks(tape, gradient))),
-    Tier.FORWARD: (
-        ("T4", lambda _, gradient, reference, *__: local_forward_checks(gradient, reference)),
-        ("T4", lambda _, gradient, reference, *__: forward_checks(gradient, reference, exactly=True)),
-        ("T4", lambda _, gradient, reference, *__: local_forward_checks(gradient, reference, exactly=True)),
-    ),
+    Tier.FORWARD: _FORWARD[1:],
+    Tier.ELSEWHERE: _FORWARD[1:],
 }
 """The rules asked in turn where a tier's own does not say "equal"; one that cannot judge the gradient has no checks."""
 
@@ -112,38 +126,51 @@ def judge(
     with np.errstate(all="ignore"):
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
-        verdict = _by_tier(tape, gradient, tier, quotients, reference, difference)
-        if verdict.status is Status.DIFFERENT:
-            return verdict
-        return _judged_whole(gradient, tier, reference, difference) or verdict
+        rules = CHECKS[tier], *FURTHER.get(tier, ())
+        verdict = _by_rules(rules, tape, gradient, quotients, reference, difference)
+        if verdict.status is not Status.DIFFERENT:
+            return _judged_whole(gradient, tier, reference, difference) or verdict
+        return _granted(tape, gradient, reference, difference) if tier is Tier.ELSEWHERE else verdict
 
 
-def _by_tier(
+def _by_rules(
+    rules: tuple[tuple[str, Rule], ...],
     tape: Tape,
     gradient: Gradient,
-    tier: Tier,
     quotients: Quotients | None,
     reference: Reference,
     difference: float,
 ) -> Verdict:
-    """Return the verdict of the tier's rule, or of a further one that says "equal"."""
-    rule, checks = CHECKS[tier]
+    """Return the verdict of the first rule, or of a further one that says "equal"."""
+    (rule, checks), *further = rules
     verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
     if verdict.status is Status.EQUAL:
         return verdict
     # A small bound that is kept proves equality, however the gradient was found; "different" stays the first one's.
     answer = verdict
-    for rule, checks in FURTHER.get(tier, ()):
+    for name, checks in further:
         found = checks(tape, gradient, reference, quotients)
-        other = conclude(rule, found, difference) if found else verdict
+        other = conclude(name, found, difference) if found else verdict
         if other.status is Status.EQUAL:
             return other
         # Equation by equation, the same fault has a name.
-        if tier is Tier.FORWARD and answer is verdict and other.status is verdict.status:
+        if name == rule and answer is verdict and other.status is verdict.status:
             answer = other
         if verdict.status is Status.DIFFERENT:
             break
     return answer
+
+
+def _granted(tape: Tape, gradient: Gradient, reference: Reference, difference: float) -> Verdict:
+    """Return the verdict on a gradient whose activations may be computed by formulas that lose more than ours."""
+    rules = _forward_rules(Formulas.CUSTOMARY)
+    verdict = _by_rules(rules, tape, gradient, None, reference, difference)
+    if verdict.status is not Status.DIFFERENT or not approximates(reference.tape.network.activations):
+        return verdict
+    rules = _forward_rules(Formulas.APPROXIMATE)
+    if _by_rules(rules, tape, gradient, None, reference, difference).status is Status.DIFFERENT:
+        return verdict
+    return verdict.excused(APPROXIMATION)
 
 
 def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, difference: float) -> Verdict | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from formulations.certificate.customary import Formulas
 from formulations.certificate.perturbation import perturbation_checks, quotients_of
 from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reference import Reference
@@ -42,7 +43,8 @@ def deviation(backend: Backend, tape: Tape, gradient: Gradient, reference: Refer
             part = layout.slices[check.layer - 2][("∂C/∂w", "∂C/∂b").index(check.equation)]
             found[part] = np.inf if check.excuse else check.bound
     else:
-        bounds = propagate_bounds(reference)
+        formulas = Formulas.CUSTOMARY if backend.tier is Tier.ELSEWHERE else Formulas.CAREFUL
+        bounds = propagate_bounds(reference, formulas=formulas)
         for (weights, biases), of_weights, of_biases in zip(layout.slices, bounds.weights, bounds.biases, strict=True):
             found[weights], found[biases] = of_weights, of_biases
     reaches = np.abs(reference.vector) + found <= float(np.finfo(tape.network.dtype).max)

@@ -10,6 +10,7 @@ import numpy as np
 
 from formulations.certificate.algebra import magnitudes, outer, through, widened
 from formulations.certificate.carried import affordable
+from formulations.certificate.customary import Formulas
 from formulations.certificate.output import alone, of_last, within_range
 from formulations.certificate.propagation import forward_pass, of_hidden, propagate_bounds
 from formulations.certificate.reference import Reference
@@ -21,7 +22,9 @@ from formulations.tape import Tape
 __all__ = ["forward_checks", "local_forward_checks"]
 
 
-def forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = False) -> list[Check]:
+def forward_checks(
+    gradient: Gradient, reference: Reference, *, exactly: bool = False, formulas: Formulas = Formulas.CAREFUL
+) -> list[Check]:
     """Return the checks of δ^l, ∂C/∂w^l and ∂C/∂b^l, from the output backwards.
 
     Parameters
@@ -32,6 +35,8 @@ def forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = 
         For the examples that it should be for, and from a tape that the candidate had no hand in.
     exactly : bool
         Whether the bounds are carried by exact Jacobians.
+    formulas : Formulas
+        Those that the candidate's activations may be computed by.
 
     Returns
     -------
@@ -40,7 +45,7 @@ def forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = 
     """
     if exactly and not _affordable(reference.tape):
         return []
-    bounds = propagate_bounds(reference, exactly=exactly)
+    bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas)
     last = len(bounds.errors) - 1
     pairs = list(zip(gradient.errors or (), reference.errors or (), bounds.errors, strict=False))
     checks = [error_check(i + 2, "δ", *pairs[i]) for i in range(len(pairs) - 1, -1, -1)]
@@ -51,7 +56,9 @@ def forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = 
     return checks
 
 
-def local_forward_checks(gradient: Gradient, reference: Reference, *, exactly: bool = False) -> list[Check]:
+def local_forward_checks(
+    gradient: Gradient, reference: Reference, *, exactly: bool = False, formulas: Formulas = Formulas.CAREFUL
+) -> list[Check]:
     """Return the checks of (BP1), (BP2), (BP4) and (BP3), each on the candidate's own δ of the layer above.
 
     The forward pass is the candidate's, and known to E_a and E_d; the way back is judged equation by equation, so that
@@ -59,7 +66,7 @@ def local_forward_checks(gradient: Gradient, reference: Reference, *, exactly: b
 
     Parameters
     ----------
-    gradient, reference, exactly
+    gradient, reference, exactly, formulas
         As in :func:`forward_checks`; the gradient with its errors.
 
     Returns
@@ -68,7 +75,7 @@ def local_forward_checks(gradient: Gradient, reference: Reference, *, exactly: b
         None where there are no errors, or exact Jacobians take too long.
     """
     tape, layout = reference.tape, reference.layout
-    precision = Precision(tape.network.dtype, reference.dtype)
+    precision = Precision(tape.network.dtype, reference.dtype, formulas)
     working, both, errors = precision.working, precision.sides, gradient.errors
     if errors is None or (exactly and not _affordable(tape)):
         return []

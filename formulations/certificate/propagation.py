@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from formulations.certificate.algebra import magnitudes, outer, through
+from formulations.certificate.customary import Formulas
 from formulations.certificate.jacobians import Backwards, Forwards
 from formulations.certificate.output import alone, of_last, within_range
 from formulations.certificate.reach import reach
@@ -34,7 +35,9 @@ from formulations.tape import Tape
 __all__ = ["ForwardBounds", "forward_pass", "of_hidden", "propagate_bounds"]
 
 
-def propagate_bounds(reference: Reference, *, exactly: bool = False) -> ForwardBounds:
+def propagate_bounds(
+    reference: Reference, *, exactly: bool = False, formulas: Formulas = Formulas.CAREFUL
+) -> ForwardBounds:
     """Propagate bounds forward and back, for candidate and reference together; the reference keeps them.
 
     Parameters
@@ -44,19 +47,22 @@ def propagate_bounds(reference: Reference, *, exactly: bool = False) -> ForwardB
     exactly : bool
         Whether errors are carried by exact products of Jacobians where that is sharper; see
         :mod:`formulations.certificate.jacobians`.
+    formulas : Formulas
+        Those that the candidate's activations may be computed by.
 
     Returns
     -------
     ForwardBounds
     """
-    if exactly not in reference.bounds:
-        reference.bounds[exactly] = _propagated(reference, exactly)
-    return reference.bounds[exactly]
+    key = exactly, formulas
+    if key not in reference.bounds:
+        reference.bounds[key] = _propagated(reference, exactly, formulas)
+    return reference.bounds[key]
 
 
-def _propagated(reference: Reference, exactly: bool) -> ForwardBounds:
+def _propagated(reference: Reference, exactly: bool, formulas: Formulas) -> ForwardBounds:
     tape = reference.tape
-    precision = Precision(tape.network.dtype, reference.dtype)
+    precision = Precision(tape.network.dtype, reference.dtype, formulas)
     absolute = magnitudes(tape.network.weights, precision.working)
     of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)
     errors = _backward_pass(tape, reference, absolute, (of_a, of_d), precision, exactly)

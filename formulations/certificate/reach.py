@@ -4,6 +4,7 @@ r"""Reach: how far an activation and its slope move when z moves by at most E_z,
 monotone function that is its exact reach; it is never wider than the mean value theorem's, needs no σ″ of a function
 handed in by a user, and sees kinks, where a curvature formula (σ″ = 0 on both sides of relu's) is wrong. Farther away a
 function can turn and come back, so that sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z.
+What customary formulas lose is added where the candidate may use them; see :mod:`formulations.certificate.customary`.
 What a function handed in loses, as log(1 + e^z) does for z ≪ 0, nobody knows: it is evaluated in two precisions, at z
 and at places nearby, and four times the largest difference is allowed. That is an estimate, not a proof; and where the
 function refuses the lower precision, nothing is allowed.
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
+from formulations.certificate.customary import granted
 from formulations.certificate.roundoff import Precision, unit_roundoff
 from formulations.certificate.slopes import seen_rounding, worse
 from formulations.parameters import Array
@@ -58,7 +60,8 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
-    of_a, of_d = _of_neurons(activation, z, e, 8 * u, faded)
+    near, more = _of_neurons(activation, z, e, 8 * u, faded), granted(activation, z, e, precision.formulas, precision.u)
+    of_a, of_d = (own + part.astype(own.dtype) for own, part in zip(near, more, strict=True))
     handed_in = not all(map(is_built_in, activation.functions))
     if handed_in and not activation.why_not(worse(precision.dtype, precision.wide)):
         places = (z * z.dtype.type(1 + part / 1024) for part in range(PLACES))

@@ -12,6 +12,7 @@ import numpy as np
 
 from formulations.activations import CoupledActivation, CoupledSlope
 from formulations.certificate.algebra import outer, shares_of, through, widened
+from formulations.certificate.customary import Formulas
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import Slope, read_slope
 from formulations.dtypes import higher
@@ -51,8 +52,9 @@ class Reference(Gradient):
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
         ∇_aC of the mean cost; zero where cost and output activation have a fused form.
-    bounds : dict of bool to ForwardBounds
-        By whether exact Jacobians carry them; filled on first use, for they are the same for every candidate.
+    bounds : dict of (bool, Formulas) to ForwardBounds
+        By whether exact Jacobians carry them, and by the formulas that they cover; filled on first use, for they are
+        the same for every candidate.
     """
 
     tape: Tape
@@ -60,7 +62,7 @@ class Reference(Gradient):
     slopes: list[Slope]
     activations: list[Array]
     cost_gradient: Array
-    bounds: dict[bool, ForwardBounds]
+    bounds: dict[tuple[bool, Formulas], ForwardBounds]
 
 
 def reference_gradient(tape: Tape) -> Reference:

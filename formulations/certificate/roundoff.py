@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from formulations.certificate.customary import Formulas
 from formulations.dtypes import higher
 
 __all__ = ["Precision", "gamma", "unit_roundoff"]
@@ -47,10 +48,13 @@ class Precision:
         The candidate's.
     wide : dtype
         The reference's: the next higher one, or the same where there is none.
+    formulas : Formulas
+        Those that the candidate's activations may be computed by.
     """
 
     dtype: np.dtype[Any]
     wide: np.dtype[Any]
+    formulas: Formulas = Formulas.CAREFUL
 
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> Precision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -97,6 +97,16 @@ class Verdict:
     layers: tuple[EquationVerdict, ...]
     reason: str
 
+    def excused(self, excuse: str) -> Verdict:
+        """Return the verdict with what is different undecidable, for a reason that no equation knows of."""
+        layers = [
+            replace(line, status=Status.INCONCLUSIVE, reason=_undecidable(line.layer, line.equation, excuse))
+            if line.status is Status.DIFFERENT
+            else line
+            for line in self.layers
+        ]
+        return _concluded(self.rule, layers, self.difference)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -160,7 +170,7 @@ class Check:
         if outside.any():
             entry, _ = self.locate(worst)
             if self.excuse:
-                return Status.INCONCLUSIVE, f"{where}, is undecidable: {self.excuse}."
+                return Status.INCONCLUSIVE, _undecidable(self.layer, self.equation, self.excuse)
             return Status.DIFFERENT, (
                 f"{where}: {entry} is {self.candidate.ravel()[worst]:.17g} and should be "
                 f"{self.reference.ravel()[worst]:.17g}, further apart than roundoff explains "
@@ -168,7 +178,7 @@ class Check:
             )
         undecided = not np.isfinite(limit).all() or (detectable > RESOLUTION and residual.any())
         if undecided and self.excuse:
-            return Status.INCONCLUSIVE, f"{where}, is undecidable: {self.excuse}."
+            return Status.INCONCLUSIVE, _undecidable(self.layer, self.equation, self.excuse)
         if not np.isfinite(limit).all():
             return Status.INCONCLUSIVE, f"{where}: no finite bound holds there."
         # Agreement to the last digit is agreement, however wide the bound: a layer that is dead is dead in both.
@@ -178,6 +188,10 @@ class Check:
                 "too wide to tell right from wrong."
             )
         return Status.EQUAL, ""
+
+
+def _undecidable(layer: int, equation: str, excuse: str) -> str:
+    return f"layer {layer}, {equation}, is undecidable: {excuse}."
 
 
 def error_check(layer: int, equation: str, candidate: Array, reference: Array, bound: Array) -> Check:
@@ -212,7 +226,10 @@ def gradient_checks(
 
 def conclude(rule: str, checks: Sequence[Check], difference: float) -> Verdict:
     """Return the verdict on all layers together."""
-    layers = tuple(check.verdict() for check in checks)
+    return _concluded(rule, [check.verdict() for check in checks], difference)
+
+
+def _concluded(rule: str, layers: Sequence[EquationVerdict], difference: float) -> Verdict:
     for status in (Status.DIFFERENT, Status.INCONCLUSIVE):
         found = next((layer for layer in layers if layer.status is status), None)
         if found is not None:
@@ -222,6 +239,6 @@ def conclude(rule: str, checks: Sequence[Check], difference: float) -> Verdict:
         rule=rule,
         ratio=max(layer.ratio for layer in layers),
         difference=difference,
-        layers=layers,
+        layers=tuple(layers),
         reason="" if found is None else found.reason,
     )

@@ -52,7 +52,8 @@ def certify(
 
     A backend is judged by the bound of its tier, on its own tape, and what that does not call different by the
     propagated roundoff of two passes too. Whatever else comes has a forward pass of its own: it is judged by propagated
-    roundoff alone, and equation by equation where it offers δ.
+    roundoff alone, and equation by equation where it offers δ. It may compute its activations by the formulas that are
+    customary, which lose more than this library's: it is different only where they do not explain it either.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def certify(
     net, X, Y = _rounded(net, X, Y, gradient)
     with np.errstate(all="ignore"):
         reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
-        verdict = judge(reference.tape, gradient, Tier.FORWARD, reference=reference)
+        verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference)
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
         watched.notes.extend(found)

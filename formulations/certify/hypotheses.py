@@ -86,6 +86,10 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "check the index of z: δ{l} takes σ′(z{l})", variants.slope_of_other_layer,
     ),
     Hypothesis(
+        "gelu_by_tanh", "gelu is computed by its approximation with tanh, which is JAX's default",
+        "take the exact function: approximate=False in JAX, approximate='none' in PyTorch", variants.gelu_by_tanh,
+    ),
+    Hypothesis(
         "weights_transposed", "w{a} carries δ{a} back untransposed",
         "multiply by the transpose: (w{a})ᵀδ{a}, with examples as rows delta @ w", variants.weights_transposed,
     ),

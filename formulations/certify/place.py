@@ -48,7 +48,7 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gr
     for x, gradient in enumerate(found):
         with np.errstate(all="ignore"):
             tape = net.forward(X[x : x + 1], Y[x : x + 1], cost=cost)
-            verdict = judge(tape, gradient, Tier.FORWARD)
+            verdict = judge(tape, gradient, Tier.ELSEWHERE)
         equal = equal and verdict.status is Status.EQUAL
         if verdict.status is Status.DIFFERENT:
             wrong.setdefault(place_of(verdict, net.layout), []).append(x)

@@ -30,6 +30,7 @@ TIERS = {
     Tier.RECURRENCE: "recurrences (T1)",
     Tier.PRODUCT: "products (T2, T3)",
     Tier.FORWARD: "forward passes of their own (T4)",
+    Tier.ELSEWHERE: "forward passes from elsewhere (T4)",
     Tier.PERTURBATION: "difference quotients (P)",
 }
 
