@@ -164,6 +164,12 @@ def plain_case(seed: int = 0, scale: float = 1.0, dtype: str = "float64", activa
     return Case(net, random.standard_normal((5, 4)).astype(dtype), random.random((5, 4)).astype(dtype))
 
 
+def formed(blocks: Any) -> np.ndarray:
+    """Return the matrices, shape (m, n, n), of blocks that are known by their products."""
+    m, n, _ = blocks.shape
+    return blocks @ np.broadcast_to(np.eye(n, dtype=blocks.dtype), (m, n, n))
+
+
 def locked(*arrays):
     """Make the arrays read-only and return them."""
     for array in arrays:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from formulations.certificate.blocks import Matrices, OuterBlocks
 from formulations.parameters import Array, Layout
 from formulations.tape import Tape
 
-__all__ = ["magnitudes", "outer", "shares_of", "through", "widened"]
+__all__ = ["magnitudes", "outer", "product", "shares_of", "through", "widened"]
 
 
 def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
@@ -22,11 +23,18 @@ def magnitudes(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
     return [abs(array).astype(dtype) for array in arrays]
 
 
-def through(slope: Array, v: Array) -> Array:
+def through(slope: Matrices, v: Array) -> Array:
     """Return Σ′ᵀv of each example, shape (m, n), for a diagonal Σ′, shape (m, n), or a full one, shape (m, n, n)."""
+    return product(slope.mT if slope.ndim > v.ndim else slope, v)
+
+
+def product(slope: Matrices, v: Array) -> Array:
+    """Return Σ′v of each example, likewise."""
+    if isinstance(slope, OuterBlocks):
+        return slope @ v
     if slope.ndim == v.ndim:
         return slope * v
-    result: Array = np.einsum("mjk,mj->mk", slope, v)
+    result: Array = np.einsum("mjk,mk->mj", slope, v)
     return result
 
 

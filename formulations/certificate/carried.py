@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from formulations.certificate.blocks import Matrices, OuterBlocks
 from formulations.certificate.roundoff import Precision
 from formulations.parameters import Array
 
@@ -50,13 +51,16 @@ class Carried:
         self._products = np.concatenate([self._products, here], axis=2)
         self._locals = np.concatenate([self._locals, local], axis=1)
 
-    def multiply(self, matrix: Array) -> None:
+    def multiply(self, matrix: Matrices) -> None:
         """Go on to the layer that a matrix leads to, of shape (n', n) or one for each example, (m, n', n)."""
         self._products = matrix @ self._products
 
-    def scale(self, diagonal: Array) -> None:
-        """Go on by a diagonal matrix for each example, shape (m, n)."""
-        self._products = diagonal[:, :, None] * self._products
+    def apply(self, slope: Matrices, *, transposed: bool = False) -> None:
+        """Go on by Σ′ of each example, diagonal or not, or by its transpose."""
+        if isinstance(slope, OuterBlocks) or slope.ndim == 3:
+            self.multiply(slope.mT if transposed else slope)
+        else:
+            self._products = slope[:, :, None] * self._products
 
     def bound(self) -> Array:
         """Return what all errors together can come to here, shape (m, n)."""

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from scipy.sparse import issparse
 
-from formulations.certificate.algebra import widened
+from formulations.certificate.algebra import product, widened
+from formulations.certificate.blocks import Matrices
 from formulations.certificate.carried import Carried
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision
@@ -63,16 +63,11 @@ class Forwards:
         self._carried.add(own)
         return self._carried.bound()
 
-    def activations(self, i: int, still: Array, e: Array, of_d: Array) -> Array:
+    def activations(self, i: int, still: Array, e: Array, of_d: Matrices) -> Array:
         """Return E_a of layer i + 2: ``still`` where z does not move, and of_d as its slope moves with E_z = ``e``."""
-        carried, slope = self._carried, self._slopes[i]
-        if slope.ndim == 2:
-            carried.scale(slope)
-            carried.add(still + of_d * e)
-        else:
-            carried.multiply(slope)
-            carried.add(still + np.einsum("mjk,mk->mj", of_d, e))
-        return carried.bound()
+        self._carried.apply(self._slopes[i])
+        self._carried.add(still + product(of_d, e))
+        return self._carried.bound()
 
 
 class Backwards:
@@ -99,11 +94,7 @@ class Backwards:
 
     def errors(self, l: int, own: Array) -> Array:
         """Return E of δ^l, where layer l adds ``own``."""
-        slope = self._slopes[l - 2]
-        if slope.ndim == 2:
-            self._carried.scale(slope)
-        else:
-            self._carried.multiply(slope.swapaxes(1, 2))
+        self._carried.apply(self._slopes[l - 2], transposed=True)
         self._carried.add(own)
         return self._carried.bound()
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from formulations.certificate.algebra import magnitudes, shares_of, through
+from formulations.certificate.blocks import Matrices
 from formulations.certificate.reach import PLACES, lost
 from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma
@@ -25,7 +26,7 @@ __all__ = ["alone", "of_last", "within_range"]
 _OURS = {type(cost) for cost in COSTS.values()}
 
 
-def of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
+def of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Matrices, precision: Precision) -> Array:
     """Return E of δ^L, by (BP1) from outputs and slopes that are known to E_a and E_d."""
     if tape.fused is not None:
         return _of_fused_output(tape.fused, tape, reference, of_a, precision)
@@ -55,7 +56,7 @@ def _of_fused_output(fused: FusedOutput, tape: Tape, reference: Reference, of_a:
     return e
 
 
-def _of_output(tape: Tape, reference: Reference, of_a: Array, of_d: Array, precision: Precision) -> Array:
+def _of_output(tape: Tape, reference: Reference, of_a: Array, of_d: Matrices, precision: Precision) -> Array:
     u, slope = precision.u, reference.slopes[-1]
     output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
     big = np.abs(reference.cost_gradient).astype(precision.working)

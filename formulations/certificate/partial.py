@@ -89,10 +89,7 @@ def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
             under = eta * k * (1 + above.sum(axis=1, keepdims=True) + pulled.sum(axis=1, keepdims=True))
             apart = apart + under
             carried.multiply(weights[l - 1].T)
-            if slope.matrix.ndim == delta.ndim:
-                carried.scale(slope.matrix)
-            else:
-                carried.multiply(slope.matrix.swapaxes(1, 2))
+            carried.apply(slope.matrix, transposed=True)
             carried.add(precision.gamma(k) * through(slope.acted_on, pulled) + under + eta * k * slope.gain)
             delta = through(slope.matrix, delta @ weights[l - 1])
             bound = carried.bound() + apart

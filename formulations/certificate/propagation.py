@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from formulations.certificate.algebra import magnitudes, outer, through
+from formulations.certificate.blocks import Matrices, OuterBlocks
 from formulations.certificate.customary import Formulas
 from formulations.certificate.jacobians import Backwards, Forwards
 from formulations.certificate.output import alone, of_last, within_range
@@ -89,10 +90,10 @@ def _propagated(reference: Reference, exactly: bool, formulas: Formulas) -> Forw
 
 def forward_pass(
     tape: Tape, reference: Reference, absolute: list[Array], precision: Precision, exactly: bool
-) -> tuple[list[Array], list[Array]]:
+) -> tuple[list[Array], list[Matrices]]:
     """Return E_a of a¹, …, a^L and E_d of σ′(z²), …, σ′(z^L)."""
     network, working = tape.network, precision.working
-    of_a, of_d = [np.zeros(reference.activations[0].shape, working)], list[Array]()
+    of_a, of_d = [np.zeros(reference.activations[0].shape, working)], list[Matrices]()
     exact = Forwards(network.weights, reference, precision) if exactly else None
     for i, (w, activation) in enumerate(zip(absolute, network.activations, strict=True)):
         n = network.layout.sizes[i]
@@ -110,7 +111,12 @@ def forward_pass(
             moved_a = np.fmin(moved_a, exact.activations(i, still, e, moved_d))
         a = np.abs(reference.activations[i + 1]).astype(working)
         of_a.append(within_range(moved_a, a, precision))
-        of_d.append(within_range(moved_d, reference.slopes[i].size, precision))
+        size_d = reference.slopes[i].size
+        if isinstance(moved_d, OuterBlocks) or isinstance(size_d, OuterBlocks):
+            # Softmax does not leave the range: neither its slopes nor their bounds exceed a few units.
+            of_d.append(moved_d)
+        else:
+            of_d.append(within_range(moved_d, size_d, precision))
     return of_a, of_d
 
 
@@ -118,7 +124,7 @@ def _backward_pass(
     tape: Tape,
     reference: Reference,
     absolute: list[Array],
-    moved: tuple[list[Array], list[Array]],
+    moved: tuple[list[Array], list[Matrices]],
     precision: Precision,
     exactly: bool,
 ) -> list[Array]:
@@ -144,7 +150,7 @@ def of_hidden(
     tape: Tape,
     reference: Reference,
     w: Array,
-    d: Array,
+    d: Matrices,
     l: int,
     above: Array,
     of_pulled: tuple[Any, Any],

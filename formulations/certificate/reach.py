@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
+from formulations.activations import Activation, CoupledActivation, CoupledSlope, is_built_in
+from formulations.certificate.blocks import Matrices, OuterBlocks, sums_of_others
 from formulations.certificate.customary import granted
 from formulations.certificate.roundoff import Precision, unit_roundoff
-from formulations.certificate.slopes import seen_rounding, worse
+from formulations.certificate.slopes import is_softmax, seen_rounding, worse
 from formulations.parameters import Array
 
 __all__ = ["PLACES", "lost", "reach"]
@@ -38,8 +39,8 @@ PLACES = 8
 """At how many places a function's own roundoff is looked at: at a single one it may vanish by accident."""
 
 
-def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Array]:
-    """Return E_a, shape (m, n), and E_d of the slope, shape (m, n), or (m, n, n) where it is coupled.
+def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Matrices]:
+    """Return E_a, shape (m, n), and E_d of the slope, shape (m, n), or its blocks where it is coupled.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> t
     u = precision.u + 2 * unit_roundoff(precision.wide)
     # A rounded exponent, such as z²/2, is a z that is off.
     e = e + 8 * precision.u * np.abs(z)
-    if isinstance(activation, Softmax) and is_built_in(activation):
+    if is_softmax(activation):
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
@@ -125,17 +126,14 @@ def _both(activation: Activation, z: Array) -> tuple[Array, Array]:
     return value, slope
 
 
-def _of_softmax(activation: Softmax, z: Array, e: Array, rounding: float, faded: Array) -> tuple[Array, Array]:
+def _of_softmax(activation: Activation, z: Array, e: Array, rounding: float, faded: Array) -> tuple[Array, OuterBlocks]:
     a: Array = activation.value(z)
     t = e + e.max(axis=1, keepdims=True)
     moved = np.where(t < 1, a * np.expm1(np.minimum(t, 1)), 1)
-    others = moved @ (1 - np.eye(z.shape[1], dtype=z.dtype))
     a = a.astype(faded.dtype)
-    of_a = np.minimum(moved, others).astype(faded.dtype) + rounding * a + faded
-    of_d = a[:, :, None] * of_a[:, None, :] + of_a[:, :, None] * (a + of_a)[:, None, :]
-    diagonal = np.arange(z.shape[1])
-    of_d[:, diagonal, diagonal] += of_a
-    return of_a, of_d
+    of_a = np.minimum(moved, sums_of_others(moved)).astype(faded.dtype) + rounding * a + faded
+    pairs = (a, of_a), (of_a, a + of_a)
+    return of_a, OuterBlocks(of_a + sum(x * y for x, y in pairs), pairs)
 
 
 def _of_coupled(

@@ -10,6 +10,7 @@ import numpy as np
 
 from formulations.certificate import Reference
 from formulations.certificate.algebra import outer, shares_of, through
+from formulations.certificate.blocks import Matrices
 from formulations.parameters import Array, Layout
 from formulations.tape import Tape
 
@@ -26,7 +27,7 @@ class Parts:
         ∇_aC, or δ^L where the output is fused.
     fused : bool
         Whether no slope is applied to ``output``.
-    slopes : tuple of ndarray
+    slopes : tuple of ndarray or OuterBlocks
         Σ′(z^l): its diagonal, shape (m, n_l), or its blocks, shape (m, n_l, n_l).
     weights : tuple of ndarray
         w^{l+1} at the place of layer l, as it carries δ^{l+1} back; the last one is not used.
@@ -42,7 +43,7 @@ class Parts:
 
     output: Array
     fused: bool
-    slopes: tuple[Array, ...]
+    slopes: tuple[Matrices, ...]
     weights: tuple[Any, ...]
     inputs: tuple[Array, ...]
     examples: Array
@@ -50,7 +51,7 @@ class Parts:
     of_weights: dict[int, float] = field(default_factory=dict)
     of_biases: dict[int, float] = field(default_factory=dict)
 
-    def with_slope(self, l: int, slope: Array) -> Parts:
+    def with_slope(self, l: int, slope: Matrices) -> Parts:
         """Return the parts with another Σ′(z^l)."""
         return replace(self, slopes=_changed(self.slopes, l - 2, slope))
 
@@ -131,7 +132,7 @@ class Pass:
         return Parts(
             output=output.astype(np.float64),
             fused=fused,
-            slopes=tuple(slope.matrix.astype(np.float64) for slope in self.reference.slopes),
+            slopes=tuple(slope.matrix.astype(np.dtype(np.float64)) for slope in self.reference.slopes),
             weights=(*weights[1:], weights[-1]),
             inputs=tuple(self.activations[:-1]),
             examples=np.ones((self.tape.m, 1)),

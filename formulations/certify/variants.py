@@ -10,6 +10,7 @@ import numpy as np
 
 from formulations.activations import ACTIVATIONS, GELU, Activation, PerNeuron
 from formulations.certificate import reference_gradient
+from formulations.certificate.blocks import OuterBlocks
 from formulations.certify.recomputation import Parts, Pass
 from formulations.costs import COSTS
 from formulations.exceptions import FormulationsException
@@ -101,6 +102,8 @@ def diagonal_slope(p: Pass) -> Variants:
 
     def slope(l: int) -> Array | None:
         full = p.parts.slopes[l - 2]
+        if isinstance(full, OuterBlocks):
+            return full.diagonal
         return np.einsum("mjj->mj", full) if full.ndim == 3 else None
 
     return _slopes(p, slope)

@@ -1,0 +1,100 @@
+"""Softmax is judged by products with Σ′ and its bounds: as exact as with the blocks, and without their memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from makers import formed
+
+import formulations as fm
+from formulations.activations import ACTIVATIONS, CoupledSlope
+from formulations.bench.footprint import peak_bytes
+from formulations.certificate.algebra import product, through
+from formulations.certificate.blocks import OuterBlocks
+from formulations.certificate.reach import reach
+from formulations.certificate.roundoff import Precision
+from formulations.certificate.slopes import read_slope
+
+SOFTMAX = ACTIVATIONS["softmax"]
+PRECISION = Precision.of(np.dtype("float64"))
+
+
+def saturated(m: int = 20, n: int = 6) -> np.ndarray:
+    return 10 * np.random.default_rng(3).standard_normal((m, n))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+def test_sigma_of_softmax_is_that_of_its_blocks(dtype: str) -> None:
+    precision = Precision.of(np.dtype(dtype))
+    z = saturated().astype(dtype)
+    a = SOFTMAX.value(z)
+    slope = read_slope(CoupledSlope(SOFTMAX, z, a), precision)
+    z, a = z.astype(precision.wide), a.astype(precision.wide)
+    blocks = CoupledSlope(SOFTMAX, z, a).blocks()
+    assert np.array_equal(formed(slope.matrix), blocks)
+    assert np.array_equal(formed(slope.matrix.mT), blocks)
+    assert formed(slope.size) == pytest.approx(np.abs(blocks).astype(precision.working), rel=1e-15)
+    assert formed(slope.acted_on) == pytest.approx(SOFTMAX.magnitude(z, a).astype(precision.working), rel=1e-15)
+    assert slope.gain == pytest.approx(formed(slope.acted_on).sum(axis=1), rel=1e-14)
+
+
+def test_the_bound_of_its_slope_is_that_of_products_known_to_their_bounds() -> None:
+    z = saturated().astype(PRECISION.wide)
+    for distance in (1e-9, 1e-2, 3.0):
+        e = distance * np.random.default_rng(4).random(z.shape).astype(PRECISION.wide)
+        of_a, of_d = reach(SOFTMAX, z, e, PRECISION)
+        a = SOFTMAX.value(z).astype(of_a.dtype)
+        expected = a[:, :, None] * of_a[:, None, :] + of_a[:, :, None] * (a + of_a)[:, None, :]
+        expected += of_a[:, :, None] * np.eye(z.shape[1])
+        assert formed(of_d) == pytest.approx(expected, rel=1e-14)
+
+
+def test_products_are_those_with_the_entries() -> None:
+    random = np.random.default_rng(5)
+    d, *factors = random.standard_normal((5, 7, 4))
+    blocks = OuterBlocks(d, ((factors[0], factors[1]), (factors[2], factors[3])))
+    entries = sum(x[:, :, None] * y[:, None, :] for x, y in blocks.pairs) * (1 - np.eye(4))
+    entries = entries + d[:, :, None] * np.eye(4)
+    v, columns = random.standard_normal((7, 4)), random.standard_normal((7, 4, 3))
+    assert product(blocks, v) == pytest.approx(product(entries, v), rel=1e-12)
+    assert through(blocks, v) == pytest.approx(through(entries, v), rel=1e-12)
+    assert through(blocks, v) != pytest.approx(product(blocks, v), rel=1e-3)
+    assert blocks @ columns == pytest.approx(entries @ columns, rel=1e-12)
+    single = OuterBlocks(d, blocks.pairs[:1])
+    assert np.array_equal(formed(abs(single)), np.abs(formed(single)))
+    assert formed(single + OuterBlocks(0 * d, blocks.pairs[1:])) == pytest.approx(entries, rel=1e-12)
+
+
+def test_nothing_cancels_where_one_neuron_outshines_the_others() -> None:
+    # a₁(1 − a₁) is all that is left of a₁, and the others' slopes are as small.
+    slope = read_slope(CoupledSlope(SOFTMAX, *2 * [np.array([[1.0, 1e-200]])]), PRECISION)
+    v = np.array([[1.0, 3.0]])
+    assert (through(slope.size, v) == [[3e-200, 1e-200 + 3e-200]]).all()
+    assert (through(slope.matrix, v) == PRECISION.wide.type(1e-200) * np.array([[-3, 2]])).all()
+
+
+def judged(case: str, n: int, m: int = 32) -> int:
+    """Return the peak memory of three verdicts on a network with n softmax neurons."""
+    random = np.random.default_rng(0)
+    sizes, names = ([8, n, 4], ["softmax", "tanh"]) if case == "hidden" else ([8, n], ["softmax"])
+    cost = "log_likelihood" if case == "fused" else "quadratic"
+    net = fm.Network.random(sizes, names, seed=0)
+    X, Y = random.standard_normal((m, 8)), np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
+    right = fm.gradient(net, X, Y, cost=cost, backend="homogeneous")
+    wrong = right.copy()
+    wrong.weights[0][...] *= -1
+
+    def judge() -> None:
+        assert fm.certify(net, X, Y, (right.weights, right.biases, right.errors), cost=cost)
+        assert not fm.certify(net, X, Y, wrong.vector, cost=cost)
+        assert fm.certify(net, X, Y, "product", cost=cost)
+
+    return peak_bytes(judge)
+
+
+@pytest.mark.parametrize("case", ["fused", "unfused", "hidden"])
+def test_memory_grows_with_the_neurons_and_not_with_their_pairs(case: str) -> None:
+    few, many = judged(case, 64), judged(case, 256)
+    assert many < 5 * few
+    # One array of the blocks in float64 would take more than all of it.
+    assert many < 32 * 256**2 * 8
