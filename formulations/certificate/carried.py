@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from formulations.budget import current_budget
 from formulations.certificate.blocks import Matrices, OuterBlocks
 from formulations.certificate.roundoff import Precision
 from formulations.parameters import Array
@@ -17,13 +19,22 @@ MOST = 10**8
 """Multiplications, beyond which the products of all pairs of layers are not formed: a second or so."""
 
 
-def affordable(m: int, sizes: Sequence[int]) -> bool:
-    """Whether the matrices from each layer of these sizes to all later ones can be multiplied for m examples."""
-    total = columns = 0
+COPIES = 6
+"""Arrays as large as the widest product that exist at the same time, with two errors a layer."""
+
+
+def affordable(m: int, sizes: Sequence[int], dtype: np.dtype[Any]) -> bool:
+    """Whether the matrices from each layer of these sizes to all later ones can be multiplied for m examples.
+
+    Neither may it take too many multiplications, nor more memory than the budget.
+    """
+    multiplications, columns, widest = 0, sizes[0], sizes[0] ** 2
     for before, after in pairwise(sizes):
-        columns += before
-        total += after * before * columns
-    return m * total <= MOST
+        multiplications += after * before * columns
+        columns += after
+        widest = max(widest, after * columns)
+    memory = COPIES * m * widest * dtype.itemsize
+    return m * multiplications <= MOST and memory <= current_budget().memory
 
 
 class Carried:

@@ -17,7 +17,6 @@ from formulations.certificate.reference import Reference
 from formulations.certificate.roundoff import Precision, gamma
 from formulations.certificate.verdict import Check, error_check, gradient_checks
 from formulations.parameters import Gradient
-from formulations.tape import Tape
 
 __all__ = ["forward_checks", "local_forward_checks"]
 
@@ -41,9 +40,9 @@ def forward_checks(
     Returns
     -------
     list of Check
-        None where these take too long.
+        None where these take too long, or too much memory.
     """
-    if exactly and not _affordable(reference.tape):
+    if exactly and not _affordable(reference):
         return []
     bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas)
     last = len(bounds.errors) - 1
@@ -72,12 +71,12 @@ def local_forward_checks(
     Returns
     -------
     list of Check
-        None where there are no errors, or exact Jacobians take too long.
+        None where there are no errors, or exact Jacobians take too long or too much memory.
     """
     tape, layout = reference.tape, reference.layout
     precision = Precision(tape.network.dtype, reference.dtype, formulas)
     working, both, errors = precision.working, precision.sides, gradient.errors
-    if errors is None or (exactly and not _affordable(tape)):
+    if errors is None or (exactly and not _affordable(reference)):
         return []
     absolute = magnitudes(tape.network.weights, working)
     of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)
@@ -102,6 +101,6 @@ def local_forward_checks(
     return checks
 
 
-def _affordable(tape: Tape) -> bool:
-    sizes = tape.network.layout.sizes[1:]
-    return affordable(tape.m, sizes) and affordable(tape.m, sizes[::-1])
+def _affordable(reference: Reference) -> bool:
+    m, sizes = reference.tape.m, reference.layout.sizes[1:]
+    return affordable(m, sizes, reference.dtype) and affordable(m, sizes[::-1], reference.dtype)

@@ -64,10 +64,10 @@ def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     Returns
     -------
     list of Check
-        None where the products would take too long.
+        None where the products would take too long, or too much memory.
     """
     layout, precision = tape.network.layout, Precision.of(tape.network.dtype)
-    if not affordable(tape.m, layout.sizes[:0:-1]):
+    if not affordable(tape.m, layout.sizes[:0:-1], precision.wide):
         return []
     wide, working, eta = precision.wide, precision.working, precision.eta
     weights = [w.toarray() if issparse(w) else w for w in widened(tape.network.weights, wide)]

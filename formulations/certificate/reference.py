@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import CoupledActivation, CoupledSlope
+from formulations.budget import current_budget
 from formulations.certificate.algebra import outer, shares_of, through, widened
 from formulations.certificate.customary import Formulas
 from formulations.certificate.roundoff import Precision
-from formulations.certificate.slopes import Slope, read_slope
+from formulations.certificate.slopes import Slope, is_softmax, read_slope
 from formulations.dtypes import higher
+from formulations.exceptions import Refused
+from formulations.memory import format_bytes
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
@@ -79,11 +82,39 @@ def reference_gradient(tape: Tape) -> Reference:
     -------
     Reference
         Its dtype says which precision it is in.
+
+    Raises
+    ------
+    Refused
+        Where the slopes of coupled activations that are not this library's would exceed the budget's memory.
     """
     wide, own = higher(tape.network.dtype), tape.network.dtype
     if wide is None or any(part.why_not(wide) for part in (*tape.network.activations, tape.cost) if part is not None):
-        return _compute(tape, own)
+        wide = own
+    _check_memory(tape, Precision(own, wide))
     return _compute(tape, wide)
+
+
+def _check_memory(tape: Tape, precision: Precision) -> None:
+    """Refuse to form matrices that exceed the budget: Σ′ of a coupled activation of which only products are known."""
+    network, allowed = tape.network, current_budget().memory
+    formed = [
+        (n * n, activation.name)
+        for n, activation in zip(network.layout.sizes[1:], network.activations, strict=True)
+        if activation.coupled and not is_softmax(activation)
+    ]
+    if not formed:
+        return
+    entries, names = zip(*formed, strict=True)
+    wide, working = precision.wide.itemsize, precision.working.itemsize
+    # Of each layer Σ′, M, |Σ′| and E_d are kept; E_d is made from the differences of Σ′ at two ends of each z.
+    needed = tape.m * (sum(entries) * (wide + 3 * working) + max(entries) * 7 * wide)
+    if needed > allowed:
+        raise Refused(
+            f"a verdict must fit the budget of {format_bytes(allowed)}, and takes about {format_bytes(needed)}: "
+            f"{tape.m} examples of a slope that is a full matrix in each layer of {', '.join(dict.fromkeys(names))}; "
+            "take fewer examples or neurons, or allow it with formulations.use_budget(memory=...)."
+        )
 
 
 def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:

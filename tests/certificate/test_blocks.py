@@ -1,6 +1,8 @@
-"""Softmax is judged by products with Σ′ and its bounds: as exact as with the blocks, and without their memory."""
+"""Softmax is judged by products with Σ′ and its bounds; where blocks have to be formed, the budget guards the judge."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,8 +11,11 @@ from makers import formed
 import formulations as fm
 from formulations.activations import ACTIVATIONS, CoupledSlope
 from formulations.bench.footprint import peak_bytes
+from formulations.certificate import reference_gradient
 from formulations.certificate.algebra import product, through
 from formulations.certificate.blocks import OuterBlocks
+from formulations.certificate.forward import forward_checks
+from formulations.certificate.partial import partial_checks
 from formulations.certificate.reach import reach
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import read_slope
@@ -98,3 +103,60 @@ def test_memory_grows_with_the_neurons_and_not_with_their_pairs(case: str) -> No
     assert many < 5 * few
     # One array of the blocks in float64 would take more than all of it.
     assert many < 32 * 256**2 * 8
+
+
+CUMULATIVE = fm.coupled_activation(
+    lambda Z: np.cumsum(Z, axis=1),
+    lambda _, V: np.cumsum(V, axis=1),
+    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
+    name="cumulative",
+)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_budget_guards_the_judge_where_blocks_have_to_be_formed(depth: int, dtype: str) -> None:
+    net = fm.Network.random([5] + [30] * depth, CUMULATIVE, seed=0, dtype=dtype)
+    net.vector[...] *= net.dtype.type(0.1)
+    X, Y = np.ones((40, 5), dtype), np.zeros((40, 30), dtype)
+    peak = peak_bytes(lambda: fm.certify(net, X, Y, "homogeneous"))
+    for judge in (fm.certify, lambda *given: fm.compare(*given[:3], backends=given[3])):
+        with fm.use_budget(memory=0.9 * peak), pytest.raises(fm.exceptions.Refused) as caught:
+            judge(net, X, Y, "homogeneous")
+        message = str(caught.value)
+        assert "40 examples of a slope that is a full matrix in each layer of cumulative" in message
+        assert message.endswith("allow it with formulations.use_budget(memory=...).")
+    with fm.use_budget(memory=3 * peak):
+        assert fm.certify(net, X, Y, "homogeneous")
+
+
+def test_the_refusal_comes_before_the_matrices() -> None:
+    net = fm.Network.random([5, 2000], CUMULATIVE, seed=0)
+    X, Y = np.ones((100, 5)), np.zeros((100, 2000))
+    for call in (lambda: fm.certify(net, X, Y, net.vector), lambda: fm.compare(net, X, Y, backends="homogeneous")):
+
+        def refused(call: Callable[[], object] = call) -> None:
+            with pytest.raises(fm.exceptions.Refused, match="takes about"):
+                call()
+
+        assert peak_bytes(refused) < 100 * 2000**2
+
+
+@pytest.mark.parametrize("flag", ["hadamard:batch=example", "product:order=forward"])
+def test_exact_products_are_not_asked_where_they_exceed_the_budget(flag: str) -> None:
+    net = fm.Network.random([10] * 12, "tanh", seed=0, dtype="float32")
+    random = np.random.default_rng(0)
+    X, Y = (random.standard_normal((50, 10)).astype("float32") for _ in range(2))
+    plan = fm.prepare(net, len(X), backend=flag)
+    gradient = plan(X, Y)
+    gradient.errors = None
+    rules = [
+        lambda: forward_checks(gradient, reference_gradient(plan.tape), exactly=True),
+        lambda: partial_checks(plan.tape, gradient),
+    ]
+    for rule in rules:
+        assert rule()
+        peak = peak_bytes(rule)
+        with fm.use_budget(memory=0.6 * peak):
+            assert rule() == []
+            assert peak_bytes(rule) < 0.5 * peak
