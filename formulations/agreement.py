@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -28,16 +28,20 @@ class Agreement:
         Symmetric, with 0 on the diagonal; infinite where one of the two is not finite and should be.
     undecided : tuple of str
         Those that have no finite bound in some entry; there they agree with everything.
+    doubts : dict of str to str
+        What is said of gradients that are not known to be right, such as ``"different"``: to be near to another proves
+        nothing of them.
     """
 
     labels: tuple[str, ...]
     ratios: Array
     undecided: tuple[str, ...] = ()
+    doubts: dict[str, str] = field(default_factory=dict)
 
     @property
     def agree(self) -> bool:
-        """Whether all pairs agree."""
-        return not self._apart.any()
+        """Whether all pairs agree, and none of the gradients is in doubt."""
+        return not self._apart.any() and not self.doubts
 
     @property
     def closing_pair(self) -> tuple[str, str]:
@@ -69,9 +73,13 @@ class Agreement:
     @property
     def sentence(self) -> str:
         """What the matrix says, in a sentence or two."""
-        if not self.undecided:
-            return self._verdict
-        return f"{self._verdict} No finite bound holds in every entry for {_listed(self.undecided)}."
+        parts = [self._verdict]
+        if self.undecided:
+            parts.append(f"No finite bound holds in every entry for {_listed(self.undecided)}.")
+        if self.doubts:
+            said = _listed([f"{label} is {doubt}" for label, doubt in self.doubts.items()])
+            parts.append(f"Judged alone, {said}.")
+        return " ".join(parts)
 
     @property
     def _verdict(self) -> str:
@@ -80,6 +88,8 @@ class Agreement:
         if self.agree:
             who = "Both agree" if n == 2 else f"All {n} agree pairwise"
             return f"{who}: the largest difference is {largest} of their bounds ({pair})."
+        if not self._apart.any():
+            return f"No two are further apart than their bounds: the largest difference is {largest} of them ({pair})."
         if n == 2:
             return f"{pair} differ by {largest} times their bounds: at least one of the two is wrong."
         if not self.certain:
@@ -111,13 +121,19 @@ class Agreement:
             "odd_ones": list(self.odd_ones),
             "certain": self.certain,
             "undecided": list(self.undecided),
+            "doubts": dict(self.doubts),
         }
 
     def __repr__(self) -> str:
         return f"<Agreement of {len(self.labels)} gradients: {self.sentence}>"
 
 
-def agreement_of(labels: Sequence[str], gradients: Sequence[Array], deviations: Sequence[Array]) -> Agreement:
+def agreement_of(
+    labels: Sequence[str],
+    gradients: Sequence[Array],
+    deviations: Sequence[Array],
+    doubts: Mapping[str, str] | None = None,
+) -> Agreement:
     """Compare every pair of gradients.
 
     Parameters
@@ -128,6 +144,8 @@ def agreement_of(labels: Sequence[str], gradients: Sequence[Array], deviations: 
         They may hold NaN and infinity.
     deviations : sequence of ndarray of shape (P + N,)
         How far each can be from the exact gradient; see :func:`formulations.certificate.deviation.deviation`.
+    doubts : mapping of str to str, optional
+        The verdicts that are not "equal", by label. A gradient with NaN or infinity is in doubt unasked.
 
     Returns
     -------
@@ -144,7 +162,10 @@ def agreement_of(labels: Sequence[str], gradients: Sequence[Array], deviations: 
     for i, j in combinations(range(n), 2):
         ratios[i, j] = ratios[j, i] = _ratio(gradients[i], gradients[j], deviations[i] + deviations[j])
     undecided = [label for label, bound in zip(labels, deviations, strict=True) if not np.isfinite(bound).all()]
-    return Agreement(tuple(labels), ratios, tuple(undecided))
+    wrong = {
+        label: "not finite" for label, vector in zip(labels, gradients, strict=True) if not np.isfinite(vector).all()
+    }
+    return Agreement(tuple(labels), ratios, tuple(undecided), {**(doubts or {}), **wrong})
 
 
 def short(ratio: float) -> str:

@@ -98,6 +98,8 @@ def compare(
         Where the data cannot be used, or a parameter is NaN or infinite.
     UnknownName
         Where a backend does not exist.
+    Refused
+        Where the matrices of a coupled activation of your own exceed the budget of :func:`formulations.use_budget`.
     MissingExtra
         Where ``threads`` are given, and threadpoolctl is not installed.
 
@@ -222,7 +224,9 @@ class _Race:
         if len(self._found) < 2:
             return None
         gradients, deviations = zip(*self._found.values(), strict=True)
-        return agreement_of(list(self._found), gradients, deviations)
+        statuses = {label: self.rows[label].status for label in self._found}
+        doubts = {label: str(status) for label, status in statuses.items() if status is not RowStatus.EQUAL}
+        return agreement_of(list(self._found), gradients, deviations, doubts)
 
     def time(self) -> None:
         """Fill in the times of all rows that are not different, beside the default backend's."""

@@ -63,6 +63,50 @@ def test_without_a_bound_nothing_is_said():
     assert "No finite bound holds in every entry for a." in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("values", "bounds", "doubts", "said"),
+    [
+        ({"a": [1], "b": [1]}, [[1], [1]], {"b": "different"}, "b is different"),
+        ({"a": [1], "b": [1]}, [[9], [9]], {"a": "inconclusive"}, "a is inconclusive"),
+        ({"a": [np.nan], "b": [1], "c": [1]}, [[np.inf], [1], [1]], {}, "a is not finite"),
+        (
+            {"a": [1], "b": [np.inf], "c": [1]}, [[1], [np.inf], [1]], {"a": "different"},
+            "a is different and b is not finite",
+        ),
+        ({"a": [1], "b": [9], "c": [1], "d": [1]}, [[0.1]] * 4, {"c": "inconclusive"}, "c is inconclusive"),
+    ],
+)  # fmt: skip
+def test_what_is_in_doubt_does_not_agree(values, bounds, doubts, said):
+    vectors = [np.array(value, float) for value in values.values()]
+    found = agreement_of(list(values), vectors, np.array(bounds, float), doubts)
+    assert not found.agree
+    assert "Both agree" not in found.sentence
+    assert "agree pairwise" not in found.sentence
+    assert found.sentence.endswith(f"Judged alone, {said}.")
+    assert list(found.to_dict()["doubts"]) == list(found.doubts)
+
+
+def test_a_comparison_does_not_end_in_agreement_where_a_row_is_not_equal():
+    class Near(Hadamard):
+        """Off by more than T1 allows, and less than the bounds of two forward passes."""
+
+        name = "near"
+
+        def errors(self, tape):
+            errors = super().errors(tape)
+            for delta in errors:
+                delta *= 1 + 2e-15
+            return errors
+
+    net = fm.Network.random([20, 1], seed=0)
+    X, Y = np.random.default_rng(0).random((4, 20)), np.ones((4, 1))
+    c = fm.compare(net, X, Y, backends=["hadamard", Near()])
+    assert [str(row.status) for row in c.rows] == ["equal", "different"]
+    assert str(c).endswith("Judged alone, near is different.")
+    assert "Both agree" not in str(c)
+    assert not c.to_dict()["agreement"]["agree"]
+
+
 def test_a_comparison_names_the_odd_one_out():
     c = fm.compare(*small(), backends=["hadamard", "sigma", Wrong(), "per_neuron", "finite_difference"])
     assert c.agreement.odd_ones == ("wrong",)

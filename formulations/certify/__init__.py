@@ -86,6 +86,8 @@ def certify(
         Where a file cannot be read, is pickled, or lacks an array.
     InvalidInput, NotFinite, UnknownName, Refused
         As :func:`formulations.gradient`.
+    Refused
+        Where the matrices of a coupled activation of your own exceed the budget of :func:`formulations.use_budget`.
 
     Notes
     -----
