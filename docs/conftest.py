@@ -8,3 +8,9 @@ import pytest
 @pytest.fixture(autouse=True)
 def _folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """Show tables as wide as they are."""
+    monkeypatch.setenv("COLUMNS", "200")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from formulations.parameters import Array
-from formulations.tables import format_table
+from formulations.tables import fitted, format_table
 
 __all__ = ["Agreement", "agreement_of", "short"]
 
@@ -109,8 +109,8 @@ class Agreement:
             [numbers[i], label, *(short(ratio) for ratio in self.ratios[i, :i]), *[""] * (len(numbers) - 1 - i)]
             for i, label in enumerate(self.labels)
         ]
-        table = format_table(["", "difference", *numbers[:-1]], lines, right=[0, *range(2, len(numbers) + 1)])
-        return f"{table}\n\nIn units of the sum of the two bounds; above 1 the two disagree.\n{self.sentence}"
+        table = format_table(["", "difference", *numbers[:-1]], lines, right=[0, *range(2, len(numbers) + 1)], keys=2)
+        return fitted(f"{table}\n\nIn units of the sum of the two bounds; above 1 the two disagree.\n{self.sentence}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""

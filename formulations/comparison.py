@@ -12,7 +12,7 @@ from formulations.exceptions import InvalidInput
 from formulations.plots import heat_map, save_figure
 from formulations.ratio import Ratio
 from formulations.registry import DEFAULT
-from formulations.tables import counted, format_numbers, format_seconds, format_table
+from formulations.tables import counted, fitted, format_numbers, format_seconds, format_table
 from formulations.threads import Threads
 
 __all__ = ["Comparison", "Row", "RowStatus"]
@@ -183,13 +183,13 @@ class Comparison:
             ]
             for row in self.rows
         ]
-        table = format_table(header, lines, right=[3, 4, 5, 6])
+        table = format_table(header, lines, right=[3, 4, 5, 6], spare=[1])
         reasons = [f"{row.backend}: {row.reason}" for row in self.rows if row.reason]
         summary = ", ".join(f"{count} {status}" for status, count in self._counts().items()) + "."
         parts = [self._head(), table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
         if self.agreement is not None:
             summary += f"\n{self.agreement.sentence}"
-        return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary])
+        return fitted("\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary]))
 
     def _head(self) -> str:
         lines = [self.title]

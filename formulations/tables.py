@@ -1,15 +1,62 @@
-"""Plain-text tables, for terminals, logs and docstrings alike."""
+"""Plain-text tables that fit the terminal, for logs and docstrings alike."""
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from shutil import get_terminal_size
 
-__all__ = ["counted", "format_numbers", "format_seconds", "format_table"]
+__all__ = ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"]
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Lay out rows of text in columns.
+WORDS = 24
+"""Characters of a column of words that are not broken over two lines."""
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal: those that COLUMNS names, else its own, or 80 where there is none."""
+    return max(get_terminal_size().columns, 20)
+
+
+def fitted(text: str) -> str:
+    """Break the lines of a text that are wider than the terminal, between words.
+
+    Parameters
+    ----------
+    text : str
+        Sentences, and tables that fit already.
+
+    Returns
+    -------
+    str
+        What continues a line is indented by two more than the line.
+    """
+    width, lines = terminal_width(), []
+    for line in text.split("\n"):
+        if _width(line) <= width:
+            lines.append(line)
+        else:
+            indent = " " * (len(line) - len(line.lstrip()) + 2)
+            lines += textwrap.wrap(
+                line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+    return "\n".join(lines)
+
+
+def format_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    spare: Sequence[int] = (),
+    keys: int = 1,
+) -> str:
+    """Lay out rows of text in columns, not wider than the terminal.
+
+    Where they would be wider, the spare columns are left out; what is still too wide has its words broken over several
+    lines, and at last the columns are set below each other.
 
     Parameters
     ----------
@@ -18,7 +65,11 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     rows : sequence of sequences of str
         As many cells each as there are titles.
     right : sequence of int
-        Columns that are aligned at the right.
+        Columns that are aligned at the right; their cells are not broken.
+    spare : sequence of int
+        Columns that may be left out, the most dispensable first.
+    keys : int
+        How many columns, from the first on, name a row and are repeated where columns are set below each other.
 
     Returns
     -------
@@ -33,18 +84,63 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Se
     hadamard   31 µs
     sigma     108 µs
     """
-    lines = [list(header), *map(list, rows)]
-    widths = [max(_width(line[i]) for line in lines) for i in range(len(header))]
+    width = terminal_width()
+    columns = [_Column(cells, i in right, width // 3) for i, cells in enumerate(zip(header, *rows, strict=True))]
+    kept = dict(enumerate(columns))
+    for i in spare:
+        if _total(column.natural for column in kept.values()) > width:
+            del kept[i]
+    columns = list(kept.values())
+    blocks, block = [], columns[:keys]
+    for column in columns[keys:]:
+        if len(block) > keys and _total(each.least for each in [*block, column]) > width:
+            blocks.append(block)
+            block = columns[:keys]
+        block = [*block, column]
+    return "\n\n".join(_laid_out(each, width) for each in [*blocks, block])
 
-    def laid_out(cells: Sequence[str]) -> str:
-        padded = []
-        for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-            room = " " * (width - _width(cell))
-            padded.append(room + cell if i in right else cell + room)
-        return "  ".join(padded).rstrip()
 
-    rule = "  ".join("─" * width for width in widths)
-    return "\n".join([laid_out(header), rule, *map(laid_out, lines[1:])])
+class _Column:
+    """The cells of a column, its title first, and how narrow it may become."""
+
+    def __init__(self, cells: Sequence[str], right: bool, limit: int) -> None:
+        self.cells, self.right = cells, right
+        self.natural = max(map(_width, cells))
+        words = max((_width(word) for cell in cells for word in cell.split()), default=0)
+        body = max(map(_width, cells[1:]), default=0) if right else min(self.natural, WORDS)
+        # A word wider than a third of the terminal is broken if need be.
+        self.least = min(self.natural, max(min(words, limit), body if right else min(body, limit)))
+
+    def lines(self, row: int, width: int) -> list[str]:
+        """Return the cell of a row as lines of this width."""
+        cell = self.cells[row]
+        pieces = [cell] if _width(cell) <= width else textwrap.wrap(cell, width, break_on_hyphens=False)
+        blanks = [" " * (width - _width(piece)) for piece in pieces]
+        return [blank + piece if self.right else piece + blank for piece, blank in zip(pieces, blanks, strict=True)]
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Return the width of columns with the gaps between them."""
+    found = list(widths)
+    return sum(found) + 2 * (len(found) - 1)
+
+
+def _laid_out(columns: Sequence[_Column], width: int) -> str:
+    """Set columns beside each other, the widest of them narrowed as far as it takes."""
+    widths = [column.natural for column in columns]
+    while _total(widths) > width and max(widths) > 1:
+        # Those that have words to break come first; then what else is widest, since no line may be too wide.
+        widest = max(range(len(columns)), key=lambda i: (widths[i] > columns[i].least, widths[i]))
+        widths[widest] -= 1
+    lines = []
+    for row in range(len(columns[0].cells)):
+        cells = [column.lines(row, each) for column, each in zip(columns, widths, strict=True)]
+        for parts in zip_longest(*cells):
+            padded = (part or " " * each for part, each in zip(parts, widths, strict=True))
+            lines.append("  ".join(padded).rstrip())
+        if row == 0:
+            lines.append("  ".join("─" * each for each in widths))
+    return "\n".join(lines)
 
 
 def _width(text: str) -> int:

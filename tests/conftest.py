@@ -37,5 +37,11 @@ def empty_room(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """Tables as wide as they are; what fits a narrower terminal is asked in a test of its own."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture(autouse=True)
 def _no_variable(monkeypatch):
     monkeypatch.delenv(registry.VARIABLE, raising=False)

@@ -655,3 +655,48 @@ def test_training_that_has_failed_with_finite_numbers_is_status_1(sorted_by_clas
     as_json = run("train", "--data", sorted_by_class, *options, "--json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)[field] is True
+
+
+WIDE = [
+    ["list"],
+    ["list", "--equations"],
+    ["compare", "--backends", "hadamard,finite_difference:scheme=forward,batch=example,linear", "--matrix"],
+    ["check", "--backend", "linear", "--verbose"],
+    ["check", "--accuracy", "--backends", "hadamard,linear"],
+    ["train", "--epochs", "2", "--activations", "tanh,sigmoid", "--cost", "log_likelihood"],
+    ["explain", "--backends", "hadamard,sigma"],
+    ["explain", "--sizes", "6,6,6,6", "--activations", "tanh", "--backends", "product", "--examples", "12"],
+    ["explain", "--sizes", "8,7,3", "--backends", "tangent,complex_step"],
+    [
+        "bench",
+        "--cells",
+        "book",
+        "--dtype",
+        "float32",
+        "--backends",
+        "sigma,linear",
+        "--against",
+        "none",
+        "--budget",
+        "0.01",
+    ],
+    *([*name, "--help"] for name in ([], ["compare"], ["check"], ["bench"], ["train"], ["explain"], ["list"])),
+]
+
+
+@pytest.mark.parametrize("arguments", WIDE, ids=" ".join)
+def test_nothing_printed_is_wider_than_the_terminal(arguments):
+    result = run(*arguments, env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    widest = max(result.stdout.splitlines(), key=len)
+    assert len(widest) <= 80, widest
+
+
+def test_json_does_not_depend_on_the_terminal():
+    assert run("list", "--json", env={"COLUMNS": "40"}).stdout == run("list", "--json").stdout
+
+
+def test_a_pipe_is_80_columns_wide(monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    done = subprocess.run(installed("list"), capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert max(map(len, done.stdout.splitlines())) == 80

@@ -20,8 +20,9 @@ from formulations.bench.race_plot import draw_race
 from formulations.bench.reach import measure_reach
 from formulations.bench.scale import measure_scale
 from formulations.bench.scale_plot import draw_scale
+from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import parse_backends
-from formulations.cli.output import print_json, progress_console, save_json
+from formulations.cli.output import print_json, print_text, progress_console, save_json
 from formulations.exceptions import InvalidInput
 from formulations.files import check_writable
 from formulations.inputs import positive_integer
@@ -32,10 +33,29 @@ __all__ = ["bench"]
 
 
 @click.command()
-@click.option("--cells", metavar="NAME,…", help=f"Of {', '.join(CELLS)}.  [default: all]")
-@click.option("--dtypes", "--dtype", metavar="DTYPE,…", help=f"Of {', '.join(DTYPES)}.  [default: both]")
-@click.option("--backends", "--backend", metavar="NAME,…", help="Which to race.  [default: all that are near]")
-@click.option("--against", metavar="NAME,…", help=f"Of {', '.join(PEERS)}; or none.  [default: all]")
+@click.option(
+    "--cells", metavar="NAME,…", help=f"Of {', '.join(CELLS)}.  [default: all]", shell_complete=complete_names(CELLS)
+)
+@click.option(
+    "--dtypes",
+    "--dtype",
+    metavar="DTYPE,…",
+    help=f"Of {', '.join(DTYPES)}.  [default: both]",
+    shell_complete=complete_names(DTYPES),
+)
+@click.option(
+    "--backends",
+    "--backend",
+    metavar="NAME,…",
+    help="Which to race.  [default: all that are near]",
+    shell_complete=complete_backends,
+)
+@click.option(
+    "--against",
+    metavar="NAME,…",
+    help=f"Of {', '.join(PEERS)}; or none.  [default: all]",
+    shell_complete=complete_names([*PEERS, "none"]),
+)
 @click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: as they are]")
 @click.option(
     "--budget",
@@ -47,8 +67,13 @@ __all__ = ["bench"]
 @click.option("--crossover", is_flag=True, help="Print which backend is fastest, by width, depth, batch and dtype.")
 @click.option("--growth", is_flag=True, help="Print how time grows with the number of weights, and back over forward.")
 @click.option("--scale", is_flag=True, help="Print time per example and memory, for up to 10 million examples.")
-@click.option("--plot", metavar="FILE", help="Draw it: .png, .svg, .pdf, …")
-@click.option("--save", metavar="FILE.json", help="Also write it as JSON, with machine, versions and date.")
+@click.option("--plot", metavar="FILE", help="Draw it: .png, .svg, .pdf, …", shell_complete=complete_file)
+@click.option(
+    "--save",
+    metavar="FILE.json",
+    help="Also write it as JSON, with machine, versions and date.",
+    shell_complete=complete_file,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def bench(
     cells: str | None,
@@ -70,8 +95,8 @@ def bench(
     \b
     Examples:
       formulations bench --cells digits
-      formulations bench --cells book,medium --dtype float32 --against torch,jax --plot race.png
-      formulations bench --backends hadamard,sigma:matrix=dense --against none --threads 1
+      formulations bench --cells book,medium --against torch,jax --plot race.png
+      formulations bench --backends sigma:matrix=dense --against none --threads 1
       formulations bench --targets
       formulations bench --crossover --plot crossover.png
       formulations bench --growth
@@ -120,7 +145,7 @@ def bench(
     if as_json:
         print_json(document)
     else:
-        click.echo(str(found))
+        print_text(found)
     if save is not None:
         save_json(document, save)
     if plot is not None:

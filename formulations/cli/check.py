@@ -15,8 +15,9 @@ import click
 from click.core import ParameterSource
 
 from formulations.certify import certify
+from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
-from formulations.cli.output import print_json, print_problem, progress_console
+from formulations.cli.output import print_json, print_problem, print_text, progress_console
 from formulations.conformance import LAWS, Outcome, Report, Standing, check_backend
 from formulations.conformance.false_alarms import count_false_alarms
 from formulations.conformance.kills import kill_table
@@ -45,8 +46,19 @@ GOES_WITH = {
 
 @click.command()
 @problem_options
-@click.option("--backends", "--backend", metavar="NAME,…", help="Which to check, or package:Class.  [default: all]")
-@click.option("--gradient", metavar="FILE.npz", help="Judge a gradient from elsewhere: weights_2, biases_2, …")
+@click.option(
+    "--backends",
+    "--backend",
+    metavar="NAME,…",
+    help="Which to check, or package:Class.  [default: all]",
+    shell_complete=complete_backends,
+)
+@click.option(
+    "--gradient",
+    metavar="FILE.npz",
+    help="Judge a gradient from elsewhere: weights_2, biases_2, …",
+    shell_complete=complete_file,
+)
 @click.option("--accuracy", is_flag=True, help="Measure each backend's relative error against 50 digits.")
 @click.option("--mutants", is_flag=True, help="Print which check kills which planted fault.")
 @click.option("--random", "networks", type=int, metavar="N", help="Look for false alarms on N random networks.")
@@ -74,7 +86,7 @@ def check(
     Examples:
       formulations check
       formulations check --backend my_package:MyBackend --verbose
-      formulations check --gradient gradient.npz --network trained.npz --data examples.npz
+      formulations check --gradient g.npz --network trained.npz --data mine.npz
       formulations check --accuracy
       formulations check --mutants --jobs 2
       formulations check --random 1000
@@ -110,8 +122,10 @@ def check(
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, found.to_dict())
     elif as_json:
         print_json(found.to_dict())
+    elif markdown:
+        click.echo(found.to_markdown())
     else:
-        click.echo(found.to_markdown() if markdown else str(found))
+        print_text(found)
     sys.exit(0 if found else 1)
 
 

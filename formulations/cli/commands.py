@@ -38,12 +38,18 @@ def formulations() -> None:
     """Compute the gradient of a feed-forward network in every formulation.
 
     \b
-    formulations compare                       # every formulation on handwritten digits
-    formulations check --gradient gradient.npz # judge a gradient from elsewhere
-    formulations bench --cells digits          # race them, other packages, and the products alone
-    formulations train --backend sigma         # train with diagonal matrices
-    formulations explain                       # each equation with its numbers
-    formulations list                          # what there is
+    formulations compare                # every formulation on handwritten digits
+    formulations check --gradient g.npz # judge a gradient from elsewhere
+    formulations bench --cells digits   # race them, and other packages
+    formulations train --backend sigma  # train with diagonal matrices
+    formulations explain                # each equation with its numbers
+    formulations list                   # what there is
+
+    \b
+    To complete with the Tab key, add a line to the start-up file of your shell:
+      bash  eval "$(_FORMULATIONS_COMPLETE=bash_source formulations)"
+      zsh   eval "$(_FORMULATIONS_COMPLETE=zsh_source formulations)"
+      fish  _FORMULATIONS_COMPLETE=fish_source formulations | source
 
     Exit status: 0 what was asked for holds, 1 it does not hold, 2 bad usage.
     """

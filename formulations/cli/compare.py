@@ -7,8 +7,9 @@ import sys
 
 import click
 
+from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
-from formulations.cli.output import print_problem, progress_console
+from formulations.cli.output import print_problem, print_text, progress_console
 from formulations.compare import compare as run_comparison
 from formulations.inputs import positive_integer
 from formulations.plots import check_plot
@@ -20,10 +21,16 @@ __all__ = ["compare"]
 @click.command()
 @problem_options
 @click.option(
-    "--backends", "--backend", metavar="NAME,…", help="Which to compare, options after a colon.  [default: all]"
+    "--backends",
+    "--backend",
+    metavar="NAME,…",
+    help="Which to compare, options after a colon.  [default: all]",
+    shell_complete=complete_backends,
 )
 @click.option("--matrix", is_flag=True, help="Also print how far apart every two gradients are.")
-@click.option("--plot", metavar="FILE", help="Draw that as a heat map: .png, .svg, .pdf, …")
+@click.option(
+    "--plot", metavar="FILE", help="Draw that as a heat map: .png, .svg, .pdf, …", shell_complete=complete_file
+)
 @click.option(
     "--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: 1 for small products]"
 )
@@ -45,9 +52,9 @@ def compare(
     Examples:
       formulations compare
       formulations compare --activations identity
-      formulations compare --backends hadamard,sigma:matrix=dense,hadamard:batch=example
+      formulations compare --backends sigma:matrix=dense,hadamard:batch=example
       formulations compare --matrix --plot agreement.png
-      formulations compare --sizes 3,4,3,2 --activations tanh --dtype float32 --json
+      formulations compare --sizes 3,4,3,2 --activations tanh --json
 
     The gradient is that of the first mini-batch: of your data, else of the embedded digits where the network has 64
     inputs and 10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is
@@ -72,9 +79,9 @@ def compare(
     if as_json:
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, comparison.to_dict())
     else:
-        click.echo(str(comparison))
+        print_text(comparison)
         if matrix and comparison.agreement is not None:
-            click.echo(f"\n{comparison.agreement}")
+            print_text(f"\n{comparison.agreement}")
     if plot is not None:
         comparison.plot(plot)
     sys.exit(0 if comparison.equal else 1)

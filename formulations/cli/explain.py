@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from formulations.activations import get_activation
+from formulations.activations import ACTIVATIONS, get_activation
+from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import ACTIVATION_HELP, parse_backends, parse_sizes
 from formulations.cli.output import print_json
 from formulations.costs import COSTS
@@ -18,14 +19,41 @@ __all__ = ["explain"]
 
 
 @click.command()
-@click.option("--backends", "--backend", default="hadamard", show_default=True, metavar="NAME,NAME", help="One or two.")
+@click.option(
+    "--backends",
+    "--backend",
+    default="hadamard",
+    show_default=True,
+    metavar="NAME,NAME",
+    help="One or two.",
+    shell_complete=complete_backends,
+)
 @click.option("--sizes", default="2,3,2", show_default=True, metavar="N,N,…", help="Neurons of each layer.")
-@click.option("--activations", default="sigmoid", show_default=True, metavar="NAME,…", help=ACTIVATION_HELP)
-@click.option("--cost", default="quadratic", show_default=True, metavar="NAME", help=f"One of {', '.join(COSTS)}.")
+@click.option(
+    "--activations",
+    default="sigmoid",
+    show_default=True,
+    metavar="NAME,…",
+    help=ACTIVATION_HELP,
+    shell_complete=complete_names(ACTIVATIONS),
+)
+@click.option(
+    "--cost",
+    default="quadratic",
+    show_default=True,
+    metavar="NAME",
+    help=f"One of {', '.join(COSTS)}.",
+    shell_complete=complete_names(COSTS, several=False),
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="For weights, biases and examples.")
 @click.option("--examples", type=int, default=1, show_default=True, help="How many, each a column.")
 @click.option("--latex", "as_latex", is_flag=True, help="Print a LaTeX document.")
-@click.option("--html", metavar="FILE", help="Write one HTML page that loads nothing from elsewhere.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    help="Write one HTML page that loads nothing from elsewhere.",
+    shell_complete=complete_file,
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the numbers in full.")
 def explain(
     backends: str,
@@ -45,7 +73,7 @@ def explain(
       formulations explain
       formulations explain --backends hadamard,sigma
       formulations explain --backends product --sizes 2,3,3,2 --activations tanh
-      formulations explain --activations sigmoid,softmax --cost log_likelihood --html page.html
+      formulations explain --cost binary_cross_entropy --html page.html
       formulations explain --latex > explained.tex
 
     Layers of more than 6 neurons are shown by shapes, non-zeros and multiplications.

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from formulations.cli.output import print_json
+from formulations.cli.output import print_json, print_text
 from formulations.contract import Backend, Tier
 from formulations.costs import get_cost
 from formulations.exceptions import InvalidInput
@@ -46,7 +46,7 @@ def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
     elif equations and as_json:
         print_json([entry.to_dict() for entry in index()])
     elif equations:
-        click.echo(as_table())
+        print_text(as_table())
     else:
         _print_backends(as_json)
 
@@ -84,12 +84,12 @@ def _print_backends(as_json: bool) -> None:
         for each, cost in found
     ]
     header = ["backend", "kind", "equations", "tier", "multiplications", "passes", "what it does"]
-    click.echo(format_table(header, rows, right=[4, 5]))
-    click.echo(f"\nPredicted for one gradient of a {'-'.join(map(str, SIZES))} network over {EXAMPLES} examples.")
+    print_text(format_table(header, rows, right=[4, 5]))
+    print_text(f"\nPredicted for one gradient of a {'-'.join(map(str, SIZES))} network over {EXAMPLES} examples.")
     tiers = ", ".join(f"{tier.value} {tier.name.lower()}" for tier in Tier)
-    click.echo(f"Tiers: {tiers}.\n")
+    print_text(f"Tiers: {tiers}.\n")
     options = [[each.name, "  ".join(f"{key}={values}" for key, values in _options(each).items())] for each, _ in found]
-    click.echo(format_table(["backend", "options, after a colon, commas between; the default first"], options))
+    print_text(format_table(["backend", "options, after a colon, commas between; the default first"], options))
 
 
 def _options(backend: Backend) -> dict[str, str]:

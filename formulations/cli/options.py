@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from formulations.activations import ACTIVATIONS, get_activation
 from formulations.archives import open_archive
+from formulations.cli.completion import complete_file, complete_names
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.initialization import INITIALIZATIONS
@@ -23,25 +24,57 @@ from formulations.problem import make_problem, problem_for
 
 __all__ = ["batch_size_for", "parse_backends", "parse_sizes", "problem_options", "read_examples"]
 
+DTYPES = ("float32", "float64", "longdouble")
+
 ACTIVATION_HELP = f"One for all layers, or one for each, comma-separated: {', '.join(ACTIVATIONS)}."
 
 PROBLEM_OPTIONS = (
     click.option("--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"),
-    click.option("--activations", default="sigmoid", show_default=True, metavar="NAME,…", help=ACTIVATION_HELP),
-    click.option("--cost", default="quadratic", show_default=True, metavar="NAME", help=f"One of {', '.join(COSTS)}."),
+    click.option(
+        "--activations",
+        default="sigmoid",
+        show_default=True,
+        metavar="NAME,…",
+        help=ACTIVATION_HELP,
+        shell_complete=complete_names(ACTIVATIONS),
+    ),
+    click.option(
+        "--cost",
+        default="quadratic",
+        show_default=True,
+        metavar="NAME",
+        help=f"One of {', '.join(COSTS)}.",
+        shell_complete=complete_names(COSTS, several=False),
+    ),
     click.option(
         "--init",
         default="glorot",
         show_default=True,
         metavar="NAME",
         help=f"Random weights by {', '.join(INITIALIZATIONS)}.",
+        shell_complete=complete_names(INITIALIZATIONS, several=False),
     ),
     click.option(
-        "--dtype", default="float64", show_default=True, metavar="DTYPE", help="float32, float64 or longdouble."
+        "--dtype",
+        default="float64",
+        show_default=True,
+        metavar="DTYPE",
+        help="float32, float64 or longdouble.",
+        shell_complete=complete_names(DTYPES, several=False),
     ),
-    click.option("--network", metavar="FILE.npz", help="A network written by train --save, instead of a random one."),
+    click.option(
+        "--network",
+        metavar="FILE.npz",
+        help="A network written by train --save, instead of a random one.",
+        shell_complete=complete_file,
+    ),
     click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),
-    click.option("--data", metavar="FILE.npz", help="Arrays X (m, n₁) and Y (m, n_L) instead of the embedded digits."),
+    click.option(
+        "--data",
+        metavar="FILE.npz",
+        help="Arrays X (m, n₁) and Y (m, n_L) instead of the embedded digits.",
+        shell_complete=complete_file,
+    ),
     click.option(
         "--batch-size",
         type=int,

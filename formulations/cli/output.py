@@ -14,13 +14,19 @@ from rich.console import Console
 from formulations import __version__
 from formulations.files import replaced
 from formulations.problem import Problem
+from formulations.tables import fitted
 
-__all__ = ["print_json", "print_problem", "progress_console", "save_json"]
+__all__ = ["print_json", "print_problem", "print_text", "progress_console", "save_json"]
 
 
 def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
     """Print as JSON what came of a problem, with all that is needed to do it again."""
     print_json({"version": __version__, **problem.to_dict(), **settings, **result})
+
+
+def print_text(text: Any, *, err: bool = False) -> None:
+    """Print what has a text, in lines that fit the terminal."""
+    click.echo(fitted(str(text)), err=err)
 
 
 def print_json(result: Any) -> None:

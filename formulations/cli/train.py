@@ -14,8 +14,9 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from formulations.accuracy import accuracy, chance
+from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, problem_options
-from formulations.cli.output import print_problem, progress_console
+from formulations.cli.output import print_problem, print_text, progress_console
 from formulations.costs import LogLikelihood
 from formulations.digits import classes_of
 from formulations.exceptions import InvalidInput, NotFinite
@@ -36,11 +37,21 @@ __all__ = ["train"]
 @problem_options
 @click.option("--epochs", type=int, default=30, show_default=True, help="Passes over the training examples.")
 @click.option("--learning-rate", type=float, default=3.0, show_default=True, help="η, for the mean cost.")
-@click.option("--backend", metavar="NAME", help="Which formulation, options after a colon.  [default: hadamard]")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    help="Which formulation, options after a colon.  [default: hadamard]",
+    shell_complete=complete_backends,
+)
 @click.option(
     "--no-shuffle", is_flag=True, help="Split --data in the order of the file: its last fifth is for testing."
 )
-@click.option("--save", metavar="FILE.npz", help="Write the trained network there, for formulations.load.")
+@click.option(
+    "--save",
+    metavar="FILE.npz",
+    help="Write the trained network there, for formulations.load.",
+    shell_complete=complete_file,
+)
 def train(
     problem: Problem,
     batch_size: int | None,
@@ -60,7 +71,7 @@ def train(
       formulations train
       formulations train --backend sigma --epochs 10
       FORMULATIONS_BACKEND=sigma formulations train
-      formulations train --data examples.npz --sizes 8,20,3 --learning-rate 0.5 --save trained.npz
+      formulations train --data mine.npz --learning-rate 0.5 --save trained.npz
 
     The embedded digits are split into 1437 for training and 360 for testing. Data of your own are split at the same
     ratio, four to one, shuffled by --seed and with the same share of each class in both parts; --no-shuffle keeps the
@@ -80,7 +91,7 @@ def train(
     X, Y, X_test, Y_test = problem.split(seed if shuffled else None)
     how = _how_split(Y, shuffled, seed)
     for absent in _absent(Y, Y_test, shuffled):
-        click.echo(f"warning: {absent}", err=True)
+        print_text(f"warning: {absent}", err=True)
     size = batch_size_for(batch_size, len(X))
     with Progress(
         TextColumn("training"),
@@ -124,11 +135,11 @@ def train(
         shares = {"train_accuracy": on_train, "test_accuracy": on_test}
         print_problem(problem, settings, {**history.to_dict(), **shares})
     else:
-        click.echo(problem.title)
-        click.echo(f"{counted(len(X), 'example')} to train on, {len(X_test)} to test on, {how}")
-        click.echo(f"{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
-        click.echo(str(history))
-        click.echo(
+        print_text(problem.title)
+        print_text(f"{counted(len(X), 'example')} to train on, {len(X_test)} to test on, {how}")
+        print_text(f"{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
+        print_text(str(history))
+        print_text(
             f"\naccuracy {_percent(on_train)} on {len(X)} training examples, "
             f"{_percent(on_test)} on {len(X_test)} test examples"
         )
@@ -144,12 +155,12 @@ def _hint(problem: Problem, on_train: float | None, guess: float | None) -> None
     if problem.cost == LogLikelihood.name and not activations[-1].coupled:
         # Its least value is reached by outputs of 1 everywhere, which only a softmax keeps from happening.
         *names, last = [activation.name for activation in activations]
-        click.echo(
+        print_text(
             f"hint: the cost {problem.cost} is made for softmax outputs, and with {last} it falls by calling every "
             f"class certain; try --activations {','.join([*names, 'softmax'])}."
         )
     elif on_train is not None and guess is not None and on_train <= guess < 1:
-        click.echo(
+        print_text(
             f"hint: naming the commonest class every time gets {_percent(guess)}; try a smaller --learning-rate, "
             "or more --epochs."
         )

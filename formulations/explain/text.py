@@ -1,4 +1,4 @@
-"""Explanations as plain text, for a terminal of 100 columns."""
+"""Explanations as plain text, for a terminal of 80 columns or more, of which 100 are used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from formulations.explain.counts import step_multiplications
 from formulations.explain.operands import Operand, Piece
 from formulations.explain.story import Stage, Story
 from formulations.explain.template import Step
+from formulations.tables import terminal_width
 
 __all__ = ["as_text", "dotted", "entry", "join", "scalar_lines", "shape"]
 
-WIDTH = 100
+LEAST, WIDTH = 80, 100
+"""Columns of text: what matrices of six columns need, and what is used at most."""
 GAP = "  │  "
 INDENT = "    "
 TIGHT_AFTER = ("(", "‖", "σ", "½")
@@ -21,24 +23,26 @@ TIGHT_BEFORE = (")", "‖²")
 
 
 def as_text(story: Story) -> str:
-    """Return the whole story, a stage after the other."""
-    lines = [story.title, *(line for note in story.notes for line in textwrap.wrap(note, WIDTH)), ""]
+    """Return the whole story, a stage after the other, as wide as the terminal allows."""
+    width = min(max(terminal_width(), LEAST), WIDTH)
+    lines = [line for part in (story.title, *story.notes) for line in textwrap.wrap(part, width)] + [""]
     for stage in story.stages:
-        lines += [stage.title, "─" * len(stage.title), *_stage(stage, story), ""]
+        lines += [stage.title, "─" * len(stage.title), *_stage(stage, story, width), ""]
     return "\n".join(line.rstrip() for line in lines).rstrip()
 
 
-def _stage(stage: Stage, story: Story) -> list[str]:
+def _stage(stage: Stage, story: Story, width: int) -> list[str]:
     alone = stage.shared or len(stage.columns) == 1
+    says = width - 10 if alone else width // 2 - 2
     columns = [
-        [line for step in column for line in (*_step(step, story.numbers, 90 if alone else 48), "")][:-1]
+        [line for step in column for line in (*_step(step, story.numbers, width, says), "")][:-1]
         for column in stage.columns
     ]
     if alone:
         return columns[0]
     labelled = [[f"{name}:", *column] for name, column in zip(story.backends, columns, strict=True) if column]
     widths = [max(map(len, column)) for column in labelled]
-    if len(labelled) == 2 and sum(widths) + len(GAP) <= WIDTH:
+    if len(labelled) == 2 and sum(widths) + len(GAP) <= width:
         left, right = labelled
         height = max(len(left), len(right))
         padded = zip(left + [""] * (height - len(left)), right + [""] * (height - len(right)), strict=True)
@@ -46,19 +50,19 @@ def _stage(stage: Stage, story: Story) -> list[str]:
     return [line for column in labelled for line in (*column, "")][:-1]
 
 
-def _step(step: Step, numbers: bool, width: int) -> list[str]:
+def _step(step: Step, numbers: bool, width: int, says: int) -> list[str]:
     number = f"({step.equation})" if step.equation else ""
     lines = [f"{number:6} {join(step.symbols)}"]
-    if len(lines[0]) > WIDTH:
-        lines = textwrap.wrap(lines[0], WIDTH, subsequent_indent=" " * 7)
+    if len(lines[0]) > width:
+        lines = textwrap.wrap(lines[0], width, subsequent_indent=" " * 7)
     if len(step.rows) > 1 or _stands_in(step) or not step.rows or not step.equation:
-        lines += [INDENT + line for line in textwrap.wrap(step.says, width)]
+        lines += [INDENT + line for line in textwrap.wrap(step.says, says)]
     if numbers:
         for row in step.rows:
-            lines += [INDENT + line for line in _row(row)]
+            lines += [INDENT + line for line in _row(row, width)]
         return lines
     if len(step.rows) == 1:
-        lines += [INDENT + line for line in _wrapped([shape(piece) for piece in step.rows[0][1:]])]
+        lines += [INDENT + line for line in _wrapped([shape(piece) for piece in step.rows[0][1:]], width)]
     elif step.rows:
         lines.append(f"{INDENT}{len(step.rows)} components")
     count = step_multiplications(step)
@@ -119,18 +123,18 @@ def shape(piece: Piece) -> str:
     return f"[{rows}×{columns}]" if full else f"[{rows}×{columns}, {nonzeros} non-zeros]"
 
 
-def _row(row: Sequence[Piece]) -> list[str]:
+def _row(row: Sequence[Piece], width: int) -> list[str]:
     """Write a row in numbers: on one line where all are scalars, else as matrices in brackets."""
     if all(isinstance(piece, str) or piece.is_scalar for piece in row):
-        return scalar_lines(row)
-    return _wrapped_blocks([_block(piece) for piece in row[1:]], row[1:])
+        return scalar_lines(row, width)
+    return _wrapped_blocks([_block(piece, width) for piece in row[1:]], row[1:], width)
 
 
-def scalar_lines(row: Sequence[Piece]) -> list[str]:
+def scalar_lines(row: Sequence[Piece], width: int = WIDTH) -> list[str]:
     """Write a row in which every operand is a single number."""
     pieces = dotted(row)
     first = row[0].text if isinstance(row[0], Operand) else str(row[0])
-    return _wrapped([first, *(_scalar(piece, pieces[i]) for i, piece in enumerate(pieces[1:]))])
+    return _wrapped([first, *(_scalar(piece, pieces[i]) for i, piece in enumerate(pieces[1:]))], width)
 
 
 def _scalar(piece: Piece, before: Piece) -> str:
@@ -140,27 +144,33 @@ def _scalar(piece: Piece, before: Piece) -> str:
     return f"({text})" if text.startswith("-") and before in ("+", "−", "·", "ln") else text
 
 
-def _wrapped(words: Sequence[str]) -> list[str]:
+def _wrapped(words: Sequence[str], width: int) -> list[str]:
     """Join words, and begin a line anew before a sign where the part up to the next one would not fit."""
-    parts = [""]
+    limit = width - 2 * len(INDENT)
+    parts: list[list[str]] = [[]]
     before = "("
     for word in words:
         close = before in (*TIGHT_AFTER, "·") or word in (*TIGHT_BEFORE, "·")
         if word in ("=", "+", "≈"):
-            parts.append("")
-        parts[-1] += word if close or not parts[-1] else f" {word}"
-        before = word
-    lines = [parts[0]]
-    for part in parts[1:]:
-        if len(lines[-1]) + 1 + len(part) > WIDTH - 2 * len(INDENT):
-            lines.append(f"{INDENT}{part}")
+            parts.append([])
+        if close and parts[-1]:
+            parts[-1][-1] += word
         else:
-            lines[-1] += f" {part}"
+            parts[-1].append(word)
+        before = word
+    lines = [""]
+    for part in parts:
+        whole = " ".join(part)
+        for piece in [whole] if len(INDENT) + len(whole) <= limit else part:
+            if lines[-1] and len(lines[-1]) + 1 + len(piece) > limit:
+                lines.append(f"{INDENT}{piece}")
+            else:
+                lines[-1] += f" {piece}" if lines[-1] else piece
     return lines
 
 
-def _block(piece: Piece) -> list[str]:
-    """Draw one piece as lines of equal length."""
+def _block(piece: Piece, width: int) -> list[str]:
+    """Draw one piece as lines of equal length; a matrix that is too wide as its shape."""
     if isinstance(piece, str):
         return [piece]
     if piece.value is None:
@@ -170,6 +180,8 @@ def _block(piece: Piece) -> list[str]:
     cells = [[entry(number) for number in line] for line in piece.value]
     widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells]
+    if len(lines[0]) > width - 2 * len(INDENT):
+        return [shape(piece)]
     if len(lines) == 1:
         return [f"[{lines[0]}]"]
     ends = [("⎡", "⎤"), *[("⎢", "⎥")] * (len(lines) - 2), ("⎣", "⎦")]
@@ -179,15 +191,15 @@ def _block(piece: Piece) -> list[str]:
 TALL = {"(": ("⎛", "⎜", "⎝"), ")": ("⎞", "⎟", "⎠")}
 
 
-def _wrapped_blocks(blocks: list[list[str]], pieces: Sequence[Piece]) -> list[str]:
-    """Set blocks beside each other, centred, and begin anew at an equals sign where they are too wide."""
-    height = max(map(len, blocks))
+def _wrapped_blocks(blocks: list[list[str]], pieces: Sequence[Piece], width: int) -> list[str]:
+    """Set blocks beside each other, centred, and begin anew where they are too wide, first at equals signs."""
+    limit, height = width - 2 * len(INDENT), max(map(len, blocks))
     lines, part = [], [""] * height
     before = "("
     for i, (block, piece) in enumerate(zip(blocks, pieces, strict=True)):
         drawn = _tall(str(piece), height) if isinstance(piece, str) and piece in TALL else _centred(block, height)
         tight = before in TIGHT_AFTER or piece in TIGHT_BEFORE
-        if piece == "=" and i and len(part[0]) + _until_next(blocks, pieces, i) > WIDTH - 2 * len(INDENT):
+        if i and not tight and len(part[0]) + _until_next(blocks, pieces, i) > limit:
             lines += part
             part, tight = [""] * height, True
         part = [line + ("" if tight or not line else " ") + more for line, more in zip(part, drawn, strict=True)]
@@ -196,9 +208,14 @@ def _wrapped_blocks(blocks: list[list[str]], pieces: Sequence[Piece]) -> list[st
 
 
 def _until_next(blocks: list[list[str]], pieces: Sequence[Piece], i: int) -> int:
-    rest = list(pieces[i + 1 :])
-    end = i + 1 + (rest.index("=") if "=" in rest else len(rest))
-    return sum(len(block[0]) + 1 for block in blocks[i:end])
+    """Return the width up to where a line may end next: before an equals sign, or after an operand."""
+    rest = pieces[i + 1 :]
+    if pieces[i] == "=":
+        end = next((k for k, piece in enumerate(rest) if piece == "="), len(rest))
+    else:
+        end = next((k + 1 for k, piece in enumerate(rest) if not isinstance(piece, str)), len(rest))
+        end = end if isinstance(pieces[i], str) else 0
+    return sum(len(block[0]) + 1 for block in blocks[i : i + 1 + end])
 
 
 def _centred(block: list[str], height: int) -> list[str]:
