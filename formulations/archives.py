@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,9 @@ __all__ = ["Archive", "Source", "open_archive"]
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
 """What an archive is read from."""
+
+HEADER = 12 + 10_000
+"""The bytes of the longest header that NumPy reads from an untrusted file."""
 
 
 @contextmanager
@@ -127,9 +131,14 @@ class Archive:
         if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
             raise self.unreadable(f"{name} is compressed by a method that NumPy does not write")
         with _reading(self._name, self._remedy), self._opened.open(info) as stream:
-            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
-            shape, _, dtype = read(stream)
-            size = stream.tell() + prod(shape) * dtype.itemsize
+            # A header may say that it is 4 GB long, and NumPy would read them all before it refuses.
+            head = io.BytesIO(stream.read(HEADER))
+            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(head)]
+            try:
+                shape, _, dtype = read(head)
+            except MemoryError:  # Python's parser, of brackets that are nested too deeply
+                raise ValueError("the header is no literal") from None
+            size = head.tell() + prod(shape) * dtype.itemsize
         if dtype.hasobject:
             raise self.unreadable(f"{name} holds objects; pickles are refused")
         assert self._opened.fp is not None

@@ -119,6 +119,17 @@ def test_a_member_is_as_large_as_its_header_says(reader, inflated, head):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("text", [bytes(2**20), b"-" * 9000 + b"1\n"], ids=["long", "nested"])
+def test_a_header_is_read_as_far_as_numpy_writes_one(reader, inflated, text):
+    path, read, name = reader
+    without(path, name)
+    add(path, name, b"\x93NUMPY\x02\x00" + len(text).to_bytes(4, "little") + text, 2**20)
+    with pytest.raises(InvalidInput, match="broken"):
+        read(path)
+    assert inflated() < 100_000
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_member_of_another_shape_is_not_decompressed(tmp_path, inflated):
     for make, read, name, exception in (
         (lambda path: fm.save(NET, path), fm.load, "weights_3", WrongShape),
