@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-import numpy as np
-
 from formulations.budget import Budget, current_budget, foreseen_seconds, unreasonable
 from formulations.chunks import ChunkedPlan, bytes_for
 from formulations.contract import Backend
@@ -16,12 +14,14 @@ from formulations.memory import as_bytes
 from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient
 from formulations.plan import Plan
+from formulations.quiet import quiet
 from formulations.registry import BackendLike, chosen_backend, get_backend, list_backends
 from formulations.spare import Call, is_small, leave_spare, shadow, take_spare
 
 __all__ = ["gradient", "prepare", "which"]
 
 
+@quiet
 def gradient(
     net: Network,
     X: Any,
@@ -85,9 +85,7 @@ def gradient(
         plan = prepare(shadow(net), call.m, cost, call.backend)
         small = is_small(plan)
     net.check_entries()
-    # The result is checked as a whole, with a remedy, instead of operation by operation.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        result = plan.evaluate(X, Y, shares)
+    result = plan.evaluate(X, Y, shares)
     check_gradient(result)
     if small:
         # Before the plan is put back, for another thread may take it at once; and it is put back without the
@@ -105,6 +103,7 @@ def prepare(
 def prepare(
     net: Network, batch_size: int, cost: str | Cost = ..., backend: BackendLike = ..., *, memory: None = ...
 ) -> Plan: ...
+@quiet
 def prepare(
     net: Network,
     batch_size: int | Literal["auto"],
@@ -145,6 +144,7 @@ def prepare(
 
     Examples
     --------
+    >>> import numpy as np
     >>> net = Network.random([2, 3, 1], seed=0)
     >>> plan = prepare(net, 4, backend="sigma")
     >>> plan([[0.0, 1.0]], [[1.0]]).weights[0].shape
@@ -195,6 +195,7 @@ def _in_chunks(backend: Backend, net: Network, m: int, budget: Budget) -> str:
     return " let formulations.prepare(net, 'auto') take them chunk by chunk,"
 
 
+@quiet
 def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None = None) -> dict[str, str | None]:
     """Say which backends can serve a network.
 

@@ -36,6 +36,7 @@ from formulations.memory import format_bytes
 from formulations.network import Network
 from formulations.parameters import Array, Gradient, check_gradient
 from formulations.plan import Claimed, Plan
+from formulations.quiet import end_quiet, quiet
 from formulations.tables import counted, format_seconds
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]
@@ -115,6 +116,7 @@ class ChunkedPlan(Claimed):
     array([4.5, 2.5])
     """
 
+    @quiet
     def __init__(self, network: Network, cost: Cost, backend: Backend, budget: Budget) -> None:
         self.network = network
         self.cost = cost
@@ -155,12 +157,13 @@ class ChunkedPlan(Claimed):
             Where it would take longer than the budget that was in force when the plan was prepared; or if another
             thread has called the plan before, or the plan is called from within its own call.
         """
-        self._begin()
+        token = self._begin()
         try:
             self._sums.reset()
             self._take(X, Y, sample_weight)
             return self._mean()
         finally:
+            end_quiet(token)
             self._busy = False
 
     def over(self, chunks: Iterable[Any]) -> Gradient:
@@ -189,12 +192,13 @@ class ChunkedPlan(Claimed):
                 f"chunks must be an iterable of (X, Y) or (X, Y, sample_weight), got {type(chunks).__name__}; "
                 "pass a list or a generator of them."
             )
-        self._begin()
+        token = self._begin()
         try:
             self._sums.reset()
             self._take_all(chunks)
             return self._mean()
         finally:
+            end_quiet(token)
             self._busy = False
 
     def _take_all(self, chunks: Iterable[Any]) -> None:
@@ -242,9 +246,7 @@ class ChunkedPlan(Claimed):
         shares, total, exponent = shares_in_powers_of_two(weights, len(X), self.network.dtype)
         if total == 0:
             return
-        # The result is checked as a whole, with a remedy, instead of operation by operation.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = self._plan.evaluate(X, Y, shares)
+        found = self._plan.evaluate(X, Y, shares)
         check_gradient(found)
         self._sums.add(found.vector, found.cost, total, exponent)
         self._sums.forward_passes += found.forward_passes
@@ -292,8 +294,7 @@ def _converted(data: Any, name: str, room: Array) -> Array:
             f"a slice of {name} must hold as many rows as were asked for, {len(room)}, got {len(array)}; "
             f"give {name} the shape of the data that it returns."
         )
-    with np.errstate(over="ignore"):
-        np.copyto(room, array, casting="unsafe")
+    np.copyto(room, array, casting="unsafe")
     return room
 
 

@@ -26,6 +26,7 @@ from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.plan import Plan
 from formulations.problem import Problem
+from formulations.quiet import quiet
 from formulations.ratio import Ratio
 from formulations.registry import DEFAULT, get_backend, list_backends
 from formulations.threads import limited_threads
@@ -49,6 +50,7 @@ FORESEEN = Budget(seconds=SKIPPED_FROM, memory=math.inf)
 """What a gradient that is called a second time is foreseen to take at most."""
 
 
+@quiet
 def compare(
     net: Network,
     X: Any,
@@ -167,10 +169,9 @@ class _Race:
         self.control: Ratio | None = None
         self._plans: dict[str, Plan] = {}
         self._found: dict[str, tuple[Array, Array]] = {}
-        with np.errstate(all="ignore"):
-            # Of copies: a backend may write to what it is given.
-            tape = net.copy().forward(X.copy(), Y.copy(), cost=cost, sample_weight=sample_weight)
-            self._reference = reference_gradient(tape)
+        # Of copies: a backend may write to what it is given.
+        tape = net.copy().forward(X.copy(), Y.copy(), cost=cost, sample_weight=sample_weight)
+        self._reference = reference_gradient(tape)
 
     def judge(self, backend: Backend) -> None:
         """Add the backend's row, not yet timed."""
@@ -192,19 +193,18 @@ class _Race:
 
     def _judged(self, backend: Backend, row: Row) -> Row:
         plan = self._plan(backend)
-        with np.errstate(all="ignore"):
+        start = perf_counter()
+        gradient = plan(*self.examples)
+        seconds = perf_counter() - start
+        if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), FORESEEN) is None:
+            # A first call may have compiled something, on a busy machine for longer than was foreseen.
             start = perf_counter()
             gradient = plan(*self.examples)
             seconds = perf_counter() - start
-            if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), FORESEEN) is None:
-                # A first call may have compiled something, on a busy machine for longer than was foreseen.
-                start = perf_counter()
-                gradient = plan(*self.examples)
-                seconds = perf_counter() - start
-            passes = gradient.forward_passes
-            verdict = judge_backend(backend, plan.tape, gradient, self._reference)
-            bound = deviation(backend, plan.tape, gradient, self._reference)
-            self._found[row.backend] = gradient.vector.copy(), bound
+        passes = gradient.forward_passes
+        verdict = judge_backend(backend, plan.tape, gradient, self._reference)
+        bound = deviation(backend, plan.tape, gradient, self._reference)
+        self._found[row.backend] = gradient.vector.copy(), bound
         status = RowStatus(verdict.status)
         if status is not RowStatus.DIFFERENT:
             self._plans[row.backend] = plan
@@ -247,8 +247,7 @@ class _Race:
         if baseline is not None:
             # The last of a round, so that it has another neighbour than the baseline itself.
             quick[CONTROL] = partial(self._plan(plans[baseline].backend), *self.examples)
-            with np.errstate(all="ignore"):
-                timings = interleave(quick, baseline=baseline)
+            timings = interleave(quick, baseline=baseline)
             self.control = timings[CONTROL].ratio
         for label in self._plans:
             row = self.rows[label]

@@ -20,6 +20,7 @@ from formulations.costs import Cost, Quadratic
 from formulations.exceptions import Refused
 from formulations.inputs import as_real
 from formulations.network import Network, check_network
+from formulations.quiet import quiet
 
 __all__ = ["ExactGradient", "Rational", "exact_oracle", "gradient_in_fractions", "rational"]
 
@@ -74,6 +75,7 @@ class ExactGradient:
         return f"<ExactGradient of {len(self.vector)} parameters, cost {float(self.cost):.6g}>"
 
 
+@quiet
 def exact_oracle(
     net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic", sample_weight: Any = None
 ) -> ExactGradient:

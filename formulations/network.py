@@ -25,6 +25,7 @@ from formulations.inputs import (
 )
 from formulations.layers import read_activations, read_layers
 from formulations.parameters import Array, Layout, Parameters
+from formulations.quiet import quiet
 from formulations.tape import Tape
 
 __all__ = ["Network", "check_network", "restored"]
@@ -63,6 +64,7 @@ class Network(Parameters):
     array([[31.]])
     """
 
+    @quiet
     def __init__(
         self,
         weights: Sequence[Any],
@@ -76,6 +78,7 @@ class Network(Parameters):
         self._activations = read_activations(activations, layout, self.dtype)
 
     @classmethod
+    @quiet
     def random(
         cls,
         sizes: Sequence[int],
@@ -166,6 +169,7 @@ class Network(Parameters):
             self.sparse_entries(i)
             z[...] = a @ weights.T
 
+    @quiet
     def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:
         """Run one forward pass and return its tape.
 
@@ -210,6 +214,7 @@ class Network(Parameters):
         check_finite(X, "X")
         return X, Y, example_shares(sample_weight, len(X), self.dtype), cost
 
+    @quiet
     def __call__(self, X: Any) -> Array:
         """Return the outputs a^L, shape (m, n_L), for inputs of shape (m, n₁)."""
         X, *_ = self.check_examples(X)
@@ -222,6 +227,7 @@ class Network(Parameters):
         """Return the same network with parameters of its own."""
         return self.astype(self.dtype)
 
+    @quiet
     def astype(self, dtype: Any) -> Network:
         """Return a copy with its parameters in another dtype.
 

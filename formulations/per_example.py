@@ -11,12 +11,14 @@ from formulations.costs import Cost
 from formulations.exceptions import NotFinite, Refused
 from formulations.network import Network, check_network
 from formulations.parameters import Array
+from formulations.quiet import quiet
 from formulations.recurrence import errors_by_recurrence, khatri_rao
 from formulations.tape import Tape
 
 __all__ = ["per_example_gradients"]
 
 
+@quiet
 def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic") -> Array:
     r"""Compute the gradient of every example's own cost: vec ∂C_x/∂w^l = δ^{x,l} ⊗ a^{x,l−1}, ∂C_x/∂b^l = δ^{x,l}.
 
@@ -72,13 +74,11 @@ def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quad
     # With shares of 1 the tape holds each example's own δ, and not its part of a mean.
     tape.load(X, Y, np.ones((m, 1), net.dtype))
     rows = np.empty((m, layout.count), net.dtype)
-    # The result is checked as a whole, with a remedy, instead of operation by operation.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        net.propagate(tape)
-        layers = zip(errors_by_recurrence(tape), tape.activations, layout.patterns, layout.slices, strict=False)
-        for delta, a, pattern, (weights, biases) in layers:
-            khatri_rao(delta, a, pattern, rows[:, weights])
-            rows[:, biases] = delta
+    net.propagate(tape)
+    layers = zip(errors_by_recurrence(tape), tape.activations, layout.patterns, layout.slices, strict=False)
+    for delta, a, pattern, (weights, biases) in layers:
+        khatri_rao(delta, a, pattern, rows[:, weights])
+        rows[:, biases] = delta
     finite = np.isfinite(rows)
     if not finite.all():
         x, position = (int(i) for i in np.argwhere(~finite)[0])

@@ -18,12 +18,14 @@ from formulations.layers import check_shapes
 from formulations.limits import current_budget
 from formulations.network import Network, check_network, restored
 from formulations.parameters import Array
+from formulations.quiet import quiet
 
 __all__ = ["load", "save"]
 
 SPARSE = ("_data", "_indices", "_indptr", "_shape")
 
 
+@quiet
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network to a file, for :func:`load`.
 
@@ -70,6 +72,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         np.savez(file, **arrays)
 
 
+@quiet
 def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that :func:`save` has written.
 

@@ -13,6 +13,7 @@ from formulations.exceptions import Refused, StalePlan
 from formulations.inputs import as_examples, check_pair, example_shares
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
+from formulations.quiet import begin_quiet, end_quiet, quiet
 from formulations.tape import Tape
 
 __all__ = ["Claimed", "Plan"]
@@ -37,8 +38,10 @@ class Claimed:
 
     _busy = False
 
-    def _begin(self) -> None:
-        """Claim this for the calling thread; the call ends with ``_busy = False``.
+    def _begin(self) -> Any:
+        """Claim this for the calling thread and let it compute quietly.
+
+        A call ends with ``end_quiet`` of what this returns, and ``_busy = False``.
 
         Raises
         ------
@@ -58,6 +61,7 @@ class Claimed:
                 "activation, which would overwrite the first; use another plan there, from formulations.prepare."
             )
         self._busy = True
+        return begin_quiet()
 
 
 class Plan(Claimed):
@@ -88,6 +92,7 @@ class Plan(Claimed):
     _whole: tuple[Tape, Gradient | None]
     _part: tuple[Tape, Gradient | None]
 
+    @quiet
     def __init__(self, network: Network, batch_size: int, cost: Cost, backend: Backend) -> None:
         self.network = network
         self.batch_size = batch_size
@@ -127,25 +132,28 @@ class Plan(Claimed):
         Refused
             If another thread has called the plan before, or the plan is called from within its own call.
         """
-        self._begin()
+        token = self._begin()
         try:
             if network is not None:
                 self._check_fits(network)
             first, last, dtype = self._expected
             X = as_examples(X, "X", first, dtype)
             Y = as_examples(Y, "Y", last, dtype)
-            check_pair(X, Y)
+            if len(X) != len(Y):
+                check_pair(X, Y)
             shares = None if sample_weight is None else example_shares(sample_weight, len(X), dtype)
             if network is not None and network is not self.network:
                 self._adopt(network)
             return self.evaluate(X, Y, shares)
         finally:
+            end_quiet(token)
             self._busy = False
 
     def evaluate(self, X: Array, Y: Array, shares: Array | None) -> Gradient:
         """Compute Σ s_x ∇C_x over arrays that are checked already, with shares that need not add up to 1.
 
-        For a caller that shares the plan with nobody: the plan is neither claimed nor checked.
+        For a caller that shares the plan with nobody and ignores floating-point errors: the plan is neither claimed nor
+        checked.
 
         Parameters
         ----------

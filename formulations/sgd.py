@@ -17,12 +17,14 @@ from formulations.history import Epoch, History
 from formulations.inputs import positive_integer, positive_number, random_generator, size_of_batch
 from formulations.network import Network, check_network
 from formulations.parameters import Array
+from formulations.quiet import quiet
 from formulations.registry import BackendLike
 from formulations.tape import Tape
 
 __all__ = ["sgd"]
 
 
+@quiet
 def sgd(
     net: Network,
     X: Any,
@@ -125,9 +127,8 @@ def sgd(
         order = generator.permutation(len(X))
         if epoch == epochs:
             before = parameters.copy()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            costs = [step(order[i : i + size]) for i in range(0, len(X), size)]
-            total = float(np.sum(costs))
+        costs = [step(order[i : i + size]) for i in range(0, len(X), size)]
+        total = float(np.sum(costs))
         if epoch == 1:
             initial = costs[0] / size
         if not (math.isfinite(total) and np.isfinite(net.vector).all()):
@@ -153,8 +154,7 @@ def _constant_cost(X: Array, Y: Array, cost: Cost) -> float | None:
     """Return the cost of naming the mean of the targets every time; None where inputs or targets are all the same."""
     if any(np.array_equal(array, np.broadcast_to(array[0], array.shape)) for array in (X, Y)):
         return None
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = float(np.mean(cost.evaluate(np.tile(Y.mean(axis=0), (len(Y), 1)), Y)))
+    found = float(np.mean(cost.evaluate(np.tile(Y.mean(axis=0), (len(Y), 1)), Y)))
     return found if math.isfinite(found) else None
 
 
@@ -166,8 +166,7 @@ def _is_uniform(net: Network, X: Array, size: int) -> bool:
         chunk = X[i : i + size]
         part = tape if len(chunk) == size else tape.first(len(chunk))
         part.load(chunk, None)
-        with np.errstate(over="ignore", invalid="ignore"):
-            net.propagate(part, slopes=False)
+        net.propagate(part, slopes=False)
         layers = dict(enumerate(part.activations[1:]))
         if i == 0:
             rows = {l: a[0].copy() for l, a in layers.items()}
@@ -180,8 +179,7 @@ def _is_uniform(net: Network, X: Array, size: int) -> bool:
 def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:
     """Return η in the network's dtype."""
     number = positive_number(learning_rate, "learning_rate")
-    with np.errstate(over="ignore", under="ignore"):
-        eta = dtype.type(number)
+    eta = dtype.type(number)
     if not 0 < eta < math.inf:
         raise InvalidInput(
             f"learning_rate must be positive and finite also in {dtype}, where {number:g} is {eta:g}; "

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from formulations.activations.formulas import COMPLEX, Formula
 from formulations.dtypes import DTYPES, Array
 from formulations.exceptions import Refused, WrongType
+from formulations.quiet import quiet
 
 __all__ = ["Activation", "inherit_nothing_of_another"]
 
@@ -108,6 +109,7 @@ class Activation(ABC):
         value: Array = self.formula(COMPLEX, z)
         return value
 
+    @quiet
     def value(self, z: npt.ArrayLike) -> Array:
         """Return f(z) in a new array of z's shape and dtype.
 
@@ -121,6 +123,7 @@ class Activation(ABC):
         self.evaluate(array, value)
         return value
 
+    @quiet
     def slope(self, z: npt.ArrayLike) -> Array:
         """Return f′(z) in a new array of z's shape and dtype.
 

@@ -16,6 +16,7 @@ from formulations.activations.formulas import carries_derivative
 from formulations.dtypes import DTYPES, Array
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.numerical import call_untouched, called, estimate, first_mixed, interval, sample_points
+from formulations.quiet import quiet
 
 __all__ = ["CustomActivation", "activation"]
 
@@ -61,6 +62,7 @@ class CustomActivation(Activation):
         return dict(self.refused_dtypes).get(np.dtype(dtype).name) or super().why_not(dtype)
 
 
+@quiet
 def activation(
     f: _Function,
     slope: _Function,

@@ -13,6 +13,7 @@ from formulations.activations.formulas import carries_derivative
 from formulations.dtypes import Array
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.numerical import call_untouched, called, first_mixed, interval, row_estimate
+from formulations.quiet import quiet
 
 __all__ = ["CustomCoupledActivation", "coupled_activation"]
 
@@ -79,6 +80,7 @@ class CustomCoupledActivation(CoupledActivation):
         return array
 
 
+@quiet
 def coupled_activation(
     value: Callable[..., Any],
     jacobian_product: Callable[..., Any],

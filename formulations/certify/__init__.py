@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from formulations.api import prepare
 from formulations.certificate import Reference, Status, Verdict, judge, judge_backend, reference_gradient
 from formulations.certify.calls import Watched
@@ -31,6 +29,7 @@ from formulations.dtypes import format_dtype
 from formulations.exceptions import CandidateFailed
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
+from formulations.quiet import quiet
 from formulations.tables import counted
 
 __all__ = ["Certificate", "Diagnosis", "certify"]
@@ -39,6 +38,7 @@ SINGLES = 32
 """Examples, at most, that a function is called on one by one to find its mistake."""
 
 
+@quiet
 def certify(
     net: Network,
     X: Any,
@@ -97,6 +97,7 @@ def certify(
 
     Examples
     --------
+    >>> import numpy as np
     >>> net = Network.random([3, 4, 2], seed=0)
     >>> X, Y = np.eye(3), np.ones((3, 2))
     >>> certify(net, X, Y, "sigma").status
@@ -109,12 +110,11 @@ def certify(
     if isinstance(candidate, str | Backend):
         # It may write to what it is given: it gets copies, and the reference has a tape of its own.
         plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
-        with np.errstate(all="ignore"):
-            gradient = plan(X.copy(), Y.copy(), sample_weight)
-            if gradient.errors is not None:
-                read_errors(gradient.errors, net.layout, len(X))
-            reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
-            verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
+        gradient = plan(X.copy(), Y.copy(), sample_weight)
+        if gradient.errors is not None:
+            read_errors(gradient.errors, net.layout, len(X))
+        reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+        verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
         return _certificate(reference, gradient, verdict, ())
     watched = Watched(candidate, net) if callable(candidate) else None
     try:
@@ -127,9 +127,8 @@ def certify(
     if watched is not None:
         watched.check_repeats(X, Y, gradient)
     net, X, Y = _rounded(net, X, Y, gradient)
-    with np.errstate(all="ignore"):
-        reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
-        verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference)
+    reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+    verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference)
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
         watched.notes.extend(found)

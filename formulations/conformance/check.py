@@ -17,6 +17,7 @@ from formulations.conformance.subjects import read_subject
 from formulations.contract import Backend
 from formulations.costs import get_cost
 from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
+from formulations.quiet import quiet
 
 __all__ = ["ask", "check_backend"]
 
@@ -24,6 +25,7 @@ SECONDS = 0.05
 """A backend is asked on problems of which one gradient takes no longer, by its own prediction."""
 
 
+@quiet
 def check_backend(
     backend: Any,
     *,

@@ -13,6 +13,7 @@ from formulations.costs.base import Cost
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.numerical import call_untouched, called, first_mixed, interval, row_estimate
 from formulations.parameters import Array
+from formulations.quiet import quiet
 
 __all__ = ["CustomCost", "cost"]
 
@@ -115,6 +116,7 @@ class CustomCost(Cost):
         return array
 
 
+@quiet
 def cost(
     value: Callable[..., Any],
     gradient: Callable[..., Any],

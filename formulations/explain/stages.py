@@ -21,6 +21,7 @@ from formulations.explain.text import entry
 from formulations.inputs import random_generator
 from formulations.network import Network, check_network
 from formulations.problem import Problem
+from formulations.quiet import quiet
 from formulations.registry import get_backend
 from formulations.tape import Tape
 
@@ -30,6 +31,7 @@ MOST_NEURONS, MOST_EXAMPLES = 6, 4
 DEFAULT_SIZES = (2, 3, 2)
 
 
+@quiet
 def explain(
     net: Network | None = None,
     X: Any = None,
