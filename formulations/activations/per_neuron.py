@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -159,6 +160,10 @@ class PerNeuron(Activation):
         if n == len(self.members):
             return None
         return f"{self.name} has one function for each of {len(self.members)} neurons, and the layer has {n}"
+
+    def __reduce__(self) -> Any:
+        # Rebuilt from the members: the cached formula is a function that pickle cannot write.
+        return PerNeuron, (self.members,)
 
     @property
     def functions(self) -> tuple[Activation, ...]:
