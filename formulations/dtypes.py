@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -67,6 +68,8 @@ def format_dtype(dtype: Any) -> str:
 def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
     """Return the next higher precision, or None where the platform has none.
 
+    Where the functions of longdouble have the digits of double alone, as with musl and in WebAssembly, it is none.
+
     Examples
     --------
     >>> higher(np.dtype("float32"))
@@ -75,5 +78,15 @@ def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
     double, extended = np.dtype(np.float64), np.dtype(np.longdouble)
     for wide in (double, extended):
         if np.finfo(wide).eps < np.finfo(dtype).eps:
-            return wide
+            return wide if wide == double or _exponential_is_extended() else None
     return None
+
+
+@cache
+def _exponential_is_extended() -> bool:
+    """Whether exp has the digits that ``finfo`` promises for longdouble: held against a sum, which has them."""
+    one = term = total = np.longdouble(1)
+    for k in range(1, 40):
+        term = term / k
+        total = total + term
+    return bool(abs(np.exp(one) - total) <= 64 * np.finfo(np.longdouble).eps)

@@ -76,7 +76,7 @@ def interleave(
     Parameters
     ----------
     calls : mapping of str to callable
-        What to time; each is called once before, to warm up and to see how long it takes.
+        What to time; each is called before, to warm up and to see how many calls take as long as a sample.
     baseline : str
         The call that the ratios refer to.
     budget : float
@@ -99,10 +99,11 @@ def interleave(
     with without_collector():
         for name, call in calls.items():
             call()
-            once = max(timed(call, 1), 1e-9)
-            repeats[name] = max(1, round(sample / once))
-            wanted = int(budget / (once * repeats[name]))
-            rounds[name] = min(max(wanted, FEWEST), MOST)
+            repeats[name] = 1
+            # The clock may be too coarse to time a single call: doubling ends however coarse it is.
+            while (taken := repeats[name] * timed(call, repeats[name])) < sample:
+                repeats[name] *= 2
+            rounds[name] = min(max(int(budget / taken), FEWEST), MOST)
         rounds[baseline] = max(rounds.values())
         samples: dict[str, list[float]] = {name: [] for name in calls}
         elsewhere = False

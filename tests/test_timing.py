@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 
 import pytest
@@ -92,9 +93,23 @@ def test_a_fast_call_is_repeated_and_its_time_is_that_of_one(monkeypatch):
         step()
 
     found = interleave({"base": call}, baseline="base")
-    # 0.001·2^14 = 16 calls a sample; two more to warm up and to see how long one takes.
-    assert len(count) == 2 + 16 * found["base"].rounds
+    # 32 calls are the first power of two to take 0.001 s; one more warms up, and 1 + 2 + … + 32 look for it.
+    assert len(count) == 64 + 32 * found["base"].rounds
     assert found["base"].seconds == 2.0**-14
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 3e-5, 1.5e-4, 0.01])
+def test_a_clock_that_ticks_every_100_microseconds(monkeypatch, seconds):
+    now, count = [0.0], []
+    monkeypatch.setattr(timing, "perf_counter", lambda: math.floor(now[0] / 1e-4) * 1e-4)
+
+    def call():
+        count.append(1)
+        assert len(count) < 100_000, "a call that reads as 0 s is repeated without end"
+        now[0] += seconds
+
+    found = interleave({"base": call}, baseline="base", budget=0.03)
+    assert found["base"].seconds == pytest.approx(seconds, rel=0.1)
 
 
 def test_rounds_are_interleaved(monkeypatch):

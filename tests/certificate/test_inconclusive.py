@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from makers import Case, plain_case
 
 import formulations as fm
+from formulations import dtypes
 from formulations.certificate import Status, judge_backend, reference_gradient
 from formulations.certificate.roundoff import Precision, gamma
 from formulations.certificate.verdict import Check
@@ -128,6 +131,18 @@ def test_the_reference_is_one_precision_higher_where_there_is_one() -> None:
     with_gelu = fm.Network.random([2, 3, 1], "gelu", seed=0)
     verdict = Case(with_gelu, np.ones((2, 2)), np.zeros((2, 1))).verdict("per_neuron")
     assert verdict.status is Status.EQUAL, verdict.reason
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps == np.finfo(float).eps, reason="longdouble is double here")
+def test_functions_with_the_digits_of_double_are_no_higher_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert higher(np.dtype("float64")) == np.longdouble
+    monkeypatch.setattr(dtypes, "_exponential_is_extended", cache(dtypes._exponential_is_extended.__wrapped__))
+    exact, asked = np.exp, []
+    monkeypatch.setattr(np, "exp", lambda z: np.longdouble(exact(np.float64(z))) if not asked.append(z) else z)
+    assert higher(np.dtype("float64")) is None
+    assert higher(np.dtype("float64")) is None
+    assert higher(np.dtype("float32")) == np.float64
+    assert len(asked) == 1
 
 
 def test_both_sides_count_where_the_reference_is_no_better() -> None:
