@@ -700,3 +700,11 @@ def test_a_pipe_is_80_columns_wide(monkeypatch):
     monkeypatch.delenv("COLUMNS")
     done = subprocess.run(installed("list"), capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     assert max(map(len, done.stdout.splitlines())) == 80
+
+
+def test_letters_that_the_output_does_not_have_are_replaced():
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    found = subprocess.run(
+        [sys.executable, "-m", "formulations", "list"], env=environment, capture_output=True, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from formulations.exceptions import MissingExtra, needs
@@ -19,4 +20,8 @@ def main() -> None:
         sys.exit(2)
     from formulations.cli.commands import formulations
 
+    for stream in (sys.stdout, sys.stderr):
+        # A pipe on Windows, for one, has letters for neither σ nor ∂.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     formulations()
