@@ -27,6 +27,7 @@ array([[12.]])
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -65,7 +66,7 @@ class Fused(Backend):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse where numba is absent, and what has no compiled form."""
-        if reason := why_absent("numba"):
+        if reason := why_absent("numba") or _why_no_folder():
             return reason
         if network.dtype not in _NARROW:
             asked = format_dtype(network.dtype)
@@ -98,3 +99,14 @@ class Fused(Backend):
     def predict(self, network: Network, m: int) -> Prediction:
         """Predict as a recurrence, in as many calls of products as there are."""
         return replace(super().predict(network, m), calls=3 * len(network.activations))
+
+
+def _why_no_folder() -> str | None:
+    """Return what to say if the current folder has been deleted: numba names source files relative to it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return (
+            "its compiler needs a current folder that exists, and this one was deleted: change to another by os.chdir"
+        )
+    return None

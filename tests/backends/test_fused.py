@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 
 import makers
@@ -151,3 +152,15 @@ def test_rooms_stay_as_long_as_their_addresses():
     _, rooms = plan.tape.workspace
     held = {array.__array_interface__["data"][0] for array in rooms.held}
     assert held >= {*rooms.outer[:2], *rooms.layers[:, 3:].ravel(), rooms.layers[0, 2]}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a current folder cannot be deleted there")
+def test_in_a_folder_that_was_deleted_it_is_refused_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    net, X, Y = case(SIZES["whole"], 4)
+    assert "os.chdir" in fm.which(net)["fused"]
+    with pytest.raises(exceptions.Refused, match=r"this one was deleted: change to another by os\.chdir"):
+        fm.gradient(net, X, Y, backend="fused")
+    monkeypatch.undo()
+    assert fm.which(net)["fused"] is None
