@@ -225,7 +225,7 @@ class Tape:
         if self.fused is None:
             return None
         delta = self.errors[-1]
-        self.fused.error(self.output, self.targets, delta)
+        self.fused.error(self.weighted_inputs[-1], self.output, self.targets, delta)
         np.multiply(delta, self._uniform_or_shares, delta)
         return delta
 

@@ -116,6 +116,26 @@ def test_saturated_logits_stay_finite_in_every_backend(backend, z, target, dtype
     assert g.cost == 800 if wrong else 0 <= g.cost <= np.exp(np.longdouble(-799))
 
 
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+def test_log_likelihood_of_a_sigmoid_against_60_digits_in_every_backend(analytic, dtype):
+    net = neuron("sigmoid", dtype)
+    if reason := fm.get_backend(analytic).why_not(net, get_cost("log_likelihood")):
+        assert "identity" in reason or (dtype == "longdouble" and "float32 or float64" in reason)
+        return
+    tiny = exact(np.finfo(dtype).smallest_normal)
+    for z in (-8000, -710, -90, -37.5, -1, 0, 0.5, 17, 37.5, 80, 800):
+        for target in (0, 1, 0.25, 3):
+            g = fm.gradient(net, [[z]], [[target]], "log_likelihood", analytic)
+            falling = mpmath.exp(-abs(mpmath.mpf(z)))
+            value = target * (mpmath.log1p(falling) + max(-z, 0))
+            # e^−|z| and log1p are known to 4u each, the sum, the product, the share and their sum add one each.
+            assert abs(exact(g.cost) - value) <= bounds.gamma(12, dtype) * value + target * tiny
+            delta = -target * (falling if z > 0 else 1) / (1 + falling)
+            # 1 − F/(1 + F) with F = e^−|z| is at least a half, and so known to 2·5u + u; then as above.
+            slack = bounds.gamma(14, dtype) * abs(delta) + target * tiny
+            assert abs(exact(g.biases[0][0]) - delta) <= slack, (z, target)
+
+
 def test_saturation_on_the_quadratic_cost_is_finite(backend):
     net = makers.network(backend)
     for weights in net.weights:
@@ -146,6 +166,8 @@ def test_there_is_a_fused_form_only_where_all_outputs_are_sigmoids():
     assert cost.fused(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
     assert cost.fused(fm.PerNeuron(["sigmoid", "tanh"])) is None
     assert get_cost("quadratic").fused(fm.PerNeuron(["sigmoid"])) is None
+    assert get_cost("log_likelihood").fused(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
+    assert get_cost("log_likelihood").fused(fm.PerNeuron(["sigmoid", "softplus"])) is None
 
 
 @pytest.mark.parametrize(("output", "shown"), [(1.5, "1.5"), (-0.25, "-0.25")])

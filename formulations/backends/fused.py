@@ -37,7 +37,7 @@ import numpy as np
 from formulations.compiled.forms import COMPILED, number_of
 from formulations.compiled.rooms import Rooms
 from formulations.contract import Backend, Tier
-from formulations.costs import Cost, FusedOutput, Quadratic
+from formulations.costs import Cost, Quadratic
 from formulations.dtypes import format_dtype
 from formulations.exceptions import why_absent
 from formulations.network import Network
@@ -84,7 +84,7 @@ class Fused(Backend):
         if tape.fused is None:
             plain = type(tape.cost) is Quadratic
         else:
-            plain = type(tape.fused) is FusedOutput and tape.fused.scale is None
+            plain = tape.fused.is_difference
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
         return import_module(f"formulations.compiled.{passes}").compute, Rooms.of(tape)
 

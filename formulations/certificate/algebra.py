@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from formulations.certificate.blocks import Matrices, OuterBlocks
+from formulations.costs import FusedOutput
 from formulations.parameters import Array, Layout
 from formulations.tape import Tape
 
-__all__ = ["magnitudes", "outer", "product", "shares_of", "through", "widened"]
+__all__ = ["fused_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"]
 
 
 def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
@@ -47,6 +48,21 @@ def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
     for error, activation in zip(delta, a, strict=True):
         total += error[pattern.rows] * activation[pattern.indices]
     return total
+
+
+def fused_error(fused: FusedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
+    """Return each example's δ^L of a fused output, what rounding acts on in it, and how many roundings, as γ_k counts.
+
+    s(y)a − y, the share and 1/m are at most five, and n_L more where s(y) is a sum. In −y(1 − a) nothing cancels, and
+    they are eleven: 1 − a is known to 8u, and the product, the share and 1/m follow.
+    """
+    if fused.complement is not None:
+        delta = -targets * fused.complement(z)
+        return delta, np.abs(delta), 11
+    k = 5
+    if fused.scale is not None:
+        output, k = fused.scale(targets) * output, targets.shape[1] + 5
+    return output - targets, np.abs(output) + np.abs(targets), k
 
 
 def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:

@@ -12,8 +12,8 @@ activation is coupled, see :mod:`formulations.certificate.slopes`, n_l + 5 more.
 so the bound does not grow with depth, and a ratio above 1 names the layer and the equation.
 
 Where cost and output activation are fused, δ^L is s(y)a − y times the example's share, for Σ′ᵀ∇_aC may be 0·∞. The
-bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs. The
-gradients' lines have k = m + 3 and |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
+bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs, or
+γ_11 y(1 − a) where δ^L is −y(1 − a), for 1 − a is known to 8u and nothing cancels. The gradients' lines have k = m + 3 and |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.certificate.algebra import magnitudes, outer, shares_of, through, widened
+from formulations.certificate.algebra import fused_error, magnitudes, outer, shares_of, through, widened
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import read_slope
 from formulations.certificate.verdict import Check, error_check, gradient_checks
@@ -121,14 +121,17 @@ def output_error(tape: Tape, precision: Precision) -> OutputError:
 
 
 def _fused(fused: FusedOutput, tape: Tape, precision: Precision) -> OutputError:
-    output, targets = widened((tape.output, tape.targets), precision.wide)
-    k = 5
-    if fused.scale is not None:
-        output, k = fused.scale(targets) * output, targets.shape[1] + 5
-    size = (np.abs(output) + np.abs(targets)).astype(precision.working) * shares_of(tape, precision.working)
+    wide = widened((tape.weighted_inputs[-1], tape.output, tape.targets), precision.wide)
+    delta, size, k = fused_error(fused, *wide)
+    shares = shares_of(tape, precision.working)
+    size = size.astype(precision.working) * shares
+    floor = np.full_like(size, k * precision.eta)
+    if fused.complement is not None:
+        # What underflows in 1 − a is multiplied by y.
+        floor = floor * (1 + np.abs(tape.targets))
     return OutputError(
-        reference=(output - targets) * shares_of(tape, precision.wide),
+        reference=delta * shares_of(tape, precision.wide),
         size=size,
-        floor=np.full_like(size, k * precision.eta),
+        floor=floor,
         k=k,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from formulations.certificate.algebra import magnitudes, shares_of, through
+from formulations.certificate.algebra import fused_error, magnitudes, shares_of, through
 from formulations.certificate.blocks import Matrices
 from formulations.certificate.reach import PLACES, lost
 from formulations.certificate.reference import Reference
@@ -46,13 +46,14 @@ def within_range(e: Array, size: Array, precision: Precision) -> Array:
 
 
 def _of_fused_output(fused: FusedOutput, tape: Tape, reference: Reference, of_a: Array, precision: Precision) -> Array:
-    output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
-    k = 5
-    if fused.scale is not None:
-        scale = np.abs(fused.scale(targets))
-        output, of_a, k = scale * output, scale * of_a, targets.shape[1] + 5
+    targets = tape.targets.astype(precision.wide)
+    _, size, k = fused_error(fused, reference.weighted_inputs[-1], reference.activations[-1], targets)
+    if fused.complement is not None:
+        of_a = np.abs(targets).astype(precision.working) * of_a
+    elif fused.scale is not None:
+        of_a = np.abs(fused.scale(targets)).astype(precision.working) * of_a
     shares = shares_of(tape, precision.working)
-    e: Array = (of_a + gamma(k, precision.u) * (output + of_a + targets)) * shares + precision.tiny
+    e: Array = (of_a + gamma(k, precision.u) * (size.astype(precision.working) + of_a)) * shares + precision.tiny
     return e
 
 

@@ -13,7 +13,7 @@ With E the bound of a quantity's error, componentwise, beside a reference in the
 A coupled slope is a matrix, and so is its E_d: the products with d and E_d are then those with the transposed
 blocks, with γ_{n+7} for 2u. What E_a and E_d are for each kind of activation, :mod:`formulations.certificate.reach`
 says. Where the output is fused, E_δ = s(y)E_a + γ_k (|s(y)a| + |y|) times the example's share, with k = 5, or n_L + 5
-where s(y) is a sum.
+where s(y) is a sum; where δ^L is −y(1 − a), yE_a + γ_11 y(1 − a).
 """
 
 from __future__ import annotations

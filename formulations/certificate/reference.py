@@ -12,7 +12,7 @@ import numpy as np
 
 from formulations.activations import CoupledActivation, CoupledSlope
 from formulations.budget import current_budget
-from formulations.certificate.algebra import outer, shares_of, through, widened
+from formulations.certificate.algebra import fused_error, outer, shares_of, through, widened
 from formulations.certificate.customary import Formulas
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import Slope, is_softmax, read_slope
@@ -149,8 +149,7 @@ def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Arr
     reference.cost_gradient = np.zeros_like(output)
     if tape.fused is not None:
         values = tape.fused.value(reference.weighted_inputs[-1], targets)
-        scaled = output if tape.fused.scale is None else tape.fused.scale(targets) * output
-        delta = (scaled - targets) * shares
+        delta = fused_error(tape.fused, reference.weighted_inputs[-1], output, targets)[0] * shares
     elif tape.cost is not None:
         values = tape.cost.evaluate(output, targets, reference.cost_gradient)
         reference.cost_gradient *= shares

@@ -303,13 +303,13 @@ def other_cost(p: Pass) -> Variants:
     """Take another cost's ∇_aC, or its fused δ^L."""
     for cost in COSTS.values():
         fused = cost.fused(p.tape.network.activations[-1])
-        if p.tape.cost is not cost and not (p.tape.fused is not None and fused is not None):
+        if p.tape.cost is not cost:
             output = np.empty_like(p.activations[-1])
             try:
                 if fused is None:
                     cost.evaluate(p.activations[-1], p.targets, output)
                 else:
-                    fused.error(p.activations[-1], p.targets, output)
+                    fused.error(p.weighted_inputs[-1], p.activations[-1], p.targets, output)
             except FormulationsException:
                 continue
             yield p.layout.last, replace(p.parts, output=output * p.shares, fused=fused is not None)

@@ -21,7 +21,9 @@ __all__ = ["Cost", "FusedOutput"]
 
 @dataclass(frozen=True)
 class FusedOutput:
-    """A cost and the activation before it, taken together, so that σ′ cancels: δ^L = s(y)·a^L − y.
+    """A cost and the activation before it, taken together, so that σ′ cancels.
+
+    δ^L = s(y)·a^L − y; or, if there is a complement, δ^L = −y(1 − a^L), which keeps its digits where a^L is next to 1.
 
     Parameters
     ----------
@@ -31,14 +33,30 @@ class FusedOutput:
         s(y) of each example; None where it is 1.
     formula : callable (engine, Z, Y) -> (m,), optional
         The value in the functions of an engine.
+    complement : callable (Z) -> (m, n_L), optional
+        1 − a^L from the weighted inputs of the output layer.
+    equation : str
+        The number of the equation for δ^L in the index of equations.
     """
 
     value: Callable[[Array, Array], Array]
     scale: Callable[[Array], Array] | None = None
     formula: CostFormula | None = None
+    complement: Callable[[Array], Array] | None = None
+    equation: str = ""
 
-    def error(self, A: Array, Y: Array, out: Array) -> None:
+    @property
+    def is_difference(self) -> bool:
+        """True if δ^L is a^L − y itself."""
+        return type(self) is FusedOutput and self.scale is None and self.complement is None
+
+    def error(self, Z: Array, A: Array, Y: Array, out: Array) -> None:
         """Write each example's δ^L = ∂C_x/∂z^L, shape (m, n_L), into ``out``."""
+        if self.complement is not None:
+            np.multiply(self.complement(Z), Y, out=out)
+            # 0 − 0 is 0, where a negation would make −0 of it.
+            np.subtract(0, out, out=out)
+            return
         if self.scale is not None:
             A = np.multiply(A, self.scale(Y), out=out)
         np.subtract(A, Y, out=out)

@@ -48,7 +48,7 @@ class BinaryCrossEntropy(Cost):
     def fused(self, activation: Activation) -> FusedOutput | None:
         """Return the form for sigmoid outputs: C_x from z, δ^L = a − y."""
         if all(function == ACTIVATIONS["sigmoid"] for function in activation.functions):
-            return FusedOutput(_cross_entropy_of_logits, formula=formulas.cross_entropy_of_logits)
+            return FusedOutput(_cross_entropy_of_logits, formula=formulas.cross_entropy_of_logits, equation="66")
         return None
 
     def check_targets(self, Y: Array) -> None:

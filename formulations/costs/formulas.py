@@ -13,6 +13,7 @@ __all__ = [
     "cross_entropy_of_logits",
     "log_likelihood",
     "log_likelihood_of_logits",
+    "log_likelihood_of_sigmoids",
     "quadratic",
 ]
 
@@ -46,3 +47,8 @@ def log_likelihood_of_logits(engine: Engine, Z: Any, Y: Any) -> Any:
     """Return Σ y (ln Σe^z − z), the largest z taken off first."""
     lower = Z - engine.largest(Z)
     return (Y * (engine.log(engine.exp(lower).sum(1))[:, None] - lower)).sum(1)
+
+
+def log_likelihood_of_sigmoids(engine: Engine, Z: Any, Y: Any) -> Any:
+    """Return Σ y ln(1+e^−z), which is −Σ y ln σ(z)."""
+    return (Y * softplus(engine, -Z)).sum(1)

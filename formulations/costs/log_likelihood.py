@@ -1,4 +1,4 @@
-"""The log-likelihood cost of a probability distribution, and its form fused with the softmax."""
+"""The log-likelihood cost of a probability distribution, and its forms fused with the softmax and the sigmoid."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["LogLikelihood"]
 class LogLikelihood(Cost):
     """The log-likelihood cost of Equation (80), for targets that may be distributions: C_x = −Σ_j y_j ln a_j.
 
-    With one y_j = 1 that is −ln a_j of the right class. With softmax outputs it is computed from z, where it stays
-    finite, and δ^L = a^L Σ_j y_j − y (Equation 81 where Σ_j y_j = 1). Without, ∇_aC = −y/a is infinite where an
-    output that should be there has become 0.
+    With one y_j = 1 that is −ln a_j of the right class. With softmax or sigmoid outputs it is computed from z, where it
+    stays finite: δ^L is a^L Σ_j y_j − y (Equation 81 where Σ_j y_j = 1) or −y(1 − a^L). With others, ∇_aC = −y/a is
+    infinite where an output that should be there has become 0.
     """
 
     name = "log_likelihood"
@@ -45,9 +45,18 @@ class LogLikelihood(Cost):
         return values
 
     def fused(self, activation: Activation) -> FusedOutput | None:
-        """Return the form for softmax outputs: C_x from z, δ^L = a·Σy − y."""
+        """Return the form for softmax outputs, δ^L = a·Σy − y, or sigmoid outputs, δ^L = −y(1 − a); C_x from z."""
         if activation == ACTIVATIONS["softmax"]:
-            return FusedOutput(_log_likelihood_of_logits, _sum_of_targets, formulas.log_likelihood_of_logits)
+            return FusedOutput(
+                _log_likelihood_of_logits, _sum_of_targets, formulas.log_likelihood_of_logits, equation="81"
+            )
+        if all(function == ACTIVATIONS["sigmoid"] for function in activation.functions):
+            return FusedOutput(
+                _log_likelihood_of_sigmoids,
+                formula=formulas.log_likelihood_of_sigmoids,
+                complement=_complement,
+                equation="sigmoid",
+            )
         return None
 
     def check_targets(self, Y: Array) -> None:
@@ -63,6 +72,16 @@ class LogLikelihood(Cost):
 def _log_likelihood_of_logits(Z: Array, Y: Array) -> Array:
     values: Array = np.vecdot(Y, logsumexp(Z, axis=1, keepdims=True) - Z)
     return values
+
+
+def _log_likelihood_of_sigmoids(Z: Array, Y: Array) -> Array:
+    values: Array = np.vecdot(Y, np.logaddexp(Z.dtype.type(0), -Z))
+    return values
+
+
+def _complement(Z: Array) -> Array:
+    """Return 1 − σ(z) as σ(−z), which does not cancel."""
+    return ACTIVATIONS["sigmoid"].value(-Z)
 
 
 def _sum_of_targets(Y: Array) -> Array:

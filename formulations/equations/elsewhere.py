@@ -23,6 +23,9 @@ ELSEWHERE = (
              LOG_LIKELIHOOD),
     Equation("81", r"\delta^L = a^L \sum_j y_j - y", "delta:L = ?( a:L ?⊙ sum − y ?) ?/m",
              "With the log-likelihood behind a softmax the slope cancels, from chapter 3.", "fused", LOG_LIKELIHOOD),
+    Equation("sigmoid", r"\delta^L = a^L \odot y - y", "delta:L = ?( a:L ⊙ y − y ?) ?/m",
+             "With the log-likelihood behind a sigmoid the slope cancels too; it is computed as −y(1 − a), where "
+             "1 − a = σ(−z) keeps its digits.", "fused", LOG_LIKELIHOOD),
     Equation("linearL", r"\delta^L = \nabla_a C", "delta:L = nabla",
              "Of a linear output layer the error is the gradient of the cost, by chapter 2's exercise.", "output"),
     Equation("linear", r"\delta^l = (w^{l+1})^T \delta^{l+1}", "delta:l = w:l+1.T delta:l+1",

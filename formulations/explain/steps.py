@@ -123,7 +123,7 @@ def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
     at_output = l == quantities.last
     if quantities.tape.fused is not None:
         if at_output:
-            fused = _of_cost("fused", quantities.tape.cost)
+            fused = EQUATIONS.get(quantities.tape.fused.equation) or _of_cost("fused", quantities.tape.cost)
             return write(fused, quantities, l, f"{fused.says} It stands here for ({equation.number}).")
         # Equation (35) ends in (33), and goes on from the fused error instead.
         equation = replace(equation, template=equation.template.replace("Sigma:L.T nabla", "delta:L"))
