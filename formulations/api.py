@@ -9,7 +9,7 @@ from formulations.chunks import ChunkedPlan, bytes_for
 from formulations.contract import Backend
 from formulations.costs import Cost, get_cost
 from formulations.exceptions import InvalidInput, Refused, WrongType
-from formulations.inputs import as_examples, positive_integer
+from formulations.inputs import as_examples, excluding, positive_integer
 from formulations.memory import as_bytes
 from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient
@@ -45,7 +45,7 @@ def gradient(
     backend : str, Backend or None
         The formulation; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional
-        Weights of the examples in the mean, as in scikit-learn.
+        Weights of the examples in the mean, as in scikit-learn; 0 excludes an example, whatever it would lead to.
 
     Returns
     -------
@@ -78,6 +78,8 @@ def gradient(
     if Y is None:
         # Only a forward pass does without targets.
         as_examples(Y, "Y", net.sizes[-1], net.dtype)
+    if shares is not None:
+        X, Y = excluding(X, Y, shares)
     call = Call(len(X), cost, chosen_backend(backend), current_budget())
     plan = take_spare(net, call)
     small = plan is not None

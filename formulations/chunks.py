@@ -31,7 +31,7 @@ from formulations.budget import Budget, foreseen_seconds
 from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
-from formulations.inputs import as_examples, as_real, check_pair, example_weights
+from formulations.inputs import as_examples, as_real, check_pair, example_weights, excluding
 from formulations.memory import format_bytes
 from formulations.network import Network
 from formulations.parameters import Array, Gradient, check_gradient
@@ -246,6 +246,8 @@ class ChunkedPlan(Claimed):
         shares, total, exponent = shares_in_powers_of_two(weights, len(X), self.network.dtype)
         if total == 0:
             return
+        if shares is not None:
+            X, Y = excluding(X, Y, shares)
         found = self._plan.evaluate(X, Y, shares)
         check_gradient(found)
         self._sums.add(found.vector, found.cost, total, exponent)

@@ -26,6 +26,7 @@ __all__ = [
     "check_some_weight",
     "example_shares",
     "example_weights",
+    "excluding",
     "positive_integer",
     "positive_number",
     "random_generator",
@@ -156,6 +157,19 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
     scaled = (weights.astype(wide, copy=False) / wide.type(largest)).astype(dtype)
     shares: Array = (scaled / scaled.sum())[:, None]
     return shares
+
+
+def excluding(X: Array, Y: Any, shares: Array) -> tuple[Array, Any]:
+    """Return examples in which a copy of the one with the largest share replaces each one whose share is 0.
+
+    A factor 0 alone does not exclude an example, since it may meet ∞. A copy's numbers are finite if those of the other
+    examples are, so that 0 times them is exactly 0, in every formulation.
+    """
+    excluded = shares[:, 0] == 0
+    if not excluded.any():
+        return X, Y
+    rows = np.where(excluded, shares.argmax(), np.arange(len(X)))
+    return X[rows], None if Y is None else Y[rows]
 
 
 def example_weights(sample_weight: Any, m: int) -> Array:

@@ -20,6 +20,7 @@ from formulations.inputs import (
     check_finite,
     check_pair,
     example_shares,
+    excluding,
     positive_integer,
     random_generator,
 )
@@ -182,7 +183,8 @@ class Network(Parameters):
         cost : str or Cost
             The cost, where there are targets.
         sample_weight : array_like of shape (m,), optional
-            Weights of the examples in the mean, as in scikit-learn.
+            Weights of the examples in the mean, as in scikit-learn. On the tape, a copy of the example with the largest
+            weight replaces each one of weight 0.
 
         Returns
         -------
@@ -195,6 +197,8 @@ class Network(Parameters):
             Where the data cannot be used; the message names what came and the remedy.
         """
         X, Y, shares, cost = self.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+        if shares is not None:
+            X, Y = excluding(X, Y, shares)
         tape = Tape(self, cost if Y is not None else None, len(X))
         tape.load(X, Y, shares)
         self.propagate(tape)

@@ -10,7 +10,7 @@ import numpy as np
 from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import Refused, StalePlan
-from formulations.inputs import as_examples, check_pair, example_shares
+from formulations.inputs import as_examples, check_pair, example_shares, excluding
 from formulations.network import Network, check_network
 from formulations.parameters import Array, Gradient
 from formulations.quiet import begin_quiet, end_quiet, quiet
@@ -142,6 +142,8 @@ class Plan(Claimed):
             if len(X) != len(Y):
                 check_pair(X, Y)
             shares = None if sample_weight is None else example_shares(sample_weight, len(X), dtype)
+            if shares is not None:
+                X, Y = excluding(X, Y, shares)
             if network is not None and network is not self.network:
                 self._adopt(network)
             return self.evaluate(X, Y, shares)

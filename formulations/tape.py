@@ -73,7 +73,8 @@ class Tape:
     X, Y : ndarray of shape (m, n₁) and (m, n_L)
         The examples, one a row.
     shares : ndarray of shape (m, 1), or None
-        Each example's share of the mean cost; None where each has 1/m.
+        Each example's share of the mean cost; None where each has 1/m. Where it is 0, the example on the tape is a copy
+        of the one with the largest share.
     weighted_inputs : list of ndarray
         ``weighted_inputs[l-2]`` is z^l, shape (m, n_l).
     activations : list of ndarray

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.conformance.law import answer, apart
+from formulations.conformance.laws.sums import weight_zero
+from formulations.costs import get_cost
 from formulations.exceptions import Refused
+from formulations.scenarios import SCENARIOS
 
 HALF_SQUARES = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1) / 2, lambda A, Y: A - Y, name="half_squares")
 OVERLAP = fm.cost(lambda A, Y: (A * Y).sum(axis=1), lambda A, Y: Y + 0 * A, name="overlap")
@@ -63,6 +67,31 @@ def test_an_example_of_weight_zero_is_left_out_exactly(analytic):
             half = slice(0, len(X) // 2)
             masked = fm.gradient(net, X, Y, backend=analytic, sample_weight=weights)
             assert np.array_equal(masked.vector, fm.gradient(net, X[half], Y[half], backend=analytic).vector)
+
+
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "digits"])
+def test_an_example_of_weight_zero_is_left_out_whatever_it_leads_to(backend, scenario):
+    problem, subject = SCENARIOS[scenario](), fm.get_backend(backend)
+    net, cost, n = problem.network, problem.cost, len(problem.X)
+    if reason := subject.why_not(net, get_cost(cost)):
+        pytest.skip(reason)
+    assert weight_zero(subject, problem) is None
+    # First, and last, and in a chunk by itself.
+    extreme = np.full_like(problem.X[:1], np.finfo(net.dtype).max)
+    X, Y = np.vstack([extreme, problem.X, -extreme]), np.vstack([problem.Y[:1], problem.Y, problem.Y[:1]])
+    weights = np.pad(np.ones(n) if problem.sample_weight is None else problem.sample_weight, 1)
+    whole = fm.gradient(net, X, Y, cost, subject, weights)
+    assert np.isfinite(net.forward(X, Y, cost=cost, sample_weight=weights).cost_value)
+    for delta in whole.errors or ():
+        assert not delta[[0, -1]].any()
+    alone, ordinary = answer(subject, problem), np.vstack([problem.X[:1], problem.X, problem.X[:1]])
+    bound = alone.bound + answer(subject, problem, X=ordinary, Y=Y, sample_weight=weights).bound
+    assert apart(whole.vector, alone.gradient.vector, bound, "whole") is None
+    plan = fm.prepare(net, "auto", cost, subject)
+    chunked = plan.over([(X, Y, weights), (extreme, Y[:1], [0])])
+    # The sum is scaled by the largest weight and divided by the sum of the weights: 6 roundings at most.
+    bound += bounds.gamma(6, net.dtype) * np.abs(whole.vector)
+    assert apart(chunked.vector, alone.gradient.vector, bound, "chunked") is None
 
 
 def test_order_of_examples_does_not_matter_exactly(analytic):

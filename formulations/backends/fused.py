@@ -81,10 +81,7 @@ class Fused(Backend):
     def prepare(self, tape: Tape) -> tuple[Any, Rooms]:
         """Return the compiled passes that suit the size of the products, and the tape's rooms."""
         largest = max(tape.m * rows * columns for rows, columns in tape.network.layout.shapes)
-        if tape.fused is None:
-            plain = type(tape.cost) is Quadratic
-        else:
-            plain = tape.fused.is_difference
+        plain = type(tape.cost) is Quadratic if tape.fused is None else tape.fused.is_difference
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
         return import_module(f"formulations.compiled.{passes}").compute, Rooms.of(tape)
 

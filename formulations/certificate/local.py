@@ -12,8 +12,9 @@ activation is coupled, see :mod:`formulations.certificate.slopes`, n_l + 5 more.
 so the bound does not grow with depth, and a ratio above 1 names the layer and the equation.
 
 Where cost and output activation are fused, δ^L is s(y)a − y times the example's share, for Σ′ᵀ∇_aC may be 0·∞. The
-bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs, or
-γ_11 y(1 − a) where δ^L is −y(1 − a), for 1 − a is known to 8u and nothing cancels. The gradients' lines have k = m + 3 and |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
+bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs. Where δ^L is
+−y(1 − a) it is γ_11 y(1 − a), for 1 − a is known to 8u and nothing cancels. The gradients' lines have k = m + 3 and
+|δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
 """
 
 from __future__ import annotations

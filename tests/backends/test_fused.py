@@ -108,8 +108,8 @@ def test_what_only_has_the_name_of_a_compiled_form_has_none():
 
 def test_a_fused_form_of_ones_own_keeps_its_error():
     class Doubled(FusedOutput):
-        def error(self, A, Y, out):
-            super().error(A, Y, out)
+        def error(self, Z, A, Y, out):
+            super().error(Z, A, Y, out)
             out *= 2
 
     class Own(BinaryCrossEntropy):

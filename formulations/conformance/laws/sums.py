@@ -65,14 +65,18 @@ def order_of_examples(backend: Backend, problem: Problem) -> str | None:
 
 
 def weight_zero(backend: Backend, problem: Problem) -> str | None:
-    """Ask that an example of weight 0 make no difference."""
-    if len(problem.X) < 2:
-        return None
-    weights = np.ones(len(problem.X), problem.network.dtype)
-    weights[-1] = 0
-    masked = answer(backend, problem, sample_weight=weights)
-    fewer = answer(backend, problem, X=problem.X[:-1], Y=problem.Y[:-1], sample_weight=None)
-    return apart(masked.gradient.vector, fewer.gradient.vector, masked.bound + fewer.bound, "without the last example")
+    """Ask that an example of weight 0 make no difference, even one that drives every sum beyond the dtype."""
+    weights = np.ones(len(problem.X)) if problem.sample_weight is None else problem.sample_weight
+    weights, Y = np.append(weights, 0), np.vstack([problem.Y, problem.Y[:1]])
+    extreme = np.full_like(problem.X[:1], np.finfo(problem.network.dtype).max)
+    ordinary, masked = (
+        answer(backend, problem, X=np.vstack([problem.X, more]), Y=Y, sample_weight=weights)
+        for more in (problem.X[:1], extreme)
+    )
+    fewer = answer(backend, problem)
+    # The extreme example must not enter the bound either: it would make it infinite.
+    bound = ordinary.bound + fewer.bound
+    return apart(masked.gradient.vector, fewer.gradient.vector, bound, "with an example of weight 0 more")
 
 
 def neurons_permuted(backend: Backend, problem: Problem) -> str | None:
