@@ -83,8 +83,8 @@ COMPLEX = Engine(
 
 
 def imaginary_step(dtype: np.dtype[Any]) -> Any:
-    """Return h, a power of two near 10⁻¹⁰⁰, or 10⁻⁹ in float32: h² is below rounding, and h·f′ above underflow."""
-    return dtype.type(2.0**-30 if dtype == np.float32 else 2.0**-332)
+    """Return h, a power of two near 10⁻²⁰, or 10⁻⁹ in float32: h² is below rounding, and h·f′ above underflow."""
+    return dtype.type(2.0**-30 if dtype == np.float32 else 2.0**-66)
 
 
 def carries_derivative(f: Callable[[Any], Any], z: Any, direction: Any, derivative: Any) -> bool:

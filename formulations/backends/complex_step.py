@@ -4,13 +4,16 @@ r"""Perturb along the imaginary axis, where no difference is taken and so nothin
 
     \frac{\partial C}{\partial w_j} = \frac{\operatorname{Im} C(w + i h e_j)}{h} + O(h^2)
 
-With h a power of two near 10⁻¹⁰⁰, h² is far below rounding: there is no truncation, and no step to choose. A float32
-network is perturbed in double precision, since float32 has no room for such products. ``on="weights"`` perturbs each
-weight and bias, P + N partial passes, each from its own layer on; ``on="nodes"`` perturbs each weighted input z^l_j in
-all examples at once, which gives δ^l_j in N partial passes, and the rest is (BP3) and (BP4).
+In each layer a power of two brings each example's imaginary parts to 10⁻²⁰ times what they meet, the smallest \|z\| or
+1. Their square is far below rounding: there is no truncation, and no step to choose, and neither large weights nor
+saturated neurons drive them out of range. A float32 network is perturbed in double precision, since float32 has no room
+for such products. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer on;
+``on="nodes"`` perturbs each weighted input z^l_j in all examples at once, which gives δ^l_j in N partial passes, and
+the rest is (BP3) and (BP4).
 
 It misleads where a function is not analytic: |z| and its kin have complex values, but not those of a derivative. Such
-activations and costs are refused. In complex arithmetic a multiplication is four.
+activations and costs are refused, and so is a point so near to a singularity that an imaginary part of that size is not
+small there. In complex arithmetic a multiplication is four.
 
 Source: W. Squire and G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40
 (1998).
@@ -23,7 +26,7 @@ array([[12.]])
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +35,7 @@ import numpy as np
 from formulations.activations.formulas import COMPLEX, imaginary_step
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
+from formulations.exceptions import Refused
 from formulations.network import Network
 from formulations.parameters import Array, Gradient, Parameters
 from formulations.prediction import Prediction, forward_multiplications, tape_bytes
@@ -78,22 +82,27 @@ class ComplexStep(Backend):
         tape.network.propagate(tape, slopes=False)
         theta: Parameters = tape.workspace
         theta.vector[...] = tape.network.vector
-        ih = 1j * imaginary_step(theta.vector.real.dtype)
+        one = theta.vector.real.dtype.type(1)
         if self.on == "nodes":
             for l, delta in enumerate(tape.errors, start=2):
                 for j in range(delta.shape[1]):
                     z = tape.weighted_inputs[l - 2].astype(theta.dtype)
-                    z[:, j] += ih
-                    delta[:, j] = derivatives(tape, theta, l, z) * tape.share_column[:, 0]
+                    z[:, j] += 1j * one
+                    delta[:, j] = derivatives(tape, theta, l, z, 0) * tape.share_column[:, 0]
             tape.collect(tape.errors, gradient)
             gradient.errors = tuple(tape.errors)
         else:
-            for i, l in parameters(tape):
-                kept = theta.vector[i]
-                theta.vector[i] += ih
-                z = weigh(theta, l, tape.activations[l - 2])
-                gradient.vector[i] = derivatives(tape, theta, l, z) @ tape.share_column[:, 0]
-                theta.vector[i] = kept
+            for l, (weights, biases) in enumerate(tape.network.layout.slices, start=2):
+                a = tape.activations[l - 2]
+                # The inputs may be as large as numbers are, or as small.
+                exponent = -int(np.clip(np.frexp(np.abs(a).max())[1], -900, 900))
+                step = 1j * np.ldexp(one, exponent)
+                for i in range(weights.start, biases.stop):
+                    kept = theta.vector[i]
+                    theta.vector[i] += step
+                    z = weigh(theta, l, a)
+                    gradient.vector[i] = derivatives(tape, theta, l, z, exponent) @ tape.share_column[:, 0]
+                    theta.vector[i] = kept
             gradient.errors = None
         gradient.cost = tape.cost_value
 
@@ -114,27 +123,58 @@ class ComplexStep(Backend):
         )
 
 
-def parameters(tape: Tape) -> Iterator[tuple[int, int]]:
-    """Yield each place of the vector and the layer l that it belongs to."""
-    for l, (weights, biases) in enumerate(tape.network.layout.slices, start=2):
-        for i in range(weights.start, biases.stop):
-            yield i, l
-
-
 def weigh(theta: Parameters, l: int, a: Array) -> Array:
     """Return z^l from a^{l−1}, Equation (25)."""
     z: Array = a @ theta.weights[l - 2].T + theta.biases[l - 2]
     return z
 
 
-def derivatives(tape: Tape, theta: Parameters, l: int, z: Array) -> Any:
-    """Return Im C_x/h of each example, shape (m,), from a perturbed z^l on to the output."""
-    activations = tape.network.activations
+def derivatives(tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) -> Any:
+    """Return Im C_x/2^exponent of each example, shape (m,), from a z^l on to the output, which a step has changed."""
+    activations, cost = tape.network.activations, tape.known_cost
+    exponents = exponent + rescale(z)
     for k in range(l, tape.network.layout.last):
-        z = weigh(theta, k + 1, activations[k - 2].complex_value(z))
+        z = weigh(theta, k + 1, settled(activations[k - 2].complex_value, z, activations[k - 2].name))
+        exponents += rescale(z)
     tape.forward_passes += 1
-    if tape.fused is not None and tape.fused.formula is not None:
-        values = tape.fused.formula(COMPLEX, z, tape.targets)
+    fused = None if tape.fused is None else tape.fused.formula
+    if fused is not None:
+        values = settled(lambda Z: fused(COMPLEX, Z, tape.targets), z, cost.name)
     else:
-        values = tape.known_cost.complex_values(activations[-1].complex_value(z), tape.targets)
-    return values.imag / imaginary_step(theta.vector.real.dtype)
+        outputs = settled(activations[-1].complex_value, z, activations[-1].name)
+        values = settled(lambda A: cost.complex_values(A, tape.targets), outputs, cost.name)
+    return np.ldexp(values.imag, -exponents)
+
+
+def rescale(z: Array) -> Array:
+    """Multiply the imaginary parts of each row, in place, by a power of two, and return its exponent, shape (m,).
+
+    The largest becomes h times 1, or times the smallest real part of the row other than 0, which a function may be
+    singular next to. That one is taken as at least 2⁻⁶⁰⁰, which leaves room for small slopes.
+    """
+    real, size = np.abs(z.real), np.abs(z.imag).max(axis=1)
+    scale = real.min(axis=1, where=real > 0, initial=1).clip(2.0**-600)
+    exponents: Array = np.frexp(scale * imaginary_step(real.dtype))[1] - np.frexp(size)[1]
+    exponents[~((size > 0) & np.isfinite(size))] = 0
+    z.imag[...] = np.ldexp(z.imag, exponents[:, None])
+    return exponents
+
+
+def settled(function: Callable[[Array], Array], at: Array, name: str) -> Array:
+    """Return a function of complex numbers after a look at the real part of its value.
+
+    An imaginary part ε moves the real part of f by ε²f″/2 and its own quotient Im f/ε by ε²f‴/6. If the one shows, the
+    other is not known to be small.
+
+    Raises
+    ------
+    Refused
+        If the imaginary part is not small there.
+    """
+    value, still = function(at), function(at.real + 0j).real
+    if (np.abs(value.real - still) > 2.0**-30 * (1 + np.abs(still))).any():
+        raise Refused(
+            f"complex_step needs imaginary parts that stay small, and next to a singularity of {name} they do not; "
+            "take a backend that perturbs nothing, such as 'hadamard'."
+        )
+    return value

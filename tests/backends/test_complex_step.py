@@ -45,12 +45,69 @@ def test_complex_formulas_carry_value_and_slope(name, dtype):
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-@pytest.mark.parametrize("z", [40.0, 300.0, -300.0])
+@pytest.mark.parametrize("z", [40.0, 300.0, -300.0, -600.0])
 def test_a_saturated_neuron_keeps_its_slope(flag, z):
     net = fm.Network([[[1.0]]], [[0.0]], "sigmoid")
     found, truth = (fm.gradient(net, [[z]], [[0.5]], backend=each).vector for each in (flag, "hadamard"))
     assert (truth != 0).all()
     assert bounds.within(found - truth, bounds.gamma(32, "float64") * np.abs(truth))
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_gradient_of_minus_600_is_exact(flag):
+    # σ(z) and σ′(z) are both e^z there, to the last digit: 1 + e^z is 1.
+    net = fm.Network([[[1.0]]], [[0.0]], "sigmoid")
+    found, truth = (fm.gradient(net, [[-600.0]], [[0.5]], backend=each).vector for each in (flag, "hadamard"))
+    assert np.array_equal(found, truth) and truth.all()
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+@pytest.mark.parametrize("exponent", [-100, 100])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_large_inputs_and_large_weights_move_nothing_but_the_exponent(flag, dtype, exponent, layer):
+    net = fm.Network.random([3, 4, 2], "identity" if layer else ["tanh", "sigmoid"], seed=0, dtype=dtype)
+    X, Y = makers.data(net, 5)
+    before = fm.gradient(net, X, 0 * Y if layer else Y, backend=flag)
+    power = np.ldexp(net.dtype.type(1), exponent // (2 if layer else 1))
+    net.weights[layer][...] *= power
+    if layer == 0:
+        # z is the same: nothing but ∂C/∂w² changes, by the inputs.
+        after = fm.gradient(net, X / power, Y, backend=flag)
+        assert np.array_equal(after.weights[0], before.weights[0] / power)
+        assert np.array_equal(after.biases[0], before.biases[0])
+    else:
+        # C is quadratic in w³, and so is its derivative by w²; by w³ it is linear.
+        net.biases[1][...] *= power
+        after = fm.gradient(net, X, 0 * Y, backend=flag)
+        assert np.array_equal(after.weights[0], before.weights[0] * power * power)
+        assert np.array_equal(after.weights[1], before.weights[1] * power)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_inputs_of_1e150_with_weights_of_1e_minus_150(flag):
+    net = fm.Network.random([2, 3, 1], ["tanh", "sigmoid"], seed=0)
+    net.weights[0][...] *= 1e-150
+    found, truth = (fm.gradient(net, [[1e150, 2e150]], [[0.5]], backend=each) for each in (flag, "hadamard"))
+    # The path from a weight to C: two sums of at most 4 products, two slopes and two values of 8u each, 40 in all.
+    assert bounds.within(found.vector - truth.vector, 2 * bounds.gamma(40, "float64") * np.abs(truth.vector).max())
+    ratio = found.weights[0] / truth.weights[0]
+    assert bounds.within(ratio - 1, 2 * bounds.gamma(40, "float64"))
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_next_to_a_singularity_imaginary_parts_that_are_not_small_are_refused(flag):
+    for near, refused in ((1e-30, False), (1e-150, False), (1e-200, True)):
+        net = fm.Network([[[1.0]]], [[near]], "identity")
+        if refused:
+            with pytest.raises(
+                Refused, match="stay small, and next to a singularity of log_likelihood they do not; take"
+            ):
+                fm.gradient(net, [[0.0]], [[1.0]], "log_likelihood", flag)
+        else:
+            # −1/a, by a complex logarithm: a division and what it loses.
+            found = fm.gradient(net, [[0.0]], [[1.0]], "log_likelihood", flag).biases[0][0]
+            assert abs(found * near + 1) <= bounds.gamma(4, "float64")
 
 
 @pytest.mark.parametrize("flag", FLAGS)
