@@ -7,12 +7,13 @@ The formulas are those of the activations and costs; the forward pass is written
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from formulations.activations import Activation
-from formulations.activations.formulas import Engine
+from formulations.activations.formulas import Engine, sigmoid
 from formulations.costs import Cost
 from formulations.costs.formulas import CostFormula
 from formulations.dtypes import format_dtype
@@ -21,7 +22,9 @@ from formulations.network import Network
 from formulations.parameters import Array, Layout, Parameters
 from formulations.tape import Layered, Tape
 
-__all__ = ["adopted_cost", "differentiable_cost", "targets", "vector_parts", "why_not_autodiff"]
+__all__ = ["adopted_cost", "differentiable_cost", "saturating", "targets", "vector_parts", "why_not_autodiff"]
+
+Function: TypeAlias = Callable[[Any], Any]
 
 _NARROW = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -38,6 +41,36 @@ def why_not_autodiff(package: str, network: Network) -> str | None:
             if function.formula is None:
                 return f"it needs activations whose formula {package} is told, and layer {l} has {function.name}"
     return None
+
+
+def saturating(engine: Engine, constant: Function) -> Engine:
+    """Return an engine whose tanh and expm1 keep their derivatives where they saturate.
+
+    The derivatives of the engines themselves, 1 − tanh² and expm1 + 1, round to 0 there.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its functions.
+    constant : callable (array) -> array
+        Returns the same numbers with the derivative 0.
+    """
+
+    def derived(value: Function, like: Function) -> Function:
+        """Return a function with the value of one and the derivative of the other."""
+
+        def both(z: Any) -> Any:
+            carried = like(z)
+            return constant(value(z)) + (carried - constant(carried))
+
+        return both
+
+    return replace(
+        engine,
+        expm1=derived(engine.expm1, engine.exp),
+        # tanh(z) = 2σ(2z) − 1
+        tanh=derived(engine.tanh, lambda z: 2 * sigmoid(engine, 2 * z)),
+    )
 
 
 def differentiable_cost(

@@ -77,6 +77,18 @@ def test_slopes_at_seams_and_in_saturation(engine, activation, z):
     assert bounds.within(found - truth, bounds.gamma(64, net.dtype) * size)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("activation", ["tanh", "elu"])
+def test_a_slope_keeps_its_digits_in_saturation(engine, activation, dtype):
+    # Each exponential stays above the smallest normal number, below which JAX takes 0.
+    for z in (1, 9, 20, 43) if dtype == np.float32 else (1, 19, 40, 350):
+        net = fm.Network([[[dtype(-1)], [dtype(1)]]], [np.zeros(2, dtype)], activation)
+        found, truth = (fm.gradient(net, [[z]], [[0.5, 0.5]], backend=each).biases[0] for each in (engine, "hadamard"))
+        # The slope of F/(1 + F), F = e^−2|z|, is a difference of two terms, one of them at least twice the other, and
+        # both known to 8u: 24u. The slope of the reference is known to 8u, and a − y and the products add 8.
+        assert truth.all() and bounds.within(found - truth, bounds.gamma(40, dtype) * np.abs(truth))
+
+
 def test_logits_of_800_stay_finite(engine):
     net = fm.Network([[[800.0]]], [[0.0]], "sigmoid")
     for y in (0.0, 1.0):

@@ -38,7 +38,7 @@ import numpy as np
 
 from formulations.activations import Activation
 from formulations.activations.formulas import Engine
-from formulations.autodiff import adopted_cost, differentiable_cost, targets, vector_parts, why_not_autodiff
+from formulations.autodiff import adopted_cost, differentiable_cost, saturating, targets, vector_parts, why_not_autodiff
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
 from formulations.network import Network
@@ -100,7 +100,8 @@ def compiled(layout: Layout, activations: tuple[Activation, ...], cost: Cost) ->
     def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
         return jax.numpy.zeros(shape, entries.dtype).at[rows, columns].set(entries)
 
-    value = differentiable_cost(jax_engine(jax), layout, activations, cost, scatter)
+    engine = saturating(jax_engine(jax), jax.lax.stop_gradient)
+    value = differentiable_cost(engine, layout, activations, cost, scatter)
     made: Callable[..., Any] = jax.jit(jax.value_and_grad(value, has_aux=True))
     return made
 

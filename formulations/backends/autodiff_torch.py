@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from formulations.activations.formulas import Engine
-from formulations.autodiff import adopted_cost, differentiable_cost, targets, vector_parts, why_not_autodiff
+from formulations.autodiff import adopted_cost, differentiable_cost, saturating, targets, vector_parts, why_not_autodiff
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost
 from formulations.network import Network
@@ -64,7 +64,7 @@ class AutodiffTorch(Backend):
             places = torch.tensor(rows).long(), torch.tensor(columns).long()
             return torch.zeros(shape, dtype=entries.dtype).index_put(places, entries)
 
-        engine = torch_engine(torch)
+        engine = saturating(torch_engine(torch), lambda array: array.detach())
         return torch, cost, differentiable_cost(engine, network.layout, network.activations, cost, scatter)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
