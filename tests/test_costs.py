@@ -343,6 +343,18 @@ def test_log_likelihood_of_targets_that_do_not_sum_to_one():
     assert np.all(np.abs(g.errors[-1] - expected) <= 8 * np.finfo(float).eps * (a * 2 + Y))
 
 
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+def test_softmax_of_logits_as_far_apart_as_numbers_are(analytic, dtype):
+    far = np.finfo(dtype).max / 2
+    net = fm.Network(
+        [np.zeros((3, 1), dtype)], [np.array([far, -far, 0], dtype) * np.dtype(dtype).type(1.5)], "softmax"
+    )
+    if reason := fm.get_backend(analytic).why_not(net, get_cost("log_likelihood")):
+        pytest.skip(reason)
+    g = fm.gradient(net, [[1.0]], [[1.0, 0.0, 0.0]], "log_likelihood", analytic)
+    assert g.cost == 0 and not g.vector.any()
+
+
 def test_log_likelihood_takes_an_output_of_zero_whose_target_is_zero():
     net = fm.Network([[[-1.0], [1.0]]], [[0.0, 0.0]], "relu")
     g = fm.gradient(net, [[1.0]], [[0.0, 1.0]], "log_likelihood")

@@ -44,9 +44,9 @@ def cross_entropy_of_logits(engine: Engine, Z: Any, Y: Any) -> Any:
 
 
 def log_likelihood_of_logits(engine: Engine, Z: Any, Y: Any) -> Any:
-    """Return Σ y (ln Σe^z − z), the largest z taken off first."""
+    """Return Σ y (ln Σe^z − z), the largest z taken off first; an entry with weight 0 is never looked at."""
     lower = Z - engine.largest(Z)
-    return (Y * (engine.log(engine.exp(lower).sum(1))[:, None] - lower)).sum(1)
+    return (Y * (engine.log(engine.exp(lower).sum(1))[:, None] - engine.where(Y == 0, 0 * Z, lower))).sum(1)
 
 
 def log_likelihood_of_sigmoids(engine: Engine, Z: Any, Y: Any) -> Any:

@@ -70,7 +70,9 @@ class LogLikelihood(Cost):
 
 
 def _log_likelihood_of_logits(Z: Array, Y: Array) -> Array:
-    values: Array = np.vecdot(Y, logsumexp(Z, axis=1, keepdims=True) - Z)
+    # Where a target is 0, the difference may be infinite, and is never looked at.
+    logarithms = np.subtract(logsumexp(Z, axis=1, keepdims=True), Z, out=np.zeros_like(Z), where=Y != 0)
+    values: Array = np.vecdot(Y, logarithms)
     return values
 
 
