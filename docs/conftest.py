@@ -13,4 +13,4 @@ def _folder_of_its_own(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch):
     """Show tables as wide as they are."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "1000")

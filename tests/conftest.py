@@ -39,7 +39,7 @@ def empty_room(monkeypatch):
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch):
     """Tables as wide as they are; what fits a narrower terminal is asked in a test of its own."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "1000")
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import makers
 import pytest
 
+import formulations as fm
+from formulations.conformance.report import Outcome, Report, Result
 from formulations.tables import fitted, format_table, terminal_width
 
 HEADER = ["backend", "equations", "verdict", "what it does"]
@@ -90,6 +93,18 @@ def test_sentences_are_broken_between_words_and_indented(columns):
     assert fitted(text) == "short\n\n  it needs the activation\n    identity in every layer\nend"
     columns(80)
     assert fitted(text) == text
+
+
+def test_a_certificate_and_a_report_fit_and_every_row_keeps_its_names(columns):
+    columns(80)
+    net = makers.network()
+    X, Y = makers.data(net, 4)
+    certificate = str(fm.certify(net, X, Y, 2 * fm.gradient(net, X, Y).vector))
+    assert width(certificate) <= 80
+    head = [line.split() for line in certificate.splitlines() if line.startswith("layer ")]
+    assert len(head) > 1 and {tuple(line[:2]) for line in head} == {("layer", "equation")}
+    report = str(Report("linear", (Result("law", "scenario", "float64", Outcome.BROKEN, "a long complaint " * 9),)))
+    assert width(report) <= 80 and report.count("complaint") == 9
 
 
 def test_the_width_is_that_of_the_variable_or_80_without_a_terminal(columns, monkeypatch):

@@ -7,7 +7,7 @@ from typing import Any
 
 from formulations.certificate import EquationVerdict, Status
 from formulations.certify.diagnosis import Diagnosis
-from formulations.tables import format_table
+from formulations.tables import fitted, format_table
 
 __all__ = ["Certificate"]
 
@@ -97,7 +97,7 @@ class Certificate:
                 f"A fault of more than {2 * self.detectable:.0e} of its layer's largest entry would have been seen, "
                 "wherever it is."
             )
-        return "\n\n".join([*parts, *self.notes])
+        return fitted("\n\n".join([*parts, *self.notes]))
 
     def _table(self) -> str:
         rows = [
@@ -114,7 +114,7 @@ class Certificate:
             for line in self.layers
         ]
         header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "handed over", "should be"]
-        table = format_table(header, rows, right=[0, 3, 6, 7])
+        table = format_table(header, rows, right=[0, 3, 6, 7], keys=2)
         return f"{table}\n\nNeurons, inputs and examples are counted from 0, as the indices are; layers from 1."
 
     def _place(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from formulations.tables import counted, format_table
+from formulations.tables import counted, fitted, format_table
 
 __all__ = ["Outcome", "Report", "Result", "Standing"]
 
@@ -191,7 +191,7 @@ class Report:
         parts += self.findings
         if reasons:
             parts.append("\n".join(["Refused:", *_first(reasons)]))
-        return "\n\n".join(parts)
+        return fitted("\n\n".join(parts))
 
     def __repr__(self) -> str:
         return f"<Report on {self.backend}: {'passed' if self.passed else 'failed'}, {len(self.results)} results>"
