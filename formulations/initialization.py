@@ -46,5 +46,6 @@ def draw(
             raise InvalidInput(
                 f"a layer of {fan_out} neurons with {fan_in} inputs does not fit into memory; take smaller sizes."
             ) from None
-        biases = of_biases * generator.standard_normal(fan_out)
+        # 0 times a negative number is −0, and −0 + 0 is 0.
+        biases = of_biases * generator.standard_normal(fan_out) + 0.0
         yield weights.astype(dtype), biases.astype(dtype)

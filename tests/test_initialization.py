@@ -30,3 +30,9 @@ def test_the_bound_tells_the_rules_apart():
     for one in found:
         for other in found:
             assert one == other or abs(one - other) > 2 * 6 * max(one, other) * math.sqrt(2 / DRAWN)
+
+
+@pytest.mark.parametrize("init", ["glorot", "he"])
+def test_biases_that_are_zero_have_no_sign(init):
+    for biases in fm.Network.random([2, 30, 5], seed=0, init=init).biases:
+        assert not biases.any() and not np.signbit(biases).any()
