@@ -38,6 +38,10 @@ class Pattern:
             and np.array_equal(self.indices, other.indices)
         )
 
+    def __reduce__(self) -> tuple[type[Pattern], tuple[Array, Array]]:
+        # Made anew, so that what is unpickled cannot be written to either.
+        return Pattern, (self.indices, self.indptr)
+
     def __hash__(self) -> int:
         return hash((self.indices.tobytes(), self.indptr.tobytes()))
 

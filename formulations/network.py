@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -29,7 +28,7 @@ from formulations.parameters import Array, Layout, Parameters
 from formulations.quiet import quiet
 from formulations.tape import Tape
 
-__all__ = ["Network", "check_network", "restored"]
+__all__ = ["Network", "assembled", "check_network"]
 
 
 class Network(Parameters):
@@ -255,7 +254,7 @@ class Network(Parameters):
                 f"the vector must be an array, for it is not copied, got {type(vector).__name__}; "
                 "pass numpy.asarray(vector, network.dtype)."
             )
-        return _assembled(self.layout, vector, self._activations)
+        return assembled(self.layout, vector, self._activations)
 
     __copy__ = copy
 
@@ -263,8 +262,8 @@ class Network(Parameters):
         return self.copy()
 
     def __reduce__(self) -> Any:
-        # Rebuilt from the arrays, so that a copy's views belong to the copy's own vector.
-        return partial(restored, list(self.weights), list(self.biases), self._activations), ()
+        # Rebuilt around its vector, so that a copy's views belong to the copy's own vector.
+        return assembled, (self.layout, self.vector, self._activations)
 
     @property
     def activation_names(self) -> str:
@@ -277,19 +276,8 @@ class Network(Parameters):
         return f"<Network {self.layout}, {self.activation_names}, {dtype}, {count} parameters>"
 
 
-def restored(weights: Sequence[Any], biases: Sequence[Any], activations: Sequence[Activation]) -> Network:
-    """Return a network as it was saved or pickled: NaN and infinity, which a diverged training leaves, are kept.
-
-    Raises
-    ------
-    WrongShape, WrongType, Refused
-        As :class:`Network`.
-    """
-    layout, parts = read_layers(weights, biases, finite=False)
-    return _assembled(layout, np.concatenate(parts), activations)
-
-
-def _assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) -> Network:
+def assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) -> Network:
+    """Return a network around a vector, which is neither copied nor checked for NaN."""
     net = Network.__new__(Network)
     Parameters.__init__(net, layout, vector)
     net._activations = read_activations(activations, layout, vector.dtype)

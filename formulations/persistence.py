@@ -14,9 +14,9 @@ from formulations.activations.piecewise import LeakyReLU
 from formulations.archives import Archive, open_archive
 from formulations.exceptions import FormulationsException, Refused
 from formulations.files import replaced
-from formulations.layers import check_shapes
+from formulations.layers import check_shapes, read_layers
 from formulations.limits import current_budget
-from formulations.network import Network, check_network, restored
+from formulations.network import Network, assembled, check_network
 from formulations.parameters import Array
 from formulations.quiet import quiet
 
@@ -117,7 +117,8 @@ def load(path: str | os.PathLike[str]) -> Network:
             raise
         except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
             raise archive.unreadable("it holds no network") from None
-    return restored(weights, [held[f"biases_{l}"] for l in layers], activations)
+    layout, read = read_layers(weights, [held[f"biases_{l}"] for l in layers], finite=False)
+    return assembled(layout, np.concatenate(read), activations)
 
 
 def _sparse_shape(archive: Archive, l: int, shapes: dict[str, tuple[int, ...]], memory: float) -> tuple[int, ...]:

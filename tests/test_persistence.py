@@ -144,6 +144,16 @@ def test_a_network_that_has_diverged_comes_back_and_is_refused_where_it_is_used(
         fm.gradient(other, np.ones((1, 2)), np.ones((1, 1)))
 
 
+def test_an_unpickled_network_is_one_vector_and_a_pattern_that_cannot_be_written_to():
+    stored = csr_array((np.ones(2), np.arange(2), np.array([0, 1, 2])), shape=(2, 2))
+    net = fm.Network([stored, np.ones((1, 2))], [np.zeros(2), np.zeros(1)], "tanh")
+    other = pickle.loads(pickle.dumps(net))
+    assert_same(net, other)
+    assert all(np.shares_memory(other.vector, part) for part in [other.weights[1], *other.biases])
+    assert not np.shares_memory(other.vector, net.vector)
+    assert not any(part.flags.writeable for part in (other.layout.patterns[0].indices, other.layout.patterns[0].indptr))
+
+
 def test_a_slope_keeps_all_its_digits(tmp_path):
     leaky = LeakyReLU(1 / 3)
     path = tmp_path / "leaky.npz"
