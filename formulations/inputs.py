@@ -18,6 +18,7 @@ from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongTy
 
 __all__ = [
     "BATCH_SIZE",
+    "as_array",
     "as_dtype",
     "as_examples",
     "as_real",
@@ -37,6 +38,27 @@ BATCH_SIZE = 10
 """Examples in a mini-batch where nobody says how many, or all where there are fewer."""
 
 
+def as_array(data: Any, name: str) -> Array:
+    """Return what NumPy reads from ``data``.
+
+    Raises
+    ------
+    WrongShape
+        If rows have unequal lengths.
+    WrongType
+        If the data refuse to become an array, such as a tensor that records its gradient or lives on another device.
+    """
+    try:
+        return np.asarray(data)
+    except ValueError as caught:
+        raise WrongShape(f"{name} must be a rectangular array of numbers, got rows of unequal length.") from caught
+    except (RuntimeError, TypeError) as caught:
+        raise WrongType(
+            f"{name} must be an array that NumPy can read, got {type(data).__name__} ({caught}); "
+            f"pass {name}.detach().cpu() if it is a tensor, and likewise each tensor of a list."
+        ) from caught
+
+
 def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
     """Return ``data`` as an array of ``dtype`` (its own by default), without a copy where it is one already.
 
@@ -49,10 +71,7 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
         return data
     if np.ma.isMaskedArray(data) and np.ma.is_masked(data):
         raise WrongType(f"{name} must not be masked: a mask would be lost; fill it first with {name}.filled(value).")
-    try:
-        array = np.asarray(data)
-    except ValueError as caught:
-        raise WrongShape(f"{name} must be a rectangular array of numbers, got rows of unequal length.") from caught
+    array = as_array(data, name)
     if array.dtype.kind not in "biuf":
         raise WrongType(
             f"{name} must hold real numbers (bool, integer or float), got dtype {array.dtype}; "

@@ -301,3 +301,36 @@ def test_sparse_weights_whose_indices_point_outside_are_refused(kind, place, val
     found = complaint(fm.Network, [matrix], [np.zeros(2)])
     assert isinstance(found, InvalidInput)
     assert "indices do not fit its shape (2, 2); rebuild it" in str(found)
+
+
+TENSORS = {
+    "recording": lambda torch, shape: torch.ones(shape, requires_grad=True),
+    "elsewhere": lambda torch, shape: torch.ones(shape, device="meta"),
+    "bfloat16": lambda torch, shape: torch.ones(shape, dtype=torch.bfloat16),
+    "a list": lambda torch, shape: [torch.ones(shape[1:], requires_grad=True)] * shape[0],
+}
+TAKEN = {
+    "X": lambda given: fm.gradient(NET, given(4, 3), Y),
+    "Y": lambda given: fm.prepare(NET, 4)(X, given(4, 1)),
+    "sample_weight": lambda given: fm.gradient(NET, X, Y, sample_weight=given(4)),
+    "chunks": lambda given: fm.prepare(NET, "auto")(given(4, 3), Y),
+    "weights[0]": lambda given: fm.Network([given(2, 3)], [np.zeros(2)]),
+    "biases[0]": lambda given: fm.Network([np.ones((2, 3))], [given(2)]),
+    "candidate's weights": lambda given: fm.certify(NET, X, Y, ([given(2, 3), given(1, 2)], [np.ones(2), np.ones(1)])),
+    "candidate": lambda given: fm.certify(NET, X, Y, given(NET.vector.size)),
+}
+
+
+@pytest.mark.parametrize("kind", TENSORS)
+@pytest.mark.parametrize("taken", TAKEN)
+def test_tensors_that_numpy_cannot_read_are_refused_with_the_remedy(taken, kind):
+    torch = pytest.importorskip("torch")
+    found = complaint(TAKEN[taken], lambda *shape: TENSORS[kind](torch, shape))
+    assert isinstance(found, WrongType)
+    assert "must be an array that NumPy can read" in str(found) and ".detach().cpu() if it is a tensor" in str(found)
+
+
+def test_tensors_that_numpy_can_read_are_taken():
+    torch = pytest.importorskip("torch")
+    found = fm.gradient(NET, torch.tensor(X), torch.tensor(Y), sample_weight=torch.ones(4)).vector
+    assert np.array_equal(found, fm.gradient(NET, X, Y).vector)

@@ -15,6 +15,7 @@ from scipy.sparse import issparse
 
 from formulations.dtypes import DTYPES, Array
 from formulations.exceptions import WrongShape, WrongType
+from formulations.inputs import as_array
 from formulations.layout import Layout
 from formulations.parameters import Gradient
 
@@ -157,16 +158,7 @@ def read_errors(given: Any, layout: Layout, m: int) -> list[Array]:
 
 def _numbers(given: Any, name: str) -> Array:
     """Return real numbers as an array."""
-    if getattr(given, "requires_grad", False):
-        raise WrongType(f"{name} is a tensor that records its gradient; pass {name}.detach().")
-    try:
-        array = np.asarray(given)
-    except ValueError as caught:
-        raise WrongShape(f"{name} must be a rectangular array of numbers, got rows of unequal length.") from caught
-    except Exception as caught:  # tensors on other devices raise whatever they please
-        raise WrongType(
-            f"{name} cannot be read as an array ({type(caught).__name__}: {caught}); pass a NumPy array."
-        ) from caught
+    array = as_array(given, name)
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype not in DTYPES):
         raise WrongType(
             f"{name} must hold real numbers in float32, float64 or longdouble, got {array.dtype}; a candidate is "

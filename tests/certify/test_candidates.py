@@ -128,7 +128,9 @@ def test_tensors_are_read(given):
     tensors = [torch.tensor(w) for w in weights], [torch.tensor(b) for b in biases]
     assert fm.certify(net, X, Y, tensors)
     tensors[0][0].requires_grad_()
-    with pytest.raises(WrongType, match=r"weights\[0\] is a tensor .* pass weights\[0\]\.detach\(\)\."):
+    with pytest.raises(
+        WrongType, match=r"weights\[0\] must be .* got Tensor .* pass weights\[0\]\.detach\(\)\.cpu\(\)"
+    ):
         fm.certify(net, X, Y, tensors)
 
 
