@@ -69,11 +69,11 @@ class Parameters:
         self._vector = vector
         # This runs for every gradient: a dense layer is asked nothing but its shape.
         weights: list[Any] = []
-        entries: list[Array | None] = []
+        entries: list[tuple[Array, Array, Array] | None] = []
         for (part, _), shape, pattern in zip(layout.slices, layout.shapes, layout.patterns, strict=True):
             stored = vector[part]
             weights.append(stored.reshape(shape) if pattern is None else _sparse_view(stored, pattern, shape))
-            entries.append(None if pattern is None else stored)
+            entries.append(None if pattern is None else _arrays_of(weights[-1]))
         self._weights = Views(weights)
         self._entries = tuple(entries)
         self._biases = Views([vector[part] for _, part in layout.slices])
@@ -113,23 +113,29 @@ class Parameters:
         _refuse_rebinding()
 
     def sparse_entries(self, i: int) -> Array:
-        """Return the stored entries of a sparse ``weights[i]``, refusing a ``data`` that is no longer the vector's.
+        """Return the stored entries of a sparse ``weights[i]``, refusing arrays that are not the layout's own.
 
         Raises
         ------
         InvalidInput
-            Where ``weights[i].data`` has been replaced.
+            If the ``data``, ``indices`` or ``indptr`` of ``weights[i]`` have been replaced.
         """
-        if self.weights[i].data is not self._entries[i]:
+        data, indices, indptr = self._entries[i] or (None, None, None)
+        if self.weights[i].data is not data:
             raise InvalidInput(
                 f"weights[{i}].data is a view into the flat vector and has been replaced by another array; "
                 f"change its entries instead: network.weights[{i}].data[...] = new_values."
+            )
+        if self.weights[i].indices is not indices or self.weights[i].indptr is not indptr:
+            raise InvalidInput(
+                f"weights[{i}] must keep the indices and indptr that the network was made with, got others; make a "
+                "network of the new pattern with Network(weights, biases, activations)."
             )
         stored: Array = self.weights[i].data
         return stored
 
     def check_entries(self) -> None:
-        """Refuse a sparse weight whose ``data`` is no longer the vector's; see :meth:`sparse_entries`."""
+        """Refuse a sparse weight whose arrays have been replaced; see :meth:`sparse_entries`."""
         for i, entries in enumerate(self._entries):
             if entries is not None:
                 self.sparse_entries(i)
@@ -138,6 +144,10 @@ class Parameters:
     def dtype(self) -> np.dtype[Any]:
         """The one dtype of all parameters."""
         return self._vector.dtype
+
+
+def _arrays_of(matrix: Any) -> tuple[Array, Array, Array]:
+    return matrix.data, matrix.indices, matrix.indptr
 
 
 def _sparse_view(data: Array, pattern: Pattern, shape: tuple[int, int]) -> Any:

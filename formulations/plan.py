@@ -99,6 +99,7 @@ class Plan(Claimed):
         self.cost = cost
         self.backend = backend
         self._expected = network.sizes[0], network.sizes[-1], network.dtype
+        self._sparse = network.layout.is_sparse
         self._no_examples = np.empty((0, network.sizes[0]), network.dtype)
         self._prepare()
 
@@ -173,7 +174,11 @@ class Plan(Claimed):
         ------
         StalePlan
             Where the batch is larger than the plan.
+        InvalidInput
+            If an array of a sparse weight has been replaced.
         """
+        if self._sparse:
+            self.network.check_entries()
         tape, gradient = self._whole if len(X) == self.batch_size else self._smaller(len(X))
         if gradient is None:
             gradient = self.backend.room(tape)

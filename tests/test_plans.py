@@ -351,3 +351,20 @@ def test_threads_with_one_plan_are_refused_or_right():
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(call, range(8)))
     assert set(refused) < set(range(8))
+
+
+@pytest.mark.parametrize("name", ["data", "indices", "indptr"])
+def test_arrays_of_a_sparse_weight_that_have_been_replaced_are_refused(backend, name):
+    net = makers.sparse_network()
+    X, Y = makers.data(net)
+    if not makers.serves(backend, net):
+        pytest.skip("it does not serve sparse weights")
+    plan = fm.prepare(net, 8, backend=backend)
+    plan(X, Y)
+    setattr(net.weights[0], name, getattr(net.weights[0], name).copy())
+    message = "replaced by another array" if name == "data" else r"must keep the indices and indptr .* new pattern with"
+    for call in (lambda: fm.gradient(net, X, Y, backend=backend), lambda: plan(X, Y)):
+        with pytest.raises(InvalidInput, match=message):
+            call()
+    with pytest.raises(InvalidInput, match=message):
+        net(X)
