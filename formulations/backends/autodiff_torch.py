@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -56,27 +57,31 @@ class AutodiffTorch(Backend):
         """Refuse where torch is absent, and what it cannot differentiate."""
         return why_not_autodiff("torch", network)
 
-    def prepare(self, tape: Tape) -> tuple[Any, Cost, Callable[..., Any]]:
-        """Return the package, the cost, and the cost in the package's functions."""
+    def prepare(self, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
+        """Return how tensors are made, the package, the cost, and the cost in the package's functions."""
         torch, cost, network = import_module("torch"), tape.known_cost, tape.network
+        # Where NumPy's arrays are, whatever the caller's default device is.
+        tensor = partial(torch.tensor, device="cpu")
 
         def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
-            places = torch.tensor(rows).long(), torch.tensor(columns).long()
-            return torch.zeros(shape, dtype=entries.dtype).index_put(places, entries)
+            return entries.new_zeros(shape).index_put((tensor(rows).long(), tensor(columns).long()), entries)
 
         engine = saturating(torch_engine(torch), lambda array: array.detach())
-        return torch, cost, differentiable_cost(engine, network.layout, network.activations, cost, scatter)
+        return tensor, torch, cost, differentiable_cost(engine, network.layout, network.activations, cost, scatter)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the engine's gradient; there is no δ."""
-        torch, cost, value = tape.workspace
+        tensor, torch, cost, value = tape.workspace
         Y = targets(tape, cost)
         # Copies: the engine warns of memory that it may not write to.
-        leaves = [torch.tensor(part).requires_grad_() for part in vector_parts(tape.network)]
-        examples = (torch.tensor(np.ascontiguousarray(array)) for array in (tape.X, Y, tape.share_column))
-        C, outputs = value(leaves, *examples)
-        for part, found in zip(vector_parts(gradient), torch.autograd.grad(C, leaves), strict=True):
-            part[...] = found.numpy()
+        # It is recorded also within a caller's no_grad or inference_mode.
+        with torch.inference_mode(False), torch.enable_grad():
+            leaves = [tensor(part).requires_grad_() for part in vector_parts(tape.network)]
+            examples = (tensor(np.ascontiguousarray(array)) for array in (tape.X, Y, tape.share_column))
+            C, outputs = value(leaves, *examples)
+            found = torch.autograd.grad(C, leaves)
+        for part, array in zip(vector_parts(gradient), found, strict=True):
+            part[...] = array.numpy()
         gradient.cost = adopted_cost(tape, cost, C.item(), outputs.detach().numpy())
         gradient.errors = None
 
