@@ -34,12 +34,13 @@ from typing import Any
 
 import numpy as np
 
+from formulations.compiled.cache import unreadable_cache, why_not_compiled
 from formulations.compiled.forms import COMPILED, number_of
 from formulations.compiled.rooms import Rooms
 from formulations.contract import Backend, Tier
 from formulations.costs import Cost, Quadratic
 from formulations.dtypes import format_dtype
-from formulations.exceptions import why_absent
+from formulations.exceptions import Refused, why_absent
 from formulations.network import Network
 from formulations.parameters import Gradient
 from formulations.prediction import Prediction
@@ -66,7 +67,7 @@ class Fused(Backend):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Refuse where numba is absent, and what has no compiled form."""
-        if reason := why_absent("numba") or _why_no_folder():
+        if reason := why_absent("numba") or why_not_compiled() or _why_no_folder():
             return reason
         if network.dtype not in _NARROW:
             asked = format_dtype(network.dtype)
@@ -88,7 +89,12 @@ class Fused(Backend):
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient by compiled passes."""
         compute, rooms = tape.workspace
-        compute(tape, rooms, gradient)
+        try:
+            compute(tape, rooms, gradient)
+        except Exception as caught:
+            if reason := unreadable_cache(caught):
+                raise Refused(f"backend 'fused' is refused: {reason}.") from caught
+            raise
         tape.forward_passes += 1
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import shutil
+import subprocess
+import sys
 
 import makers
 import numpy as np
@@ -164,3 +167,43 @@ def test_in_a_folder_that_was_deleted_it_is_refused_with_the_remedy(tmp_path, mo
         fm.gradient(net, X, Y, backend="fused")
     monkeypatch.undo()
     assert fm.which(net)["fused"] is None
+
+
+COMPUTE = """
+import numpy as np
+import formulations as fm
+from formulations.exceptions import Refused
+net = fm.Network.random([2, 3, 1], seed=0)
+try:
+    print(fm.gradient(net, np.ones((2, 2)), np.ones((2, 1)), backend="fused").cost)
+except Refused as refused:
+    print("Refused:", refused)
+"""
+
+
+def computed(**variables):
+    """Return what a new process prints that computes one gradient."""
+    env = {**os.environ, **variables}
+    return subprocess.run([sys.executable, "-c", COMPUTE], capture_output=True, text=True, check=True, env=env).stdout
+
+
+def test_without_a_compiler_that_compiles_it_is_refused():
+    assert "Refused: backend 'fused' cannot serve" in (said := computed(NUMBA_DISABLE_JIT="1"))
+    assert "NUMBA_DISABLE_JIT forbids that: unset it" in said
+
+
+@pytest.mark.slow
+def test_compiled_code_that_cannot_be_read_names_the_folder_to_delete(tmp_path):
+    whole = tmp_path / "whole"
+    expected = computed(NUMBA_CACHE_DIR=str(whole))
+    assert computed(NUMBA_CACHE_DIR=str(whole)) == expected
+    for part in ("nbi", "nbc"):
+        for left in (0, 200):
+            cache = tmp_path / f"{part}{left}"
+            shutil.copytree(whole, cache)
+            spoilt = list(cache.glob(f"*/*.{part}"))
+            for file in spoilt:
+                file.write_bytes(file.read_bytes()[:left])
+            said = computed(NUMBA_CACHE_DIR=str(cache))
+            assert f"numba cannot use the compiled code that it keeps in {spoilt[0].parent} (" in said
+            assert "delete that folder, and it is compiled anew" in said
