@@ -9,6 +9,7 @@ import os
 import pickle
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -589,6 +590,30 @@ def test_the_installed_command_runs():
     done = subprocess.run(installed("list"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "hadamard" in done.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"], ["explain"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_no_verdict(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(installed(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith("formulations: the output cannot be written (")
+        assert "No space left" in done.stderr and done.stderr.count("\n") == 1
+        # Nor where what is wrong cannot be told.
+        done = subprocess.run(installed("compare", "--sizes", "0"), stderr=full, capture_output=False, check=False)
+        assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["list"], 0), (["compare", "--sizes", "0"], 2), (["train", "--epochs", "1"], 0)]
+)
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_streams_may_be_closed(arguments, status, closed):
+    command = f"{shlex.join(installed(*arguments))} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert bool(done.stdout) == (status == 0 and closed == "2>&-")
 
 
 def test_without_the_extra_it_says_which_and_ends_with_2():
