@@ -18,14 +18,12 @@ from formulations.layers import check_shapes, read_layers
 from formulations.limits import current_budget
 from formulations.network import Network, assembled, check_network
 from formulations.parameters import Array
-from formulations.quiet import quiet
 
 __all__ = ["load", "save"]
 
 SPARSE = ("_data", "_indices", "_indptr", "_shape")
 
 
-@quiet
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a network to a file, for :func:`load`.
 
@@ -72,7 +70,6 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
         np.savez(file, **arrays)
 
 
-@quiet
 def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that :func:`save` has written.
 

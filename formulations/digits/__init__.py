@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from formulations.archives import open_archive
 from formulations.dtypes import Array, as_dtype
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
-from formulations.quiet import quiet
 
 __all__ = ["Digits", "classes_of", "load_digits", "one_hot"]
 
@@ -47,7 +46,6 @@ class Digits(NamedTuple):
     Y_test: Array
 
 
-@quiet
 def load_digits(dtype: DTypeLike = "float64") -> Digits:
     """Read the digits, split once and for all into 1,437 to train on and 360 to test on.
 
