@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import formulations as fm
 from formulations.cli.commands import formulations as command
 from formulations.equations import EQUATIONS
-from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
 from formulations.explain import explain
 from formulations.explain.counts import step_multiplications
 from formulations.explain.operands import Operand
@@ -413,9 +413,64 @@ def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_the_command_takes_a_network_and_data_from_files(tmp_path):
+    net = fm.Network.random([3, 4, 2], ["tanh", "sigmoid"], seed=5, init="book")
+    random = np.random.default_rng(5)
+    X, Y = random.random((6, 3)), random.random((6, 2))
+    fm.save(net, tmp_path / "net.npz")
+    np.savez(tmp_path / "data.npz", X=X, Y=Y)
+    files = ["--network", str(tmp_path / "net.npz"), "--data", str(tmp_path / "data.npz")]
+    found = json.loads(CliRunner().invoke(command, ["explain", "--json", "--examples", "2", *files]).stdout)
+    assert found == explain(net, X[:2], Y[:2]).to_dict()
+    data_alone = CliRunner().invoke(command, ["explain", "--json", *files[2:]])
+    assert json.loads(data_alone.stdout)["title"].startswith("3-30-2, sigmoid")
+    for option in (["--sizes", "3,4,2"], ["--activations", "tanh"]):
+        refused = CliRunner().invoke(command, ["explain", *files, *option])
+        assert refused.exit_code == 2 and f"--network brings its own {option[0][2:]}" in refused.stderr
+    assert CliRunner().invoke(command, ["explain", *files]).exit_code == 0
+
+
+@pytest.mark.parametrize("backends", [["hadamard"], ["hadamard", "sigma"]])
+def test_one_equation_alone(backends):
+    found = explain(backends=backends, equation="BP2")
+    assert [step.equation for step in found.steps("hadamard")] == ["BP2"]
+    assert [step for backend in backends[1:] for step in found.steps(backend)] == []
+    whole = str(explain(backends=backends))
+    text = CliRunner().invoke(command, ["explain", "--backends", ",".join(backends), "--equation", "BP2"]).stdout
+    assert re.findall(r"^\(\w+\)", text, re.MULTILINE) == ["(BP2)"]
+    assert text.splitlines()[-1] in whole
+    with pytest.raises(UnknownName, match=r"unknown equation 'BP5' of this computation; valid names are 25, 27, BP1a"):
+        explain(equation="BP5")
+
+
+@pytest.mark.parametrize("digits", [1, 4, 9])
+@pytest.mark.parametrize("render", [str, lambda story: story.latex(), lambda story: story.html()])
+def test_so_many_digits(digits, render):
+    bias = 0.123456789123
+    net = fm.Network([[[1.0], [0.0]]], [[bias, 0.5]], "identity")
+    found = explain(net, [[0.0]], [[0.0, 0.0]], digits=digits)
+    text = render(found)
+    assert f"{bias:.{digits}g}" in text
+    assert f"{bias:.{digits + 1}g}" not in text
+    assert f"Numbers are rounded to {digits} digit" in text
+    assert found.to_dict()["stages"][0]["steps"]["hadamard"][0]["rows"][0][-1]["value"][0] == [bias]
+
+
+def test_the_costs_of_a_quotient_keep_the_digits_that_they_need():
+    few, many = (str(explain(backends="finite_difference", digits=digits)) for digits in (2, 16))
+    plain = str(explain(backends="finite_difference"))
+    costs = re.findall(r"0\.\d{9,}", plain)
+    assert costs and set(costs) <= set(re.findall(r"0\.\d{9,}", few))
+    assert len(max(re.findall(r"0\.\d{9,}", many), key=len)) > len(max(costs, key=len))
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
+        (["--digits", "0"], "--digits must be"),
+        (["--equation", "BP9"], "valid names are 25, 27, BP1a"),
+        (["--network", "/no/such/file.npz"], "/no/such/file.npz"),
+        (["--data", "/no/such/file.npz"], "/no/such/file.npz"),
         (["--backends", "sigmaa"], "Did you mean 'sigma'?"),
         (["--backends", "all"], "one or two"),
         (["--backends", "hadamard,sigma,product"], "got 3"),

@@ -6,14 +6,22 @@ import click
 
 from formulations.activations import ACTIVATIONS, get_activation
 from formulations.cli.completion import complete_backends, complete_file, complete_names
-from formulations.cli.options import ACTIVATION_HELP, parse_backends, parse_sizes
+from formulations.cli.options import (
+    ACTIVATION_HELP,
+    parse_backends,
+    parse_sizes,
+    read_examples,
+    refuse_beside_network,
+)
 from formulations.cli.output import print_json
 from formulations.costs import COSTS
 from formulations.exceptions import InvalidInput
 from formulations.explain import explain as run_explanation
+from formulations.explain.operands import DIGITS
 from formulations.files import replaced
-from formulations.inputs import positive_integer
-from formulations.problem import make_problem
+from formulations.inputs import positive_integer, random_generator
+from formulations.persistence import load
+from formulations.problem import make_problem, problem_for
 
 __all__ = ["explain"]
 
@@ -28,7 +36,7 @@ __all__ = ["explain"]
     help="One or two.",
     shell_complete=complete_backends,
 )
-@click.option("--sizes", default="2,3,2", show_default=True, metavar="N,N,…", help="Neurons of each layer.")
+@click.option("--sizes", metavar="N,N,…", help="Neurons of each layer.  [default: 2,3,2, or what the data need]")
 @click.option(
     "--activations",
     default="sigmoid",
@@ -45,8 +53,22 @@ __all__ = ["explain"]
     help=f"One of {', '.join(COSTS)}.",
     shell_complete=complete_names(COSTS, several=False),
 )
+@click.option(
+    "--network",
+    metavar="FILE.npz",
+    help="A network written by train --save, instead of a random one.",
+    shell_complete=complete_file,
+)
+@click.option(
+    "--data",
+    metavar="FILE.npz",
+    help="Arrays X (m, n₁) and Y (m, n_L) whose first examples are taken.",
+    shell_complete=complete_file,
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="For weights, biases and examples.")
 @click.option("--examples", type=int, default=1, show_default=True, help="How many, each a column.")
+@click.option("--equation", metavar="NUMBER", help="Show one equation alone, such as BP2.")
+@click.option("--digits", type=int, default=DIGITS, show_default=True, help="How many digits each number has.")
 @click.option("--latex", "as_latex", is_flag=True, help="Print a LaTeX document.")
 @click.option(
     "--html",
@@ -57,11 +79,15 @@ __all__ = ["explain"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the numbers in full.")
 def explain(
     backends: str,
-    sizes: str,
+    sizes: str | None,
     activations: str,
     cost: str,
+    network: str | None,
+    data: str | None,
     seed: int,
     examples: int,
+    equation: str | None,
+    digits: int,
     as_latex: bool,
     html: str | None,
     as_json: bool,
@@ -73,6 +99,7 @@ def explain(
       formulations explain
       formulations explain --backends hadamard,sigma
       formulations explain --backends product --sizes 2,3,3,2 --activations tanh
+      formulations explain --network trained.npz --data mine.npz --equation BP2
       formulations explain --cost binary_cross_entropy --html page.html
       formulations explain --latex > explained.tex
 
@@ -80,19 +107,37 @@ def explain(
     """
     if as_latex + as_json + (html is not None) > 1:
         raise InvalidInput("--latex, --html and --json exclude each other; give one of them, or none for text.")
-    names = [get_activation(name.strip()) for name in activations.split(",")]
-    problem = make_problem(
-        parse_sizes(sizes),
-        names if len(names) > 1 else names[0],
-        cost,
-        init="book",
-        seed=seed,
-        count=positive_integer(examples, "--examples"),
-    ).first(examples)
+    count = positive_integer(examples, "--examples")
+    given = None if data is None else read_examples(data)
+    if network is not None:
+        refuse_beside_network()
+        problem = problem_for(load(network), cost, generator=random_generator(seed), data=given, count=count)
+    else:
+        if sizes is None and given is None:
+            sizes = "2,3,2"
+        names = [get_activation(name.strip()) for name in activations.split(",")]
+        problem = make_problem(
+            None if sizes is None else parse_sizes(sizes),
+            names if len(names) > 1 else names[0],
+            cost,
+            init="book",
+            seed=seed,
+            data=given,
+            count=count,
+        )
+    problem = problem.first(count)
     chosen = parse_backends(backends)
     if chosen is None:
         raise InvalidInput("--backends names one or two for an explanation, got all; try hadamard,sigma.")
-    found = run_explanation(problem.network, problem.X, problem.Y, backends=chosen, cost=problem.cost)
+    found = run_explanation(
+        problem.network,
+        problem.X,
+        problem.Y,
+        backends=chosen,
+        cost=problem.cost,
+        equation=equation,
+        digits=positive_integer(digits, "--digits"),
+    )
     if html is not None:
         with replaced(html) as file:
             file.write(found.html().encode())

@@ -22,7 +22,14 @@ from formulations.parameters import Array
 from formulations.persistence import load
 from formulations.problem import make_problem, problem_for
 
-__all__ = ["batch_size_for", "parse_backends", "parse_sizes", "problem_options", "read_examples"]
+__all__ = [
+    "batch_size_for",
+    "parse_backends",
+    "parse_sizes",
+    "problem_options",
+    "read_examples",
+    "refuse_beside_network",
+]
 
 DTYPES = ("float32", "float64", "longdouble")
 
@@ -107,7 +114,7 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
         count = BATCH_SIZE if batch_size is None else positive_integer(batch_size, "--batch-size")
         examples = None if data is None else read_examples(data)
         if network is not None:
-            _refuse_beside_network()
+            refuse_beside_network()
             generator = random_generator(others["seed"])
             problem = problem_for(load(network), cost, generator=generator, data=examples, count=count)
         else:
@@ -128,11 +135,11 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
     return reduce(lambda decorated, option: option(decorated), reversed(PROBLEM_OPTIONS), with_problem)
 
 
-def _refuse_beside_network() -> None:
+def refuse_beside_network() -> None:
     """Refuse the options that describe a random network beside a network from a file, which has its own."""
     context = click.get_current_context()
     for name in ("sizes", "activations", "init", "dtype"):
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
             raise InvalidInput(f"--network brings its own {name}; leave --{name} out, or leave --network out.")
 
 

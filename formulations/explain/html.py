@@ -107,5 +107,6 @@ def _value(piece: Piece, numbers: bool) -> str:
         return f"<span>{entry(piece.value[0, 0], piece.digits)}</span>"
     if not numbers:
         return f"<span>{escape(shape(piece))}</span>"
-    lines = "".join(f"<tr>{''.join(f'<td>{entry(cell)}</td>' for cell in line)}</tr>" for line in piece.value)
+    rows = ("".join(f"<td>{entry(cell, piece.digits)}</td>" for cell in line) for line in piece.value)
+    lines = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<span class="matrix"><table>{lines}</table></span>'

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from formulations.explain.counts import step_multiplications
-from formulations.explain.operands import Operand, Piece
+from formulations.explain.operands import DIGITS, Operand, Piece
 from formulations.explain.story import Story
 from formulations.explain.template import Step
 from formulations.explain.text import dotted, entry, shape
@@ -93,11 +93,11 @@ def _value(piece: Piece, numbers: bool) -> str:
         return rf"({text})" if text.startswith("-") else text
     if not numbers:
         return rf"\text{{{_prose(shape(piece))}}}"
-    lines = r" \\ ".join(" & ".join(number(cell) for cell in line) for line in piece.value)
+    lines = r" \\ ".join(" & ".join(number(cell, piece.digits) for cell in line) for line in piece.value)
     return rf"\begin{{bmatrix}} {lines} \end{{bmatrix}}"
 
 
-def number(value: Any, digits: int = 4) -> str:
+def number(value: Any, digits: int = DIGITS) -> str:
     r"""Write a number with some digits, a power of ten as such.
 
     Examples

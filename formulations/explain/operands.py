@@ -14,7 +14,10 @@ from formulations.equations import plain
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
 
-__all__ = ["NAMES", "Operand", "Piece", "Quantities"]
+__all__ = ["DIGITS", "NAMES", "Operand", "Piece", "Quantities"]
+
+DIGITS = 4
+"""How many digits of a number are shown, unless more are asked for."""
 
 NAMES = {
     "a": "a@",
@@ -54,7 +57,7 @@ class Operand:
 
     latex: str
     value: Array | None = None
-    digits: int = 4
+    digits: int = DIGITS
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,19 @@ from formulations.api import gradient as gradient_of
 from formulations.choices import items
 from formulations.contract import Backend
 from formulations.costs import Cost, LogLikelihood, get_cost
-from formulations.exceptions import InvalidInput
+from formulations.exceptions import InvalidInput, UnknownName
 from formulations.explain.explanation import Explanation
-from formulations.explain.operands import Operand, Quantities
+from formulations.explain.operands import DIGITS, Operand, Piece, Quantities
 from formulations.explain.steps import Place, steps
 from formulations.explain.story import Stage
 from formulations.explain.template import Step
 from formulations.explain.text import entry
-from formulations.inputs import random_generator
+from formulations.inputs import positive_integer, random_generator
 from formulations.network import Network, check_network
 from formulations.problem import Problem
 from formulations.quiet import quiet
 from formulations.registry import get_backend
+from formulations.tables import counted
 from formulations.tape import Tape
 
 __all__ = ["explain"]
@@ -38,6 +40,9 @@ def explain(
     Y: Any = None,
     backends: Sequence[str | Backend] | str | Backend = ("hadamard",),
     cost: str | Cost = "quadratic",
+    *,
+    equation: str | None = None,
+    digits: int = DIGITS,
 ) -> Explanation:
     """Show how a gradient is computed: equations with their numbers, in symbols, in numbers, and their results.
 
@@ -54,6 +59,10 @@ def explain(
         The formulations; two are set side by side.
     cost : str or Cost
         The cost.
+    equation : str, optional
+        The number of one equation, such as ``"BP2"``, to show its steps alone.
+    digits : int
+        How many digits of each number are shown.
 
     Returns
     -------
@@ -63,7 +72,9 @@ def explain(
     Raises
     ------
     InvalidInput
-        Where there are not one or two backends, or only one of X and Y is given.
+        Where there are not one or two backends, only one of X and Y is given, or ``digits`` is not positive.
+    UnknownName
+        Where no step of the computation is by that equation.
     Refused
         Where a backend cannot serve the network.
 
@@ -72,7 +83,10 @@ def explain(
     >>> story = explain(backends=["hadamard", "sigma"])
     >>> [step.equation for step in story.steps("sigma")]
     ['25', '25', '27', '33', '34', 'BP3', 'BP4', 'BP3', 'BP4']
+    >>> [step.left.text for step in explain(equation="BP3").steps("hadamard")]
+    ['∂C/∂b²', '∂C/∂b³']
     """
+    digits = positive_integer(digits, "digits")
     asked = items(backends, "backends", "['hadamard', 'sigma']", one=(str, Backend), some=False)
     if len(asked) not in (1, 2):
         raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(asked)}; name one or two.")
@@ -91,12 +105,38 @@ def explain(
             Y = np.eye(net.sizes[-1], dtype=net.dtype)[Y.argmax(axis=1)]
     tape = net.forward(X, Y, cost=cost)
     columns = [
-        list(steps(backend, Quantities(tape, gradient_of(net, X, Y, cost=cost, backend=backend)))) for backend in chosen
+        [
+            (place, _with_digits(step, digits))
+            for place, step in steps(backend, Quantities(tape, gradient_of(net, X, Y, cost=cost, backend=backend)))
+        ]
+        for backend in chosen
     ]
+    if equation is not None:
+        columns = _only(equation, columns)
     numbers = max(net.sizes) <= MOST_NEURONS and tape.m <= MOST_EXAMPLES
     title = Problem(net, tape.X, tape.targets, cost.name).title
     labels = tuple(each.label for each in chosen)
-    return Explanation(title, tuple(_notes(net, tape, numbers)), labels, _stages(columns), numbers)
+    return Explanation(title, tuple(_notes(net, tape, digits if numbers else None)), labels, _stages(columns), numbers)
+
+
+def _with_digits(step: Step, digits: int) -> Step:
+    """Return a step whose numbers have so many digits, or more where they need more."""
+
+    def shown(piece: Piece) -> Piece:
+        if isinstance(piece, str):
+            return piece
+        return replace(piece, digits=digits if piece.digits == DIGITS else max(digits, piece.digits))
+
+    return replace(step, rows=tuple(tuple(map(shown, row)) for row in step.rows))
+
+
+def _only(equation: str, columns: list[list[tuple[Place, Step]]]) -> list[list[tuple[Place, Step]]]:
+    """Keep the steps that are taken by one equation."""
+    ordered = sorted((pair for column in columns for pair in column), key=lambda pair: pair[0])
+    numbers = list(dict.fromkeys(step.equation for _, step in ordered if step.equation))
+    if equation not in numbers:
+        raise UnknownName("equation", equation, numbers, "this computation")
+    return [[(place, step) for place, step in column if step.equation == equation] for column in columns]
 
 
 def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
@@ -114,20 +154,20 @@ def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
         return False
     pieces, others = ([p for step in part for row in step.rows for p in row] for part in (one, other))
     return len(pieces) == len(others) and all(
-        [entry(number) for number in a.value.flat] == [entry(number) for number in b.value.flat]
+        [entry(number, a.digits) for number in a.value.flat] == [entry(number, b.digits) for number in b.value.flat]
         for a, b in zip(pieces, others, strict=True)
         if isinstance(a, Operand) and isinstance(b, Operand) and a.value is not None and b.value is not None
     )
 
 
-def _notes(net: Network, tape: Tape, numbers: bool) -> list[str]:
+def _notes(net: Network, tape: Tape, digits: int | None) -> list[str]:
     names = [f"{activation.name} in layer {l}" for l, activation in enumerate(net.activations, start=2)]
     same = len({activation.name for activation in net.activations}) == 1
     notes = [f"σ is {net.activations[0].name}." if same else f"σ stands for each layer's own: {', '.join(names)}."]
     columns = "a vector is a column" if tape.m == 1 else "each example is a column, and C is their mean"
     notes.append(f"As in the book, {columns}.")
-    if numbers:
-        notes.append("Numbers are rounded to four digits.")
+    if digits is not None:
+        notes.append(f"Numbers are rounded to {counted(digits, 'digit')}.")
     else:
         notes.append(
             f"With more than {MOST_NEURONS} neurons in a layer, or {MOST_EXAMPLES} examples, matrices are shown by "

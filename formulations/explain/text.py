@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from formulations.explain.counts import step_multiplications
-from formulations.explain.operands import Operand, Piece
+from formulations.explain.operands import DIGITS, Operand, Piece
 from formulations.explain.story import Stage, Story
 from formulations.explain.template import Step
 from formulations.tables import terminal_width
@@ -100,7 +100,7 @@ def dotted(row: Sequence[Piece]) -> list[Piece]:
     return found
 
 
-def entry(value: Any, digits: int = 4) -> str:
+def entry(value: Any, digits: int = DIGITS) -> str:
     """Write a number with some digits.
 
     Examples
@@ -116,7 +116,7 @@ def shape(piece: Piece) -> str:
     if isinstance(piece, str):
         return piece
     if piece.value is None or piece.is_scalar:
-        return piece.text if piece.value is None else entry(piece.value[0, 0])
+        return piece.text if piece.value is None else entry(piece.value[0, 0], piece.digits)
     rows, columns = piece.value.shape
     nonzeros = int((piece.value != 0).sum())
     full = columns == 1 or nonzeros == rows * columns
@@ -176,8 +176,8 @@ def _block(piece: Piece, width: int) -> list[str]:
     if piece.value is None:
         return [piece.text]
     if piece.is_scalar:
-        return [entry(piece.value[0, 0])]
-    cells = [[entry(number) for number in line] for line in piece.value]
+        return [entry(piece.value[0, 0], piece.digits)]
+    cells = [[entry(number, piece.digits) for number in line] for line in piece.value]
     widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells]
     if len(lines[0]) > width - 2 * len(INDENT):
