@@ -7,8 +7,10 @@ others are asked: for a product T1, where δ is offered, and its exact partial p
 own its equations one by one, and exact Jacobians. A gradient from elsewhere is different only where the bound that
 covers customary formulas (:mod:`formulations.certificate.customary`) says so too. T1, T2 and T3 see the way back alone,
 on the tape as it was left: what they do not call "different" is held against the reference by T4, too, and is different
-where T4 says so. "Equal" means that every residual is within its bound and that every layer's bound is sharp enough to
-have seen a fault; where it is not, the verdict is inconclusive, never equal.
+where T4 says so. A cost that the candidate claims is judged by a bound of its own: where it is wrong, the whole is
+different; where nothing can be said of it, the verdict on the gradient stands. "Equal" means that every residual is
+within its bound and that every layer's bound is sharp enough to have seen a fault; where it is not, the verdict is
+inconclusive, never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -32,8 +34,9 @@ from formulations.certificate.local import local_checks
 from formulations.certificate.partial import partial_checks
 from formulations.certificate.path import path_checks
 from formulations.certificate.perturbation import Quotients, perturbation_checks, quotients_of
+from formulations.certificate.propagation import propagate_bounds
 from formulations.certificate.reference import Reference, reference_gradient
-from formulations.certificate.verdict import RESOLUTION, Check, EquationVerdict, Status, Verdict, conclude
+from formulations.certificate.verdict import RESOLUTION, Check, EquationVerdict, Status, Verdict, conclude, cost_check
 from formulations.contract import Backend, Tier
 from formulations.parameters import Gradient
 from formulations.tape import Tape
@@ -129,8 +132,10 @@ def judge(
         rules = CHECKS[tier], *FURTHER.get(tier, ())
         verdict = _by_rules(rules, tape, gradient, quotients, reference, difference)
         if verdict.status is not Status.DIFFERENT:
-            return _judged_whole(gradient, tier, reference, difference) or verdict
-        return _granted(tape, gradient, reference, difference) if tier is Tier.ELSEWHERE else verdict
+            verdict = _judged_whole(gradient, tier, reference, difference) or verdict
+        elif tier is Tier.ELSEWHERE:
+            verdict = _granted(tape, gradient, reference, difference)
+        return verdict.with_cost(_judged_cost(gradient, tier, reference))
 
 
 def _by_rules(
@@ -171,6 +176,26 @@ def _granted(tape: Tape, gradient: Gradient, reference: Reference, difference: f
     if _by_rules(rules, tape, gradient, None, reference, difference).status is Status.DIFFERENT:
         return verdict
     return verdict.excused(APPROXIMATION)
+
+
+def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> EquationVerdict | None:
+    """Return the verdict on the cost that a candidate claims, by the bound of a forward pass of its own."""
+    if gradient.cost is None:
+        return None
+    claimed = np.asarray(gradient.cost).astype(np.promote_types(np.asarray(gradient.cost).dtype, gradient.dtype))
+
+    def by(formulas: Formulas) -> EquationVerdict:
+        bound = propagate_bounds(reference, formulas=formulas).cost
+        return cost_check(reference.layout.last, claimed, np.asarray(reference.cost), bound).verdict()
+
+    found = by(Formulas.CAREFUL)
+    if found.status is not Status.DIFFERENT or tier is not Tier.ELSEWHERE:
+        return found
+    found = by(Formulas.CUSTOMARY)
+    if found.status is Status.DIFFERENT and approximates(reference.tape.network.activations):
+        approximate = by(Formulas.APPROXIMATE)
+        return found if approximate.status is Status.DIFFERENT else found.excused(APPROXIMATION)
+    return found
 
 
 def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, difference: float) -> Verdict | None:

@@ -26,7 +26,7 @@ from formulations.certificate.algebra import magnitudes, outer, through
 from formulations.certificate.blocks import Matrices, OuterBlocks
 from formulations.certificate.customary import Formulas
 from formulations.certificate.jacobians import Backwards, Forwards
-from formulations.certificate.output import alone, of_last, within_range
+from formulations.certificate.output import alone, of_cost, of_last, within_range
 from formulations.certificate.reach import reach
 from formulations.certificate.reference import ForwardBounds, Reference
 from formulations.certificate.roundoff import Precision, gamma
@@ -66,6 +66,7 @@ def _propagated(reference: Reference, exactly: bool, formulas: Formulas) -> Forw
     precision = Precision(tape.network.dtype, reference.dtype, formulas)
     absolute = magnitudes(tape.network.weights, precision.working)
     of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)
+    of_z = of_a[-2] @ absolute[-1].T + _of_sum(len(absolute) - 1, reference, absolute, of_a[-2], precision)[0]
     errors = _backward_pass(tape, reference, absolute, (of_a, of_d), precision, exactly)
     layout, factor = tape.network.layout, gamma(tape.m + 3, precision.u)
     deltas = magnitudes(reference.errors, precision.working)
@@ -85,6 +86,7 @@ def _propagated(reference: Reference, exactly: bool, formulas: Formulas) -> Forw
         [both * e for e in errors],
         [both * w for w in weights],
         [both * b for b in biases],
+        both * of_cost(tape, reference, of_z, of_a[-1], errors[-1], precision),
     )
 
 
@@ -96,10 +98,7 @@ def forward_pass(
     of_a, of_d = [np.zeros(reference.activations[0].shape, working)], list[Matrices]()
     exact = Forwards(network.weights, reference, precision) if exactly else None
     for i, (w, activation) in enumerate(zip(absolute, network.activations, strict=True)):
-        n = network.layout.sizes[i]
-        below = np.abs(reference.activations[i]).astype(working)
-        size = (below + of_a[-1]) @ w.T + np.abs(network.biases[i]).astype(working)
-        own, z = gamma(n + 2, precision.u) * size + precision.tiny * (n + 2), reference.weighted_inputs[i]
+        (own, size), z = _of_sum(i, reference, absolute, of_a[-1], precision), reference.weighted_inputs[i]
         e = of_a[-1] @ w.T + own
         if exact is not None:
             # A product of 0 and ∞ is no number, and no bound.
@@ -118,6 +117,16 @@ def forward_pass(
         else:
             of_d.append(within_range(moved_d, size_d, precision))
     return of_a, of_d
+
+
+def _of_sum(
+    i: int, reference: Reference, absolute: list[Array], of_a: Array, precision: Precision
+) -> tuple[Array, Array]:
+    """Return what rounding adds to z of layer i + 2, and what it acts on, where the a below are known to E_a."""
+    w, n = absolute[i], absolute[i].shape[1]
+    below = np.abs(reference.activations[i]).astype(precision.working)
+    size = (below + of_a) @ w.T + np.abs(reference.tape.network.biases[i]).astype(precision.working)
+    return gamma(n + 2, precision.u) * size + precision.tiny * (n + 2), size
 
 
 def _backward_pass(

@@ -33,11 +33,14 @@ class ForwardBounds:
     ----------
     errors, weights, biases : list of ndarray
         E of δ^l, shape (m, n_l), of ∂C/∂w^l (as it lies in the flat vector) and of ∂C/∂b^l, at ``[l-2]``.
+    cost : float
+        E of C.
     """
 
     errors: list[Array]
     weights: list[Array]
     biases: list[Array]
+    cost: float
 
 
 class Reference(Gradient):

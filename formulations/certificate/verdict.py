@@ -12,7 +12,17 @@ import numpy as np
 
 from formulations.parameters import Array, Gradient, Layout
 
-__all__ = ["RESOLUTION", "Check", "EquationVerdict", "Status", "Verdict", "conclude", "error_check", "gradient_checks"]
+__all__ = [
+    "RESOLUTION",
+    "Check",
+    "EquationVerdict",
+    "Status",
+    "Verdict",
+    "conclude",
+    "cost_check",
+    "error_check",
+    "gradient_checks",
+]
 
 RESOLUTION = 1e-3
 """A bound above this part of the largest entry that it judges could not tell a wrong result from a right one."""
@@ -33,9 +43,9 @@ class EquationVerdict:
     Attributes
     ----------
     layer : int
-        l, counted from 1 for the input.
+        l, counted from 1 for the input; L for the cost.
     equation : str
-        ``"BP1"``, …, ``"BP4"`` where the equation itself is judged, else ``"δ"``, ``"∂C/∂w"`` or ``"∂C/∂b"``.
+        ``"BP1"``, …, ``"BP4"`` where the equation itself is judged, else ``"δ"``, ``"∂C/∂w"``, ``"∂C/∂b"`` or ``"C"``.
     residual : float
         The largest difference between candidate and reference.
     bound : float
@@ -69,6 +79,13 @@ class EquationVerdict:
     detectable: float
     reason: str
 
+    def excused(self, excuse: str) -> EquationVerdict:
+        """Return the verdict with a difference undecidable, for a reason that the equation does not know of."""
+        if self.status is not Status.DIFFERENT:
+            return self
+        reason = _undecidable(_where(self.layer, self.equation), excuse)
+        return replace(self, status=Status.INCONCLUSIVE, reason=reason)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -87,7 +104,10 @@ class Verdict:
     layers : tuple of EquationVerdict
         From the output backwards: the errors first, then the gradients.
     reason : str
-        One sentence unless equal: that of the first layer, from the output backwards, that is not.
+        One sentence unless equal: that of the first layer, from the output backwards, that is not, or of the cost.
+    cost : EquationVerdict or None
+        On C, where the candidate claims it. What is different there makes the whole different; what is inconclusive
+        there leaves the verdict on the gradient as it is.
     """
 
     status: Status
@@ -96,16 +116,18 @@ class Verdict:
     difference: float
     layers: tuple[EquationVerdict, ...]
     reason: str
+    cost: EquationVerdict | None = None
+
+    def with_cost(self, cost: EquationVerdict | None) -> Verdict:
+        """Return the verdict on gradient and cost together."""
+        if cost is None or cost.status is not Status.DIFFERENT or self.status is Status.DIFFERENT:
+            return replace(self, cost=cost)
+        ratio = max(self.ratio, cost.ratio)
+        return replace(self, cost=cost, status=Status.DIFFERENT, ratio=ratio, reason=cost.reason)
 
     def excused(self, excuse: str) -> Verdict:
         """Return the verdict with what is different undecidable, for a reason that no equation knows of."""
-        layers = [
-            replace(line, status=Status.INCONCLUSIVE, reason=_undecidable(line.layer, line.equation, excuse))
-            if line.status is Status.DIFFERENT
-            else line
-            for line in self.layers
-        ]
-        return _concluded(self.rule, layers, self.difference)
+        return _concluded(self.rule, [line.excused(excuse) for line in self.layers], self.difference)
 
 
 @dataclass(frozen=True)
@@ -162,7 +184,7 @@ class Check:
         )
 
     def _status(self, residual: Array, limit: Array, detectable: float, worst: int) -> tuple[Status, str]:
-        where = f"layer {self.layer}, {self.equation}"
+        where = _where(self.layer, self.equation)
         if not np.isfinite(self.reference).all():
             return Status.INCONCLUSIVE, f"{where}: the reference itself is not finite, so nothing can be compared."
         # Where the bound is infinite, not even NaN proves anything: the arithmetic has left its range.
@@ -170,7 +192,7 @@ class Check:
         if outside.any():
             entry, _ = self.locate(worst)
             if self.excuse:
-                return Status.INCONCLUSIVE, _undecidable(self.layer, self.equation, self.excuse)
+                return Status.INCONCLUSIVE, _undecidable(where, self.excuse)
             return Status.DIFFERENT, (
                 f"{where}: {entry} is {self.candidate.ravel()[worst]:.17g} and should be "
                 f"{self.reference.ravel()[worst]:.17g}, further apart than roundoff explains "
@@ -178,7 +200,7 @@ class Check:
             )
         undecided = not np.isfinite(limit).all() or (detectable > RESOLUTION and residual.any())
         if undecided and self.excuse:
-            return Status.INCONCLUSIVE, _undecidable(self.layer, self.equation, self.excuse)
+            return Status.INCONCLUSIVE, _undecidable(where, self.excuse)
         if not np.isfinite(limit).all():
             return Status.INCONCLUSIVE, f"{where}: no finite bound holds there."
         # Agreement to the last digit is agreement, however wide the bound: a layer that is dead is dead in both.
@@ -190,8 +212,12 @@ class Check:
         return Status.EQUAL, ""
 
 
-def _undecidable(layer: int, equation: str, excuse: str) -> str:
-    return f"layer {layer}, {equation}, is undecidable: {excuse}."
+def _where(layer: int, equation: str) -> str:
+    return "the cost" if equation == "C" else f"layer {layer}, {equation}"
+
+
+def _undecidable(where: str, excuse: str) -> str:
+    return f"{where}, is undecidable: {excuse}."
 
 
 def error_check(layer: int, equation: str, candidate: Array, reference: Array, bound: Array) -> Check:
@@ -222,6 +248,19 @@ def gradient_checks(
 
         checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse))
     return checks
+
+
+def cost_check(last: int, candidate: Array, reference: Array, bound: float) -> Check:
+    """Return the check of C, of a network with so many layers."""
+    shape = (1,)
+    return Check(
+        last,
+        "C",
+        candidate.reshape(shape),
+        reference.reshape(shape),
+        np.full(shape, bound),
+        lambda _: ("C", "the mean over the examples"),
+    )
 
 
 def conclude(rule: str, checks: Sequence[Check], difference: float) -> Verdict:

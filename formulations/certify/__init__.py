@@ -154,7 +154,7 @@ def _certificate(reference: Reference, gradient: Gradient, verdict: Verdict, not
     net, m, different = tape.network, tape.m, verdict.status is Status.DIFFERENT
     names = list(dict.fromkeys(activation.name for activation in net.activations))
     place = place_of(verdict, net.layout) if different else None
-    cause = diagnose(tape, reference, gradient, place) if place else None
+    cause = diagnose(tape, reference, gradient, place) if place and place[1] != "C" else None
     layer, equation = place or (None, None)
     return Certificate(
         title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {counted(m, 'example')}, "
@@ -170,4 +170,5 @@ def _certificate(reference: Reference, gradient: Gradient, verdict: Verdict, not
         cause=cause,
         detectable=max(line.detectable for line in verdict.layers),
         notes=notes,
+        cost=verdict.cost,
     )

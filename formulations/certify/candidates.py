@@ -52,7 +52,9 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int)
     """
     if isinstance(candidate, Gradient):
         parts = [part for pair in zip(candidate.weights, candidate.biases, strict=True) for part in pair]
-        return _assembled(parts, candidate.errors, layout, dtype, m)
+        gradient = _assembled(parts, candidate.errors, layout, dtype, m)
+        gradient.cost = None if candidate.cost is None else _read_cost(candidate.cost)
+        return gradient
     if isinstance(candidate, tuple | list) and len(candidate) in (2, 3) and _is_sequence(candidate[0]):
         weights, biases = candidate[0], candidate[1]
         for name, given in (("weights", weights), ("biases", biases)):
@@ -71,6 +73,16 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int)
             "hand over its weights and biases layer by layer."
         )
     return Gradient(layout, vector.astype(_dtype_of([vector], dtype)), backend="candidate")
+
+
+def _read_cost(given: Any) -> Any:
+    """Return C as a scalar of NumPy's."""
+    cost = _numbers(given, "the cost")
+    if cost.shape != ():
+        raise WrongShape(
+            f"the cost of a candidate must be a single number, got shape {cost.shape}; pass the mean, or None."
+        )
+    return cost[()]
 
 
 def _is_sequence(given: Any) -> bool:

@@ -17,6 +17,8 @@ WORDS = {
     Status.INCONCLUSIVE: "inconclusive: roundoff hides here whether this is the gradient.",
 }
 
+WRONG_COST = "different: the cost is wrong, and the gradient is not different."
+
 RULES = {
     "T1": "on its own tape, each equation by itself (T1)",
     "T2": "on its own tape, as a product over layers (T2)",
@@ -49,13 +51,16 @@ class Certificate:
     reason : str
         One sentence unless equal.
     layer, equation : int and str, or None
-        Where the mistake sits: the first place, from the output backwards, that is different.
+        Where the mistake sits: the first place, from the output backwards, that is different; ``"C"`` where it is the
+        cost alone.
     cause : Diagnosis or None
         The likely mistake, where a hypothesis explains the gradient.
     detectable : float
         The smallest fault that would have been seen wherever it is, as a part of its layer's largest entry.
     notes : tuple of str
         What else was noticed.
+    cost : EquationVerdict or None
+        What is said of C, where the candidate claims it.
     """
 
     title: str
@@ -70,6 +75,7 @@ class Certificate:
     cause: Diagnosis | None
     detectable: float
     notes: tuple[str, ...] = ()
+    cost: EquationVerdict | None = None
 
     @property
     def equal(self) -> bool:
@@ -82,12 +88,14 @@ class Certificate:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         plain = {**asdict(self), "equal": self.equal}
-        for entry in (plain, *plain["layers"]):
+        claimed = [] if self.cost is None else [plain["cost"]]
+        for entry in (plain, *plain["layers"], *claimed):
             entry["status"] = str(entry["status"])
         return plain
 
     def __str__(self) -> str:
-        parts = [WORDS[self.status], f"{self.title}; judged {RULES[self.rule]}.", self._table()]
+        words = WRONG_COST if self.equation == "C" else WORDS[self.status]
+        parts = [words, f"{self.title}; judged {RULES[self.rule]}.", self._table()]
         if self.status is Status.DIFFERENT:
             parts.append(self._place())
         elif self.status is Status.INCONCLUSIVE:
@@ -111,18 +119,24 @@ class Certificate:
                 f"{line.found:.9g}",
                 f"{line.expected:.9g}",
             ]
-            for line in self.layers
+            for line in (*self.layers, *([] if self.cost is None else [self.cost]))
         ]
         header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "handed over", "should be"]
         table = format_table(header, rows, right=[0, 3, 6, 7], keys=2)
         return f"{table}\n\nNeurons, inputs and examples are counted from 0, as the indices are; layers from 1."
 
     def _place(self) -> str:
+        if self.cost is not None and self.equation == "C":
+            return f"The mistake is in the cost: C is {self.cost.found:.17g} and should be {self.cost.expected:.17g}."
         first = next(line for line in self.layers if line.status is Status.DIFFERENT and line.layer == self.layer)
         lines = [
             f"The mistake is in layer {self.layer}, ({self.equation}): {first.entry} ({first.place}) is "
             f"{first.found:.17g} and should be {first.expected:.17g}."
         ]
+        if self.cost is not None and self.cost.status is Status.DIFFERENT:
+            lines.append(
+                f"The cost is wrong, too: C is {self.cost.found:.17g} and should be {self.cost.expected:.17g}."
+            )
         if self.cause is not None:
             lines.append(f"Likely cause: {self.cause}")
         else:

@@ -16,9 +16,12 @@ __all__ = ["place_of", "single_examples"]
 def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     """Return the layer and the equation of the first mistake, from the output backwards.
 
-    Where δ is not offered, both ∂C/∂w^l and ∂C/∂b^l are wrong where δ^l is, and one of them where its own sum is.
+    Where none is, it is the cost's, ``"C"``, which the outputs make. Where δ is not offered, both ∂C/∂w^l and ∂C/∂b^l
+    are wrong where δ^l is, and one of them where its own sum is.
     """
     wrong = [line for line in verdict.layers if line.status is Status.DIFFERENT]
+    if not wrong:
+        return layout.last, "C"
     first = max(wrong, key=lambda line: line.layer)
     if first.equation.startswith("BP"):
         return wrong[0].layer, wrong[0].equation

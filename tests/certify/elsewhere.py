@@ -118,8 +118,16 @@ def shares(problem):
     return found.astype(dtype)[:, None]
 
 
+# The costs as hand-written programs have them, from the outputs.
+COSTS = {
+    "quadratic": lambda p, a: (np.linalg.norm(a - p.Y, axis=1) ** 2 / 2 * shares(p)[:, 0]).sum(),
+    "binary_cross_entropy": lambda p, a: ((-p.Y * np.log(a) - (1 - p.Y) * np.log(1 - a)) * shares(p)).sum(),
+    "log_likelihood": lambda p, a: -(np.log(a[p.Y == 1]) * shares(p)[:, 0]).sum(),
+}
+
+
 def by_numpy(problem):
-    """Return ∂C/∂w, ∂C/∂b and δ by hand-written NumPy."""
+    """Return ∂C/∂w, ∂C/∂b, δ and C by hand-written NumPy."""
     weights, net = dense(problem), problem.network
     random = np.random.default_rng(net.layout.count)
     zs, activations, slopes = [], [problem.X], []
@@ -141,11 +149,12 @@ def by_numpy(problem):
     errors = [delta]
     for w, slope in zip(weights[:0:-1], slopes[-2::-1], strict=True):
         errors.insert(0, slope(errors[0] @ w))
-    return [d.T @ a for d, a in zip(errors, activations, strict=False)], [d.sum(axis=0) for d in errors], errors
+    of_weights = [d.T @ a for d, a in zip(errors, activations, strict=False)]
+    return of_weights, [d.sum(axis=0) for d in errors], errors, COSTS[problem.cost](problem, activations[-1])
 
 
 def by_torch(problem):
-    """Return ∂C/∂w, ∂C/∂b and δ by PyTorch's automatic differentiation and its own activations."""
+    """Return ∂C/∂w, ∂C/∂b, δ and C by PyTorch's automatic differentiation and its own activations."""
     import torch
     from torch.nn import functional
 
@@ -176,9 +185,10 @@ def by_torch(problem):
         values = functional.binary_cross_entropy_with_logits(zs[-1], Y, reduction="none").sum(dim=1)
     else:
         values = -(Y * functional.log_softmax(zs[-1], dim=1)).sum(dim=1)
-    found = [each.numpy() for each in torch.autograd.grad((values * share[:, 0]).sum(), [*weights, *biases, *zs])]
+    C = (values * share[:, 0]).sum()
+    found = [each.numpy() for each in torch.autograd.grad(C, [*weights, *biases, *zs])]
     n = len(weights)
-    return found[:n], found[n : 2 * n], found[2 * n :]
+    return found[:n], found[n : 2 * n], found[2 * n :], C.detach().numpy()
 
 
 WIDEST, MOST = 48, 16
@@ -203,7 +213,9 @@ def jax_functions():
         "binary_cross_entropy": lambda z, _, Y, s: ((nn.softplus(z) - Y * z).sum(axis=1) * s[:, 0]).sum(),
         "log_likelihood": lambda z, _, Y, s: -((Y * nn.log_softmax(z, axis=1)).sum(axis=1) * s[:, 0]).sum(),
     }
-    compiled = {name: jax.jit(jax.grad(cost, argnums=1 if name == "quadratic" else 0)) for name, cost in costs.items()}
+    compiled = {
+        name: jax.jit(jax.value_and_grad(cost, argnums=1 if name == "quadratic" else 0)) for name, cost in costs.items()
+    }
     return (
         table,
         compiled,
@@ -213,7 +225,7 @@ def jax_functions():
 
 
 def by_jax(problem):
-    """Return ∂C/∂w, ∂C/∂b and δ by JAX, layer by layer in arrays of one shape, for which it compiles once."""
+    """Return ∂C/∂w, ∂C/∂b, δ and C by JAX, layer by layer in arrays of one shape, for which it compiles once."""
     with double_precision():
         table, costs, forward, back = jax_functions()
         net, m, dtype = problem.network, len(problem.X), problem.network.dtype
@@ -236,15 +248,17 @@ def by_jax(problem):
         zs, activations = [], [padded(problem.X, MOST, WIDEST)]
         for w, b, activation in zip(weights, net.biases, net.activations, strict=True):
             z = np.array(forward(activations[-1], w, padded(b[None], 1, WIDEST)[0]))
-            if activation.coupled:
+            if activation.coupled or (problem.cost == "binary_cross_entropy" and len(zs) == len(weights) - 1):
+                # A neuron that only fills the array counts for nothing.
                 z[:, len(b) :] = -1e30
             zs.append(z)
-            activations.append(each(activation, 0, z))
-        v = np.asarray(
-            costs[problem.cost](
-                zs[-1], activations[-1], padded(problem.Y, MOST, WIDEST), padded(shares(problem), MOST, 1)
-            )
+            a = each(activation, 0, z)
+            a[:, len(b) :] = 0
+            activations.append(a)
+        C, v = costs[problem.cost](
+            zs[-1], activations[-1], padded(problem.Y, MOST, WIDEST), padded(shares(problem), MOST, 1)
         )
+        v = np.asarray(v)
         delta = each(net.activations[-1], 1, zs[-1], v) if problem.cost == "quadratic" else v
         of_weights, of_biases, errors = [], [], []
         for i in reversed(range(len(weights))):
@@ -255,7 +269,7 @@ def by_jax(problem):
             errors.insert(0, delta[:m, :n].copy())
             if i:
                 delta = each(net.activations[i - 1], 1, zs[i - 1], below)
-        return of_weights, of_biases, errors
+        return of_weights, of_biases, errors, np.asarray(C)
 
 
 SOURCES = {"numpy": by_numpy, "torch": by_torch, "jax": by_jax}
@@ -279,13 +293,13 @@ def judged(number: int, sources: Iterable[str] = tuple(SOURCES)):
         tape = net.forward(problem.X, problem.Y, cost=problem.cost, sample_weight=problem.sample_weight)
         reference = reference_gradient(tape)
         for source in sources:
-            weights, biases, errors = SOURCES[source](problem)
+            weights, biases, errors, cost = SOURCES[source](problem)
             stored = [
                 w.ravel() if pattern is None else w[pattern.rows, pattern.indices]
                 for w, pattern in zip(weights, net.layout.patterns, strict=True)
             ]
             parts = [part for pair in zip(stored, biases, strict=True) for part in pair]
-            found = fm.Gradient(net.layout, np.concatenate(parts).astype(net.dtype), errors=errors)
+            found = fm.Gradient(net.layout, np.concatenate(parts).astype(net.dtype), errors=errors, cost=cost)
             if number % 2:
                 found.errors = None
             verdicts = [judge(tape, found, tier, reference=reference) for tier in (fm.Tier.ELSEWHERE, fm.Tier.FORWARD)]
