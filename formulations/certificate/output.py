@@ -59,6 +59,10 @@ def within_range(e: Array, size: Array, precision: Precision) -> Array:
 def _of_fused_output(fused: FusedOutput, tape: Tape, reference: Reference, of_a: Array, precision: Precision) -> Array:
     targets = tape.targets.astype(precision.wide)
     _, size, k = fused_error(fused, reference.weighted_inputs[-1], reference.activations[-1], targets)
+    if precision.formulas is not Formulas.CAREFUL:
+        # JAX takes σ as the slope of log(1 + e^z), e^(z − log(1 + e^z)): a logarithm of z's size is rounded there.
+        z, a = magnitudes((reference.weighted_inputs[-1], reference.activations[-1]), precision.working)
+        of_a = of_a + 2 * precision.u * z * (a if fused.complement is None else 1 - a)
     if fused.complement is not None:
         of_a = np.abs(targets).astype(precision.working) * of_a
     elif fused.scale is not None:

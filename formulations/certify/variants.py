@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from formulations.activations import ACTIVATIONS, GELU, Activation, PerNeuron
+from formulations.activations import ACTIVATIONS
 from formulations.certificate import reference_gradient
 from formulations.certificate.blocks import OuterBlocks
+from formulations.certify.approximations import with_gelu_by_tanh
 from formulations.certify.recomputation import Parts, Pass
 from formulations.costs import COSTS
 from formulations.exceptions import FormulationsException
-from formulations.network import Network
 from formulations.parameters import Array
 from formulations.tape import Tape
 
@@ -109,33 +109,11 @@ def diagonal_slope(p: Pass) -> Variants:
     return _slopes(p, slope)
 
 
-@dataclass(frozen=True)
-class _GELUByTanh(Activation):
-    """½z(1 + tanh √(2/π)(z + 0.044715z³))."""
-
-    name = "gelu_by_tanh"
-
-    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
-        """Write the approximation and its slope."""
-        factor, cubic = np.sqrt(2 / np.pi), 0.044715
-        t = np.tanh(factor * (z + cubic * z**3))
-        value[...] = z / 2 * (1 + t)
-        if slope is not None:
-            slope[...] = (1 + t) / 2 + z / 2 * (1 - t) * (1 + t) * factor * (1 + 3 * cubic * z**2)
-
-
 def gelu_by_tanh(p: Pass) -> Variants:
     """Approximate gelu, forward and back."""
-    net = p.tape.network
-
-    def approximated(function: Activation) -> Activation:
-        if isinstance(function, PerNeuron):
-            return PerNeuron(map(approximated, function.members))
-        return _GELUByTanh() if type(function) is GELU else function
-
-    activations = [approximated(activation) for activation in net.activations]
-    if activations != list(net.activations):
-        tape = Tape(Network(net.weights, net.biases, activations), p.tape.cost, p.tape.m)
+    network = with_gelu_by_tanh(p.tape.network)
+    if network is not None:
+        tape = Tape(network, p.tape.cost, p.tape.m)
         tape.load(p.tape.X, p.tape.Y, p.tape.shares)
         try:
             approximate = reference_gradient(tape)

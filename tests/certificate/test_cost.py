@@ -130,3 +130,20 @@ def test_a_cost_from_elsewhere_may_be_computed_from_the_outputs(scale):
 def test_the_cost_of_every_tier_is_equal(flag):
     plan, gradient = case("log_likelihood").computed(flag)
     assert judge_backend(plan.backend, plan.tape, gradient).cost.status is Status.EQUAL
+
+
+class ClampedCost(WrongCost):
+    """C by an exponential that is held where it would leave the normal numbers."""
+
+    name = "clamped_cost"
+
+    def gradient(self, tape, gradient):
+        super().gradient(tape, gradient)
+        gradient.cost = np.minimum(gradient.cost, 708.0)
+
+
+def test_a_clamped_exponential_shows_in_the_cost_alone():
+    net = fm.Network([[[1.0]]], [[-8000.0]], "sigmoid")
+    c = fm.certify(net, [[0.0]], [[1.0]], ClampedCost(), "log_likelihood")
+    assert (c.status, c.equation, c.cost.found, c.cost.expected) == (Status.DIFFERENT, "C", 708, 8000)
+    assert fm.certify(net, [[0.0]], [[1.0]], "hadamard", "log_likelihood").cost.status is Status.EQUAL

@@ -136,3 +136,16 @@ def test_right_gradients_of_many_random_networks_raise_no_alarm(source):
     if source != "numpy":
         pytest.importorskip(source)
     assert alarms(source, range(100, 600)) == []
+
+
+def test_the_slope_of_the_cross_entropy_as_jax_has_it():
+    net = fm.Network([[[1.0]]], [[0.0]], ["sigmoid"])
+    X, Y = np.linspace(20, 36, 50)[:, None], np.full((50, 1), 0.25)
+    statuses = []
+    for x, y in zip(X, Y, strict=True):
+        delta = (np.exp(x - np.logaddexp(0, x)) - y)[None]
+        tape = net.forward(x[None], y[None], cost="binary_cross_entropy")
+        found = fm.Gradient(net.layout, np.array([delta[0, 0] * x[0], delta[0, 0]]), errors=[delta])
+        statuses.append([judge(tape, found, tier).status for tier in (fm.Tier.ELSEWHERE, fm.Tier.FORWARD)])
+    assert all(status is Status.EQUAL for status, _ in statuses)
+    assert any(status is Status.DIFFERENT for _, status in statuses)
