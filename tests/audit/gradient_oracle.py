@@ -253,7 +253,7 @@ def _output(problem: Problem, z: Any, a: Any, d: Any, Y: Any) -> tuple[Any, Any,
 
 def _grown(e: Any) -> Any:
     """Return e^e − 1, which is infinite where e is large."""
-    return np.expm1(np.minimum(e, 1000))
+    return np.where(e > 1000, np.inf, np.expm1(np.minimum(e, 1000)))
 
 
 def reach(name: Any, z: Any, a: Any, d: Any, e: Any, unit: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -342,6 +342,8 @@ def _forward(problem: Problem, W: list[Any], b: list[Any], z: Any, a: Any, d: An
         e = np.broadcast_to(_in_range(e, size + np.abs(b[i]), problem.dtype), z[i].shape)
         of_z.append(e)
         moved, turned = _reach_of_layer(activation, z[i], a[i + 1], d[i], e, unit)
+        # Of a z that may be infinite nothing is known, not even where f is bounded.
+        moved, turned = (None if each is None else np.where(np.isfinite(e), each, np.inf) for each in (moved, turned))
         of_a.append(_in_range(moved, a[i + 1], problem.dtype))
         of_d.append(None if turned is None else _in_range(turned, d[i], problem.dtype))
     return of_z, of_a, of_d
