@@ -241,8 +241,10 @@ def positive_integer(value: Any, name: str) -> int:
         number = operator.index(value)
     except TypeError:
         raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.") from None
-    if not 1 <= number <= sys.maxsize:
-        raise InvalidInput(f"{name} must be at least 1 and an index, got {number}; pass a positive integer such as 10.")
+    if number < 1:
+        raise InvalidInput(f"{name} must be at least 1, got {number}; pass a positive integer such as 10.")
+    if number > sys.maxsize:
+        raise InvalidInput(f"{name} must be at most {sys.maxsize}, got {number}; pass a number such as 10.")
     return number
 
 

@@ -467,7 +467,7 @@ def test_the_costs_of_a_quotient_keep_the_digits_that_they_need():
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--digits", "0"], "--digits must be"),
+        (["--digits", "0"], "--digits must be at least 1, got 0; pass a positive"),
         (["--equation", "BP9"], "valid names are 25, 27, BP1a"),
         (["--network", "/no/such/file.npz"], "/no/such/file.npz"),
         (["--data", "/no/such/file.npz"], "/no/such/file.npz"),
@@ -478,7 +478,8 @@ def test_the_costs_of_a_quotient_keep_the_digits_that_they_need():
         (["--backends", "linear"], "identity"),
         (["--latex", "--json"], "exclude each other"),
         (["--html", "/no/such/folder/page.html"], "cannot be written"),
-        (["--examples", "0"], "--examples"),
+        (["--examples", "0"], "--examples must be at least 1, got 0; pass"),
+        (["--sizes", "64,3,10", "--examples", "2000"], "--examples must be at most the number of examples, 1797"),
         (["--sizes", "2"], "at least two layers"),
     ],
 )

@@ -158,7 +158,8 @@ class Reports:
 
     def __str__(self) -> str:
         shown = list(map(str, self.reports)) if self.verbose else self._overview()
-        return "\n\n".join([*shown, _meanings({law: None for each in self.reports for law in each.counts})])
+        asked = {law: None for each in self.reports if each.served for law in each.counts}
+        return "\n\n".join([*shown, *([_meanings(asked)] if asked else [])])
 
     def _overview(self) -> list[str]:
         rows = []

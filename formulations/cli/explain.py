@@ -19,7 +19,7 @@ from formulations.exceptions import InvalidInput
 from formulations.explain import explain as run_explanation
 from formulations.explain.operands import DIGITS
 from formulations.files import replaced
-from formulations.inputs import positive_integer, random_generator
+from formulations.inputs import positive_integer, random_generator, size_of_batch
 from formulations.persistence import load
 from formulations.problem import make_problem, problem_for
 
@@ -125,7 +125,7 @@ def explain(
             data=given,
             count=count,
         )
-    problem = problem.first(count)
+    problem = problem.first(size_of_batch(count, len(problem.X), "--examples"))
     chosen = parse_backends(backends)
     if chosen is None:
         raise InvalidInput("--backends names one or two for an explanation, got all; try hadamard,sigma.")
