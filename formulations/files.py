@@ -178,8 +178,15 @@ def _link(draft: BinaryIO, target: str) -> None:
         except FileExistsError:
             with suppress(FileNotFoundError):
                 os.replace(short, target)
-    with suppress(FileNotFoundError):
-        os.replace(short, target)
+    try:
+        with suppress(FileNotFoundError):
+            os.replace(short, target)
+    except OSError:
+        # The name may be another process's by now.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(short), os.fstat(draft.fileno())):
+                os.unlink(short)
+        raise
 
 
 def _replace(short: str, target: str) -> None:

@@ -377,3 +377,19 @@ def test_in_a_folder_that_was_deleted_every_path_is_refused():
     lines = done.stdout.splitlines()
     assert len(lines) == 8 and [line[0] for line in lines[3:]] == ["2"] * 5, lines
     assert "cannot be written" in lines[0] and "there is no file" in lines[1] + lines[2]
+
+
+@pytest.mark.parametrize("unnamed", [files.UNNAMED, 0])
+def test_a_file_that_cannot_be_renamed_leaves_nothing_behind(unnamed, tmp_path, monkeypatch):
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(files, "UNNAMED", unnamed)
+    monkeypatch.setattr(files.os, "replace", refuse)
+    with pytest.raises(InvalidInput, match="Operation not permitted"), files.replaced(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]
