@@ -35,6 +35,7 @@ from formulations.tape import Tape
 __all__ = ["alone", "of_cost", "of_last", "within_range"]
 
 _OURS = {type(cost) for cost in COSTS.values()}
+"""Costs whose roundoff is known, and which sum a term for each output."""
 
 
 def of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Matrices, precision: Precision) -> Array:
@@ -88,7 +89,8 @@ def _moved_by_outputs(tape: Tape, reference: Reference, of_a: Array, precision: 
     output, targets = magnitudes((reference.activations[-1], tape.targets), precision.working)
     e = of_a + 4 * precision.u * (output + targets)
     gradient_of = _cost_gradient(tape.cost, tape, precision)
-    return e, _reach_by_coordinate(gradient_of, reference.activations[-1], e).astype(precision.working)
+    moved = _reach_by_coordinate(gradient_of, reference.activations[-1], e, sums=type(tape.cost) in _OURS)
+    return e, moved.astype(precision.working)
 
 
 def of_cost(tape: Tape, reference: Reference, of_z: Array, of_a: Array, of_delta: Array, precision: Precision) -> float:
@@ -201,11 +203,14 @@ def _places(outputs: Array) -> Iterator[Array]:
     return (outputs * outputs.dtype.type(1 - part / 1024) for part in range(PLACES))
 
 
-def _reach_by_coordinate(function: Callable[[Array], Array], at: Array, e: Array) -> Array:
-    """Return how far a function of each example's outputs moves, summed over moving every output by itself."""
+def _reach_by_coordinate(function: Callable[[Array], Array], at: Array, e: Array, *, sums: bool) -> Array:
+    """Return how far ∇_aC of each example moves, summed over moving every output by itself.
+
+    If the cost sums a term for each output, ∂C/∂a_j depends on a_j alone, and all outputs are moved at once.
+    """
     base = function(at)
     total = np.zeros_like(base)
-    for j in range(at.shape[1]):
+    for j in (slice(None),) if sums else range(at.shape[1]):
         ends = []
         for sign in (1, -1):
             moved = at.copy()

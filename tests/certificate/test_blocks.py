@@ -11,7 +11,7 @@ from makers import formed
 import formulations as fm
 from formulations.activations import ACTIVATIONS, CoupledSlope
 from formulations.bench.footprint import peak_bytes
-from formulations.certificate import reference_gradient
+from formulations.certificate import output, reference_gradient
 from formulations.certificate.algebra import product, through
 from formulations.certificate.blocks import OuterBlocks
 from formulations.certificate.forward import forward_checks
@@ -20,6 +20,8 @@ from formulations.certificate.reach import reach
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import read_slope
 from formulations.certificate.verdict import Check
+from formulations.costs import COSTS
+from formulations.costs.quadratic import Quadratic
 
 SOFTMAX = ACTIVATIONS["softmax"]
 PRECISION = Precision.of(np.dtype("float64"))
@@ -166,3 +168,36 @@ def test_exact_products_are_not_asked_where_they_exceed_the_budget(
         assert peak_bytes(lambda: rule(plan.tape, gradient)) < 0.6 * peak
     with fm.use_budget(memory=3 * peak):
         assert rule(plan.tape, gradient)
+
+
+@pytest.mark.parametrize("cost", list(COSTS))
+def test_outputs_that_are_moved_at_once_move_as_far_as_one_by_one(cost: str) -> None:
+    generator = np.random.default_rng(7)
+    A, E = generator.uniform(0.1, 0.9, (5, 4)), generator.uniform(0, 0.1, (5, 4))
+    Y = generator.dirichlet(np.ones(4), 5)
+
+    def gradient_of(outputs: np.ndarray) -> np.ndarray:
+        gradient = np.empty_like(outputs)
+        COSTS[cost].evaluate(outputs, Y, gradient)
+        return gradient
+
+    at_once, one_by_one = (output._reach_by_coordinate(gradient_of, A, E, sums=sums) for sums in (True, False))
+    assert (at_once > 0).all()
+    assert (at_once == one_by_one).all()
+
+
+def test_judging_evaluates_a_built_in_cost_as_often_for_many_outputs_as_for_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    evaluate = Quadratic.evaluate
+    monkeypatch.setattr(Quadratic, "evaluate", lambda *given: calls.append(0) or evaluate(*given))
+    counts = []
+    for n in (2, 40):
+        net, generator = fm.Network.random([3, n], "softmax", seed=1), np.random.default_rng(1)
+        X, Y = generator.normal(size=(4, 3)), generator.dirichlet(np.ones(n), 4)
+        gradient = fm.gradient(net, X, Y, backend="sigma").copy()
+        calls.clear()
+        assert fm.certify(net, X, Y, gradient)
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
