@@ -96,6 +96,13 @@ def test_inputs_of_1e150_with_weights_of_1e_minus_150(flag):
 
 
 @pytest.mark.parametrize("flag", FLAGS)
+def test_a_neuron_that_is_not_perturbed_sets_no_scale(flag):
+    net = fm.Network([[[1.0], [1.0]], [[1.0, 1.0]]], [[1e-100, -500.0], [0.0]], ["sigmoid", "tanh"])
+    assert fm.gradient(net, [[0.0]], [[1.0]], backend="hadamard").biases[0][1] != 0
+    assert fm.certify(net, [[0.0]], [[1.0]], flag)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
 def test_next_to_a_singularity_imaginary_parts_that_are_not_small_are_refused(flag):
     for near, refused in ((1e-30, False), (1e-150, False), (1e-200, True)):
         net = fm.Network([[[1.0]]], [[near]], "identity")
