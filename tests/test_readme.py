@@ -33,6 +33,8 @@ def test_the_comparison_shown_is_the_one_computed_but_for_times(monkeypatch):
         return sorted(kept[:-2])
 
     assert optional
+    assert [line for line in ("threads: ", "vs hadamard: ") if f"\n{line}" not in shown] == []
+    assert "warning: " not in shown
     assert without_times(shown) == without_times(now)
 
 
