@@ -118,6 +118,7 @@ class ChunkedPlan(Claimed):
 
     @quiet
     def __init__(self, network: Network, cost: Cost, backend: Backend, budget: Budget) -> None:
+        self._owner = {}
         self.network = network
         self.cost = cost
         self.backend = backend

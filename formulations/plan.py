@@ -37,6 +37,8 @@ class Claimed:
     """
 
     _busy = False
+    _owner: dict[str, object]
+    """Empty until the first call; a dictionary, since ``setdefault`` is one step and ``__dict__`` slows attributes."""
 
     def _begin(self) -> Any:
         """Claim this for the calling thread and let it compute quietly.
@@ -50,7 +52,7 @@ class Claimed:
         """
         mark = _THREAD.mark
         # One step, which no other thread can interrupt.
-        if self.__dict__.setdefault("_owner", mark) is not mark:
+        if self._owner.setdefault("thread", mark) is not mark:
             raise Refused(
                 "a plan must be called by the thread that called it first, got a call from another thread, which "
                 "would overwrite that one's result; give each thread a plan of its own, copy.copy(plan)."
@@ -94,6 +96,7 @@ class Plan(Claimed):
 
     @quiet
     def __init__(self, network: Network, batch_size: int, cost: Cost, backend: Backend) -> None:
+        self._owner = {}
         self.network = network
         self.batch_size = batch_size
         self.cost = cost
