@@ -10,8 +10,8 @@ from formulations.bench.cells import CELLS, DTYPES
 from formulations.bench.floor import FLOOR
 from formulations.bench.ours import NULL, default_flags, one_call, planned
 from formulations.bench.peers import PEERS
-from formulations.budget import use_budget
 from formulations.exceptions import FormulationsException
+from formulations.limits import use_budget
 from formulations.registry import DEFAULT
 
 FIELD = [FLOOR, NULL, *map(planned, default_flags()), one_call(DEFAULT), BOOK, *PEERS.values()]

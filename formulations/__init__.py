@@ -14,7 +14,6 @@ from importlib.metadata import version
 
 from formulations.activations import Activation, PerNeuron, activation, coupled_activation
 from formulations.api import gradient, prepare, which
-from formulations.budget import use_budget
 from formulations.certify import Certificate, certify
 from formulations.chunks import ChunkedPlan
 from formulations.compare import compare
@@ -26,6 +25,7 @@ from formulations.digits import load_digits
 from formulations.exact_oracle import exact_oracle
 from formulations.explain import Explanation, explain
 from formulations.history import History
+from formulations.limits import use_budget
 from formulations.network import Network
 from formulations.parameters import Gradient
 from formulations.per_example import per_example_gradients

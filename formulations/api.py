@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-from formulations.budget import Budget, current_budget, foreseen_seconds, unreasonable
+from formulations.budget import foreseen_seconds, unreasonable
 from formulations.chunks import ChunkedPlan, bytes_for
 from formulations.contract import Backend
 from formulations.costs import Cost, get_cost
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.inputs import as_examples, excluding, positive_integer
+from formulations.limits import Budget, current_budget
 from formulations.memory import as_bytes
 from formulations.network import Network, check_network
 from formulations.parameters import Gradient, check_gradient

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from formulations.contract import Backend
-from formulations.limits import Budget, current_budget, use_budget
+from formulations.limits import Budget
 from formulations.network import Network
 from formulations.prediction import Prediction
 from formulations.tables import format_seconds
 
-__all__ = ["Budget", "current_budget", "foreseen_seconds", "unreasonable", "use_budget"]
+__all__ = ["foreseen_seconds", "unreasonable"]
 
 SECONDS_PER_MULTIPLICATION = 1e-9
 SECONDS_PER_CALL = 1.5e-6

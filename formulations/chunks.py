@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 
 from formulations.accumulator import Accumulator, shares_in_powers_of_two
-from formulations.budget import Budget, foreseen_seconds
+from formulations.budget import foreseen_seconds
 from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.inputs import as_examples, as_real, check_pair, example_weights, excluding
+from formulations.limits import Budget
 from formulations.memory import format_bytes
 from formulations.network import Network
 from formulations.parameters import Array, Gradient, check_gradient

@@ -13,7 +13,7 @@ import numpy as np
 
 from formulations.agreement import Agreement, agreement_of
 from formulations.api import prepare
-from formulations.budget import Budget, current_budget, unreasonable, use_budget
+from formulations.budget import unreasonable
 from formulations.certificate import judge_backend, reference_gradient
 from formulations.certificate.deviation import deviation
 from formulations.choices import chosen_backends
@@ -22,6 +22,7 @@ from formulations.contract import Backend
 from formulations.costs import Cost
 from formulations.exceptions import FormulationsException, NotFinite
 from formulations.inputs import positive_integer, positive_number
+from formulations.limits import Budget, current_budget, use_budget
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.plan import Plan

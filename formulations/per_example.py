@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from formulations.budget import current_budget
 from formulations.costs import Cost
 from formulations.exceptions import NotFinite, Refused
+from formulations.limits import current_budget
 from formulations.network import Network, check_network
 from formulations.parameters import Array
 from formulations.quiet import quiet

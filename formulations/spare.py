@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from formulations.budget import Budget
 from formulations.contract import Backend
 from formulations.costs import Cost
+from formulations.limits import Budget
 from formulations.network import Network
 from formulations.plan import Plan
 

@@ -8,8 +8,9 @@ import makers
 import pytest
 
 import formulations as fm
-from formulations.budget import Budget, current_budget, foreseen_seconds, unreasonable
+from formulations.budget import foreseen_seconds, unreasonable
 from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.limits import Budget, current_budget
 
 
 def test_exactly_the_budget_is_allowed_and_anything_less_is_not(backend):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.budget import current_budget
 from formulations.exceptions import InvalidInput, WrongType
+from formulations.limits import current_budget
 from formulations.memory import as_bytes
 
 READ = {

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 
 from formulations.api import prepare
-from formulations.budget import current_budget, foreseen_seconds, unreasonable
+from formulations.budget import foreseen_seconds, unreasonable
 from formulations.certificate import Reference, Status, judge_backend, reference_gradient
 from formulations.contract import Backend
 from formulations.costs import get_cost
+from formulations.limits import current_budget
 from formulations.plan import Plan
 from formulations.problem import Problem
 from formulations.registry import DEFAULT, BackendLike

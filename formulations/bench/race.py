@@ -24,11 +24,11 @@ from formulations.bench.machine import machine
 from formulations.bench.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.bench.peers import ALONE, read_peers
 from formulations.bench.results import Heat, Race, Row
-from formulations.budget import use_budget
 from formulations.certificate import Status
 from formulations.choices import items
 from formulations.exceptions import FormulationsException
 from formulations.inputs import positive_integer, positive_number
+from formulations.limits import use_budget
 from formulations.problem import Problem
 from formulations.registry import DEFAULT
 from formulations.threads import limited_threads

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from formulations.budget import current_budget
 from formulations.certificate.blocks import Matrices, OuterBlocks
 from formulations.certificate.roundoff import Precision
+from formulations.limits import current_budget
 from formulations.parameters import Array
 
 __all__ = ["Carried", "affordable"]

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from formulations.activations import CoupledActivation, CoupledSlope
-from formulations.budget import current_budget
 from formulations.certificate.algebra import fused_error, outer, shares_of, through, widened
 from formulations.certificate.customary import Formulas
 from formulations.certificate.roundoff import Precision
 from formulations.certificate.slopes import Slope, is_softmax, read_slope
 from formulations.dtypes import higher
 from formulations.exceptions import Refused
+from formulations.limits import current_budget
 from formulations.memory import format_bytes
 from formulations.parameters import Array, Gradient
 from formulations.tape import Tape
