@@ -158,6 +158,6 @@ def _reading(name: str, remedy: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, MemoryError):
         raise
-    except Exception as caught:  # zipfile, zlib, ast, tokenize and numpy raise whatever they please
+    except Exception as caught:  # zipfile, zlib, ast, tokenize and numpy have no common base for what they raise
         reason = caught.strerror if isinstance(caught, OSError) else None
         raise _unreadable(name, reason or "it is broken, or no archive; pickles are refused", remedy) from None

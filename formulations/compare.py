@@ -47,8 +47,8 @@ CONTROL = "the baseline again"
 SKIPPED_FROM = 20.0
 """Seconds from which one gradient is too long to wait for without being asked."""
 
-FORESEEN = Budget(seconds=SKIPPED_FROM, memory=math.inf)
-"""What a gradient that is called a second time is foreseen to take at most."""
+LONGEST = Budget(seconds=SKIPPED_FROM, memory=math.inf)
+"""The largest estimate for which a gradient is called a second time."""
 
 
 @quiet
@@ -197,8 +197,8 @@ class _Race:
         start = perf_counter()
         gradient = plan(*self.examples)
         seconds = perf_counter() - start
-        if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), FORESEEN) is None:
-            # A first call may have compiled something, on a busy machine for longer than was foreseen.
+        if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), LONGEST) is None:
+            # A first call may have compiled something, on a busy machine for longer than estimated.
             start = perf_counter()
             gradient = plan(*self.examples)
             seconds = perf_counter() - start

@@ -20,9 +20,9 @@ class Budget:
     Attributes
     ----------
     seconds : float
-        Foreseen time; ``math.inf`` for any.
+        Estimated time; ``math.inf`` for any.
     memory : float
-        Foreseen bytes beyond the parameters; ``math.inf`` for any. Compressed arrays in a file may take no more either.
+        Estimated bytes beyond the parameters; ``math.inf`` for any. Compressed arrays in a file may take no more.
     """
 
     seconds: float = 600.0
@@ -44,9 +44,9 @@ def use_budget(seconds: float | None = None, memory: float | str | None = None) 
     Parameters
     ----------
     seconds : float, optional
-        Foreseen time; ``math.inf`` for any. Unchanged where it is left out.
+        Estimated time; ``math.inf`` for any. Unchanged if omitted.
     memory : float or str, optional
-        Foreseen bytes, or text such as ``"8GB"``; ``math.inf`` for any. Unchanged where it is left out.
+        Estimated bytes, or text such as ``"8GB"``; ``math.inf`` for any. Unchanged if omitted.
 
     Yields
     ------

@@ -35,9 +35,9 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     network : Network
         The network.
     path : str or path-like
-        Where to write. An existing file is replaced when the new one is complete and on the disk, so that a reader, or
-        who comes after a crash or a full disk, finds the old network or the new one. Symbolic links are followed and
-        the file's mode is kept; hard links to it keep the old network.
+        Where to write. An existing file is replaced when the new one is complete and on the disk, so that a
+        reader finds the old network or the new one, also after a crash or with a full disk. Symbolic links are
+        followed and the file's mode is kept; hard links to it keep the old network.
 
     Raises
     ------

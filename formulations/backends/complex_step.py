@@ -150,7 +150,7 @@ def rescale(z: Array) -> Array:
     """Multiply the imaginary parts of each row, in place, by a power of two, and return its exponent, shape (m,).
 
     The largest becomes h times 1, or times the smallest real part other than 0 of those that are perturbed, which a
-    function may be singular next to. That one is taken as at least 2⁻⁶⁰⁰, which leaves room for small slopes.
+    function may be singular next to. That one is taken as at least 2⁻⁶⁰⁰, so that small slopes do not underflow.
     """
     real, size = np.abs(z.real), np.abs(z.imag).max(axis=1)
     scale = real.min(axis=1, where=(real > 0) & (z.imag != 0), initial=1).clip(2.0**-600)

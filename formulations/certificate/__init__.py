@@ -5,12 +5,12 @@ A backend's tier says how it relates to the tape, and thereby which bound judges
 and roundoff (P). A recurrence that does not offer its δ is judged as a product. Where that does not say "equal",
 others are asked: for a product T1, where δ is offered, and its exact partial products (T3), for a forward pass of its
 own its equations one by one, and exact Jacobians. A gradient from elsewhere is different only where the bound that
-covers customary formulas (:mod:`formulations.certificate.customary`) says so too. T1, T2 and T3 see the way back alone,
-on the tape as it was left: what they do not call "different" is held against the reference by T4, too, and is different
-where T4 says so. A cost that the candidate claims is judged by a bound of its own: where it is wrong, the whole is
-different; where nothing can be said of it, the verdict on the gradient stands. "Equal" means that every residual is
-within its bound and that every layer's bound is sharp enough to have seen a fault; where it is not, the verdict is
-inconclusive, never equal.
+covers customary formulas (:mod:`formulations.certificate.customary`) says so too. T1, T2 and T3 see the backward pass
+alone, on the tape as it was left: what they do not call "different" is held against the reference by T4, too, and is
+different where T4 says so. A cost that the candidate claims is judged by a bound of its own: where it is wrong, the
+whole is different; where nothing can be said of it, the verdict on the gradient stands. "Equal" means that every
+residual is within its bound and that every layer's bound is sharp enough to have seen a fault; where it is not, the
+verdict is inconclusive, never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
