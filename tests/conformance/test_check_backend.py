@@ -198,3 +198,15 @@ def test_problems_are_the_same_numbers_in_every_dtype_and_cover_what_could_hide(
     assert any(p.network.layout.is_sparse for p in made)
     assert any(p.sample_weight is not None for p in made)
     assert {f.name for p in made for a in p.network.activations for f in a.functions} >= set(makers.ELEMENTWISE)
+
+
+def test_engine_that_rounds_otherwise_in_another_thread_keeps_the_law_of_threads() -> None:
+    """A product by one thread of the engine's own differs in its last bits from a product by two."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if before > 1 else 2)  # of this thread alone: others keep the number of cores
+    try:
+        report = fm.check_backend("autodiff_torch", laws=["threads"], scenarios=["digits"])
+    finally:
+        torch.set_num_threads(before)
+    assert not report.broken, str(report)

@@ -86,7 +86,7 @@ def views_belong(backend: Backend, problem: Problem) -> str | None:
 
 def threads(backend: Backend, problem: Problem) -> str | None:
     """Ask that plans in several threads at once give what they give alone."""
-    first = answer(backend, problem).gradient.vector
+    alone = answer(backend, problem)
     plans = [prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend) for _ in range(3)]
 
     def work(plan: Plan) -> Array:
@@ -96,6 +96,7 @@ def threads(backend: Backend, problem: Problem) -> str | None:
 
     with ThreadPoolExecutor(3) as pool:
         for found in pool.map(work, plans):
-            if not _same(first, found):
-                return "plans in several threads at once should give what they give alone, and give something else."
+            # A library of products may use fewer or more threads of its own here, and round otherwise.
+            if complaint := apart(found, alone.gradient.vector, 2 * alone.bound, "in several threads at once"):
+                return complaint
     return None
