@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from formulations.bench.cells import CELLS
-from formulations.bench.floor import products_of
-from formulations.dtypes import Array
-from formulations.ratio import format_ratio
-from formulations.tables import format_seconds, format_table
-from formulations.timing import interleave
+from formulations.arrays.dtypes import Array
+from formulations.comparison.race.cells import CELLS
+from formulations.comparison.race.floor import products_of
+from formulations.comparison.timing import interleave
+from formulations.display.ratios import format_ratio
+from formulations.display.tables import format_seconds, format_table
 
 CELLS_ASKED = ("medium", "wide")
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112

@@ -14,11 +14,11 @@ import numpy as np
 from numba import njit
 from scipy.linalg.blas import daxpy, dgemm, saxpy, sgemm
 
-from formulations.activations import ACTIVATIONS
-from formulations.dtypes import Array
-from formulations.ratio import format_ratio
-from formulations.tables import format_seconds, format_table
-from formulations.timing import interleave
+from formulations.arrays.dtypes import Array
+from formulations.comparison.timing import interleave
+from formulations.display.ratios import format_ratio
+from formulations.display.tables import format_seconds, format_table
+from formulations.functions.activations.table import ACTIVATIONS
 
 SAMPLE, SETTLE = 4e-3, 2e-3
 

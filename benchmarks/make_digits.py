@@ -1,4 +1,4 @@
-"""Make ``formulations/digits/digits.npz`` from scikit-learn's copy of the digits.
+"""Make ``formulations/data/digits/digits.npz`` from scikit-learn's copy of the digits.
 
 The same input gives the same bytes: ``np.savez_compressed`` would write the time of day into the archive,
 so the members are written here, at zip's earliest date and with the strongest deflate.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from formulations.bench.book import BOOK
-from formulations.bench.cells import CELLS, DTYPES
-from formulations.bench.floor import FLOOR
-from formulations.bench.ours import NULL, default_flags, one_call, planned
-from formulations.bench.peers import PEERS
+from formulations.arrays.limits import use_budget
+from formulations.backends._registry import DEFAULT
+from formulations.comparison.race.book import BOOK
+from formulations.comparison.race.cells import CELLS, DTYPES
+from formulations.comparison.race.floor import FLOOR
+from formulations.comparison.race.ours import NULL, default_flags, one_call, planned
+from formulations.comparison.race.peers.table import PEERS
 from formulations.exceptions import FormulationsException
-from formulations.limits import use_budget
-from formulations.registry import DEFAULT
 
 FIELD = [FLOOR, NULL, *map(planned, default_flags()), one_call(DEFAULT), BOOK, *PEERS.values()]
 # What takes longer than this is a number of forward passes, and takes as much longer as they are many.

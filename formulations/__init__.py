@@ -10,70 +10,72 @@ True
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from formulations.activations import Activation, PerNeuron, activation, coupled_activation
-from formulations.api import gradient, prepare, which
-from formulations.certify import Certificate, certify
-from formulations.chunks import ChunkedPlan
-from formulations.compare import compare
-from formulations.comparison import Comparison
-from formulations.conformance import Report, check_backend
-from formulations.contract import Backend, Tier
-from formulations.costs import Cost, cost
-from formulations.digits import load_digits
-from formulations.exact_oracle import exact_oracle
-from formulations.explain import Explanation, explain
-from formulations.history import History
-from formulations.limits import use_budget
-from formulations.network import Network
-from formulations.parameters import Gradient
-from formulations.per_example import per_example_gradients
-from formulations.persistence import load, save
-from formulations.plan import Plan
-from formulations.prediction import Prediction
-from formulations.registry import get_backend, list_backends, register, use_backend
-from formulations.sgd import sgd
-from formulations.tape import Tape
+from formulations._lazy import attach
 
-__version__ = version("formulations")
+if TYPE_CHECKING:
+    __version__: str
 
-__all__ = [
-    "Activation",
-    "Backend",
-    "Certificate",
-    "ChunkedPlan",
-    "Comparison",
-    "Cost",
-    "Explanation",
-    "Gradient",
-    "History",
-    "Network",
-    "PerNeuron",
-    "Plan",
-    "Prediction",
-    "Report",
-    "Tape",
-    "Tier",
-    "activation",
-    "certify",
-    "check_backend",
-    "compare",
-    "cost",
-    "coupled_activation",
-    "exact_oracle",
-    "explain",
-    "get_backend",
-    "gradient",
-    "list_backends",
-    "load",
-    "load_digits",
-    "per_example_gradients",
-    "prepare",
-    "register",
-    "save",
-    "sgd",
-    "use_backend",
-    "use_budget",
-    "which",
-]
+    from formulations.arrays import Gradient as Gradient
+    from formulations.arrays import use_budget as use_budget
+    from formulations.backends import Backend as Backend
+    from formulations.backends import Prediction as Prediction
+    from formulations.backends import Tier as Tier
+    from formulations.backends import get_backend as get_backend
+    from formulations.backends import list_backends as list_backends
+    from formulations.backends import register as register
+    from formulations.backends import use_backend as use_backend
+    from formulations.comparison import Comparison as Comparison
+    from formulations.comparison import compare as compare
+    from formulations.data import load_digits as load_digits
+    from formulations.explanation import Explanation as Explanation
+    from formulations.explanation import explain as explain
+    from formulations.functions import Activation as Activation
+    from formulations.functions import Cost as Cost
+    from formulations.functions import PerNeuron as PerNeuron
+    from formulations.functions import activation as activation
+    from formulations.functions import cost as cost
+    from formulations.functions import coupled_activation as coupled_activation
+    from formulations.network import Network as Network
+    from formulations.network import Tape as Tape
+    from formulations.network import load as load
+    from formulations.network import save as save
+    from formulations.plans import ChunkedPlan as ChunkedPlan
+    from formulations.plans import Plan as Plan
+    from formulations.plans import gradient as gradient
+    from formulations.plans import per_example_gradients as per_example_gradients
+    from formulations.plans import prepare as prepare
+    from formulations.plans import which as which
+    from formulations.training import History as History
+    from formulations.training import sgd as sgd
+    from formulations.verification import Certificate as Certificate
+    from formulations.verification import Report as Report
+    from formulations.verification import certify as certify
+    from formulations.verification import check_backend as check_backend
+    from formulations.verification import exact_oracle as exact_oracle
+
+_load, __dir__, __all__ = attach(
+    __name__,
+    {
+        "arrays": ["Gradient", "use_budget"],
+        "backends": ["Backend", "Prediction", "Tier", "get_backend", "list_backends", "register", "use_backend"],
+        "comparison": ["Comparison", "compare"],
+        "data": ["load_digits"],
+        "explanation": ["Explanation", "explain"],
+        "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
+        "network": ["Network", "Tape", "load", "save"],
+        "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
+        "training": ["History", "sgd"],
+        "verification": ["Certificate", "Report", "certify", "check_backend", "exact_oracle"],
+    },
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        # Reading the metadata takes longer than the rest of the import.
+        from importlib.metadata import version
+
+        return version("backprop-formulations")
+    return _load(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import makers
 import pytest
 
-from formulations import registry
+from formulations.backends import _registry as registry
 
 
 @pytest.fixture(params=makers.FLAGS)

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.activations import LeakyReLU, get_activation
-from formulations.exact_oracle import ExactGradient, gradient_in_fractions, rational
+from formulations.functions.activations.piecewise import LeakyReLU
+from formulations.functions.activations.table import get_activation
+from formulations.verification.oracles.fractions import ExactGradient, gradient_in_fractions, rational
 
 SEEDS = range(24)
 FUNCTIONS = {"identity": "identity", "relu": "relu", "square": "square", "leaky": LeakyReLU(0.25)}

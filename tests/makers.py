@@ -10,10 +10,11 @@ import pytest
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.activations import ACTIVATIONS
-from formulations.certificate import Verdict, judge_backend
-from formulations.costs import COSTS, get_cost
 from formulations.exceptions import FormulationsException
+from formulations.functions.activations.table import ACTIVATIONS
+from formulations.functions.costs.table import COSTS, get_cost
+from formulations.verification.tolerances.judging import judge_backend
+from formulations.verification.tolerances.verdict import Verdict
 
 DTYPES = ("float32", "float64", "longdouble")
 ELEMENTWISE = sorted(name for name, activation in ACTIVATIONS.items() if not activation.coupled)

@@ -10,11 +10,11 @@ import pytest
 
 import formulations
 from formulations import exceptions
-from formulations.activations import ACTIVATIONS, get_activation
-from formulations.activations.table import ELSEWHERE as NAMES_OF_ACTIVATIONS
-from formulations.costs import COSTS, get_cost
-from formulations.costs import ELSEWHERE as NAMES_OF_COSTS
 from formulations.exceptions import FormulationsException, MissingExtra, UnknownName, needs
+from formulations.functions.activations.table import ACTIVATIONS, get_activation
+from formulations.functions.activations.table import ELSEWHERE as NAMES_OF_ACTIVATIONS
+from formulations.functions.costs.table import COSTS, get_cost
+from formulations.functions.costs.table import ELSEWHERE as NAMES_OF_COSTS
 
 SOURCES = sorted(Path(formulations.__file__).parent.rglob("*.py"))
 

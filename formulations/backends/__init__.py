@@ -1,48 +1,56 @@
-"""One small file for each formulation; none imports another."""
+"""Backends: one page for each formulation; the registry finds them by name."""
 
 from __future__ import annotations
 
-from formulations.backends.activation_error import ActivationError
-from formulations.backends.autodiff_jax import AutodiffJax
-from formulations.backends.autodiff_torch import AutodiffTorch
-from formulations.backends.back_substitution import BackSubstitution
-from formulations.backends.complex_step import ComplexStep
-from formulations.backends.finite_difference import FiniteDifference
-from formulations.backends.fused import Fused
-from formulations.backends.hadamard import Hadamard
-from formulations.backends.homogeneous import Homogeneous
-from formulations.backends.kronecker import Kronecker
-from formulations.backends.linear import Linear
-from formulations.backends.linear_collapse import LinearCollapse
-from formulations.backends.neumann import Neumann
-from formulations.backends.node_perturbation import NodePerturbation
-from formulations.backends.path_sum import PathSum
-from formulations.backends.per_neuron import PerNeuronBackend
-from formulations.backends.product import Product
-from formulations.backends.sigma import Sigma
-from formulations.backends.tangent import Tangent
-from formulations.contract import Backend
+from typing import TYPE_CHECKING
 
-__all__ = ["BUILT_IN"]
+from formulations._lazy import attach
 
-BUILT_IN: tuple[type[Backend], ...] = (
-    Hadamard,
-    Sigma,
-    Product,
-    Linear,
-    PerNeuronBackend,
-    FiniteDifference,
-    BackSubstitution,
-    Neumann,
-    PathSum,
-    Tangent,
-    NodePerturbation,
-    ActivationError,
-    Homogeneous,
-    Kronecker,
-    Fused,
-    LinearCollapse,
-    ComplexStep,
-    AutodiffTorch,
-    AutodiffJax,
+if TYPE_CHECKING:
+    from formulations.backends._base.contract import Backend as Backend
+    from formulations.backends._base.contract import Tier as Tier
+    from formulations.backends._base.estimates import Prediction as Prediction
+    from formulations.backends._base.estimates import backward_multiplications as backward_multiplications
+    from formulations.backends._base.estimates import forward_multiplications as forward_multiplications
+    from formulations.backends._base.options import option_types as option_types
+    from formulations.backends._base.perturbation import SCHEMES as SCHEMES
+    from formulations.backends._base.perturbation import Difference as Difference
+    from formulations.backends._base.perturbation import Scheme as Scheme
+    from formulations.backends._base.perturbation import steps as steps
+    from formulations.backends._choices import by_name as by_name
+    from formulations.backends._choices import chosen_backends as chosen_backends
+    from formulations.backends._choices import integers as integers
+    from formulations.backends._choices import items as items
+    from formulations.backends._choices import precisions as precisions
+    from formulations.backends._registry import BATCH as BATCH
+    from formulations.backends._registry import DEFAULT as DEFAULT
+    from formulations.backends._registry import BackendLike as BackendLike
+    from formulations.backends._registry import chosen_backend as chosen_backend
+    from formulations.backends._registry import get_backend as get_backend
+    from formulations.backends._registry import list_backends as list_backends
+    from formulations.backends._registry import register as register
+    from formulations.backends._registry import use_backend as use_backend
+    from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
+    from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "_base.contract": ["Backend", "Tier"],
+        "_base.estimates": ["Prediction", "backward_multiplications", "forward_multiplications"],
+        "_base.options": ["option_types"],
+        "_base.perturbation": ["Difference", "SCHEMES", "Scheme", "steps"],
+        "_choices": ["by_name", "chosen_backends", "integers", "items", "precisions"],
+        "_registry": [
+            "BATCH",
+            "BackendLike",
+            "DEFAULT",
+            "chosen_backend",
+            "get_backend",
+            "list_backends",
+            "register",
+            "use_backend",
+        ],
+        "_shared.recurrence": ["errors_by_recurrence", "khatri_rao"],
+    },
 )

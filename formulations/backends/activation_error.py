@@ -29,11 +29,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array
-from formulations.prediction import Prediction
-from formulations.tape import Tape
+from formulations.arrays import Array
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.network import Network, Tape
 
 __all__ = ["ActivationError"]
 

@@ -36,15 +36,18 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import Activation
-from formulations.activations.formulas import Engine
-from formulations.autodiff import adopted_cost, differentiable_cost, saturating, targets, vector_parts, why_not_autodiff
-from formulations.contract import Backend, Tier
-from formulations.costs import Cost
-from formulations.network import Network
-from formulations.parameters import Gradient, Layout
-from formulations.prediction import Prediction
-from formulations.tape import Tape
+from formulations.arrays import Gradient, Layout
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import (
+    adopted_cost,
+    differentiable_cost,
+    saturating,
+    targets,
+    vector_parts,
+    why_not_autodiff,
+)
+from formulations.functions import Activation, Cost, Engine
+from formulations.network import Network, Tape
 
 __all__ = ["AutodiffJax"]
 

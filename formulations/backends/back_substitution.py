@@ -32,14 +32,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse.linalg import spsolve_triangular
 
-from formulations.contract import Backend, Tier
-from formulations.costs import Cost
-from formulations.dtypes import format_dtype
-from formulations.network import Network
-from formulations.parameters import Array
-from formulations.prediction import Prediction
-from formulations.system import ErrorSystem, predict_system
-from formulations.tape import Tape
+from formulations.arrays import Array, format_dtype
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import ErrorSystem, predict_system
+from formulations.functions import Cost
+from formulations.network import Network, Tape
 
 __all__ = ["BackSubstitution"]
 

@@ -32,14 +32,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from formulations.activations.formulas import COMPLEX, imaginary_step
-from formulations.contract import Backend, Tier
-from formulations.costs import Cost
+from formulations.arrays import Array, Gradient, Parameters
+from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications, tape_bytes
 from formulations.exceptions import Refused
-from formulations.network import Network
-from formulations.parameters import Array, Gradient, Parameters
-from formulations.prediction import Prediction, forward_multiplications, tape_bytes
-from formulations.tape import Tape
+from formulations.functions import COMPLEX, Cost, imaginary_step
+from formulations.network import Network, Tape
 
 __all__ = ["ComplexStep"]
 

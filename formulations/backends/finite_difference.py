@@ -31,13 +31,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from formulations.contract import Backend, Tier
-from formulations.inputs import positive_number
-from formulations.network import Network
-from formulations.parameters import Gradient
-from formulations.perturb import SCHEMES, Difference, steps
-from formulations.prediction import Prediction, forward_multiplications, tape_bytes
-from formulations.tape import Layered, Tape
+from formulations.arrays import Gradient, positive_number
+from formulations.backends._base import (
+    SCHEMES,
+    Backend,
+    Difference,
+    Prediction,
+    Tier,
+    forward_multiplications,
+    steps,
+    tape_bytes,
+)
+from formulations.network import Layered, Network, Tape
 
 __all__ = ["FiniteDifference"]
 

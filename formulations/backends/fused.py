@@ -34,17 +34,12 @@ from typing import Any
 
 import numpy as np
 
-from formulations.compiled.cache import unreadable_cache, why_not_compiled
-from formulations.compiled.forms import COMPILED, number_of
-from formulations.compiled.rooms import Rooms
-from formulations.contract import Backend, Tier
-from formulations.costs import Cost, Quadratic
-from formulations.dtypes import format_dtype
+from formulations.arrays import Gradient, format_dtype
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import COMPILED, Rooms, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
-from formulations.network import Network
-from formulations.parameters import Gradient
-from formulations.prediction import Prediction
-from formulations.tape import Tape
+from formulations.functions import Cost, Quadratic
+from formulations.network import Network, Tape
 
 __all__ = ["Fused"]
 
@@ -84,7 +79,7 @@ class Fused(Backend):
         largest = max(tape.m * rows * columns for rows, columns in tape.network.layout.shapes)
         plain = type(tape.cost) is Quadratic if tape.fused is None else tape.fused.is_difference
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
-        return import_module(f"formulations.compiled.{passes}").compute, Rooms.of(tape)
+        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, Rooms.of(tape)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient by compiled passes."""

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from formulations.contract import Backend, Tier
-from formulations.parameters import Array
-from formulations.tape import Tape
+from formulations.arrays import Array
+from formulations.backends._base import Backend, Tier
+from formulations.network import Tape
 
 __all__ = ["Hadamard"]
 

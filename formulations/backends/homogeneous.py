@@ -31,12 +31,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array, Gradient
-from formulations.prediction import Prediction
-from formulations.recurrence import errors_by_recurrence
-from formulations.tape import Tape
+from formulations.arrays import Array, Gradient
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import errors_by_recurrence
+from formulations.network import Network, Tape
 
 __all__ = ["Homogeneous"]
 

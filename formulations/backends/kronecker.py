@@ -30,12 +30,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array, Gradient
-from formulations.prediction import Prediction
-from formulations.recurrence import errors_by_recurrence, khatri_rao
-from formulations.tape import Layered, Tape
+from formulations.arrays import Array, Gradient
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import errors_by_recurrence, khatri_rao
+from formulations.network import Layered, Network, Tape
 
 __all__ = ["Kronecker"]
 

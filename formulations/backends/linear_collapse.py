@@ -32,13 +32,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from formulations.contract import Backend, Tier
-from formulations.costs import Cost, Quadratic
-from formulations.network import Network
-from formulations.parameters import Array, Gradient
-from formulations.prediction import Prediction
-from formulations.recurrence import why_not_linear
-from formulations.tape import Tape
+from formulations.arrays import Array, Gradient
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import why_not_linear
+from formulations.functions import Cost, Quadratic
+from formulations.network import Network, Tape
 
 __all__ = ["LinearCollapse"]
 

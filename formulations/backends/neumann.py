@@ -30,12 +30,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array
-from formulations.prediction import Prediction
-from formulations.system import ErrorSystem, predict_system
-from formulations.tape import Tape
+from formulations.arrays import Array
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._shared import ErrorSystem, predict_system
+from formulations.network import Network, Tape
 
 __all__ = ["Neumann"]
 

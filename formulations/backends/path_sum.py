@@ -34,11 +34,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array, Layout
-from formulations.prediction import Prediction, forward_multiplications, tape_bytes
-from formulations.tape import Tape
+from formulations.arrays import Array, Layout
+from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications, tape_bytes
+from formulations.network import Network, Tape
 
 __all__ = ["PathSum"]
 

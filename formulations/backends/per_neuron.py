@@ -28,11 +28,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Gradient
-from formulations.prediction import Prediction
-from formulations.tape import Tape
+from formulations.arrays import Gradient
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.network import Network, Tape
 
 __all__ = ["PerNeuronBackend"]
 

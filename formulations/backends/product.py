@@ -8,8 +8,8 @@ Every δ^l starts anew at ∇_aC; without sharing what the layers have in common
 where a recurrence takes L−2. The option ``order`` sets the brackets. ``reverse`` multiplies from the right, a matrix
 times a vector each time, over all examples at once. ``forward`` multiplies from the left, and has for each example the
 matrices themselves, Σ′(z^k)(w^{k+1})ᵀ and their products of shape (n_l, n_k). ``optimal`` finds the brackets with the
-fewest multiplications by the matrix-chain recurrence of :mod:`formulations.chain`. A diagonal matrix scales rows, so no
-Σ′ is ever written out; a coupled slope acts as Σ′ᵀ.
+fewest multiplications by the matrix-chain recurrence of :mod:`formulations.backends._shared.chain`. A diagonal matrix
+scales rows, so no Σ′ is ever written out; a coupled slope acts as Σ′ᵀ.
 
 With a vector at its right end, no brackets beat those from the right, so for a gradient ``optimal`` finds ``reverse``;
 a Jacobian matrix has no vector at its end, and there the order matters.
@@ -32,13 +32,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from formulations.chain import Tree, cheapest, dense_step, from_left, from_right, multiplications, multiply, written
-from formulations.contract import Backend, Tier
-from formulations.factors import Factor, largest_matrix, slope_count, step, times
-from formulations.network import Network
-from formulations.parameters import Array
-from formulations.prediction import Prediction, forward_multiplications
-from formulations.tape import Layered, Tape
+from formulations.arrays import Array
+from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications
+from formulations.backends._shared import (
+    Factor,
+    Tree,
+    cheapest,
+    dense_step,
+    from_left,
+    from_right,
+    largest_matrix,
+    multiplications,
+    multiply,
+    slope_count,
+    step,
+    times,
+    written,
+)
+from formulations.network import Layered, Network, Tape
 
 __all__ = ["Product"]
 

@@ -35,12 +35,10 @@ from typing import Any, Literal
 import numpy as np
 from scipy.sparse import bsr_array, dia_array
 
-from formulations.activations import CoupledSlope
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array
-from formulations.prediction import Prediction
-from formulations.tape import Tape
+from formulations.arrays import Array
+from formulations.backends._base import Backend, Prediction, Tier
+from formulations.functions import CoupledSlope
+from formulations.network import Network, Tape
 
 __all__ = ["Sigma"]
 

@@ -30,12 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.activations import CoupledSlope
-from formulations.contract import Backend, Tier
-from formulations.network import Network
-from formulations.parameters import Array, Gradient
-from formulations.prediction import Prediction, forward_multiplications, tape_bytes
-from formulations.tape import Tape
+from formulations.arrays import Array, Gradient
+from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications, tape_bytes
+from formulations.functions import CoupledSlope
+from formulations.network import Network, Tape
 
 __all__ = ["Tangent"]
 

@@ -8,26 +8,28 @@ from typing import Any
 
 import click
 
-from formulations.bench.cells import CELLS, DTYPES
-from formulations.bench.crossover import measure_crossover
-from formulations.bench.crossover_plot import draw_crossover
-from formulations.bench.growth import measure_growth
-from formulations.bench.growth_plot import draw_growth
-from formulations.bench.machine import machine
-from formulations.bench.peers import PEERS
-from formulations.bench.race import run_race
-from formulations.bench.race_plot import draw_race
-from formulations.bench.reach import measure_reach
-from formulations.bench.scale import measure_scale
-from formulations.bench.scale_plot import draw_scale
+from formulations.arrays import check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import parse_backends
 from formulations.cli.output import print_json, print_text, progress_console, save_json
+from formulations.comparison import (
+    CELLS,
+    DTYPES,
+    PEERS,
+    draw_crossover,
+    draw_growth,
+    draw_race,
+    draw_scale,
+    limited_threads,
+    machine,
+    measure_crossover,
+    measure_growth,
+    measure_reach,
+    measure_scale,
+    run_race,
+)
+from formulations.display import check_plot, save_figure
 from formulations.exceptions import InvalidInput
-from formulations.files import check_writable
-from formulations.inputs import positive_integer
-from formulations.plots import check_plot, save_figure
-from formulations.threads import limited_threads
 
 __all__ = ["bench"]
 

@@ -14,19 +14,25 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from formulations.certify import certify
+from formulations.arrays import positive_integer
+from formulations.backends import list_backends
 from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_json, print_problem, print_text, progress_console
-from formulations.conformance import LAWS, Outcome, Report, Standing, check_backend
-from formulations.conformance.false_alarms import count_false_alarms
-from formulations.conformance.kills import kill_table
-from formulations.digits_lost import measure
+from formulations.comparison import measure
+from formulations.data import Problem
+from formulations.display import format_table
 from formulations.exceptions import InvalidInput
-from formulations.inputs import positive_integer
-from formulations.problem import Problem
-from formulations.registry import list_backends
-from formulations.tables import format_table
+from formulations.verification import (
+    LAWS,
+    Outcome,
+    Report,
+    Standing,
+    certify,
+    check_backend,
+    count_false_alarms,
+    kill_table,
+)
 
 __all__ = ["check"]
 

@@ -7,13 +7,13 @@ import sys
 
 import click
 
+from formulations.arrays import positive_integer
 from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_problem, print_text, progress_console
-from formulations.compare import compare as run_comparison
-from formulations.inputs import positive_integer
-from formulations.plots import check_plot
-from formulations.problem import Problem
+from formulations.comparison import compare as run_comparison
+from formulations.data import Problem
+from formulations.display import check_plot
 
 __all__ = ["compare"]
 

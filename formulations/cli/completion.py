@@ -15,9 +15,8 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from formulations.backends import BATCH, get_backend, list_backends, option_types
 from formulations.exceptions import UnknownName
-from formulations.options import option_types
-from formulations.registry import BATCH, get_backend, list_backends
 
 __all__ = ["complete_backends", "complete_file", "complete_names"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from formulations.activations import ACTIVATIONS, get_activation
+from formulations.arrays import positive_integer, random_generator, replaced, size_of_batch
 from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import (
     ACTIVATION_HELP,
@@ -14,14 +14,12 @@ from formulations.cli.options import (
     refuse_beside_network,
 )
 from formulations.cli.output import print_json
-from formulations.costs import COSTS
+from formulations.data import make_problem, problem_for
 from formulations.exceptions import InvalidInput
-from formulations.explain import explain as run_explanation
-from formulations.explain.operands import DIGITS
-from formulations.files import replaced
-from formulations.inputs import positive_integer, random_generator, size_of_batch
-from formulations.persistence import load
-from formulations.problem import make_problem, problem_for
+from formulations.explanation import DIGITS
+from formulations.explanation import explain as run_explanation
+from formulations.functions import ACTIVATIONS, COSTS, get_activation
+from formulations.network import load
 
 __all__ = ["explain"]
 

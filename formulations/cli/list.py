@@ -7,16 +7,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
+from formulations.backends import BATCH, Backend, Prediction, Tier, get_backend, list_backends, option_types
 from formulations.cli.output import print_json, print_text
-from formulations.contract import Backend, Tier
-from formulations.costs import get_cost
+from formulations.display import format_numbers, format_table
 from formulations.exceptions import InvalidInput
-from formulations.explain.index import as_markdown, as_table, index
+from formulations.explanation import as_markdown, as_table, index
+from formulations.functions import get_cost
 from formulations.network import Network
-from formulations.options import option_types
-from formulations.prediction import Prediction
-from formulations.registry import BATCH, get_backend, list_backends
-from formulations.tables import format_numbers, format_table
 
 __all__ = ["list_command"]
 

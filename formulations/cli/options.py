@@ -10,17 +10,20 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from formulations.activations import ACTIVATIONS, get_activation
-from formulations.archives import open_archive
+from formulations.arrays import (
+    BATCH_SIZE,
+    Array,
+    current_budget,
+    open_archive,
+    positive_integer,
+    random_generator,
+    size_of_batch,
+)
 from formulations.cli.completion import complete_file, complete_names
-from formulations.costs import COSTS
+from formulations.data import make_problem, problem_for
 from formulations.exceptions import InvalidInput
-from formulations.initialization import INITIALIZATIONS
-from formulations.inputs import BATCH_SIZE, positive_integer, random_generator, size_of_batch
-from formulations.limits import current_budget
-from formulations.parameters import Array
-from formulations.persistence import load
-from formulations.problem import make_problem, problem_for
+from formulations.functions import ACTIVATIONS, COSTS, get_activation
+from formulations.network import INITIALIZATIONS, load
 
 __all__ = [
     "batch_size_for",

@@ -12,9 +12,9 @@ import click
 from rich.console import Console
 
 from formulations import __version__
-from formulations.files import replaced
-from formulations.problem import Problem
-from formulations.tables import fitted
+from formulations.arrays import replaced
+from formulations.data import Problem
+from formulations.display import fitted
 
 __all__ = ["print_json", "print_problem", "print_text", "progress_console", "save_json"]
 

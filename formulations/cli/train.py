@@ -13,22 +13,17 @@ import click
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from formulations.accuracy import accuracy, chance
+from formulations.arrays import Array, check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, problem_options
 from formulations.cli.output import print_problem, print_text, progress_console
-from formulations.costs import LogLikelihood
-from formulations.digits import classes_of
+from formulations.data import Problem, classes_of
+from formulations.display import counted
 from formulations.exceptions import InvalidInput, NotFinite
-from formulations.files import check_writable
-from formulations.history import Epoch
-from formulations.inputs import positive_integer
+from formulations.functions import LogLikelihood
 from formulations.network import Network
-from formulations.parameters import Array
-from formulations.persistence import save as save_network
-from formulations.problem import Problem
-from formulations.sgd import sgd
-from formulations.tables import counted
+from formulations.network import save as save_network
+from formulations.training import Epoch, accuracy, chance, sgd
 
 __all__ = ["train"]
 

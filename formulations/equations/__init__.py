@@ -1,18 +1,20 @@
-"""The index of equations: every numbered equation that the library uses, in one table.
-
-A backend declares numbers, in ``equations``; what they stand for is said here alone.
-
->>> print(EQUATIONS["BP2"].plain)
-δˡ = ((wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ′(zˡ)
-"""
+"""The numbered equations that the library uses."""
 
 from __future__ import annotations
 
-from formulations.equations.chapter import CHAPTER
-from formulations.equations.elsewhere import ELSEWHERE
-from formulations.equations.equation import Equation, plain
+from typing import TYPE_CHECKING
 
-__all__ = ["EQUATIONS", "Equation", "plain"]
+from formulations._lazy import attach
 
-EQUATIONS: dict[str, Equation] = {equation.number: equation for equation in (*CHAPTER, *ELSEWHERE)}
-"""Every equation by its number, in the order of the book."""
+if TYPE_CHECKING:
+    from formulations.equations.equation import Equation as Equation
+    from formulations.equations.equation import plain as plain
+    from formulations.equations.table import EQUATIONS as EQUATIONS
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "equation": ["Equation", "plain"],
+        "table": ["EQUATIONS"],
+    },
+)

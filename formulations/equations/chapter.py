@@ -7,11 +7,11 @@ from formulations.equations.equation import Equation
 __all__ = ["CHAPTER"]
 
 DC_DW, DC_DB = r"\frac{\partial C}{\partial w^l_{jk}}", r"\frac{\partial C}{\partial b^l_j}"
-PROPAGATE = ("formulations.network.Network.propagate",)
-COLLECT = ("formulations.tape.Tape.collect",)
-QUADRATIC = ("formulations.costs.quadratic.Quadratic",)
-ERRORS = ("formulations.parameters.Gradient",)
-THROUGH = ("formulations.activations.coupled.through",)
+PROPAGATE = ("formulations.network.network.Network.propagate",)
+COLLECT = ("formulations.network.tape.Tape.collect",)
+QUADRATIC = ("formulations.functions.costs.quadratic.Quadratic",)
+ERRORS = ("formulations.arrays.parameters.Gradient",)
+THROUGH = ("formulations.functions.activations.coupled.through",)
 PATH = r"\frac{\partial a^L_m}{\partial a^{L-1}_n} \frac{\partial a^{L-1}_n}{\partial a^{L-2}_p} \cdots "
 PATH += r"\frac{\partial a^{l+1}_q}{\partial a^l_j} \frac{\partial a^l_j}{\partial w^l_{jk}}"
 TO_NEXT = r"\frac{\partial z^{l+1}_k}{\partial z^l_j}"
@@ -22,7 +22,7 @@ CHAPTER = (
              "A neuron's activation is σ of its weighted inputs and its bias.", "forward", PROPAGATE),
     Equation("24", r"f\left((2, 3)^T\right) = (f(2), f(3))^T", "",
              "A function of a vector acts on each of its entries.", "definition",
-             ("formulations.activations.base.Activation.evaluate",)),
+             ("formulations.functions.activations.base.Activation.evaluate",)),
     Equation("25", r"a^l = \sigma(w^l a^{l-1} + b^l)", "a:l = σ ( w:l a:l-1 + b:l ?ones.T ) = σ ( z:l )",
              "The activations of a layer follow from those of the layer before it.", "forward", PROPAGATE),
     Equation("26", r"C = \frac{1}{2m} \sum_x \lVert y(x) - a^L(x) \rVert^2", "C = ½ ‖ y − a:L ‖² ?/m",
@@ -54,7 +54,7 @@ CHAPTER = (
              "The proof of (BP1) starts at the definition of the error.", "definition", ERRORS),
     Equation("37", r"\delta^L_j = \sum_k \frac{\partial C}{\partial a^L_k} \frac{\partial a^L_k}{\partial z^L_j}", "",
              "By the chain rule a weighted input reaches the cost through all outputs.", "definition",
-             ("formulations.activations.coupled.CoupledActivation.transposed_product",)),
+             ("formulations.functions.activations.coupled.CoupledActivation.transposed_product",)),
     Equation("38", r"\delta^L_j = \frac{\partial C}{\partial a^L_j} \frac{\partial a^L_j}{\partial z^L_j}", "",
              "Where an output depends on its own weighted input alone, one term of the sum is left.", "definition",
              THROUGH),
@@ -75,7 +75,7 @@ CHAPTER = (
              "In components, an error is the weighted sum of the next layer's errors times the slope.", "hidden"),
     Equation("46", r"\frac{\partial C}{\partial w_j} \approx \frac{C(w + h e_j) - C(w)}{h}", "",
              "A derivative is about the quotient of two small changes.", "quotient",
-             ("formulations.perturb.steps",)),
+             ("formulations.backends._base.perturbation.steps",)),
     Equation("47", rf"\Delta C \approx {DC_DW} \Delta w^l_{{jk}}", "",
              "A small change of a weight changes the cost in proportion."),
     Equation("48", r"\Delta a^l_j \approx \frac{\partial a^l_j}{\partial w^l_{jk}} \Delta w^l_{jk}", "",
@@ -93,14 +93,14 @@ CHAPTER = (
              "The derivative by a weight is the sum over all paths from it to the output.", "path"),
     Equation("BP1", r"\delta^L_j = \frac{\partial C}{\partial a^L_j} \sigma'(z^L_j)", "delta:L_j = da:L_j slope:L_j",
              "An output neuron's error is how fast the cost changes with its activation, times its slope.", "output",
-             ("formulations.tape.Tape.through_slope",)),
+             ("formulations.network.tape.Tape.through_slope",)),
     Equation("BP1a", r"\delta^L = \nabla_a C \odot \sigma'(z^L)", "delta:L = nabla ⊙ slope:L",
              "The errors of all output neurons at once: the gradient of the cost times the slopes, entry by entry.",
-             "output", ("formulations.tape.Tape.through_slope",)),
+             "output", ("formulations.network.tape.Tape.through_slope",)),
     Equation("BP2", r"\delta^l = \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)",
              "delta:l = ( w:l+1.T delta:l+1 ) ⊙ slope:l",
              "The error of a layer is that of the next one, pulled back by the weights and scaled by the slopes.",
-             "hidden", ("formulations.tape.Tape.pull_back",)),
+             "hidden", ("formulations.network.tape.Tape.pull_back",)),
     Equation("BP3", rf"{DC_DB} = \delta^l_j", "db:l = delta:l ?ones",
              "The derivative by a bias is the error of its neuron.", "layer", COLLECT),
     Equation("BP4", rf"{DC_DW} = a^{{l-1}}_k \delta^l_j", "dw:l = delta:l a:l-1.T",

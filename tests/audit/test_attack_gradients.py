@@ -17,11 +17,13 @@ import pytest
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.activations.piecewise import LeakyReLU
-from formulations.budget import foreseen_seconds
-from formulations.certificate import Status, judge, judge_backend, reference_gradient
-from formulations.costs import get_cost
 from formulations.exceptions import FormulationsException
+from formulations.functions.activations.piecewise import LeakyReLU
+from formulations.functions.costs.table import get_cost
+from formulations.plans.budget import foreseen_seconds
+from formulations.verification.oracles.reference import reference_gradient
+from formulations.verification.tolerances.judging import judge, judge_backend
+from formulations.verification.tolerances.verdict import Status
 
 oracle = pytest.importorskip("gradient_oracle", exc_type=ImportError)
 

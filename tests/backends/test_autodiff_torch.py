@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.activations import ACTIVATIONS
+from formulations.functions.activations.table import ACTIVATIONS
 
 torch = pytest.importorskip("torch", reason="the extra peers is not installed")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.activations import ACTIVATIONS
-from formulations.activations.formulas import COMPLEX, imaginary_step
+from formulations.arrays.parameters import Parameters
 from formulations.exceptions import Refused
-from formulations.parameters import Parameters
+from formulations.functions.activations.formulas import COMPLEX, imaginary_step
+from formulations.functions.activations.table import ACTIVATIONS
 
 FLAGS = ("complex_step", "complex_step:on=nodes")
 SMOOTH = sorted(name for name, activation in ACTIVATIONS.items() if activation.analytic)

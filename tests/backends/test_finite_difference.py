@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.backends._base.perturbation import SCHEMES, steps
 from formulations.exceptions import InvalidInput
-from formulations.perturb import SCHEMES, steps
 
 FLAGS = {
     "forward": "finite_difference:scheme=forward",

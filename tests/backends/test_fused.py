@@ -15,12 +15,15 @@ import pytest
 
 import formulations as fm
 from formulations import exceptions
-from formulations.activations import ACTIVATIONS
-from formulations.activations.piecewise import LeakyReLU
-from formulations.certificate import Status, judge_backend
-from formulations.compiled.forms import COMPILED
-from formulations.costs import COSTS, BinaryCrossEntropy, FusedOutput
+from formulations.backends._shared.compiled.forms import COMPILED
 from formulations.exceptions import InvalidInput, WrongShape
+from formulations.functions.activations.piecewise import LeakyReLU
+from formulations.functions.activations.table import ACTIVATIONS
+from formulations.functions.costs.base import FusedOutput
+from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
+from formulations.functions.costs.table import COSTS
+from formulations.verification.tolerances.judging import judge_backend
+from formulations.verification.tolerances.verdict import Status
 
 pytest.importorskip("numba")
 
@@ -50,7 +53,7 @@ def test_both_ways_are_right_by_the_local_bound(way, dtype, cost):
     net, X, Y = case(SIZES[way], 60, dtype)
     plan, found = verdict(net, X, Y, cost=cost, sample_weight=np.arange(1, 61))
     expected = way if isinstance(cost, str) else "by_layer"
-    assert plan.tape.workspace[0].__module__ == f"formulations.compiled.{expected}"
+    assert plan.tape.workspace[0].__module__ == f"formulations.backends._shared.compiled.{expected}"
     assert (found.status, found.reason) == (Status.EQUAL, "")
     reference = net.forward(X, Y, cost=cost, sample_weight=np.arange(1, 61)).cost_value
     # Both are sums of terms of one sign, of known activations: a few roundings for each of them.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.contract import backward_multiplications, forward_multiplications
+from formulations.backends._base.estimates import backward_multiplications, forward_multiplications
 
 
 def test_it_is_the_default_and_no_variant():

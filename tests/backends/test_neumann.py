@@ -8,7 +8,7 @@ import pytest
 
 import formulations as fm
 from formulations.backends import neumann
-from formulations.system import ErrorSystem
+from formulations.backends._shared.system import ErrorSystem
 
 
 class CountedMatrix:

@@ -11,8 +11,8 @@ import pytest
 
 import formulations as fm
 from formulations.backends import node_perturbation
+from formulations.backends._base.perturbation import SCHEMES
 from formulations.exceptions import InvalidInput
-from formulations.perturb import SCHEMES
 
 FLAGS = {"forward": "node_perturbation:scheme=forward", "central": "node_perturbation"}
 

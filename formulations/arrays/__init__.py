@@ -1,0 +1,78 @@
+"""Arrays: dtypes, checks, the flat vector and its layout, byte counts, budgets and files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.arrays.archives import Archive as Archive
+    from formulations.arrays.archives import open_archive as open_archive
+    from formulations.arrays.blocks import Block as Block
+    from formulations.arrays.blocks import blocks_of as blocks_of
+    from formulations.arrays.byte_counts import as_bytes as as_bytes
+    from formulations.arrays.byte_counts import format_bytes as format_bytes
+    from formulations.arrays.checks import BATCH_SIZE as BATCH_SIZE
+    from formulations.arrays.checks import as_array as as_array
+    from formulations.arrays.checks import as_examples as as_examples
+    from formulations.arrays.checks import as_real as as_real
+    from formulations.arrays.checks import check_finite as check_finite
+    from formulations.arrays.checks import check_pair as check_pair
+    from formulations.arrays.checks import check_some_weight as check_some_weight
+    from formulations.arrays.checks import example_shares as example_shares
+    from formulations.arrays.checks import example_weights as example_weights
+    from formulations.arrays.checks import excluding as excluding
+    from formulations.arrays.checks import positive_integer as positive_integer
+    from formulations.arrays.checks import positive_number as positive_number
+    from formulations.arrays.checks import random_generator as random_generator
+    from formulations.arrays.checks import size_of_batch as size_of_batch
+    from formulations.arrays.dtypes import DTYPES as DTYPES
+    from formulations.arrays.dtypes import Array as Array
+    from formulations.arrays.dtypes import as_dtype as as_dtype
+    from formulations.arrays.dtypes import format_dtype as format_dtype
+    from formulations.arrays.dtypes import higher as higher
+    from formulations.arrays.files import check_writable as check_writable
+    from formulations.arrays.files import replaced as replaced
+    from formulations.arrays.floating_point import begin_quiet as begin_quiet
+    from formulations.arrays.floating_point import end_quiet as end_quiet
+    from formulations.arrays.floating_point import quiet as quiet
+    from formulations.arrays.layout import Layout as Layout
+    from formulations.arrays.layout import Pattern as Pattern
+    from formulations.arrays.limits import Budget as Budget
+    from formulations.arrays.limits import current_budget as current_budget
+    from formulations.arrays.limits import use_budget as use_budget
+    from formulations.arrays.parameters import Gradient as Gradient
+    from formulations.arrays.parameters import Parameters as Parameters
+    from formulations.arrays.parameters import check_gradient as check_gradient
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "archives": ["Archive", "open_archive"],
+        "blocks": ["Block", "blocks_of"],
+        "byte_counts": ["as_bytes", "format_bytes"],
+        "checks": [
+            "BATCH_SIZE",
+            "as_array",
+            "as_examples",
+            "as_real",
+            "check_finite",
+            "check_pair",
+            "check_some_weight",
+            "example_shares",
+            "example_weights",
+            "excluding",
+            "positive_integer",
+            "positive_number",
+            "random_generator",
+            "size_of_batch",
+        ],
+        "dtypes": ["Array", "DTYPES", "as_dtype", "format_dtype", "higher"],
+        "files": ["check_writable", "replaced"],
+        "floating_point": ["begin_quiet", "end_quiet", "quiet"],
+        "layout": ["Layout", "Pattern"],
+        "limits": ["Budget", "current_budget", "use_budget"],
+        "parameters": ["Gradient", "Parameters", "check_gradient"],
+    },
+)

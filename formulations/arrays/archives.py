@@ -1,0 +1,163 @@
+"""Reading ``.npz`` archives: only the arrays that are asked for, and of each the header first."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import IO, TypeAlias
+
+from numpy.lib import format as npy
+from numpy.lib.npyio import NpzFile
+
+from formulations.arrays.dtypes import Array
+from formulations.exceptions import InvalidInput, Refused
+
+__all__ = ["Archive", "Source", "open_archive"]
+
+Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
+"""What an archive is read from."""
+
+HEADER = 12 + 10_000
+"""The bytes of the longest header that NumPy reads from an untrusted file."""
+
+
+@contextmanager
+def open_archive(source: Source, what: str, remedy: str) -> Iterator[Archive]:
+    """Open an ``.npz`` file of plain arrays, without reading any of them.
+
+    Parameters
+    ----------
+    source : str, path-like, file or NpzFile
+        The file's path, a file that is open for reading bytes, or what ``numpy.load`` returns for it; both stay open.
+    what : str
+        What it must be, for the message if there is no such file.
+    remedy : str
+        How to write one, for all other messages.
+
+    Yields
+    ------
+    Archive
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such file, or it is no archive.
+    """
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the archive"
+    if isinstance(source, NpzFile):
+        if source.zip is None:
+            raise _unreadable(name, "it is closed", remedy)
+        yield Archive(source.zip, name, remedy)
+        return
+    try:
+        with _reading(name, remedy):
+            opened = zipfile.ZipFile(source)
+    except FileNotFoundError:
+        raise InvalidInput(f"there is no file {name!r}; give the path of {what}.") from None
+    with opened:
+        yield Archive(opened, name, remedy)
+
+
+class Archive:
+    """The arrays of an open ``.npz`` file, by name; see :func:`open_archive`."""
+
+    def __init__(self, opened: zipfile.ZipFile, name: str, remedy: str) -> None:
+        self._opened, self._name, self._remedy = opened, name, remedy
+        members = [info for info in opened.infolist() if info.filename.endswith(".npy")]
+        self._members = {info.filename.removesuffix(".npy"): info for info in members}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._members
+
+    def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of arrays by their headers.
+
+        Raises
+        ------
+        InvalidInput
+            If one is absent, holds objects, or has another size than its header says.
+        """
+        wanted = list(names)
+        if missing := [name for name in wanted if name not in self]:
+            held = ", ".join(self._members) or "nothing"
+            raise InvalidInput(
+                f"{self._name} must hold {', '.join(wanted)}, and lacks {', '.join(missing)}; it holds {held}; "
+                f"{self._remedy}."
+            )
+        return {name: self._shape(name, self._members[name]) for name in wanted}
+
+    def read(self, names: Iterable[str], memory: float) -> dict[str, Array]:
+        """Return arrays.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Their names.
+        memory : float
+            The bytes that the compressed ones among them may take together.
+
+        Raises
+        ------
+        InvalidInput
+            As :meth:`shapes`, and if the data are broken.
+        Refused
+            If they would take more memory.
+        """
+        wanted = {name: self._members[name] for name in self.shapes(names)}
+        size = sum(info.file_size for info in wanted.values() if info.compress_type != zipfile.ZIP_STORED)
+        if size > memory:
+            raise Refused(
+                f"the compressed arrays of {self._name} must fit the budget of {memory / 1e6:.3g} MB, got "
+                f"{size / 1e6:.3g} MB; allow more with formulations.use_budget(memory=...)."
+            )
+        arrays = {}
+        for name, info in wanted.items():
+            with _reading(self._name, self._remedy), self._opened.open(info) as stream:
+                arrays[name] = npy.read_array(stream, allow_pickle=False)
+        return arrays
+
+    def unreadable(self, reason: str) -> InvalidInput:
+        """Return the exception that says why the file cannot be used."""
+        return _unreadable(self._name, reason, self._remedy)
+
+    def _shape(self, name: str, info: zipfile.ZipInfo) -> tuple[int, ...]:
+        """Return an array's shape, after its size has been checked against its header."""
+        stored = info.compress_type == zipfile.ZIP_STORED
+        # NumPy writes no other methods, and some of them inflate without a limit.
+        if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
+            raise self.unreadable(f"{name} is compressed by a method that NumPy does not write")
+        with _reading(self._name, self._remedy), self._opened.open(info) as stream:
+            # A header may say that it is 4 GB long, and NumPy would read them all before it refuses.
+            head = io.BytesIO(stream.read(HEADER))
+            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(head)]
+            try:
+                shape, _, dtype = read(head)
+            except MemoryError:  # Python's parser, of brackets that are nested too deeply
+                raise ValueError("the header is no literal") from None
+            size = head.tell() + prod(shape) * dtype.itemsize
+        if dtype.hasobject:
+            raise self.unreadable(f"{name} holds objects; pickles are refused")
+        assert self._opened.fp is not None
+        if info.file_size != size or (stored and not size == info.compress_size <= self._opened.fp.seek(0, 2)):
+            raise self.unreadable(f"{name} has another size than its header says")
+        return tuple(shape)
+
+
+def _unreadable(name: str, reason: str, remedy: str) -> InvalidInput:
+    return InvalidInput(f"{name} cannot be read as an .npz file of plain arrays ({reason}); {remedy}.")
+
+
+@contextmanager
+def _reading(name: str, remedy: str) -> Iterator[None]:
+    """Turn what a broken archive raises into one exception."""
+    try:
+        yield
+    except (FileNotFoundError, MemoryError):
+        raise
+    except Exception as caught:  # zipfile, zlib, ast, tokenize and numpy have no common base for what they raise
+        reason = caught.strerror if isinstance(caught, OSError) else None
+        raise _unreadable(name, reason or "it is broken, or no archive; pickles are refused", remedy) from None

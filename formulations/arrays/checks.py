@@ -1,0 +1,313 @@
+"""The checks of what users hand in: X, Y, sample weights, counts.
+
+They live here alone, so that the same input gives the same message whatever the backend. Real numbers (bool,
+integer, float) become the network's dtype; nothing else is ever cast, and nothing is broadcast.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays.dtypes import Array, as_dtype
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+
+__all__ = [
+    "BATCH_SIZE",
+    "as_array",
+    "as_dtype",
+    "as_examples",
+    "as_real",
+    "check_finite",
+    "check_pair",
+    "check_some_weight",
+    "example_shares",
+    "example_weights",
+    "excluding",
+    "positive_integer",
+    "positive_number",
+    "random_generator",
+    "size_of_batch",
+]
+
+BATCH_SIZE = 10
+"""Examples in a mini-batch where nobody says how many, or all where there are fewer."""
+
+
+def as_array(data: Any, name: str) -> Array:
+    """Return what NumPy reads from ``data``.
+
+    Raises
+    ------
+    WrongShape
+        If rows have unequal lengths.
+    WrongType
+        If the data refuse to become an array, such as a tensor that records its gradient or lives on another device.
+    """
+    try:
+        return np.asarray(data)
+    except ValueError as caught:
+        raise WrongShape(f"{name} must be a rectangular array of numbers, got rows of unequal length.") from caught
+    except (RuntimeError, TypeError) as caught:
+        raise WrongType(
+            f"{name} must be an array that NumPy can read, got {type(data).__name__} ({caught}); "
+            f"pass {name}.detach().cpu() if it is a tensor, and likewise each tensor of a list."
+        ) from caught
+
+
+def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return ``data`` as an array of ``dtype`` (its own by default), without a copy where it is one already.
+
+    Raises
+    ------
+    WrongType
+        Where the data are complex, objects, strings or dates.
+    """
+    if type(data) is np.ndarray and data.dtype == dtype:
+        return data
+    if np.ma.isMaskedArray(data) and np.ma.is_masked(data):
+        raise WrongType(f"{name} must not be masked: a mask would be lost; fill it first with {name}.filled(value).")
+    array = as_array(data, name)
+    if array.dtype.kind not in "biuf":
+        raise WrongType(
+            f"{name} must hold real numbers (bool, integer or float), got dtype {array.dtype}; "
+            f"convert it first, for instance with {name}.astype(float)."
+        )
+    with np.errstate(over="ignore"):
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = None) -> Array:
+    """Return ``data`` as examples of ``dtype`` (their own by default), one a row: shape (m, ``width``), m ≥ 1.
+
+    Raises
+    ------
+    WrongShape
+        Where the array has not two dimensions, not ``width`` columns, or no row.
+    WrongType
+        Where the data are not real numbers.
+    """
+    # What comes again and again in a training loop is let through first.
+    if type(data) is np.ndarray and data.dtype is dtype:
+        shape = data.shape
+        if len(shape) == 2 and shape[1] == width and shape[0]:
+            return data
+    array = as_real(data, name, dtype)
+    if array.ndim != 2:
+        remedy = _one_hot(array, name, width)
+        if array.ndim == 1:
+            remedy += f"; for one example use {name}.reshape(1, -1), for one number an example {name}.reshape(-1, 1)"
+        raise WrongShape(f"{name} must have shape (m, {width}), one example a row, got shape {array.shape}{remedy}.")
+    if array.shape[1] != width:
+        layer = "n₁, the input layer" if name == "X" else "n_L, the output layer"
+        remedy = f"; pass {width} columns, or make the layer {array.shape[1]} neurons wide"
+        if array.shape[0] == width:
+            remedy = f"; one example is a row, so pass {name}.T if the examples are its columns"
+        remedy = _one_hot(array, name, width) or remedy
+        raise WrongShape(f"{name} must have {width} columns ({layer}), got shape {array.shape}{remedy}.")
+    if array.shape[0] == 0:
+        raise WrongShape(f"{name} must hold at least one example, got shape {array.shape}; pass a row or more.")
+    return array
+
+
+def _one_hot(array: Array, name: str, width: int) -> str:
+    """Return the remedy for class labels where unit vectors are wanted, else nothing."""
+    column = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+    if name != "Y" or width == 1 or not column or not array.size:
+        return ""
+    labels = np.all((array >= 0) & (array < width) & (array == np.floor(array)))
+    return f"; if these are class labels, pass numpy.eye({width})[labels], one unit vector a row" if labels else ""
+
+
+def check_pair(X: Array, Y: Array) -> None:
+    """Refuse X and Y with different numbers of examples."""
+    if X.shape[0] != Y.shape[0]:
+        raise WrongShape(
+            f"X and Y must hold the same number of examples, got {X.shape[0]} and {Y.shape[0]}; pair them row by row."
+        )
+
+
+def check_finite(array: Array, name: str) -> None:
+    """Refuse NaN and infinity, naming the first position.
+
+    Raises
+    ------
+    NotFinite
+        With the position of the first entry that is not a number.
+    """
+    # One product, without an array of its own: a sum of squares is finite only where all are.
+    if array.dtype.kind == "f" and math.isfinite(np.vdot(array, array)):
+        return
+    finite = np.isfinite(array)
+    if finite.all():
+        return
+    position = tuple(int(i) for i in np.argwhere(~finite)[0])
+    where = ", ".join(map(str, position))
+    raise NotFinite(
+        f"{name} must be finite, got {array[position]} at {name}[{where}]; remove or replace it "
+        f"(numpy.isfinite({name}) finds them all)."
+    )
+
+
+def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | None:
+    """Return each example's share of the mean, w_x / Σw, shape (m, 1); None where all are 1/m.
+
+    Raises
+    ------
+    WrongShape
+        Where there is not one weight an example.
+    InvalidInput
+        Where a weight is negative, or all are zero.
+    NotFinite
+        Where a weight, or their sum, is not finite.
+    """
+    if sample_weight is None:
+        return None
+    weights = example_weights(sample_weight, m)
+    largest = weights.max()
+    check_some_weight(largest)
+    # Scaled by the largest, so that neither does the sum overflow nor a small weight vanish; and in at least the
+    # network's precision, so that a small dtype of the weights rounds no quotient.
+    wide = np.promote_types(weights.dtype, dtype)
+    scaled = (weights.astype(wide, copy=False) / wide.type(largest)).astype(dtype)
+    shares: Array = (scaled / scaled.sum())[:, None]
+    return shares
+
+
+def excluding(X: Array, Y: Any, shares: Array) -> tuple[Array, Any]:
+    """Return examples in which a copy of the one with the largest share replaces each one whose share is 0.
+
+    A factor 0 alone does not exclude an example, since it may meet ∞. A copy's numbers are finite if those of the other
+    examples are, so that 0 times them is exactly 0, in every formulation.
+    """
+    excluded = shares[:, 0] == 0
+    if not excluded.any():
+        return X, Y
+    rows = np.where(excluded, shares.argmax(), np.arange(len(X)))
+    return X[rows], None if Y is None else Y[rows]
+
+
+def example_weights(sample_weight: Any, m: int) -> Array:
+    """Return the weights of m examples in the dtype that they came in, which may all be zero.
+
+    Raises
+    ------
+    WrongShape
+        Where there is not one weight an example.
+    InvalidInput
+        Where a weight is negative.
+    NotFinite
+        Where a weight is not finite.
+    """
+    weights = as_real(sample_weight, "sample_weight")
+    if weights.shape != (m,):
+        raise WrongShape(
+            f"sample_weight must have shape ({m},), one weight an example, got {weights.shape}; "
+            "pass sample_weight.ravel() if it is a column."
+        )
+    check_finite(weights, "sample_weight")
+    if (weights < 0).any():
+        position = int(np.argmax(weights < 0))
+        raise InvalidInput(
+            f"sample_weight must not be negative, got {weights[position]} at sample_weight[{position}]; "
+            "give 0 to an example that should not count."
+        )
+    return weights
+
+
+def check_some_weight(largest: Any) -> None:
+    """Refuse weights none of which is positive, whose mean is of nothing."""
+    if largest == 0:
+        raise InvalidInput("sample_weight must not be zero everywhere; give at least one example a positive weight.")
+
+
+def positive_integer(value: Any, name: str) -> int:
+    """Return ``value`` as an integer of at least 1.
+
+    Raises
+    ------
+    WrongType
+        Where it is not an integer (a bool is none, and 10.0 is a float).
+    InvalidInput
+        Where it is below 1.
+    """
+    if isinstance(value, bool | np.bool_):
+        raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.") from None
+    if number < 1:
+        raise InvalidInput(f"{name} must be at least 1, got {number}; pass a positive integer such as 10.")
+    if number > sys.maxsize:
+        raise InvalidInput(f"{name} must be at most {sys.maxsize}, got {number}; pass a number such as 10.")
+    return number
+
+
+def size_of_batch(value: Any, m: int, name: str = "batch_size") -> int:
+    """Return ``value`` as the size of mini-batches taken from m examples; None stands for the default.
+
+    Raises
+    ------
+    WrongType
+        Where it is not an integer.
+    InvalidInput
+        Where it is below 1 or above m.
+    """
+    if value is None:
+        return min(BATCH_SIZE, m)
+    size = positive_integer(value, name)
+    if size > m:
+        raise InvalidInput(f"{name} must be at most the number of examples, {m}, got {size}; take fewer.")
+    return size
+
+
+def random_generator(seed: Any) -> np.random.Generator:
+    """Return a generator of random numbers from a seed, None, or a generator.
+
+    Raises
+    ------
+    WrongType
+        Where the seed is of another type.
+    InvalidInput
+        Where it is negative.
+    """
+    remedy = "pass a non-negative integer such as 0, None or a numpy.random.Generator"
+    try:
+        return np.random.default_rng(seed)
+    except TypeError:
+        raise WrongType(f"seed must be a non-negative integer or None, got {seed!r}; {remedy}.") from None
+    except ValueError:
+        raise InvalidInput(f"seed must not be negative, got {seed!r}; {remedy}.") from None
+
+
+def positive_number(value: Any, name: str, *, finite: bool = True) -> float:
+    """Return ``value`` as a positive float, finite unless infinity may stand for no limit.
+
+    Raises
+    ------
+    WrongType
+        Where it is not a real number.
+    InvalidInput
+        Where it is not positive, or not finite.
+    """
+    if isinstance(value, bool | np.bool_ | str):
+        raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.") from None
+    except OverflowError:
+        raise InvalidInput(
+            f"{name} must be a positive number below {sys.float_info.max:.1e}, got a larger integer; "
+            "pass a number such as 0.5."
+        ) from None
+    if not number > 0 or (finite and math.isinf(number)):
+        raise InvalidInput(
+            f"{name} must be positive{' and finite' if finite else ''}, got {number}; pass a number such as 0.5."
+        )
+    return number

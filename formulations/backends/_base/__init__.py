@@ -1,0 +1,31 @@
+"""What every backend builds on: the contract, cost estimates, options and difference schemes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.backends._base.contract import Backend as Backend
+    from formulations.backends._base.contract import Tier as Tier
+    from formulations.backends._base.estimates import Prediction as Prediction
+    from formulations.backends._base.estimates import forward_multiplications as forward_multiplications
+    from formulations.backends._base.estimates import tape_bytes as tape_bytes
+    from formulations.backends._base.one_at_a_time import OneAtATime as OneAtATime
+    from formulations.backends._base.options import convert as convert
+    from formulations.backends._base.options import read_options as read_options
+    from formulations.backends._base.perturbation import SCHEMES as SCHEMES
+    from formulations.backends._base.perturbation import Difference as Difference
+    from formulations.backends._base.perturbation import steps as steps
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "contract": ["Backend", "Tier"],
+        "estimates": ["Prediction", "forward_multiplications", "tape_bytes"],
+        "one_at_a_time": ["OneAtATime"],
+        "options": ["convert", "read_options"],
+        "perturbation": ["Difference", "SCHEMES", "steps"],
+    },
+)

@@ -1,0 +1,168 @@
+"""The contract: what a backend is, and the laws that every backend keeps.
+
+A backend is one formulation of the gradient. Most of them only say how the errors δ are found, in
+:meth:`Backend.errors`; those that do not go through δ on the tape override :meth:`Backend.gradient`.
+
+Laws
+----
+1. *Linear in ∇_aC*: the gradient of αC + βC′ is α times the one plus β times the other.
+2. *A mean*: the gradient of a batch is the (weighted) mean of its examples' gradients.
+3. *Nothing is changed*: neither X, Y, the sample weights nor the network's parameters.
+4. *Same bits*: the same call twice gives the same gradient, bit for bit.
+5. *No order*: the order of the examples does not matter beyond rounding.
+6. *dtype in = dtype out*: float32 stays float32.
+7. *One cost*: ``gradient.cost`` is the value of the cost whose gradient it is.
+8. *Refusals are exceptions*: a backend that cannot serve a network says why; nothing falls back silently.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient
+from formulations.backends._base.estimates import (
+    Prediction,
+    backward_multiplications,
+    forward_multiplications,
+    tape_bytes,
+)
+from formulations.backends._base.options import check_choices
+from formulations.backends._base.perturbation import Difference
+from formulations.functions import COSTS, Cost
+from formulations.network import Network, Tape
+
+__all__ = ["Backend", "Tier"]
+
+
+class Tier(Enum):
+    """How a backend relates to the tape, which decides the tolerances that judge it."""
+
+    RECURRENCE = "R"
+    """A recurrence on the tape, layer from layer: judged locally (T1), and by T4 where that finds no fault."""
+    PRODUCT = "Q"
+    """An explicit product over several layers, on the tape: judged over paths (T2, T3), and likewise by T4."""
+    FORWARD = "F"
+    """A forward pass of its own: judged by the propagated roundoff of both passes (T4)."""
+    ELSEWHERE = "E"
+    """A forward pass of its own, by functions that are not this library's: judged by T4, and granted what customary
+    formulas lose."""
+    PERTURBATION = "P"
+    """Differences of the cost: judged by their own truncation and roundoff."""
+
+
+class Backend(ABC):
+    """One formulation of the gradient; a subclass with options is a frozen dataclass, and its fields are they.
+
+    Attributes
+    ----------
+    name : str
+        File, flag and documentation page have this same name.
+    summary : str
+        One line for tables: what makes it different.
+    equations : tuple of str
+        The equations of the chapter that it computes, by their numbers.
+    tier : Tier
+        How it relates to the tape.
+    variant_of : str or None
+        The formulation of which it is a variant; None where it is a formulation of its own.
+    serves_sparse, serves_coupled : bool
+        Whether it can serve sparse weights, and slopes that are not diagonal.
+    """
+
+    name: str
+    summary: str
+    equations: tuple[str, ...]
+    tier: Tier
+    variant_of: str | None = None
+    serves_sparse: bool = True
+    serves_coupled: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse an option whose value is not among those that its type lists; dataclasses call it."""
+        check_choices(self)
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:
+        """Return None where this backend can serve the network and cost, else the reason."""
+        if network.layout.is_sparse and not self.serves_sparse:
+            return "it works on dense weights, and this network has sparse ones"
+        if not self.serves_coupled:
+            fused = cost.fused(network.activations[-1]) is not None
+            for l, activation in enumerate(network.activations, start=2):
+                if activation.coupled and not (fused and l == network.layout.last):
+                    fitting = [name for name, each in COSTS.items() if each.fused(activation) is not None]
+                    needless = fitting and l == network.layout.last
+                    return (
+                        f"it needs a slope for each neuron by itself, and {activation.name} in layer {l} couples "
+                        "the neurons of its layer"
+                    ) + (f"; --cost {fitting[0]}, or cost={fitting[0]!r}, needs no slope there" if needless else "")
+        return None
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict what a gradient over m examples costs; by default, as a recurrence on the tape."""
+        return Prediction(
+            multiplications=forward_multiplications(network, m) + backward_multiplications(network, m),
+            bytes=tape_bytes(network, m),
+            forward_passes=1,
+            calls=10 * len(network.activations),
+        )
+
+    def difference(self) -> Difference | None:
+        """Return the difference quotient that this backend takes, where it takes one."""
+        return None
+
+    def ready(self, tape: Tape) -> Gradient:
+        """Prepare a tape for this backend, and return room for the gradient."""
+        tape.workspace = self.prepare(tape)
+        return self.room(tape)
+
+    def room(self, tape: Tape) -> Gradient:
+        """Return room for a gradient."""
+        layout = tape.network.layout
+        return Gradient(layout, np.empty(layout.count, tape.network.dtype), backend=self.label)
+
+    def prepare(self, tape: Tape) -> Any:  # noqa: ARG002 - most need nothing but the tape
+        """Make once what every call on this tape needs; it becomes ``tape.workspace``."""
+        return None
+
+    def errors(self, tape: Tape) -> Sequence[Array]:
+        """Return δ², …, δ^L, each of shape (m, n_l), from a tape that a forward pass has filled."""
+        raise NotImplementedError(f"backend {self.name!r} must define errors(tape) or gradient(tape, gradient).")
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write C, δ, ∂C/∂b and ∂C/∂w into ``gradient``, for the examples that are loaded on the tape."""
+        tape.network.propagate(tape)
+        errors = self.errors(tape)
+        self.collect(tape, errors, gradient)
+        gradient.errors = tuple(errors)
+        gradient.cost = tape.cost_value
+
+    def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
+        """Write ∂C/∂b and ∂C/∂w, which follow from the errors by (BP3) and (BP4)."""
+        tape.collect(errors, gradient)
+
+    @property
+    def inner(self) -> Backend:
+        """The formulation itself, where this one only wraps it."""
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Formulation, or variant of which one."""
+        return "formulation" if self.variant_of is None else f"variant of {self.variant_of}"
+
+    @property
+    def label(self) -> str:
+        """The flag that names this backend, with every option that is not the default."""
+        if not is_dataclass(self):
+            return self.name
+        changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"{self.name}:{','.join(changed)}" if changed else self.name
+
+    def __repr__(self) -> str:
+        return f"<backend {self.label}>"

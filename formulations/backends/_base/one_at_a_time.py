@@ -1,0 +1,95 @@
+"""One example at a time: any backend, run for m = 1 and averaged.
+
+This is the loop over training examples in which the chapter first states the algorithm. It has a forward pass of
+its own for every example, and so is not judged on the tape of the whole mini-batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from formulations.arrays import Gradient
+from formulations.backends._base.contract import Backend, Tier
+from formulations.backends._base.estimates import Prediction, tape_bytes
+from formulations.backends._base.perturbation import Difference
+from formulations.functions import Cost
+from formulations.network import Network, Tape
+
+__all__ = ["OneAtATime"]
+
+
+class OneAtATime(Backend):
+    """A backend applied to each example alone; the (weighted) mean of its gradients is returned.
+
+    Parameters
+    ----------
+    backend : Backend
+        The formulation that computes each example's gradient.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._inner = backend
+        self.name = backend.name
+        self.summary = f"{backend.summary}, one example at a time"
+        self.equations = backend.equations
+        own_forward_pass = backend.tier in (Tier.ELSEWHERE, Tier.PERTURBATION)
+        self.tier = backend.tier if own_forward_pass else Tier.FORWARD
+        self.variant_of = backend.variant_of
+
+    @property
+    def inner(self) -> Backend:
+        """The formulation that computes each example's gradient."""
+        return self._inner
+
+    @property
+    def label(self) -> str:
+        """The wrapped backend's flag with ``batch=example`` added."""
+        inner = self.inner.label
+        return f"{inner}{',' if ':' in inner else ':'}batch=example"
+
+    def why_not(self, network: Network, cost: Cost) -> str | None:
+        """Return the wrapped backend's reason."""
+        return self.inner.why_not(network, cost)
+
+    def difference(self) -> Difference | None:
+        """Return the wrapped backend's quotient, taken one example at a time."""
+        found = self.inner.difference()
+        return found and replace(found, with_step=lambda step: OneAtATime(found.with_step(step)))
+
+    def predict(self, network: Network, m: int) -> Prediction:
+        """Predict m gradients of one example each."""
+        single = self.inner.predict(network, 1)
+        return replace(
+            single,
+            multiplications=m * (single.multiplications + network.layout.count),
+            bytes=single.bytes + tape_bytes(network, m) + network.vector.nbytes,
+            forward_passes=m * single.forward_passes,
+            calls=m * single.calls,
+        )
+
+    def prepare(self, tape: Tape) -> tuple[Tape, Gradient]:
+        """Return a tape and a gradient for one example."""
+        single = Tape(tape.network, tape.cost, 1)
+        return single, self.inner.ready(single)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        """Write the mean of the examples' gradients, and each example's δ in its row."""
+        single, alone = tape.workspace
+        passes = single.forward_passes
+        gradient.vector[...] = 0
+        cost: Any = tape.network.dtype.type(0)
+        for x, share in enumerate(tape.share_column[:, 0]):
+            rows = slice(x, x + 1)
+            single.load(tape.X[rows], tape.targets[rows])
+            self.inner.gradient(single, alone)
+            alone.vector[...] *= share
+            gradient.vector[...] += alone.vector
+            cost += share * alone.cost
+            for delta, mine in zip(tape.errors, alone.errors or (), strict=False):
+                delta[rows] = share * mine
+        # The last example is a view of all of them, which the inner tape must not keep.
+        single.load(single.X[:0].copy(), None)
+        gradient.errors = None if alone.errors is None else tuple(tape.errors)
+        gradient.cost = cost
+        tape.forward_passes += single.forward_passes - passes

@@ -1,0 +1,104 @@
+r"""Perturbation: difference schemes and the choice of a step.
+
+A quotient of order p over a step h is off by a truncation of c·h^p, c made of the (p+1)-th derivative, and by a
+roundoff of r·ε_C/h, ε_C that of one cost. Their sum is least at
+
+.. math::
+
+    h = \left( \frac{r \, \varepsilon_C}{p \, c} \right)^{1/(p+1)}.
+
+Neither c nor ε_C is known beforehand. The rule takes ε_C/c for eps and leaves out the other constants, whose (p+1)-th
+root is near 1: h = eps^(1/(p+1)), in units of max(1, \|θ\|), since activations bend over lengths of 1. With it a
+quotient keeps the fraction p/(p+1) of the digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import InvalidInput
+
+__all__ = ["SCHEMES", "Difference", "Scheme", "steps"]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A difference quotient.
+
+    Attributes
+    ----------
+    order : int
+        The truncation error is of this order in the step h.
+    evaluations : int
+        Costs evaluated for each parameter.
+    roundoff : float
+        How much of ε_C/h the roundings of those costs, and of the unperturbed one, can add up to.
+    reach : int
+        How many steps away from the parameter the furthest cost is.
+    """
+
+    order: int
+    evaluations: int
+    roundoff: float
+    reach: int = 1
+
+    def relative_step(self, dtype: np.dtype[Any]) -> float:
+        """Balance truncation, h^order, against roundoff, eps/h: h = eps^(1/(order + 1))."""
+        return float(np.finfo(dtype).eps ** (1 / (self.order + 1)))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference quotient that a backend takes, for those who judge it.
+
+    Attributes
+    ----------
+    scheme : Scheme
+        Its order and evaluations.
+    relative_step : float or None
+        The step in units of max(1, |θ|); None for the scheme's rule.
+    with_step : callable (float) -> Backend
+        The same backend with another relative step.
+    """
+
+    scheme: Scheme
+    relative_step: float | None
+    with_step: Callable[[float], Any]
+
+
+SCHEMES = {
+    "forward": Scheme(order=1, evaluations=1, roundoff=2),
+    "central": Scheme(order=2, evaluations=2, roundoff=1),
+    # (4·D_h − D_2h)/3, of which D_2h has half the roundoff of D_h.
+    "richardson": Scheme(order=4, evaluations=4, roundoff=1.5, reach=2),
+}
+
+
+def steps(theta: Array, scheme: Scheme, relative: float | None = None) -> Array:
+    """Return a step for each parameter, such that θ + h − θ is h exactly, shape (P + N,).
+
+    Parameters
+    ----------
+    theta : ndarray of shape (P + N,)
+        The parameters.
+    scheme : Scheme
+        The difference scheme, whose rule is used where no step is given.
+    relative : float, optional
+        The step in units of max(1, |θ|).
+
+    Raises
+    ------
+    InvalidInput
+        Where a step is so small that it perturbs nothing.
+    """
+    size = scheme.relative_step(theta.dtype) if relative is None else relative
+    wanted = theta.dtype.type(size) * np.maximum(theta.dtype.type(1), np.abs(theta))
+    exact: Array = (theta + wanted) - theta
+    if not exact.all():
+        raise InvalidInput(f"step {size:g} is lost in the rounding of {theta.dtype} parameters; take a larger one.")
+    return exact

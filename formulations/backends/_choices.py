@@ -1,0 +1,118 @@
+"""What is asked for by lists: names, backends, dtypes and numbers, read in one way and before anything is computed.
+
+A name by itself is a list of one; a list that must name something and does not is refused, whatever kind it is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from formulations.arrays import as_dtype, format_dtype, positive_integer
+from formulations.backends._base import Backend
+from formulations.backends._registry import get_backend
+from formulations.exceptions import InvalidInput, UnknownName, WrongType
+
+__all__ = ["by_name", "chosen_backends", "integers", "items", "precisions"]
+
+T = TypeVar("T")
+
+
+def items(values: Any, name: str, example: str, *, one: Any = (), some: bool = True) -> list[Any]:
+    """Return a list of what was given as one.
+
+    Parameters
+    ----------
+    values : object
+        What was given.
+    name, example : str
+        What it is called, and what could have been given, for the messages.
+    one : type or tuple of types
+        Of what is a list of one by itself.
+    some : bool
+        Whether it must not be empty.
+
+    Raises
+    ------
+    InvalidInput
+        Where it is empty.
+    WrongType
+        Where it is no list; a text that is no list of one would be taken letter by letter.
+    """
+    if isinstance(values, one):
+        return [values]
+    # An array without dimensions is iterable by its type alone.
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
+        raise WrongType(f"{name} must be a list, got {values!r}; pass one such as {example}.")
+    found = list(values)
+    if some and not found:
+        raise InvalidInput(f"{name} must not be empty; pass a list such as {example}.")
+    return found
+
+
+def integers(values: Any, name: str) -> tuple[int, ...]:
+    """Return positive integers in ascending order, each once.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is none, or one is below 1.
+    WrongType
+        Where they are not iterable, or one is not an integer.
+    """
+    return tuple(sorted({positive_integer(value, name) for value in items(values, name, "[10, 100]")}))
+
+
+def precisions(values: Any) -> list[str]:
+    """Return the names of dtypes that a network can have, each once.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is none.
+    WrongType
+        Where they are no list, or one is no dtype of a network.
+    """
+    asked = items(values, "dtypes", "['float32']", one=str)
+    return list(dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in asked))
+
+
+def by_name(table: Mapping[str, T], names: Any, what: str, name: str, *, some: bool = True) -> dict[str, T]:
+    """Return a table's entries of these names, each once; all of them for None.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is no name, and ``some`` are needed.
+    WrongType
+        Where the names are no list.
+    UnknownName
+        Where the table has no such name.
+    """
+    if names is None:
+        return dict(table)
+    chosen = items(names, name, repr([next(iter(table))]), one=str, some=some)
+    for each in chosen:
+        if not isinstance(each, str) or each not in table:
+            raise UnknownName(what, each, table)
+    return {each: table[each] for each in chosen}
+
+
+def chosen_backends(backends: Any) -> dict[str, Backend]:
+    """Return backends by their labels, from one or several of them or their flags.
+
+    Raises
+    ------
+    InvalidInput
+        Where there is none, or two that differ have the same label.
+    WrongType
+        Where they are no list.
+    UnknownName
+        Where one does not exist.
+    """
+    chosen: dict[str, Backend] = {}
+    for backend in map(get_backend, items(backends, "backends", "['hadamard']", one=(str, Backend))):
+        other = chosen.setdefault(backend.label, backend)
+        if type(other) is not type(backend):
+            raise InvalidInput(f"two different backends are both called {backend.label!r}; give one another name.")
+    return chosen

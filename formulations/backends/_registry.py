@@ -1,0 +1,188 @@
+"""The registry: backends by name, their options, and the flag that chooses one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
+from typing import Any, TypeAlias
+
+from formulations.backends._base import Backend, OneAtATime, convert, read_options
+from formulations.backends._table import BUILT_IN
+from formulations.exceptions import InvalidInput, UnknownName, WrongType
+
+__all__ = [
+    "DEFAULT",
+    "VARIABLE",
+    "BackendLike",
+    "chosen_backend",
+    "get_backend",
+    "list_backends",
+    "register",
+    "use_backend",
+]
+
+BackendLike: TypeAlias = str | Backend | None
+
+DEFAULT = "hadamard"
+VARIABLE = "FORMULATIONS_BACKEND"
+ENTRY_POINTS = "formulations.backends"
+BATCH = ("whole", "example")
+
+_registered: dict[str, type[Backend] | Backend] = {backend.name: backend for backend in BUILT_IN}
+_chosen: ContextVar[str | Backend | None] = ContextVar("formulations_backend", default=None)
+
+
+def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
+    """Add a backend, so that its name works wherever a backend is named.
+
+    Parameters
+    ----------
+    backend : Backend subclass, or an instance of one
+        A class takes its options by the flag; usable as a decorator.
+
+    Returns
+    -------
+    Backend subclass, or an instance of one
+        What came.
+
+    Raises
+    ------
+    InvalidInput
+        Where the name is taken or is not a plain word.
+    WrongType
+        Where it is not a backend.
+    """
+    name = _declared_name(backend)
+    if name in _table():
+        raise InvalidInput(f"a backend named {name!r} is registered already; choose another name.")
+    _registered[name] = backend
+    return backend
+
+
+def list_backends() -> list[str]:
+    """Return the names of all backends: those of this library first, then those that were added."""
+    return list(_table())
+
+
+def get_backend(backend: BackendLike = None) -> Backend:
+    """Return a backend by its flag.
+
+    Parameters
+    ----------
+    backend : str, Backend or None
+        A name, with options after a colon as in ``"sigma:matrix=dense"`` or ``"hadamard:batch=example"`` (one
+        example at a time, for any backend). A backend is returned as it is. None stands for the one chosen by
+        :func:`use_backend`, else by the variable FORMULATIONS_BACKEND, else ``"hadamard"``.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    UnknownName
+        Where no backend, or no option of it, has this name; lists those that there are.
+    InvalidInput
+        Where an option's value does not fit.
+
+    Examples
+    --------
+    >>> get_backend("finite_difference:scheme=forward")
+    <backend finite_difference:scheme=forward>
+    """
+    backend = chosen_backend(backend)
+    if isinstance(backend, Backend):
+        return backend
+    if not isinstance(backend, str):
+        raise WrongType(f"a backend is chosen by a name or an object, got {backend!r}; try {DEFAULT!r}.")
+    name, _, given = backend.partition(":")
+    table = _table()
+    if name not in table:
+        raise UnknownName("backend", name, table)
+    options = read_options(name, given)
+    batch = options.pop("batch", "whole")
+    if batch not in BATCH:
+        raise InvalidInput(f"option batch of backend {name!r} must be one of {', '.join(BATCH)}, got {batch!r}.")
+    found = table[name]
+    if isinstance(found, type):
+        made = found(**convert(found, options)) if options else found()
+    elif options:
+        raise UnknownName("option", next(iter(options)), ["batch"], f"backend {name!r}")
+    else:
+        made = found
+    return OneAtATime(made) if batch == "example" else made
+
+
+def chosen_backend(backend: BackendLike = None) -> str | Backend:
+    """Return what names a backend: what is given, else the choice of the block, the variable, or the default."""
+    return backend if backend is not None else _chosen.get() or os.environ.get(VARIABLE) or DEFAULT
+
+
+@contextmanager
+def use_backend(backend: str | Backend) -> Iterator[Backend]:
+    """Choose the backend of every call inside a ``with`` block that names none itself.
+
+    The choice belongs to the current thread or task, and nests.
+
+    Parameters
+    ----------
+    backend : str or Backend
+        As in :func:`get_backend`.
+
+    Yields
+    ------
+    Backend
+        The chosen backend.
+    """
+    found = get_backend(backend)
+    token = _chosen.set(found)
+    try:
+        yield found
+    finally:
+        _chosen.reset(token)
+
+
+@cache
+def _entry_points() -> EntryPoints:
+    # Reading the metadata of all installed packages takes longer than many a gradient.
+    return entry_points(group=ENTRY_POINTS)
+
+
+def _table() -> Mapping[str, type[Backend] | Backend]:
+    """Return all backends by name; those of other packages are loaded when they are first asked for."""
+    for point in _entry_points():
+        if point.name not in _registered:
+            found = point.load()
+            if _declared_name(found) != point.name:
+                raise InvalidInput(
+                    f"entry point {point.name!r} of {ENTRY_POINTS} loads a backend named {found.name!r}; "
+                    "give both the same name."
+                )
+            _registered[point.name] = found
+    return _registered
+
+
+def _declared_name(backend: Any) -> str:
+    """Return a backend's name, refusing what is not a backend or does not declare what it is."""
+    if not (isinstance(backend, Backend) or (isinstance(backend, type) and issubclass(backend, Backend))):
+        raise WrongType(f"a backend derives from formulations.Backend, got {backend!r}; subclass it.")
+    for attribute in ("name", "summary", "equations", "tier"):
+        if not hasattr(backend, attribute):
+            raise InvalidInput(
+                f"backend {backend!r} must declare {attribute}; see formulations.Backend for what it means."
+            )
+    if isinstance(backend, type):
+        try:
+            backend()
+        except TypeError as caught:
+            raise InvalidInput(
+                f"backend {backend.name!r} must be made without arguments, its options having defaults, got: {caught}; "
+                "give every option a default."
+            ) from caught
+    if not (isinstance(backend.name, str) and backend.name.isidentifier()):
+        raise InvalidInput(f"a backend's name must be a plain word such as 'my_backend', got {backend.name!r}.")
+    return backend.name

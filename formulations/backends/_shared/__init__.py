@@ -1,0 +1,68 @@
+"""Algebra that several formulations share, and the compiled passes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.backends._shared.autodiff import adopted_cost as adopted_cost
+    from formulations.backends._shared.autodiff import differentiable_cost as differentiable_cost
+    from formulations.backends._shared.autodiff import saturating as saturating
+    from formulations.backends._shared.autodiff import targets as targets
+    from formulations.backends._shared.autodiff import vector_parts as vector_parts
+    from formulations.backends._shared.autodiff import why_not_autodiff as why_not_autodiff
+    from formulations.backends._shared.chain import Tree as Tree
+    from formulations.backends._shared.chain import cheapest as cheapest
+    from formulations.backends._shared.chain import dense_step as dense_step
+    from formulations.backends._shared.chain import from_left as from_left
+    from formulations.backends._shared.chain import from_right as from_right
+    from formulations.backends._shared.chain import multiplications as multiplications
+    from formulations.backends._shared.chain import multiply as multiply
+    from formulations.backends._shared.chain import written as written
+    from formulations.backends._shared.compiled.cache import unreadable_cache as unreadable_cache
+    from formulations.backends._shared.compiled.cache import why_not_compiled as why_not_compiled
+    from formulations.backends._shared.compiled.forms import COMPILED as COMPILED
+    from formulations.backends._shared.compiled.forms import number_of as number_of
+    from formulations.backends._shared.compiled.rooms import Rooms as Rooms
+    from formulations.backends._shared.factors import Factor as Factor
+    from formulations.backends._shared.factors import largest_matrix as largest_matrix
+    from formulations.backends._shared.factors import slope_count as slope_count
+    from formulations.backends._shared.factors import step as step
+    from formulations.backends._shared.factors import times as times
+    from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
+    from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
+    from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
+    from formulations.backends._shared.system import ErrorSystem as ErrorSystem
+    from formulations.backends._shared.system import predict_system as predict_system
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "autodiff": [
+            "adopted_cost",
+            "differentiable_cost",
+            "saturating",
+            "targets",
+            "vector_parts",
+            "why_not_autodiff",
+        ],
+        "chain": [
+            "Tree",
+            "cheapest",
+            "dense_step",
+            "from_left",
+            "from_right",
+            "multiplications",
+            "multiply",
+            "written",
+        ],
+        "compiled.cache": ["unreadable_cache", "why_not_compiled"],
+        "compiled.forms": ["COMPILED", "number_of"],
+        "compiled.rooms": ["Rooms"],
+        "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
+        "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
+        "system": ["ErrorSystem", "predict_system"],
+    },
+)

@@ -1,0 +1,144 @@
+"""What the engines of automatic differentiation share: the cost of a network as one formula in their functions.
+
+The formulas are those of the activations and costs; the forward pass is written here once, (23) in the functions of an
+:class:`Engine`. What differs between two engines is how they differentiate it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from formulations.arrays import Array, Layout, Parameters, format_dtype
+from formulations.exceptions import why_absent
+from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
+from formulations.network import Layered, Network, Tape
+
+__all__ = ["adopted_cost", "differentiable_cost", "saturating", "targets", "vector_parts", "why_not_autodiff"]
+
+Function: TypeAlias = Callable[[Any], Any]
+
+_NARROW = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def why_not_autodiff(package: str, network: Network) -> str | None:
+    """Return None where the engine can differentiate it, else the reason, and the extra that is absent."""
+    if reason := why_absent(package):
+        return reason
+    if network.dtype not in _NARROW:
+        asked = format_dtype(network.dtype)
+        return f"it needs float32 or float64, which are all that {package} has, and the network has {asked}"
+    for l, activation in enumerate(network.activations, start=2):
+        for function in activation.functions:
+            if function.formula is None:
+                return f"it needs activations whose formula {package} is told, and layer {l} has {function.name}"
+    return None
+
+
+def saturating(engine: Engine, constant: Function) -> Engine:
+    """Return an engine whose tanh and expm1 keep their derivatives where they saturate.
+
+    The derivatives of the engines themselves, 1 − tanh² and expm1 + 1, round to 0 there.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its functions.
+    constant : callable (array) -> array
+        Returns the same numbers with the derivative 0.
+    """
+
+    def derived(value: Function, like: Function) -> Function:
+        """Return a function with the value of one and the derivative of the other."""
+
+        def both(z: Any) -> Any:
+            carried = like(z)
+            return constant(value(z)) + (carried - constant(carried))
+
+        return both
+
+    return replace(
+        engine,
+        expm1=derived(engine.expm1, engine.exp),
+        # tanh(z) = 2σ(2z) − 1
+        tanh=derived(engine.tanh, lambda z: 2 * sigmoid(engine, 2 * z)),
+    )
+
+
+def differentiable_cost(
+    engine: Engine, layout: Layout, activations: Sequence[Activation], cost: Cost, scatter: Callable[..., Any]
+) -> Callable[..., tuple[Any, Any]]:
+    """Return (parameters, X, targets, shares) ↦ (C, outputs) in the functions of an engine.
+
+    Parameters
+    ----------
+    engine : Engine
+        Its functions.
+    layout : Layout
+        The shapes of the weights.
+    activations : sequence of Activation
+        One for each layer from the second on, each with a formula.
+    cost : Cost
+        One without a formula is replaced by Σ ∇_aC · a, which has the same gradient.
+    scatter : callable (entries, rows, columns, shape) -> matrix
+        Makes a dense matrix of a sparse one.
+
+    Returns
+    -------
+    callable
+        The parameters come as w², b², w³, b³, …, each of them flat.
+    """
+    fused, formula = _fused_formula(cost, activations[-1]), cost.formula or _overlap
+
+    def value(parameters: Sequence[Any], X: Any, Y: Any, shares: Any) -> tuple[Any, Any]:
+        z = a = X
+        layers = zip(parameters[::2], parameters[1::2], layout.shapes, layout.patterns, activations, strict=True)
+        for w, b, shape, pattern, activation in layers:
+            matrix = w.reshape(shape) if pattern is None else scatter(w, pattern.rows, pattern.indices, shape)
+            z = a @ matrix.T + b
+            a = z if activation.formula is None else activation.formula(engine, z)
+        values = formula(engine, a, Y) if fused is None else fused(engine, z, Y)
+        return (values * shares[:, 0]).sum(), a
+
+    return value
+
+
+def targets(tape: Tape, cost: Cost) -> Array:
+    """Return what the formula compares the outputs with: y, or ∇_aC_x at the outputs of the network's own pass."""
+    if not _needs_own_gradient(tape, cost):
+        return tape.targets
+    tape.network.propagate(tape, slopes=False)
+    gradient = np.empty_like(tape.output)
+    cost.evaluate(tape.output, tape.targets, gradient)
+    return gradient
+
+
+def adopted_cost(tape: Tape, cost: Cost, value: Any, outputs: Array) -> Any:
+    """Return C as the engine found it, after the cost has had its say on outputs that it is not defined for."""
+    if _needs_own_gradient(tape, cost):
+        return tape.cost_value
+    tape.forward_passes += 1
+    if tape.fused is None:
+        cost.evaluate(outputs, tape.targets)
+    return tape.network.dtype.type(value)
+
+
+def vector_parts(parameters: Layered | Parameters) -> list[Array]:
+    """Return the pieces of the vector, w², b², w³, b³, …, as flat views."""
+    return [parameters.vector[part] for pair in parameters.layout.slices for part in pair]
+
+
+def _needs_own_gradient(tape: Tape, cost: Cost) -> bool:
+    return cost.formula is None and _fused_formula(cost, tape.network.activations[-1]) is None
+
+
+def _fused_formula(cost: Cost, activation: Activation) -> CostFormula | None:
+    fused = cost.fused(activation)
+    return None if fused is None else fused.formula
+
+
+def _overlap(engine: Engine, A: Any, Y: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine
+    return (A * Y).sum(1)

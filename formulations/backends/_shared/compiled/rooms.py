@@ -1,0 +1,84 @@
+"""The rooms of a tape as compiled passes are handed them: each layer's row in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Self
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.backends._shared.compiled.forms import number_of, parameter_of
+from formulations.network import Tape
+
+__all__ = ["Rooms"]
+
+WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
+"""The columns of ``Rooms.layers``. Compiled code has them as constants, and is kept on disk until its own file changes:
+whoever changes their order changes ``whole.py`` too."""
+
+COST_GRADIENT, COST, FUSED = range(3)
+"""The entries of ``Rooms.outer``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rooms:
+    """What does not change from call to call.
+
+    An array takes compiled code a tenth of a microsecond to receive, and a small gradient is over in four. So those
+    that are the same at every call stand in a table by their addresses.
+
+    Attributes
+    ----------
+    numbers, parameters : ndarray of shape (L − 1,)
+        Which activation each layer has, and the number that it takes.
+    shares : ndarray of shape (m, 1)
+        Each example's share where none is given.
+    cost : ndarray of shape (1,)
+        Room for C.
+    outer : ndarray of shape (3,)
+        The addresses of ∇_aC and of C, and whether the output is fused.
+    layers : ndarray of shape (L − 1, 8)
+        Of each layer from the second on n_l, which activation it has, and the addresses of that one's number, of w^l,
+        z^l, a^l, σ′(z^l) and δ^l. The bias follows on w^l.
+    held : tuple of ndarray
+        Those whose addresses these are: they stay as long as the table does.
+    """
+
+    numbers: Array
+    parameters: Array
+    shares: Array
+    cost: Array
+    outer: Array
+    layers: Array
+    held: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, tape: Tape) -> Self:
+        """Return the rooms of a tape."""
+        network = tape.network
+        numbers = np.array([number_of(activation) for activation in network.activations])
+        parameters = np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype)
+        cost = np.empty(1, network.dtype)
+        rooms = (network.weights, tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)
+        outer = (tape.cost_gradient, cost)
+        rows = zip(network.layout.sizes[1:], numbers, parameters[:, None], *rooms, strict=True)
+        return cls(
+            numbers=numbers,
+            parameters=parameters,
+            shares=tape.share_column,
+            cost=cost,
+            outer=_integers([*map(_address, outer), tape.fused is not None]),
+            layers=_integers([[n, number, *map(_address, arrays)] for n, number, *arrays in rows]),
+            held=(*outer, parameters, *chain.from_iterable(rooms)),
+        )
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _integers(numbers: list[Any]) -> Array:
+    return np.array(numbers, np.int64)

@@ -1,0 +1,55 @@
+"""The element-wise steps of one layer, each compiled into one pass over its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from formulations.arrays import Array
+from formulations.backends._shared.compiled.activations import evaluate
+from formulations.backends._shared.compiled.compiler import compiled
+
+__all__ = ["activate", "by_slope", "quadratic_gradient"]
+
+_BLOCK = 4096
+"""Numbers that bias and activation are taken through at a time: they stay in the nearest cache."""
+
+
+@compiled
+def activate(number: int, parameter: Any, b: Array, z: Array, a: Array, d: Array) -> None:
+    """Add the bias to z, shape (m, n), and write σ(z) and σ′(z)."""
+    m, n = z.shape
+    flat_z, flat_a, flat_d = z.reshape(m * n), a.reshape(m * n), d.reshape(m * n)
+    rows = max(1, _BLOCK // n)
+    for first in range(0, m, rows):
+        last = min(m, first + rows)
+        for x in range(first, last):
+            for j in range(n):
+                z[x, j] += b[j]
+        part = slice(first * n, last * n)
+        evaluate(number, parameter, flat_z[part], flat_a[part], flat_d[part])
+
+
+@compiled
+def by_slope(v: Array, slope: Array, delta: Array, of_biases: Array) -> None:
+    """Write δ = v ⊙ σ′(z), shape (m, n), which may be v itself, and ∂C/∂b, its sum over the examples (BP3)."""
+    of_biases[:] = slope.dtype.type(0)
+    for x in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            error = v[x, j] * slope[x, j]
+            delta[x, j] = error
+            of_biases[j] += error
+
+
+@compiled
+def quadratic_gradient(output: Array, Y: Array, shares: Array, G: Array) -> Any:
+    """Write ∇_aC = (a^L − y)/m, each example by its share, and return C."""
+    half = output.dtype.type(0.5)
+    total = half - half
+    for x in range(G.shape[0]):
+        squares = half - half
+        for j in range(G.shape[1]):
+            difference = output[x, j] - Y[x, j]
+            squares += difference * difference
+            G[x, j] = difference * shares[x, 0]
+        total += half * squares * shares[x, 0]
+    return total

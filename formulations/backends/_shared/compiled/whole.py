@@ -1,0 +1,87 @@
+"""The whole gradient in one compiled call, for networks whose products are small.
+
+Each layer's rooms stand in a table, so that networks of any depth are one signature. Cost and output activation are
+either the quadratic cost with any activation, or fused, with δ^L = (a − y)/m.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient
+from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
+from formulations.backends._shared.compiled.compiler import compiled
+from formulations.backends._shared.compiled.rooms import (
+    ACTIVATION,
+    COST,
+    COST_GRADIENT,
+    DELTA,
+    FUSED,
+    PARAMETER,
+    SLOPE,
+    WEIGHTS,
+    WIDTH,
+    A,
+    Rooms,
+    Z,
+)
+from formulations.backends._shared.compiled.steps import activate, by_slope, quadratic_gradient
+from formulations.exceptions import WrongShape
+from formulations.network import Tape
+
+__all__ = ["compute"]
+
+
+def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
+    """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
+    X, Y = tape.activations[0], tape.Y
+    if Y is None or not len(X) == len(Y) == tape.m:
+        raise _misfit(tape)
+    X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
+    shares = rooms.shares if tape.shares is None else tape.shares
+    _compute(gradient.vector, X, Y, shares, rooms.outer, rooms.layers)
+    if tape.fused is None:
+        tape.cost_value = rooms.cost[0]
+    else:
+        tape.evaluate_cost()
+
+
+def _misfit(tape: Tape) -> WrongShape:
+    """Return what is wrong with examples that compiled code would write for behind the rooms."""
+    came = f"{len(tape.X)} inputs and {len(tape.targets)} targets"
+    return WrongShape(f"the tape has room for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
+
+
+@compiled
+def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, layers: Array) -> None:
+    m, below, last = X.shape[0], X, len(layers) - 1
+    for layer in layers:
+        n, n_below, weights = layer[WIDTH], below.shape[1], layer[WEIGHTS]
+        w, b = matrix_at(weights, n, n_below, X), vector_at(weights + n * n_below * X.itemsize, n, X)
+        z, a, slope = matrix_at(layer[Z], m, n, X), matrix_at(layer[A], m, n, X), matrix_at(layer[SLOPE], m, n, X)
+        np.dot(below, w.T, z)
+        activate(layer[ACTIVATION], vector_at(layer[PARAMETER], 1, X)[0], b, z, a, slope)
+        below = a
+    G = matrix_at(outer[COST_GRADIENT], m, below.shape[1], X)
+    vector_at(outer[COST], 1, X)[0] = quadratic_gradient(below, Y, shares, G)
+    end = gradient.size
+    for l in range(last, -1, -1):
+        n, n_below = layers[l, WIDTH], layers[l - 1, WIDTH] if l > 0 else X.shape[1]
+        delta, slope = matrix_at(layers[l, DELTA], m, n, X), matrix_at(layers[l, SLOPE], m, n, X)
+        begin = end - n * (n_below + 1)
+        of_weights, of_biases = gradient[begin : end - n].reshape(n, n_below), gradient[end - n : end]
+        end = begin
+        if l < last:
+            n_above = layers[l + 1, WIDTH]
+            above, w = matrix_at(layers[l + 1, DELTA], m, n_above, X), matrix_at(layers[l + 1, WEIGHTS], n_above, n, X)
+            np.dot(above, w, delta)
+            by_slope(delta, slope, delta, of_biases)
+        elif outer[FUSED]:
+            delta[:] = G
+            of_biases[:] = G.sum(axis=0)
+        else:
+            by_slope(G, slope, delta, of_biases)
+        if l > 0:
+            np.dot(delta.T, matrix_at(layers[l - 1, A], m, n_below, X), of_weights)
+        else:
+            np.dot(delta.T, X, of_weights)

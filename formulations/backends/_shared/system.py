@@ -1,0 +1,134 @@
+r"""The errors of all layers as the unknowns of one linear system, (I − U)δ = e.
+
+.. math::
+
+    \begin{pmatrix} I & -U_2 & & \\ & I & \ddots & \\ & & \ddots & -U_{L-1} \\ & & & I \end{pmatrix}
+    \begin{pmatrix} \delta^2 \\ \vdots \\ \delta^{L-1} \\ \delta^L \end{pmatrix} =
+    \begin{pmatrix} 0 \\ \vdots \\ 0 \\ \Sigma'(z^L)^T \nabla_a C \end{pmatrix}, \qquad
+    U_l = \Sigma'(z^l)^T (w^{l+1})^T
+
+Each block row is (BP2) of one layer, the last one is (BP1). U only has blocks beside the diagonal, so it is nilpotent,
+U^{L−1} = 0. A mini-batch puts one such system after the other on the diagonal of a larger one.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from formulations.arrays import Array
+from formulations.backends._base import Prediction, forward_multiplications, tape_bytes
+from formulations.functions import CoupledSlope, through
+from formulations.network import Network, Tape
+
+__all__ = ["ErrorSystem", "predict_system"]
+
+
+class ErrorSystem:
+    """U or I − U over a mini-batch, with e: the pattern is made once, the numbers are filled in at each call.
+
+    Parameters
+    ----------
+    tape : Tape
+        Whose slopes, weights and cost gradient are read live.
+    matrix : {"U", "I-U"}
+        Which of the two is kept in ``matrix``; with the second, its diagonal of ones is stored.
+
+    Attributes
+    ----------
+    matrix : csr_array of shape (m·N, m·N)
+        The block-diagonal matrix, N = Σ n_l over l ≥ 2; the errors of an example follow one another by layers.
+    """
+
+    def __init__(self, tape: Tape, matrix: Literal["U", "I-U"]) -> None:
+        layout = tape.network.layout
+        self._tape = tape
+        self._sign = -1 if matrix == "I-U" else 1
+        self._n = n = layout.neuron_count
+        ends = np.cumsum((0, *layout.sizes[1:]))
+        self._parts = [slice(start, stop) for start, stop in pairwise(ends)]
+        diagonal = np.arange(n if matrix == "I-U" else 0)
+        rows, columns = [diagonal], [diagonal]
+        self._blocks = []
+        start = diagonal.size
+        for l in range(2, layout.last):
+            k, j = _places(tape.slopes[l - 2], layout.patterns[l - 1], layout.shapes[l - 1])
+            rows.append(ends[l - 2] + j)
+            columns.append(ends[l - 1] + k)
+            self._blocks.append((l, j, slice(start, start + j.size)))
+            start += j.size
+        # The numbers are written down layer by layer, and lie in the matrix row by row.
+        order = coo_array((np.arange(start), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)).tocsr()
+        order.sort_indices()
+        self._order = order.data
+        self._written = np.ones((tape.m, start), tape.network.dtype)
+        self._right = np.zeros((tape.m, n), tape.network.dtype)
+        examples = np.arange(tape.m)[:, None]
+        indices = (order.indices + n * examples).ravel()
+        indptr = np.append((order.indptr[:-1] + start * examples).ravel(), tape.m * start)
+        data = np.zeros(indices.size, tape.network.dtype)
+        self.matrix = csr_array((data, indices, indptr), shape=(tape.m * n, tape.m * n))
+
+    def fill(self) -> Array:
+        """Fill the matrix from the tape, and return e, shape (m, N)."""
+        tape = self._tape
+        for l, j, part in self._blocks:
+            _write(tape, l, j, self._written[:, part])
+            if self._sign < 0:
+                self._written[:, part] *= -1
+        self.matrix.data.reshape(tape.m, -1)[...] = self._written[:, self._order]
+        self._right[:, self._parts[-1]] = tape.output_error()
+        return self._right
+
+    def by_layers(self, delta: Array) -> list[Array]:
+        """Return δ², …, δ^L, each of shape (m, n_l), as views of the solution."""
+        rows = delta.reshape(self._tape.m, self._n)
+        return [rows[:, part] for part in self._parts]
+
+
+def predict_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Prediction:
+    """Predict what it costs to fill the system and to multiply by U so many times.
+
+    A block U_l = Σ′ᵀwᵀ takes a multiplication for each entry where the slope is diagonal. Where it is coupled, the
+    block is full, and takes n_l for each entry.
+    """
+    layout, numbers = network.layout, network.dtype.itemsize
+    entries, filling = 0, layout.sizes[-1] ** (2 if network.activations[-1].coupled else 1)
+    for (rows, columns), (part, _), below in zip(
+        layout.shapes[1:], layout.slices[1:], network.activations, strict=False
+    ):
+        stored = rows * columns if below.coupled else part.stop - part.start
+        entries += stored
+        filling += stored * (columns if below.coupled else 1)
+    last_product = layout.weight_count
+    return Prediction(
+        multiplications=forward_multiplications(network, m) + m * (filling + sweeps * entries + last_product),
+        bytes=tape_bytes(network, m) + m * (entries + layout.neuron_count) * (3 * numbers + index_bytes),
+        forward_passes=1,
+        calls=12 * len(network.activations) + 4 * sweeps + 40,
+        detail=f"a system of {m * layout.neuron_count:,} unknowns and {m * entries:,} entries",
+    )
+
+
+def _places(slope: Any, pattern: Any, shape: tuple[int, int]) -> tuple[Array, Array]:
+    """Return k and j of every entry of U_l, whose row is neuron j of layer l and whose column is k of layer l + 1."""
+    if pattern is None or isinstance(slope, CoupledSlope):
+        k, j = np.indices(shape).reshape(2, -1)
+        return k, j
+    return pattern.rows, pattern.indices
+
+
+def _write(tape: Tape, l: int, j: Array, out: Array) -> None:
+    """Write the entries of U_l = Σ′(z^l)ᵀ(w^{l+1})ᵀ for each example, shape (m, entries)."""
+    slope = tape.slopes[l - 2]
+    if not isinstance(slope, CoupledSlope):
+        np.multiply(slope[:, j], tape.network.vector[tape.network.layout.slices[l - 1][0]], out=out)
+        return
+    weights = tape.network.weights[l - 1]
+    full = weights if isinstance(weights, np.ndarray) else weights.toarray()
+    columns = out.reshape(tape.m, *full.shape)
+    for k, row in enumerate(full):
+        columns[:, k] = through(slope, np.tile(row, (tape.m, 1)))

@@ -1,0 +1,258 @@
+"""Comparison: the same gradient by several backends, judged against derived bounds, then timed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Budget, current_budget, positive_integer, positive_number, quiet, use_budget
+from formulations.backends import DEFAULT, Backend, chosen_backends, get_backend, list_backends
+from formulations.comparison.agreement import Agreement, agreement_of
+from formulations.comparison.result import Comparison, Row, RowStatus
+from formulations.comparison.threads import limited_threads
+from formulations.comparison.timing import interleave
+from formulations.data import Problem
+from formulations.display import Ratio
+from formulations.exceptions import FormulationsException, NotFinite
+from formulations.functions import Cost
+from formulations.network import Network, check_network
+from formulations.plans import Plan, prepare, unreasonable
+from formulations.verification import deviation, judge_backend, reference_gradient
+
+__all__ = ["compare"]
+
+SLOW = 1.0
+"""Seconds from which a single measurement is enough."""
+
+SMALL = 10**7
+"""Multiplications up to which one thread computes a product in about 1 ms, less than it costs to change pools."""
+
+CONTROL = "the baseline again"
+"""What is timed beside the rows to see the machine's noise; no backend's label."""
+
+SKIPPED_FROM = 20.0
+"""Seconds from which one gradient is too long to wait for without being asked."""
+
+LONGEST = Budget(seconds=SKIPPED_FROM, memory=math.inf)
+"""The largest estimate for which a gradient is called a second time."""
+
+
+@quiet
+def compare(
+    net: Network,
+    X: Any,
+    Y: Any,
+    cost: str | Cost = "quadratic",
+    backends: Iterable[str | Backend] | str | None = None,
+    *,
+    sample_weight: Any = None,
+    budget: float | None = None,
+    threads: int | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Comparison:
+    """Compute one gradient by several backends, judge each against its derived bound, then time them.
+
+    A row is timed only where it is not different: a wrong gradient's speed means nothing.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    X, Y : array_like of shape (m, n₁) and (m, n_L)
+        The examples.
+    cost : str or Cost
+        As in :func:`formulations.gradient`.
+    backends : iterable of str or Backend, or "all", optional
+        Which to compare; by default all that are registered.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples in the mean.
+    budget : float, optional
+        A backend that would take more than so many seconds for one gradient is skipped, and says what it would
+        take; ``math.inf`` skips none. By default 20 seconds, or less where :func:`formulations.use_budget` says so.
+    threads : int, optional
+        How many threads BLAS, OpenMP and PyTorch use. By default one where the products are small, since pools that are
+        used in turn wait for each other; otherwise as many as they do.
+    progress : callable, optional
+        Called with each backend's label before it runs.
+
+    Returns
+    -------
+    Comparison
+        ``print(c)`` is a table; ``c.rows`` its rows; ``c.equal`` whether at least one gradient is equal and none
+        is different.
+
+    Raises
+    ------
+    InvalidInput, WrongShape, WrongType, NotFinite
+        Where the data cannot be used, or a parameter is NaN or infinite.
+    UnknownName
+        Where a backend does not exist.
+    Refused
+        Where the matrices of a coupled activation of your own exceed the budget of :func:`formulations.use_budget`.
+    MissingExtra
+        Where ``threads`` are given, and threadpoolctl is not installed.
+
+    Examples
+    --------
+    >>> net = Network.random([2, 3, 1], activations="identity", seed=0)
+    >>> compare(net, [[0.0, 1.0]], [[1.0]], backends=["hadamard", "linear"]).equal
+    True
+    """
+    check_network(net)
+    chosen = _chosen(backends)
+    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    _check_parameters(net)
+    limit = None if threads is None else positive_integer(threads, "threads")
+    if limit is None and len(X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
+        limit = 1
+    race = _Race(net, X, Y, cost, sample_weight, budget)
+    with limited_threads(limit, needed=threads is not None) as before:
+        for backend in chosen:
+            if progress is not None:
+                progress(backend.label)
+            race.judge(backend)
+        if progress is not None:
+            progress("timing")
+        # Backends have loaded libraries since, with pools of their own.
+        with limited_threads(limit, needed=threads is not None) as inside:
+            race.time()
+    title = Problem(net, X, Y, cost.name).title
+    # What this process itself did meanwhile is no sign of others.
+    found = replace(inside, load=before.load)
+    return Comparison(title, tuple(race.rows.values()), race.baseline or DEFAULT, race.agreement(), found, race.control)
+
+
+def _check_parameters(net: Network) -> None:
+    # With them no reference is finite, and no gradient could be told from another.
+    wrong = np.flatnonzero(~np.isfinite(net.vector))
+    if wrong.size:
+        raise NotFinite(
+            f"the network's parameters must be finite, got {net.vector[wrong[0]]} at "
+            f"network.{net.layout.locate(int(wrong[0]))}; take them from before the training diverged."
+        )
+
+
+def _chosen(backends: Any) -> list[Backend]:
+    every = backends is None or (isinstance(backends, str) and backends == "all")
+    return list(chosen_backends(list_backends() if every else backends).values())
+
+
+def _budget(seconds: float | None) -> Budget:
+    given = current_budget()
+    if seconds is None:
+        return replace(given, seconds=min(SKIPPED_FROM, given.seconds))
+    return replace(given, seconds=positive_number(seconds, "budget", finite=False))
+
+
+class _Race:
+    """One mini-batch, and what each backend made of it so far."""
+
+    def __init__(self, net: Network, X: Array, Y: Array, cost: Cost, sample_weight: Any, budget: float | None) -> None:
+        self.net, self.cost = net, cost
+        self.budget = _budget(budget)
+        self.examples = (X, Y, sample_weight)
+        self.rows: dict[str, Row] = {}
+        self.baseline: str | None = None
+        self.control: Ratio | None = None
+        self._plans: dict[str, Plan] = {}
+        self._found: dict[str, tuple[Array, Array]] = {}
+        # Of copies: a backend may write to what it is given.
+        tape = net.copy().forward(X.copy(), Y.copy(), cost=cost, sample_weight=sample_weight)
+        self._reference = reference_gradient(tape)
+
+    def judge(self, backend: Backend) -> None:
+        """Add the backend's row, not yet timed."""
+        row = Row(backend.label, backend.equations, RowStatus.REFUSED)
+        m = len(self.examples[0])
+        if reason := backend.why_not(self.net, self.cost):
+            row = replace(row, reason=reason)
+        elif reason := unreasonable(backend, self.net, m, self.budget):
+            reason += "; --all, or budget=math.inf, runs it all the same"
+            row = replace(row, status=RowStatus.SKIPPED, reason=reason)
+        else:
+            try:
+                row = self._judged(backend, row)
+            except FormulationsException as caught:
+                row = replace(row, reason=str(caught))
+            except Exception as caught:  # another package's backend must not cost the user the other rows
+                row = replace(row, status=RowStatus.FAILED, reason=f"{type(caught).__name__}: {caught}")
+        self.rows[row.backend] = row
+
+    def _judged(self, backend: Backend, row: Row) -> Row:
+        plan = self._plan(backend)
+        start = perf_counter()
+        gradient = plan(*self.examples)
+        seconds = perf_counter() - start
+        if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), LONGEST) is None:
+            # A first call may have compiled something, on a busy machine for longer than estimated.
+            start = perf_counter()
+            gradient = plan(*self.examples)
+            seconds = perf_counter() - start
+        passes = gradient.forward_passes
+        verdict = judge_backend(backend, plan.tape, gradient, self._reference)
+        bound = deviation(backend, plan.tape, gradient, self._reference)
+        self._found[row.backend] = gradient.vector.copy(), bound
+        status = RowStatus(verdict.status)
+        if status is not RowStatus.DIFFERENT:
+            self._plans[row.backend] = plan
+        return replace(
+            row,
+            status=status,
+            difference=verdict.difference,
+            bound=verdict.rule,
+            ratio=verdict.ratio,
+            seconds=None if status is RowStatus.DIFFERENT else seconds,
+            forward_passes=passes,
+            reason=verdict.reason,
+        )
+
+    def agreement(self) -> Agreement | None:
+        """Return how far apart every two gradients are; None where there are no two."""
+        if len(self._found) < 2:
+            return None
+        gradients, deviations = zip(*self._found.values(), strict=True)
+        statuses = {label: self.rows[label].status for label in self._found}
+        doubts = {label: str(status) for label, status in statuses.items() if status is not RowStatus.EQUAL}
+        return agreement_of(list(self._found), gradients, deviations, doubts)
+
+    def time(self) -> None:
+        """Fill in the times of all rows that are not different, beside the default backend's."""
+        if not self._plans:
+            return
+        plans = dict(self._plans)
+        default = get_backend(DEFAULT)
+        if DEFAULT not in plans and default.why_not(self.net, self.cost) is None:
+            plans[DEFAULT] = self._plan(default)
+        # What takes seconds was timed well enough when it was judged.
+        quick = {
+            label: partial(plan, *self.examples)
+            for label, plan in plans.items()
+            if label == DEFAULT or (self.rows[label].seconds or 0) < SLOW
+        }
+        self.baseline = baseline = DEFAULT if DEFAULT in quick else next(iter(quick), None)
+        timings = {}
+        if baseline is not None:
+            # The last of a round, so that it has another neighbour than the baseline itself.
+            quick[CONTROL] = partial(self._plan(plans[baseline].backend), *self.examples)
+            timings = interleave(quick, baseline=baseline)
+            self.control = timings[CONTROL].ratio
+        for label in self._plans:
+            row = self.rows[label]
+            timing = timings.get(label)
+            if timing is not None:
+                row = replace(row, seconds=timing.seconds)
+            if baseline is not None and row.seconds is not None:
+                once = Ratio.exactly(row.seconds / timings[baseline].seconds)
+                over = once if timing is None else timing.ratio
+                row = replace(row, relative_time=over.median, relative_spread=(over.lower, over.upper))
+            self.rows[label] = row
+
+    def _plan(self, backend: Backend) -> Plan:
+        with use_budget(seconds=self.budget.seconds, memory=self.budget.memory):
+            return prepare(self.net, len(self.examples[0]), cost=self.cost, backend=backend)

@@ -1,0 +1,93 @@
+"""The cells of the race: a network's sizes and a batch, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from formulations.backends import by_name, items
+from formulations.data import Problem, make_problem
+from formulations.exceptions import InvalidInput
+
+__all__ = ["CELLS", "DTYPES", "Cell", "read_cells", "read_dtypes"]
+
+DTYPES = ("float32", "float64")
+"""What peers compute in too."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Sigmoid neurons and the quadratic cost: value and gradient with respect to all parameters.
+
+    Attributes
+    ----------
+    name : str
+        What flags and tables call it.
+    sizes : tuple of int
+        n₁, …, n_L.
+    m : int
+        Examples in the batch.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    m: int
+
+    def problem(self, dtype: Any) -> Problem:
+        """Return the network and its batch, in memory of their own."""
+        whole = make_problem(self.sizes, dtype=dtype, count=self.m).first(self.m)
+        return Problem(whole.network, np.ascontiguousarray(whole.X), np.ascontiguousarray(whole.Y), whole.cost)
+
+    @property
+    def title(self) -> str:
+        """Name, sizes and batch in words; equal neighbours counted."""
+        runs: list[tuple[int, int]] = []
+        for n in self.sizes:
+            runs = [*runs[:-1], (n, runs[-1][1] + 1)] if runs and runs[-1][0] == n else [*runs, (n, 1)]
+        layers = "-".join(f"{n}" if count == 1 else f"({n}×{count})" for n, count in runs)
+        return f"{self.name}: {layers}, m = {self.m}"
+
+
+CELLS = {
+    cell.name: cell
+    for cell in (
+        Cell("book", (784, 30, 10), 10),
+        Cell("digits", (64, 30, 10), 10),
+        Cell("medium", (784, 100, 10), 100),
+        Cell("deep", (64, *[64] * 20, 10), 32),
+        Cell("wide", (784, 1024, 1024, 10), 256),
+    )
+}
+
+
+def read_cells(names: Iterable[str] | None) -> list[Cell]:
+    """Return the cells of these names; all of them for None.
+
+    Raises
+    ------
+    UnknownName
+        Where there is no such cell.
+    InvalidInput, WrongType
+        Where no cell is named, or the names are no list.
+    """
+    return list(by_name(CELLS, names, "cell", "cells").values())
+
+
+def read_dtypes(names: Iterable[str] | None) -> list[str]:
+    """Return the dtypes of these names; both for None.
+
+    Raises
+    ------
+    InvalidInput
+        Where one is neither float32 nor float64, or there is none.
+    WrongType
+        Where they are no list.
+    """
+    chosen = list(DTYPES) if names is None else items(names, "dtypes", "['float32']", one=str)
+    for name in chosen:
+        if not isinstance(name, str) or name not in DTYPES:
+            raise InvalidInput(f"a race is run in {' or '.join(DTYPES)}, got {name!r}; peers have no other dtypes.")
+    return list(dict.fromkeys(chosen))

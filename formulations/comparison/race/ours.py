@@ -1,0 +1,95 @@
+"""Backends in the race: prepared, in one call, and two that tell what the measurement itself is worth."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from formulations.arrays import Gradient
+from formulations.backends import DEFAULT, Backend, Tier, get_backend, list_backends
+from formulations.comparison.race.admission import prepared
+from formulations.comparison.race.contestant import Contestant, Kind, Ready, judge_elsewhere
+from formulations.data import Problem
+from formulations.functions import get_cost
+from formulations.network import Tape
+from formulations.plans import Plan, gradient
+from formulations.verification import Verdict, judge_backend
+
+__all__ = ["CONTROL", "NULL", "default_flags", "one_call", "planned"]
+
+FACES = {"sigma": ("sigma", "sigma:matrix=sparse", "sigma:matrix=dense")}
+"""Backends that are raced with more than their default options: Σ as planned, made at every call, written out."""
+
+
+def default_flags() -> list[str]:
+    """Return the flags that are raced unless some are named: every backend but the engines that are peers."""
+    names = [name for name in list_backends() if not name.startswith("autodiff_")]
+    return [flag for name in names for flag in FACES.get(name, (name,))] + [f"{DEFAULT}:batch=example"]
+
+
+def planned(flag: str) -> Contestant:
+    """Return a backend that is prepared once and called with the same batch.
+
+    Raises
+    ------
+    UnknownName
+        Where there is no such backend.
+    """
+    backend = get_backend(flag)
+    kind = Kind.LOOP if backend.inner is not backend else Kind.PLAN
+
+    def enter(problem: Problem) -> Ready:
+        plan = prepared(problem, backend)
+        return Ready(partial(plan, problem.X, problem.Y), partial(_verdict, plan))
+
+    return Contestant(backend.label, kind, enter, partial(_why_not, backend))
+
+
+def _why_not(backend: Backend, problem: Problem) -> str | None:
+    return backend.why_not(problem.network, get_cost(problem.cost))
+
+
+def _verdict(plan: Plan, result: Gradient) -> Verdict:
+    return judge_backend(plan.backend, plan.tape, result)
+
+
+def one_call(flag: str) -> Contestant:
+    """Return a backend in one call of :func:`formulations.gradient`, with all its checks and a result of its own."""
+    backend = get_backend(flag)
+
+    def enter(problem: Problem) -> Ready:
+        call = partial(gradient, problem.network, problem.X, problem.Y, problem.cost, backend)
+
+        def verdict(result: Gradient) -> Verdict:
+            return judge_elsewhere(problem, result.cost, result.vector)
+
+        return Ready(call, verdict)
+
+    return Contestant(f"gradient({backend.label})", Kind.CALL, enter, partial(_why_not, backend))
+
+
+class _Nothing(Backend):
+    """Computes nothing: what a plan's checks and the harness cost."""
+
+    name = "null"
+    summary = "nothing"
+    equations: tuple[str, ...] = ()
+    tier = Tier.RECURRENCE
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        gradient.cost = tape.cost_value
+
+
+def _enter_null(problem: Problem) -> Ready:
+    plan = prepared(problem, _Nothing())
+    return Ready(partial(plan, problem.X, problem.Y), None)
+
+
+def _enter_control(problem: Problem) -> Ready:
+    return planned(DEFAULT).enter(problem)
+
+
+NULL = Contestant("null", Kind.NULL, _enter_null)
+"""A plan that computes nothing."""
+
+CONTROL = Contestant("control", Kind.CONTROL, _enter_control)
+"""``hadamard`` a second time, in memory of its own."""

@@ -1,0 +1,49 @@
+"""What peers are given: sigmoid neurons and the quadratic cost, in plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.comparison.race.contestant import judge_elsewhere
+from formulations.data import Problem
+from formulations.exceptions import Refused
+from formulations.verification import Verdict
+
+__all__ = ["checked", "parameters_of", "quadratic", "verdict_on"]
+
+
+def checked(problem: Problem) -> Problem:
+    """Return a problem that peers are written for.
+
+    Raises
+    ------
+    Refused
+        Where the network has other neurons than sigmoid ones, or the cost is not quadratic.
+    """
+    if problem.cost != "quadratic" or problem.network.activation_names != "sigmoid":
+        raise Refused("peers are raced on sigmoid neurons with the quadratic cost.")
+    return problem
+
+
+def parameters_of(problem: Problem) -> list[Array]:
+    """Return copies of w², b², w³, b³ and so on."""
+    net = problem.network
+    return [part.copy() for pair in zip(net.weights, net.biases, strict=True) for part in pair]
+
+
+def quadratic(sigmoid: Callable[[Any], Any], parameters: Sequence[Any], X: Any, Y: Any) -> Any:
+    """Return C = Σ(a^L − y)²/2m with the operators of whatever arrays come, a^l by (25)."""
+    a = X
+    for w, b in zip(parameters[::2], parameters[1::2], strict=True):
+        a = sigmoid(a @ w.T + b)
+    difference = a - Y
+    return (difference * difference).sum() * (0.5 / len(X))
+
+
+def verdict_on(problem: Problem, cost: Any, parts: Sequence[Any]) -> Verdict:
+    """Judge ∂C/∂w², ∂C/∂b², … as a peer returned them."""
+    return judge_elsewhere(problem, cost, np.concatenate([np.asarray(part).ravel() for part in parts]))

@@ -1,0 +1,69 @@
+"""scikit-learn: the backpropagation of its own multilayer perceptrons.
+
+Its perceptrons pair sigmoid outputs with cross-entropy alone, where σ′(z^L) cancels. The quadratic cost needs that
+factor, so it is put in where the output layer's error is first used, by the function that scikit-learn itself has for
+hidden layers. Nothing else is added: there is no public call for one gradient, and the private one is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from formulations.comparison.race.contestant import Ready
+from formulations.comparison.race.peers.problem import checked, verdict_on
+from formulations.data import Problem
+from formulations.exceptions import Refused, needs
+
+__all__ = ["enter"]
+
+
+def enter(problem: Problem) -> Ready:
+    """Prepare a perceptron with the network's parameters.
+
+    Raises
+    ------
+    Refused
+        Where this version of scikit-learn works otherwise inside.
+    """
+    needs("peers", "sklearn", "the peer sklearn")
+    problem = checked(problem)
+    try:
+        call = _call(problem)
+        call()
+    except (AttributeError, TypeError, ImportError, KeyError) as caught:
+        raise Refused(f"this version of scikit-learn works otherwise inside: {caught}") from caught
+    return Ready(call, lambda result: verdict_on(problem, result[0], _in_order(*result[1:])))
+
+
+def _in_order(coefficients: list[Any], intercepts: list[Any]) -> list[Any]:
+    return [part for w, b in zip(coefficients, intercepts, strict=True) for part in (w.T, b)]
+
+
+def _call(problem: Problem) -> Callable[[], Any]:
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.neural_network._base import DERIVATIVES
+
+    class Perceptron(MLPRegressor):  # type: ignore[misc]
+        def _compute_loss_grad(self, layer: int, total: Any, activations: Any, deltas: Any, *gradients: Any) -> None:
+            if layer == self.n_layers_ - 2:
+                DERIVATIVES["logistic"](activations[-1], deltas[layer])
+            super()._compute_loss_grad(layer, total, activations, deltas, *gradients)
+
+    net = problem.network
+    perceptron = Perceptron(activation="logistic", alpha=0.0)
+    perceptron.n_layers_, perceptron.out_activation_ = len(net.sizes), "logistic"
+    perceptron.coefs_ = [np.ascontiguousarray(w.T) for w in net.weights]
+    perceptron.intercepts_ = [b.copy() for b in net.biases]
+    X, Y, layers, outputs = problem.X, problem.Y, len(net.weights), net.sizes[-1]
+
+    def call() -> Any:
+        # As its own fit does before it descends.
+        rooms: list[list[Any]] = [[None] * layers for _ in range(3)]
+        loss, coefficients, intercepts = perceptron._backprop(X, Y, None, [X] + [None] * layers, *rooms)
+        # Its squared loss is a mean over the outputs too.
+        return loss * outputs, coefficients, intercepts
+
+    return call

@@ -1,0 +1,195 @@
+"""What a race came to: rows by cell and dtype, and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from formulations.comparison.race.cells import Cell
+from formulations.comparison.race.contestant import Kind
+from formulations.comparison.race.floor import FLOOR
+from formulations.comparison.timing import Timing
+from formulations.display import Ratio, format_ratio, format_seconds, format_table
+from formulations.verification import Verdict
+
+__all__ = ["Heat", "Race", "Row"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contestant's line in a cell.
+
+    Attributes
+    ----------
+    name : str
+        Who.
+    kind : Kind
+        What it stands for.
+    status : str
+        The verdict on its gradient; ``"–"`` where it computes none, ``"not raced"`` where it does not take part.
+    judged_by : str
+        The bound that judged, with the residual in units of it.
+    reason : str
+        Why it is not timed, or not called equal.
+    first : float or None
+        Seconds to prepare it, its first call included: what is compiled is compiled then.
+    again : float or None
+        Seconds of the quickest of the calls after it.
+    timing : Timing or None
+        Its times round by round.
+    """
+
+    name: str
+    kind: Kind
+    status: str = "–"
+    judged_by: str = ""
+    reason: str = ""
+    first: float | None = None
+    again: float | None = None
+    timing: Timing | None = None
+
+    def judged(self, verdict: Verdict) -> Row:
+        """Return the row with the verdict on its gradient."""
+        by = f"{verdict.ratio:.2g} {verdict.rule}"
+        return replace(self, status=str(verdict.status), judged_by=by, reason=verdict.reason)
+
+    def entered(self, *, first: float, again: float) -> Row:
+        """Return the row with the times of its first calls."""
+        return replace(self, first=first, again=again)
+
+    def refused(self, reason: str) -> Row:
+        """Return the row of who is not timed."""
+        return replace(self, status="not raced", reason=reason)
+
+    def with_timing(self, timing: Timing | None) -> Row:
+        """Return the row with its times."""
+        return replace(self, timing=timing)
+
+
+@dataclass(frozen=True)
+class Heat:
+    """All rows of one cell in one dtype.
+
+    Attributes
+    ----------
+    cell : Cell
+        Sizes and batch.
+    dtype : str
+        float32 or float64.
+    rows : tuple of Row
+        In the order of the field.
+    """
+
+    cell: Cell
+    dtype: str
+    rows: tuple[Row, ...]
+
+    def timing(self, name: str) -> Timing | None:
+        """Return the times of a row; None where there are none."""
+        return next((row.timing for row in self.rows if row.name == name), None)
+
+    @property
+    def best_peer(self) -> str | None:
+        """The name of the fastest peer; None where none was timed."""
+        peers = [row for row in self.rows if row.kind is Kind.PEER and row.timing is not None]
+        return min(peers, key=lambda row: row.timing.seconds if row.timing else 0).name if peers else None
+
+    def ratio(self, name: str, other: str | None) -> Ratio | None:
+        """Return one row's time over another's, round by round; None where one of them was not timed."""
+        first, second = self.timing(name), None if other is None else self.timing(other)
+        return None if first is None or second is None else first.over(second)
+
+    def __str__(self) -> str:
+        best = self.best_peer
+        header = ["", "verdict", "of its bound", "first call", "time", "over the floor"]
+        lines = [
+            [
+                row.name,
+                row.status,
+                row.judged_by or "–",
+                "–" if row.first is None else format_seconds(row.first),
+                "–" if row.timing is None else format_seconds(row.timing.seconds),
+                format_ratio(self.ratio(row.name, FLOOR.name)),
+                *([format_ratio(self.ratio(row.name, best))] if best else []),
+            ]
+            for row in self.rows
+        ]
+        title = f"{self.cell.title}, {self.dtype}"
+        table = format_table([*header, *([f"over {best}"] if best else [])], lines, right=[2, 3, 4, 5, 6])
+        reasons = [f"{row.name}: {row.reason}" for row in self.rows if row.reason]
+        return "\n\n".join([title, table, *(["\n".join(reasons)] if reasons else [])])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain Python values."""
+        return {
+            "cell": self.cell.name,
+            "sizes": list(self.cell.sizes),
+            "examples": self.cell.m,
+            "dtype": self.dtype,
+            "best_peer": self.best_peer,
+            "rows": [
+                {
+                    "name": row.name,
+                    "kind": str(row.kind),
+                    "status": row.status,
+                    "judged_by": row.judged_by,
+                    "reason": row.reason,
+                    "first_seconds": row.first,
+                    "seconds": None if row.timing is None else row.timing.seconds,
+                    "rounds": 0 if row.timing is None else row.timing.rounds,
+                    "over_floor": _plain(self.ratio(row.name, FLOOR.name)),
+                    "over_best_peer": _plain(self.ratio(row.name, self.best_peer)),
+                }
+                for row in self.rows
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Race:
+    """All heats, and where they were run.
+
+    Attributes
+    ----------
+    heats : tuple of Heat
+        Cell by cell, dtype by dtype.
+    machine : mapping
+        Processor, threads, versions, date.
+    baseline : str
+        What noise is measured with.
+    """
+
+    heats: tuple[Heat, ...]
+    machine: Mapping[str, Any]
+    baseline: str
+
+    def __bool__(self) -> bool:
+        return not any(row.status == "different" for heat in self.heats for row in heat.rows)
+
+    def heat(self, cell: str, dtype: str) -> Heat | None:
+        """Return the heat of a cell in a dtype; None where it was not run."""
+        return next((heat for heat in self.heats if (heat.cell.name, heat.dtype) == (cell, dtype)), None)
+
+    @property
+    def where(self) -> str:
+        """The machine, its BLAS and the date in a line."""
+        facts = self.machine
+        blas = "; ".join(facts["blas"]) or "BLAS not known"
+        return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}"
+
+    def __str__(self) -> str:
+        legend = (
+            "time: median of a call. Ratios: of the rounds' own ratios the median, and the quartiles in brackets.\n"
+            "first call: preparation with it; what is compiled is compiled then. null: what a plan's checks cost.\n"
+            f"control: {self.baseline} a second time; it differs from {self.baseline} by the machine's noise."
+        )
+        return "\n\n".join([self.where, *map(str, self.heats), legend])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain Python values."""
+        return {"machine": dict(self.machine), "heats": [heat.to_dict() for heat in self.heats]}
+
+
+def _plain(ratio: Ratio | None) -> dict[str, float] | None:
+    return None if ratio is None else asdict(ratio)

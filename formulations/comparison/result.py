@@ -1,0 +1,246 @@
+"""Comparisons: what each backend made of the same gradient, row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from formulations.backends import DEFAULT
+from formulations.comparison.agreement import Agreement
+from formulations.comparison.threads import Threads
+from formulations.display import (
+    Ratio,
+    counted,
+    fitted,
+    format_numbers,
+    format_seconds,
+    format_table,
+    heat_map,
+    save_figure,
+)
+from formulations.exceptions import InvalidInput
+
+__all__ = ["Comparison", "Row", "RowStatus"]
+
+RULES = {
+    "T1": "each equation by itself",
+    "T2": "a product over layers",
+    "T3": "its partial products",
+    "T4": "against a forward pass in a higher precision",
+    "P": "a difference quotient",
+}
+"""The bounds that judge, in a few words each."""
+
+
+NOISY = 1.25
+"""Times itself from which a backend's own time tells that another row's says little."""
+
+
+class RowStatus(StrEnum):
+    """What came of a backend: one of the three verdicts, or why there is none."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+    REFUSED = "refused"
+    """It cannot serve this network and cost."""
+    SKIPPED = "skipped"
+    """It would take more than the budget."""
+    FAILED = "failed"
+    """It raised an exception that is not this library's."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backend's line in a comparison.
+
+    Attributes
+    ----------
+    backend : str
+        The flag, with options.
+    equations : tuple of str
+        The equations of the chapter that it computes.
+    status : RowStatus
+        What came of it.
+    difference : float or None
+        Largest absolute difference from the reference, over all weights and biases.
+    bound : str
+        The bound that judged it: T1, T2, T3, T4 or P.
+    ratio : float or None
+        Largest residual in units of that bound; above 1 it is different.
+    seconds : float or None
+        Time for one gradient by a prepared plan: the median of interleaved rounds.
+    relative_time : float or None
+        The median over the rounds of its time over the baseline's in the same round.
+    relative_spread : (float, float) or None
+        Lower and upper quartile of that quotient.
+    forward_passes : int or None
+        Forward passes that one gradient took.
+    reason : str
+        Why it is different, inconclusive, refused or skipped.
+    """
+
+    backend: str
+    equations: tuple[str, ...]
+    status: RowStatus
+    difference: float | None = None
+    bound: str = ""
+    ratio: float | None = None
+    seconds: float | None = None
+    relative_time: float | None = None
+    relative_spread: tuple[float, float] | None = None
+    forward_passes: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`formulations.compare` found; printed, it is a table.
+
+    Attributes
+    ----------
+    title : str
+        Network, cost, batch and dtype.
+    rows : tuple of Row
+        One for each backend.
+    baseline : str
+        The backend that times are relative to: ``hadamard`` where it serves the network, else the first that does.
+    agreement : Agreement or None
+        How far apart every two of the gradients are; None where there are no two.
+    threads : Threads
+        How many threads there were, and how many others wanted the cores.
+    control : Ratio or None
+        The time of the baseline, prepared a second time, over that of the baseline: 1, but for the machine's noise.
+        None where it was not measured round by round.
+    """
+
+    title: str
+    rows: tuple[Row, ...]
+    baseline: str = DEFAULT
+    agreement: Agreement | None = None
+    threads: Threads = field(default_factory=Threads)
+    control: Ratio | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether at least one gradient is equal to the reference, and none is different or failed."""
+        found = {row.status for row in self.rows}
+        return RowStatus.EQUAL in found and not found & {RowStatus.DIFFERENT, RowStatus.FAILED}
+
+    @property
+    def noise(self) -> tuple[str, ...]:
+        """What tells that the machine was not quiet, so that the times say little."""
+        found = []
+        if self.control is not None and not (1 / NOISY <= self.control.lower <= self.control.upper <= NOISY):
+            found.append(f"{self.baseline} against itself is {_times(self.control)}")
+        if self.threads.crowded:
+            found.append(
+                f"{self.threads.load:.1f} threads wanted {counted(self.threads.cores, 'core')} in the minute before"
+            )
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
+        verdict = {"title": self.title, "equal": self.equal, "counts": self._counts()}
+        agreement = None if self.agreement is None else self.agreement.to_dict()
+        measured = {
+            "threads": self.threads.to_dict(),
+            "control": None if self.control is None else self.control.to_dict(),
+            "noise": list(self.noise),
+        }
+        return {**verdict, "baseline": self.baseline, **measured, "rows": rows, "agreement": agreement}
+
+    def plot(self, path: str) -> None:
+        """Draw the matrix of pairwise agreement as a heat map.
+
+        Parameters
+        ----------
+        path : str
+            Where to; its suffix names the format, as in ``"agreement.png"``.
+
+        Raises
+        ------
+        InvalidInput
+            Where there are fewer than two gradients, or the file cannot be written.
+        MissingExtra
+            Where matplotlib is not installed.
+        """
+        if self.agreement is None:
+            raise InvalidInput("a plot of agreement needs two gradients or more; compare more backends.")
+        save_figure(heat_map(self.agreement.labels, self.agreement.ratios, self.title), path)
+
+    def _counts(self) -> dict[str, int]:
+        """Count the rows of each status that there is, in the order of the table."""
+        return {str(status): count for status, count in Counter(row.status for row in self.rows).items()}
+
+    def __str__(self) -> str:
+        header = ["backend", "equations", "verdict", "difference", "of its bound", "time", f"vs {self.baseline}"]
+        lines = [
+            [
+                row.backend,
+                format_numbers(row.equations),
+                row.status,
+                "–" if row.difference is None else f"{row.difference:.1e}",
+                "–" if row.ratio is None else f"{row.ratio:.2g} {row.bound}",
+                "–" if row.seconds is None else format_seconds(row.seconds),
+                _relative(row),
+            ]
+            for row in self.rows
+        ]
+        table = format_table(header, lines, right=[3, 4, 5, 6], spare=[1])
+        reasons = [f"{row.backend}: {row.reason}" for row in self.rows if row.reason]
+        summary = ", ".join(f"{count} {status}" for status, count in self._counts().items()) + "."
+        parts = [self._head(), table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
+        if self.agreement is not None:
+            summary += f"\n{self.agreement.sentence}"
+        return fitted("\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary]))
+
+    def _head(self) -> str:
+        lines = [self.title]
+        if any(row.seconds is not None for row in self.rows):
+            lines.append(f"threads: {self.threads}")
+        if self.noise:
+            lines.append(f"warning: the machine is not quiet: {'; '.join(self.noise)}. Measure again when it is.")
+        return "\n".join(lines)
+
+    def _legend(self) -> str:
+        rules = [f"{rule} {RULES[rule]}" for rule in RULES if any(row.bound == rule for row in self.rows)]
+        lines = [
+            "difference: the largest, from the gradient in a higher precision.",
+            "of its bound: the residual over what roundoff explains; above 1 it is different.",
+            f"  {'; '.join(rules)}.",
+        ]
+        if self.control is not None:
+            lines.append(
+                f"vs {self.baseline}: the median over the rounds, and the quartiles; "
+                f"{self.baseline} against itself is {_times(self.control)}."
+            )
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.rows)} backends on {self.title}: {'equal' if self.equal else 'not equal'}>"
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+
+def _relative(row: Row) -> str:
+    """Write the relative time with its quartiles; beside itself the default has no spread to show."""
+    if row.relative_time is None or row.relative_spread is None:
+        return "–"
+    return _times(Ratio(row.relative_time, *row.relative_spread))
+
+
+def _times(ratio: Ratio) -> str:
+    """Write a ratio with its quartiles where they are apart."""
+    median = f"{_digits(ratio.median)}×"
+    spread = f"({_digits(ratio.lower)}–{_digits(ratio.upper)})"
+    return median if ratio.lower == ratio.upper else f"{median} {spread}"
+
+
+def _digits(quotient: float) -> str:
+    """Write a quotient with three digits, and all digits before the point."""
+    return f"{quotient:.2f}" if quotient < 9.995 else f"{quotient:.1f}" if quotient < 99.95 else f"{quotient:.0f}"

@@ -1,0 +1,156 @@
+"""Timing: interleaved rounds, medians and paired ratios.
+
+On a noisy machine a ratio is trustworthy only where both sides were measured under the same conditions. So all
+candidates run in turn, round by round, and each is compared with the baseline of its own round.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter, sleep
+from typing import Protocol, runtime_checkable
+
+from formulations.display import Ratio, paired
+
+__all__ = ["Stopwatch", "Timing", "interleave", "quickest", "settle", "timed", "without_collector"]
+
+FEWEST, MOST = 3, 31
+"""Rounds: enough for a median, and no more than help it."""
+SAMPLE_SECONDS = 1e-3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a call takes.
+
+    Attributes
+    ----------
+    seconds : float
+        Median over the rounds, per call.
+    ratio : Ratio
+        This call's time over the baseline's, in the same round.
+    samples : tuple of float
+        Seconds per call, round by round.
+    """
+
+    seconds: float
+    ratio: Ratio
+    samples: tuple[float, ...]
+
+    @property
+    def rounds(self) -> int:
+        """Rounds measured."""
+        return len(self.samples)
+
+    def over(self, other: Timing) -> Ratio:
+        """Return this call's time over another's of the same measurement."""
+        return paired(self.samples, other.samples)
+
+
+@runtime_checkable
+class Stopwatch(Protocol):
+    """A call that keeps its own time, because it runs elsewhere."""
+
+    def timed(self, repeats: int) -> float:
+        """Return seconds per call over so many calls."""
+
+    def settle(self, seconds: float) -> float:
+        """Call for at least so many seconds, and return how many it were."""
+
+
+def interleave(
+    calls: Mapping[str, Callable[[], object]],
+    *,
+    baseline: str,
+    budget: float = 0.5,
+    sample: float = SAMPLE_SECONDS,
+    settling: float = 0.0,
+    silence: float = 0.0,
+) -> dict[str, Timing]:
+    """Time several calls in turn.
+
+    Parameters
+    ----------
+    calls : mapping of str to callable
+        What to time; each is called before, to warm up and to see how many calls take as long as a sample.
+    baseline : str
+        The call that the ratios refer to.
+    budget : float
+        Seconds to spend on each call; a slow one still gets three rounds, a fast one at most 31.
+    sample : float
+        Seconds that a measurement takes at least: a fast call is repeated.
+    settling : float
+        Seconds of the same call, not measured, before each measurement: meanwhile its data come back into the cache,
+        and threads that are not needed fall asleep.
+    silence : float
+        Seconds in which nothing runs, before and after a call that runs in another process: threads that wait for work
+        by running in circles give up, and do not take the next one's cores.
+
+    Returns
+    -------
+    dict of str to Timing
+        In the order of ``calls``.
+    """
+    repeats, rounds = {}, {}
+    with without_collector():
+        for name, call in calls.items():
+            call()
+            repeats[name] = 1
+            # The clock may be too coarse to time a single call: doubling ends however coarse it is.
+            while (taken := repeats[name] * timed(call, repeats[name])) < sample:
+                repeats[name] *= 2
+            rounds[name] = min(max(int(budget / taken), FEWEST), MOST)
+        rounds[baseline] = max(rounds.values())
+        samples: dict[str, list[float]] = {name: [] for name in calls}
+        elsewhere = False
+        for i in range(rounds[baseline]):
+            for name, call in calls.items():
+                if i < rounds[name]:
+                    before, elsewhere = elsewhere, isinstance(call, Stopwatch)
+                    if before or elsewhere:
+                        sleep(silence)
+                    settle(call, settling)
+                    samples[name].append(timed(call, repeats[name]))
+    base = samples[baseline]
+    return {name: Timing(median(times), paired(times, base), tuple(times)) for name, times in samples.items()}
+
+
+def settle(call: Callable[[], object], seconds: float) -> float:
+    """Call for at least so many seconds, and return how many it were."""
+    if isinstance(call, Stopwatch):
+        return call.settle(seconds)
+    start = perf_counter()
+    while perf_counter() - start < seconds:
+        call()
+    return perf_counter() - start
+
+
+def timed(call: Callable[[], object], repeats: int) -> float:
+    """Return seconds per call over so many calls."""
+    if isinstance(call, Stopwatch):
+        return call.timed(repeats)
+    start = perf_counter()
+    for _ in range(repeats):
+        call()
+    return (perf_counter() - start) / repeats
+
+
+def quickest(call: Callable[[], object]) -> float:
+    """Return the seconds of the quickest of three calls: whatever else runs only ever adds to them."""
+    return min(timed(call, 1) for _ in range(FEWEST))
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Keep the garbage collector from landing in somebody's measurement."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,58 @@
+"""Display: tables, ratios, and figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.display.figures import BLUE as BLUE
+    from formulations.display.figures import GREEN as GREEN
+    from formulations.display.figures import INK as INK
+    from formulations.display.figures import OCHRE as OCHRE
+    from formulations.display.figures import PURPLE as PURPLE
+    from formulations.display.figures import RED as RED
+    from formulations.display.figures import RUST as RUST
+    from formulations.display.figures import SLATE as SLATE
+    from formulations.display.figures import arms as arms
+    from formulations.display.figures import check_plot as check_plot
+    from formulations.display.figures import heat_map as heat_map
+    from formulations.display.figures import new_figure as new_figure
+    from formulations.display.figures import save_figure as save_figure
+    from formulations.display.figures import tidy as tidy
+    from formulations.display.figures import titled as titled
+    from formulations.display.ratios import Ratio as Ratio
+    from formulations.display.ratios import format_ratio as format_ratio
+    from formulations.display.ratios import paired as paired
+    from formulations.display.tables import counted as counted
+    from formulations.display.tables import fitted as fitted
+    from formulations.display.tables import format_numbers as format_numbers
+    from formulations.display.tables import format_seconds as format_seconds
+    from formulations.display.tables import format_table as format_table
+    from formulations.display.tables import terminal_width as terminal_width
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "figures": [
+            "BLUE",
+            "GREEN",
+            "INK",
+            "OCHRE",
+            "PURPLE",
+            "RED",
+            "RUST",
+            "SLATE",
+            "arms",
+            "check_plot",
+            "heat_map",
+            "new_figure",
+            "save_figure",
+            "tidy",
+            "titled",
+        ],
+        "ratios": ["Ratio", "format_ratio", "paired"],
+        "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
+    },
+)

@@ -1,0 +1,25 @@
+"""Explanations: each equation in symbols, then in numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.explanation.equation_index import as_markdown as as_markdown
+    from formulations.explanation.equation_index import as_table as as_table
+    from formulations.explanation.equation_index import index as index
+    from formulations.explanation.explanation import Explanation as Explanation
+    from formulations.explanation.operands import DIGITS as DIGITS
+    from formulations.explanation.stages import explain as explain
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "equation_index": ["as_markdown", "as_table", "index"],
+        "explanation": ["Explanation"],
+        "operands": ["DIGITS"],
+        "stages": ["explain"],
+    },
+)

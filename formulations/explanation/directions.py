@@ -1,0 +1,63 @@
+"""Forward mode: the change of one weight, carried along with the pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from formulations.arrays import Array
+from formulations.equations import Equation
+from formulations.explanation.operands import Operand, Piece, Quantities
+from formulations.explanation.template import Step
+
+__all__ = ["direction_steps"]
+
+
+def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step]:
+    """Write forward mode in the direction of the first weight of layer 2, for a single example.
+
+    Parameters
+    ----------
+    equation : Equation
+        The rules of forward mode.
+    quantities : Quantities
+        The numbers.
+
+    Yields
+    ------
+    Step
+        The rules, then each change of the way.
+    """
+    last, weight = quantities.last, quantities.operand("dw", 2, (1, 1))
+    says = equation.says if quantities.m > 1 else f"{equation.says} The numbers are those of {weight.text}."
+    yield Step(equation.number, says, (Operand(equation.latex),))
+    if quantities.m > 1:
+        return
+    fused = quantities.tape.fused is not None
+    start = 0 * quantities.numbers("z", 2)
+    start[0, 0] = quantities.numbers("a", 1)[0, 0]
+    moved = Operand(r"\dot z^{2}", start)
+    yield _step("The change of one weight is a change of one weighted input.", moved)
+    for l in range(2, last + 1 - fused):
+        before, Sigma = moved, quantities.operand("Sigma", l)
+        moved = _times(Sigma, before, rf"\dot a^{{{l}}}")
+        yield _step("The change passes through the slopes.", moved, Sigma, before)
+        if l < last:
+            before, w = moved, quantities.operand("w", l + 1)
+            moved = _times(w, before, rf"\dot z^{{{l + 1}}}")
+            yield _step("The change passes through the weights.", moved, w, before)
+    if fused:
+        reached = Operand(rf"(\delta^{{{last}}})^T", quantities.numbers("delta", last).T)
+    else:
+        reached = Operand(r"(\nabla_a C)^T", quantities.numbers("nabla", last).T)
+    yield _step("The change reaches the cost.", weight, reached, moved)
+
+
+def _step(says: str, left: Operand, *right: Operand) -> Step:
+    symbols: tuple[Piece, ...] = (left, "=", *right) if right else (left,)
+    row: tuple[Piece, ...] = (left, "=", *right, "=", left) if right else (left, "=", left)
+    return Step("", says, symbols, (row,))
+
+
+def _times(matrix: Operand, vector: Operand, latex: str) -> Operand:
+    product: Array = matrix.value @ vector.value  # type: ignore[operator]
+    return Operand(latex, product)

@@ -1,0 +1,162 @@
+"""Operands: what stands in an equation, as a symbol and as numbers, examples as columns as in the book."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.sparse import issparse
+
+from formulations.arrays import Array, Gradient
+from formulations.equations import plain
+from formulations.functions import CoupledSlope
+from formulations.network import Tape
+
+__all__ = ["DIGITS", "NAMES", "Operand", "Piece", "Quantities"]
+
+DIGITS = 4
+"""How many digits of a number are shown, unless more are asked for."""
+
+NAMES = {
+    "a": "a@",
+    "z": "z@",
+    "w": "w@",
+    "b": "b@",
+    "y": "y@",
+    "delta": r"\delta@",
+    "slope": r"\sigma'(z@)",
+    "Sigma": r"\Sigma'(z@)",
+    "nabla": r"\nabla_a C",
+    "da": r"\frac{\partial C}{\partial a@}",
+    "dw": r"\frac{\partial C}{\partial w@}",
+    "db": r"\frac{\partial C}{\partial b@}",
+    "dwb": r"[\frac{\partial C}{\partial w@}\ \frac{\partial C}{\partial b@}]",
+    "extended": "[a@; 1]",
+    "C": "C",
+    "ones": "1",
+    "sum": r"\sum_j y_j",
+}
+"""The symbol of each operand; ``@`` is where layer and component stand."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """A symbol and, where it has been computed, its number or matrix.
+
+    Attributes
+    ----------
+    latex : str
+        The symbol.
+    value : ndarray of two dimensions, or None
+        Its numbers, an example a column; a single number has shape (1, 1).
+    digits : int
+        How many are shown.
+    """
+
+    latex: str
+    value: Array | None = None
+    digits: int = DIGITS
+
+    @property
+    def text(self) -> str:
+        """The symbol as plain text."""
+        return plain(self.latex)
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it is a single number."""
+        return self.value is not None and self.value.size == 1
+
+
+Piece: TypeAlias = Operand | str
+"""An operand, or an operator such as ``⊙``."""
+
+
+class Quantities:
+    """What a forward pass and a backend's gradient hold, by the names of the templates.
+
+    Parameters
+    ----------
+    tape : Tape
+        A filled tape of the network.
+    gradient : Gradient
+        What the backend made of the same examples.
+    """
+
+    def __init__(self, tape: Tape, gradient: Gradient) -> None:
+        self.tape = tape
+        self.gradient = gradient
+        self.last = tape.network.layout.last
+        self.m = tape.m
+
+    def coupled(self, l: int) -> bool:
+        """Whether Σ′(z^l) is no diagonal matrix."""
+        return isinstance(self.tape.slopes[l - 2], CoupledSlope)
+
+    def operand(
+        self, name: str, l: int | None, index: Sequence[int | str] = (), *, transposed: bool = False
+    ) -> Operand:
+        """Return an operand of layer l, or one component of it, counted from 1; letters stand for any component."""
+        place = ("" if l is None else f"^{{{l}}}") + (f"_{{{''.join(map(str, index))}}}" if index else "")
+        latex = NAMES[name].replace("@", place)
+        value = self._value(name, l)
+        if index:
+            at = [i - 1 for i in index if isinstance(i, int)]
+            if value is None or len(at) < len(index):
+                return Operand(latex)
+            # A vector has a column for each example, and components are shown for the first.
+            return Operand(latex, value[tuple(at) if len(at) == 2 else (at[0], 0)].reshape(1, 1))
+        # A diagonal matrix is its own transpose.
+        if transposed and not (name == "Sigma" and l is not None and not self.coupled(l)):
+            latex = f"{latex}^T" if name in ("ones", "Sigma", "extended") else f"({latex})^T"
+            value = None if value is None else value.T
+        return Operand(latex, value)
+
+    def numbers(self, name: str, l: int) -> Array:
+        """Return an operand's numbers alone, where it is known to have some."""
+        return np.asarray(self.operand(name, l).value)
+
+    def _value(self, name: str, l: int | None) -> Array | None:
+        tape, i = self.tape, 0 if l is None else l - 2
+        found: Any = None
+        if name == "a":
+            found = tape.activations[i + 1].T
+        elif name == "z":
+            found = tape.weighted_inputs[i].T
+        elif name == "w":
+            found = _dense(tape.network.weights[i])
+        elif name == "b":
+            found = tape.network.biases[i][:, None]
+        elif name == "y":
+            found = tape.targets.T
+        elif name == "delta":
+            found = None if self.gradient.errors is None else self.gradient.errors[i].T
+        elif name == "slope":
+            found = None if self.coupled(i + 2) else tape.slopes[i].T
+        elif name == "Sigma":
+            slope = tape.slopes[i][:1]
+            found = slope.blocks()[0] if self.coupled(i + 2) else np.diag(slope[0])
+        elif name in ("nabla", "da"):
+            found = None if tape.fused is not None else tape.cost_gradient.T
+        elif name == "dw":
+            found = _dense(self.gradient.weights[i])
+        elif name == "db":
+            found = self.gradient.biases[i][:, None]
+        elif name == "dwb":
+            found = np.hstack([_dense(self.gradient.weights[i]), self.gradient.biases[i][:, None]])
+        elif name == "extended":
+            found = np.vstack([tape.activations[i + 1].T, np.ones((1, self.m), tape.network.dtype)])
+        elif name == "C":
+            found = np.full((1, 1), self.gradient.cost)
+        elif name == "ones":
+            found = np.ones((self.m, 1), tape.network.dtype)
+        elif name == "sum":
+            found = tape.targets.sum(axis=1)[None]
+        return None if found is None else np.asarray(found)
+
+
+def _dense(matrix: Any) -> Array:
+    array: Array = matrix.toarray() if issparse(matrix) else matrix
+    return array

@@ -1,0 +1,54 @@
+"""Paths, Equation (53): all of them, from one weight to the outputs, with the rates along each."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from formulations.equations import Equation
+from formulations.explanation.operands import Operand, Piece, Quantities
+from formulations.explanation.template import Step
+
+__all__ = ["path_step"]
+
+MOST = 12
+
+
+def path_step(equation: Equation, quantities: Quantities) -> Step:
+    """Write (53) for the first weight of layer 2: a row for each path, and their sum.
+
+    Parameters
+    ----------
+    equation : Equation
+        Equation (53).
+    quantities : Quantities
+        The numbers.
+
+    Returns
+    -------
+    Step
+    """
+    sizes, last = quantities.tape.network.layout.sizes, quantities.last
+    count = prod(sizes[2:])
+    weight = quantities.operand("dw", 2, (1, 1))
+    symbols = (Operand(equation.latex),)
+    says = f"{equation.says} From {weight.text} there are {count}"
+    if quantities.m > 1 or count > MOST or quantities.tape.fused is not None:
+        return Step(equation.number, f"{says}.", symbols)
+    rows: list[tuple[Piece, ...]] = []
+    terms: list[Piece] = []
+    for ends in product(*(range(1, n + 1) for n in sizes[2:])):
+        neurons = (1, *ends)
+        factors = [quantities.operand("da", last, (neurons[-1],))]
+        for l in range(last, 2, -1):
+            j, k = neurons[l - 2], neurons[l - 3]
+            factors += [quantities.operand("slope", l, (j,)), quantities.operand("w", l, (j, k))]
+        factors += [quantities.operand("slope", 2, (1,)), quantities.operand("a", 1, (1,))]
+        term = np.full((1, 1), prod(float(factor.value[0, 0]) for factor in factors if factor.value is not None))
+        path = Operand(r"\to".join(map(str, neurons)), term)
+        terms += ["+", path]
+        rows.append((path, "=", *factors, "=", path))
+    rows.append((weight, "=", *terms[1:], "=", weight))
+    return Step(equation.number, f"{says}, named by their neurons from layer 2 on.", symbols, tuple(rows))

@@ -1,0 +1,174 @@
+"""Making an explanation: the backends' gradients, and their steps put side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import positive_integer, quiet, random_generator
+from formulations.backends import Backend, get_backend, items
+from formulations.data import Problem
+from formulations.display import counted
+from formulations.exceptions import InvalidInput, UnknownName
+from formulations.explanation.explanation import Explanation
+from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
+from formulations.explanation.steps import Place, steps
+from formulations.explanation.story import Stage
+from formulations.explanation.template import Step
+from formulations.explanation.text import entry
+from formulations.functions import Cost, LogLikelihood, get_cost
+from formulations.network import Network, Tape, check_network
+from formulations.plans import gradient as gradient_of
+
+__all__ = ["explain"]
+
+MOST_NEURONS, MOST_EXAMPLES = 6, 4
+DEFAULT_SIZES = (2, 3, 2)
+
+
+@quiet
+def explain(
+    net: Network | None = None,
+    X: Any = None,
+    Y: Any = None,
+    backends: Sequence[str | Backend] | str | Backend = ("hadamard",),
+    cost: str | Cost = "quadratic",
+    *,
+    equation: str | None = None,
+    digits: int = DIGITS,
+) -> Explanation:
+    """Show how a gradient is computed: equations with their numbers, in symbols, in numbers, and their results.
+
+    Layers of at most 6 neurons, and at most 4 examples, are shown in numbers; of what is larger, shapes, non-zeros
+    and multiplications stand in their place.
+
+    Parameters
+    ----------
+    net : Network, optional
+        The network; by default a 2-3-2 network of seed 0, with weights and biases as in the book.
+    X, Y : array_like of shape (m, n₁) and (m, n_L), optional
+        The examples; by default a random one of seed 0, one-hot where the cost is the log-likelihood.
+    backends : str, Backend, or a sequence of one or two
+        The formulations; two are set side by side.
+    cost : str or Cost
+        The cost.
+    equation : str, optional
+        The number of one equation, such as ``"BP2"``, to show its steps alone.
+    digits : int
+        How many digits of each number are shown.
+
+    Returns
+    -------
+    Explanation
+        Printed, it is text; ``.latex()`` and ``.html()`` write the same as LaTeX and as a page of its own.
+
+    Raises
+    ------
+    InvalidInput
+        Where there are not one or two backends, only one of X and Y is given, or ``digits`` is not positive.
+    UnknownName
+        Where no step of the computation is by that equation.
+    Refused
+        Where a backend cannot serve the network.
+
+    Examples
+    --------
+    >>> story = explain(backends=["hadamard", "sigma"])
+    >>> [step.equation for step in story.steps("sigma")]
+    ['25', '25', '27', '33', '34', 'BP3', 'BP4', 'BP3', 'BP4']
+    >>> [step.left.text for step in explain(equation="BP3").steps("hadamard")]
+    ['∂C/∂b²', '∂C/∂b³']
+    """
+    digits = positive_integer(digits, "digits")
+    asked = items(backends, "backends", "['hadamard', 'sigma']", one=(str, Backend), some=False)
+    if len(asked) not in (1, 2):
+        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(asked)}; name one or two.")
+    chosen = [get_backend(each) for each in asked]
+    if (X is None) != (Y is None):
+        raise InvalidInput("an explanation needs both X and Y, got only one; give both, or none for a random example.")
+    random = random_generator(0)
+    if net is None:
+        # The book's normal distribution, since biases of 0 would show nothing.
+        net = Network.random(DEFAULT_SIZES, seed=random, init="book")
+    check_network(net)
+    cost = get_cost(cost)
+    if X is None:
+        X, Y = (random.random((1, n)).astype(net.dtype) for n in (net.sizes[0], net.sizes[-1]))
+        if isinstance(cost, LogLikelihood):
+            Y = np.eye(net.sizes[-1], dtype=net.dtype)[Y.argmax(axis=1)]
+    tape = net.forward(X, Y, cost=cost)
+    columns = [
+        [
+            (place, _with_digits(step, digits))
+            for place, step in steps(backend, Quantities(tape, gradient_of(net, X, Y, cost=cost, backend=backend)))
+        ]
+        for backend in chosen
+    ]
+    if equation is not None:
+        columns = _only(equation, columns)
+    numbers = max(net.sizes) <= MOST_NEURONS and tape.m <= MOST_EXAMPLES
+    title = Problem(net, tape.X, tape.targets, cost.name).title
+    labels = tuple(each.label for each in chosen)
+    return Explanation(title, tuple(_notes(net, tape, digits if numbers else None)), labels, _stages(columns), numbers)
+
+
+def _with_digits(step: Step, digits: int) -> Step:
+    """Return a step whose numbers have so many digits, or more where they need more."""
+
+    def shown(piece: Piece) -> Piece:
+        if isinstance(piece, str):
+            return piece
+        return replace(piece, digits=digits if piece.digits == DIGITS else max(digits, piece.digits))
+
+    return replace(step, rows=tuple(tuple(map(shown, row)) for row in step.rows))
+
+
+def _only(equation: str, columns: list[list[tuple[Place, Step]]]) -> list[list[tuple[Place, Step]]]:
+    """Keep the steps that are taken by one equation."""
+    ordered = sorted((pair for column in columns for pair in column), key=lambda pair: pair[0])
+    numbers = list(dict.fromkeys(step.equation for _, step in ordered if step.equation))
+    if equation not in numbers:
+        raise UnknownName("equation", equation, numbers, "this computation")
+    return [[(place, step) for place, step in column if step.equation == equation] for column in columns]
+
+
+def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
+    places = sorted({place for column in columns for place, _ in column})
+    stages = []
+    for place in places:
+        parts = tuple(tuple(step for at, step in column if at == place) for column in columns)
+        stages.append(Stage(place[2], parts, all(_same(parts[0], part) for part in parts[1:])))
+    return tuple(stages)
+
+
+def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
+    """Whether the same equations are computed with numbers that look the same."""
+    if [(step.equation, step.says) for step in one] != [(step.equation, step.says) for step in other]:
+        return False
+    pieces, others = ([p for step in part for row in step.rows for p in row] for part in (one, other))
+    return len(pieces) == len(others) and all(
+        [entry(number, a.digits) for number in a.value.flat] == [entry(number, b.digits) for number in b.value.flat]
+        for a, b in zip(pieces, others, strict=True)
+        if isinstance(a, Operand) and isinstance(b, Operand) and a.value is not None and b.value is not None
+    )
+
+
+def _notes(net: Network, tape: Tape, digits: int | None) -> list[str]:
+    names = [f"{activation.name} in layer {l}" for l, activation in enumerate(net.activations, start=2)]
+    same = len({activation.name for activation in net.activations}) == 1
+    notes = [f"σ is {net.activations[0].name}." if same else f"σ stands for each layer's own: {', '.join(names)}."]
+    columns = "a vector is a column" if tape.m == 1 else "each example is a column, and C is their mean"
+    notes.append(f"As in the book, {columns}.")
+    if digits is not None:
+        notes.append(f"Numbers are rounded to {counted(digits, 'digit')}.")
+    else:
+        notes.append(
+            f"With more than {MOST_NEURONS} neurons in a layer, or {MOST_EXAMPLES} examples, matrices are shown by "
+            "their shapes and non-zeros."
+        )
+    if net.layout.is_sparse:
+        notes.append("Of a sparse weight matrix only the stored entries are parameters; the others are shown as 0.")
+    return [" ".join(notes)]

@@ -1,0 +1,58 @@
+"""The story of a gradient: the steps of one or two backends, stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from formulations.explanation.template import Step
+
+__all__ = ["Stage", "Story"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the computation, such as the error of one layer.
+
+    Attributes
+    ----------
+    title : str
+        What is computed.
+    columns : tuple of tuples of Step
+        The steps of each backend.
+    shared : bool
+        Whether all backends take the same steps to the same numbers.
+    """
+
+    title: str
+    columns: tuple[tuple[Step, ...], ...]
+    shared: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    """What there is to tell, for whoever renders it.
+
+    Attributes
+    ----------
+    title : str
+        Network, cost, examples and dtype.
+    notes : tuple of str
+        How to read it.
+    backends : tuple of str
+        The flags of the backends, one for each column.
+    stages : tuple of Stage
+        The computation, from the forward pass to the gradient.
+    numbers : bool
+        Whether matrices are shown by their numbers; else by their shapes.
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    backends: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    numbers: bool = True
+
+    def steps(self, backend: str) -> tuple[Step, ...]:
+        """Return the steps of one backend, in order."""
+        i = self.backends.index(backend)
+        return tuple(step for stage in self.stages for step in stage.columns[i])

@@ -1,0 +1,25 @@
+"""Activations: value, slope and curvature of each in one object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.functions.activations.base import Activation as Activation
+    from formulations.functions.activations.base import inherit_nothing_of_another as inherit_nothing_of_another
+    from formulations.functions.activations.formulas import COMPLEX as COMPLEX
+    from formulations.functions.activations.formulas import Engine as Engine
+    from formulations.functions.activations.formulas import carries_derivative as carries_derivative
+    from formulations.functions.activations.formulas import softplus as softplus
+    from formulations.functions.activations.table import ACTIVATIONS as ACTIVATIONS
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "base": ["Activation", "inherit_nothing_of_another"],
+        "formulas": ["COMPLEX", "Engine", "carries_derivative", "softplus"],
+        "table": ["ACTIVATIONS"],
+    },
+)

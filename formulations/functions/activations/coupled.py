@@ -1,0 +1,146 @@
+r"""Coupled activations: every output depends on every weighted input of its layer.
+
+Their slope Σ′(z) is a full matrix for each example, :math:`\Sigma'_{jk} = \partial a_j / \partial z_k`, so that no
+Hadamard product can express it, and (33)–(35) read Σ′ᵀ in place of Σ′: for a diagonal matrix the two are the same.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.functions.activations import formulas
+from formulations.functions.activations.base import Activation, inherit_nothing_of_another
+
+__all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "through"]
+
+
+class CoupledSlope:
+    """Σ′(z) of a coupled activation over a mini-batch: a square block for each example, known by its products.
+
+    ``slope @ v`` is Σ′v for each row of v, ``slope.T @ v`` is Σ′ᵀv. It reads z and a live, so that on a tape it is
+    always the slope of the last forward pass.
+
+    Parameters
+    ----------
+    activation : CoupledActivation
+        Whose slope it is.
+    z, a : ndarray of shape (m, n)
+        Weighted inputs and activations of the layer.
+    """
+
+    def __init__(self, activation: CoupledActivation, z: Array, a: Array, *, transposed: bool = False) -> None:
+        self.activation = activation
+        self.z = z
+        self.a = a
+        self.transposed = transposed
+
+    @property
+    def T(self) -> CoupledSlope:
+        """The transposed blocks."""
+        return CoupledSlope(self.activation, self.z, self.a, transposed=not self.transposed)
+
+    def __getitem__(self, rows: slice) -> CoupledSlope:
+        """Return the blocks of some of the examples."""
+        return CoupledSlope(self.activation, self.z[rows], self.a[rows], transposed=self.transposed)
+
+    def __matmul__(self, v: Array) -> Array:
+        product = self.activation.transposed_product if self.transposed else self.activation.jacobian_product
+        return product(self.z, self.a, v)
+
+    def blocks(self) -> Array:
+        """Return the matrices themselves, shape (m, n, n)."""
+        m, n = self.z.shape
+        columns = np.empty((m, n, n), self.z.dtype)
+        for k in range(n):
+            unit = np.zeros((m, n), self.z.dtype)
+            unit[:, k] = 1
+            columns[:, :, k] = self @ unit
+        return columns
+
+
+def through(slope: Any, v: Array, out: Array | None = None) -> Array:
+    """Return Σ′ᵀ v, shape (m, n): what a slope passes back, be it diagonal (an array) or coupled."""
+    if not isinstance(slope, CoupledSlope):
+        scaled: Array = np.multiply(slope, v, out=out)
+        return scaled
+    product: Array = slope.T @ v
+    if out is None:
+        return product
+    out[...] = product
+    return out
+
+
+class CoupledActivation(Activation):
+    """A function of a whole layer, a = f(z), with the products Σ′v and Σ′ᵀv in place of a slope."""
+
+    coupled = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        inherit_nothing_of_another(cls, CoupledActivation, ("magnitude",))
+
+    def slope_room(self, z: Array, a: Array, room: Array) -> CoupledSlope:  # noqa: ARG002
+        """Return the slope at z and a, which needs no room of its own."""
+        return CoupledSlope(self, z, a)
+
+    @abstractmethod
+    def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:
+        """Return Σ′(z) v for each example, shape (m, n), from z, a = f(z) and v of that shape."""
+
+    @abstractmethod
+    def transposed_product(self, z: Array, a: Array, v: Array) -> Array:
+        """Return Σ′(z)ᵀ v for each example, shape (m, n), from z, a = f(z) and v of that shape."""
+
+    def magnitude(self, z: Array, a: Array) -> Array:
+        """Return the entries that rounding acts on, shape (m, n, n): Σ′ itself, or more where its terms cancel."""
+        return np.abs(CoupledSlope(self, z, a).blocks())
+
+    def slope(self, z: Any) -> Any:
+        """Return Σ′(z) as a :class:`CoupledSlope`."""
+        array = np.asarray(z)
+        return CoupledSlope(self, array, self.value(array))
+
+
+@dataclass(frozen=True)
+class Softmax(CoupledActivation):
+    r"""The softmax :math:`a_j = e^{z_j} / \sum_k e^{z_k}`, Nielsen's Equation (78).
+
+    :math:`\Sigma' = \mathrm{diag}(a) - a a^T`, so that Σ′v = a ⊙ (v − aᵀv); it is symmetric. The largest z of each
+    example is subtracted first, which changes nothing but keeps every exponential from overflowing.
+
+    Examples
+    --------
+    >>> Softmax().value(np.array([[1000.0, 1000.0]]))
+    array([[0.5, 0.5]])
+    """
+
+    name = "softmax"
+    analytic = True
+    formula = staticmethod(formulas.softmax)
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
+        """Write the softmax of each row; its slope is made of the value."""
+        # What lies further below the largest than numbers reach becomes −∞, and its exponential 0.
+        with np.errstate(over="ignore"):
+            np.subtract(z, z.max(axis=-1, keepdims=True), out=value)
+        np.exp(value, out=value)
+        value /= value.sum(axis=-1, keepdims=True)
+
+    def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
+        """Return a ⊙ (v − aᵀv)."""
+        product: Array = a * (v - np.einsum("mj,mj->m", a, v)[:, None])
+        return product
+
+    transposed_product = jacobian_product
+
+    def magnitude(self, z: Array, a: Array) -> Array:  # noqa: ARG002
+        """Return diag(a) + aaᵀ, whose difference Σ′ is."""
+        outer = a[:, :, None] * a[:, None, :]
+        diagonal = np.arange(a.shape[1])
+        outer[:, diagonal, diagonal] += a
+        return outer

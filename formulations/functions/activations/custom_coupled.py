@@ -1,0 +1,184 @@
+"""Coupled activations of your own, with their products checked against a numerical Jacobian matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, quiet
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.functions.activations.base import Activation
+from formulations.functions.activations.coupled import CoupledActivation, CoupledSlope
+from formulations.functions.activations.formulas import carries_derivative
+from formulations.functions.derivatives import call_untouched, called, first_mixed, interval, row_estimate
+
+__all__ = ["CustomCoupledActivation", "coupled_activation"]
+
+
+class CustomCoupledActivation(CoupledActivation):
+    """A coupled activation made by :func:`coupled_activation`."""
+
+    def __init__(
+        self,
+        value: Callable[..., Any],
+        jacobian_product: Callable[..., Any],
+        transposed_product: Callable[..., Any],
+        name: str,
+        width: int | None,
+    ) -> None:
+        self.name = name
+        self.width = width
+        self._value, self._jacobian, self._transposed = value, jacobian_product, transposed_product
+
+    def __repr__(self) -> str:
+        return f"<coupled activation {self.name}>"
+
+    def why_not_width(self, n: int) -> str | None:
+        """Refuse a layer of another width than the one that it is made for."""
+        if self.width in (None, n):
+            return None
+        return f"it has {n} neurons, and {self.name} is made for {self.width}"
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
+        """Write what the user's function returns, checked."""
+        value[...] = self._called("value", self._value, z)
+
+    def complex_value(self, z: Array) -> Array:
+        """Return what the user's function returns for complex z, where it was found to be analytic."""
+        return self._called("value", self._value, z) if self.analytic else super().complex_value(z)
+
+    def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
+        """Return what the user's product returns, checked."""
+        return self._called("jacobian_product", self._jacobian, z, v)
+
+    def transposed_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
+        """Return what the user's transposed product returns, checked."""
+        return self._called("transposed_product", self._transposed, z, v)
+
+    def _called(self, which: str, function: Callable[..., Any], z: Array, *others: Array) -> Array:
+        """Return what a user's function returns, checked."""
+        array: Array = called(
+            f"activation {self.name!r}: {which}",
+            lambda *given: np.asarray(function(*given)),
+            z,
+            *others,
+            remedy="correct it, or say with width=n that it is made for n neurons",
+        )
+        if array.shape != z.shape:
+            raise WrongShape(
+                f"activation {self.name!r}: {which} must return the shape {z.shape} of z, got {array.shape}; "
+                "return one row an example."
+            )
+        if array.dtype != z.dtype:
+            raise WrongType(
+                f"activation {self.name!r}: {which} must keep the dtype {z.dtype} of z, got {array.dtype}; "
+                "avoid constants of another dtype."
+            )
+        return array
+
+
+@quiet
+def coupled_activation(
+    value: Callable[..., Any],
+    jacobian_product: Callable[..., Any],
+    transposed_product: Callable[..., Any],
+    *,
+    name: str | None = None,
+    domain: tuple[float, float] = (-2, 2),
+    width: int | None = None,
+) -> Activation:
+    """Make an activation whose outputs depend on all weighted inputs of the layer.
+
+    Parameters
+    ----------
+    value : callable (Z) -> ndarray of shape (m, n)
+        The activations of each example, from its weighted inputs of the same shape.
+    jacobian_product : callable (Z, V) -> ndarray of shape (m, n)
+        Σ′(z) v for each example, Σ′_jk = ∂a_j/∂z_k.
+    transposed_product : callable (Z, V) -> ndarray of shape (m, n)
+        Σ′(z)ᵀ v for each example; where Σ′ is symmetric, the same function.
+    name : str, optional
+        What tables call it; the function's own name by default.
+    domain : (float, float)
+        Weighted inputs between which it is checked.
+    width : int, optional
+        The number of neurons that it is made for; by default any.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    WrongDerivative
+        Where a product is not that of the numerical Jacobian matrix, or of its transpose.
+    InvalidInput
+        Where an example's activations depend on other examples.
+    WrongShape, WrongType
+        Where a function does not keep shape and dtype.
+
+    Examples
+    --------
+    >>> cumulative = coupled_activation(
+    ...     lambda Z: np.cumsum(Z, axis=1),
+    ...     lambda Z, V: np.cumsum(V, axis=1),
+    ...     lambda Z, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
+    ...     name="cumulative",
+    ... )
+    >>> cumulative.value(np.array([[1.0, 2.0, 3.0]]))
+    array([[1., 3., 6.]])
+    """
+    for function in (value, jacobian_product, transposed_product):
+        if not callable(function):
+            raise WrongType(f"a coupled activation needs three functions, got {function!r}; pass callables.")
+    low, high = interval(domain)
+    made = CustomCoupledActivation(
+        value, jacobian_product, transposed_product, name or str(getattr(value, "__name__", "coupled")), width
+    )
+    _check(made, low, high)
+    Z, V = np.random.default_rng(2026).uniform((low, -1), (high, 1), (width or 4, 3, 2)).T
+    made.analytic = carries_derivative(value, Z, V, made.jacobian_product(Z, made.value(Z), V))
+    return made
+
+
+def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
+    random = np.random.default_rng(2026)
+    # No stencil leaves the domain.
+    step = (high - low) / 32
+    for n in (2, 3) if made.width is None else (made.width,):
+        Z, V = random.uniform(low + step, high - step, (4, n)), random.uniform(-1, 1, (4, n))
+        for which, function, arguments in (
+            ("value", made.value, (Z,)),
+            ("jacobian_product", lambda z, v: made.jacobian_product(z, z, v), (Z, V)),
+            ("transposed_product", lambda z, v: made.transposed_product(z, z, v), (Z, V)),
+        ):
+            what = f"activation {made.name!r}: {which}"
+            whole = call_untouched(what, function, *arguments)
+            if not np.isfinite(whole).all():
+                raise NotFinite(f"{what} must be finite on the domain {low, high}, got {whole}; move the domain.")
+            x = first_mixed(function, arguments, whole, np.arange(len(Z))[:, None])
+            if x is not None:
+                raise InvalidInput(
+                    f"{what} must not mix examples, but row {x} depends on the others; "
+                    "let each row depend on itself only."
+                )
+        for z in Z:
+            _check_jacobian(made, z, step)
+
+
+def _check_jacobian(made: CustomCoupledActivation, z: Array, step: float) -> None:
+    numerical = row_estimate(made.value, z, step)
+    slope = CoupledSlope(made, z[None], made.value(z[None]))
+    for which, said, matrix in (
+        ("jacobian_product", slope.blocks()[0], numerical),
+        ("transposed_product", slope.T.blocks()[0], numerical.T),
+    ):
+        matrix.judge(
+            said,
+            (f"activation {made.name!r}: value", f"activation {made.name!r}: {which}"),
+            lambda at: f"[{at[0]}, {at[1]}] for z = {z.tolist()}",
+            rough="let it be differentiable on the domain, or move the domain",
+            wrong="correct it (Σ′_jk is ∂a_j/∂z_k, and the transposed product takes Σ′_kj)",
+        )

@@ -1,0 +1,169 @@
+"""Smooth activations without a logistic part: identity, square, sine and gelu."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+from formulations.arrays import Array
+from formulations.functions.activations import formulas
+from formulations.functions.activations.base import Activation
+from formulations.functions.activations.logistic import clamp
+
+__all__ = ["GELU", "Identity", "Sine", "Square"]
+
+
+@dataclass(frozen=True)
+class Identity(Activation):
+    """σ(z) = z, the linear neuron of the book's last exercise in chapter 2; exact.
+
+    However many layers it has, a network of these is one affine map.
+
+    Examples
+    --------
+    >>> Identity().value([3.0]), Identity().slope([3.0])
+    (array([3.]), array([1.]))
+    """
+
+    name = "identity"
+    analytic = True
+    formula = staticmethod(formulas.identity)
+    curvature_bound = 0.0
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
+        """Write z and 1."""
+        np.copyto(value, z)
+        if slope is not None:
+            slope.fill(1)
+
+    def curvature(self, z: Array) -> Array:
+        """Return 0."""
+        return np.zeros_like(z)
+
+
+@dataclass(frozen=True)
+class Square(Activation):
+    r"""z² with slope 2z, for exact tests in integers; a correctly rounded value, an exact slope.
+
+    It overflows from \|z\| = √finfo.max on, and its slope from finfo.max/2 on: NumPy warns, rightly.
+
+    Examples
+    --------
+    >>> Square().value([3.0]), Square().slope([3.0])
+    (array([9.]), array([6.]))
+    """
+
+    name = "square"
+    analytic = True
+    formula = staticmethod(formulas.square)
+    curvature_bound = 2.0
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
+        """Write z² and 2z."""
+        np.square(z, out=value)
+        if slope is not None:
+            np.add(z, z, out=slope)
+
+    def curvature(self, z: Array) -> Array:
+        """Return 2."""
+        return np.full_like(z, 2)
+
+
+@dataclass(frozen=True)
+class Sine(Activation):
+    r"""sin(z) with slope cos(z): the activation of periodic networks.
+
+    For large \|z\| neighbouring numbers are further apart than a period, so that the result, though it
+    is right for the z that came, says nothing about the z that was meant.
+
+    Examples
+    --------
+    >>> Sine().value([0.0]), Sine().slope([0.0])
+    (array([0.]), array([1.]))
+    """
+
+    name = "sine"
+    analytic = True
+    formula = staticmethod(formulas.sine)
+    curvature_bound = 1.0
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
+        """Write sin(z) and cos(z)."""
+        np.sin(z, out=value)
+        if slope is not None:
+            np.cos(z, out=slope)
+
+    def curvature(self, z: Array) -> Array:
+        """Return −sin(z)."""
+        curvature = np.sin(z)
+        return np.negative(curvature, out=curvature)
+
+
+@dataclass(frozen=True)
+class GELU(Activation):
+    r"""The Gaussian error linear unit :math:`z\,\Phi(z)`, exact (not its tanh approximation).
+
+    Slope Φ + zφ, curvature φ·(2 − z²), with Φ and φ the standard normal distribution and density. The
+    exponent z²/2 is rounded, which costs φ and the lower tail of Φ up to 2.5z²u, relatively: at z = −20 three
+    digits. The slope changes sign at z = −0.752…; near there it is accurate absolutely only.
+
+    longdouble is refused, because SciPy has no Φ of that precision.
+
+    Examples
+    --------
+    >>> GELU().value([-100.0, 0.0, 100.0]), GELU().slope([0.0])
+    (array([ -0.,   0., 100.]), array([0.5]))
+    >>> GELU().why_not("longdouble")
+    'gelu needs the error function, which SciPy does not have in longdouble; use float64 or float32'
+    """
+
+    name = "gelu"
+    analytic = True
+    formula = staticmethod(formulas.gelu)
+    curvature_bound = 2 / math.sqrt(2 * math.pi)
+
+    def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
+        """Write zΦ(z) and Φ(z) + zφ(z)."""
+        if slope is not None:
+            _clipped(z, slope)
+            _density(slope, value)
+            slope *= value
+        ndtr(z, out=value)
+        if slope is not None:
+            slope += value
+        value *= z
+
+    def curvature(self, z: Array) -> Array:
+        """Return φ(z)(2 − z²)."""
+        near, curvature = np.empty_like(z), np.empty_like(z)
+        _clipped(z, near)
+        _density(near, curvature)
+        curvature *= 2 - np.square(near)
+        return curvature
+
+    def why_not(self, dtype: npt.DTypeLike) -> str | None:
+        """Return None for float32 and float64, otherwise the reason."""
+        reason = super().why_not(dtype)
+        if reason is None and np.dtype(dtype).itemsize > np.dtype(np.float64).itemsize:
+            return (
+                f"{self.name} needs the error function, which SciPy does not have in longdouble; use float64 or float32"
+            )
+        return reason
+
+
+def _clipped(z: Array, out: Array) -> None:
+    """Write z into ``out``, held where φ is still a normal number: neither z² nor zφ can then go astray."""
+    bound = math.sqrt(2 * clamp(z.dtype))
+    np.clip(z, -bound, bound, out=out)
+
+
+def _density(z: Array, out: Array) -> None:
+    """Write φ(z) into ``out``."""
+    np.square(z, out=out)
+    out *= -0.5
+    np.exp(out, out=out)
+    out *= 1 / math.sqrt(2 * math.pi)

@@ -1,0 +1,94 @@
+"""The built-in activations by name."""
+
+from __future__ import annotations
+
+from formulations.exceptions import UnknownName, WrongType
+from formulations.functions.activations.base import Activation
+from formulations.functions.activations.coupled import Softmax
+from formulations.functions.activations.logistic import Sigmoid, SiLU, Softplus, Tanh
+from formulations.functions.activations.piecewise import ELU, LeakyReLU, ReLU
+from formulations.functions.activations.smooth import GELU, Identity, Sine, Square
+
+__all__ = ["ACTIVATIONS", "get_activation", "is_built_in"]
+
+_BUILT_IN: tuple[Activation, ...] = (
+    Sigmoid(),
+    Tanh(),
+    ReLU(),
+    LeakyReLU(),
+    ELU(),
+    Softplus(),
+    SiLU(),
+    GELU(),
+    Identity(),
+    Square(),
+    Sine(),
+    Softmax(),
+)
+
+ACTIVATIONS: dict[str, Activation] = {built_in.name: built_in for built_in in _BUILT_IN}
+"""Name → built-in activation."""
+
+ELSEWHERE: dict[str, list[str]] = {
+    "expit": ["sigmoid"],
+    "hyperbolictangent": ["tanh"],
+    "linear": ["identity"],
+    "logistic": ["sigmoid"],
+    "lrelu": ["leaky_relu"],
+    "rectifier": ["relu"],
+    "swish": ["silu"],
+}
+"""What other libraries call them: lower-case letters and digits alone → names here."""
+
+_TYPES = frozenset(map(type, _BUILT_IN))
+
+
+def is_built_in(activation: Activation) -> bool:
+    """Return whether the function is one of this library's, with whatever parameters.
+
+    Neither its name nor what its class derives from makes it that: it may evaluate otherwise. A layer of one function
+    a neuron is as its ``functions`` are, each by itself.
+
+    Examples
+    --------
+    >>> is_built_in(LeakyReLU(0.3)), is_built_in(type("Twice", (Sine,), {})())
+    (True, False)
+    """
+    return type(activation) in _TYPES
+
+
+def get_activation(name_or_object: str | Activation) -> Activation:
+    """Return the activation of that name, or the object itself if it is one.
+
+    Parameters
+    ----------
+    name_or_object : str or Activation
+        A name in ``ACTIVATIONS``, or any activation.
+
+    Returns
+    -------
+    Activation
+
+    Raises
+    ------
+    UnknownName
+        Where the name is not in the table.
+    WrongType
+        Where it is neither a name nor an activation.
+
+    Examples
+    --------
+    >>> get_activation("relu")
+    ReLU()
+    """
+    if isinstance(name_or_object, Activation):
+        return name_or_object
+    if not isinstance(name_or_object, str):
+        raise WrongType(
+            f"activation must be a name or an activation, got {type(name_or_object).__name__}; "
+            "make one of your own functions with activation(f, slope)."
+        )
+    try:
+        return ACTIVATIONS[name_or_object]
+    except KeyError:
+        raise UnknownName("activation", name_or_object, ACTIVATIONS, elsewhere=ELSEWHERE) from None

@@ -1,0 +1,1 @@
+"""Costs: value and gradient with respect to the outputs, in one object."""

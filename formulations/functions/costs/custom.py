@@ -1,0 +1,230 @@
+"""Costs of your own, with the chapter's two assumptions checked on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, quiet
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.functions.activations import carries_derivative
+from formulations.functions.costs.base import Cost
+from formulations.functions.derivatives import call_untouched, called, first_mixed, interval, row_estimate
+
+__all__ = ["CustomCost", "cost"]
+
+OUTPUTS = 3
+"""On so many outputs a cost is checked when it is made; if it takes three, it is held to take any number."""
+DIFFERENTIATED = 16
+"""With more outputs, the derivative by each output is checked in one example instead of in all."""
+
+
+class CustomCost(Cost):
+    """A cost made by :func:`cost`."""
+
+    def __init__(
+        self, value: Callable[..., Any], gradient: Callable[..., Any], name: str, domain: tuple[float, float]
+    ) -> None:
+        self.name = name
+        self._value = value
+        self._gradient = gradient
+        self._domain = domain
+        self._checked_outputs: set[int] = set()
+        self._reasons: dict[tuple[np.dtype[Any], int], str | None] = {}
+
+    def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
+        """Return what the user's ``value`` returns, checked, and write the user's gradient."""
+        values = self.values(A, Y)
+        if gradient is not None:
+            gradient[...] = self.gradients(A, Y)
+        return values
+
+    def why_not(self, dtype: np.dtype[Any]) -> str | None:
+        """Return None, or what happened when the functions were tried with this dtype."""
+        outputs = max(self._checked_outputs, default=OUTPUTS)
+        if (dtype, outputs) not in self._reasons:
+            self._reasons[dtype, outputs] = self._tried(np.full((1, outputs), 0.5, dtype))
+        return self._reasons[dtype, outputs]
+
+    def check_outputs(self, n: int) -> None:
+        """Check the assumptions on n outputs, unless this number or any number is known to fit."""
+        if self._checked_outputs.isdisjoint((n, OUTPUTS)):
+            _check_assumptions(self, *self._domain, n)
+            self._checked_outputs.add(n)
+
+    def check_targets(self, Y: Array) -> None:
+        """Check the assumptions on as many outputs as there are targets."""
+        self.check_outputs(Y.shape[1])
+
+    def _tried(self, A: Array) -> str | None:
+        # Whatever a stranger's function raises is the reason.
+        try:
+            with np.errstate(all="ignore"):
+                self.evaluate(A, A.copy(), np.empty_like(A))
+        except Exception as exception:
+            return f"{self.name} failed with {A.dtype}: {exception}"
+        return None
+
+    def complex_values(self, A: Array, Y: Array) -> Array:
+        """Return what the user's ``value`` returns for complex outputs, where it was found to be analytic."""
+        return self.values(A, Y) if self.analytic else super().complex_values(A, Y)
+
+    def values(self, A: Array, Y: Array) -> Array:
+        """Return the examples' costs, shape (m,), checked."""
+        return self._checked(self._call("value", self._value, A, Y), "value", (len(A),), A.dtype)
+
+    def gradients(self, A: Array, Y: Array) -> Array:
+        """Return ∇_aC_x of each example, shape (m, n_L), checked."""
+        return self._checked(self._call("gradient", self._gradient, A, Y), "gradient", A.shape, A.dtype)
+
+    def _call(self, which: str, function: Callable[..., Any], A: Array, Y: Array) -> Array:
+        """Call a user's function with views that it cannot write through."""
+        views = A.view(), Y.view()
+        for view in views:
+            view.flags.writeable = False
+        what = f"cost {self.name!r}: {which}(A, Y)"
+        remedy = "correct it, or use the cost with a network of as many outputs as it is made for"
+        try:
+            result: Array = called(what, lambda *given: np.asarray(function(*given)), *views, remedy=remedy)
+        except InvalidInput as caught:
+            if "read-only" not in str(caught.__cause__):
+                raise
+            raise InvalidInput(
+                f"{what} must leave its arguments unchanged, but wrote into them; let it work on copies."
+            ) from None
+        return result
+
+    def _checked(self, array: Array, which: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        if array.shape != shape:
+            raise WrongShape(
+                f"cost {self.name!r}: {which}(A, Y) must return shape {shape}, got {array.shape}; "
+                + (
+                    "return one cost an example: sum over axis 1 only."
+                    if which == "value"
+                    else "return ∇_aC_x, a row each."
+                )
+            )
+        if array.dtype != dtype:
+            raise WrongType(
+                f"cost {self.name!r}: {which}(A, Y) must keep the dtype {dtype} of its arguments, got {array.dtype}; "
+                "avoid constants of another dtype."
+            )
+        return array
+
+
+@quiet
+def cost(
+    value: Callable[..., Any],
+    gradient: Callable[..., Any],
+    *,
+    name: str | None = None,
+    domain: tuple[float, float] = (0.1, 0.9),
+) -> Cost:
+    """Make a cost of your own, and check the chapter's two assumptions on it.
+
+    Parameters
+    ----------
+    value : callable (A, Y) -> ndarray of shape (m,)
+        C_x, one cost for each example, from outputs and targets of shape (m, n_L).
+    gradient : callable (A, Y) -> ndarray of shape (m, n_L)
+        ∇_aC_x, one row for each example, not divided by m.
+    name : str, optional
+        What tables call it; the function's own name by default.
+    domain : (float, float)
+        Outputs and targets between which the check is made, and where the cost must be differentiable.
+
+    Returns
+    -------
+    Cost
+
+    Raises
+    ------
+    WrongShape
+        Where ``value`` does not return one cost for each example.
+    InvalidInput
+        Where an example's cost depends on the other examples, or the cost is not a function of (A, Y) alone, or
+        ``domain`` is no interval, or a function raises an exception, which is then the cause.
+    NotFinite
+        Where ``value`` or ``gradient`` is not finite on the domain.
+    WrongType
+        Where something is not callable, or does not keep the dtype of its arguments.
+    WrongDerivative
+        Where ``gradient`` is not the numerical gradient of ``value``, or ``value`` has none; the point is named.
+
+    Notes
+    -----
+    The check is made on three outputs. If the functions do not take three (they hold a weight for each of ten classes,
+    say), it is made on the first network's number of outputs, before anything is computed with it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> quartic = cost(lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")
+    >>> quartic.evaluate(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
+    array([16.])
+    """
+    for function in (value, gradient):
+        if not callable(function):
+            raise WrongType(f"a cost must be made of two functions of (A, Y), got {function!r}; pass a callable.")
+    made = CustomCost(value, gradient, name or str(getattr(value, "__name__", "custom")), interval(domain))
+    try:
+        made.check_outputs(OUTPUTS)
+    except InvalidInput as caught:
+        # Arrays that do not fit raise one of these two; then the first network tells how many outputs do.
+        if not isinstance(caught.__cause__, IndexError | ValueError):
+            raise
+    return made
+
+
+def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) -> None:
+    # No stencil leaves the domain.
+    step = (high - low) / 32
+    A, Y = np.random.default_rng(2026).uniform(low + step, high - step, (2, 5, outputs))
+    for which, function in (("value", made.values), ("gradient", made.gradients)):
+        what = f"cost {made.name!r}: {which}(A, Y)"
+        whole = call_untouched(what, function, A, Y)
+        bad = np.argwhere(~np.isfinite(whole))
+        if bad.size:
+            raise NotFinite(
+                f"{what} must be finite on the domain, got {whole[tuple(bad[0])]} at {_place(A, Y, bad[0][0])}; "
+                "correct it, or move the domain."
+            )
+        if not np.array_equal(whole, function(A, Y)):
+            raise InvalidInput(
+                f"{what} must depend on its arguments alone, but gives two values for the same outputs; "
+                "make it a function of (A, Y)."
+            )
+        x = first_mixed(function, (A, Y), whole, np.arange(len(A))[:, None])
+        if x is not None:
+            raise InvalidInput(
+                f"{what} must not mix examples, but what it returns for example {x} depends on the others; "
+                "return one cost an example, each from its own row."
+            )
+    gradients = made.gradients(A, Y)
+    for x, gradient in enumerate(gradients):
+        entries = np.arange(outputs) if outputs <= DIFFERENTIATED else np.arange(x, outputs, len(A))
+        _check_gradient(made, A[x], Y[x], gradient, step, entries)
+    v = np.linspace(-1, 1, A.shape[1])
+    made.analytic = carries_derivative(lambda outputs: made.values(outputs, Y), A, v, gradients @ v)
+
+
+def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step: float, entries: Array) -> None:
+    numerical = row_estimate(lambda rows: made.values(rows, np.tile(y, (len(rows), 1))), a, step, entries)
+    numerical.judge(
+        gradient[entries],
+        (f"cost {made.name!r}: value", f"cost {made.name!r}: gradient"),
+        lambda at: f"output neuron {entries[at[0]]} for {_place(a[None], y[None], 0)}",
+        rough="let it be differentiable on the domain, or move the domain",
+        wrong="correct the gradient",
+    )
+
+
+def _place(A: Array, Y: Array, x: int) -> str:
+    a, y = (
+        np.array2string(rows[x], separator=", ", threshold=8, max_line_width=sys.maxsize, floatmode="unique")
+        for rows in (A, Y)
+    )
+    return f"a = {a}, y = {y}"

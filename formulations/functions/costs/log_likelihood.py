@@ -1,0 +1,91 @@
+"""The log-likelihood cost of a probability distribution, and its forms fused with the softmax and the sigmoid."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logsumexp
+
+from formulations.arrays import Array
+from formulations.exceptions import InvalidInput
+from formulations.functions.activations import ACTIVATIONS, Activation
+from formulations.functions.costs import formulas
+from formulations.functions.costs.base import Cost, FusedOutput
+
+__all__ = ["LogLikelihood"]
+
+
+class LogLikelihood(Cost):
+    """The log-likelihood cost of Equation (80), for targets that may be distributions: C_x = −Σ_j y_j ln a_j.
+
+    With one y_j = 1 that is −ln a_j of the right class. With softmax or sigmoid outputs it is computed from z, where it
+    stays finite: δ^L is a^L Σ_j y_j − y (Equation 81 where Σ_j y_j = 1) or −y(1 − a^L). With others, ∇_aC = −y/a is
+    infinite where an output that should be there has become 0.
+    """
+
+    name = "log_likelihood"
+    analytic = True
+    formula = staticmethod(formulas.log_likelihood)
+
+    def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
+        """Return −Σ_j y_j ln a_j of each example, shape (m,)."""
+        outside = A < 0
+        if outside.any():
+            x, j = (int(i) for i in np.argwhere(outside)[0])
+            raise InvalidInput(
+                f"log_likelihood needs outputs of at least 0, got {A[x, j]} from output neuron {j} in example {x}; "
+                "use an output activation such as softmax, or another cost."
+            )
+        with np.errstate(divide="ignore"):
+            # 0·ln 0 is 0: an output whose target is 0 is never looked at.
+            logarithms = np.log(A, out=np.zeros_like(A), where=Y != 0)
+            if gradient is not None:
+                gradient[...] = 0
+                np.divide(-Y, A, out=gradient, where=Y != 0)
+        values: Array = -np.vecdot(Y, logarithms)
+        return values
+
+    def fused(self, activation: Activation) -> FusedOutput | None:
+        """Return the form for softmax outputs, δ^L = a·Σy − y, or sigmoid outputs, δ^L = −y(1 − a); C_x from z."""
+        if activation == ACTIVATIONS["softmax"]:
+            return FusedOutput(
+                _log_likelihood_of_logits, _sum_of_targets, formulas.log_likelihood_of_logits, equation="81"
+            )
+        if all(function == ACTIVATIONS["sigmoid"] for function in activation.functions):
+            return FusedOutput(
+                _log_likelihood_of_sigmoids,
+                formula=formulas.log_likelihood_of_sigmoids,
+                complement=_complement,
+                equation="sigmoid",
+            )
+        return None
+
+    def check_targets(self, Y: Array) -> None:
+        """Refuse negative targets."""
+        if (Y < 0).any():
+            x, j = (int(i) for i in np.argwhere(Y < 0)[0])
+            raise InvalidInput(
+                f"log_likelihood needs targets that are not negative, got {Y[x, j]} at Y[{x}, {j}]; "
+                "give each example the probabilities of its classes, or use cost='quadratic'."
+            )
+
+
+def _log_likelihood_of_logits(Z: Array, Y: Array) -> Array:
+    # Where a target is 0, the difference may be infinite, and is never looked at.
+    logarithms = np.subtract(logsumexp(Z, axis=1, keepdims=True), Z, out=np.zeros_like(Z), where=Y != 0)
+    values: Array = np.vecdot(Y, logarithms)
+    return values
+
+
+def _log_likelihood_of_sigmoids(Z: Array, Y: Array) -> Array:
+    values: Array = np.vecdot(Y, np.logaddexp(Z.dtype.type(0), -Z))
+    return values
+
+
+def _complement(Z: Array) -> Array:
+    """Return 1 − σ(z) as σ(−z), which does not cancel."""
+    return ACTIVATIONS["sigmoid"].value(-Z)
+
+
+def _sum_of_targets(Y: Array) -> Array:
+    total: Array = Y.sum(axis=1, keepdims=True)
+    return total

@@ -1,0 +1,44 @@
+"""The quadratic cost."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.functions.costs import formulas
+from formulations.functions.costs.base import Cost
+
+__all__ = ["Quadratic"]
+
+
+class Quadratic(Cost):
+    """The quadratic cost of Equation (6): C_x = ½‖a^L − y‖², ∇_aC_x = a^L − y."""
+
+    name = "quadratic"
+    analytic = True
+    formula = staticmethod(formulas.quadratic)
+
+    def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
+        """Return ½‖a − y‖² of each example, shape (m,)."""
+        difference = np.subtract(A, Y, gradient)
+        values: Array = np.vecdot(difference, difference)
+        values *= values.dtype.type(0.5)
+        return values
+
+    def average(self, A: Array, Y: Array, shares: Array, gradient: Array | None = None) -> Any:
+        """Return C and write ∇_aC; where all shares are the same, C is one product of the differences."""
+        # A subclass may evaluate otherwise.
+        if shares.ndim or type(self).evaluate is not Quadratic.evaluate:
+            return super().average(A, Y, shares, gradient)
+        difference = np.subtract(A, Y, gradient)
+        total = np.vdot(difference, difference)
+        if not math.isfinite(total):
+            # A sum may overflow where the mean does not.
+            return super().average(A, Y, shares, gradient)
+        if gradient is not None:
+            np.multiply(gradient, shares, gradient)
+        # A Python number takes the dtype of the total, and half of a share is exact.
+        return total * (0.5 * shares.item())

@@ -1,0 +1,53 @@
+"""Costs: value and gradient with respect to the outputs, together in one object.
+
+A cost satisfies the two assumptions of the chapter: it is an average C = (1/m) Σ_x C_x of costs of single
+examples, and each C_x is a function of the outputs a^L (and of the target y, which is a constant).
+"""
+
+from __future__ import annotations
+
+from formulations.exceptions import UnknownName, WrongType
+from formulations.functions.costs.base import Cost, FusedOutput
+from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
+from formulations.functions.costs.custom import cost
+from formulations.functions.costs.log_likelihood import LogLikelihood
+from formulations.functions.costs.quadratic import Quadratic
+
+__all__ = ["COSTS", "BinaryCrossEntropy", "Cost", "FusedOutput", "LogLikelihood", "Quadratic", "cost", "get_cost"]
+
+COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy(), LogLikelihood())}
+
+ELSEWHERE: dict[str, list[str]] = {
+    "bce": ["binary_cross_entropy"],
+    "bceloss": ["binary_cross_entropy"],
+    "categoricalcrossentropy": ["log_likelihood"],
+    "crossentropy": ["binary_cross_entropy", "log_likelihood"],
+    "crossentropyloss": ["binary_cross_entropy", "log_likelihood"],
+    "leastsquares": ["quadratic"],
+    "logloss": ["binary_cross_entropy", "log_likelihood"],
+    "meansquarederror": ["quadratic"],
+    "mse": ["quadratic"],
+    "mseloss": ["quadratic"],
+    "negativeloglikelihood": ["log_likelihood"],
+    "nll": ["log_likelihood"],
+    "nllloss": ["log_likelihood"],
+    "squarederror": ["quadratic"],
+}
+"""What other libraries call them: lower-case letters and digits alone → names here."""
+
+
+def get_cost(cost: str | Cost) -> Cost:
+    """Return a cost by its name, or the cost itself.
+
+    Raises
+    ------
+    UnknownName
+        Where no cost has this name; lists those that there are.
+    """
+    if isinstance(cost, Cost):
+        return cost
+    if not isinstance(cost, str):
+        raise WrongType(f"cost must be a name or a cost made by formulations.cost, got {cost!r}; try 'quadratic'.")
+    if cost not in COSTS:
+        raise UnknownName("cost", cost, COSTS, elsewhere=ELSEWHERE)
+    return COSTS[cost]

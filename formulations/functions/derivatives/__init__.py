@@ -1,0 +1,24 @@
+"""The numerical check of user-supplied functions and their derivatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.functions.derivatives.estimates import estimate as estimate
+    from formulations.functions.derivatives.estimates import row_estimate as row_estimate
+    from formulations.functions.derivatives.rules import call_untouched as call_untouched
+    from formulations.functions.derivatives.rules import called as called
+    from formulations.functions.derivatives.rules import first_mixed as first_mixed
+    from formulations.functions.derivatives.rules import interval as interval
+    from formulations.functions.derivatives.rules import sample_points as sample_points
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "estimates": ["estimate", "row_estimate"],
+        "rules": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
+    },
+)

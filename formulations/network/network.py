@@ -1,0 +1,299 @@
+"""The network: layers of weights, biases and activations, and the forward pass through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import (
+    Array,
+    Layout,
+    Parameters,
+    as_dtype,
+    as_examples,
+    check_finite,
+    check_pair,
+    example_shares,
+    excluding,
+    format_dtype,
+    positive_integer,
+    quiet,
+    random_generator,
+)
+from formulations.exceptions import WrongShape, WrongType
+from formulations.functions import Activation, Cost, get_cost
+from formulations.network.initialization import draw
+from formulations.network.reading import read_activations, read_layers
+from formulations.network.tape import Tape
+
+__all__ = ["Network", "assembled", "check_network"]
+
+
+class Network(Parameters):
+    """A feed-forward network: a^l = σ(w^l a^{l−1} + b^l), Equation (25).
+
+    Parameters
+    ----------
+    weights : sequence of array_like
+        ``weights[l-2]`` is w^l, shape (n_l, n_{l−1}): w^l_{jk} at ``[j, k]``, as in the book. Copied. A
+        ``scipy.sparse`` array stays sparse; all its stored entries, zeros included, are parameters.
+    biases : sequence of array_like
+        ``biases[l-2]`` is b^l, shape (n_l,). Copied.
+    activations : str, Activation, or a sequence of them
+        One for all layers, or one for each layer from the second on.
+    dtype : dtype, optional
+        float32, float64 or longdouble. By default that of the weights; integers become float64.
+
+    Raises
+    ------
+    WrongShape
+        Where the weights do not chain, or biases or activations do not fit them.
+    WrongType
+        Where arrays are not real, or not all of one dtype.
+    NotFinite
+        Where a weight or bias is NaN or infinite.
+    Refused
+        Where an activation cannot serve the dtype.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[2.0]], [[3.0]]], biases=[[0.0], [1.0]], activations="identity")
+    >>> net([[5.0]])
+    array([[31.]])
+    """
+
+    @quiet
+    def __init__(
+        self,
+        weights: Sequence[Any],
+        biases: Sequence[Any] = (),
+        activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+        *,
+        dtype: Any = None,
+    ) -> None:
+        layout, parts = read_layers(weights, biases, dtype)
+        super().__init__(layout, np.concatenate(parts))
+        self._activations = read_activations(activations, layout, self.dtype)
+
+    @classmethod
+    @quiet
+    def random(
+        cls,
+        sizes: Sequence[int],
+        activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+        *,
+        seed: int | np.random.Generator | None = None,
+        dtype: Any = "float64",
+        init: str = "glorot",
+    ) -> Network:
+        """Make a network with random weights.
+
+        Parameters
+        ----------
+        sizes : sequence of int
+            n₁, …, n_L: neurons of each layer, the input first.
+        activations : str, Activation, or a sequence of them
+            One for all layers, or one for each layer from the second on.
+        seed : int or Generator, optional
+            The same seed gives the same network; another dtype gives the same numbers, rounded.
+        dtype : dtype
+            float32, float64 or longdouble.
+        init : {"glorot", "book", "he"}
+            Normal weights with standard deviation √(2/(n_{l−1} + n_l)) after Glorot and Bengio (2010); 1, with such
+            biases too, as in Nielsen's chapter 1, where sums over many inputs saturate the neurons (his chapter 3
+            says so); or √(2/n_{l−1}) after He et al. (2015).
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        WrongShape
+            Where there are fewer than two layers.
+        InvalidInput
+            Where a size is not a positive integer.
+        UnknownName
+            Where no initialisation has this name.
+
+        Examples
+        --------
+        >>> Network.random([784, 30, 10], seed=0)
+        <Network 784-30-10, sigmoid, float64, 23860 parameters>
+        """
+        if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str) or len(sizes) < 2:
+            raise WrongShape(f"sizes must name at least two layers, such as [784, 30, 10], got {sizes!r}.")
+        widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
+        vectors = draw(pairwise(widths), random_generator(seed), as_dtype(dtype), init)
+        weights, biases = zip(*vectors, strict=True)
+        return cls(weights, biases, activations)
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activation of each layer from the second on."""
+        return self._activations
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons of each layer, n₁ to n_L."""
+        return self.layout.sizes
+
+    def propagate(self, tape: Tape, *, slopes: bool = True) -> None:
+        """Fill a loaded tape: z^l, a^l and σ′(z^l) of every layer by Equation (25), then C and ∇_aC.
+
+        Parameters
+        ----------
+        tape : Tape
+            A tape of this network's layout, loaded with examples.
+        slopes : bool
+            False leaves the slopes out, for those who only ask for the cost.
+        """
+        for i, blocks in enumerate(tape.blocks(slopes=slopes)):
+            self._weigh(tape, i)
+            b, evaluate = self._biases[i], self._activations[i].evaluate
+            for z, a, slope, parts in blocks:
+                for part in parts:
+                    np.add(part, b, part)
+                evaluate(z, a, slope)
+        tape.evaluate_cost(gradient=slopes)
+        tape.forward_passes += 1
+
+    def _weigh(self, tape: Tape, i: int) -> None:
+        """Write w a^{l−1}."""
+        a, weights, z = tape.activations[i], self._weights[i], tape.weighted_inputs[i]
+        if self._entries[i] is None:
+            np.dot(a, weights.T, z)
+        else:
+            self.sparse_entries(i)
+            z[...] = a @ weights.T
+
+    @quiet
+    def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:
+        """Run one forward pass and return its tape.
+
+        Parameters
+        ----------
+        X : array_like of shape (m, n₁)
+            One example a row.
+        Y : array_like of shape (m, n_L), optional
+            The targets; with them the tape also holds C and ∇_aC.
+        cost : str or Cost
+            The cost, where there are targets.
+        sample_weight : array_like of shape (m,), optional
+            Weights of the examples in the mean, as in scikit-learn. On the tape, a copy of the example with the largest
+            weight replaces each one of weight 0.
+
+        Returns
+        -------
+        Tape
+            ``tape.weighted_inputs``, ``tape.activations``, ``tape.slopes``, ``tape.output``, ``tape.cost_value``.
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            Where the data cannot be used; the message names what came and the remedy.
+        """
+        X, Y, shares, cost = self.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+        if shares is not None:
+            X, Y = excluding(X, Y, shares)
+        tape = Tape(self, cost if Y is not None else None, len(X))
+        tape.load(X, Y, shares)
+        self.propagate(tape)
+        return tape
+
+    def check_examples(
+        self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None
+    ) -> tuple[Array, Any, Array | None, Cost]:
+        """Return examples as arrays of this network's dtype, every check made; see :meth:`forward`."""
+        cost = get_cost(cost)
+        X = as_examples(X, "X", self.sizes[0], self.dtype)
+        if Y is not None:
+            Y = as_examples(Y, "Y", self.sizes[-1], self.dtype)
+            check_pair(X, Y)
+            check_finite(Y, "Y")
+            cost.check_targets(Y)
+        check_finite(X, "X")
+        return X, Y, example_shares(sample_weight, len(X), self.dtype), cost
+
+    @quiet
+    def __call__(self, X: Any) -> Array:
+        """Return the outputs a^L, shape (m, n_L), for inputs of shape (m, n₁)."""
+        X, *_ = self.check_examples(X)
+        tape = Tape(self, None, len(X))
+        tape.load(X, None)
+        self.propagate(tape, slopes=False)
+        return tape.output
+
+    def copy(self) -> Network:
+        """Return the same network with parameters of its own."""
+        return self.astype(self.dtype)
+
+    @quiet
+    def astype(self, dtype: Any) -> Network:
+        """Return a copy with its parameters in another dtype.
+
+        Raises
+        ------
+        Refused
+            Where an activation cannot serve that dtype.
+        """
+        return self.with_vector(self.vector.astype(as_dtype(dtype)))
+
+    def with_vector(self, vector: Array) -> Network:
+        """Return a network of this layout and these activations whose parameters are ``vector``, not copied.
+
+        Raises
+        ------
+        WrongType, WrongShape, Refused
+            Where that is no array, has not one entry for each parameter, or has a dtype that cannot be served.
+        """
+        if not isinstance(vector, np.ndarray):
+            raise WrongType(
+                f"the vector must be an array, for it is not copied, got {type(vector).__name__}; "
+                "pass numpy.asarray(vector, network.dtype)."
+            )
+        return assembled(self.layout, vector, self._activations)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        # Rebuilt around its vector, so that a copy's views belong to the copy's own vector.
+        return assembled, (self.layout, self.vector, self._activations)
+
+    @property
+    def activation_names(self) -> str:
+        """The activations in words: one name where all layers have the same."""
+        names = [activation.name for activation in self._activations]
+        return names[0] if len(set(names)) == 1 else ", ".join(names)
+
+    def __repr__(self) -> str:
+        dtype, count = format_dtype(self.dtype), self.layout.count
+        return f"<Network {self.layout}, {self.activation_names}, {dtype}, {count} parameters>"
+
+
+def assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) -> Network:
+    """Return a network around a vector, which is neither copied nor checked for NaN."""
+    net = Network.__new__(Network)
+    Parameters.__init__(net, layout, vector)
+    net._activations = read_activations(activations, layout, vector.dtype)
+    return net
+
+
+def check_network(net: Any) -> None:
+    """Refuse what is not a network.
+
+    Raises
+    ------
+    WrongType
+        Naming what came instead.
+    """
+    if not isinstance(net, Network):
+        raise WrongType(
+            f"expected a formulations.Network, got {type(net).__name__}; make one with Network(weights, biases)."
+        )

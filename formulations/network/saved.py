@@ -1,0 +1,161 @@
+"""Networks in files: parameters, sparse patterns and activations in one ``.npz`` of plain arrays, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from formulations.arrays import Archive, Array, current_budget, open_archive, replaced
+from formulations.exceptions import FormulationsException, Refused
+from formulations.functions import ACTIVATIONS, Activation, LeakyReLU, PerNeuron, get_activation, is_built_in
+from formulations.network.network import Network, assembled, check_network
+from formulations.network.reading import check_shapes, read_layers
+
+__all__ = ["load", "save"]
+
+SPARSE = ("_data", "_indices", "_indptr", "_shape")
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network to a file, for :func:`load`.
+
+    The arrays are ``weights_2``, ``biases_2``, …, counted as the book's layers are, and a sparse weight is written as
+    its compressed rows; ``activations`` is JSON text. ``numpy.load`` reads them without this library.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    path : str or path-like
+        Where to write. An existing file is replaced when the new one is complete and on the disk, so that a
+        reader finds the old network or the new one, also after a crash or with a full disk. Symbolic links are
+        followed and the file's mode is kept; hard links to it keep the old network.
+
+    Raises
+    ------
+    Refused
+        Where an activation is a function of your own, which a file of arrays cannot hold.
+    InvalidInput
+        Where the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> net = Network.random([2, 3, 1], ["tanh", "sigmoid"], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(net, f"{folder}/net.npz")
+    ...     again = load(f"{folder}/net.npz")
+    >>> again, bool((again.vector == net.vector).all())
+    (<Network 2-3-1, tanh, sigmoid, float64, 13 parameters>, True)
+    """
+    check_network(network)
+    described = [_described(activation) for activation in network.activations]
+    arrays: dict[str, Any] = {"activations": np.array(json.dumps(described))}
+    for l, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True), start=2):
+        arrays |= (
+            {f"weights_{l}{part}": getattr(weights, part[1:]) for part in SPARSE}
+            if issparse(weights)
+            else {f"weights_{l}": weights}
+        )
+        arrays[f"biases_{l}"] = biases
+    with replaced(path) as file:
+        np.savez(file, **arrays)
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network that :func:`save` has written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    Network
+        With the same parameters, bit for bit, the same dtype, sparse patterns and activations. NaN and infinity, which
+        a diverged training leaves, come back too.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read, holds pickles, or is not such a file.
+    WrongShape, WrongType, UnknownName, Refused
+        If what it holds makes no network.
+    Refused
+        If its compressed arrays would take more memory than the budget allows.
+    """
+    with open_archive(path, "a network saved by save", "write it again with save(network, path)") as archive:
+        last = 2
+        while f"biases_{last + 1}" in archive:
+            last += 1
+        layers, memory = range(2, last + 1), current_budget().memory
+        parts = {l: SPARSE if f"weights_{l}_shape" in archive else ("",) for l in layers}
+        names = [name for l in layers for name in (*(f"weights_{l}{part}" for part in parts[l]), f"biases_{l}")]
+        shapes = archive.shapes(["activations", *names])
+        # What the shapes have to be is known from the smallest arrays; the others are read when they fit.
+        for l in layers:
+            if parts[l] is SPARSE:
+                shapes[f"weights_{l}"] = _sparse_shape(archive, l, shapes, memory)
+        check_shapes([(name, shapes[name]) for l in layers for name in (f"weights_{l}", f"biases_{l}")])
+        held = archive.read(["activations", *names], memory)
+        try:
+            weights = [_weights(held, l) for l in layers]
+            activations = _activations(str(held["activations"]))
+        except FormulationsException:
+            raise
+        except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
+            raise archive.unreadable("it holds no network") from None
+    layout, read = read_layers(weights, [held[f"biases_{l}"] for l in layers], finite=False)
+    return assembled(layout, np.concatenate(read), activations)
+
+
+def _sparse_shape(archive: Archive, l: int, shapes: dict[str, tuple[int, ...]], memory: float) -> tuple[int, ...]:
+    """Return the shape of a sparse matrix whose compressed rows fit it."""
+    name = f"weights_{l}_shape"
+    if shapes[name] == (2,):
+        shape = archive.read([name], memory)[name]
+        data, indices, indptr = (shapes[f"weights_{l}{part}"] for part in SPARSE[:3])
+        if shape.dtype.kind in "iu" and len(data) == 1 and indices == data and indptr == (shape[0] + 1,):
+            return tuple(shape.tolist())
+    raise archive.unreadable(f"the sparse weights_{l} do not fit their shape")
+
+
+def _weights(held: dict[str, Array], l: int) -> Any:
+    if f"weights_{l}" in held:
+        return held[f"weights_{l}"]
+    data, indices, indptr, shape = (held[f"weights_{l}{part}"] for part in SPARSE)
+    if not all(index.dtype.kind in "iu" for index in (indices, indptr)):
+        raise ValueError("indices are integers")
+    return csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+
+
+def _described(activation: Activation) -> Any:
+    """Return an activation as what JSON can hold: a name, a negative slope, or a list, one entry a neuron."""
+    if isinstance(activation, PerNeuron):
+        return [_described(member) for member in activation.members]
+    if is_built_in(activation):
+        if isinstance(activation, LeakyReLU) and activation not in ACTIVATIONS.values():
+            return {"negative_slope": float(activation.negative_slope)}
+        return activation.name
+    raise Refused(
+        f"a saved network must have built-in activations, got {activation.name!r}, a function that no array can hold; "
+        "save network.vector with numpy.save, and make the network anew around it."
+    )
+
+
+def _activations(text: str) -> list[Activation]:
+    described = json.loads(text)
+    if not isinstance(described, list):
+        raise ValueError("activations are a list, one a layer")
+    return [_activation(entry) for entry in described]
+
+
+def _activation(entry: Any) -> Activation:
+    if isinstance(entry, list):
+        return PerNeuron([_activation(member) for member in entry])
+    return LeakyReLU(entry["negative_slope"]) if isinstance(entry, dict) else get_activation(entry)

@@ -1,0 +1,285 @@
+"""The tape: what one forward pass leaves behind, and the verbs in which a backward pass is written.
+
+Every backward formulation reads the same tape, so a disagreement between two of them can only come from the
+backward algebra. The tape is at the same time the workspace: nothing is allocated when it is filled again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from formulations.arrays import Array, Block, Gradient, Layout, Pattern, blocks_of
+from formulations.exceptions import InvalidInput
+from formulations.functions import Activation, Cost, through
+
+__all__ = ["Layered", "Tape"]
+
+
+class Layered(Protocol):
+    """What the tape, and whoever reads it, asks of a network."""
+
+    @property
+    def layout(self) -> Layout:
+        """How the parameters are divided among the layers."""
+
+    @property
+    def vector(self) -> Array:
+        """All parameters."""
+
+    @property
+    def weights(self) -> tuple[Any, ...]:
+        """w^l at ``weights[l-2]``."""
+
+    @property
+    def biases(self) -> tuple[Array, ...]:
+        """b^l at ``biases[l-2]``."""
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activation of each layer from the second on."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of parameters, tape and gradient."""
+
+    def copy(self) -> Self:
+        """Return the same network with parameters of its own."""
+
+    def propagate(self, tape: Tape, *, slopes: bool = True) -> None:
+        """Fill the tape by one forward pass, Equation (25)."""
+
+
+class Tape:
+    """Weighted inputs, activations, slopes and cost gradient of one forward pass over a mini-batch.
+
+    Parameters
+    ----------
+    network : Network
+        The network whose layers it records; its parameters are read live, at each pass.
+    cost : Cost or None
+        The cost of the outputs; None for a forward pass without targets.
+    m : int
+        Examples in the mini-batch.
+
+    Attributes
+    ----------
+    X, Y : ndarray of shape (m, n₁) and (m, n_L)
+        The examples, one a row.
+    shares : ndarray of shape (m, 1), or None
+        Each example's share of the mean cost; None where each has 1/m. Where it is 0, the example on the tape is a copy
+        of the one with the largest share.
+    weighted_inputs : list of ndarray
+        ``weighted_inputs[l-2]`` is z^l, shape (m, n_l).
+    activations : list of ndarray
+        ``activations[l-1]`` is a^l, shape (m, n_l); ``activations[0]`` is X.
+    slopes : list of ndarray
+        ``slopes[l-2]`` is σ′(z^l), shape (m, n_l); for a coupled activation a :class:`CoupledSlope`.
+    cost_gradient : ndarray of shape (m, n_L)
+        ∇_aC of the mean cost: the division by m is done. Untouched where cost and activation have a fused form.
+    errors : list of ndarray
+        Room for δ^l at ``errors[l-2]``, shape (m, n_l).
+    cost_value : scalar
+        C, the (weighted) mean of the examples' costs.
+    workspace : Any
+        What the backend prepared for this tape.
+    forward_passes : int
+        How many forward passes have been written here.
+    """
+
+    def __init__(self, network: Layered, cost: Cost | None, m: int, *, rows_of: Tape | None = None) -> None:
+        self.network = network
+        self.cost = cost
+        self.m = m
+        self.fused = None if cost is None else cost.fused(network.activations[-1])
+        self.workspace: Any = None
+        self.forward_passes = 0
+        self.cost_value: Any = None
+        self.shares: Array | None = None
+        self.Y: Array | None = None
+        self._rows_of = rows_of
+        self.weighted_inputs = self._room(lambda tape: tape.weighted_inputs)
+        self.activations: list[Array] = [
+            np.empty((0, network.layout.sizes[0]), network.dtype),
+            *self._room(lambda tape: tape.activations[1:]),
+        ]
+
+    def _room(self, of: Callable[[Tape], list[Array]]) -> list[Array]:
+        """Return an array for each layer from the second on: new, or the first rows of a larger tape's."""
+        if self._rows_of is not None:
+            return [array[: self.m] for array in of(self._rows_of)]
+        # In one piece, so that compiled code can take the room of all layers as one array.
+        m, sizes = self.m, self.network.layout.sizes[1:]
+        flat, ends = np.empty(m * sum(sizes), self.network.dtype), accumulate(sizes)
+        return [flat[m * (end - n) : m * end].reshape(m, n) for n, end in zip(sizes, ends, strict=True)]
+
+    def blocks(self, *, slopes: bool) -> list[list[Block]]:
+        """Return each layer's steps of so many examples at a time that they stay in the cache."""
+        return self._blocks_with_slopes if slopes else self._blocks_without
+
+    @cached_property
+    def _blocks_with_slopes(self) -> list[list[Block]]:
+        return [self._parted(i, slope) for i, slope in enumerate(self.slopes)]
+
+    @cached_property
+    def _blocks_without(self) -> list[list[Block]]:
+        return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Blocks are views, and what a backend prepared refers to this tape's rooms: a copy is for reading.
+        kept = {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
+        return kept | {"workspace": None}
+
+    def _parted(self, i: int, slope: Any) -> list[Block]:
+        coupled = self.network.activations[i].coupled
+        return blocks_of(self.weighted_inputs[i], self.activations[i + 1], slope, coupled=coupled)
+
+    # Room that only a backward pass needs is made when it is first asked for.
+
+    @cached_property
+    def slopes(self) -> list[Any]:
+        """σ′(z^l) at ``slopes[l-2]``, shape (m, n_l), or a :class:`CoupledSlope`."""
+        room = self._room(lambda tape: tape.slopes)
+        layers = zip(self.network.activations, self.weighted_inputs, self.activations[1:], room, strict=True)
+        return [activation.slope_room(z, a, array) for activation, z, a, array in layers]
+
+    @cached_property
+    def errors(self) -> list[Array]:
+        """Room for δ^l at ``errors[l-2]``, shape (m, n_l)."""
+        return self._room(lambda tape: tape.errors)
+
+    @cached_property
+    def cost_gradient(self) -> Array:
+        """∇_aC of the mean cost, shape (m, n_L)."""
+        if self._rows_of is not None:
+            return self._rows_of.cost_gradient[: self.m]
+        return np.empty((self.m, self.network.layout.sizes[-1]), self.network.dtype)
+
+    @property
+    def X(self) -> Array:
+        """The inputs a¹, shape (m, n₁)."""
+        return self.activations[0]
+
+    @property
+    def output(self) -> Array:
+        """The outputs a^L, shape (m, n_L)."""
+        return self.activations[-1]
+
+    @cached_property
+    def hidden_layers(self) -> range:
+        """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
+        return range(self.network.layout.last - 1, 1, -1)
+
+    def first(self, m: int) -> Tape:
+        """Return a tape for fewer examples, in the first rows of this one's memory."""
+        return Tape(self.network, self.cost, m, rows_of=self)
+
+    @property
+    def targets(self) -> Array:
+        """The targets y, shape (m, n_L), of a tape that has them."""
+        if self.Y is None:
+            raise InvalidInput("this tape has no targets; load it with Y, as network.forward(X, Y) does.")
+        return self.Y
+
+    @property
+    def known_cost(self) -> Cost:
+        """The cost, of a tape that has one."""
+        if self.cost is None:
+            raise InvalidInput("this tape has no cost; load it with Y, as network.forward(X, Y) does.")
+        return self.cost
+
+    @property
+    def share_column(self) -> Array:
+        """Each example's share of the mean cost, shape (m, 1)."""
+        if self.shares is None:
+            return np.full((self.m, 1), self.network.dtype.type(1) / self.m)
+        return self.shares
+
+    def load(self, X: Array, Y: Array | None, shares: Array | None = None) -> None:
+        """Put a mini-batch on the tape; the arrays are kept, not copied, and never written to."""
+        self.activations[0] = X
+        self.Y = Y
+        self.shares = shares
+
+    def evaluate_cost(self, *, gradient: bool = True) -> None:
+        """Compute C and, if asked for and where there is no fused form, ∇_aC from the outputs."""
+        if self.cost is None or self.Y is None:
+            return
+        if self.fused is None:
+            room = self.cost_gradient if gradient else None
+            self.cost_value = self.cost.average(self.output, self.Y, self._uniform_or_shares, room)
+        else:
+            values = self.fused.value(self.weighted_inputs[-1], self.Y)
+            self.cost_value = np.dot(values, self.share_column[:, 0])
+
+    def fused_output_error(self) -> Array | None:
+        """Return δ^L where cost and output activation have a fused form, else None.
+
+        A cost's fused form has no σ′ and therefore no 0·∞ where the output neuron saturates.
+        """
+        if self.fused is None:
+            return None
+        delta = self.errors[-1]
+        self.fused.error(self.weighted_inputs[-1], self.output, self.targets, delta)
+        np.multiply(delta, self._uniform_or_shares, delta)
+        return delta
+
+    def output_error(self) -> Array:
+        """Return δ^L: fused where there is such a form, else Σ′(z^L)ᵀ∇_aC, which is (BP1) where Σ′ is diagonal."""
+        delta = self.fused_output_error()
+        return self.through_slope(self.network.layout.last, self.cost_gradient) if delta is None else delta
+
+    def through_slope(self, l: int, v: Array) -> Array:
+        """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the room of δ^l: σ′(z^l) ⊙ v where the slope is diagonal."""
+        return through(self.slopes[l - 2], v, out=self.errors[l - 2])
+
+    def pull_back(self, l: int, delta: Array) -> Array:
+        """Return (w^{l+1})ᵀ δ^{l+1}, shape (m, n_l), in the room of δ^l."""
+        weights, out = self.network.weights[l - 1], self.errors[l - 2]
+        if self._patterns[l - 1] is None:
+            np.dot(delta, weights, out)
+        else:
+            out[...] = delta @ weights
+        return out
+
+    def collect(self, errors: Sequence[Array], gradient: Gradient) -> None:
+        """Write ∂C/∂b^l = δ^l (BP3) and ∂C/∂w^l_{jk} = a^{l−1}_k δ^l_j (BP4), summed over the mini-batch."""
+        of_weights, of_biases = gradient.weights, gradient.biases
+        for i, delta in enumerate(errors):
+            np.dot(self._ones, delta, of_biases[i])
+            pattern = self._patterns[i]
+            if pattern is None:
+                np.dot(delta.T, self.activations[i], of_weights[i])
+            else:
+                _outer_on_pattern(delta, self.activations[i], pattern, of_weights[i].data)
+
+    # Constants as arrays: NumPy takes half as long with them as with Python's numbers.
+
+    @cached_property
+    def _share(self) -> Array:
+        return np.array(self.network.dtype.type(1) / self.m)
+
+    @property
+    def _uniform_or_shares(self) -> Array:
+        return self._share if self.shares is None else self.shares
+
+    @cached_property
+    def _ones(self) -> Array:
+        return np.ones(self.m, self.network.dtype)
+
+    @cached_property
+    def _patterns(self) -> tuple[Pattern | None, ...]:
+        return self.network.layout.patterns
+
+
+def _outer_on_pattern(delta: Array, a: Array, pattern: Pattern, out: Array) -> None:
+    """Sum a_k δ_j over the examples at the stored entries alone, a block of entries at a time."""
+    # About 2¹⁸ gathered numbers fit the cache and keep the memory independent of the number of entries.
+    block = max(1, 2**18 // max(1, len(delta)))
+    for start in range(0, out.size, block):
+        part = slice(start, start + block)
+        np.einsum("me,me->e", delta[:, pattern.rows[part]], a[:, pattern.indices[part]], out=out[part])

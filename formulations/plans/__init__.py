@@ -1,0 +1,28 @@
+"""Plans: gradients in one call, prepared plans, chunks and budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.plans.budget import foreseen_seconds as foreseen_seconds
+    from formulations.plans.budget import unreasonable as unreasonable
+    from formulations.plans.calls import gradient as gradient
+    from formulations.plans.calls import prepare as prepare
+    from formulations.plans.calls import which as which
+    from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
+    from formulations.plans.per_example import per_example_gradients as per_example_gradients
+    from formulations.plans.plan import Plan as Plan
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "budget": ["foreseen_seconds", "unreasonable"],
+        "calls": ["gradient", "prepare", "which"],
+        "chunks": ["ChunkedPlan"],
+        "per_example": ["per_example_gradients"],
+        "plan": ["Plan"],
+    },
+)

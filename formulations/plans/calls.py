@@ -1,0 +1,240 @@
+"""The gradient in one call, the plan for many, and who can serve what."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+from formulations.arrays import (
+    Budget,
+    Gradient,
+    as_bytes,
+    as_examples,
+    check_gradient,
+    current_budget,
+    excluding,
+    positive_integer,
+    quiet,
+)
+from formulations.backends import Backend, BackendLike, chosen_backend, get_backend, list_backends
+from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.functions import Cost, get_cost
+from formulations.network import Network, check_network
+from formulations.plans.budget import foreseen_seconds, unreasonable
+from formulations.plans.chunks import ChunkedPlan, bytes_for
+from formulations.plans.plan import Plan
+from formulations.plans.spare import Call, is_small, leave_spare, shadow, take_spare
+
+__all__ = ["gradient", "prepare", "which"]
+
+
+@quiet
+def gradient(
+    net: Network,
+    X: Any,
+    Y: Any,
+    cost: str | Cost = "quadratic",
+    backend: BackendLike = None,
+    sample_weight: Any = None,
+) -> Gradient:
+    """Compute the gradient of a network's cost with respect to all weights and biases.
+
+    Parameters
+    ----------
+    net : Network
+        The network; it is not changed.
+    X : array_like of shape (m, n₁)
+        One example a row.
+    Y : array_like of shape (m, n_L)
+        The targets.
+    cost : str or Cost
+        ``"quadratic"``, ``"binary_cross_entropy"``, ``"log_likelihood"``, or a cost made by :func:`formulations.cost`.
+    backend : str, Backend or None
+        The formulation; see :func:`formulations.get_backend`.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples in the mean, as in scikit-learn; 0 excludes an example, whatever it would lead to.
+
+    Returns
+    -------
+    Gradient
+        ``weights[l-2]`` is ∂C/∂w^l, ``biases[l-2]`` is ∂C/∂b^l, ``errors[l-2]`` is δ^l, ``cost`` is C.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        Where the data cannot be used.
+    UnknownName
+        Where no backend or cost has this name.
+    Refused
+        Where the backend cannot serve this network.
+
+    Notes
+    -----
+    What was prepared for a small network stays with it, and serves the next call with as many examples, the same cost,
+    backend and budget. The result has memory of its own.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[2.0]]], biases=[[1.0]], activations="identity")
+    >>> g = gradient(net, [[3.0]], [[5.0]])  # C = ½(2·3 + 1 − 5)²
+    >>> g.cost, g.weights[0], g.biases[0]
+    (np.float64(2.0), array([[6.]]), array([2.]))
+    """
+    check_network(net)
+    X, Y, shares, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    if Y is None:
+        # Only a forward pass does without targets.
+        as_examples(Y, "Y", net.sizes[-1], net.dtype)
+    if shares is not None:
+        X, Y = excluding(X, Y, shares)
+    call = Call(len(X), cost, chosen_backend(backend), current_budget())
+    plan = take_spare(net, call)
+    small = plan is not None
+    if plan is None:
+        plan = prepare(shadow(net), call.m, cost, call.backend)
+        small = is_small(plan)
+    net.check_entries()
+    result = plan.evaluate(X, Y, shares)
+    check_gradient(result)
+    if small:
+        # Before the plan is put back, for another thread may take it at once; and it is put back without the
+        # examples, which may be a file or most of the memory.
+        plan.give_away(result)
+        leave_spare(net, call, plan)
+    return result
+
+
+@overload
+def prepare(
+    net: Network, batch_size: Literal["auto"], cost: str | Cost = ..., backend: BackendLike = ..., *, memory: Any = ...
+) -> ChunkedPlan: ...
+@overload
+def prepare(
+    net: Network, batch_size: int, cost: str | Cost = ..., backend: BackendLike = ..., *, memory: None = ...
+) -> Plan: ...
+@quiet
+def prepare(
+    net: Network,
+    batch_size: int | Literal["auto"],
+    cost: str | Cost = "quadratic",
+    backend: BackendLike = None,
+    *,
+    memory: float | str | None = None,
+) -> Plan | ChunkedPlan:
+    """Prepare a backend for many gradients of one network, or for gradients over batches larger than memory.
+
+    Parameters
+    ----------
+    net : Network
+        Its parameters are read live at each call.
+    batch_size : int or "auto"
+        The most examples that a call will bring; with ``"auto"`` any number, which are then taken chunk by chunk.
+    cost : str or Cost
+        As in :func:`gradient`.
+    backend : str, Backend or None
+        As in :func:`gradient`.
+    memory : int, float or str, optional
+        With ``"auto"``, what a chunk may take beyond the parameters and the data themselves: bytes, or text such as
+        ``"512MB"`` or ``"1.5GiB"``. By default that of the budget of :func:`formulations.use_budget`.
+
+    Returns
+    -------
+    Plan or ChunkedPlan
+        ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's own memory; a ChunkedPlan, made by
+        ``"auto"``, also has ``plan.over(chunks)``.
+
+    Raises
+    ------
+    Refused
+        Where the backend cannot serve this network, with the names of those that can; or where it would exceed the
+        budget of :func:`formulations.use_budget`, or ``memory`` with one example.
+    InvalidInput, WrongType
+        Where ``batch_size`` or ``memory`` is no such thing, or ``memory`` comes with a number of examples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = Network.random([2, 3, 1], seed=0)
+    >>> plan = prepare(net, 4, backend="sigma")
+    >>> plan([[0.0, 1.0]], [[1.0]]).weights[0].shape
+    (3, 2)
+    >>> plan = prepare(net, "auto", memory="512MB")
+    >>> plan(np.zeros((10**5, 2)), np.zeros((10**5, 1))).errors is None
+    True
+    """
+    check_network(net)
+    chunked = isinstance(batch_size, str) and batch_size == "auto"
+    if isinstance(batch_size, str) and not chunked:
+        raise WrongType(
+            f"batch_size must be a positive integer or 'auto', got {batch_size!r}; pass a number such as 10, or 'auto'."
+        )
+    if not chunked:
+        batch_size = positive_integer(batch_size, "batch_size")
+        if memory is not None:
+            raise InvalidInput(
+                f"memory goes with batch_size='auto', which chooses the size by it, got batch_size={batch_size}; leave "
+                "one of them out, or limit both with formulations.use_budget(memory=...)."
+            )
+    cost, backend = get_cost(cost), get_backend(backend)
+    cost.check_outputs(net.sizes[-1])
+    if reason := backend.why_not(net, cost):
+        able = [name for name, other in which(net, cost).items() if other is None]
+        raise Refused(
+            f"backend {backend.label!r} cannot serve {net!r}: {reason}; backends that can: {', '.join(able)}."
+        )
+    budget = current_budget()
+    if isinstance(batch_size, str):
+        allowed = budget.memory if memory is None else as_bytes(memory, "memory")
+        return ChunkedPlan(net, cost, backend, Budget(budget.seconds, allowed))
+    if reason := unreasonable(backend, net, batch_size, budget):
+        raise Refused(
+            f"backend {backend.label!r} is refused: {reason}; take fewer examples, a smaller network or another "
+            f"backend,{_in_chunks(backend, net, batch_size, budget)} or allow it with "
+            "formulations.use_budget(seconds=..., memory=...)."
+        )
+    return Plan(net, batch_size, cost, backend)
+
+
+def _in_chunks(backend: Backend, net: Network, m: int, budget: Budget) -> str:
+    """Name the remedy for a batch that is too large and not too long: chunks that fit."""
+    prediction = backend.predict(net, m)
+    too_long = foreseen_seconds(prediction) > budget.seconds
+    if too_long or prediction.bytes <= budget.memory or bytes_for(backend, net, 1) > budget.memory:
+        return ""
+    return " let formulations.prepare(net, 'auto') take them chunk by chunk,"
+
+
+@quiet
+def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None = None) -> dict[str, str | None]:
+    """Say which backends can serve a network.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    cost : str or Cost
+        As in :func:`gradient`.
+    batch_size : int, optional
+        Examples in a mini-batch: with it, a backend that would exceed the budget says so too.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        For each backend None, or the reason why it cannot.
+
+    Examples
+    --------
+    >>> which(Network.random([2, 3, 1], seed=0))["linear"]
+    'it needs the activation identity in every layer, and layer 2 has sigmoid'
+    """
+    check_network(net)
+    if batch_size is not None:
+        batch_size = positive_integer(batch_size, "batch_size")
+    cost, budget = get_cost(cost), current_budget()
+    cost.check_outputs(net.sizes[-1])
+    found = {}
+    for name in list_backends():
+        backend = get_backend(name)
+        found[name] = backend.why_not(net, cost)
+        if found[name] is None and batch_size is not None:
+            found[name] = unreasonable(backend, net, batch_size, budget)
+    return found

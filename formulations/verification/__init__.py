@@ -1,0 +1,49 @@
+"""Verification: oracles, derived tolerances, certificates and the laws of the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.verification.certification.document import Certificate as Certificate
+    from formulations.verification.certification.judgement import certify as certify
+    from formulations.verification.conformance.check import check_backend as check_backend
+    from formulations.verification.conformance.false_alarms import count_false_alarms as count_false_alarms
+    from formulations.verification.conformance.kills import kill_table as kill_table
+    from formulations.verification.conformance.laws.table import LAWS as LAWS
+    from formulations.verification.conformance.report import Outcome as Outcome
+    from formulations.verification.conformance.report import Report as Report
+    from formulations.verification.conformance.report import Standing as Standing
+    from formulations.verification.oracles.fifty_digits import OracleGradient as OracleGradient
+    from formulations.verification.oracles.fifty_digits import gradient_in_digits as gradient_in_digits
+    from formulations.verification.oracles.fractions import exact_oracle as exact_oracle
+    from formulations.verification.oracles.reference import Reference as Reference
+    from formulations.verification.oracles.reference import reference_gradient as reference_gradient
+    from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
+    from formulations.verification.tolerances.deviations import deviation as deviation
+    from formulations.verification.tolerances.judging import judge as judge
+    from formulations.verification.tolerances.judging import judge_backend as judge_backend
+    from formulations.verification.tolerances.verdict import Status as Status
+    from formulations.verification.tolerances.verdict import Verdict as Verdict
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "certification.document": ["Certificate"],
+        "certification.judgement": ["certify"],
+        "conformance.check": ["check_backend"],
+        "conformance.false_alarms": ["count_false_alarms"],
+        "conformance.kills": ["kill_table"],
+        "conformance.laws.table": ["LAWS"],
+        "conformance.report": ["Outcome", "Report", "Standing"],
+        "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
+        "oracles.fractions": ["exact_oracle"],
+        "oracles.reference": ["Reference", "reference_gradient"],
+        "oracles.roundoff": ["unit_roundoff"],
+        "tolerances.deviations": ["deviation"],
+        "tolerances.judging": ["judge", "judge_backend"],
+        "tolerances.verdict": ["Status", "Verdict"],
+    },
+)

@@ -1,0 +1,19 @@
+"""Certificates: is a gradient right, and if not, where and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.verification.certification.candidates import read_candidate as read_candidate
+    from formulations.verification.certification.judgement import certify as certify
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "candidates": ["read_candidate"],
+        "judgement": ["certify"],
+    },
+)

@@ -1,0 +1,104 @@
+"""Candidates that are functions: called on copies, watched, and called again on single examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient
+from formulations.display import counted
+from formulations.exceptions import CandidateFailed, FormulationsException
+from formulations.network import Network
+from formulations.verification.certification.candidates import read_candidate
+
+__all__ = ["Watched"]
+
+
+@dataclass
+class Watched:
+    """A function to be judged, and what was noticed of it.
+
+    Attributes
+    ----------
+    function : callable (net, X, Y) -> candidate
+        What users hand over.
+    network : Network
+        The network; the function gets a copy.
+    notes : list of str
+        What is remarkable though it makes no gradient wrong.
+    """
+
+    function: Callable[..., Any]
+    network: Network
+    notes: list[str] = field(default_factory=list)
+    _returned: list[tuple[Any, Array]] = field(default_factory=list)
+
+    def __call__(self, X: Array, Y: Array) -> Gradient:
+        """Call the function on examples.
+
+        Raises
+        ------
+        CandidateFailed
+            Where it raises, with its message, or changes what it was given.
+        WrongShape, WrongType
+            Where it returns no gradient of this network.
+        """
+        given = {"X": X.copy(), "Y": Y.copy()}
+        network = self.network.copy()
+        try:
+            returned = self.function(network, given["X"], given["Y"])
+        except Exception as caught:
+            raise CandidateFailed(
+                f"the function to be judged must return a gradient, and raised {type(caught).__name__} on "
+                f"{counted(len(X), 'example')}: {caught}; mend that first."
+            ) from caught
+        for name, before, after in (("X", X, given["X"]), ("Y", Y, given["Y"])):
+            _check_unchanged(name, before, after)
+        _check_unchanged("net.vector", self.network.vector, network.vector)
+        gradient = read_candidate(returned, self.network.layout, self.network.dtype, len(X))
+        self._look_for_buffers(returned, gradient)
+        return gradient
+
+    def check_repeats(self, X: Array, Y: Array, gradient: Gradient) -> None:
+        """Call the function a second time, and note where it returns other bits."""
+        again = self(X, Y)
+        if not np.array_equal(again.vector, gradient.vector, equal_nan=True):
+            self.notes.append("The same call twice gave two different gradients; the first one is judged.")
+
+    def singles(self, X: Array, Y: Array, most: int) -> list[Gradient]:
+        """Call the function on each example by itself, up to so many, or to the first that it cannot be called on."""
+        found = []
+        for x in range(min(len(X), most)):
+            try:
+                found.append(self(X[x : x + 1], Y[x : x + 1]))
+            except FormulationsException as caught:
+                self.notes.append(f"On example {x} alone it could not be called: {caught}")
+                break
+        return found
+
+    def _look_for_buffers(self, returned: Any, gradient: Gradient) -> None:
+        """Note where what an earlier call has returned is no longer what it was."""
+        note = "It returns views of its own buffers, which a later call overwrites: they were copied at once."
+        for earlier, vector in self._returned:
+            again = read_candidate(earlier, gradient.layout, self.network.dtype, 1)
+            if not np.array_equal(again.vector, vector, equal_nan=True) and note not in self.notes:
+                self.notes.append(note)
+        # The errors of another batch have other shapes: the weights alone are looked at again.
+        parts = (returned.weights, returned.biases) if isinstance(returned, Gradient) else returned
+        if isinstance(parts, tuple | list) and len(parts) == 3:
+            parts = parts[:2]
+        self._returned = [(parts, gradient.vector.copy())]
+
+
+def _check_unchanged(name: str, before: Array, after: Array) -> None:
+    if np.array_equal(before, after):
+        return
+    place = tuple(int(i) for i in np.argwhere(before != after)[0])
+    where = ", ".join(map(str, place))
+    raise CandidateFailed(
+        f"the function to be judged must not change what it is given, and changed {name}[{where}] from {before[place]} "
+        f"to {after[place]}; let it work on a copy."
+    )

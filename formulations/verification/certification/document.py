@@ -1,0 +1,147 @@
+"""The certificate: a verdict on a gradient, and everything that helps to find the mistake."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from formulations.display import fitted, format_table
+from formulations.verification.certification.diagnosis import Diagnosis
+from formulations.verification.tolerances import EquationVerdict, Status
+
+__all__ = ["Certificate"]
+
+WORDS = {
+    Status.EQUAL: "equal: this is the gradient, as far as roundoff lets anybody know.",
+    Status.DIFFERENT: "different: this is not the gradient of this cost.",
+    Status.INCONCLUSIVE: "inconclusive: roundoff hides here whether this is the gradient.",
+}
+
+WRONG_COST = "different: the cost is wrong, and the gradient is not different."
+
+RULES = {
+    "T1": "on its own tape, each equation by itself (T1)",
+    "T2": "on its own tape, as a product over layers (T2)",
+    "T3": "on its own tape, by its partial products (T3)",
+    "T4": "against a forward pass in a higher precision (T4)",
+    "P": "as a difference quotient (P)",
+}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What :func:`formulations.certify` found; printed, it says where to look.
+
+    Neurons, inputs and examples are counted from 0, as indices are; layers from 1, as in the book.
+
+    Attributes
+    ----------
+    title : str
+        Network, cost, examples and the dtype that it was judged in.
+    status : Status
+        ``equal``, ``different`` or ``inconclusive``.
+    rule : str
+        The bound that judged: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
+    ratio : float
+        The largest residual in units of its bound; above 1 it is different.
+    difference : float
+        The largest difference from the reference, over all weights and biases.
+    layers : tuple of EquationVerdict
+        What each equation says in each layer, from the output backwards.
+    reason : str
+        One sentence unless equal.
+    layer, equation : int and str, or None
+        Where the mistake sits: the first place, from the output backwards, that is different; ``"C"`` where it is the
+        cost alone.
+    cause : Diagnosis or None
+        The likely mistake, where a hypothesis explains the gradient.
+    detectable : float
+        The smallest fault that would have been seen wherever it is, as a part of its layer's largest entry.
+    notes : tuple of str
+        What else was noticed.
+    cost : EquationVerdict or None
+        What is said of C, where the candidate claims it.
+    """
+
+    title: str
+    status: Status
+    rule: str
+    ratio: float
+    difference: float
+    layers: tuple[EquationVerdict, ...]
+    reason: str
+    layer: int | None
+    equation: str | None
+    cause: Diagnosis | None
+    detectable: float
+    notes: tuple[str, ...] = ()
+    cost: EquationVerdict | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether it is the gradient, as far as roundoff lets anybody know; what ``bool`` of the certificate says."""
+        return self.status is Status.EQUAL
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        plain = {**asdict(self), "equal": self.equal}
+        claimed = [] if self.cost is None else [plain["cost"]]
+        for entry in (plain, *plain["layers"], *claimed):
+            entry["status"] = str(entry["status"])
+        return plain
+
+    def __str__(self) -> str:
+        words = WRONG_COST if self.equation == "C" else WORDS[self.status]
+        parts = [words, f"{self.title}; judged {RULES[self.rule]}.", self._table()]
+        if self.status is Status.DIFFERENT:
+            parts.append(self._place())
+        elif self.status is Status.INCONCLUSIVE:
+            parts.append(self.reason)
+        else:
+            parts.append(
+                f"A fault of more than {2 * self.detectable:.0e} of its layer's largest entry would have been seen, "
+                "wherever it is."
+            )
+        return fitted("\n\n".join([*parts, *self.notes]))
+
+    def _table(self) -> str:
+        rows = [
+            [
+                str(line.layer),
+                line.equation,
+                line.status,
+                f"{line.ratio:.2g}",
+                line.entry,
+                line.place,
+                f"{line.found:.9g}",
+                f"{line.expected:.9g}",
+            ]
+            for line in (*self.layers, *([] if self.cost is None else [self.cost]))
+        ]
+        header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "handed over", "should be"]
+        table = format_table(header, rows, right=[0, 3, 6, 7], keys=2)
+        return f"{table}\n\nNeurons, inputs and examples are counted from 0, as the indices are; layers from 1."
+
+    def _place(self) -> str:
+        if self.cost is not None and self.equation == "C":
+            return f"The mistake is in the cost: C is {self.cost.found:.17g} and should be {self.cost.expected:.17g}."
+        first = next(line for line in self.layers if line.status is Status.DIFFERENT and line.layer == self.layer)
+        lines = [
+            f"The mistake is in layer {self.layer}, ({self.equation}): {first.entry} ({first.place}) is "
+            f"{first.found:.17g} and should be {first.expected:.17g}."
+        ]
+        if self.cost is not None and self.cost.status is Status.DIFFERENT:
+            lines.append(
+                f"The cost is wrong, too: C is {self.cost.found:.17g} and should be {self.cost.expected:.17g}."
+            )
+        if self.cause is not None:
+            lines.append(f"Likely cause: {self.cause}")
+        else:
+            lines.append("No mistake that is known here explains it; look at the first line above that is different.")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Certificate: {self.status}, {self.title}>"

@@ -1,0 +1,67 @@
+"""Where a mistake sits: the layer and the equation, from what is wrong and what is right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient, Layout
+from formulations.backends import Tier
+from formulations.functions import Cost
+from formulations.network import Network
+from formulations.verification.tolerances import Status, Verdict, judge
+
+__all__ = ["place_of", "single_examples"]
+
+
+def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
+    """Return the layer and the equation of the first mistake, from the output backwards.
+
+    Where none is, it is the cost's, ``"C"``, which the outputs make. Where δ is not offered, both ∂C/∂w^l and ∂C/∂b^l
+    are wrong where δ^l is, and one of them where its own sum is.
+    """
+    wrong = [line for line in verdict.layers if line.status is Status.DIFFERENT]
+    if not wrong:
+        return layout.last, "C"
+    first = max(wrong, key=lambda line: line.layer)
+    if first.equation.startswith("BP"):
+        return wrong[0].layer, wrong[0].equation
+    kinds = {line.equation for line in wrong if line.layer == first.layer}
+    if "δ" in kinds or {"∂C/∂w", "∂C/∂b"} <= kinds or not layout.slices[first.layer - 2][0].stop:
+        return first.layer, "BP1" if first.layer == layout.last else "BP2"
+    return first.layer, "BP4" if "∂C/∂w" in kinds else "BP3"
+
+
+def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gradient]) -> list[str]:
+    """Say whether single examples have the right gradient, or which are wrong, and from which equation on.
+
+    Parameters
+    ----------
+    net, X, Y, cost
+        What the function was called with.
+    found : list of Gradient
+        What it returned for each of the first examples alone.
+
+    Returns
+    -------
+    list of str
+        One sentence, or none where it could not be called so.
+    """
+    wrong: dict[tuple[int, str], list[int]] = {}
+    equal = True
+    for x, gradient in enumerate(found):
+        with np.errstate(all="ignore"):
+            tape = net.forward(X[x : x + 1], Y[x : x + 1], cost=cost)
+            verdict = judge(tape, gradient, Tier.ELSEWHERE)
+        equal = equal and verdict.status is Status.EQUAL
+        if verdict.status is Status.DIFFERENT:
+            wrong.setdefault(place_of(verdict, net.layout), []).append(x)
+    if not found:
+        return []
+    if not wrong:
+        which = f"Each of the first {len(found)} examples" if len(found) > 1 else "Example 0"
+        if not equal:
+            return [f"{which} alone shows no mistake, though roundoff could hide one."]
+        return [f"{which} alone has the right gradient in every layer: the mistake is in how they are put together."]
+    (layer, equation), examples = max(wrong.items(), key=lambda item: len(item[1]))
+    which = "every example" if len(examples) == len(found) else f"example {', '.join(map(str, examples))}"
+    return [f"Called with single examples, {which} is wrong from layer {layer}, ({equation}), on."]

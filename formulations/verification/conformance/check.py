@@ -1,0 +1,119 @@
+"""The check of a backend: every law on every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import quiet
+from formulations.backends import Backend, by_name, precisions
+from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
+from formulations.functions import get_cost
+from formulations.plans import foreseen_seconds
+from formulations.verification.conformance.laws import LAWS
+from formulations.verification.conformance.problems import PROBLEMS
+from formulations.verification.conformance.report import Outcome, Report, Result
+from formulations.verification.conformance.subjects import read_subject
+
+__all__ = ["ask", "check_backend"]
+
+SECONDS = 0.05
+"""A backend is asked on problems of which one gradient takes no longer, by its own prediction."""
+
+
+@quiet
+def check_backend(
+    backend: Any,
+    *,
+    laws: Iterable[str] | None = None,
+    scenarios: Iterable[str] | None = None,
+    dtypes: Iterable[str] = ("float32", "float64"),
+    expected_failures: Mapping[str, str] | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[str], object] | None = None,
+    fail_fast: bool = False,
+) -> Report:
+    """Check that a backend keeps every law of the contract, like scikit-learn's ``check_estimator``.
+
+    Parameters
+    ----------
+    backend : Backend, class, str or callable
+        A backend, its class, its name, ``"package:Class"``, or a plain function ``(net, X, Y)`` that returns a gradient
+        as :func:`formulations.certify` takes it.
+    laws, scenarios : iterable of str, optional
+        Names; by default all.
+    dtypes : iterable of str
+        What the networks are in.
+    expected_failures : mapping of str to str, optional
+        Laws that are known to be broken, and why. One that is kept all the same makes the check fail.
+    executor : concurrent.futures.Executor, optional
+        Where to run; in processes, the backend must be picklable.
+    progress : callable, optional
+        Called with each law's name before it is asked.
+    fail_fast : bool
+        Stop at the first law that is broken.
+
+    Returns
+    -------
+    Report
+        True where every law is kept.
+
+    Raises
+    ------
+    UnknownName
+        Where a law, a scenario or a backend has another name.
+    WrongType, InvalidInput
+        Where it is no backend, or names are no list, or an empty one.
+
+    Examples
+    --------
+    >>> report = check_backend("hadamard", laws=["same_bits"], scenarios=["single_neuron"])
+    >>> report.passed, len(report.results)
+    (True, 2)
+    """
+    subject = read_subject(backend)
+    if not isinstance(expected_failures, Mapping | None):
+        raise WrongType(
+            f"expected_failures must map laws to reasons, got {type(expected_failures).__name__}; "
+            "pass a dictionary such as {'same_bits': 'it draws at random'}."
+        )
+    expected = dict(expected_failures or {})
+    chosen = by_name(LAWS, laws, "law", "laws")
+    names = by_name(PROBLEMS, scenarios, "scenario", "scenarios")
+    by_name(LAWS, expected, "law", "expected_failures", some=False)
+    dtypes = precisions(dtypes)
+    results: list[Result] = []
+    for law in chosen:
+        if progress is not None:
+            progress(f"{subject.label}: {law}")
+        cases = [(subject, law, name, dtype) for name in names for dtype in dtypes]
+        found = (
+            map(ask, *zip(*cases, strict=True)) if executor is None else executor.map(ask, *zip(*cases, strict=True))
+        )
+        results += found
+        if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in results):
+            break
+    return Report(subject.label, tuple(results), expected)
+
+
+def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
+    """Ask one law on one problem."""
+    problem = PROBLEMS[scenario](dtype)
+    try:
+        reason = backend.why_not(problem.network, get_cost(problem.cost))
+        if reason is None and foreseen_seconds(backend.predict(problem.network, len(problem.X))) > SECONDS:
+            reason = "it would take too long here"
+        if reason is not None and law != "refusals":
+            return Result(law, scenario, dtype, Outcome.REFUSED, str(reason))
+        with np.errstate(all="ignore"):
+            complaint = LAWS[law].complaint(backend, problem)
+    except (Refused, MissingExtra) as caught:
+        return Result(law, scenario, dtype, Outcome.REFUSED, str(caught))
+    except FormulationsException as caught:
+        complaint = f"it raised {type(caught).__name__}: {caught}"
+    except Exception as caught:  # whatever another package's backend raises is what is wrong with it
+        complaint = f"it raised {type(caught).__name__}, which is none of the library's exceptions: {caught}"
+    return Result(law, scenario, dtype, Outcome.HELD if complaint is None else Outcome.BROKEN, complaint or "")

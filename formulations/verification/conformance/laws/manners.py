@@ -1,0 +1,101 @@
+"""Laws about manners: nothing is changed, nothing is remembered, nothing is cast, nobody is disturbed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from formulations.arrays import Array
+from formulations.backends import Backend
+from formulations.data import Problem
+from formulations.plans import Plan, prepare
+from formulations.verification.conformance.law import answer, apart
+
+__all__ = ["dtype_kept", "inputs_unchanged", "same_bits", "threads", "views_belong"]
+
+
+def inputs_unchanged(backend: Backend, problem: Problem) -> str | None:
+    """Ask that X, Y, weights of the examples and parameters stay as they are; they may be read-only or strided."""
+    net, m = problem.network.copy(), len(problem.X)
+    weights = np.ones(m, net.dtype) if problem.sample_weight is None else problem.sample_weight.copy()
+    kept = {"X": problem.X.copy(), "Y": problem.Y.copy(), "sample_weight": weights, "net.vector": net.vector}
+    before = {name: array.copy() for name, array in kept.items()}
+    answer(backend, problem, net, X=kept["X"], Y=kept["Y"], sample_weight=weights)
+    for name, array in kept.items():
+        if not np.array_equal(array, before[name], equal_nan=True):
+            return f"{name} should stay as it is, and was changed."
+    for array in kept.values():
+        array.flags.writeable = False
+    strided = np.repeat(problem.X, 2, axis=0)[::2]
+    one, two = (answer(backend, problem, net, X=X, Y=kept["Y"], sample_weight=weights) for X in (kept["X"], strided))
+    # A library of products may take another way through rows that lie apart, and round otherwise.
+    bound = one.bound + two.bound
+    if complaint := apart(two.gradient.vector, one.gradient.vector, bound, "with examples that lie apart in memory"):
+        return complaint
+    return None
+
+
+def same_bits(backend: Backend, problem: Problem) -> str | None:
+    """Ask that the same call give the same bits: twice, by another plan, and after other data."""
+    first = answer(backend, problem)
+    again = answer(backend, problem)
+    if not _same(first.gradient.vector, again.gradient.vector):
+        return "two plans should give the same bits for the same call, and give others."
+    plan = first.plan
+    with np.errstate(all="ignore"):
+        plan(-problem.X, problem.Y, problem.sample_weight)
+        after = plan(problem.X, problem.Y, problem.sample_weight)
+    if not (_same(first.gradient.vector, after.vector) and _same(first.gradient.cost, after.cost)):
+        return "a plan should give the same bits after other data, and gives others."
+    return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    return np.array_equal(one, other, equal_nan=True)
+
+
+def dtype_kept(backend: Backend, problem: Problem) -> str | None:
+    """Ask that the gradient, its δ and C have the network's dtype, whatever X and Y come in."""
+    dtype = problem.network.dtype
+    for X, Y in ((problem.X, problem.Y), (problem.X.astype(np.float64), problem.Y.astype(np.float64))):
+        found = answer(backend, problem, X=X, Y=Y).gradient
+        arrays = {"the gradient": found.vector, "C": found.cost}
+        arrays |= {f"errors[{i}]": delta for i, delta in enumerate(found.errors or ())}
+        for name, array in arrays.items():
+            if np.asarray(array).dtype != dtype:
+                return f"{name} should have the network's dtype {dtype}, got {np.asarray(array).dtype}."
+    return None
+
+
+def views_belong(backend: Backend, problem: Problem) -> str | None:
+    """Ask that the gradient's weights and biases stay the views into its vector that they were."""
+    plan = prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend)
+    with np.errstate(all="ignore"):
+        found = plan(problem.X, problem.Y, problem.sample_weight)
+    for i, (pair, w, b) in enumerate(zip(found.layout.slices, found.weights, found.biases, strict=True)):
+        entries = w.data if issparse(w) else w
+        for name, array, part in ((f"weights[{i}]", entries, pair[0]), (f"biases[{i}]", b, pair[1])):
+            if array.size != part.stop - part.start or (array.size and not np.shares_memory(array, found.vector)):
+                return f"{name} should be a view into the gradient's vector, and is one no longer."
+    return None
+
+
+def threads(backend: Backend, problem: Problem) -> str | None:
+    """Ask that plans in several threads at once give what they give alone."""
+    alone = answer(backend, problem)
+    plans = [prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend) for _ in range(3)]
+
+    def work(plan: Plan) -> Array:
+        with np.errstate(all="ignore"):
+            plan(problem.X, problem.Y, problem.sample_weight)
+            return plan(problem.X, problem.Y, problem.sample_weight).vector.copy()
+
+    with ThreadPoolExecutor(3) as pool:
+        for found in pool.map(work, plans):
+            # A library of products may use fewer or more threads of its own here, and round otherwise.
+            if complaint := apart(found, alone.gradient.vector, 2 * alone.bound, "in several threads at once"):
+                return complaint
+    return None

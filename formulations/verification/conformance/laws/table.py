@@ -1,0 +1,35 @@
+"""The laws by name; each is one function, whose docstring says what it asks."""
+
+from __future__ import annotations
+
+from formulations.verification.conformance.law import Law
+from formulations.verification.conformance.laws import manners, plans, sums, values
+
+__all__ = ["LAWS"]
+
+LAWS: dict[str, Law] = {
+    function.__name__: Law(function.__name__, (function.__doc__ or "").splitlines()[0], function)
+    for function in (
+        values.equal,
+        values.conclusive,
+        values.exact,
+        values.closed_form,
+        values.value_belongs,
+        values.errors_belong,
+        sums.linear_in_cost,
+        sums.mean_of_examples,
+        sums.order_of_examples,
+        sums.weight_zero,
+        sums.neurons_permuted,
+        manners.inputs_unchanged,
+        manners.same_bits,
+        manners.dtype_kept,
+        manners.views_belong,
+        manners.threads,
+        plans.plan_reuse,
+        plans.stale_plans,
+        plans.refusals,
+        plans.counted_passes,
+    )
+}
+"""In the order in which they are asked."""

@@ -1,0 +1,12 @@
+"""Mutants: backends with planted faults, so that a suite that passes means something.
+
+Each is the correct backward pass of ``Written`` with one step replaced.
+"""
+
+from __future__ import annotations
+
+# Each module adds its faults to the table.
+from formulations.verification.conformance.mutants import conditions, equations, memory, numbers, sums
+from formulations.verification.conformance.mutants.written import MUTANTS, Mutant, Written
+
+__all__ = ["MUTANTS", "Mutant", "Written", "conditions", "equations", "memory", "numbers", "sums"]

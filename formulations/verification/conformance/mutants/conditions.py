@@ -1,0 +1,150 @@
+"""Faults that show under a condition alone: for some sizes, dtypes, activations or states of a neuron."""
+
+# ruff: noqa: D102
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.network import Tape
+from formulations.verification.conformance.mutants.written import Written, planted
+
+
+@planted()
+class OneExampleAlone(Written):
+    """Twice too large for m = 1."""
+
+    def output(self, tape: Tape) -> Any:
+        return super().output(tape) * (2 if tape.m == 1 else 1)
+
+
+@planted()
+class OddWidths(Written):
+    """The last neuron of layers of odd width forgotten, as by loops over pairs."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape).copy()
+        if delta.shape[1] % 2:
+            delta[:, -1] = 0
+        return delta
+
+
+@planted()
+class OddExamples(Written):
+    """The last of an odd number of examples, three or more, counted twice."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape).copy()
+        if tape.m % 2 and tape.m > 1:
+            delta[-1] *= 2
+        return delta
+
+
+@planted()
+class Saturated(Written):
+    """a(1 − a) for σ′ of a sigmoid, which has no digits left where the neuron saturates."""
+
+    def output(self, tape: Tape) -> Any:
+        if tape.fused is None and tape.network.activations[-1].name == "sigmoid":
+            return tape.cost_gradient * (tape.output * (1 - tape.output))
+        return super().output(tape)
+
+
+@planted()
+class UnfusedCrossEntropy(Written):
+    """∇_aC ⊙ σ′ where cost and activation have a fused form: 0·∞."""
+
+    def output(self, tape: Tape) -> Any:
+        if tape.fused is None or tape.cost is None:
+            return super().output(tape)
+        G = np.empty_like(tape.output)
+        tape.cost.evaluate(tape.output, tape.targets, G)
+        return G * tape.share_column * tape.slopes[-1]
+
+
+@planted()
+class OneActivation(Written):
+    """σ(z) for σ′(z) of softplus alone."""
+
+    def slope(self, tape: Tape, l: int) -> Any:
+        softplus = tape.network.activations[l - 2].name == "softplus"
+        return tape.activations[l - 1] if softplus else tape.slopes[l - 2]
+
+
+@planted()
+class KinkFromTheRight(Written):
+    """relu′(0) = 1 for 0, and everywhere else right."""
+
+    def slope(self, tape: Tape, l: int) -> Any:
+        relu = tape.network.activations[l - 2].name == "relu"
+        return np.where(tape.weighted_inputs[l - 2] == 0, 1, tape.slopes[l - 2]) if relu else tape.slopes[l - 2]
+
+
+@planted()
+class Deep(Written):
+    """A layer forgotten in networks of more than eight."""
+
+    def slope(self, tape: Tape, l: int) -> Any:
+        return np.ones_like(tape.slopes[0]) if l == 2 and len(tape.slopes) > 8 else tape.slopes[l - 2]
+
+
+@planted()
+class SinglePrecisionAlone(Written):
+    """Three digits lost in float32, none in float64."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape)
+        return delta * delta.dtype.type(1.0002) if delta.dtype == np.float32 else delta
+
+
+@planted()
+class SampleWeightsIgnored(Written):
+    """All examples count the same."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape)
+        if tape.shares is None:
+            return delta
+        shares = np.where(tape.shares > 0, tape.shares, 1)
+        return (delta / shares / tape.m).astype(delta.dtype)
+
+
+@planted()
+class PerNeuronByTheFirst(Written):
+    """The first neuron's slope for all neurons of a layer that has several functions."""
+
+    def slope(self, tape: Tape, l: int) -> Any:
+        activation = tape.network.activations[l - 2]
+        mixed = len(activation.functions) > 1
+        return activation.neuron(0).slope(tape.weighted_inputs[l - 2]) if mixed else tape.slopes[l - 2]
+
+
+@planted()
+class SmallerBatch(Written):
+    """A batch that is smaller than the plan is averaged over the plan's size."""
+
+    def output(self, tape: Tape) -> Any:
+        rooms = tape.weighted_inputs[0].base
+        capacity = tape.m if rooms is None else rooms.size // sum(tape.network.layout.sizes[1:])
+        return super().output(tape) * (tape.m / capacity)
+
+
+@planted()
+class VanishingFlushed(Written):
+    """Errors below 1e-6 taken for zero."""
+
+    def carried(self, tape: Tape, l: int, delta: Array) -> Any:
+        found = super().carried(tape, l, delta)
+        return np.where(np.abs(found) < 1e-6, 0, found).astype(found.dtype)
+
+
+@planted()
+class BlocksOfSeven(Written):
+    """The rest of more than eight examples forgotten for the biases, as by loops over blocks of seven."""
+
+    def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:
+        kept = tape.m - tape.m % 7 if tape.m > 8 else tape.m
+        return super().of_biases(tape, l, delta[:kept])

@@ -1,0 +1,121 @@
+"""Faults of memory and manners: buffers that are stale, inputs that are changed, results that are no function."""
+
+# ruff: noqa: D102
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient
+from formulations.network import Tape
+from formulations.verification.conformance.mutants.written import Written, planted
+
+_calls = itertools.count()
+
+
+@planted()
+class AccumulatesOverCalls(Written):
+    """The gradient added to what the last call has left."""
+
+    def prepare(self, tape: Tape) -> Any:
+        return np.zeros(tape.network.layout.count, tape.network.dtype)
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(tape, gradient)
+        tape.workspace += gradient.vector
+        gradient.vector[...] = tape.workspace
+
+
+@planted()
+class StaleErrors(Written):
+    """δ^L of the call before, from the second call on."""
+
+    def prepare(self, tape: Tape) -> Any:  # noqa: ARG002
+        return []
+
+    def output(self, tape: Tape) -> Any:
+        tape.workspace.append(super().output(tape).copy())
+        return tape.workspace[-2] if len(tape.workspace) > 1 else tape.workspace[-1]
+
+
+@planted()
+class StaleParameters(Written):
+    """The weights as they were when the plan was made."""
+
+    def prepare(self, tape: Tape) -> Any:
+        return [w.copy() for w in tape.network.weights]
+
+    def carried(self, tape: Tape, l: int, delta: Array) -> Any:
+        return delta @ tape.workspace[l - 1]
+
+
+@planted()
+class CountsCalls(Written):
+    """A little more with every call."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape)
+        return delta * delta.dtype.type(1 + 1e-3 * (next(_calls) % 7))
+
+
+@planted()
+class Random(Written):
+    """Noise in the last digits."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape)
+        noise = np.random.default_rng().integers(-2, 3, delta.shape)
+        return delta + (noise * np.spacing(delta)).astype(delta.dtype)
+
+
+@planted()
+class ChangesX(Written):
+    """The inputs centred in place."""
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(tape, gradient)
+        if tape.X.flags.writeable:
+            tape.X[...] -= tape.X.mean(axis=0)
+
+
+@planted()
+class ChangesY(Written):
+    """The difference a − y written over y."""
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(tape, gradient)
+        if tape.targets.flags.writeable:
+            tape.targets[...] = tape.output - tape.targets
+
+
+@planted()
+class ChangesParameters(Written):
+    """A step of descent taken on the way."""
+
+    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(tape, gradient)
+        if tape.network.vector.flags.writeable:
+            tape.network.vector[...] -= gradient.vector
+
+
+@planted()
+class NeedsWriteable(Written):
+    """The inputs written to and put back, which fails where they are read-only."""
+
+    def output(self, tape: Tape) -> Any:
+        tape.X[0, 0] = tape.X[0, 0]
+        return super().output(tape)
+
+
+@planted()
+class OrderMatters(Written):
+    """The first example counts as the mean of the first two."""
+
+    def output(self, tape: Tape) -> Any:
+        delta = super().output(tape).copy()
+        if tape.m > 1:
+            delta[0] = delta[:2].mean(axis=0)
+        return delta

@@ -1,0 +1,58 @@
+"""The pytest plugin: ``pytest --pyargs formulations.verification.conformance --backend my_package:MyBackend``.
+
+The option is there only where the suite itself is asked for, so that it cannot collide with an option of that name in
+somebody else's tests. The fixtures ``backend`` and ``scenario`` are there for everybody; others of the same name win.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+__all__ = ["backend", "pytest_generate_tests", "pytest_load_initial_conftests", "scenario"]
+
+SUITE = "formulations.verification.conformance"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:  # noqa: ARG001
+    """Add the option where an argument names the suite."""
+    if any(str(argument).startswith(SUITE) for argument in args):
+        group = parser.getgroup("formulations", "conformance of backends")
+        group.addoption(
+            "--backend",
+            action="append",
+            default=[],
+            metavar="BACKEND",
+            help="What to check: package:Class, or a registered name; again for more. By default all registered.",
+        )
+
+
+def pytest_generate_tests(metafunc: Any) -> None:
+    """Run the suite's tests for every backend that is asked for, law by law."""
+    if metafunc.module.__name__ != f"{SUITE}.test_conformance":
+        return
+    from formulations.backends import list_backends
+    from formulations.verification.conformance.laws import LAWS
+
+    asked = metafunc.config.getoption("--backend", default=[], skip=False) or list_backends()
+    metafunc.parametrize("subject", asked)
+    metafunc.parametrize("law", LAWS)
+
+
+@pytest.fixture
+def backend(request: Any) -> Any:
+    """Return the first backend that ``--backend`` names, else the default one."""
+    from formulations.backends import DEFAULT
+    from formulations.verification.conformance.subjects import read_subject
+
+    return read_subject((request.config.getoption("--backend", default=[]) or [DEFAULT])[0])
+
+
+@pytest.fixture
+def scenario(request: Any) -> Any:
+    """Return the problem that ``@pytest.mark.parametrize("scenario", names, indirect=True)`` names, else the digits."""
+    from formulations.verification.conformance.problems import PROBLEMS
+
+    return PROBLEMS[getattr(request, "param", "digits")]()

@@ -1,0 +1,116 @@
+"""The problems on which laws are asked: the scenarios, and more in which a fault could hide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from formulations.data import SCENARIOS, Problem, Scenario
+from formulations.functions import ACTIVATIONS, Activation, PerNeuron
+from formulations.network import Network
+
+__all__ = ["PROBLEMS"]
+
+
+def _random(
+    sizes: list[int],
+    activations: Any = ("tanh", "sigmoid"),
+    m: int = 4,
+    *,
+    seed: int = 0,
+    scale: float = 1.0,
+    weighted: bool = False,
+    cost: str = "quadratic",
+) -> Callable[[np.dtype[Any]], Problem]:
+    """Return what makes a random problem; its numbers are those of single precision, whatever the dtype."""
+
+    def make(dtype: np.dtype[Any]) -> Problem:
+        random = np.random.default_rng(seed)
+        net = Network.random(sizes, activations, seed=random, dtype="float32")
+        for b in net.biases:
+            b[...] = random.normal(scale=0.3, size=b.shape)
+        net.vector[...] *= np.float32(scale)
+        X, Y = random.standard_normal((m, sizes[0])), random.uniform(0.1, 0.9, (m, sizes[-1]))
+        if cost == "log_likelihood":
+            Y = np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
+        weights = np.arange(1.0, m + 1).astype(dtype) if weighted else None
+        return Problem(
+            net.astype(dtype), X.astype("float32").astype(dtype), Y.astype("float32").astype(dtype), cost, weights
+        )
+
+    return make
+
+
+def _integers(sizes: list[int], activations: list[Any], m: int, seed: int) -> Callable[[np.dtype[Any]], Problem]:
+    def make(dtype: np.dtype[Any]) -> Problem:
+        random = np.random.default_rng(seed)
+        weights = [random.integers(-2, 3, (n, k)).astype(dtype) for k, n in pairwise(sizes)]
+        biases = [random.integers(-2, 3, n).astype(dtype) for n in sizes[1:]]
+        X, Y = (random.integers(-2, 3, (m, n)).astype(dtype) for n in (sizes[0], sizes[-1]))
+        return Problem(Network(weights, biases, activations), X, Y)
+
+    return make
+
+
+def _sparse(dtype: np.dtype[Any]) -> Problem:
+    random = np.random.default_rng(5)
+    matrix = csr_array((random.normal(size=(5, 4)) * (random.random((5, 4)) < 0.6)).astype(dtype))
+    dense = random.normal(size=(3, 5)).astype(dtype)
+    net = Network([matrix, dense], [random.normal(size=5).astype(dtype), np.zeros(3, dtype)], ["tanh", "sigmoid"])
+    return Problem(net, random.normal(size=(4, 4)).astype(dtype), random.random((4, 3)).astype(dtype))
+
+
+def _one_function(activation: Activation) -> Scenario:
+    name, last = activation.name, activation if activation.coupled else "identity"
+    hidden = "tanh" if activation.coupled else activation
+    return Scenario(
+        f"activation_{name}",
+        f"{name} in {'the output layer' if activation.coupled else 'a hidden layer'}",
+        _random([3, 4, 3], [hidden, last], seed=6),
+    )
+
+
+_MORE = (
+    Scenario("one_example", "a single example", _random([4, 5, 3], m=1)),
+    Scenario("three_examples", "an odd number of examples", _random([4, 6, 2], m=3, seed=1)),
+    Scenario("square_weights", "weights that are as wide as high", _random([4, 4, 4, 4], ("tanh",) * 3, m=5, seed=2)),
+    Scenario("one_wide", "layers of one neuron", _random([1, 1, 1], m=2, seed=3)),
+    Scenario("more_examples", "more examples than neurons", _random([3, 2, 2], m=16, seed=4)),
+    Scenario("single_layer", "no hidden layer", _random([5, 3], "sigmoid", m=4, seed=5)),
+    Scenario("deep", "twelve layers", _random([3] * 12, "tanh", m=3, seed=7)),
+    Scenario("vanishing", "small weights: the gradient fades", _random([4] * 5, "sigmoid", m=4, seed=8, scale=0.05)),
+    Scenario("saturated", "large weights: neurons saturate", _random([4, 6, 4], "sigmoid", m=4, seed=9, scale=8)),
+    Scenario("weighted", "examples that count differently", _random([4, 5, 3], m=5, seed=10, weighted=True)),
+    Scenario(
+        "cross_entropy",
+        "sigmoid outputs with their cost",
+        _random([4, 5, 3], "sigmoid", m=4, seed=11, cost="binary_cross_entropy"),
+    ),
+    Scenario(
+        "log_likelihood",
+        "softmax outputs with their cost",
+        _random([4, 5, 3], ["tanh", "softmax"], m=4, seed=12, cost="log_likelihood"),
+    ),
+    Scenario(
+        "hidden_softmax", "a coupled hidden layer", _random([4, 5, 4, 3], ["tanh", "softmax", "sigmoid"], seed=13)
+    ),
+    Scenario(
+        "per_neuron",
+        "neurons of one layer with different functions",
+        _random([3, 4, 2], [PerNeuron(["tanh", "sigmoid", "tanh", "sine"]), "sigmoid"], seed=14),
+    ),
+    Scenario("linear", "linear neurons alone", _random([4, 5, 3], "identity", m=6, seed=15)),
+    Scenario("sparse", "stored entries alone are parameters", _sparse),
+    Scenario("integers", "integers, on which nothing is rounded", _integers([3, 3, 2], ["relu", "identity"], 4, 16)),
+    Scenario("linear_integers", "linear neurons on integers", _integers([3, 3, 3, 2], ["identity"] * 3, 4, 17)),
+    Scenario("square_integers", "square neurons on integers", _integers([2, 3, 2], ["square", "identity"], 2, 18)),
+)
+
+PROBLEMS: dict[str, Scenario] = {
+    scenario.name: scenario for scenario in (*SCENARIOS.values(), *_MORE, *map(_one_function, ACTIVATIONS.values()))
+}
+"""Name → scenario."""

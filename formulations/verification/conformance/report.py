@@ -1,0 +1,203 @@
+"""The report: which laws a backend keeps, and where it breaks one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from formulations.display import counted, fitted, format_table
+
+__all__ = ["Outcome", "Report", "Result", "Standing"]
+
+SHOWN = 3
+"""Complaints that are shown of each cause, and reasons of refusals."""
+
+
+class Outcome(StrEnum):
+    """What came of asking."""
+
+    HELD = "held"
+    BROKEN = "broken"
+    REFUSED = "refused"
+    """The backend cannot serve the problem, and says why."""
+
+
+class Standing(StrEnum):
+    """What a report comes to."""
+
+    KEPT = "kept"
+    NOT_KEPT = "not kept"
+    NOT_CHECKED = "not checked"
+    """The backend refuses every problem, because a package is missing, say."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One law asked on one problem.
+
+    Attributes
+    ----------
+    law, scenario, dtype : str
+        What was asked, and where.
+    outcome : Outcome
+        What came of it.
+    complaint : str
+        How it is broken, or why it was refused.
+    """
+
+    law: str
+    scenario: str
+    dtype: str
+    outcome: Outcome
+    complaint: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`formulations.check_backend` found; printed, it is a table with the complaints below.
+
+    Attributes
+    ----------
+    backend : str
+        Its flag.
+    results : tuple of Result
+        One for each law, problem and dtype.
+    expected_failures : dict of str to str
+        Laws that are known to be broken, and why. One that is kept all the same counts as broken.
+    """
+
+    backend: str
+    results: tuple[Result, ...]
+    expected_failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> dict[str, list[Result]]:
+        """The laws that are broken though they were not expected to be, and where."""
+        found: dict[str, list[Result]] = {}
+        for result in self.results:
+            if result.outcome is Outcome.BROKEN and result.law not in self.expected_failures:
+                found.setdefault(result.law, []).append(result)
+        return found
+
+    @property
+    def kept_unexpectedly(self) -> list[str]:
+        """The laws that were expected to be broken, and are kept wherever they could be asked."""
+        asked = self._laws_with(Outcome.HELD) - self._laws_with(Outcome.BROKEN)
+        return [law for law in self.expected_failures if law in asked]
+
+    @property
+    def not_asked(self) -> list[str]:
+        """The laws that no problem could be asked for, since the backend refuses all of them."""
+        asked = self._laws_with(Outcome.HELD) | self._laws_with(Outcome.BROKEN)
+        return [law for law in dict.fromkeys(result.law for result in self.results) if law not in asked]
+
+    @property
+    def served(self) -> bool:
+        """Whether anything was served at all."""
+        return any(result.outcome is not Outcome.REFUSED for result in self.results)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether the laws are kept, not kept, or could not be checked."""
+        if self.broken or self.kept_unexpectedly:
+            return Standing.NOT_KEPT
+        return Standing.KEPT if self.served else Standing.NOT_CHECKED
+
+    @property
+    def passed(self) -> bool:
+        """Whether every law is kept that was not expected to be broken, and none that was, on something at least."""
+        return self.standing is Standing.KEPT
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """Each reason for a refusal, and how many problems it was given for; the commonest comes first."""
+        places = {(result.complaint, result.scenario, result.dtype) for result in self._with(Outcome.REFUSED)}
+        return dict(Counter(reason for reason, *_ in sorted(places)).most_common())
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def _with(self, outcome: Outcome) -> list[Result]:
+        return [result for result in self.results if result.outcome is outcome]
+
+    def _laws_with(self, outcome: Outcome) -> set[str]:
+        return {result.law for result in self._with(outcome)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        results = [{**asdict(result), "outcome": str(result.outcome)} for result in self.results]
+        return {
+            "backend": self.backend,
+            "passed": self.passed,
+            "standing": str(self.standing),
+            "broken": list(self.broken),
+            "not_asked": self.not_asked,
+            "kept_unexpectedly": self.kept_unexpectedly,
+            "expected_failures": dict(self.expected_failures),
+            "results": results,
+        }
+
+    @property
+    def counts(self) -> dict[str, Counter[Outcome]]:
+        """How often each law had which outcome."""
+        counts: dict[str, Counter[Outcome]] = {}
+        for result in self.results:
+            counts.setdefault(result.law, Counter())[result.outcome] += 1
+        return counts
+
+    @property
+    def findings(self) -> list[str]:
+        """What is to be said beside the counts, a paragraph each: what is broken, or was not asked, and why."""
+        parts = []
+        for laws, complaints in self._causes().items():
+            named = ", ".join(laws[:SHOWN]) + (", …" if len(laws) > SHOWN else "")
+            head = f"{named} is broken:" if len(laws) == 1 else f"{len(laws)} laws ({named}) are broken:"
+            parts.append("\n".join([head, *_first(complaints)]))
+        parts += [f"{law} was expected to be broken, and is kept." for law in self.kept_unexpectedly]
+        broken = self._laws_with(Outcome.BROKEN)
+        parts += [
+            f"{law} is broken as expected: {reason}" for law, reason in self.expected_failures.items() if law in broken
+        ]
+        if self.not_asked and self.served:
+            parts.append(f"Every problem is refused for {', '.join(self.not_asked)}, which could not be asked.")
+        return parts
+
+    def _causes(self) -> dict[tuple[str, ...], list[str]]:
+        """Return the complaints by the laws that they are about: one cause often breaks many laws, and is told once."""
+        alike: dict[str, list[Result]] = {}
+        for result in (each for results in self.broken.values() for each in results):
+            alike.setdefault(result.complaint, []).append(result)
+        causes: dict[tuple[str, ...], list[str]] = {}
+        for complaint, results in alike.items():
+            places = list(dict.fromkeys(f"{result.scenario}, {result.dtype}" for result in results))
+            others = f" (and {counted(len(places) - 1, 'other problem')})" if len(places) > 1 else ""
+            laws = tuple(dict.fromkeys(result.law for result in results))
+            causes.setdefault(laws, []).append(f"{places[0]}{others}: {complaint}")
+        return causes
+
+    def __str__(self) -> str:
+        head = {
+            Standing.KEPT: "every law is kept" if not self.not_asked else "every law that could be asked is kept",
+            Standing.NOT_KEPT: "not every law is kept",
+            Standing.NOT_CHECKED: "not checked, for it refuses every problem",
+        }[self.standing]
+        rows = [[law, *(str(count[outcome]) for outcome in Outcome)] for law, count in self.counts.items()]
+        reasons = [f"{counted(count, 'problem')}: {reason}" for reason, count in self.refusals.items()]
+        parts = [f"{self.backend}: {head}."]
+        if self.served:
+            parts.append(format_table(["law", *Outcome], rows, right=[1, 2, 3]))
+        parts += self.findings
+        if reasons:
+            parts.append("\n".join(["Refused:", *_first(reasons)]))
+        return fitted("\n\n".join(parts))
+
+    def __repr__(self) -> str:
+        return f"<Report on {self.backend}: {'passed' if self.passed else 'failed'}, {len(self.results)} results>"
+
+
+def _first(lines: list[str]) -> list[str]:
+    """Return the first lines, indented, and how many more there are."""
+    more = [f"… and {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
+    return [f"  {line}" for line in (*lines[:SHOWN], *more)]

@@ -1,0 +1,47 @@
+"""Oracles: the gradient in fractions, in fifty digits and in the next higher precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from formulations._lazy import attach
+
+if TYPE_CHECKING:
+    from formulations.verification.oracles.algebra import fused_error as fused_error
+    from formulations.verification.oracles.algebra import magnitudes as magnitudes
+    from formulations.verification.oracles.algebra import outer as outer
+    from formulations.verification.oracles.algebra import product as product
+    from formulations.verification.oracles.algebra import shares_of as shares_of
+    from formulations.verification.oracles.algebra import through as through
+    from formulations.verification.oracles.algebra import widened as widened
+    from formulations.verification.oracles.blocks import Matrices as Matrices
+    from formulations.verification.oracles.blocks import OuterBlocks as OuterBlocks
+    from formulations.verification.oracles.blocks import sums_of_others as sums_of_others
+    from formulations.verification.oracles.customary import APPROXIMATION as APPROXIMATION
+    from formulations.verification.oracles.customary import Formulas as Formulas
+    from formulations.verification.oracles.customary import approximates as approximates
+    from formulations.verification.oracles.customary import granted as granted
+    from formulations.verification.oracles.fractions import exact_oracle as exact_oracle
+    from formulations.verification.oracles.reference import ForwardBounds as ForwardBounds
+    from formulations.verification.oracles.reference import Reference as Reference
+    from formulations.verification.oracles.reference import reference_gradient as reference_gradient
+    from formulations.verification.oracles.roundoff import Precision as Precision
+    from formulations.verification.oracles.roundoff import gamma as gamma
+    from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
+    from formulations.verification.oracles.slopes import is_softmax as is_softmax
+    from formulations.verification.oracles.slopes import read_slope as read_slope
+    from formulations.verification.oracles.slopes import seen_rounding as seen_rounding
+    from formulations.verification.oracles.slopes import worse as worse
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "algebra": ["fused_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
+        "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
+        "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
+        "fractions": ["exact_oracle"],
+        "reference": ["ForwardBounds", "Reference", "reference_gradient"],
+        "roundoff": ["Precision", "gamma", "unit_roundoff"],
+        "slopes": ["is_softmax", "read_slope", "seen_rounding", "worse"],
+    },
+)

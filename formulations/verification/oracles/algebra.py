@@ -1,0 +1,73 @@
+"""Products with weights and slopes of any kind in any precision, sharing no code with the tape that they judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Layout
+from formulations.functions import FusedOutput
+from formulations.network import Tape
+from formulations.verification.oracles.blocks import Matrices, OuterBlocks
+
+__all__ = ["fused_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"]
+
+
+def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Return dense or sparse arrays in another dtype; no digit is lost where it is a higher one."""
+    return [array.astype(dtype) for array in arrays]
+
+
+def magnitudes(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Return the absolute values of dense or sparse arrays in another dtype."""
+    return [abs(array).astype(dtype) for array in arrays]
+
+
+def through(slope: Matrices, v: Array) -> Array:
+    """Return Σ′ᵀv of each example, shape (m, n), for a diagonal Σ′, shape (m, n), or a full one, shape (m, n, n)."""
+    return product(slope.mT if slope.ndim > v.ndim else slope, v)
+
+
+def product(slope: Matrices, v: Array) -> Array:
+    """Return Σ′v of each example, likewise."""
+    if isinstance(slope, OuterBlocks):
+        return slope @ v
+    if slope.ndim == v.ndim:
+        return slope * v
+    result: Array = np.einsum("mjk,mk->mj", slope, v)
+    return result
+
+
+def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
+    """Return Σ_x a_k δ_j of the weights that are parameters of layer i + 2, in the order of the flat vector."""
+    pattern = layout.patterns[i]
+    if pattern is None:
+        return (delta.T @ a).ravel()
+    total = np.zeros(pattern.indices.size, delta.dtype)
+    for error, activation in zip(delta, a, strict=True):
+        total += error[pattern.rows] * activation[pattern.indices]
+    return total
+
+
+def fused_error(fused: FusedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
+    """Return each example's δ^L of a fused output, what rounding acts on in it, and how many roundings, as γ_k counts.
+
+    s(y)a − y, the share and 1/m are at most five, and n_L more where s(y) is a sum. In −y(1 − a) nothing cancels, and
+    they are eleven: 1 − a is known to 8u, and the product, the share and 1/m follow.
+    """
+    if fused.complement is not None:
+        delta = -targets * fused.complement(z)
+        return delta, np.abs(delta), 11
+    k = 5
+    if fused.scale is not None:
+        output, k = fused.scale(targets) * output, targets.shape[1] + 5
+    return output - targets, np.abs(output) + np.abs(targets), k
+
+
+def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:
+    """Return each example's share of the mean cost, shape (m, 1)."""
+    if tape.shares is None:
+        # The tape's own 1/m is rounded to the tape's precision.
+        return np.full((tape.m, 1), dtype.type(1) / dtype.type(tape.m))
+    return tape.share_column.astype(dtype)

@@ -1,0 +1,158 @@
+"""The reference: the gradient by a pass of its own in the next higher precision, sharing no code with the tape.
+
+Only the activations' and the cost's own functions are shared; their tests against independent digits stand elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient, current_budget, format_bytes, higher
+from formulations.exceptions import Refused
+from formulations.functions import CoupledActivation, CoupledSlope
+from formulations.network import Tape
+from formulations.verification.oracles.algebra import fused_error, outer, shares_of, through, widened
+from formulations.verification.oracles.customary import Formulas
+from formulations.verification.oracles.roundoff import Precision
+from formulations.verification.oracles.slopes import Slope, is_softmax, read_slope
+
+__all__ = ["ForwardBounds", "Reference", "reference_gradient"]
+
+
+@dataclass(frozen=True)
+class ForwardBounds:
+    """How far another forward and backward pass can be from the reference.
+
+    Attributes
+    ----------
+    errors, weights, biases : list of ndarray
+        E of δ^l, shape (m, n_l), of ∂C/∂w^l (as it lies in the flat vector) and of ∂C/∂b^l, at ``[l-2]``.
+    cost : float
+        E of C.
+    """
+
+    errors: list[Array]
+    weights: list[Array]
+    biases: list[Array]
+    cost: float
+
+
+class Reference(Gradient):
+    """A gradient together with the pass that it comes from.
+
+    Attributes
+    ----------
+    tape : Tape
+        Whose network, examples and cost it is the gradient of.
+    weighted_inputs : list of ndarray
+        z^l at ``[l-2]``, shape (m, n_l).
+    slopes : list of Slope
+        Σ′(z^l) at ``[l-2]``.
+    activations : list of ndarray
+        a^l at ``[l-1]``, shape (m, n_l).
+    cost_gradient : ndarray of shape (m, n_L)
+        ∇_aC of the mean cost; zero where cost and output activation have a fused form.
+    bounds : dict of (bool, Formulas) to ForwardBounds
+        By whether exact Jacobians carry them, and by the formulas that they cover; filled on first use, for they are
+        the same for every candidate.
+    """
+
+    tape: Tape
+    weighted_inputs: list[Array]
+    slopes: list[Slope]
+    activations: list[Array]
+    cost_gradient: Array
+    bounds: dict[tuple[bool, Formulas], ForwardBounds]
+
+
+def reference_gradient(tape: Tape) -> Reference:
+    """Compute the gradient for the examples that are loaded on a tape, in the next higher precision.
+
+    Where there is no higher one, or an activation or the cost does not serve it, the tape's own is taken.
+
+    Parameters
+    ----------
+    tape : Tape
+        Only its network, examples and cost are read; bounds read them again.
+
+    Returns
+    -------
+    Reference
+        Its dtype says which precision it is in.
+
+    Raises
+    ------
+    Refused
+        Where the slopes of coupled activations that are not this library's would exceed the budget's memory.
+    """
+    wide, own = higher(tape.network.dtype), tape.network.dtype
+    if wide is None or any(part.why_not(wide) for part in (*tape.network.activations, tape.cost) if part is not None):
+        wide = own
+    _check_memory(tape, Precision(own, wide))
+    return _compute(tape, wide)
+
+
+def _check_memory(tape: Tape, precision: Precision) -> None:
+    """Refuse to form matrices that exceed the budget: Σ′ of a coupled activation of which only products are known."""
+    network, allowed = tape.network, current_budget().memory
+    formed = [
+        (n * n, activation.name)
+        for n, activation in zip(network.layout.sizes[1:], network.activations, strict=True)
+        if activation.coupled and not is_softmax(activation)
+    ]
+    if not formed:
+        return
+    entries, names = zip(*formed, strict=True)
+    wide, working = precision.wide.itemsize, precision.working.itemsize
+    # Of each layer Σ′, M, |Σ′| and E_d are kept; E_d is made from the differences of Σ′ at two ends of each z.
+    needed = tape.m * (sum(entries) * (wide + 3 * working) + max(entries) * 7 * wide)
+    if needed > allowed:
+        raise Refused(
+            f"a verdict must fit the budget of {format_bytes(allowed)}, and takes about {format_bytes(needed)}: "
+            f"{tape.m} examples of a slope that is a full matrix in each layer of {', '.join(dict.fromkeys(names))}; "
+            "take fewer examples or neurons, or allow it with formulations.use_budget(memory=...)."
+        )
+
+
+def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
+    network, precision = tape.network, Precision(tape.network.dtype, dtype)
+    weights = widened(network.weights, dtype)
+    reference = Reference(network.layout, np.empty(network.layout.count, dtype), backend="reference", forward_passes=1)
+    reference.tape, reference.bounds = tape, {}
+    reference.weighted_inputs, reference.slopes = [], []
+    reference.activations = [tape.X.astype(dtype)]
+    for w, b, activation in zip(weights, network.biases, network.activations, strict=True):
+        z = reference.activations[-1] @ w.T + b
+        a, slope = np.empty_like(z), np.empty_like(z)
+        activation.evaluate(z, a, slope)
+        reference.weighted_inputs.append(z)
+        reference.activations.append(a)
+        of_layer = CoupledSlope(activation, z, a) if isinstance(activation, CoupledActivation) else slope
+        reference.slopes.append(read_slope(of_layer, precision))
+    errors = [_output_error(tape, reference, dtype)]
+    for w, of_layer in zip(weights[:0:-1], reference.slopes[-2::-1], strict=True):
+        errors.append(through(of_layer.matrix, errors[-1] @ w))
+    reference.errors = tuple(errors[::-1])
+    for i, (delta, a) in enumerate(zip(reference.errors, reference.activations[:-1], strict=True)):
+        of_weights, of_biases = network.layout.slices[i]
+        reference.vector[of_weights] = outer(delta, a, network.layout, i)
+        reference.vector[of_biases] = delta.sum(axis=0)
+    return reference
+
+
+def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Array:
+    """Return δ^L, and put C and ∇_aC into the reference."""
+    output, targets, shares = reference.activations[-1], tape.targets.astype(dtype), shares_of(tape, dtype)
+    reference.cost_gradient = np.zeros_like(output)
+    if tape.fused is not None:
+        values = tape.fused.value(reference.weighted_inputs[-1], targets)
+        delta = fused_error(tape.fused, reference.weighted_inputs[-1], output, targets)[0] * shares
+    elif tape.cost is not None:
+        values = tape.cost.evaluate(output, targets, reference.cost_gradient)
+        reference.cost_gradient *= shares
+        delta = through(reference.slopes[-1].matrix, reference.cost_gradient)
+    reference.cost = (values * shares[:, 0]).sum()
+    return np.asarray(delta)

@@ -1,0 +1,117 @@
+r"""Slopes as numbers: Σ′(z) in the reference's precision, and what rounding acts on in a product with it.
+
+An element-wise activation has a diagonal Σ′, and a product with it is one rounding. A coupled one has a block
+:math:`\Sigma'_{jk} = \partial a_j / \partial z_k` for each example, an exact function of the z and a that both sides
+read. A product with it, in whatever way it is taken, is off by at most γ_{n+5} times that with M, the entries that
+rounding acts on: for softmax, :math:`M = \mathrm{diag}(a) + a a^T`, and neither its blocks nor M are ever formed. An
+activation that does not say its M (those that users hand over) is asked in two precisions: M is |Σ′| and 4/u times the
+largest difference in a column, at z and at three places nearby, for a single rounding may vanish by accident. That is
+an estimate, not a proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.functions import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
+from formulations.verification.oracles.algebra import through
+from formulations.verification.oracles.blocks import Matrices, OuterBlocks
+from formulations.verification.oracles.roundoff import Precision, unit_roundoff
+
+__all__ = ["Slope", "is_softmax", "read_slope", "seen_rounding", "worse"]
+
+
+@dataclass(frozen=True, eq=False)
+class Slope:
+    r"""Σ′(z^l) of a mini-batch.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (m, n) or (m, n, n), or OuterBlocks
+        Its diagonal, or its blocks, in the reference's precision.
+    acted_on : of the same kind
+        M, at least \|Σ′\|, in the precision of bounds.
+    roundings : int
+        How many more than a product with a diagonal a product with it takes.
+    """
+
+    matrix: Matrices
+    acted_on: Matrices
+    roundings: int
+
+    @cached_property
+    def size(self) -> Matrices:
+        """The absolute values of Σ′, in the precision of bounds."""
+        size: Any = abs(self.matrix)
+        return size.astype(self.acted_on.dtype)  # type: ignore[no-any-return]
+
+    @cached_property
+    def gain(self) -> Array:
+        """Mᵀ1, shape (m, n): what an underflow in every factor comes to."""
+        return through(self.acted_on, np.ones(self.acted_on.shape[:2], self.acted_on.dtype))
+
+
+def read_slope(slope: Any, precision: Precision) -> Slope:
+    """Return a tape's slope as numbers.
+
+    Parameters
+    ----------
+    slope : ndarray of shape (m, n), or CoupledSlope
+        As it stands on the tape; taken as exact.
+    precision : Precision
+        That of the candidate and of the reference.
+
+    Returns
+    -------
+    Slope
+    """
+    if not isinstance(slope, CoupledSlope):
+        return Slope(slope.astype(precision.wide), np.abs(slope).astype(precision.working), 0)
+    activation, own = slope.activation, slope.z.dtype
+    wide = own if activation.why_not(precision.wide) else precision.wide
+    # Blocks in the candidate's own precision are rounded as the candidate's are.
+    sides = 2 if wide == own else 1
+    roundings = sides * (slope.z.shape[1] + 5)
+    if is_softmax(activation):
+        a = slope.a.astype(wide)
+        size = np.abs(a).astype(precision.working)
+        of_products = OuterBlocks(size + size * size, ((size, size),))
+        return Slope(OuterBlocks(a * (1 - a), ((-a, a),)), of_products, roundings)
+    matrix = _blocks(slope, wide)
+    acted_on = activation.magnitude(slope.z.astype(wide), slope.a.astype(wide)).astype(precision.working)
+    if type(activation).magnitude is CoupledActivation.magnitude:
+        seen = np.zeros((len(matrix), 1, matrix.shape[2]), wide)
+        other = worse(own, wide)
+        for part in range(4):
+            z = slope.z * own.type(1 + part / 1024)
+            near = CoupledSlope(activation, z, activation.value(z))
+            seen = np.maximum(seen, seen_rounding(_blocks(near, other), _blocks(near, wide)))
+        acted_on = acted_on + seen.astype(precision.working)
+    return Slope(matrix, acted_on, roundings)
+
+
+def is_softmax(activation: Activation) -> bool:
+    """Whether Σ′ is known to be diag(a) − aaᵀ."""
+    return isinstance(activation, Softmax) and is_built_in(activation)
+
+
+def worse(own: np.dtype[Any], wide: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the precision in which rounding shows against the wide one: the candidate's own, or the one below."""
+    if wide != own:
+        return own
+    return np.dtype(np.float64 if own == np.longdouble else np.float32)
+
+
+def seen_rounding(rounded: Array, exact: Array) -> Array:
+    """Return, in units of u, four times the largest difference over axis 1: what a function's own terms lose."""
+    seen: Array = 4 / unit_roundoff(rounded.dtype) * np.abs(rounded - exact).max(axis=1, keepdims=True)
+    return seen
+
+
+def _blocks(slope: CoupledSlope, dtype: np.dtype[Any]) -> Array:
+    return CoupledSlope(slope.activation, slope.z.astype(dtype), slope.a.astype(dtype)).blocks()

@@ -1,0 +1,73 @@
+r"""T2, the path bound: a product over several layers, in whatever bracketing, judged on the tape that it read.
+
+.. math::
+
+    |\hat g - g| \le \frac{\gamma_{K} + \gamma'_{K}}{1 - \gamma_{K}}\, g_{abs}, \qquad
+    K_l = \sum_{j>l} (n_j + 1) + 5 \quad (+\, m + 3 \text{ for the gradients})
+
+where g_abs is the same gradient with |w|, |σ′|, |∇_aC| and |a|, and γ′ is the reference's. A coupled slope enters
+g_abs by the entries that rounding acts on, and adds n_j + 5 to K. Every path from a neuron to the output is a product
+of at most K roundings. The sum over paths takes no cancellation into account, so the bound says nothing about deep
+networks: inconclusive there, float32 from about depth 8, float64 from about 30.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from formulations.arrays import Gradient
+from formulations.network import Tape
+from formulations.verification.oracles import Precision, magnitudes, outer, read_slope, through, widened
+from formulations.verification.tolerances.local import output_error
+from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks
+
+__all__ = ["path_checks"]
+
+
+def path_checks(tape: Tape, gradient: Gradient) -> list[Check]:
+    """Return the checks of δ^l, ∂C/∂w^l and ∂C/∂b^l, from the output backwards.
+
+    Parameters
+    ----------
+    tape : Tape
+        The one that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as they are.
+    gradient : Gradient
+        With or without errors.
+
+    Returns
+    -------
+    list of Check
+    """
+    precision = Precision.of(tape.network.dtype)
+    wide, working, layout = precision.wide, precision.working, tape.network.layout
+    weights, absolute = widened(tape.network.weights, wide), magnitudes(tape.network.weights, working)
+    output = output_error(tape, precision)
+    reference, size, under, k = output.reference, output.size, output.floor, output.k
+    # What a product of matrices that has underflowed may still be multiplied by: a vector of any layer above.
+    amplified = 1 + size.sum(axis=1, keepdims=True)
+    if tape.fused is None:
+        amplified = amplified + np.abs(tape.cost_gradient).astype(working).sum(axis=1, keepdims=True)
+    errors, gradients = [], []
+    for l in range(len(layout.sizes), 1, -1):
+        if l < len(layout.sizes):
+            n, slope = layout.sizes[l], read_slope(tape.slopes[l - 2], precision)
+            reference = through(slope.matrix, reference @ weights[l - 1])
+            size = through(slope.acted_on, size @ absolute[l - 1])
+            k += n + 1 + slope.roundings
+            under = through(slope.acted_on, under @ absolute[l - 1])
+            under = under + precision.eta * (n + 2 + slope.roundings) * (1 + slope.gain) * amplified
+            amplified = amplified + size.sum(axis=1, keepdims=True)
+        if gradient.errors is not None:
+            bound = precision.gamma(k) * size + under
+            errors.append(error_check(l, "δ", gradient.errors[l - 2], reference, bound))
+        a, k_all = tape.activations[l - 2], k + tape.m + 3
+        a_size = np.abs(a).astype(working)
+        # From the parameter upwards, an underflow is multiplied by what is above it and not by a.
+        floor = precision.eta * k_all * amplified.sum()
+        references = outer(reference, a.astype(wide), layout, l - 2), reference.sum(axis=0)
+        bounds = (
+            precision.gamma(k_all) * outer(size, a_size, layout, l - 2) + outer(under, a_size, layout, l - 2) + floor,
+            precision.gamma(k_all) * size.sum(axis=0) + under.sum(axis=0) + floor,
+        )
+        gradients += gradient_checks(gradient, l - 2, ("∂C/∂w", "∂C/∂b"), references, bounds)
+    return [*errors, *gradients]

@@ -1,0 +1,283 @@
+"""Verdicts: what residuals and bounds say, equation by equation and as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Gradient, Layout
+
+__all__ = [
+    "RESOLUTION",
+    "Check",
+    "EquationVerdict",
+    "Status",
+    "Verdict",
+    "conclude",
+    "cost_check",
+    "error_check",
+    "gradient_checks",
+]
+
+RESOLUTION = 1e-3
+"""A bound above this part of the largest entry that it judges could not tell a wrong result from a right one."""
+
+
+class Status(StrEnum):
+    """What can be said of a candidate."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class EquationVerdict:
+    """What one equation says in one layer.
+
+    Attributes
+    ----------
+    layer : int
+        l, counted from 1 for the input; L for the cost.
+    equation : str
+        ``"BP1"``, …, ``"BP4"`` where the equation itself is judged, else ``"δ"``, ``"∂C/∂w"``, ``"∂C/∂b"`` or ``"C"``.
+    residual : float
+        The largest difference between candidate and reference.
+    bound : float
+        The largest bound; where it varies, entries are judged by their own.
+    ratio : float
+        The largest residual in units of its entry's bound.
+    status : Status
+        ``equal`` where every residual is within its bound and the bound is sharp; ``different`` where one is not.
+    entry : str
+        Where the ratio is largest, such as ``"errors[0][3, 7]"``.
+    place : str
+        The same in words: which example, neuron and input, counted from 0.
+    found, expected : float
+        What stands there in the candidate, and what should.
+    detectable : float
+        The largest bound as a part of the layer's largest entry: a fault beyond twice that part shows, wherever it is.
+    reason : str
+        One sentence unless equal.
+    """
+
+    layer: int
+    equation: str
+    residual: float
+    bound: float
+    ratio: float
+    status: Status
+    entry: str
+    place: str
+    found: float
+    expected: float
+    detectable: float
+    reason: str
+
+    def excused(self, excuse: str) -> EquationVerdict:
+        """Return the verdict with a difference undecidable, for a reason that the equation does not know of."""
+        if self.status is not Status.DIFFERENT:
+            return self
+        reason = _undecidable(_where(self.layer, self.equation), excuse)
+        return replace(self, status=Status.INCONCLUSIVE, reason=reason)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a derived bound says about a gradient.
+
+    Attributes
+    ----------
+    status : Status
+        ``different`` where any layer is, else ``inconclusive`` where any layer is, else ``equal``.
+    rule : str
+        The bound that judged: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
+    ratio : float
+        The largest residual in units of its bound, over all layers and equations.
+    difference : float
+        The largest difference from the reference gradient, which has a forward pass of its own.
+    layers : tuple of EquationVerdict
+        From the output backwards: the errors first, then the gradients.
+    reason : str
+        One sentence unless equal: that of the first layer, from the output backwards, that is not, or of the cost.
+    cost : EquationVerdict or None
+        On C, where the candidate claims it. What is different there makes the whole different; what is inconclusive
+        there leaves the verdict on the gradient as it is.
+    """
+
+    status: Status
+    rule: str
+    ratio: float
+    difference: float
+    layers: tuple[EquationVerdict, ...]
+    reason: str
+    cost: EquationVerdict | None = None
+
+    def with_cost(self, cost: EquationVerdict | None) -> Verdict:
+        """Return the verdict on gradient and cost together."""
+        if cost is None or cost.status is not Status.DIFFERENT or self.status is Status.DIFFERENT:
+            return replace(self, cost=cost)
+        ratio = max(self.ratio, cost.ratio)
+        return replace(self, cost=cost, status=Status.DIFFERENT, ratio=ratio, reason=cost.reason)
+
+    def excused(self, excuse: str) -> Verdict:
+        """Return the verdict with what is different undecidable, for a reason that no equation knows of."""
+        return _concluded(self.rule, [line.excused(excuse) for line in self.layers], self.difference)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A candidate, what it should be, and how far apart roundoff can drive the two, entry by entry.
+
+    Parameters
+    ----------
+    layer, equation
+        As in :class:`EquationVerdict`.
+    candidate, reference, bound : ndarray
+        Of one shape; the reference in a higher precision where there is one.
+    locate : callable
+        Names the entry at a place of the flattened candidate, and says in words where it is.
+    excuse : str
+        Why a difference would prove nothing here; empty where it would.
+    """
+
+    layer: int
+    equation: str
+    candidate: Array
+    reference: Array
+    bound: Array
+    locate: Callable[[int], tuple[str, str]]
+    excuse: str = ""
+
+    def verdict(self) -> EquationVerdict:
+        """Return what the residual says."""
+        residual = np.abs(self.candidate - self.reference).ravel()
+        # Beyond the candidate's largest number no bound holds.
+        reaches = np.abs(self.reference) + self.bound <= float(np.finfo(self.candidate.dtype).max)
+        limit = np.where(reaches, self.bound, np.inf).ravel()
+        # x/0 is infinite and 0/0 is perfect agreement; NaN stays, and counts as the worst where the bound is finite.
+        ratios = np.where((residual == 0) | np.isinf(limit), 0, residual / limit)
+        worst = int(np.argmax(np.where(np.isnan(ratios), np.inf, ratios)))
+        largest = float(limit.max())
+        scale = float(np.max(np.abs(self.reference)))
+        detectable = largest / scale if scale > 0 else math.inf if largest > 0 else 0.0
+        status, reason = self._status(residual, limit, detectable, worst)
+        entry, place = self.locate(worst)
+        return EquationVerdict(
+            layer=self.layer,
+            equation=self.equation,
+            residual=float(residual.max()),
+            bound=largest,
+            ratio=float(ratios[worst]) if math.isfinite(ratios[worst]) else math.inf,
+            status=status,
+            entry=entry,
+            place=place,
+            found=float(self.candidate.ravel()[worst]),
+            expected=float(self.reference.ravel()[worst]),
+            detectable=detectable,
+            reason=reason,
+        )
+
+    def _status(self, residual: Array, limit: Array, detectable: float, worst: int) -> tuple[Status, str]:
+        where = _where(self.layer, self.equation)
+        if not np.isfinite(self.reference).all():
+            return Status.INCONCLUSIVE, f"{where}: the reference itself is not finite, so nothing can be compared."
+        # Where the bound is infinite, not even NaN proves anything: the arithmetic has left its range.
+        outside = ~(residual <= limit) & np.isfinite(limit)
+        if outside.any():
+            entry, _ = self.locate(worst)
+            if self.excuse:
+                return Status.INCONCLUSIVE, _undecidable(where, self.excuse)
+            return Status.DIFFERENT, (
+                f"{where}: {entry} is {self.candidate.ravel()[worst]:.17g} and should be "
+                f"{self.reference.ravel()[worst]:.17g}, further apart than roundoff explains "
+                f"({limit[worst]:.2g})."
+            )
+        undecided = not np.isfinite(limit).all() or (detectable > RESOLUTION and residual.any())
+        if undecided and self.excuse:
+            return Status.INCONCLUSIVE, _undecidable(where, self.excuse)
+        if not np.isfinite(limit).all():
+            return Status.INCONCLUSIVE, f"{where}: no finite bound holds there."
+        # Agreement to the last digit is agreement, however wide the bound: a layer that is dead is dead in both.
+        if detectable > RESOLUTION and residual.any():
+            return Status.INCONCLUSIVE, (
+                f"{where}: the bound is {detectable:.1g} of the layer's largest entry, "
+                "too wide to tell right from wrong."
+            )
+        return Status.EQUAL, ""
+
+
+def _where(layer: int, equation: str) -> str:
+    return "the cost" if equation == "C" else f"layer {layer}, {equation}"
+
+
+def _undecidable(where: str, excuse: str) -> str:
+    return f"{where}, is undecidable: {excuse}."
+
+
+def error_check(layer: int, equation: str, candidate: Array, reference: Array, bound: Array) -> Check:
+    """Return the check of δ^l, shape (m, n_l)."""
+    columns = candidate.shape[1]
+
+    def locate(place: int) -> tuple[str, str]:
+        x, j = divmod(place, columns)
+        return f"errors[{layer - 2}][{x}, {j}]", f"example {x}, neuron {j}"
+
+    return Check(layer, equation, candidate, reference, bound, locate)
+
+
+def gradient_checks(
+    gradient: Gradient, i: int, equations: tuple[str, str], references: Any, bounds: Any, excuse: str = ""
+) -> list[Check]:
+    """Return the checks of the gradients of layer i + 2's weights and biases, as they lie in the flat vector."""
+    layout: Layout = gradient.layout
+    checks = []
+    for equation, part, reference, bound in zip(equations, layout.slices[i], references, bounds, strict=True):
+        # A sparse matrix without a stored entry has no parameter to judge.
+        if part.start == part.stop:
+            continue
+
+        def locate(place: int, start: int = part.start) -> tuple[str, str]:
+            neuron, *inputs = layout.place(start + place)[2]
+            return layout.locate(start + place), f"neuron {neuron}" + "".join(f", input {k}" for k in inputs)
+
+        checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse))
+    return checks
+
+
+def cost_check(last: int, candidate: Array, reference: Array, bound: float) -> Check:
+    """Return the check of C, of a network with so many layers."""
+    shape = (1,)
+    return Check(
+        last,
+        "C",
+        candidate.reshape(shape),
+        reference.reshape(shape),
+        np.full(shape, bound),
+        lambda _: ("C", "the mean over the examples"),
+    )
+
+
+def conclude(rule: str, checks: Sequence[Check], difference: float) -> Verdict:
+    """Return the verdict on all layers together."""
+    return _concluded(rule, [check.verdict() for check in checks], difference)
+
+
+def _concluded(rule: str, layers: Sequence[EquationVerdict], difference: float) -> Verdict:
+    for status in (Status.DIFFERENT, Status.INCONCLUSIVE):
+        found = next((layer for layer in layers if layer.status is status), None)
+        if found is not None:
+            break
+    return Verdict(
+        status=Status.EQUAL if found is None else found.status,
+        rule=rule,
+        ratio=max(layer.ratio for layer in layers),
+        difference=difference,
+        layers=tuple(layers),
+        reason="" if found is None else found.reason,
+    )

@@ -1,0 +1,182 @@
+"""``formulations check``: each of its modes, its exit status, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import makers
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import formulations as fm
+from formulations import exceptions
+from formulations.backends.linear import Linear
+from formulations.cli.commands import formulations
+from formulations.verification.conformance.laws.table import LAWS
+
+
+def run(*arguments):
+    return CliRunner().invoke(formulations, ["check", *arguments])
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write a network, its examples and its gradient."""
+    net = makers.network()
+    X, Y = makers.data(net, 12)
+    g = fm.gradient(net, X, Y)
+    fm.save(net, str(tmp_path / "net.npz"))
+    np.savez(tmp_path / "data.npz", X=X, Y=Y)
+    layers = {f"{kind}_{l}": part for kind in ("weights", "biases") for l, part in enumerate(getattr(g, kind), start=2)}
+    np.savez(tmp_path / "right.npz", **layers)
+    np.savez(tmp_path / "wrong.npz", vector=2 * g.vector)
+    np.savez(tmp_path / "half.npz", weights_2=g.weights[0])
+    return tmp_path
+
+
+def judged(files, name, *more):
+    options = ["--network", str(files / "net.npz"), "--data", str(files / "data.npz")]
+    return run("--gradient", str(files / name), *options, *more)
+
+
+def test_the_laws_of_one_backend_in_one_line_and_what_they_mean():
+    found = run("--backend", "linear")
+    assert found.exit_code == 0, found.output
+    lines = found.output.splitlines()
+    assert [" ".join(line.split()) for line in lines if line.startswith("linear ")] == ["linear kept 20 of 20 10 of 82"]
+    for law in LAWS.values():
+        assert sum(line.split()[:1] == [law.name] for line in lines) == 1
+        assert law.summary in " ".join(found.output.split())
+    assert max(map(len, lines)) <= 80
+
+
+def test_each_law_of_a_backend_on_request():
+    found = run("--backend", "linear", "--verbose")
+    assert found.exit_code == 0, found.output
+    assert "linear: every law is kept." in found.output
+    assert ["same_bits", "10", "0", "72"] in [line.split() for line in found.output.splitlines()]
+    assert "problems: it needs the activation identity in every layer" in found.output
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_backend_whose_package_is_missing_is_not_checked():
+    found = run("--backend", "autodiff_jax")
+    assert found.exit_code == 1, found.output
+    assert "autodiff_jax: not checked: it needs the package jax, and that is not installed" in found.output
+    assert ["autodiff_jax", "not", "checked", "0", "of", "20", "0", "of", "82"] in map(
+        str.split, found.output.splitlines()
+    )
+    verbose = run("--backend", "autodiff_jax", "--verbose").output
+    assert "law is kept" not in found.output + verbose
+    # What the laws ask says nothing where none was asked.
+    assert "The laws:" not in found.output + verbose
+    assert run("--backends", "linear,autodiff_jax").exit_code == 1
+    plain = json.loads(run("--backend", "autodiff_jax", "--json").stdout)
+    assert (plain["passed"], plain["reports"][0]["standing"]) == (False, "not checked")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_of_all_backends_those_that_cannot_be_checked_do_not_count(monkeypatch):
+    for names, status in ((["linear", "autodiff_jax"], 0), (["autodiff_jax"], 1)):
+        monkeypatch.setattr("formulations.cli.check.list_backends", lambda names=names: names)
+        found = run()
+        assert found.exit_code == status, found.output
+        assert "autodiff_jax: not checked: it needs the package jax" in found.output
+
+
+def test_one_cause_of_many_broken_laws_is_told_once(monkeypatch):
+    monkeypatch.setattr(Linear, "errors", lambda *_: [][0])
+    found = run("--backend", "linear")
+    assert found.exit_code == 1
+    assert found.output.count("list index out of range") == 1
+    assert "linear: 19 laws (equal, conclusive, exact, …) are broken:" in found.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("sizes", "4,5,3"), ("activations", "tanh"), ("cost", "quadratic"), ("init", "he"), ("dtype", "float32"),
+     ("network", "net.npz"), ("data", "data.npz"), ("batch-size", "4"), ("seed", "1")],
+)  # fmt: skip
+def test_what_describes_a_network_goes_with_a_gradient(files, option, value):
+    path = str(files / value) if value.endswith(".npz") else value
+    found = run("--backend", "linear", f"--{option}", path)
+    assert found.exit_code == 2
+    assert f"--{option} goes with --gradient" in found.output
+    assert "or leave it out." in " ".join(found.output.split())
+
+
+def test_an_option_without_effect_is_refused():
+    for options in (["--accuracy", "--seed", "3"], ["--mutants", "--backend", "linear"], ["--accuracy", "--jobs", "2"]):
+        found = run(*options)
+        assert found.exit_code == 2
+        assert "has no effect on" in " ".join(found.output.split())
+
+
+def test_the_laws_in_processes_as_json():
+    found = run("--backends", "linear", "--jobs", "2", "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)["passed"] is True
+
+
+def test_a_gradient_in_a_file(files):
+    right = judged(files, "right.npz")
+    assert right.exit_code == 0, right.output
+    assert right.output.startswith("equal: ")
+    assert "12 examples" in right.output
+    wrong = judged(files, "wrong.npz")
+    assert wrong.exit_code == 1
+    assert "Likely cause: every entry is twice what it should be" in wrong.output
+    plain = json.loads(judged(files, "wrong.npz", "--json").stdout)
+    assert (plain["status"], plain["cause"]["name"], plain["batch_size"]) == ("different", "factor_two", 12)
+
+
+def test_files_that_hold_no_gradient(files):
+    (files / "text.npz").write_text("nothing")
+    for name, message in (
+        ("half.npz", "lacks biases_2, weights_3, biases_3; it holds weights_2; write it with numpy.savez"),
+        ("text.npz", "cannot be read as an .npz file of plain arrays"),
+        ("nowhere.npz", "there is no file"),
+    ):
+        found = judged(files, name)
+        assert found.exit_code == 2
+        assert message in " ".join(found.output.split())
+
+
+def test_a_network_from_a_file_brings_its_own_sizes(files):
+    found = judged(files, "right.npz", "--sizes", "4,5,3")
+    assert found.exit_code == 2
+    assert "--network brings its own sizes; leave --sizes out" in " ".join(found.output.split())
+
+
+def test_false_alarms_and_their_table():
+    found = run("--random", "10", "--backends", "hadamard,per_neuron")
+    assert found.exit_code == 0, found.output
+    assert "10 networks" in found.output
+    assert run("--random", "5", "--backends", "hadamard", "--markdown").output.startswith("| inconclusive |")
+
+
+def test_accuracy():
+    found = run("--accuracy", "--backends", "hadamard")
+    assert found.exit_code == 0, found.output
+    assert "error in units of u" in found.output
+
+
+def test_one_thing_at_a_time():
+    for options in (["--accuracy", "--mutants"], ["--markdown"], ["--jobs", "0"], ["--random", "0"]):
+        assert run(*options).exit_code == 2
+
+
+def test_compare_prints_the_matrix_and_draws_it(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "agreement.png"
+    command = ["compare", "--backends", "hadamard,sigma", "--matrix", "--plot", str(path)]
+    found = CliRunner().invoke(formulations, command)
+    assert found.exit_code == 0, found.output
+    assert "In units of the sum of the two bounds" in found.output
+    assert path.exists()

@@ -1,0 +1,136 @@
+"""Pairwise agreement: in units of both bounds, with the odd one out named, as text, values and a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.backends.hadamard import Hadamard
+from formulations.comparison.agreement import agreement_of
+from formulations.exceptions import InvalidInput
+
+
+class Wrong(Hadamard):
+    """Everything twice."""
+
+    name = "wrong"
+
+    def errors(self, tape):
+        errors = super().errors(tape)
+        for delta in errors:
+            delta *= 2
+        return errors
+
+
+def agreement(values, bounds):
+    vectors = [np.array(value, float) for value in values.values()]
+    return agreement_of(list(values), vectors, [np.array(bound, float) for bound in bounds])
+
+
+def small():
+    net = fm.Network.random([4, 3, 2], seed=0)
+    return net, np.eye(4), np.ones((4, 2))
+
+
+def test_ratios_are_in_units_of_both_bounds():
+    found = agreement({"a": [1, 0], "b": [4, 0], "c": [1, 0]}, [[1, 1], [2, 1], [0, 0]])
+    assert found.ratios.tolist() == [[0, 1, 0], [1, 0, 1.5], [0, 1.5, 0]]
+    assert not found.agree
+    assert found.odd_ones == ("b", "c")
+    assert not found.certain
+
+
+@pytest.mark.parametrize(
+    ("values", "odd", "certain"),
+    [
+        ({"a": [1], "b": [1], "c": [1]}, (), True),
+        ({"a": [1], "b": [9], "c": [1], "d": [1]}, ("b",), True),
+        ({"a": [1], "b": [9], "c": [1], "d": [5], "e": [1]}, ("b", "d"), True),
+        ({"a": [1], "b": [9]}, ("a", "b"), False),
+        ({"a": [np.nan], "b": [1], "c": [1]}, ("a",), True),
+    ],
+)
+def test_who_is_the_odd_one_out(values, odd, certain):
+    found = agreement(values, [[0.1]] * len(values))
+    assert (found.odd_ones, found.certain) == (odd, certain)
+    assert all(name in found.sentence for name in odd)
+
+
+def test_without_a_bound_nothing_is_said():
+    found = agreement({"a": [1], "b": [2]}, [[np.inf], [1]])
+    assert (found.ratios[0, 1], found.odd_ones, found.undecided) == (0, (), ("a",))
+    assert "No finite bound holds in every entry for a." in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds", "doubts", "said"),
+    [
+        ({"a": [1], "b": [1]}, [[1], [1]], {"b": "different"}, "b is different"),
+        ({"a": [1], "b": [1]}, [[9], [9]], {"a": "inconclusive"}, "a is inconclusive"),
+        ({"a": [np.nan], "b": [1], "c": [1]}, [[np.inf], [1], [1]], {}, "a is not finite"),
+        (
+            {"a": [1], "b": [np.inf], "c": [1]}, [[1], [np.inf], [1]], {"a": "different"},
+            "a is different and b is not finite",
+        ),
+        ({"a": [1], "b": [9], "c": [1], "d": [1]}, [[0.1]] * 4, {"c": "inconclusive"}, "c is inconclusive"),
+    ],
+)  # fmt: skip
+def test_what_is_in_doubt_does_not_agree(values, bounds, doubts, said):
+    vectors = [np.array(value, float) for value in values.values()]
+    found = agreement_of(list(values), vectors, np.array(bounds, float), doubts)
+    assert not found.agree
+    assert "Both agree" not in found.sentence
+    assert "agree pairwise" not in found.sentence
+    assert found.sentence.endswith(f"Judged alone, {said}.")
+    assert list(found.to_dict()["doubts"]) == list(found.doubts)
+
+
+def test_a_comparison_does_not_end_in_agreement_where_a_row_is_not_equal():
+    class Near(Hadamard):
+        """Off by more than T1 allows, and less than the bounds of two forward passes."""
+
+        name = "near"
+
+        def errors(self, tape):
+            errors = super().errors(tape)
+            for delta in errors:
+                delta *= 1 + 2e-15
+            return errors
+
+    net = fm.Network.random([20, 1], seed=0)
+    X, Y = np.random.default_rng(0).random((4, 20)), np.ones((4, 1))
+    c = fm.compare(net, X, Y, backends=["hadamard", Near()])
+    assert [str(row.status) for row in c.rows] == ["equal", "different"]
+    assert str(c).endswith("Judged alone, near is different.")
+    assert "Both agree" not in str(c)
+    assert not c.to_dict()["agreement"]["agree"]
+
+
+def test_a_comparison_names_the_odd_one_out():
+    c = fm.compare(*small(), backends=["hadamard", "sigma", Wrong(), "per_neuron", "finite_difference"])
+    assert c.agreement.odd_ones == ("wrong",)
+    assert "wrong is the odd one out: it differs from all 4 others, which agree with each other." in str(c)
+    assert c.to_dict()["agreement"]["odd_ones"] == ["wrong"]
+    assert "5  finite_difference" in str(c.agreement)
+
+
+def test_right_ones_agree():
+    c = fm.compare(*small())
+    assert c.agreement.agree
+    assert "agree pairwise: the largest difference is" in str(c)
+
+
+def test_the_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    c = fm.compare(*small(), backends=["hadamard", "sigma", Wrong()])
+    for suffix in ("png", "svg"):
+        path = tmp_path / f"agreement.{suffix}"
+        c.plot(str(path))
+        assert path.stat().st_size > 5000
+    with pytest.raises(InvalidInput, match=r"must end in one of .*png.*, got '.*plot.xyz'; try plot\.png\."):
+        c.plot(str(tmp_path / "plot.xyz"))
+    with pytest.raises(InvalidInput, match="cannot be written"):
+        c.plot(str(tmp_path / "nowhere" / "plot.png"))
+    with pytest.raises(InvalidInput, match="two gradients or more"):
+        fm.compare(*small(), backends=["hadamard"]).plot(str(tmp_path / "one.png"))

@@ -1,0 +1,70 @@
+"""The README's first screen says what the commands print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import formulations as fm
+from formulations.comparison.contest import compare
+from formulations.data.scenarios import SCENARIOS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_comparison_shown_is_the_one_computed_but_for_times(monkeypatch):
+    problem = SCENARIOS["digits"]()
+    monkeypatch.setenv("COLUMNS", "200")
+    # Whether an optional package is there is the reader's affair: its row, and so the closing count, may differ.
+    optional = [name for name in fm.list_backends() if fm.get_backend(name).summary.endswith("(optional)")]
+    now = str(compare(problem.network, problem.X, problem.Y, backends=set(fm.list_backends()) - set(optional)))
+    shown = re.search(r"```text\n(.*?)```", README, re.DOTALL).group(1)
+
+    def without_times(text):
+        # Difference, ratio and time vary with the machine and its BLAS; names, equations, verdicts and reasons do not.
+        cells = [re.split(r"\s{2,}", line.strip()) for line in text.strip().splitlines()]
+        # So do the threads that can be limited, the noise, and what a backend takes against itself.
+        varying = ("─", "threads: ", "warning: ", "vs ", *optional)
+        kept = [row[:3] if len(row) == 7 else row for row in cells if not row[0].startswith(varying)]
+        # The last two lines are the count and who agrees, which depend on what is installed.
+        return sorted(kept[:-2])
+
+    assert optional
+    assert [line for line in ("threads: ", "vs hadamard: ") if f"\n{line}" not in shown] == []
+    assert "warning: " not in shown
+    assert without_times(shown) == without_times(now)
+
+
+@pytest.mark.parametrize("name", fm.list_backends())
+def test_the_table_of_formulations_is_the_registrys(name):
+    backend = fm.get_backend(name)
+    line = f"| [`{name}`](docs/backends/{name}.md) | {' '.join(backend.equations)} | {backend.summary} |"
+    assert line in README.splitlines()
+
+
+def test_every_link_into_the_repository_leads_somewhere():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    links = [
+        (page, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in target
+    ]
+    assert [f"{page} -> {target}" for page, target in links if not (page.parent / target).exists()] == []
+
+
+def test_both_commands_stand_in_blocks_of_their_own():
+    commands = re.findall(r"```console\n\$ (.*)\n```", README)
+    assert len(commands) == 2
+    assert commands[0].endswith("formulations compare") and "pytest" in commands[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "command"), [("README.md", "`formulations explain"), ("docs/tutorial.md", "\nformulations compare")]
+)
+def test_the_environment_is_activated_before_a_command_is_called_by_its_name(page, command):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert 0 < text.find("`. .venv/bin/activate`") < text.index(command)

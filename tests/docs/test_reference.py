@@ -1,0 +1,67 @@
+"""The reference pages are complete: nothing that has a name is missing, and no page names what there is not."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from formulations import exceptions
+from formulations.cli.commands import formulations as command
+from formulations.functions.activations.table import ACTIVATIONS
+from formulations.functions.costs.table import COSTS
+
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+TABLES = (REFERENCE / "activations-and-costs.md").read_text(encoding="utf-8")
+COMMANDS = (REFERENCE / "command-line.md").read_text(encoding="utf-8")
+TREE = (REFERENCE / "exceptions.md").read_text(encoding="utf-8")
+
+
+def rows(text, title):
+    """Return the cells of the table under a title, by their first one."""
+    section = text.split(f"## {title}\n")[1].split("\n## ")[0]
+    lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    return {cells[0].strip().strip("`"): [cell.strip() for cell in cells[1:]] for cells in lines}
+
+
+def test_every_activation_and_every_cost_has_its_line():
+    assert set(rows(TABLES, "Activations")) == set(ACTIVATIONS)
+    assert set(rows(TABLES, "Costs")) == set(COSTS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_kinks_and_ranges_are_the_activations_own(name):
+    *_, kinks, interval = rows(TABLES, "Activations")[name]
+    activation = ACTIVATIONS[name]
+    assert kinks == (", ".join(f"{kink:g}" for kink in activation.kinks) or "none")
+    ends = re.match(r"[\[(](.*?), (.*?)[\])]", interval)
+    low, high = (float(end.replace("−", "-").replace("∞", "inf")) for end in ends.groups())
+    # Neurons of different weighted inputs, for those activations that couple them.
+    values = activation.value(np.linspace(-30, 30, 3001)[:, None] * [1.0, -1.0, 0.5])
+    # The ends are written with a few digits, so the least value is met to a thousandth.
+    assert values.min() >= low - 1e-3 and values.max() <= high
+    if math.isfinite(low):
+        assert values.min() <= low + 0.1
+    if math.isfinite(high):
+        assert values.max() >= high - 0.1
+
+
+@pytest.mark.parametrize("name", sorted(command.commands))
+def test_every_command_has_an_example_and_its_exit_statuses(name):
+    section = COMMANDS.split(f"## `{name}`\n")[1].split("\n## ")[0]
+    assert re.search(rf"^.*formulations {name}\b", section, re.MULTILINE)
+    assert "Status 0" in section
+
+
+def test_no_command_is_named_that_there_is_not():
+    assert sorted(re.findall(r"^## `(\w+)`$", COMMANDS, re.MULTILINE)) == sorted(command.commands)
+
+
+def test_every_exception_is_drawn_with_what_it_derives_from():
+    drawn = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", TREE, re.MULTILINE))
+    assert set(drawn) == {name for name in exceptions.__all__ if isinstance(getattr(exceptions, name), type)}
+    for name, base in drawn.items():
+        assert base in {parent.__name__ for parent in getattr(exceptions, name).__mro__[1:]}

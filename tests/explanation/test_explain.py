@@ -1,0 +1,499 @@
+"""Explanations: every declared equation appears, and every number shown is the one that is computed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import makers
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import formulations as fm
+from formulations.cli.commands import formulations as command
+from formulations.equations.table import EQUATIONS
+from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
+from formulations.explanation.counts import step_multiplications
+from formulations.explanation.operands import Operand
+from formulations.explanation.stages import explain
+from formulations.explanation.text import WIDTH, entry
+
+U = np.finfo(float).eps / 2
+# Each step follows from the one before it, or, by (35), from all that lies behind: a bound of its own judges it.
+STEPWISE = [
+    flag
+    for flag in makers.TAPE_READING
+    if fm.get_backend(flag).tier is fm.Tier.RECURRENCE or flag.startswith("product")
+]
+EXACT = [*makers.TAPE_READING, "per_neuron"]
+CASES = [
+    ((2, 3, 2), "sigmoid", "quadratic", 1),
+    ((2, 3, 3, 2), "tanh", "quadratic", 1),
+    ((2, 3, 2), "identity", "quadratic", 3),
+    ((3, 4, 2), "sigmoid", "binary_cross_entropy", 1),
+    ((2, 3, 2), "sigmoid", "binary_cross_entropy", 2),
+    ((2, 3, 3), ["tanh", "softmax"], "log_likelihood", 1),
+    ((2, 3, 3), ["softmax", "softmax"], "quadratic", 2),
+]
+
+
+def case(sizes, activations, cost, m):
+    random = np.random.default_rng(7)
+    net = fm.Network.random(list(sizes), activations, seed=random, init="book")
+    return net, random.random((m, sizes[0])), random.random((m, sizes[-1])), cost
+
+
+def story(backend, problem):
+    net, X, Y, cost = problem
+    if not makers.serves(backend, net, cost):
+        pytest.skip(f"{backend} refuses this network")
+    return explain(net, X, Y, backends=[backend], cost=cost)
+
+
+class Evaluated:
+    """What a row's right side comes to, and the sum of the absolute values that rounding acts on."""
+
+    def __init__(self, pieces, activation):
+        self.pieces, self.at, self.activation = list(pieces), 0, activation
+
+    def peek(self):
+        return self.pieces[self.at] if self.at < len(self.pieces) else None
+
+    def take(self):
+        self.at += 1
+        return self.pieces[self.at - 1]
+
+    def sum(self):
+        sign = -1 if self.peek() == "−" and self.take() else 1
+        value, size = self.product()
+        value = sign * value
+        while self.peek() in ("+", "−"):
+            sign = 1 if self.take() == "+" else -1
+            other, more = self.product()
+            value, size = value + sign * other, size + more
+        return value, size
+
+    def product(self):
+        factors = [self.chain()]
+        while self.peek() == "⊙":
+            self.take()
+            factors.append(self.chain())
+        value, size = factors[0]
+        for other, more in factors[1:]:
+            value, size = value * other, size * more
+        while isinstance(self.peek(), str) and self.peek().startswith("/"):
+            word = self.take()
+            by = self.atom()[0] if word == "/" else float(word[1:])
+            value, size = value / by, size / np.abs(by)
+        return value, size
+
+    def chain(self):
+        factors = []
+        while self.peek() is not None and (
+            isinstance(self.peek(), Operand) or self.peek() in ("(", "σ", "ln", "½", "‖", "1")
+        ):
+            factors.append(self.atom())
+        value, size = factors[-1]
+        for other, more in reversed(factors[:-1]):
+            scalar = other.size == 1 or value.size == 1
+            value, size = (other * value, more * size) if scalar else (other @ value, more @ size)
+        return value, size
+
+    def atom(self):
+        piece = self.take()
+        if isinstance(piece, Operand):
+            return piece.value, np.abs(piece.value)
+        if piece == "1":
+            return np.ones((1, 1)), np.ones((1, 1))
+        if piece == "½":
+            return np.full((1, 1), 0.5), np.full((1, 1), 0.5)
+        if piece == "ln":
+            value, _ = self.atom()
+            return np.log(value), np.abs(np.log(value)) + 2
+        if piece == "‖":
+            value, size = self.sum()
+            assert self.take() == "‖²"
+            return np.full((1, 1), (value**2).sum()), np.full((1, 1), (size**2).sum())
+        if piece == "σ":
+            value, size = self.atom()
+            found = self.activation.value(np.ascontiguousarray(value.T)).T
+            # The activations of the cases have slopes of at most 1.
+            return found, size.sum(axis=0, keepdims=True) + np.abs(found) + 1
+        assert piece == "("
+        inner = self.sum()
+        assert self.take() == ")"
+        return inner
+
+
+def segments(row):
+    parts = [[]]
+    for piece in row[2:]:
+        if piece == "=":
+            parts.append([])
+        else:
+            parts[-1].append(piece)
+    return parts
+
+
+@pytest.mark.parametrize("problem", CASES, ids=str)
+@pytest.mark.parametrize("backend", STEPWISE)
+def test_every_row_comes_to_its_result(backend, problem):
+    net, X, Y, cost = case(*problem)
+    checked = 0
+    for step in story(backend, (net, X, Y, cost)).steps(fm.get_backend(backend).label):
+        assert step.rows or not step.symbols[0].latex.startswith(r"\delta^"), f"({step.equation}) has no numbers"
+        found = re.search(r"a\^\{(\d)\}", step.symbols[0].latex)
+        activation = net.activations[int(found[1]) - 2] if found else net.activations[-1]
+        for row in step.rows:
+            result = row[-1].value
+            for segment in segments(row):
+                if activation.coupled and "_" in step.symbols[0].latex:
+                    continue
+                value, size = Evaluated(segment, activation).sum()
+                # At most 30 roundings on either side of each entry.
+                assert np.all(np.abs(value - result) <= 60 * U * size), (step.equation, value, result)
+                checked += 1
+    assert checked > 6
+
+
+@pytest.mark.parametrize("backend", EXACT)
+def test_in_integers_every_row_comes_to_its_result_exactly(backend):
+    random = np.random.default_rng(5)
+    weights = [random.integers(-3, 4, shape).astype(float) for shape in ((3, 2), (3, 3), (2, 3))]
+    net = fm.Network(weights, [random.integers(-3, 4, len(w)).astype(float) for w in weights], "identity")
+    for m in (1, 2):
+        X, Y = random.integers(-3, 4, (m, 2)), random.integers(-3, 4, (m, 2))
+        found = story(backend, (net, X, Y, "quadratic"))
+        for step in found.steps(found.backends[0]):
+            for row in step.rows:
+                for segment in segments(row):
+                    value, _ = Evaluated(segment, net.activations[0]).sum()
+                    assert np.array_equal(value, row[-1].value), (step.equation, value, row[-1].value)
+
+
+@pytest.mark.parametrize("problem", CASES, ids=str)
+@pytest.mark.parametrize("backend", fm.list_backends())
+def test_every_declared_equation_appears_and_every_result_is_the_gradients(backend, problem):
+    net, X, Y, cost = case(*problem)
+    found = story(backend, (net, X, Y, cost))
+    text = str(found)
+    declared = fm.get_backend(backend).equations
+    assert [number for number in declared if f"({number})" not in text] == []
+    gradient = fm.gradient(net, X, Y, cost=cost, backend=backend)
+    tape = net.forward(X, Y, cost=cost)
+    shown = {}
+    for step in found.steps(backend):
+        for row in step.rows:
+            shown[row[0].latex] = row[-1].value
+    for l in range(2, len(net.sizes) + 1):
+        np.testing.assert_array_equal(shown[rf"\frac{{\partial C}}{{\partial w^{{{l}}}}}"], gradient.weights[l - 2])
+        np.testing.assert_array_equal(
+            shown[rf"\frac{{\partial C}}{{\partial b^{{{l}}}}}"][:, 0], gradient.biases[l - 2]
+        )
+        if f"a^{{{l}}}" in shown:
+            np.testing.assert_array_equal(shown[f"a^{{{l}}}"].T, tape.activations[l - 1])
+        delta = shown.get(rf"\delta^{{{l}}}")
+        if delta is not None:
+            np.testing.assert_array_equal(delta.T, gradient.errors[l - 2][: delta.shape[1]])
+        components = [shown.get(rf"\delta^{{{l}}}_{{{j}}}") for j in range(1, net.sizes[l - 1] + 1)]
+        if components[0] is not None:
+            assert [each.item() for each in components] == gradient.errors[l - 2][0].tolist()
+    assert shown["C"].item() == gradient.cost
+
+
+def test_hadamard_and_sigma_can_be_followed_side_by_side():
+    found = explain(backends=["hadamard", "sigma"])
+    assert [stage.title for stage in found.stages if not stage.shared] == [
+        "Error of the output layer 3",
+        "Error of layer 2",
+    ]
+    text = str(found)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert re.search(r"\(BP1a\) δ³ = ∇_aC ⊙ σ′\(z³\) +│ +\(33\) +δ³ = Σ′\(z³\) ∇_aC", text)
+    assert "(BP2)  δ² = ((w³)ᵀ δ³) ⊙ σ′(z²)" in text and "(34)   δ² = Σ′(z²) (w³)ᵀ δ³" in text
+    for step in found.steps("sigma"):
+        for row in step.rows:
+            for number in row[-1].value.flat:
+                assert entry(number) in text
+
+
+@pytest.mark.parametrize("backend", fm.list_backends())
+def test_the_default_fits_a_terminal(backend):
+    activations = "sigmoid" if makers.serves(backend, fm.Network.random([2, 3, 2], seed=0)) else "identity"
+    net = fm.Network.random([2, 3, 2], activations, seed=0, init="book")
+    if not makers.serves(backend, net):
+        pytest.skip(f"{backend} serves neither")
+    assert max(map(len, str(explain(net, backends=backend)).splitlines())) <= WIDTH
+
+
+def test_a_long_row_of_scalars_is_continued_on_the_next_line():
+    text = str(explain(cost="binary_cross_entropy"))
+    assert "ln" in text and max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_the_quotients_of_equation_46_are_those_of_the_costs_shown():
+    step = next(
+        step for step in explain(backends="finite_difference").steps("finite_difference") if step.equation == "46"
+    )
+    for row in step.rows:
+        ahead, behind, h, result = (piece.value.item() for piece in row[1:] if isinstance(piece, Operand))
+        # The backend's own costs round alike: the same operations on the same numbers.
+        assert (ahead - behind) / h == result
+
+
+def test_the_paths_of_equation_53_add_up():
+    found = explain(fm.Network.random([2, 3, 2, 2], seed=1, init="book"), backends="path_sum")
+    step = next(step for step in found.steps("path_sum") if step.equation == "53")
+    assert [row[0].text for row in step.rows[:-1]] == ["1→1→1", "1→1→2", "1→2→1", "1→2→2"]
+    for row in step.rows:
+        (value, size) = Evaluated(segments(row)[0], None).sum()
+        assert abs(value - row[-1].value) <= 60 * U * size
+
+
+@pytest.mark.parametrize("activations", ["identity", "sigmoid"])
+def test_any_two_backends_stand_side_by_side(activations):
+    net = fm.Network.random([2, 3, 2], activations, seed=0, init="book")
+    served = [name for name in fm.list_backends() if makers.serves(name, net)]
+    for one in served:
+        for other in served:
+            found = explain(net, backends=[one, other])
+            assert found.backends == (one, other) and str(found)
+            latex = found.latex()
+            # Names of authors are the only letters beyond ASCII.
+            assert latex.encode("latin-1") and latex.count("{") == latex.count("}")
+
+
+@pytest.mark.parametrize("m", [1, 2])
+@pytest.mark.parametrize("scheme", ["central", "forward"])
+def test_the_demons_quotients_are_those_of_the_costs_shown(scheme, m):
+    net, X, Y, cost = case((2, 3, 2), "sigmoid", "quadratic", m)
+    backend = f"node_perturbation:scheme={scheme}"
+    label = fm.get_backend(backend).label
+    steps = [each for each in explain(net, X, Y, backends=backend).steps(label) if each.equation == "demon"]
+    errors = fm.gradient(net, X, Y, backend=backend, cost=cost).errors
+    assert [len(step.rows) for step in steps] == [2, 3]
+    for step, delta in zip(steps, reversed(errors), strict=True):
+        assert ("/2h" in step.symbols[0].text) == (scheme == "central")
+        for row, expected in zip(step.rows, delta[0], strict=True):
+            ahead, behind, h, result = (piece.value.item() for piece in row[1:] if isinstance(piece, Operand))
+            assert result == expected
+            # Either cost is rounded fewer than 60 times, in the batch as alone.
+            assert abs((ahead - behind) / h / m - result) <= 4 * 60 * U * (abs(ahead) + abs(behind)) / h
+
+
+@pytest.mark.parametrize(
+    ("scheme", "symbols"),
+    [
+        ("forward", "∂C/∂w_j ≈ (C(w + h e_j) − C(w))/h"),
+        ("central", "∂C/∂w_j ≈ (C(w + h e_j) − C(w − h e_j))/2h"),
+        ("richardson", "∂C/∂w_j ≈ (4 D(h) − D(2h))/3, D(h) = (C(w + h e_j) − C(w − h e_j))/2h"),
+    ],
+)
+def test_the_symbols_of_a_quotient_are_those_of_its_scheme(scheme, symbols):
+    found = explain(backends=f"finite_difference:scheme={scheme}")
+    step = next(each for each in found.steps(found.backends[0]) if each.equation == "46")
+    assert step.symbols[0].text == symbols
+    if scheme == "richardson":
+        four, near, far, three, result = (
+            piece.value.item() for piece in step.rows[0][1:] if isinstance(piece, Operand)
+        )
+        # A cost below 1, rounded fewer than 60 times, over h = eps^(1/5), and two steps of which each is rounded once.
+        assert abs((four * near - far) / three - result) <= (4 + 1) / 3 * (60 + 2) * U / (2 * U) ** (1 / 5)
+
+
+@pytest.mark.parametrize("problem", [CASES[0], CASES[3]], ids=str)
+def test_a_tangent_goes_from_the_first_weight_to_the_cost(problem):
+    net, X, Y, cost = case(*problem)
+    steps = [
+        each
+        for each in explain(net, X, Y, "tangent", cost).steps("tangent")
+        if each.left and each.left.latex.startswith(r"\dot") and each.rows
+    ]
+    assert [each.left.text for each in steps][:3] == ["ż²", "ȧ²", "ż³"]
+    (last,) = (each for each in explain(net, X, Y, "tangent", cost).steps("tangent") if "reaches" in each.says)
+    value, size = Evaluated(segments(last.rows[0])[0], None).sum()
+    assert np.all(np.abs(value - fm.gradient(net, X, Y, cost=cost).weights[0][0, 0]) <= 60 * U * size)
+
+
+def test_what_is_named_anew_is_shown_once():
+    text = str(explain())
+    assert re.search(r"\(BP3\) .*\n    = ⎡[^⎡]*⎤\n", text)
+
+
+def test_the_log_likelihood_has_a_one_hot_target_of_its_own():
+    net = fm.Network.random([2, 3, 3], ["tanh", "softmax"], seed=0)
+    step = next(each for each in explain(net, cost="log_likelihood").steps("hadamard") if each.equation == "81")
+    assert "δ³ = a³ Σ_j y_j − y" in str(explain(net, cost="log_likelihood"))
+    assert sorted(step.rows[0][5].value[:, 0]) == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("order", "brackets"), [("reverse", "A²(A³δ⁴) = δ²"), ("forward", "(A²A³)δ⁴ = δ²")])
+def test_the_brackets_of_a_product_are_shown(order, brackets):
+    net = fm.Network.random([2, 3, 3, 2], seed=0)
+    assert brackets in str(explain(net, backends=f"product:order={order}"))
+
+
+@pytest.mark.parametrize("backend", ["neumann", "back_substitution", "activation_error", "kronecker"])
+def test_results_in_the_books_form_come_after_the_backends_own_way(backend):
+    text = str(explain(backends=backend))
+    assert text.count("By it the backend gets") == 1
+    assert text.index("By it the backend gets") < text.index("(BP1)  ")
+
+
+def test_a_large_network_has_shapes_nonzeros_and_the_predicted_multiplications():
+    net = fm.Network.random([64, 30, 10], seed=0)
+    found = explain(net, backends=["hadamard", "sigma"])
+    assert not found.numbers and "[30×30, 30 non-zeros] [30×10] [10×1]" in str(found)
+    for name in found.backends:
+        counted = sum(
+            step_multiplications(step) or 0 for step in found.steps(name) if step.equation not in ("26", "27")
+        )
+        assert counted == fm.get_backend(name).predict(net, 1).multiplications
+
+
+def test_html_is_one_page_that_loads_nothing():
+    page = explain(backends=["hadamard", "sigma"]).html()
+    assert not re.search(r"https?:|src=|<link|@import|url\(", page)
+    assert page.count("<table>") == page.count("</table>") > 10
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_latex_is_balanced_and_has_every_number():
+    found = explain(backends=["per_neuron", "sigma"])
+    document = found.latex()
+    assert document.count("{") == document.count("}")
+    assert document.count(r"\left") == document.count(r"\right")
+    assert document.count(r"\begin{") == document.count(r"\end{")
+    assert document.isascii()
+    for step in (*found.steps("per_neuron"), *found.steps("sigma")):
+        assert rf"\tag{{{step.equation}}}" in document
+
+
+def test_bad_input_says_what_to_do():
+    with pytest.raises(InvalidInput, match="one backend, or two"):
+        explain(backends=["hadamard", "sigma", "product"])
+    with pytest.raises(InvalidInput, match="both X and Y"):
+        explain(X=[[0.0, 1.0]])
+    with pytest.raises(Refused, match="identity"):
+        explain(backends="linear")
+
+
+def test_a_backend_without_errors_may_declare_the_same_equations_as_one_with_them():
+    class Elsewhere(type(fm.get_backend("linear_collapse"))):
+        name = "elsewhere"
+        equations = ("BP1a", "BP2", "BP3", "BP4")
+
+    net = fm.Network.random([2, 3, 2], "identity", seed=0, init="book")
+    assert not any(stage.shared for stage in explain(net, backends=["hadamard", Elsewhere()]).stages[3:])
+
+
+def test_a_backend_from_elsewhere_may_declare_an_equation_of_its_own():
+    class Elsewhere(type(fm.get_backend("hadamard"))):
+        name = "elsewhere"
+        equations = ("BP1a", "BP2", "K7", "BP3", "BP4")
+
+    assert "(K7)" in str(explain(backends=Elsewhere()))
+
+
+def test_a_cost_of_ones_own_is_shown_by_its_name():
+    quartic = fm.cost(lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")
+    assert "(quartic)" in str(explain(cost=quartic))
+
+
+def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):
+    run = CliRunner().invoke
+    text = run(command, ["explain", "--backends", "hadamard,sigma"])
+    assert text.exit_code == 0 and "(34)" in text.stdout
+    assert run(command, ["explain", "--latex"]).stdout.startswith(r"\documentclass")
+    found = json.loads(run(command, ["explain", "--json", "--sizes", "3,2", "--examples", "2"]).stdout)
+    assert found["backends"] == ["hadamard"]
+    page = tmp_path / "page.html"
+    assert run(command, ["explain", "--html", str(page)]).exit_code == 0
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_the_command_takes_a_network_and_data_from_files(tmp_path):
+    net = fm.Network.random([3, 4, 2], ["tanh", "sigmoid"], seed=5, init="book")
+    random = np.random.default_rng(5)
+    X, Y = random.random((6, 3)), random.random((6, 2))
+    fm.save(net, tmp_path / "net.npz")
+    np.savez(tmp_path / "data.npz", X=X, Y=Y)
+    files = ["--network", str(tmp_path / "net.npz"), "--data", str(tmp_path / "data.npz")]
+    found = json.loads(CliRunner().invoke(command, ["explain", "--json", "--examples", "2", *files]).stdout)
+    assert found == explain(net, X[:2], Y[:2]).to_dict()
+    data_alone = CliRunner().invoke(command, ["explain", "--json", *files[2:]])
+    assert json.loads(data_alone.stdout)["title"].startswith("3-30-2, sigmoid")
+    for option in (["--sizes", "3,4,2"], ["--activations", "tanh"]):
+        refused = CliRunner().invoke(command, ["explain", *files, *option])
+        assert refused.exit_code == 2 and f"--network brings its own {option[0][2:]}" in refused.stderr
+    assert CliRunner().invoke(command, ["explain", *files]).exit_code == 0
+
+
+@pytest.mark.parametrize("backends", [["hadamard"], ["hadamard", "sigma"]])
+def test_one_equation_alone(backends):
+    found = explain(backends=backends, equation="BP2")
+    assert [step.equation for step in found.steps("hadamard")] == ["BP2"]
+    assert [step for backend in backends[1:] for step in found.steps(backend)] == []
+    whole = str(explain(backends=backends))
+    text = CliRunner().invoke(command, ["explain", "--backends", ",".join(backends), "--equation", "BP2"]).stdout
+    assert re.findall(r"^\(\w+\)", text, re.MULTILINE) == ["(BP2)"]
+    assert text.splitlines()[-1] in whole
+    with pytest.raises(UnknownName, match=r"unknown equation 'BP5' of this computation; valid names are 25, 27, BP1a"):
+        explain(equation="BP5")
+
+
+@pytest.mark.parametrize("digits", [1, 4, 9])
+@pytest.mark.parametrize("render", [str, lambda story: story.latex(), lambda story: story.html()])
+def test_so_many_digits(digits, render):
+    bias = 0.123456789123
+    net = fm.Network([[[1.0], [0.0]]], [[bias, 0.5]], "identity")
+    found = explain(net, [[0.0]], [[0.0, 0.0]], digits=digits)
+    text = render(found)
+    assert f"{bias:.{digits}g}" in text
+    assert f"{bias:.{digits + 1}g}" not in text
+    assert f"Numbers are rounded to {digits} digit" in text
+    assert found.to_dict()["stages"][0]["steps"]["hadamard"][0]["rows"][0][-1]["value"][0] == [bias]
+
+
+def test_the_costs_of_a_quotient_keep_the_digits_that_they_need():
+    few, many = (str(explain(backends="finite_difference", digits=digits)) for digits in (2, 16))
+    plain = str(explain(backends="finite_difference"))
+    costs = re.findall(r"0\.\d{9,}", plain)
+    assert costs and set(costs) <= set(re.findall(r"0\.\d{9,}", few))
+    assert len(max(re.findall(r"0\.\d{9,}", many), key=len)) > len(max(costs, key=len))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--digits", "0"], "--digits must be at least 1, got 0; pass a positive"),
+        (["--equation", "BP9"], "valid names are 25, 27, BP1a"),
+        (["--network", "/no/such/file.npz"], "/no/such/file.npz"),
+        (["--data", "/no/such/file.npz"], "/no/such/file.npz"),
+        (["--backends", "sigmaa"], "Did you mean 'sigma'?"),
+        (["--backends", "all"], "one or two"),
+        (["--backends", "hadamard,sigma,product"], "got 3"),
+        (["--backends", "a,b,c"], "one backend, or two side by side, got 3; name one or two."),
+        (["--backends", "linear"], "identity"),
+        (["--latex", "--json"], "exclude each other"),
+        (["--html", "/no/such/folder/page.html"], "cannot be written"),
+        (["--examples", "0"], "--examples must be at least 1, got 0; pass"),
+        (["--sizes", "64,3,10", "--examples", "2000"], "--examples must be at most the number of examples, 1797"),
+        (["--sizes", "2"], "at least two layers"),
+    ],
+)
+def test_bad_usage_ends_with_2(arguments, part):
+    result = CliRunner().invoke(command, ["explain", *arguments])
+    assert result.exit_code == 2 and part in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_every_template_is_of_an_equation_that_is_applied():
+    applied = {"forward", "output", "hidden", "layer", "fused", "cost"}
+    assert all(equation.scope in applied for equation in EQUATIONS.values() if equation.template)
+
+
+def test_what_names_no_backends_is_refused():
+    with pytest.raises(WrongType, match=r"backends must be a list, got 3; pass one such as \['hadamard', 'sigma'\]"):
+        explain(backends=3)

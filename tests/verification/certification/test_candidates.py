@@ -1,0 +1,359 @@
+"""What may be handed over, what is refused with which remedy, and what is noticed of functions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import handwritten
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from test_diagnosis import case
+
+import formulations as fm
+from formulations.exceptions import CandidateFailed, InvalidInput, UnknownName, WrongShape, WrongType
+from formulations.verification.tolerances.verdict import Status
+
+
+def book(net, X, Y):
+    return handwritten.gradient(net, X, Y)
+
+
+@pytest.fixture(scope="module")
+def given():
+    net, X, Y = case()
+    return net, X, Y, *handwritten.gradient(net, X, Y)
+
+
+def test_every_form_of_the_same_gradient_is_equal(given):
+    net, X, Y, weights, biases = given
+    own = fm.gradient(net, X, Y)
+    for candidate in (
+        (weights, biases),
+        [tuple(weights), tuple(biases)],
+        (weights, biases, own.errors),
+        ([w.tolist() for w in weights], [b.tolist() for b in biases]),
+        own,
+        own.vector,
+        book,
+        lambda *examples: fm.gradient(*examples),
+        lambda *examples: fm.gradient(*examples).vector,
+        fm.prepare(net, 5).backend,
+        "per_neuron",
+        "finite_difference",
+    ):
+        assert fm.certify(net, X, Y, candidate).status is Status.EQUAL, candidate
+
+
+def test_a_certificate_says_of_itself_whether_it_is_equal(given):
+    net, X, Y, weights, biases = given
+    for candidate, status in (((weights, biases), "equal"), (([2 * w for w in weights], biases), "different")):
+        c = fm.certify(net, X, Y, candidate)
+        assert (c.status, c.equal, bool(c), c.to_dict()["equal"]) == (status, *[status == "equal"] * 3)
+    for status in Status:
+        assert dataclasses.replace(c, status=status).equal is (status is Status.EQUAL)
+
+
+def test_a_certificate_says_once_from_where_it_counts_neurons(given):
+    net, X, Y, weights, biases = given
+    for candidate in ((weights, biases), (weights, [-b for b in biases])):
+        assert str(fm.certify(net, X, Y, candidate)).count("Neurons, inputs and examples are counted from 0") == 1
+
+
+@pytest.fixture
+def file(given, tmp_path):
+    """Write a gradient layer by layer, counted as the book counts."""
+    *_, weights, biases = given
+    layers = {f"{kind}_{l}": w for kind, parts in (("weights", weights), ("biases", biases)) for l, w in
+              enumerate(parts, start=2)}  # fmt: skip
+    np.savez(tmp_path / "good.npz", **layers)
+    return tmp_path / "good.npz"
+
+
+def test_a_file_is_read_by_its_path_and_as_an_open_archive(given, file):
+    net, X, Y, *_ = given
+    for path in (file, str(file)):
+        assert fm.certify(net, X, Y, path).status is Status.EQUAL, path
+    with np.load(file) as archive:
+        for _ in range(2):
+            assert fm.certify(net, X, Y, archive).status is Status.EQUAL
+    np.savez(file, vector=-fm.gradient(net, X, Y).vector)
+    assert fm.certify(net, X, Y, file).cause.name == fm.certify(net, X, Y, np.load(file)).cause.name == "sign"
+
+
+def test_errors_in_a_file_are_judged_by_their_equation(given, file):
+    net, X, Y, weights, biases = given
+    errors = [delta.copy() for delta in fm.gradient(net, X, Y).errors]
+    errors[1] *= -1
+    with np.load(file) as archive:
+        np.savez(file, **archive, **{f"errors_{l}": delta for l, delta in enumerate(errors, start=2)})
+    assert fm.certify(net, X, Y, file).equation == fm.certify(net, X, Y, (weights, biases, errors)).equation == "BP2"
+
+
+def test_a_path_of_any_name_is_a_file_and_other_text_a_backend(given, file):
+    net, X, Y, *_ = given
+    assert fm.certify(net, X, Y, file.rename(file.with_suffix(".gradient"))).status is Status.EQUAL
+    with pytest.raises(UnknownName, match=r"^unknown backend 'good'; valid names are hadamard, "):
+        fm.certify(net, X, Y, "good")
+
+
+def test_files_that_hold_no_gradient_are_refused_with_what_they_hold(given, file):
+    net, X, Y, *_ = given
+    with pytest.raises(InvalidInput, match=r"^there is no file '.*absent\.npz'; give the path of an \.npz file"):
+        fm.certify(net, X, Y, file.with_name("absent.npz"))
+    np.savez(file, gradient=np.zeros(3))
+    with pytest.raises(InvalidInput, match=r"good\.npz must hold weights_2, .* it holds gradient; write it with"):
+        fm.certify(net, X, Y, str(file))
+    archive = np.load(file)
+    with (
+        archive,
+        pytest.raises(InvalidInput, match=r"^the archive must hold weights_2, .* it holds gradient; write it with"),
+    ):
+        fm.certify(net, X, Y, archive)
+    with pytest.raises(InvalidInput, match=r"^the archive cannot be read as an \.npz file of plain arrays"):
+        fm.certify(net, X, Y, archive)
+
+
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_engines_are_equal(name):
+    pytest.importorskip(name)
+    net, X, Y = case(dtype="float32")
+    found = fm.gradient(net, X, Y, backend=f"autodiff_{name}")
+    assert fm.certify(net, X, Y, (list(found.weights), list(found.biases)))
+
+
+def test_tensors_are_read(given):
+    torch = pytest.importorskip("torch")
+    net, X, Y, weights, biases = given
+    tensors = [torch.tensor(w) for w in weights], [torch.tensor(b) for b in biases]
+    assert fm.certify(net, X, Y, tensors)
+    tensors[0][0].requires_grad_()
+    with pytest.raises(
+        WrongType, match=r"weights\[0\] must be .* got Tensor .* pass weights\[0\]\.detach\(\)\.cpu\(\)"
+    ):
+        fm.certify(net, X, Y, tensors)
+
+
+def test_errors_name_the_equation_and_leave_the_others_alone(given):
+    net, X, Y, *_ = given
+    right = fm.gradient(net, X, Y)
+    errors = [delta.copy() for delta in right.errors]
+    errors[1] *= -1
+    # All that follows from the wrong δ³ follows rightly.
+    errors[0] = (errors[1] @ net.weights[1]) * net.forward(X, Y).slopes[0]
+    weights = [delta.T @ a for delta, a in zip(errors, net.forward(X, Y).activations, strict=False)]
+    c = fm.certify(net, X, Y, (weights, [delta.sum(axis=0) for delta in errors], errors))
+    wrong = [(line.layer, line.equation) for line in c.layers if line.status is Status.DIFFERENT]
+    assert wrong == [(3, "BP2")]
+    assert (c.layer, c.equation) == (3, "BP2")
+    assert c.layers[1].place.startswith("example ")
+
+
+def test_fewer_digits_are_judged_by_their_own_roundoff(given):
+    net, X, Y, weights, biases = given
+    single = [w.astype("float32") for w in weights], [b.astype("float32") for b in biases]
+    assert "float32" in fm.certify(net, X, Y, single).title
+    assert fm.certify(net, X, Y, single).status is Status.EQUAL
+    mixed = [*single[0][:2], weights[2]], biases
+    assert "float32" in fm.certify(net, X, Y, mixed).title
+    narrow = net.astype("float32")
+    assert "float32" in fm.certify(narrow, X, Y, (weights, biases)).title
+
+
+def test_the_first_mistake_without_errors_is_placed_by_what_is_right(given):
+    net, X, Y, weights, biases = given
+    c = fm.certify(net, X, Y, (weights, [biases[0], 0 * biases[1], biases[2]]))
+    assert (c.layer, c.equation) == (3, "BP3")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_is_a_difference_with_a_place(given, value):
+    net, X, Y, weights, biases = given
+    wrong = [w.copy() for w in weights]
+    wrong[1][2, 0] = value
+    c = fm.certify(net, X, Y, (wrong, biases))
+    assert (c.status, c.layer, c.equation, c.cause) == (Status.DIFFERENT, 3, "BP4", None)
+    assert f"weights[1][2, 0] (neuron 2, input 0) is {value}" in str(c)
+
+
+def changed(parts, i, part):
+    return [part if k == i else each for k, each in enumerate(parts)]
+
+
+def test_wrong_shapes_are_refused_with_what_would_fit():
+    net = fm.Network.random([4, 3, 2], "tanh", seed=0)
+    X, Y = np.ones((5, 4)), np.ones((5, 2))
+    w, b = handwritten.gradient(net, X, Y)
+    errors = list(fm.gradient(net, X, Y).errors)
+    for candidate, message in (
+        ((changed(w, 0, w[0].T), b), r"weights\[0\] .* \(3, 4\), .* got \(4, 3\); pass weights\[0\]\.T"),
+        ((changed(w, 0, w[0][:2]), b), r"weights\[0\] .* got \(2, 4\); it is"),
+        ((w, changed(b, 1, b[1][:, None])), r"biases\[1\] .* got \(2, 1\); pass biases\[1\]\.ravel\(\)"),
+        ((w, changed(b, 1, np.ones(3))), r"biases\[1\] .* got \(3,\); it is ∂C/∂b of layer 3"),
+        ((w[:1], b), "one array for each of the 2 layers .* got 1"),
+        ((w, b[0]), "biases must be one array for each of the 2 layers"),
+        ((w, b, errors[:1]), "one δ for each of the 2 layers .* got 1"),
+        ((w, b, changed(errors, 0, errors[0].T)), r"errors\[0\] .* \(5, 3\).* got \(3, 5\); pass errors\[0\]\.T"),
+        (np.ones(7), r"of shape \(23,\), got an array of shape \(7,\)"),
+        (np.ones((2, 2)), "hand over its weights and biases layer by layer"),
+        (([[[1.0], [2.0, 3.0]], w[1]], b), "rows of unequal length"),
+    ):
+        with pytest.raises(WrongShape, match=message):
+            fm.certify(net, X, Y, candidate)
+
+
+@pytest.mark.parametrize("dtype", ["complex128", "float16", "object", "str"])
+def test_numbers_without_a_roundoff_of_their_own_are_refused(given, dtype):
+    net, X, Y, weights, biases = given
+    with pytest.raises(WrongType, match=r"biases\[2\] must hold real numbers in float32, float64 or longdouble"):
+        fm.certify(net, X, Y, (weights, changed(biases, 2, biases[2].astype(dtype))))
+
+
+def test_what_is_no_gradient_at_all(given):
+    net, X, Y, *_ = given
+    for candidate in (None, {"w": 1}):
+        with pytest.raises((WrongShape, WrongType)):
+            fm.certify(net, X, Y, candidate)
+
+
+def test_sparse_weights_have_gradients_where_they_store_entries():
+    matrix = csr_array(np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+    net = fm.Network([matrix], [np.zeros(2)], "tanh")
+    X, Y = np.ones((2, 3)), np.zeros((2, 2))
+    g = fm.gradient(net, X, Y)
+    assert fm.certify(net, X, Y, ([g.weights[0]], list(g.biases)))
+    assert fm.certify(net, X, Y, ([g.weights[0].data], list(g.biases)))
+    with pytest.raises(WrongShape, match=r"the 3 entries that .* weights\[0\] stores; pass a csr_array"):
+        fm.certify(net, X, Y, ([g.weights[0].toarray()], list(g.biases)))
+    wrong = g.weights[0].copy()
+    wrong.data[1] = 0
+    c = fm.certify(net, X, Y, ([wrong], list(g.biases)))
+    assert (c.layer, c.equation) == (2, "BP4")
+
+
+def test_a_function_that_raises_keeps_its_message(given):
+    net, X, Y, *_ = given
+
+    def broken(*_):
+        raise IndexError("list index out of range")
+
+    with pytest.raises(CandidateFailed, match="IndexError on 5 examples: list index out of range; mend") as caught:
+        fm.certify(net, X, Y, broken)
+    assert isinstance(caught.value.__cause__, IndexError)
+    assert "On example 0 alone it could not be called: " in str(caught.value)
+    assert "IndexError on 1 example: list index" in str(caught.value)
+    with pytest.raises(CandidateFailed) as caught:
+        fm.certify(net, X[:1], Y[:1], broken)
+    assert "alone" not in str(caught.value)
+
+
+def test_a_function_that_raises_on_a_batch_is_judged_on_single_examples(given):
+    net, X, Y, *_ = given
+
+    def alone(mistake=None, layer=None, most=9):
+        examples = []
+
+        def function(network, x, y):
+            if len(x) > 1:
+                raise ValueError("shapes (3,5) and (5,3) not aligned")
+            examples.append(x)
+            if len(examples) > most:
+                raise ValueError("no more")
+            return handwritten.gradient(network, x, y, mistake, layer) if mistake else book(network, x, y)
+
+        with pytest.raises(CandidateFailed, match=r"ValueError on 5 examples: shapes \(3,5\) .*; mend that") as caught:
+            fm.certify(net, X, Y, function)
+        assert isinstance(caught.value.__cause__, ValueError)
+        return str(caught.value)
+
+    assert "Each of the first 5 examples alone has the right gradient in every layer" in alone()
+    assert "every example is wrong from layer 3, (BP2), on" in alone("slope_missing", 3)
+    stopped = alone(most=1)
+    assert "Example 0 alone has the right gradient in every layer" in stopped
+    assert "On example 1 alone it could not be called" in stopped and "no more" in stopped
+
+
+def test_what_is_hidden_in_single_examples_is_not_called_right():
+    net = fm.Network([[[1.0]], [[1.0]]], [[0.0], [0.0]], ["relu", "identity"])
+
+    def function(network, x, y):
+        if len(x) > 1:
+            raise ValueError("one at a time")
+        found = fm.gradient(network, x, y).vector
+        found[1] += 1e-9
+        return found
+
+    # At z = 0, on relu's kink, no bound for a forward pass of its own is sharp.
+    with pytest.raises(CandidateFailed, match="Each of the first 2 examples alone shows no mistake, though roundoff"):
+        fm.certify(net, [[0.0], [0.0]], [[1.0], [1.0]], function)
+
+
+@pytest.mark.parametrize(("place", "name"), [(0, "net.vector"), (1, "X"), (2, "Y")])
+def test_a_function_that_changes_what_it_is_given_is_refused_and_does_no_harm(given, place, name):
+    net, X, Y, *_ = given
+    kept = net.vector.copy(), X.copy(), Y.copy()
+
+    def changing(*examples):
+        found = book(*examples)
+        array = examples[place] if place else examples[place].vector
+        array[(0,) * array.ndim] += 1
+        return found
+
+    with pytest.raises(CandidateFailed, match=rf"changed {name}\[0(, 0)?\] from .* let it work on a copy"):
+        fm.certify(net, X, Y, changing)
+    assert all(np.array_equal(*pair) for pair in zip((net.vector, X, Y), kept, strict=True))
+
+
+def test_views_of_buffers_and_moods_are_noticed(given):
+    net, X, Y, *_ = given
+    plans = {m: fm.prepare(net, m) for m in (1, 5)}
+    room = fm.gradient(net, X, Y, backend="finite_difference")
+
+    def buffered(network, X, Y):
+        g = plans[len(X)](X, Y, network=network)
+        room.vector[...] = -g.vector
+        return room
+
+    c = fm.certify(net, X, Y, buffered)
+    assert c.cause.name == "sign"
+    assert any("views of its own buffers" in note for note in c.notes)
+    calls = iter(range(100))
+    c = fm.certify(net, X, Y, lambda *examples: (1 + next(calls)) * fm.gradient(*examples).vector)
+    assert any("gave two different gradients" in note for note in c.notes)
+
+
+def test_single_examples_tell_a_wrong_sum_from_a_wrong_backward_pass(given):
+    net, X, Y, *_ = given
+    summed = fm.certify(net, X, Y, lambda *e: handwritten.gradient(*e, "sum_for_mean"))
+    assert any("how they are put together" in note for note in summed.notes)
+    wrong = fm.certify(net, X, Y, lambda *e: handwritten.gradient(*e, "slope_missing", 3))
+    assert any("every example is wrong from layer 3, (BP2), on" in note for note in wrong.notes)
+
+    def third(network, X, Y):
+        weights, biases = book(network, X, Y)
+        if np.array_equal(X[0], given[1][2]) or len(X) > 1:
+            biases[0] = biases[0] + 1
+        return weights, biases
+
+    assert any("example 2 is wrong from layer 2, (BP3), on" in n for n in fm.certify(net, X, Y, third).notes)
+
+    def only_whole(network, X, Y):
+        if len(X) == 1:
+            raise ValueError("needs at least two examples")
+        return handwritten.gradient(network, X, Y, "sign")
+
+    c = fm.certify(net, X, Y, only_whole)
+    assert c.cause.name == "sign"
+    assert any("needs at least two examples" in note for note in c.notes)
+
+
+def test_the_certificate_as_plain_values_and_as_text(given):
+    net, X, Y, weights, biases = given
+    good = fm.certify(net, X, Y, (weights, biases))
+    assert str(good).startswith("equal: ")
+    assert "would have been seen" in str(good)
+    plain = fm.certify(net, X, Y, ([*weights[:2], 2 * weights[2]], biases)).to_dict()
+    assert (plain["status"], plain["layer"], plain["equation"]) == ("different", 4, "BP4")
+    line = plain["layers"][0]
+    assert line["found"] == pytest.approx(2 * line["expected"])
+    assert line["place"].startswith("neuron ")

@@ -1,0 +1,214 @@
+"""The check of backends: what it takes, what it says, and that it says it of every option too."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations import exceptions
+from formulations.backends.hadamard import Hadamard
+from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
+from formulations.verification.conformance.laws.table import LAWS
+from formulations.verification.conformance.problems import PROBLEMS
+from formulations.verification.conformance.report import Outcome, Standing
+
+# Each value of an option that is not the default, and one example at a time; names alone are asked by the suite.
+OPTIONS = [flag for flag in makers.FLAGS if ":" in flag and not flag.startswith("autodiff_")]
+FEW = ("single_neuron", "weighted_examples", "cross_entropy", "square_weights", "integers", "hidden_softmax")
+
+
+class Scaled(Hadamard):
+    """Everything times 1 + 1e-6."""
+
+    def errors(self, tape):
+        errors = super().errors(tape)
+        for delta in errors:
+            delta *= tape.network.dtype.type(1.000001)
+        return errors
+
+
+def by_hand(net, X, Y):
+    return fm.gradient(net, X, Y).vector
+
+
+def wrong_by_hand(net, X, Y):
+    return 2 * fm.gradient(net, X, Y).vector
+
+
+@pytest.mark.parametrize("flag", OPTIONS)
+def test_every_option_keeps_the_laws(flag):
+    makers.skip_absent(flag)
+    report = fm.check_backend(flag, scenarios=FEW)
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("flag", [flag for flag in makers.FLAGS if not flag.startswith("autodiff_")])
+def test_longdouble_keeps_the_laws(flag):
+    # Closed forms are written down in float64.
+    laws = [law for law in LAWS if law != "closed_form"]
+    report = fm.check_backend(flag, laws=laws, scenarios=["weighted_examples", "square_weights"], dtypes=["longdouble"])
+    assert report.passed or not report.served, str(report)
+
+
+def test_every_law_is_asked_of_something():
+    held = {result.law for result in fm.check_backend("hadamard").results if result.outcome is Outcome.HELD}
+    assert held == set(LAWS)
+
+
+def test_a_subject_may_be_a_class_an_object_a_path_or_a_function():
+    for subject in (Hadamard, Hadamard(), "hadamard", "formulations.backends.hadamard:Hadamard", by_hand):
+        assert fm.check_backend(subject, scenarios=["digits", "single_neuron"]).passed
+    assert not fm.check_backend(wrong_by_hand, scenarios=["single_neuron"])
+
+
+def test_what_is_no_subject():
+    with pytest.raises(WrongType, match="a backend, its name, package:Class or a function, got 3"):
+        fm.check_backend(3)
+    for path in ("nowhere_at_all:Backend", "formulations:Nothing"):
+        with pytest.raises(InvalidInput, match="cannot be loaded"):
+            fm.check_backend(path)
+    with pytest.raises(UnknownName, match="unknown law 'equals'"):
+        fm.check_backend("hadamard", laws=["equals"])
+    with pytest.raises(UnknownName, match="unknown scenario 'digit'"):
+        fm.check_backend("hadamard", scenarios=["digit"])
+    with pytest.raises(UnknownName, match="unknown law"):
+        fm.check_backend("hadamard", expected_failures={"speed": "it is slow"})
+
+
+@pytest.mark.parametrize(
+    ("options", "exception", "told"),
+    [
+        ({"laws": 3}, WrongType, "laws must be a list, got 3; pass one such as"),
+        ({"laws": np.array("equal")}, WrongType, r"laws must be a list, got array\("),
+        ({"laws": []}, InvalidInput, "laws must not be empty"),
+        ({"laws": [["equal"]]}, UnknownName, "unknown law"),
+        ({"scenarios": []}, InvalidInput, "scenarios must not be empty"),
+        ({"dtypes": []}, InvalidInput, "dtypes must not be empty"),
+        ({"dtypes": None}, WrongType, "dtypes must be a list, got None"),
+        ({"dtypes": ["float16"]}, WrongType, "float32, float64 or longdouble, got 'float16'"),
+        ({"expected_failures": ["equal"]}, WrongType, "expected_failures must map laws to reasons, got list"),
+    ],
+)
+def test_what_is_no_choice(options, exception, told):
+    with pytest.raises(exception, match=told):
+        fm.check_backend("hadamard", **options)
+
+
+def test_one_name_is_a_list_of_one():
+    report = fm.check_backend("hadamard", laws="same_bits", scenarios="single_neuron", dtypes="float64")
+    assert [(each.law, each.scenario, each.dtype) for each in report.results] == [
+        ("same_bits", "single_neuron", "float64")
+    ]
+
+
+def test_a_broken_law_is_shown_with_its_place():
+    report = fm.check_backend(Scaled(), scenarios=["digits"], dtypes=["float64"])
+    assert not report.passed
+    assert "equal" in report.broken
+    assert "equal is broken:\n  digits, float64: layer 3, BP1: errors[1][" in str(report)
+    plain = report.to_dict()
+    assert plain["passed"] is False
+    assert {result["outcome"] for result in plain["results"]} <= {"held", "broken", "refused"}
+
+
+def test_expected_failures_are_strict():
+    broken = list(fm.check_backend(Scaled(), scenarios=["digits"]).broken)
+    report = fm.check_backend(Scaled(), scenarios=["digits"], expected_failures=dict.fromkeys(broken, "known"))
+    assert report.passed
+    assert "equal is broken as expected: known" in str(report)
+    report = fm.check_backend("hadamard", scenarios=["digits"], expected_failures={"equal": "it was wrong once"})
+    assert not report.passed
+    assert "equal was expected to be broken, and is kept." in str(report)
+
+
+def test_who_refuses_everything_does_not_pass():
+    class Never(Hadamard):
+        def why_not(self, *_):
+            return "not today"
+
+    report = fm.check_backend(Never(), laws=["equal"], scenarios=["digits"])
+    assert (report.passed, report.served, report.standing) == (False, False, Standing.NOT_CHECKED)
+    assert "not checked, for it refuses every problem." in str(report)
+    assert "2 problems: not today" in str(report)
+
+
+@pytest.mark.parametrize("package", ["jax", "torch", "numba"])
+def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch):
+    monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
+    flag = "fused" if package == "numba" else f"autodiff_{package}"
+    report = fm.check_backend(flag, expected_failures={"equal": "it never was"})
+    assert (bool(report), report.standing, report.not_asked) == (False, Standing.NOT_CHECKED, list(LAWS))
+    assert not report.kept_unexpectedly
+    assert "kept" not in str(report)
+    assert [reason for reason in report.refusals if f"the package {package}" in reason] == list(report.refusals)
+
+
+def test_a_law_that_could_not_be_asked_is_named():
+    report = fm.check_backend(by_hand, scenarios=["digits"])
+    assert report.passed
+    assert report.not_asked == ["linear_in_cost", "mean_of_examples", "weight_zero", "inputs_unchanged"]
+    assert "every law that could be asked is kept" in str(report)
+    assert "Every problem is refused for linear_in_cost, mean_of_examples, weight_zero, inputs_unchanged" in str(report)
+
+
+def test_what_another_package_raises_is_a_complaint():
+    class Raises(Hadamard):
+        def errors(self, *_):
+            raise KeyError("lost")
+
+    report = fm.check_backend(Raises(), laws=["equal"], scenarios=["digits"])
+    assert "it raised KeyError, which is none of the library's exceptions: 'lost'" in str(report)
+
+    class Refuses(Hadamard):
+        def errors(self, *_):
+            raise Refused("not these numbers.")
+
+    assert fm.check_backend(Refuses(), laws=["equal"], scenarios=["digits"]).results[0].outcome is Outcome.REFUSED
+
+
+# A process that is forked inherits threads that are not there.
+SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, SPAWNING], ids=["threads", "processes"])
+def test_any_executor_gives_the_same_report(pool):
+    few = {"laws": ["equal", "exact", "same_bits"], "scenarios": ["digits", "integers"]}
+    alone = fm.check_backend("sigma:matrix=dense", **few)
+    with pool(2) as executor:
+        assert fm.check_backend("sigma:matrix=dense", executor=executor, **few) == alone
+
+
+def test_fail_fast_stops_at_the_first_broken_law():
+    report = fm.check_backend(Scaled(), scenarios=["digits"], fail_fast=True)
+    assert list(report.broken) == ["equal"]
+    assert {result.law for result in report.results} == {"equal"}
+
+
+def test_problems_are_the_same_numbers_in_every_dtype_and_cover_what_could_hide():
+    for scenario in PROBLEMS.values():
+        single, double = scenario("float32"), scenario("float64")
+        assert single.network.dtype == np.float32
+        assert single.network.activations == double.network.activations
+    made = [scenario() for scenario in PROBLEMS.values()]
+    assert {len(p.X) for p in made} >= {1, 2, 3, 4, 5, 16}
+    assert any(p.network.layout.is_sparse for p in made)
+    assert any(p.sample_weight is not None for p in made)
+    assert {f.name for p in made for a in p.network.activations for f in a.functions} >= set(makers.ELEMENTWISE)
+
+
+def test_engine_that_rounds_otherwise_in_another_thread_keeps_the_law_of_threads() -> None:
+    """A product by one thread of the engine's own differs in its last bits from a product by two."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if before > 1 else 2)  # of this thread alone: others keep the number of cores
+    try:
+        report = fm.check_backend("autodiff_torch", laws=["threads"], scenarios=["digits"])
+    finally:
+        torch.set_num_threads(before)
+    assert not report.broken, str(report)

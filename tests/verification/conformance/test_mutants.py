@@ -1,0 +1,77 @@
+"""Every planted fault is found, and a certificate names the place and the cause of those that have one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import formulations as fm
+from formulations.verification.certification.hypotheses import HYPOTHESES
+from formulations.verification.conformance.kills import KillTable, kill_table, standard_problem
+from formulations.verification.conformance.mutants.written import MUTANTS, Written
+from formulations.verification.tolerances.verdict import Status
+
+pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
+
+PLACED = [mutant for mutant in MUTANTS.values() if mutant.equation is not None]
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "mutants.md"
+
+
+def test_the_right_way_back_is_killed_by_none():
+    assert fm.check_backend(Written()).passed
+    assert fm.certify(*standard_problem(), Written())
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_suite_kills_it(name):
+    report = fm.check_backend(MUTANTS[name].backend, fail_fast=True)
+    assert report.broken, name
+
+
+@pytest.mark.parametrize("mutant", PLACED, ids=lambda mutant: mutant.name)
+def test_a_certificate_names_the_place_and_the_cause(mutant):
+    c = fm.certify(*standard_problem(), mutant.backend)
+    assert (c.status, c.layer, c.equation) == (Status.DIFFERENT, mutant.layer, mutant.equation)
+    assert (c.cause.name if c.cause else None) == mutant.cause
+
+
+@pytest.mark.parametrize("mutant", PLACED, ids=lambda mutant: mutant.name)
+def test_without_errors_the_place_and_the_cause_are_the_same(mutant):
+    def by_hand(net, X, Y):
+        return fm.gradient(net, X, Y, backend=mutant.backend).vector
+
+    if mutant.name.startswith("one_") and mutant.name != "one_entry" and mutant.name != "one_billionth":
+        pytest.skip("the library's own call refuses a gradient that is not finite")
+    c = fm.certify(*standard_problem(), by_hand)
+    assert (c.status, c.layer) == (Status.DIFFERENT, mutant.layer)
+    assert (c.cause.name if c.cause else None) == mutant.cause
+    if mutant.name not in ("sum_for_mean", "layers_reversed"):
+        assert c.equation == mutant.equation
+
+
+def test_there_are_enough_of_every_kind():
+    assert len(MUTANTS) >= 60
+    assert {mutant.equation for mutant in PLACED} == {"BP1", "BP2", "BP3", "BP4"}
+    causes = {mutant.cause for mutant in PLACED} - {None, "single_precision", "single_entry"}
+    assert causes <= {hypothesis.name for hypothesis in HYPOTHESES}
+
+
+def test_the_table_adds_up():
+    table = kill_table(["biases_lost", "passes_not_counted"])
+    assert table.survivors == []
+    assert table
+    lost, passes = table.kills
+    assert (lost.layer, lost.equation, lost.cause) == (4, "BP3", "biases_lost")
+    assert passes.checks == ("counted_passes",)
+    assert (table.counts["counted_passes"], table.counts["certify"], table.counts["threads"]) == (1, 1, 0)
+    assert "2 of 2 mutants are killed, 1 of them by a single check." in str(table)
+    assert table.to_markdown().count("\n| `") == 2
+    survivor = KillTable((passes.__class__("none", "", (), None, None, None),))
+    assert not survivor
+    assert "NONE" in str(survivor)
+
+
+def test_the_page_has_all_of_them():
+    assert re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M) == list(MUTANTS)
