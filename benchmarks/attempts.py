@@ -1,4 +1,4 @@
-"""What was tried to make a step cheaper: prediction and measurement, attempt by attempt.
+"""What was tried to make a step cheaper: estimate and measurement, attempt by attempt.
 
 Run ``python benchmarks/attempts.py``. Each line times two ways of doing the same in turn; a ratio below 1 is a gain.
 docs/explanation/performance.md says which were kept, and why.
@@ -32,22 +32,22 @@ class Attempt(NamedTuple):
     after: Callable[[], object]
 
 
-def rooms(m: int, n: int, dtype: str, count: int) -> list[Array]:
+def buffers(m: int, n: int, dtype: str, count: int) -> list[Array]:
     """Return arrays of shape (m, n) with numbers between ½ and 1."""
     generator = np.random.default_rng(0)
     return [(0.5 + generator.random((m, n)) / 2).astype(dtype) for _ in range(count)]
 
 
 def biases(dtype: str) -> Attempt:
-    z, same = rooms(10, 30, dtype, 2)
+    z, same = buffers(10, 30, dtype, 2)
     b = np.zeros(30, dtype)
     return Attempt("bias of 10×30: a row repeated → rows that are there", "≈ 1", lambda: np.add(z, b, z),
                    lambda: np.add(z, same, z))  # fmt: skip
 
 
 def products(dtype: str) -> Attempt:
-    a, z = rooms(32, 64, dtype, 2)
-    (w,) = rooms(64, 64, dtype, 1)
+    a, z = buffers(32, 64, dtype, 2)
+    (w,) = buffers(64, 64, dtype, 1)
     b, gemm = np.zeros(64, dtype), sgemm if dtype == "float32" else dgemm
 
     def before() -> None:
@@ -62,7 +62,7 @@ def products(dtype: str) -> Attempt:
 
 
 def division(dtype: str) -> Attempt:
-    value, slope, one = *rooms(100, 100, dtype, 2), np.array(1, dtype)
+    value, slope, one = *buffers(100, 100, dtype, 2), np.array(1, dtype)
 
     def before() -> None:
         np.divide(value, slope, value)
@@ -79,7 +79,7 @@ def division(dtype: str) -> Attempt:
 
 
 def descent(dtype: str) -> Attempt:
-    w, g = (part.ravel() for part in rooms(1, 23860, dtype, 2))
+    w, g = (part.ravel() for part in buffers(1, 23860, dtype, 2))
     eta, axpy = np.array(1e-9, dtype), saxpy if dtype == "float32" else daxpy
 
     def before() -> None:
@@ -90,13 +90,13 @@ def descent(dtype: str) -> Attempt:
 
 
 def finite(dtype: str) -> Attempt:
-    (X,) = rooms(10, 784, dtype, 1)
+    (X,) = buffers(10, 784, dtype, 1)
     return Attempt("is X finite, 10×784: each entry → one product", "0.5", lambda: np.isfinite(X).all(),
                    lambda: np.isfinite(np.vdot(X, X)))  # fmt: skip
 
 
 def cost(dtype: str) -> Attempt:
-    A, Y, G = rooms(10, 10, dtype, 3)
+    A, Y, G = buffers(10, 10, dtype, 3)
     shares = np.full(10, 0.1, dtype)
 
     def before() -> None:
@@ -113,22 +113,22 @@ def cost(dtype: str) -> Attempt:
 
 
 def layout(dtype: str) -> Attempt:
-    a, z = rooms(256, 1024, dtype, 2)
-    (w,) = rooms(1024, 1024, dtype, 1)
+    a, z = buffers(256, 1024, dtype, 2)
+    (w,) = buffers(1024, 1024, dtype, 1)
     turned = np.ascontiguousarray(w.T)
     return Attempt("wa of wide: weights transposed for the product → stored so", "0.9", lambda: np.dot(a, w.T, z),
                    lambda: np.dot(a, turned, z))  # fmt: skip
 
 
 def clamp(dtype: str) -> Attempt:
-    z, a = rooms(64, 1024, dtype, 2)
+    z, a = buffers(64, 1024, dtype, 2)
     t = np.array(80, dtype)
     return Attempt("is min(z, t) needed, 64×1024: take it → look first", "0.3", lambda: np.minimum(z, t, out=a),
                    lambda: z.item(z.argmax()) <= 80)  # fmt: skip
 
 
 def threads(dtype: str) -> Attempt:
-    z, a, slope = rooms(256, 1024, dtype, 3)
+    z, a, slope = buffers(256, 1024, dtype, 3)
     halves = [(z[part], a[part], slope[part]) for part in (slice(128), slice(128, 256))]
     evaluate, pool = ACTIVATIONS["sigmoid"].evaluate, ThreadPoolExecutor(1)
 
@@ -151,7 +151,7 @@ def takes_few(a, b, c, d, e, f) -> None:  # type: ignore[no-untyped-def]
 
 
 def handed(dtype: str) -> Attempt:
-    arrays = rooms(1, 1, dtype, 15)
+    arrays = buffers(1, 1, dtype, 15)
     return Attempt("arrays handed to compiled code: 15 → 6", "0.4", lambda: takes_many(*arrays),
                    lambda: takes_few(*arrays[:6]))  # fmt: skip
 

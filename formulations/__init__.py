@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from formulations.arrays import Gradient as Gradient
     from formulations.arrays import use_budget as use_budget
     from formulations.backends import Backend as Backend
-    from formulations.backends import Prediction as Prediction
+    from formulations.backends import Estimate as Estimate
     from formulations.backends import Tier as Tier
     from formulations.backends import get_backend as get_backend
     from formulations.backends import list_backends as list_backends
@@ -50,16 +50,16 @@ if TYPE_CHECKING:
     from formulations.training import History as History
     from formulations.training import sgd as sgd
     from formulations.verification import Certificate as Certificate
-    from formulations.verification import Report as Report
+    from formulations.verification import ConformanceReport as ConformanceReport
     from formulations.verification import certify as certify
     from formulations.verification import check_backend as check_backend
-    from formulations.verification import exact_oracle as exact_oracle
+    from formulations.verification import exact_gradient as exact_gradient
 
 _load, __dir__, __all__ = attach(
     __name__,
     {
         "arrays": ["Gradient", "use_budget"],
-        "backends": ["Backend", "Prediction", "Tier", "get_backend", "list_backends", "register", "use_backend"],
+        "backends": ["Backend", "Estimate", "Tier", "get_backend", "list_backends", "register", "use_backend"],
         "comparison": ["Comparison", "compare"],
         "data": ["load_digits"],
         "explanation": ["Explanation", "explain"],
@@ -67,7 +67,7 @@ _load, __dir__, __all__ = attach(
         "network": ["Network", "Tape", "load", "save"],
         "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
         "training": ["History", "sgd"],
-        "verification": ["Certificate", "Report", "certify", "check_backend", "exact_oracle"],
+        "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
     },
 )
 

@@ -1,4 +1,4 @@
-"""Rounding bounds of gradients, for the tests; Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 3.
+"""Rounding bounds of gradients, for the tests; Higham, *RelativeErrors and Stability of Numerical Algorithms*, ch. 3.
 
 They are the independent oracle of ``formulations.verification.tolerances.forward``: derived by curvatures where that
 evaluates the ends of intervals, and in the precision of the network where that takes a higher one. The two are held
@@ -61,7 +61,7 @@ def propagated(net: fm.Network, X, Y, cost="quadratic", sample_weight=None) -> B
     values = found.cost
     # C is a sum of terms of one sign; the square root of a term is known to E_a and 2u(|a| + |y|).
     residual = np.abs(tape.output - tape.Y)
-    if tape.fused is None:
+    if tape.combined is None:
         noise = E_a + 2 * u * (a + y)
         E_cost = float((shares * (residual * noise + noise**2)).sum()) + gamma(a.shape[1] + m + 4, dtype) * values
         d = np.abs(tape.slopes[-1])
@@ -115,7 +115,7 @@ def distance(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=N
         return fm.gradient(net, X, Y, cost=cost, sample_weight=sample_weight, backend=form).vector
 
     # D_h − D_2h is (1 − 2^order) times the leading term of the truncation, so 1/(2^order − 1) of it is the
-    # truncation at h; the double leaves room for the next order.
+    # truncation at h; the double leaves buffer for the next order.
     return rounding + 2 * (np.abs(quotient(step) - quotient(2 * step)) + 2 * rounding) / (2**scheme.order - 1)
 
 

@@ -30,7 +30,7 @@ def tape_reading(request):
 
 
 @pytest.fixture
-def empty_room(monkeypatch):
+def clean_registry(monkeypatch):
     """A registry whose changes are undone, and no backend chosen by the environment."""
     monkeypatch.setattr(registry, "_registered", dict(registry._registered))
     monkeypatch.delenv(registry.VARIABLE, raising=False)

@@ -14,8 +14,8 @@ class Counting(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
         plain = [np.asarray(array) for array in inputs]
-        room = None if out is None else tuple(np.asarray(array) for array in out)
-        result = getattr(ufunc, method)(*plain, out=room, **options)
+        buffer = None if out is None else tuple(np.asarray(array) for array in out)
+        result = getattr(ufunc, method)(*plain, out=buffer, **options)
         if method == "__call__" and ufunc is np.matmul:
             Counting.total += result.size * plain[0].shape[-1]
         elif method == "__call__" and ufunc is np.multiply:
@@ -25,12 +25,12 @@ class Counting(np.ndarray):
     def __array_function__(self, function, types, args, options):
         if function is not np.dot:
             return super().__array_function__(function, types, args, options)
-        left, right, *room = map(np.asarray, args)
-        result = np.dot(left, right, *room)
+        left, right, *buffer = map(np.asarray, args)
+        result = np.dot(left, right, *buffer)
         # A vector of ones is how a sum over the examples is written.
         if left.ndim == 2:
             Counting.total += result.size * left.shape[-1]
-        return args[2] if room else result.view(Counting)
+        return args[2] if buffer else result.view(Counting)
 
 
 def counting(arrays):

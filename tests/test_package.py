@@ -17,11 +17,11 @@ from formulations.backends._table import BUILT_IN
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [backend.name for backend in BUILT_IN]
 PUBLIC = [
-    "Activation", "Backend", "Certificate", "ChunkedPlan", "Comparison", "Cost", "Explanation", "Gradient", "History",
-    "Network", "PerNeuron", "Plan", "Prediction", "Report", "Tape", "Tier", "activation", "certify",
-    "check_backend", "compare", "cost", "coupled_activation", "exact_oracle", "explain", "get_backend",
-    "gradient", "list_backends", "load", "load_digits", "per_example_gradients", "prepare", "register", "save",
-    "sgd", "use_backend", "use_budget", "which",
+    "Activation", "Backend", "Certificate", "ChunkedPlan", "Comparison", "ConformanceReport", "Cost",
+    "Estimate", "Explanation", "Gradient", "History", "Network", "PerNeuron", "Plan", "Tape", "Tier",
+    "activation", "certify", "check_backend", "compare", "cost", "coupled_activation", "exact_gradient",
+    "explain", "get_backend", "gradient", "list_backends", "load", "load_digits", "per_example_gradients",
+    "prepare", "register", "save", "sgd", "use_backend", "use_budget", "which",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ BUFFER = 2**15
 
 
 class Block(NamedTuple):
-    """Rooms of some examples in one layer.
+    """Buffers of some examples in one layer.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(z: Array, a: Array, slope: Any, *, coupled: bool) -> list[Block]:
-    """Return the blocks of a layer's rooms, shape (m, n); a coupled slope belongs to all examples together."""
+    """Return the blocks of a layer's buffers, shape (m, n); a coupled slope belongs to all examples together."""
     if coupled:
         return [Block(z, a, slope, [z[rows] for rows in _slices(z, BUFFER)])]
     return [

@@ -234,5 +234,5 @@ def check_gradient(result: Gradient) -> None:
     )
     raise NotFinite(
         f"the gradient must be finite, got {where}: weights, inputs or targets drive the cost or an activation beyond "
-        f"{result.dtype}; scale them down, or take a cost that has a form fused with the output activation."
+        f"{result.dtype}; scale them down, or take a cost that has a form combined with the output activation."
     )

@@ -9,7 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.backends._base.contract import Backend as Backend
     from formulations.backends._base.contract import Tier as Tier
-    from formulations.backends._base.estimates import Prediction as Prediction
+    from formulations.backends._base.estimates import Estimate as Estimate
     from formulations.backends._base.estimates import backward_multiplications as backward_multiplications
     from formulations.backends._base.estimates import forward_multiplications as forward_multiplications
     from formulations.backends._base.options import option_types as option_types
@@ -37,7 +37,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "_base.contract": ["Backend", "Tier"],
-        "_base.estimates": ["Prediction", "backward_multiplications", "forward_multiplications"],
+        "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
         "_base.options": ["option_types"],
         "_base.perturbation": ["Difference", "SCHEMES", "Scheme", "steps"],
         "_choices": ["by_name", "chosen_backends", "integers", "items", "precisions"],

@@ -30,7 +30,7 @@ from dataclasses import replace
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.network import Network, Tape
 
 __all__ = ["ActivationError"]
@@ -46,7 +46,7 @@ class ActivationError(Backend):
     variant_of = "hadamard"
 
     def prepare(self, tape: Tape) -> list[Array]:
-        """Return room for g², …, g^{L−1}, each of shape (m, n_l)."""
+        """Return buffer for g², …, g^{L−1}, each of shape (m, n_l)."""
         return [np.empty_like(delta) for delta in tape.errors[:-1]]
 
     def errors(self, tape: Tape) -> Sequence[Array]:
@@ -58,8 +58,8 @@ class ActivationError(Backend):
             delta = tape.through_slope(l, g)
         return tape.errors
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence that keeps g beside δ."""
-        recurrence = super().predict(network, m)
+        recurrence = super().estimate(network, m)
         hidden = sum(network.sizes[1:-1])
         return replace(recurrence, bytes=recurrence.bytes + m * hidden * network.dtype.itemsize)

@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Gradient, Layout
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
     differentiable_cost,
@@ -80,9 +80,9 @@ class AutodiffJax(Backend):
         gradient.cost = adopted_cost(tape, cost, C, np.asarray(outputs))
         gradient.errors = None
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence in one call, with the arrays that go in and out."""
-        return replace(super().predict(network, m), calls=10 + 4 * len(network.activations))
+        return replace(super().estimate(network, m), calls=10 + 4 * len(network.activations))
 
 
 @contextmanager

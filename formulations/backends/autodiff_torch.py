@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Gradient
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
     differentiable_cost,
@@ -89,9 +89,9 @@ class AutodiffTorch(Backend):
         gradient.cost = adopted_cost(tape, cost, C.item(), outputs.detach().numpy())
         gradient.errors = None
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence, with the recording of every operation."""
-        return replace(super().predict(network, m), calls=40 * len(network.activations))
+        return replace(super().estimate(network, m), calls=40 * len(network.activations))
 
 
 def torch_engine(torch: Any) -> Engine:

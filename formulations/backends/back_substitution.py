@@ -33,8 +33,8 @@ import numpy as np
 from scipy.sparse.linalg import spsolve_triangular
 
 from formulations.arrays import Array, format_dtype
-from formulations.backends._base import Backend, Prediction, Tier
-from formulations.backends._shared import ErrorSystem, predict_system
+from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._shared import ErrorSystem, estimate_system
 from formulations.functions import Cost
 from formulations.network import Network, Tape
 
@@ -67,6 +67,6 @@ class BackSubstitution(Backend):
         delta = spsolve_triangular(system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True)
         return system.by_layers(delta)
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict a multiplication for each entry of the system to fill it, and one to solve it."""
-        return predict_system(network, m, sweeps=1)
+        return estimate_system(network, m, sweeps=1)

@@ -6,10 +6,10 @@ r"""Perturb along the imaginary axis, where no difference is taken and so nothin
 
 In each layer a power of two brings each example's imaginary parts to 10⁻²⁰ times what they meet, the smallest \|z\| or
 1. Their square is far below rounding: there is no truncation, and no step to choose, and neither large weights nor
-saturated neurons drive them out of range. A float32 network is perturbed in double precision, since float32 has no room
-for such products. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer on;
-``on="nodes"`` perturbs each weighted input z^l_j in all examples at once, which gives δ^l_j in N partial passes, and
-the rest is (BP3) and (BP4).
+saturated neurons drive them out of range. A float32 network is perturbed in double precision, since float32 has no
+buffer for such products. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer
+on; ``on="nodes"`` perturbs each weighted input z^l_j in all examples at once, which gives δ^l_j in N partial passes,
+and the rest is (BP3) and (BP4).
 
 It misleads where a function is not analytic: |z| and its kin have complex values, but not those of a derivative. Such
 activations and costs are refused, and so is a point so near to a singularity that an imaginary part of that size is not
@@ -33,7 +33,7 @@ from typing import Any, Literal
 import numpy as np
 
 from formulations.arrays import Array, Gradient, Parameters
-from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications, tape_bytes
+from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.exceptions import Refused
 from formulations.functions import COMPLEX, Cost, imaginary_step
 from formulations.network import Network, Tape
@@ -64,14 +64,14 @@ class ComplexStep(Backend):
             for function in activation.functions:
                 if not function.analytic:
                     return f"it needs analytic activations, and non-analytic {function.name} is in layer {l}"
-        if cost.fused(network.activations[-1]) is None and not cost.analytic:
+        if cost.combined(network.activations[-1]) is None and not cost.analytic:
             return f"it needs an analytic cost, and {cost.name} is non-analytic"
         return super().why_not(network, cost)
 
     def prepare(self, tape: Tape) -> Parameters:
-        """Return room for complex parameters: the user's own are never perturbed."""
+        """Return buffer for complex parameters: the user's own are never perturbed."""
         network = tape.network
-        # float32 has no room for derivatives times a step whose square is negligible.
+        # float32 has no buffer for derivatives times a step whose square is negligible.
         return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
@@ -103,7 +103,7 @@ class ComplexStep(Backend):
             gradient.errors = None
         gradient.cost = tape.cost_value
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict a partial pass in complex numbers for each parameter, or node, and one forward pass."""
         layout = network.layout
         counts = [weights.stop - weights.start for weights, _ in layout.slices]
@@ -111,7 +111,7 @@ class ComplexStep(Backend):
         each = [n + count for n, count in zip(layout.sizes[1:], own, strict=True)]
         complex_ones = sum(e * (own[i] + sum(counts[i + 1 :])) for i, e in enumerate(each))
         collected = m * layout.weight_count if self.on == "nodes" else 0
-        return Prediction(
+        return Estimate(
             multiplications=forward_multiplications(network, m) + 4 * m * complex_ones + collected,
             bytes=3 * tape_bytes(network, m) + 4 * network.vector.nbytes,
             forward_passes=1 + sum(each),
@@ -134,9 +134,9 @@ def derivatives(tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) 
         z = weigh(theta, k + 1, settled(activations[k - 2].complex_value, z, activations[k - 2].name))
         exponents += rescale(z)
     tape.forward_passes += 1
-    fused = None if tape.fused is None else tape.fused.formula
-    if fused is not None:
-        values = settled(lambda Z: fused(COMPLEX, Z, tape.targets), z, cost.name)
+    combined = None if tape.combined is None else tape.combined.formula
+    if combined is not None:
+        values = settled(lambda Z: combined(COMPLEX, Z, tape.targets), z, cost.name)
     else:
         outputs = settled(activations[-1].complex_value, z, activations[-1].name)
         values = settled(lambda A: cost.complex_values(A, tape.targets), outputs, cost.name)

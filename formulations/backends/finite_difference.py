@@ -36,7 +36,7 @@ from formulations.backends._base import (
     SCHEMES,
     Backend,
     Difference,
-    Prediction,
+    Estimate,
     Tier,
     forward_multiplications,
     steps,
@@ -113,10 +113,10 @@ class FiniteDifference(Backend):
         gradient.cost = cost() if unperturbed is None else unperturbed
         gradient.errors = None
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict one, two or four forward passes for every parameter, and one for the cost itself."""
         passes = SCHEMES[self.scheme].evaluations * network.layout.count + 1
-        return Prediction(
+        return Estimate(
             multiplications=passes * forward_multiplications(network, m),
             bytes=network.vector.nbytes + tape_bytes(network, m),
             forward_passes=passes,

@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Gradient, format_dtype
-from formulations.backends._base import Backend, Prediction, Tier
-from formulations.backends._shared import COMPILED, Rooms, number_of, unreadable_cache, why_not_compiled
+from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
 from formulations.functions import Cost, Quadratic
 from formulations.network import Network, Tape
@@ -74,18 +74,18 @@ class Fused(Backend):
                 return f"it has compiled forms of {', '.join(COMPILED)}, and layer {l} has {activation.name}"
         return None
 
-    def prepare(self, tape: Tape) -> tuple[Any, Rooms]:
-        """Return the compiled passes that suit the size of the products, and the tape's rooms."""
+    def prepare(self, tape: Tape) -> tuple[Any, Buffers]:
+        """Return the compiled passes that suit the size of the products, and the tape's buffers."""
         largest = max(tape.m * rows * columns for rows, columns in tape.network.layout.shapes)
-        plain = type(tape.cost) is Quadratic if tape.fused is None else tape.fused.is_difference
+        plain = type(tape.cost) is Quadratic if tape.combined is None else tape.combined.is_difference
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
-        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, Rooms.of(tape)
+        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, Buffers.of(tape)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient by compiled passes."""
-        compute, rooms = tape.workspace
+        compute, buffers = tape.workspace
         try:
-            compute(tape, rooms, gradient)
+            compute(tape, buffers, gradient)
         except Exception as caught:
             if reason := unreadable_cache(caught):
                 raise Refused(f"backend 'fused' is refused: {reason}.") from caught
@@ -94,9 +94,9 @@ class Fused(Backend):
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence, in as many calls of products as there are."""
-        return replace(super().predict(network, m), calls=3 * len(network.activations))
+        return replace(super().estimate(network, m), calls=3 * len(network.activations))
 
 
 def _why_no_folder() -> str | None:

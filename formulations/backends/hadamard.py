@@ -42,7 +42,7 @@ class Hadamard(Backend):
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (BP1a), then δ^{L−1}, …, δ² by (BP2)."""
-        delta = tape.fused_output_error()
+        delta = tape.combined_output_error()
         if delta is None:
             delta = np.multiply(tape.cost_gradient, tape.slopes[-1], out=tape.errors[-1])
         for l in tape.hidden_layers:

@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import errors_by_recurrence
 from formulations.network import Network, Tape
 
@@ -58,7 +58,7 @@ class Homogeneous(Backend):
     serves_sparse = False
 
     def prepare(self, tape: Tape) -> list[Room]:
-        """Return, for each layer, the array whose last column is the constant unit, and room for the product."""
+        """Return, for each layer, the array whose last column is the constant unit, and buffer for the product."""
         dtype = tape.network.dtype
         return [
             Room(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
@@ -72,15 +72,15 @@ class Homogeneous(Backend):
     def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write [∂C/∂w, ∂C/∂b] = δᵀ[a, 1] of every layer."""
         layers = zip(tape.workspace, errors, tape.activations, gradient.weights, gradient.biases, strict=False)
-        for room, delta, a, weights, biases in layers:
-            np.copyto(room.activations[:, :-1], a)
-            np.matmul(delta.T, room.activations, out=room.gradient)
-            np.copyto(weights, room.gradient[:, :-1])
-            np.copyto(biases, room.gradient[:, -1])
+        for buffer, delta, a, weights, biases in layers:
+            np.copyto(buffer.activations[:, :-1], a)
+            np.matmul(delta.T, buffer.activations, out=buffer.gradient)
+            np.copyto(weights, buffer.gradient[:, :-1])
+            np.copyto(biases, buffer.gradient[:, -1])
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence with one more column in (BP4)."""
-        recurrence = super().predict(network, m)
+        recurrence = super().estimate(network, m)
         numbers = sum((m + rows) * (columns + 1) for rows, columns in network.layout.shapes)
         return replace(
             recurrence,

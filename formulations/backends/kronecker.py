@@ -31,7 +31,7 @@ from dataclasses import replace
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import errors_by_recurrence, khatri_rao
 from formulations.network import Layered, Network, Tape
 
@@ -47,7 +47,7 @@ class Kronecker(Backend):
     tier = Tier.RECURRENCE
 
     def prepare(self, tape: Tape) -> Array:
-        """Return room for the examples' gradients of one layer's weights."""
+        """Return buffer for the examples' gradients of one layer's weights."""
         return np.empty(tape.m * largest_layer(tape.network), tape.network.dtype)
 
     def errors(self, tape: Tape) -> Sequence[Array]:
@@ -65,9 +65,9 @@ class Kronecker(Backend):
             np.add.reduce(rows, axis=0, out=gradient.vector[weights])
             np.add.reduce(delta, axis=0, out=gradient.vector[biases])
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence that keeps the examples' gradients of the largest layer."""
-        recurrence = super().predict(network, m)
+        recurrence = super().estimate(network, m)
         numbers = m * largest_layer(network)
         return replace(
             recurrence,

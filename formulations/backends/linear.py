@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import why_not_linear
 from formulations.functions import Cost
 from formulations.network import Network, Tape
@@ -46,14 +46,14 @@ class Linear(Backend):
         """Refuse a network with any activation but the identity."""
         return why_not_linear(network) or super().why_not(network, cost)
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence without its Hadamard products."""
-        recurrence = super().predict(network, m)
+        recurrence = super().estimate(network, m)
         return replace(recurrence, multiplications=recurrence.multiplications - m * network.layout.neuron_count)
 
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L = ∇_aC, then δ^{L−1}, …, δ² by the transposed weights."""
-        delta = tape.fused_output_error()
+        delta = tape.combined_output_error()
         if delta is None:
             delta = tape.errors[-1]
             np.copyto(delta, tape.cost_gradient)

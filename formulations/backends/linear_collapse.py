@@ -33,7 +33,7 @@ from itertools import pairwise
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import why_not_linear
 from formulations.functions import Cost, Quadratic
 from formulations.network import Network, Tape
@@ -59,7 +59,7 @@ class LinearCollapse(Backend):
         return super().why_not(network, cost)
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        """Write [∂C/∂w, ∂C/∂b] of every layer; of the tape only the examples and the outputs' room are used."""
+        """Write [∂C/∂w, ∂C/∂b] of every layer; of the tape only the examples and the outputs' buffer are used."""
         network = tape.network
         ones = np.ones((tape.m, 1), network.dtype)
         x = np.hstack([tape.X, ones])
@@ -84,7 +84,7 @@ class LinearCollapse(Backend):
         gradient.errors = None
         gradient.cost = tape.cost_value
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict the products: of layers by layers, of examples by examples, and of both."""
         sizes, inputs, outputs = network.sizes, network.sizes[0] + 1, network.sizes[-1]
         prefixes = sum(after * before * inputs for before, after in pairwise(sizes))
@@ -92,7 +92,7 @@ class LinearCollapse(Backend):
         pulled = sum(before * after * inputs for before, after in pairwise(sizes[1:]))
         products = sum(n * inputs * (before + 1) for before, n in pairwise(sizes))
         kept = inputs * (sum(sizes[:-1]) + len(sizes) + inputs + 2 * outputs) + 2 * m * inputs
-        return Prediction(
+        return Estimate(
             multiplications=prefixes + moments + pulled + products,
             bytes=kept * network.dtype.itemsize,
             forward_passes=1,

@@ -31,8 +31,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Prediction, Tier
-from formulations.backends._shared import ErrorSystem, predict_system
+from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._shared import ErrorSystem, estimate_system
 from formulations.network import Network, Tape
 
 __all__ = ["Neumann"]
@@ -64,6 +64,6 @@ class Neumann(Backend):
             delta = swept
         return system.by_layers(delta)
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict a multiplication by U for each hidden layer."""
-        return predict_system(network, m, sweeps=len(network.activations) - 1)
+        return estimate_system(network, m, sweeps=len(network.activations) - 1)

@@ -39,7 +39,7 @@ from formulations.backends._base import (
     SCHEMES,
     Backend,
     Difference,
-    Prediction,
+    Estimate,
     Tier,
     forward_multiplications,
     steps,
@@ -106,7 +106,7 @@ class NodePerturbation(Backend):
                 z[:, j] = recorded[:, j]
         return tape.errors
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict one or two partial forward passes for every neuron."""
         layout, evaluations = network.layout, SCHEMES[self.scheme].evaluations
         above = [layout.weight_count]
@@ -114,7 +114,7 @@ class NodePerturbation(Backend):
             above.append(above[-1] - (weights.stop - weights.start))
         partial = evaluations * sum(n * P for n, P in zip(layout.sizes[1:], above[1:], strict=True))
         passes = evaluations * layout.neuron_count
-        return Prediction(
+        return Estimate(
             multiplications=2 * forward_multiplications(network, m) + m * partial,
             bytes=2 * tape_bytes(network, m),
             forward_passes=1,
@@ -130,6 +130,6 @@ def _costs(tape: Tape, l: int, z: Array) -> Any:
     for i in range(l - 1, len(network.activations)):
         z = a @ network.weights[i].T + network.biases[i]
         a = network.activations[i].value(z)
-    if tape.fused is not None:
-        return tape.fused.value(z, tape.targets)
+    if tape.combined is not None:
+        return tape.combined.value(z, tape.targets)
     return tape.known_cost.evaluate(a, tape.targets)

@@ -35,7 +35,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from formulations.arrays import Array, Layout
-from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications, tape_bytes
+from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.network import Network, Tape
 
 __all__ = ["PathSum"]
@@ -74,11 +74,11 @@ class PathSum(Backend):
                 tape.errors[l - 2][:, j] = walk(l, j, tape.slopes[l - 2][:, j])
         return tape.errors
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict two multiplications for each step of each path, and say how many paths there are."""
         layout = network.layout
         neurons, weights, steps = _count(layout)
-        return Prediction(
+        return Estimate(
             multiplications=2 * forward_multiplications(network, m) + m * (2 * steps + layout.sizes[-1]),
             bytes=tape_bytes(network, m) + len(layout.shapes) * 3 * m * network.dtype.itemsize,
             forward_passes=1,

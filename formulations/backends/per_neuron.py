@@ -29,7 +29,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from formulations.arrays import Gradient
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.network import Network, Tape
 
 __all__ = ["PerNeuronBackend"]
@@ -46,7 +46,7 @@ class PerNeuronBackend(Backend):
     serves_coupled = False
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        """Write the gradient found component by component; of the tape only the examples and the room are used."""
+        """Write the gradient found component by component; of the tape only the examples and the buffer are used."""
         network = tape.network
         for l, (w, b, function) in enumerate(
             zip(network.weights, network.biases, network.activations, strict=True), start=2
@@ -57,13 +57,13 @@ class PerNeuronBackend(Backend):
                 if not function.coupled:
                     function.neuron(j).evaluate(z, tape.activations[l - 1][:, j], tape.slopes[l - 2][:, j])
             if function.coupled:
-                # Only a fused output layer can be: its error needs no slope.
+                # Only a combined output layer can be: its error needs no slope.
                 function.evaluate(tape.weighted_inputs[l - 2], tape.activations[l - 1])
         tape.forward_passes += 1
         tape.evaluate_cost()
 
         errors = tape.errors
-        if tape.fused_output_error() is None:
+        if tape.combined_output_error() is None:
             for j in range(network.layout.sizes[-1]):
                 errors[-1][:, j] = tape.cost_gradient[:, j] * tape.slopes[-1][:, j]
         for l in tape.hidden_layers:
@@ -77,6 +77,6 @@ class PerNeuronBackend(Backend):
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence, with several vector operations for every single neuron."""
-        return replace(super().predict(network, m), calls=20 * network.layout.neuron_count)
+        return replace(super().estimate(network, m), calls=20 * network.layout.neuron_count)

@@ -33,7 +33,7 @@ from itertools import pairwise
 from typing import Literal
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications
+from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications
 from formulations.backends._shared import (
     Factor,
     Tree,
@@ -89,7 +89,7 @@ class Product(Backend):
             return cheapest(count, step(network, l))
         return from_right(count) if self.order == "reverse" else from_left(count)
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict the products of all layers, and the matrices that are kept for each example."""
         layout, sizes = network.layout, network.sizes
         trees = {l: self.brackets(network, l) for l in range(2, layout.last + 1)}
@@ -104,7 +104,7 @@ class Product(Backend):
             count += sum(slope_count(network, k) * sizes[k] for k in range(2, layout.last))
             kept += sum(before * after for before, after in pairwise(sizes[1:]))
         names = [f"A{k}" for k in range(2, layout.last)] + [f"δ{layout.last}"]
-        return Prediction(
+        return Estimate(
             multiplications=2 * forward_multiplications(network, m) + m * count,
             bytes=m * (5 * layout.neuron_count + kept) * network.dtype.itemsize,
             forward_passes=1,

@@ -36,7 +36,7 @@ import numpy as np
 from scipy.sparse import bsr_array, dia_array
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Prediction, Tier
+from formulations.backends._base import Backend, Estimate, Tier
 from formulations.functions import CoupledSlope
 from formulations.network import Network, Tape
 
@@ -68,7 +68,7 @@ class Sigma(Backend):
     def errors(self, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (33), then δ^{L−1}, …, δ² by (34)."""
         sigma = tape.workspace
-        delta = tape.fused_output_error()
+        delta = tape.combined_output_error()
         if delta is None:
             delta = sigma[-1](tape.cost_gradient)
         errors = [delta]
@@ -77,15 +77,15 @@ class Sigma(Backend):
             errors.append(delta)
         return errors[::-1]
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict as a recurrence; dense matrices have n² numbers where a diagonal has n."""
-        recurrence = super().predict(network, m)
+        recurrence = super().estimate(network, m)
         if self.matrix != "dense":
             return recurrence
         widths = network.sizes[1:]
         # Where a layer is coupled, the recurrence counts n² already.
         diagonal = [n for n, activation in zip(widths, network.activations, strict=True) if not activation.coupled]
-        return Prediction(
+        return Estimate(
             multiplications=recurrence.multiplications + m * sum(n * n - n for n in diagonal),
             bytes=recurrence.bytes + max(widths) ** 2 * network.dtype.itemsize,
             forward_passes=1,

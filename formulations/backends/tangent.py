@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.backends._base import Backend, Prediction, Tier, forward_multiplications, tape_bytes
+from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.functions import CoupledSlope
 from formulations.network import Network, Tape
 
@@ -53,7 +53,7 @@ class Tangent(Backend):
         """Write the derivatives in the directions of all parameters."""
         network = tape.network
         network.propagate(tape)
-        output_error = tape.fused_output_error()
+        output_error = tape.combined_output_error()
         layers = zip(network.layout.slices, network.layout.shapes, network.layout.patterns, strict=True)
         for l, ((of_weights, of_biases), (rows, columns), pattern) in enumerate(layers, start=2):
             weights, below = gradient.vector[of_weights], tape.activations[l - 2]
@@ -67,12 +67,12 @@ class Tangent(Backend):
                 j = np.arange(part.start, part.stop)
                 delta[:, part] = _derivatives(tape, l, j, np.ones((tape.m, j.size), network.dtype), output_error).T
             np.add.reduce(delta, axis=0, out=biases)
-            # A fused δ^L still lies in its room, and the directions of the last biases give it back.
+            # A combined δ^L still lies in its buffer, and the directions of the last biases give it back.
             tape.errors[l - 2][...] = delta
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict a pass through the layers above for every parameter."""
         layout, slopes = network.layout, []
         for n, activation in zip(layout.sizes[1:], network.activations, strict=True):
@@ -87,7 +87,7 @@ class Tangent(Backend):
         directions = min(_block_size(m, layout.sizes), layout.count)
         blocks = sum(-(-(biases.stop - weights.start) // directions) + 1 for weights, biases in layout.slices)
         coupled = any(activation.coupled for activation in network.activations)
-        return Prediction(
+        return Estimate(
             multiplications=forward_multiplications(network, m) + m * total,
             bytes=tape_bytes(network, m) + 4 * directions * m * max(layout.sizes) * network.dtype.itemsize,
             forward_passes=1,

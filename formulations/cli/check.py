@@ -25,8 +25,8 @@ from formulations.display import format_table
 from formulations.exceptions import InvalidInput
 from formulations.verification import (
     LAWS,
+    ConformanceReport,
     Outcome,
-    Report,
     Standing,
     certify,
     check_backend,
@@ -141,7 +141,7 @@ class Reports:
 
     Attributes
     ----------
-    reports : list of Report
+    reports : list of ConformanceReport
         One for each backend.
     named : bool
         Whether somebody asked for these backends: then each of them must keep the laws. Of all backends that there are,
@@ -150,7 +150,7 @@ class Reports:
         Whether to print each law of each backend instead of one line a backend.
     """
 
-    reports: list[Report]
+    reports: list[ConformanceReport]
     named: bool
     verbose: bool
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from formulations.backends import BATCH, Backend, Prediction, Tier, get_backend, list_backends, option_types
+from formulations.backends import BATCH, Backend, Estimate, Tier, get_backend, list_backends, option_types
 from formulations.cli.output import print_json, print_text
 from formulations.display import format_numbers, format_table
 from formulations.exceptions import InvalidInput
@@ -27,7 +27,7 @@ SIZES, EXAMPLES = (64, 30, 10), 10
 def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
     """List every backend: the equations that it computes, what it does, and what a gradient costs.
 
-    The costs are predictions for a 64-30-10 network and 10 examples: multiplications, and forward passes, with the
+    The costs are estimates for a 64-30-10 network and 10 examples: multiplications, and forward passes, with the
     tangent or partial passes that come on top of these.
 
     \b
@@ -103,17 +103,17 @@ def _options(backend: Backend) -> dict[str, str]:
     return {**described, "batch": "|".join(BATCH)}
 
 
-def _predicted(backend: Backend) -> Prediction | None:
+def _predicted(backend: Backend) -> Estimate | None:
     """Predict the cost on a sigmoid network, or on a linear one; None where the backend serves neither."""
     for activation in ("sigmoid", "identity"):
         network = Network.random(SIZES, activation, seed=0)
         if backend.why_not(network, get_cost("quadratic")) is None:
-            return backend.predict(network, EXAMPLES)
+            return backend.estimate(network, EXAMPLES)
     return None
 
 
-def _passes(cost: Prediction) -> str:
-    """Count forward passes, and the passes of another kind that the prediction tells of."""
+def _passes(cost: Estimate) -> str:
+    """Count forward passes, and the passes of another kind that the estimate tells of."""
     others = re.fullmatch(r"([\d,]+ \w+)(?: forward)? passes", cost.detail)
     return f"{_count(cost.forward_passes)} + {others[1]}" if others else _count(cost.forward_passes)
 

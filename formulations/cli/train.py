@@ -71,8 +71,8 @@ def train(
     The embedded digits are split into 1437 for training and 360 for testing. Data of your own are split at the same
     ratio, four to one, shuffled by --seed and with the same share of each class in both parts; --no-shuffle keeps the
     order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other activations and costs mostly want
-    less, 0.1 or 0.01. Accuracy is shown where the targets are unit vectors (one-hot), or one column of 0 and 1. Exit
-    status 0 when the training is over, 1 where it diverges or is dead (the network ignores its inputs), and then
+    less, 0.1 or 0.01. RelativeErrors is shown where the targets are unit vectors (one-hot), or one column of 0 and 1.
+    Exit status 0 when the training is over, 1 where it diverges or is dead (the network ignores its inputs), and then
     nothing is saved.
     If the network cannot be saved as asked, it goes to the current or the temporary folder, with exit status 2.
     """

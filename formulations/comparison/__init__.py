@@ -8,7 +8,6 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.comparison.contest import compare as compare
-    from formulations.comparison.digits_lost import measure as measure
     from formulations.comparison.experiments.crossover import measure_crossover as measure_crossover
     from formulations.comparison.experiments.crossover_plot import draw_crossover as draw_crossover
     from formulations.comparison.experiments.growth import measure_growth as measure_growth
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from formulations.comparison.race.peers.table import PEERS as PEERS
     from formulations.comparison.race.race import run_race as run_race
     from formulations.comparison.race.race_plot import draw_race as draw_race
+    from formulations.comparison.relative_errors import measure as measure
     from formulations.comparison.result import Comparison as Comparison
     from formulations.comparison.threads import limited_threads as limited_threads
 
@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "contest": ["compare"],
-        "digits_lost": ["measure"],
+        "relative_errors": ["measure"],
         "experiments.crossover": ["measure_crossover"],
         "experiments.crossover_plot": ["draw_crossover"],
         "experiments.growth": ["measure_growth"],

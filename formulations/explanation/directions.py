@@ -32,12 +32,12 @@ def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step
     yield Step(equation.number, says, (Operand(equation.latex),))
     if quantities.m > 1:
         return
-    fused = quantities.tape.fused is not None
+    combined = quantities.tape.combined is not None
     start = 0 * quantities.numbers("z", 2)
     start[0, 0] = quantities.numbers("a", 1)[0, 0]
     moved = Operand(r"\dot z^{2}", start)
     yield _step("The change of one weight is a change of one weighted input.", moved)
-    for l in range(2, last + 1 - fused):
+    for l in range(2, last + 1 - combined):
         before, Sigma = moved, quantities.operand("Sigma", l)
         moved = _times(Sigma, before, rf"\dot a^{{{l}}}")
         yield _step("The change passes through the slopes.", moved, Sigma, before)
@@ -45,7 +45,7 @@ def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step
             before, w = moved, quantities.operand("w", l + 1)
             moved = _times(w, before, rf"\dot z^{{{l + 1}}}")
             yield _step("The change passes through the weights.", moved, w, before)
-    if fused:
+    if combined:
         reached = Operand(rf"(\delta^{{{last}}})^T", quantities.numbers("delta", last).T)
     else:
         reached = Operand(r"(\nabla_a C)^T", quantities.numbers("nabla", last).T)

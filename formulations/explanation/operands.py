@@ -139,7 +139,7 @@ class Quantities:
             slope = tape.slopes[i][:1]
             found = slope.blocks()[0] if self.coupled(i + 2) else np.diag(slope[0])
         elif name in ("nabla", "da"):
-            found = None if tape.fused is not None else tape.cost_gradient.T
+            found = None if tape.combined is not None else tape.cost_gradient.T
         elif name == "dw":
             found = _dense(self.gradient.weights[i])
         elif name == "db":

@@ -35,7 +35,7 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
     weight = quantities.operand("dw", 2, (1, 1))
     symbols = (Operand(equation.latex),)
     says = f"{equation.says} From {weight.text} there are {count}"
-    if quantities.m > 1 or count > MOST or quantities.tape.fused is not None:
+    if quantities.m > 1 or count > MOST or quantities.tape.combined is not None:
         return Step(equation.number, f"{says}.", symbols)
     rows: list[tuple[Piece, ...]] = []
     terms: list[Piece] = []

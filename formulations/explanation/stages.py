@@ -15,7 +15,7 @@ from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName
 from formulations.explanation.explanation import Explanation
 from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
-from formulations.explanation.steps import Place, steps
+from formulations.explanation.steps import Position, steps
 from formulations.explanation.story import Stage
 from formulations.explanation.template import Step
 from formulations.explanation.text import entry
@@ -126,7 +126,7 @@ def _with_digits(step: Step, digits: int) -> Step:
     return replace(step, rows=tuple(tuple(map(shown, row)) for row in step.rows))
 
 
-def _only(equation: str, columns: list[list[tuple[Place, Step]]]) -> list[list[tuple[Place, Step]]]:
+def _only(equation: str, columns: list[list[tuple[Position, Step]]]) -> list[list[tuple[Position, Step]]]:
     """Keep the steps that are taken by one equation."""
     ordered = sorted((pair for column in columns for pair in column), key=lambda pair: pair[0])
     numbers = list(dict.fromkeys(step.equation for _, step in ordered if step.equation))
@@ -135,7 +135,7 @@ def _only(equation: str, columns: list[list[tuple[Place, Step]]]) -> list[list[t
     return [[(place, step) for place, step in column if step.equation == equation] for column in columns]
 
 
-def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
+def _stages(columns: list[list[tuple[Position, Step]]]) -> tuple[Stage, ...]:
     places = sorted({place for column in columns for place, _ in column})
     stages = []
     for place in places:

@@ -16,19 +16,19 @@ from formulations.explanation.quotients import demon_step, quotient_step
 from formulations.explanation.template import Step, write
 from formulations.network import Network
 
-__all__ = ["Place", "steps"]
+__all__ = ["Position", "steps"]
 
 _IN_PLACE = "By it the backend gets to the results that are shown below in the book's form."
 
-Place = tuple[int, int, str]
+Position = tuple[int, int, str]
 """Where a step stands: part of the algorithm, layer in the order of computation, and the title of both."""
 
 
-def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
+def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Position, Step]]:
     """Yield the steps of a backend, each with its place.
 
     The backend's declared equations decide; the forward pass and the cost, which all share, are added. Where cost
-    and output activation have a fused form, its equation takes the place of the output's, as it does in the
+    and output activation have a combined form, its equation takes the place of the output's, as it does in the
     computation; where a layer is coupled, (33) and (34) take the places of Hadamard products.
 
     Parameters
@@ -40,7 +40,7 @@ def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Ste
 
     Yields
     ------
-    (Place, Step)
+    (Position, Step)
     """
     declared = [EQUATIONS.get(number) or _foreign(number) for number in backend.equations]
     if not any(equation.scope == "forward" for equation in declared):
@@ -61,7 +61,7 @@ def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Ste
                 yield (5, l, f"Gradient of layer {l}"), Step("", says, (result,), ((result, "=", result),))
 
 
-def _applied(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
+def _applied(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Position, Step]]:
     last = quantities.last
     if equation.scope == "forward":
         for l in range(2, last + 1):
@@ -95,10 +95,10 @@ def _applied(equation: Equation, backend: Backend, quantities: Quantities) -> It
         yield (4, -1, "What is used"), Step(equation.number, equation.says, (Operand(equation.latex),))
 
 
-def _bracketed(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
-    """Yield how a product of many factors is bracketed, where the backend's prediction tells it."""
+def _bracketed(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Position, Step]]:
+    """Yield how a product of many factors is bracketed, where the backend's estimate tells it."""
     network = quantities.tape.network
-    detail = backend.predict(network, quantities.m).detail if isinstance(network, Network) else ""
+    detail = backend.estimate(network, quantities.m).detail if isinstance(network, Network) else ""
     found = re.match(r"δ2 = ([^,]+)", detail)
     if found:
         latex = re.sub(r"([Aδ])(\d+)", r"\1^{\2}", found[1]).replace("δ", r"\delta")
@@ -114,18 +114,18 @@ def _introduces(equation: Equation, backend: Backend) -> bool:
     return not ways and any(number.startswith("BP") for number in backend.equations)
 
 
-def _error_place(l: int, last: int) -> Place:
+def _error_place(l: int, last: int) -> Position:
     return (2, 0, f"Error of the output layer {l}") if l == last else (3, -l, f"Error of layer {l}")
 
 
 def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
     """Write δ^l by a backend's own equation, or by that which takes its place."""
     at_output = l == quantities.last
-    if quantities.tape.fused is not None:
+    if quantities.tape.combined is not None:
         if at_output:
-            fused = EQUATIONS.get(quantities.tape.fused.equation) or _of_cost("fused", quantities.tape.cost)
-            return write(fused, quantities, l, f"{fused.says} It stands here for ({equation.number}).")
-        # Equation (35) ends in (33), and goes on from the fused error instead.
+            combined = EQUATIONS.get(quantities.tape.combined.equation) or _of_cost("fused", quantities.tape.cost)
+            return write(combined, quantities, l, f"{combined.says} It stands here for ({equation.number}).")
+        # Equation (35) ends in (33), and goes on from the combined error instead.
         equation = replace(equation, template=equation.template.replace("Sigma:L.T nabla", "delta:L"))
     says = ""
     if "slope" in equation.template and quantities.coupled(l):

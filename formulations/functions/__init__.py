@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from formulations.functions.activations.table import ACTIVATIONS as ACTIVATIONS
     from formulations.functions.activations.table import get_activation as get_activation
     from formulations.functions.activations.table import is_built_in as is_built_in
+    from formulations.functions.costs.base import CombinedOutput as CombinedOutput
     from formulations.functions.costs.base import Cost as Cost
-    from formulations.functions.costs.base import FusedOutput as FusedOutput
     from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
     from formulations.functions.costs.custom import cost as cost
     from formulations.functions.costs.formulas import CostFormula as CostFormula
@@ -56,7 +56,7 @@ __getattr__, __dir__, __all__ = attach(
         "activations.piecewise": ["ELU", "LeakyReLU", "ReLU"],
         "activations.smooth": ["GELU", "Identity", "Square"],
         "activations.table": ["ACTIVATIONS", "get_activation", "is_built_in"],
-        "costs.base": ["Cost", "FusedOutput"],
+        "costs.base": ["Cost", "CombinedOutput"],
         "costs.binary_cross_entropy": ["BinaryCrossEntropy"],
         "costs.custom": ["cost"],
         "costs.formulas": ["CostFormula"],

@@ -80,9 +80,9 @@ class Tape:
     slopes : list of ndarray
         ``slopes[l-2]`` is σ′(z^l), shape (m, n_l); for a coupled activation a :class:`CoupledSlope`.
     cost_gradient : ndarray of shape (m, n_L)
-        ∇_aC of the mean cost: the division by m is done. Untouched where cost and activation have a fused form.
+        ∇_aC of the mean cost: the division by m is done. Untouched where cost and activation have a combined form.
     errors : list of ndarray
-        Room for δ^l at ``errors[l-2]``, shape (m, n_l).
+        Buffers for δ^l at ``errors[l-2]``, shape (m, n_l).
     cost_value : scalar
         C, the (weighted) mean of the examples' costs.
     workspace : Any
@@ -95,24 +95,24 @@ class Tape:
         self.network = network
         self.cost = cost
         self.m = m
-        self.fused = None if cost is None else cost.fused(network.activations[-1])
+        self.combined = None if cost is None else cost.combined(network.activations[-1])
         self.workspace: Any = None
         self.forward_passes = 0
         self.cost_value: Any = None
         self.shares: Array | None = None
         self.Y: Array | None = None
         self._rows_of = rows_of
-        self.weighted_inputs = self._room(lambda tape: tape.weighted_inputs)
+        self.weighted_inputs = self._buffers(lambda tape: tape.weighted_inputs)
         self.activations: list[Array] = [
             np.empty((0, network.layout.sizes[0]), network.dtype),
-            *self._room(lambda tape: tape.activations[1:]),
+            *self._buffers(lambda tape: tape.activations[1:]),
         ]
 
-    def _room(self, of: Callable[[Tape], list[Array]]) -> list[Array]:
+    def _buffers(self, of: Callable[[Tape], list[Array]]) -> list[Array]:
         """Return an array for each layer from the second on: new, or the first rows of a larger tape's."""
         if self._rows_of is not None:
             return [array[: self.m] for array in of(self._rows_of)]
-        # In one piece, so that compiled code can take the room of all layers as one array.
+        # In one piece, so that compiled code can take the buffer of all layers as one array.
         m, sizes = self.m, self.network.layout.sizes[1:]
         flat, ends = np.empty(m * sum(sizes), self.network.dtype), accumulate(sizes)
         return [flat[m * (end - n) : m * end].reshape(m, n) for n, end in zip(sizes, ends, strict=True)]
@@ -130,7 +130,7 @@ class Tape:
         return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
 
     def __getstate__(self) -> dict[str, Any]:
-        # Blocks are views, and what a backend prepared refers to this tape's rooms: a copy is for reading.
+        # Blocks are views, and what a backend prepared refers to this tape's buffers: a copy is for reading.
         kept = {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
         return kept | {"workspace": None}
 
@@ -143,14 +143,14 @@ class Tape:
     @cached_property
     def slopes(self) -> list[Any]:
         """σ′(z^l) at ``slopes[l-2]``, shape (m, n_l), or a :class:`CoupledSlope`."""
-        room = self._room(lambda tape: tape.slopes)
-        layers = zip(self.network.activations, self.weighted_inputs, self.activations[1:], room, strict=True)
-        return [activation.slope_room(z, a, array) for activation, z, a, array in layers]
+        buffer = self._buffers(lambda tape: tape.slopes)
+        layers = zip(self.network.activations, self.weighted_inputs, self.activations[1:], buffer, strict=True)
+        return [activation.slope_buffer(z, a, array) for activation, z, a, array in layers]
 
     @cached_property
     def errors(self) -> list[Array]:
-        """Room for δ^l at ``errors[l-2]``, shape (m, n_l)."""
-        return self._room(lambda tape: tape.errors)
+        """Buffers for δ^l at ``errors[l-2]``, shape (m, n_l)."""
+        return self._buffers(lambda tape: tape.errors)
 
     @cached_property
     def cost_gradient(self) -> Array:
@@ -206,39 +206,39 @@ class Tape:
         self.shares = shares
 
     def evaluate_cost(self, *, gradient: bool = True) -> None:
-        """Compute C and, if asked for and where there is no fused form, ∇_aC from the outputs."""
+        """Compute C and, if asked for and where there is no combined form, ∇_aC from the outputs."""
         if self.cost is None or self.Y is None:
             return
-        if self.fused is None:
-            room = self.cost_gradient if gradient else None
-            self.cost_value = self.cost.average(self.output, self.Y, self._uniform_or_shares, room)
+        if self.combined is None:
+            buffer = self.cost_gradient if gradient else None
+            self.cost_value = self.cost.average(self.output, self.Y, self._uniform_or_shares, buffer)
         else:
-            values = self.fused.value(self.weighted_inputs[-1], self.Y)
+            values = self.combined.value(self.weighted_inputs[-1], self.Y)
             self.cost_value = np.dot(values, self.share_column[:, 0])
 
-    def fused_output_error(self) -> Array | None:
-        """Return δ^L where cost and output activation have a fused form, else None.
+    def combined_output_error(self) -> Array | None:
+        """Return δ^L where cost and output activation have a combined form, else None.
 
-        A cost's fused form has no σ′ and therefore no 0·∞ where the output neuron saturates.
+        A cost's combined form has no σ′ and therefore no 0·∞ where the output neuron saturates.
         """
-        if self.fused is None:
+        if self.combined is None:
             return None
         delta = self.errors[-1]
-        self.fused.error(self.weighted_inputs[-1], self.output, self.targets, delta)
+        self.combined.error(self.weighted_inputs[-1], self.output, self.targets, delta)
         np.multiply(delta, self._uniform_or_shares, delta)
         return delta
 
     def output_error(self) -> Array:
-        """Return δ^L: fused where there is such a form, else Σ′(z^L)ᵀ∇_aC, which is (BP1) where Σ′ is diagonal."""
-        delta = self.fused_output_error()
+        """Return δ^L: combined where there is such a form, else Σ′(z^L)ᵀ∇_aC, which is (BP1) where Σ′ is diagonal."""
+        delta = self.combined_output_error()
         return self.through_slope(self.network.layout.last, self.cost_gradient) if delta is None else delta
 
     def through_slope(self, l: int, v: Array) -> Array:
-        """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the room of δ^l: σ′(z^l) ⊙ v where the slope is diagonal."""
+        """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the buffer of δ^l: σ′(z^l) ⊙ v where the slope is diagonal."""
         return through(self.slopes[l - 2], v, out=self.errors[l - 2])
 
     def pull_back(self, l: int, delta: Array) -> Array:
-        """Return (w^{l+1})ᵀ δ^{l+1}, shape (m, n_l), in the room of δ^l."""
+        """Return (w^{l+1})ᵀ δ^{l+1}, shape (m, n_l), in the buffer of δ^l."""
         weights, out = self.network.weights[l - 1], self.errors[l - 2]
         if self._patterns[l - 1] is None:
             np.dot(delta, weights, out)

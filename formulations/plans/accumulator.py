@@ -29,7 +29,7 @@ class Accumulator:
     def __init__(self, count: int, dtype: np.dtype[Any]) -> None:
         self._wide = higher(dtype) or dtype
         self._vector = np.empty(count, self._wide)
-        self._room = np.empty(count, self._wide)
+        self._buffers = np.empty(count, self._wide)
         self.reset()
 
     @staticmethod
@@ -55,8 +55,8 @@ class Accumulator:
             self._weight *= shrunk
             self._exponent = exponent
         unit = self._power(exponent - self._exponent)
-        np.multiply(vector, unit, self._room)
-        self._vector += self._room
+        np.multiply(vector, unit, self._buffers)
+        self._vector += self._buffers
         self._cost += self._wide.type(cost) * unit
         self._weight += self._wide.type(weight) * unit
 
@@ -69,8 +69,8 @@ class Accumulator:
             Where no example has had a positive weight.
         """
         check_some_weight(self._weight)
-        np.divide(self._vector, self._weight, self._room)
-        out[...] = self._room
+        np.divide(self._vector, self._weight, self._buffers)
+        out[...] = self._buffers
         return out.dtype.type(self._cost / self._weight)
 
     def _power(self, exponent: int) -> Any:

@@ -196,9 +196,9 @@ def prepare(
 
 def _in_chunks(backend: Backend, net: Network, m: int, budget: Budget) -> str:
     """Name the remedy for a batch that is too large and not too long: chunks that fit."""
-    prediction = backend.predict(net, m)
-    too_long = foreseen_seconds(prediction) > budget.seconds
-    if too_long or prediction.bytes <= budget.memory or bytes_for(backend, net, 1) > budget.memory:
+    estimate = backend.estimate(net, m)
+    too_long = foreseen_seconds(estimate) > budget.seconds
+    if too_long or estimate.bytes <= budget.memory or bytes_for(backend, net, 1) > budget.memory:
         return ""
     return " let formulations.prepare(net, 'auto') take them chunk by chunk,"
 

@@ -64,10 +64,10 @@ OBJECTS = 2**17
 def bytes_for(backend: Backend, network: Network, m: int) -> int:
     """Return the memory that chunks of m examples may take, beyond the parameters and the data themselves."""
     layout, item = network.layout, network.dtype.itemsize
-    # Room for the examples in the network's dtype, and for what checking them makes.
+    # Buffers for the examples in the network's dtype, and for what checking them makes.
     examples = 2 * m * (layout.sizes[0] + layout.sizes[-1]) * item
     vectors = 2 * layout.count * item + Accumulator.bytes(layout.count, network.dtype)
-    return MARGIN * backend.predict(network, m).bytes + examples + vectors + OBJECTS
+    return MARGIN * backend.estimate(network, m).bytes + examples + vectors + OBJECTS
 
 
 def chunk_size(backend: Backend, network: Network, memory: float) -> int:
@@ -78,7 +78,7 @@ def chunk_size(backend: Backend, network: Network, memory: float) -> int:
     Refused
         Where not even one example fits.
     """
-    fast = TAPE_BYTES // max(1, backend.predict(network, 1).bytes)
+    fast = TAPE_BYTES // max(1, backend.estimate(network, 1).bytes)
     powers = [1 << i for i in range(min(max(fast, FEWEST), MOST).bit_length())]
     fit = bisect_right(powers, memory, key=lambda m: bytes_for(backend, network, m))
     if not fit:
@@ -224,7 +224,7 @@ class ChunkedPlan(Claimed):
                         "and pass the arrays of a single batch as plan(X, Y)."
                     )
                 self._take(*chunk)
-            # Whoever makes the next chunk may need the room of this one; enumerate would keep it.
+            # Whoever makes the next chunk may need the buffer of this one; enumerate would keep it.
             del chunk
             number += 1
         if not number:
@@ -250,7 +250,7 @@ class ChunkedPlan(Claimed):
                 self._add(X[rows], Y[rows], None if weights is None else weights[rows], rows.stop - start)
 
     def _add(self, X: Any, Y: Any, weights: Any, m: int) -> None:
-        # In room of the plan's own: no dtype costs an allocation, and nobody keeps the data, or their file, alive.
+        # In buffer of the plan's own: no dtype costs an allocation, and nobody keeps the data, or their file, alive.
         X, Y = _converted(X, "X", self._X[:m]), _converted(Y, "Y", self._Y[:m])
         self.network.check_examples(X, Y, cost=self.cost)
         weights = None if weights is None else example_weights(weights, len(X))
@@ -271,8 +271,8 @@ class ChunkedPlan(Claimed):
 
     def _foresee(self, m: int) -> None:
         """Refuse m examples that would take longer than the budget."""
-        prediction = self.backend.predict(self.network, min(m, self.batch_size))
-        seconds = foreseen_seconds(prediction) * ceil(m / self.batch_size)
+        estimate = self.backend.estimate(self.network, min(m, self.batch_size))
+        seconds = foreseen_seconds(estimate) * ceil(m / self.batch_size)
         if seconds > self.budget.seconds:
             raise Refused(
                 f"backend {self.backend.label!r} is refused: {counted(m, 'example')} would take about "
@@ -299,16 +299,16 @@ def _rows(data: Any, name: str, width: int) -> Any:
     return as_examples(data, name, width)
 
 
-def _converted(data: Any, name: str, room: Array) -> Array:
-    """Return a chunk's examples in ``room``, which has a row for each."""
-    array = as_examples(data, name, room.shape[1])
-    if len(array) != len(room):
+def _converted(data: Any, name: str, buffer: Array) -> Array:
+    """Return a chunk's examples in ``buffer``, which has a row for each."""
+    array = as_examples(data, name, buffer.shape[1])
+    if len(array) != len(buffer):
         raise WrongShape(
-            f"a slice of {name} must hold as many rows as were asked for, {len(room)}, got {len(array)}; "
+            f"a slice of {name} must hold as many rows as were asked for, {len(buffer)}, got {len(array)}; "
             f"give {name} the shape of the data that it returns."
         )
-    np.copyto(room, array, casting="unsafe")
-    return room
+    np.copyto(buffer, array, casting="unsafe")
+    return buffer
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quad
         x, position = (int(i) for i in np.argwhere(~finite)[0])
         raise NotFinite(
             f"every example's gradient must be finite, got ∂C_x/∂{layout.locate(position)} = {rows[x, position]} for "
-            f"example {x}; scale weights, inputs and targets down, or take a cost that has a form fused with the "
+            f"example {x}; scale weights, inputs and targets down, or take a cost that has a form combined with the "
             "output activation."
         )
     return rows

@@ -191,7 +191,7 @@ class Plan(Claimed):
             self.network.check_entries()
         tape, gradient = self._whole if len(X) == self.batch_size else self._smaller(len(X))
         if gradient is None:
-            gradient = self.backend.room(tape)
+            gradient = self.backend.allocate(tape)
         self.tape = tape
         tape.load(X, Y, shares)
         before = tape.forward_passes
@@ -204,7 +204,7 @@ class Plan(Claimed):
         if gradient.errors is not None:
             gradient.errors = tuple([delta.copy() for delta in gradient.errors])
         self.tape.load(self._no_examples, None)
-        # The next call makes room anew: that is cheaper than a copy, and often the room of a gradient let go.
+        # The next call makes buffer anew: that is cheaper than a copy, and often the buffer of a gradient let go.
         self._whole = self._part = self._whole[0], None
 
     def _smaller(self, m: int) -> tuple[Tape, Gradient | None]:

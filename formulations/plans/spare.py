@@ -57,7 +57,7 @@ def take_spare(net: Network, call: Call) -> Plan | None:
 def is_small(plan: Plan) -> bool:
     """Whether a plan may stay with its network."""
     net = plan.network
-    return plan.backend.predict(net, plan.batch_size).bytes + net.vector.nbytes <= SPARED
+    return plan.backend.estimate(net, plan.batch_size).bytes + net.vector.nbytes <= SPARED
 
 
 def leave_spare(net: Network, call: Call, plan: Plan) -> None:

@@ -99,7 +99,7 @@ def sgd(
     examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)
     plan = prepare(net, size, cost=cost, backend=backend)
     generator = random_generator(seed)
-    rooms = [np.empty((size, array.shape[1]), net.dtype) for array in (X, Y)]
+    buffers = [np.empty((size, array.shape[1]), net.dtype) for array in (X, Y)]
     rate = np.array(eta)
     history: list[Epoch] = []
     initial = math.nan
@@ -108,12 +108,12 @@ def sgd(
     def step(chosen: Array) -> float:
         """Descend on one mini-batch and return its cost times its size."""
         m = len(chosen)
-        batch_X, batch_Y = rooms if m == size else (room[:m] for room in rooms)
-        # mode="clip" writes straight into the room; the indices are in range anyway.
+        batch_X, batch_Y = buffers if m == size else (buffer[:m] for buffer in buffers)
+        # mode="clip" writes straight into the buffer; the indices are in range anyway.
         X.take(chosen, 0, batch_X, "clip")
         Y.take(chosen, 0, batch_Y, "clip")
         gradient = plan.evaluate(batch_X, batch_Y, None)
-        # The plan's own memory serves as room for η∇C: the next call overwrites it anyway.
+        # The plan's own memory serves as buffer for η∇C: the next call overwrites it anyway.
         moved = gradient.vector
         np.multiply(moved, rate, moved)
         np.subtract(parameters, moved, parameters)

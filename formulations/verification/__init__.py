@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from formulations.verification.conformance.false_alarms import count_false_alarms as count_false_alarms
     from formulations.verification.conformance.kills import kill_table as kill_table
     from formulations.verification.conformance.laws.table import LAWS as LAWS
+    from formulations.verification.conformance.report import ConformanceReport as ConformanceReport
     from formulations.verification.conformance.report import Outcome as Outcome
-    from formulations.verification.conformance.report import Report as Report
     from formulations.verification.conformance.report import Standing as Standing
     from formulations.verification.oracles.fifty_digits import OracleGradient as OracleGradient
     from formulations.verification.oracles.fifty_digits import gradient_in_digits as gradient_in_digits
-    from formulations.verification.oracles.fractions import exact_oracle as exact_oracle
+    from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
     from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
@@ -37,9 +37,9 @@ __getattr__, __dir__, __all__ = attach(
         "conformance.false_alarms": ["count_false_alarms"],
         "conformance.kills": ["kill_table"],
         "conformance.laws.table": ["LAWS"],
-        "conformance.report": ["Outcome", "Report", "Standing"],
+        "conformance.report": ["Outcome", "ConformanceReport", "Standing"],
         "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
-        "oracles.fractions": ["exact_oracle"],
+        "oracles.fractions": ["exact_gradient"],
         "oracles.reference": ["Reference", "reference_gradient"],
         "oracles.roundoff": ["unit_roundoff"],
         "tolerances.deviations": ["deviation"],

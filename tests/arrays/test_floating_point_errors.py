@@ -161,7 +161,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Plan.__call__": lambda case, _: fm.prepare(case.net, 4)(
         case.X.astype("longdouble"), case.Y, [1e-300, 1, 1, 1e300]
     ),
-    "Report.to_dict": lambda case, _: report().to_dict(),
+    "ConformanceReport.to_dict": lambda case, _: report().to_dict(),
     "activation": lambda case, _: own_square(),
     "certify": lambda case, _: [
         fm.certify(case.net, case.X, case.Y, each)
@@ -171,7 +171,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "compare": lambda case, _: fm.compare(case.net, case.X, case.Y, RACED),
     "cost": lambda case, _: own_cost(),
     "coupled_activation": lambda case, _: own_softmax(),
-    "exact_oracle": lambda case, _: fm.exact_oracle(case.net, case.X, case.Y),
+    "exact_gradient": lambda case, _: fm.exact_gradient(case.net, case.X, case.Y),
     "explain": lambda case, _: fm.explain(case.net, case.X, case.Y, ["sigma", "finite_difference"]),
     "get_backend": lambda case, _: fm.get_backend("sigma"),
     "gradient": lambda case, _: fm.gradient(
@@ -193,14 +193,14 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
 # What runs inside a public call: what authors of activations, costs and backends write, and the verbs they have for
 # it. They take the state that they find, as NumPy's functions do.
 INSIDE = {
-    "Activation": ("complex_value", "curvature", "evaluate", "neuron", "slope_room", "why_not", "why_not_width"),
-    "Backend": ("collect", "difference", "errors", "gradient", "predict", "prepare", "ready", "room", "why_not"),
-    "Cost": ("average", "check_outputs", "check_targets", "complex_values", "evaluate", "fused", "why_not"),
+    "Activation": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "why_not", "why_not_width"),
+    "Backend": ("collect", "difference", "errors", "gradient", "estimate", "prepare", "ready", "allocate", "why_not"),
+    "Cost": ("average", "check_outputs", "check_targets", "combined", "complex_values", "evaluate", "why_not"),
     "Network": ("propagate",),
-    "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_room", "why_not", "why_not_width"),
+    "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "why_not", "why_not_width"),
     "Plan": ("evaluate", "give_away"),
     "Tape": (
-        "blocks", "collect", "evaluate_cost", "first", "fused_output_error", "load", "output_error", "pull_back",
+        "blocks", "collect", "evaluate_cost", "first", "combined_output_error", "load", "output_error", "pull_back",
         "through_slope",
     ),
 }  # fmt: skip
@@ -214,7 +214,7 @@ def sparse_data() -> Any:
     return makers.data(makers.sparse_network())
 
 
-def report() -> fm.Report:
+def report() -> fm.ConformanceReport:
     """Check two laws of a backend on one problem."""
     return fm.check_backend("sigma", laws=["same_bits", "equal"], scenarios=["single_neuron"])
 
@@ -250,7 +250,7 @@ def test_every_public_function_and_method_is_called():
     assert public() - INHERITED == set(CALLS) | inside
 
 
-@pytest.mark.usefixtures("empty_room")
+@pytest.mark.usefixtures("clean_registry")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", CALLS)
@@ -306,7 +306,7 @@ def test_what_is_returned_can_be_read_printed_and_copied(scale):
             fm.prepare(case.net, "auto"),
             fm.PerNeuron(["tanh", "square"]),
             fm.get_backend("sigma"),
-            fm.get_backend("sigma").predict(case.net, 4),
+            fm.get_backend("sigma").estimate(case.net, 4),
             report(),
             *(
                 call(function, case.net, case.X, case.Y, *arguments)

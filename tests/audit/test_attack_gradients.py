@@ -147,7 +147,7 @@ class Drawn:
             backend = fm.get_backend(flag)
             if flag.startswith("autodiff_jax") and not self.compiling:
                 continue
-            if backend.why_not(self.net, cost) is None and foreseen_seconds(backend.predict(self.net, m)) <= SECONDS:
+            if backend.why_not(self.net, cost) is None and foreseen_seconds(backend.estimate(self.net, m)) <= SECONDS:
                 found.append(flag)
         return found
 

@@ -91,7 +91,7 @@ def given(flag: str) -> Iterator[tuple[str, Drawn]]:
         number += 1
         candidate = drawn(*draw)
         net, cost, m = candidate.case.net, get_cost(candidate.case.cost), len(candidate.case.X)
-        if backend.why_not(net, cost) is None and foreseen_seconds(backend.predict(net, m)) <= SECONDS:
+        if backend.why_not(net, cost) is None and foreseen_seconds(backend.estimate(net, m)) <= SECONDS:
             found += 1
             yield f"drawn{draw}", candidate
 

@@ -59,6 +59,6 @@ def test_a_coupled_slope_acts_transposed(activations):
 def test_predicted_multiplications_are_counted(monkeypatch):
     net = makers.network(sizes=(4, 5, 3, 2), activations=("sine", "sine", "sine"))
     backward = multiplications.counted(monkeypatch, net, *makers.data(net, 6), "activation_error")
-    predicted = fm.get_backend("activation_error").predict(net, 6)
+    predicted = fm.get_backend("activation_error").estimate(net, 6)
     assert predicted.multiplications == backward + 6 * net.layout.weight_count
-    assert predicted.bytes - fm.get_backend("hadamard").predict(net, 6).bytes == 6 * (5 + 3) * 8
+    assert predicted.bytes - fm.get_backend("hadamard").estimate(net, 6).bytes == 6 * (5 + 3) * 8

@@ -123,4 +123,4 @@ def test_sparse_weights_have_gradients_on_their_pattern(engine):
 def test_one_forward_pass_and_no_errors(engine):
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend=engine)
-    assert (g.forward_passes, g.errors) == (fm.get_backend(engine).predict(net, 8).forward_passes, None) == (1, None)
+    assert (g.forward_passes, g.errors) == (fm.get_backend(engine).estimate(net, 8).forward_passes, None) == (1, None)

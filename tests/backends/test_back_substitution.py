@@ -93,7 +93,7 @@ def test_predicted_multiplications_follow_the_entries():
     entries = plan.tape.workspace.matrix.nnz - 8 * net.layout.neuron_count
     P = net.layout.weight_count
     # Forward and (BP4), filling and solving, and (BP1).
-    expected = fm.get_backend("back_substitution").predict(net, 8)
+    expected = fm.get_backend("back_substitution").estimate(net, 8)
     assert expected.multiplications == 2 * 8 * P + 2 * entries + 8 * 2
     assert f"{entries:,} entries" in expected.detail
     assert g.forward_passes == expected.forward_passes == 1

@@ -7,9 +7,9 @@ import pytest
 
 import formulations as fm
 from formulations.backends._choices import by_name, chosen_backends, integers, items, precisions
-from formulations.comparison.digits_lost import measure
 from formulations.comparison.race.cells import CELLS, read_cells, read_dtypes
 from formulations.comparison.race.peers.table import PEERS, read_peers
+from formulations.comparison.relative_errors import measure
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 TABLE = {"book": 1, "digits": 2}

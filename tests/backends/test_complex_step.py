@@ -177,11 +177,11 @@ def test_predicted_passes_and_multiplications_are_counted(flag, monkeypatch):
     plan = fm.prepare(net, m, backend=flag)
     counted = 0
     g = plan(X, Y)
-    prediction = fm.get_backend(flag).predict(net, m)
-    assert g.forward_passes == prediction.forward_passes
+    estimate = fm.get_backend(flag).estimate(net, m)
+    assert g.forward_passes == estimate.forward_passes
     forward, collected = m * net.layout.weight_count, m * net.layout.weight_count * ("nodes" in flag)
     # The network's own pass and (BP4) are real, and take another function than the one that is counted.
-    assert counted + forward + collected == prediction.multiplications
+    assert counted + forward + collected == estimate.multiplications
 
 
 def test_nodes_give_the_errors_and_weights_do_not():

@@ -101,7 +101,7 @@ def leave_out_activations_and_costs(monkeypatch):
         monkeypatch.setattr(kind, "average", left_out(kind.average))
     # To write a Jacobian matrix out is the activation's work; to multiply by it is the backend's.
     for kind, names in {
-        Tape: ("fused_output_error",),
+        Tape: ("combined_output_error",),
         CustomCoupledActivation: ("evaluate", "complex_value"),
         CoupledSlope: ("blocks",),
     }.items():
@@ -197,7 +197,7 @@ def refused(flag: str, net: fm.Network) -> bool:
 def predicted(flag: str, net: fm.Network, m: int) -> tuple[int, int]:
     """Return the predicted multiplications, less those by an example's share, and forward passes."""
     backend = fm.get_backend(flag)
-    found = backend.predict(net, m)
+    found = backend.estimate(net, m)
     if backend.inner is not backend:
         # The wrapper scales every example's gradient by its share, and predicts that.
         single, _ = predicted(backend.inner.label, net, 1)
@@ -240,13 +240,13 @@ def test_forward_passes_of_a_fused_output(flag):
         pytest.skip("it serves linear networks alone")
     net = fm.Network(list(net.weights), list(net.biases), ["sine", "sigmoid"])
     found = fm.gradient(net, X, Y, cost="binary_cross_entropy", backend=flag)
-    assert found.forward_passes == fm.get_backend(flag).predict(net, len(X)).forward_passes
+    assert found.forward_passes == fm.get_backend(flag).estimate(net, len(X)).forward_passes
 
 
 @pytest.mark.parametrize("flag", [*WHOLE, "hadamard:batch=example"])
 def test_the_order_of_magnitude_of_memory(flag):
     net, X, Y = example(flag, (30, 40, 20), m=64)
-    if foreseen_seconds(fm.get_backend(flag).predict(net, 64)) > 0.1:
+    if foreseen_seconds(fm.get_backend(flag).estimate(net, 64)) > 0.1:
         # Few parameters and many examples, so that arrays outweigh the objects around them.
         net, X, Y = example(flag, (3, 4, 2), m=1000)
     fm.prepare(net, len(X), backend=flag)(X, Y)
@@ -256,6 +256,6 @@ def test_the_order_of_magnitude_of_memory(flag):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    found = fm.get_backend(flag).predict(net, len(X)).bytes / (peak - gradient.vector.nbytes)
+    found = fm.get_backend(flag).estimate(net, len(X)).bytes / (peak - gradient.vector.nbytes)
     # The order of magnitude is right where the ratio is nearer to 1 than to 10 or 1/10.
     assert 10**-0.5 < found < 10**0.5

@@ -58,14 +58,14 @@ def test_predicted_forward_passes_are_counted(scheme):
     g = fm.gradient(net, *makers.data(net), backend=FLAGS[scheme])
     parameters = net.vector.size
     expected = {"forward": parameters + 1, "central": 2 * parameters + 1, "richardson": 4 * parameters + 1}[scheme]
-    assert g.forward_passes == fm.get_backend(FLAGS[scheme]).predict(net, 8).forward_passes == expected
+    assert g.forward_passes == fm.get_backend(FLAGS[scheme]).estimate(net, 8).forward_passes == expected
 
 
 def test_one_example_at_a_time_multiplies_the_passes():
     net = makers.network(sizes=(2, 2, 1))
     X, Y = makers.data(net, 5)
     flag = "finite_difference:batch=example"
-    assert fm.gradient(net, X, Y, backend=flag).forward_passes == fm.get_backend(flag).predict(net, 5).forward_passes
+    assert fm.gradient(net, X, Y, backend=flag).forward_passes == fm.get_backend(flag).estimate(net, 5).forward_passes
 
 
 @pytest.mark.parametrize("dtype", makers.DTYPES)

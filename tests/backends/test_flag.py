@@ -139,7 +139,7 @@ class Tuned(Hadamard):
     name = "tuned"
 
 
-@pytest.mark.usefixtures("empty_room")
+@pytest.mark.usefixtures("clean_registry")
 class TestRegister:
     def test_a_class(self):
         assert fm.register(Mine) is Mine
@@ -212,7 +212,7 @@ class Point:
         self.name, self.load = name, load
 
 
-@pytest.mark.usefixtures("empty_room")
+@pytest.mark.usefixtures("clean_registry")
 class TestEntryPoints:
     def test_what_it_loads_is_checked(self, monkeypatch):
         for loaded, exception, part in [(int, WrongType, "derives from"), (Mine, InvalidInput, "same name")]:

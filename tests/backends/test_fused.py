@@ -19,7 +19,7 @@ from formulations.backends._shared.compiled.forms import COMPILED
 from formulations.exceptions import InvalidInput, WrongShape
 from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.functions.activations.table import ACTIVATIONS
-from formulations.functions.costs.base import FusedOutput
+from formulations.functions.costs.base import CombinedOutput
 from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
 from formulations.functions.costs.table import COSTS
 from formulations.verification.tolerances.judging import judge_backend
@@ -113,7 +113,7 @@ def test_what_only_has_the_name_of_a_compiled_form_has_none():
 
 
 def test_a_fused_form_of_ones_own_keeps_its_error():
-    class Doubled(FusedOutput):
+    class Doubled(CombinedOutput):
         def error(self, Z, A, Y, out):
             super().error(Z, A, Y, out)
             out *= 2
@@ -121,8 +121,8 @@ def test_a_fused_form_of_ones_own_keeps_its_error():
     class Own(BinaryCrossEntropy):
         name = "own"
 
-        def fused(self, activation):
-            found = super().fused(activation)
+        def combined(self, activation):
+            found = super().combined(activation)
             return None if found is None else Doubled(found.value, found.scale, found.formula)
 
     net, X, Y = case(SIZES["whole"], 12)
@@ -135,7 +135,7 @@ def test_a_tape_of_another_length_and_one_without_targets_are_refused():
     plan = fm.prepare(net, 12, backend="fused")
     g = plan(X, Y)
     plan.tape.load(np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0))
-    with pytest.raises(WrongShape, match="room for 12 examples, got 24 inputs"):
+    with pytest.raises(WrongShape, match="buffer for 12 examples, got 24 inputs"):
         plan.backend.gradient(plan.tape, g)
     plan.tape.load(X, None)
     with pytest.raises(InvalidInput, match="no targets"):
@@ -155,9 +155,9 @@ def test_rooms_stay_as_long_as_their_addresses():
     net, X, Y = case(SIZES["whole"], 12)
     plan = fm.prepare(net, 12, backend="fused")
     plan(X, Y)
-    _, rooms = plan.tape.workspace
-    held = {array.__array_interface__["data"][0] for array in rooms.held}
-    assert held >= {*rooms.outer[:2], *rooms.layers[:, 3:].ravel(), rooms.layers[0, 2]}
+    _, buffers = plan.tape.workspace
+    held = {array.__array_interface__["data"][0] for array in buffers.held}
+    assert held >= {*buffers.outer[:2], *buffers.layers[:, 3:].ravel(), buffers.layers[0, 2]}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a current folder cannot be deleted there")

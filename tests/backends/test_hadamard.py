@@ -19,7 +19,7 @@ def test_the_errors_are_the_tapes_own_rooms():
     net = makers.network()
     plan = fm.prepare(net, 8)
     g = plan(*makers.data(net))
-    assert all(delta is room for delta, room in zip(g.errors, plan.tape.errors, strict=True))
+    assert all(delta is buffer for delta, buffer in zip(g.errors, plan.tape.errors, strict=True))
 
 
 def test_each_equation_by_hand():
@@ -50,4 +50,4 @@ def test_predicted_forward_passes_are_counted(flag):
     net = makers.network()
     X, Y = makers.data(net, 6)
     passes = fm.gradient(net, X, Y, backend=flag).forward_passes
-    assert passes == fm.get_backend(flag).predict(net, 6).forward_passes == (6 if "example" in flag else 1)
+    assert passes == fm.get_backend(flag).estimate(net, 6).forward_passes == (6 if "example" in flag else 1)

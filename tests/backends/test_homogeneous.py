@@ -21,10 +21,10 @@ def test_weights_and_biases_are_one_product(dtype):
     X, Y = makers.data(net)
     plan = fm.prepare(net, 8, backend="homogeneous")
     g = plan(X, Y)
-    for i, room in enumerate(plan.tape.workspace):
-        assert np.array_equal(room.activations[:, -1], np.ones(8))
-        assert np.array_equal(room.activations[:, :-1], plan.tape.activations[i])
-        product = g.errors[i].T @ room.activations
+    for i, buffer in enumerate(plan.tape.workspace):
+        assert np.array_equal(buffer.activations[:, -1], np.ones(8))
+        assert np.array_equal(buffer.activations[:, :-1], plan.tape.activations[i])
+        product = g.errors[i].T @ buffer.activations
         assert np.array_equal(g.weights[i], product[:, :-1])
         assert np.array_equal(g.biases[i], product[:, -1])
 
@@ -53,7 +53,7 @@ def test_sparse_weights_are_refused():
 def test_predicted_multiplications_are_counted(monkeypatch):
     net = makers.network(sizes=(4, 5, 3, 2), activations=("sine", "sine", "sine"))
     backward = multiplications.counted(monkeypatch, net, *makers.data(net, 6), "homogeneous")
-    predicted = fm.get_backend("homogeneous").predict(net, 6)
+    predicted = fm.get_backend("homogeneous").estimate(net, 6)
     assert predicted.multiplications == backward + 6 * net.layout.weight_count
     # One multiplication by 1 for each neuron and example.
-    assert predicted.multiplications - fm.get_backend("hadamard").predict(net, 6).multiplications == 6 * 10
+    assert predicted.multiplications - fm.get_backend("hadamard").estimate(net, 6).multiplications == 6 * 10

@@ -74,14 +74,14 @@ def test_softmax_couples_the_neurons_and_not_the_examples():
 
 def test_the_memory_is_predicted(net):
     plan = fm.prepare(net, 8, backend="kronecker")
-    extra = fm.get_backend("kronecker").predict(net, 8).bytes - fm.get_backend("hadamard").predict(net, 8).bytes
+    extra = fm.get_backend("kronecker").estimate(net, 8).bytes - fm.get_backend("hadamard").estimate(net, 8).bytes
     assert plan.tape.workspace.nbytes == extra
 
 
 def test_predicted_multiplications_are_counted(monkeypatch):
     net = makers.network(sizes=(4, 5, 3, 2), activations=("sine", "sine", "sine"))
     backward = multiplications.counted(monkeypatch, net, *makers.data(net, 6), "kronecker")
-    predicted = fm.get_backend("kronecker").predict(net, 6)
+    predicted = fm.get_backend("kronecker").estimate(net, 6)
     assert predicted.multiplications == backward + 6 * net.layout.weight_count
 
 

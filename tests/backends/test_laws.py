@@ -132,7 +132,7 @@ def test_value_and_gradient_belong_to_the_same_cost(backend, cost):
 
     h = 2.0**-16
     rounding = 2 * bounds.propagated(net, X, Y, cost).cost / h
-    # Second order: a third of D_h − D_2h is the truncation; twice that leaves room for the next order.
+    # Second order: a third of D_h − D_2h is the truncation; twice that leaves buffer for the next order.
     truncation = 2 / 3 * (abs(quotient(h) - quotient(2 * h)) + 2 * rounding)
     slack = bounds.distance(backend, net, X, Y, cost).sum()
     assert abs(quotient(h) - g.vector @ direction) <= truncation + rounding + slack

@@ -64,4 +64,4 @@ def test_the_arithmetic_is_that_of_hadamard():
 def test_predicted_forward_passes_are_counted():
     net = makers.network(activations=("identity", "identity"))
     g = fm.gradient(net, *makers.data(net), backend="linear")
-    assert g.forward_passes == fm.get_backend("linear").predict(net, 8).forward_passes == 1
+    assert g.forward_passes == fm.get_backend("linear").estimate(net, 8).forward_passes == 1

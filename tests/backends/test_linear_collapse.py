@@ -66,7 +66,7 @@ def test_its_forward_pass_is_its_own(monkeypatch):
     net = linear()
     plan = fm.prepare(net, 8, backend="linear_collapse")
     monkeypatch.setattr(fm.Network, "propagate", lambda *_, **__: pytest.fail("the shared forward pass was used"))
-    assert plan(*makers.data(net)).forward_passes == plan.backend.predict(net, 8).forward_passes == 1
+    assert plan(*makers.data(net)).forward_passes == plan.backend.estimate(net, 8).forward_passes == 1
 
 
 def test_near_an_exact_fit_the_difference_of_moments_has_lost_its_digits():
@@ -82,4 +82,4 @@ def test_near_an_exact_fit_the_difference_of_moments_has_lost_its_digits():
 def test_predicted_multiplications_are_counted(monkeypatch):
     net = linear()
     found = multiplications.counted(monkeypatch, net, *makers.data(net, 6), "linear_collapse")
-    assert fm.get_backend("linear_collapse").predict(net, 6).multiplications == found
+    assert fm.get_backend("linear_collapse").estimate(net, 6).multiplications == found

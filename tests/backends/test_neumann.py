@@ -44,7 +44,7 @@ def test_a_sweep_for_each_hidden_layer(counted, depth):
     (matrix,) = counted
     assert len(matrix.seen) == depth - 1
     entries = 8 * 9 * (depth - 1)
-    expected = fm.get_backend("neumann").predict(net, 8)
+    expected = fm.get_backend("neumann").estimate(net, 8)
     assert expected.multiplications == 2 * 8 * 9 * depth + entries + len(matrix.seen) * entries + 8 * 3
     assert found.forward_passes == expected.forward_passes == 1
 

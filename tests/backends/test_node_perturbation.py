@@ -43,15 +43,15 @@ def test_predicted_partial_passes_are_counted(monkeypatch, scheme):
 
     monkeypatch.setattr(node_perturbation, "_costs", counted)
     g = fm.gradient(net, *makers.data(net), backend=FLAGS[scheme])
-    prediction = fm.get_backend(FLAGS[scheme]).predict(net, 8)
+    estimate = fm.get_backend(FLAGS[scheme]).estimate(net, 8)
     # The first pass only reads off the unperturbed costs.
     evaluations, perturbed = SCHEMES[scheme].evaluations, layers[1:]
     assert [perturbed.count(l) for l in (2, 3, 4)] == [5 * evaluations, 3 * evaluations, 2 * evaluations]
-    assert prediction.detail == f"{len(perturbed)} partial forward passes"
+    assert estimate.detail == f"{len(perturbed)} partial forward passes"
     above = {2: 5 * 3 + 3 * 2, 3: 3 * 2, 4: 0}
     P = net.layout.weight_count
-    assert prediction.multiplications == 8 * (2 * P + sum(above[l] for l in perturbed))
-    assert g.forward_passes == prediction.forward_passes == 1
+    assert estimate.multiplications == 8 * (2 * P + sum(above[l] for l in perturbed))
+    assert g.forward_passes == estimate.forward_passes == 1
 
 
 def test_a_parabola_has_no_truncation():

@@ -35,12 +35,12 @@ def test_predicted_paths_are_those_that_can_be_listed(sizes):
     walks = [product(*map(range, widths[i:])) for i in range(len(widths))]
     listed = [path for walk in walks for path in walk]
     from_weights = sum(sizes[len(sizes) - 1 - len(path)] for path in listed)
-    prediction = fm.get_backend("path_sum").predict(net, 5)
-    assert prediction.detail == f"{len(listed)} paths from the neurons to the output, {from_weights} from the weights"
+    estimate = fm.get_backend("path_sum").estimate(net, 5)
+    assert estimate.detail == f"{len(listed)} paths from the neurons to the output, {from_weights} from the weights"
     # Walks share the steps of the paths that begin alike: a step for each distinct beginning of two neurons or more.
     steps = {(len(path), path[:k]) for path in listed for k in range(2, len(path) + 1)}
     P = net.layout.weight_count
-    assert prediction.multiplications == 5 * (2 * P + 2 * len(steps) + sizes[-1])
+    assert estimate.multiplications == 5 * (2 * P + 2 * len(steps) + sizes[-1])
 
 
 def test_only_stored_entries_are_edges():
@@ -48,7 +48,7 @@ def test_only_stored_entries_are_edges():
     deep = fm.Network([np.ones((4, 2)), *net.weights], [np.ones(4), *net.biases], "tanh")
     X, Y = makers.data(deep)
     stored = net.layout.patterns[0].indices.size
-    detail = fm.get_backend("path_sum").predict(deep, 1).detail
+    detail = fm.get_backend("path_sum").estimate(deep, 1).detail
     # Each stored edge of the sparse layer leads to 5 neurons' 3 outputs; 5·3 paths and 3 more begin later.
     assert detail.startswith(f"{3 * stored + 15 + 3} paths from the neurons")
     found, truth = (fm.gradient(deep, X, Y, backend=each).vector for each in ("path_sum", "hadamard"))
@@ -65,7 +65,7 @@ def test_the_unreasonable_is_refused_with_the_number_of_paths(depth):
 def test_the_books_first_network_is_not_unreasonable():
     net = fm.Network.random([784, 30, 10], seed=0)
     assert fm.which(net, batch_size=10)["path_sum"] is None
-    assert fm.get_backend("path_sum").predict(net, 10).detail.startswith("310 paths")
+    assert fm.get_backend("path_sum").estimate(net, 10).detail.startswith("310 paths")
 
 
 def test_a_coupled_layer_is_refused_unless_it_is_fused():
@@ -79,4 +79,4 @@ def test_a_coupled_layer_is_refused_unless_it_is_fused():
 def test_predicted_forward_passes_are_counted():
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend="path_sum")
-    assert g.forward_passes == fm.get_backend("path_sum").predict(net, 8).forward_passes == 1
+    assert g.forward_passes == fm.get_backend("path_sum").estimate(net, 8).forward_passes == 1

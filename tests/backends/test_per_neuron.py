@@ -72,4 +72,4 @@ def test_sparse_weights_are_refused():
 def test_predicted_forward_passes_are_counted():
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend="per_neuron")
-    assert g.forward_passes == fm.get_backend("per_neuron").predict(net, 8).forward_passes == 1
+    assert g.forward_passes == fm.get_backend("per_neuron").estimate(net, 8).forward_passes == 1

@@ -57,7 +57,7 @@ def test_it_is_predicted_to_cost_more_than_the_recurrence_when_deep():
     shallow, deep = (fm.Network.random([20] * layers, seed=0) for layers in (3, 8))
     extra = []
     for net in (shallow, deep):
-        product, recurrence = (fm.get_backend(name).predict(net, 10) for name in ("product", "hadamard"))
+        product, recurrence = (fm.get_backend(name).estimate(net, 10) for name in ("product", "hadamard"))
         extra.append(product.multiplications - recurrence.multiplications)
     # For L = 8, (L−1)(L−2)/2 products of width 20 instead of L − 2, each with a Hadamard product.
     assert extra == [0, 10 * 15 * (400 + 20)]
@@ -66,7 +66,7 @@ def test_it_is_predicted_to_cost_more_than_the_recurrence_when_deep():
 def test_predicted_forward_passes_are_counted():
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend="product")
-    assert g.forward_passes == fm.get_backend("product").predict(net, 8).forward_passes == 1
+    assert g.forward_passes == fm.get_backend("product").estimate(net, 8).forward_passes == 1
 
 
 @pytest.mark.parametrize("flag", ORDERS)
@@ -74,7 +74,7 @@ def test_predicted_forward_passes_are_counted():
 def test_predicted_multiplications_are_counted(monkeypatch, flag, sizes):
     net = makers.network(sizes=sizes, activations=["sine"] * (len(sizes) - 1))
     backward = multiplications.counted(monkeypatch, net, *makers.data(net, 6), flag)
-    predicted = fm.get_backend(flag).predict(net, 6)
+    predicted = fm.get_backend(flag).estimate(net, 6)
     assert predicted.multiplications == backward + 6 * net.layout.weight_count
     assert (
         f"{predicted.multiplications // 6 - 2 * net.layout.weight_count} multiplications an example" in predicted.detail
@@ -84,7 +84,7 @@ def test_predicted_multiplications_are_counted(monkeypatch, flag, sizes):
 def test_with_a_vector_at_its_end_no_brackets_beat_those_from_the_right():
     for sizes in itertools.product((1, 2, 7, 20), repeat=4):
         net = fm.Network.random([2, *sizes], "tanh", seed=0)
-        reverse, forward, optimal = (fm.get_backend(flag).predict(net, 5).multiplications for flag in ORDERS)
+        reverse, forward, optimal = (fm.get_backend(flag).estimate(net, 5).multiplications for flag in ORDERS)
         assert reverse == optimal, sizes
         # From the left, each matrix is scaled once for all δ: among single neurons that can save a few.
         assert reverse <= forward or 1 in sizes, sizes
@@ -99,7 +99,7 @@ def test_the_optimal_order_of_a_gradient_gives_the_bits_of_the_reverse_one():
 
 def test_the_order_from_the_left_has_matrices_in_memory():
     net = fm.Network.random([2, 30, 30, 30], "tanh", seed=0)
-    reverse, forward, _ = (fm.get_backend(flag).predict(net, 5) for flag in ORDERS)
+    reverse, forward, _ = (fm.get_backend(flag).estimate(net, 5) for flag in ORDERS)
     assert forward.bytes - reverse.bytes == 5 * 8 * (2 * 900 + 3 * 900)
 
 

@@ -79,7 +79,7 @@ def test_the_plan_of_a_smaller_batch_reads_its_own_slopes():
 
 def test_the_dense_face_is_predicted_to_multiply_by_zeros():
     net = makers.network(sizes=(4, 5, 3))
-    planned, dense = (fm.get_backend(flag).predict(net, 8) for flag in ("sigma", "sigma:matrix=dense"))
+    planned, dense = (fm.get_backend(flag).estimate(net, 8) for flag in ("sigma", "sigma:matrix=dense"))
     assert dense.multiplications - planned.multiplications == 8 * (5 * 4 + 3 * 2)
     assert dense.bytes > planned.bytes
 
@@ -88,4 +88,4 @@ def test_the_dense_face_is_predicted_to_multiply_by_zeros():
 def test_predicted_forward_passes_are_counted(flag):
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend=flag)
-    assert g.forward_passes == fm.get_backend(flag).predict(net, 8).forward_passes == 1
+    assert g.forward_passes == fm.get_backend(flag).estimate(net, 8).forward_passes == 1

@@ -26,8 +26,8 @@ def test_every_parameter_has_a_pass_of_its_own(monkeypatch, block):
     g = fm.gradient(net, *makers.data(net), backend="tangent")
     assert sum(directions) == net.vector.size
     assert max(directions) <= max(1, block // (8 * 5))
-    assert fm.get_backend("tangent").predict(net, 8).detail == f"{net.vector.size} tangent passes"
-    assert g.forward_passes == fm.get_backend("tangent").predict(net, 8).forward_passes == 1
+    assert fm.get_backend("tangent").estimate(net, 8).detail == f"{net.vector.size} tangent passes"
+    assert g.forward_passes == fm.get_backend("tangent").estimate(net, 8).forward_passes == 1
 
 
 @pytest.mark.parametrize("block", [1, 60])
@@ -42,7 +42,7 @@ def test_the_blocks_do_not_show(monkeypatch, block):
 def test_multiplications_by_hand():
     net = fm.Network.random([2, 3, 2], ["tanh", "sigmoid"], seed=0)
     # 9 parameters: σ′ of 3, 2·3 weights, σ′ of 2, ∇_aC of 2. 8 parameters: σ′ of 2 and ∇_aC of 2. Forward: 12.
-    assert fm.get_backend("tangent").predict(net, 4).multiplications == 4 * (9 * 13 + 8 * 4 + 12)
+    assert fm.get_backend("tangent").estimate(net, 4).multiplications == 4 * (9 * 13 + 8 * 4 + 12)
 
 
 @pytest.mark.parametrize("cost", makers.COST_NAMES)

@@ -41,8 +41,8 @@ class Halved(Hadamard):
 class Endless(Hadamard):
     name = "endless"
 
-    def predict(self, network, m):
-        return dataclasses.replace(super().predict(network, m), forward_passes=10**12, multiplications=10**15)
+    def estimate(self, network, m):
+        return dataclasses.replace(super().estimate(network, m), forward_passes=10**12, multiplications=10**15)
 
 
 class Talkative(Hadamard):
@@ -50,8 +50,8 @@ class Talkative(Hadamard):
 
     name = "talkative"
 
-    def predict(self, network, m):
-        return dataclasses.replace(super().predict(network, m), calls=10**9)
+    def estimate(self, network, m):
+        return dataclasses.replace(super().estimate(network, m), calls=10**9)
 
 
 class Broken(Hadamard):
@@ -65,9 +65,9 @@ class Foreseen(Endless):
     name = "foreseen"
     asked = 0
 
-    def predict(self, network, m):
+    def estimate(self, network, m):
         Foreseen.asked += 1
-        return super().predict(network, m)
+        return super().estimate(network, m)
 
 
 @pytest.fixture(scope="module")
@@ -171,13 +171,13 @@ def test_an_exception_of_a_backend_costs_its_own_row_alone(digits):
 
 
 def test_an_inconclusive_row_is_timed_and_counted(digits, monkeypatch):
-    room = importlib.import_module("formulations.comparison.contest")
-    judge = room.judge_backend
+    buffer = importlib.import_module("formulations.comparison.contest")
+    judge = buffer.judge_backend
 
     def undecided(*given):
         return dataclasses.replace(judge(*given), status=Status.INCONCLUSIVE)
 
-    monkeypatch.setattr(room, "judge_backend", undecided)
+    monkeypatch.setattr(buffer, "judge_backend", undecided)
     c = compare(digits.network, digits.X, digits.Y, backends=["hadamard"])
     assert c.rows[0].status == "inconclusive"
     assert c.rows[0].seconds > 0 and c.rows[0].relative_time == 1

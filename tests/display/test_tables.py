@@ -7,7 +7,7 @@ import pytest
 
 import formulations as fm
 from formulations.display.tables import fitted, format_table, terminal_width
-from formulations.verification.conformance.report import Outcome, Report, Result
+from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
 
 HEADER = ["backend", "equations", "verdict", "what it does"]
 ROWS = [
@@ -103,7 +103,9 @@ def test_a_certificate_and_a_report_fit_and_every_row_keeps_its_names(columns):
     assert width(certificate) <= 80
     head = [line.split() for line in certificate.splitlines() if line.startswith("layer ")]
     assert len(head) > 1 and {tuple(line[:2]) for line in head} == {("layer", "equation")}
-    report = str(Report("linear", (Result("law", "scenario", "float64", Outcome.BROKEN, "a long complaint " * 9),)))
+    report = str(
+        ConformanceReport("linear", (Result("law", "scenario", "float64", Outcome.BROKEN, "a long complaint " * 9),))
+    )
     assert width(report) <= 80 and report.count("complaint") == 9
 
 

@@ -92,7 +92,7 @@ def test_the_list_predicts_what_a_gradient_costs():
     net = fm.Network.random([64, 30, 10], seed=0)
     printed = CliRunner().invoke(command, ["list"]).stdout
     for name in ("hadamard", "finite_difference"):
-        cost = fm.get_backend(name).predict(net, 10)
+        cost = fm.get_backend(name).estimate(net, 10)
         line = next(line for line in printed.splitlines() if line.startswith(name + " "))
         assert f"{cost.multiplications:,}" in line and f"{cost.forward_passes:,}" in line
 

@@ -349,7 +349,7 @@ def test_a_large_network_has_shapes_nonzeros_and_the_predicted_multiplications()
         counted = sum(
             step_multiplications(step) or 0 for step in found.steps(name) if step.equation not in ("26", "27")
         )
-        assert counted == fm.get_backend(name).predict(net, 1).multiplications
+        assert counted == fm.get_backend(name).estimate(net, 1).multiplications
 
 
 def test_html_is_one_page_that_loads_nothing():

@@ -163,11 +163,11 @@ def test_fused_and_unfused_forms_agree_where_both_are_finite():
 
 def test_there_is_a_fused_form_only_where_all_outputs_are_sigmoids():
     cost = get_cost("binary_cross_entropy")
-    assert cost.fused(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
-    assert cost.fused(fm.PerNeuron(["sigmoid", "tanh"])) is None
-    assert get_cost("quadratic").fused(fm.PerNeuron(["sigmoid"])) is None
-    assert get_cost("log_likelihood").fused(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
-    assert get_cost("log_likelihood").fused(fm.PerNeuron(["sigmoid", "softplus"])) is None
+    assert cost.combined(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
+    assert cost.combined(fm.PerNeuron(["sigmoid", "tanh"])) is None
+    assert get_cost("quadratic").combined(fm.PerNeuron(["sigmoid"])) is None
+    assert get_cost("log_likelihood").combined(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
+    assert get_cost("log_likelihood").combined(fm.PerNeuron(["sigmoid", "softplus"])) is None
 
 
 @pytest.mark.parametrize(("output", "shown"), [(1.5, "1.5"), (-0.25, "-0.25")])
@@ -177,7 +177,7 @@ def test_cross_entropy_needs_probabilities(output, shown):
 
 
 def test_cross_entropy_at_the_wrong_end_is_refused_not_returned():
-    with pytest.raises(NotFinite, match="a form fused with the output activation"):
+    with pytest.raises(NotFinite, match="a form combined with the output activation"):
         fm.gradient(neuron("identity"), [[0.0]], [[1.0]], cost="binary_cross_entropy")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from formulations.exceptions import WrongDerivative
-from formulations.functions.derivatives.estimates import Estimate, row_estimate
+from formulations.functions.derivatives.estimates import NumericalDerivative, differentiate_rows
 
 X = np.array([0.3, -1.2, 0.7])
 
@@ -29,20 +29,20 @@ MAPS = {
 }
 
 
-def judge(estimate, said):
+def judge(found, said):
     names = ("value", "product")
-    estimate.judge(said, names, lambda at: f"entry {at}", rough="smooth it", wrong="correct it")
+    found.judge(said, names, lambda at: f"entry {at}", rough="smooth it", wrong="correct it")
 
 
 @pytest.mark.parametrize("name", MAPS)
 def test_a_true_derivative_is_within_the_tolerance(name):
     f, jacobian = MAPS[name]
-    estimate, true = row_estimate(f, X, 0.1), jacobian(X)
-    assert estimate.derivative.shape == true.shape
-    assert np.all(np.abs(estimate.derivative - true) <= estimate.tolerance)
-    assert np.all(estimate.tolerance <= 1e-9)
-    judge(estimate, true)
-    judge(estimate.T, true.T)
+    found, true = differentiate_rows(f, X, 0.1), jacobian(X)
+    assert found.derivative.shape == true.shape
+    assert np.all(np.abs(found.derivative - true) <= found.tolerance)
+    assert np.all(found.tolerance <= 1e-9)
+    judge(found, true)
+    judge(found.T, true.T)
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -54,7 +54,7 @@ def test_an_entry_off_by_half_a_thousandth_is_named(name):
         wrong[at] *= 1.0005
         place = tuple(int(i) for i in at)
         with pytest.raises(WrongDerivative) as caught:
-            judge(row_estimate(f, X, 0.1), wrong)
+            judge(differentiate_rows(f, X, 0.1), wrong)
         assert f"product must be the derivative of value, got {wrong[at]:.9g} at entry {place}, " in str(caught.value)
         assert str(caught.value).endswith("; correct it.")
 
@@ -62,16 +62,16 @@ def test_an_entry_off_by_half_a_thousandth_is_named(name):
 def test_a_matrix_that_is_not_symmetric_is_not_its_transpose():
     f, jacobian = MAPS["cumulative"]
     with pytest.raises(WrongDerivative, match=r"at entry \((\d), (?!\1)\d\)"):
-        judge(row_estimate(f, X, 0.1), jacobian(X).T)
+        judge(differentiate_rows(f, X, 0.1), jacobian(X).T)
 
 
 def test_a_function_too_rough_does_not_settle():
     with pytest.raises(WrongDerivative, match=r"value must be smooth, .* at entry .* does not settle; smooth it\."):
-        judge(row_estimate(lambda rows: np.sin(1e9 * rows), X, 0.1), np.zeros((3, 3)))
+        judge(differentiate_rows(lambda rows: np.sin(1e9 * rows), X, 0.1), np.zeros((3, 3)))
 
 
 def test_nan_is_never_a_derivative():
-    certain = Estimate(np.ones(3), np.zeros(3), np.full(3, 1e-12))
+    certain = NumericalDerivative(np.ones(3), np.zeros(3), np.full(3, 1e-12))
     judge(certain, np.ones(3))
     with pytest.raises(WrongDerivative, match=r"got nan at entry \(1,\)"):
         judge(certain, np.array([1, np.nan, 1.5]))
@@ -79,5 +79,5 @@ def test_nan_is_never_a_derivative():
 
 def test_the_row_is_left_alone():
     before = X.copy()
-    row_estimate(softmax, X, 0.1)
+    differentiate_rows(softmax, X, 0.1)
     assert np.array_equal(X, before)

@@ -16,7 +16,7 @@ from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
 from formulations.functions.costs.quadratic import Quadratic
 from formulations.functions.costs.table import get_cost
 from formulations.verification.oracles.roundoff import Precision
-from formulations.verification.tolerances.reach import reach
+from formulations.verification.tolerances.activation_bounds import activation_bounds
 
 MADE = {
     "PerNeuron(None)": (lambda: fm.PerNeuron(None), WrongType, "members must be a list.*got None"),
@@ -340,7 +340,7 @@ def test_another_function_than_softmax_has_its_own_magnitude_and_reach():
     assert own.magnitude(z, a) == pytest.approx(np.abs(own.slope(z).blocks()), rel=1e-15)
     e = np.full_like(z, 1e-3)
     precision = Precision.of(np.dtype(float))
-    of_a, of_d = reach(own, z, e, precision)
+    of_a, of_d = activation_bounds(own, z, e, precision)
     # Every z moved to its end, in each combination of directions.
     for signs in np.ndindex(2, 2, 2):
         moved = z + e * (2 * np.array(signs) - 1)

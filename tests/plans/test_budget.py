@@ -15,16 +15,16 @@ from formulations.plans.budget import foreseen_seconds, unreasonable
 
 def test_exactly_the_budget_is_allowed_and_anything_less_is_not(backend):
     found, net = fm.get_backend(backend), makers.network(backend)
-    prediction = found.predict(net, 8)
-    seconds, memory = foreseen_seconds(prediction), prediction.bytes
+    estimate = found.estimate(net, 8)
+    seconds, memory = foreseen_seconds(estimate), estimate.bytes
     assert unreasonable(found, net, 8, Budget(seconds, memory)) is None
     assert "more than the budget" in unreasonable(found, net, 8, Budget(math.nextafter(seconds, 0), memory))
     assert "more than the budget" in unreasonable(found, net, 8, Budget(seconds, memory - 1))
 
 
 def test_operations_on_arrays_count_as_well_as_multiplications():
-    few = fm.Prediction(multiplications=10**6, bytes=0, forward_passes=1, calls=1)
-    many = fm.Prediction(multiplications=10**6, bytes=0, forward_passes=1, calls=10**6)
+    few = fm.Estimate(multiplications=10**6, bytes=0, forward_passes=1, calls=1)
+    many = fm.Estimate(multiplications=10**6, bytes=0, forward_passes=1, calls=10**6)
     assert foreseen_seconds(many) > 100 * foreseen_seconds(few)
 
 

@@ -51,7 +51,7 @@ def test_on_small_integers_it_is_exact_however_the_batch_is_divided(analytic, dt
         made, _ = exact.case(seed, linear[seed])
         net, X, Y = made.network(dtype), np.array(made.X), np.array(made.Y)
         weights = None if made.sample_weight is None else np.array(made.sample_weight)
-        truth = fm.exact_oracle(net, X, Y, sample_weight=weights)
+        truth = fm.exact_gradient(net, X, Y, sample_weight=weights)
         for size in (1, 2, 4):
             plan = in_chunks(net, size, analytic)
             assert not wrongs(plan(X, Y, weights), truth), (seed, size)
@@ -211,10 +211,10 @@ def test_files_and_other_dtypes_are_converted_chunk_by_chunk(tmp_path, kind):
     lazy = [OnDisk(array) for array in mapped]
     plan = in_chunks(net, 256)
     whole = plan(*(np.array(array, np.float32) for array in mapped)).copy()
-    room = 2 * 256 * (4 + 3) * (4 + 1) + 2**14
+    buffer = 2 * 256 * (4 + 3) * (4 + 1) + 2**14
     for X, Y in (mapped, lazy, [array[::-1][::-1] for array in mapped]):
         plan(X, Y)
-        assert peak_bytes(lambda X=X, Y=Y: plan(X, Y)) < room < m * 7 * 4
+        assert peak_bytes(lambda X=X, Y=Y: plan(X, Y)) < buffer < m * 7 * 4
         assert np.array_equal(plan(X, Y).vector, whole.vector)
     assert [array.longest for array in lazy] == [256, 256]
 
@@ -311,7 +311,7 @@ def test_chunks_are_as_large_as_is_fast_and_no_larger():
     for widths in ([2, 1], [8, 6, 2], [64, 30, 10], [784, 256, 10]):
         plan = fm.prepare(fm.Network.random(widths, seed=0), "auto")
         size = sizes[widths[0]] = plan.batch_size
-        tape = plan.backend.predict(plan.network, 1).bytes
+        tape = plan.backend.estimate(plan.network, 1).bytes
         assert size in (FEWEST, MOST) or size * tape <= TAPE_BYTES < 2 * size * tape
     assert sizes == {2: MOST, 8: MOST, 64: 1024, 784: FEWEST}
 

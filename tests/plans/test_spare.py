@@ -156,7 +156,7 @@ def test_the_examples_are_let_go(flag):
 def test_the_gradient_counts_for_what_is_large(monkeypatch):
     net = makers.network()
     X, Y = makers.data(net)
-    monkeypatch.setattr(spare, "SPARED", fm.get_backend("hadamard").predict(net, len(X)).bytes)
+    monkeypatch.setattr(spare, "SPARED", fm.get_backend("hadamard").estimate(net, len(X)).bytes)
     fm.gradient(net, X, Y)
     assert spare.SPARE not in vars(net)
 

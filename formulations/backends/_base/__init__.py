@@ -9,7 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.backends._base.contract import Backend as Backend
     from formulations.backends._base.contract import Tier as Tier
-    from formulations.backends._base.estimates import Prediction as Prediction
+    from formulations.backends._base.estimates import Estimate as Estimate
     from formulations.backends._base.estimates import forward_multiplications as forward_multiplications
     from formulations.backends._base.estimates import tape_bytes as tape_bytes
     from formulations.backends._base.one_at_a_time import OneAtATime as OneAtATime
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "contract": ["Backend", "Tier"],
-        "estimates": ["Prediction", "forward_multiplications", "tape_bytes"],
+        "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
         "one_at_a_time": ["OneAtATime"],
         "options": ["convert", "read_options"],
         "perturbation": ["Difference", "SCHEMES", "steps"],

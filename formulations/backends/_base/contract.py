@@ -27,7 +27,7 @@ import numpy as np
 
 from formulations.arrays import Array, Gradient
 from formulations.backends._base.estimates import (
-    Prediction,
+    Estimate,
     backward_multiplications,
     forward_multiplications,
     tape_bytes,
@@ -92,10 +92,10 @@ class Backend(ABC):
         if network.layout.is_sparse and not self.serves_sparse:
             return "it works on dense weights, and this network has sparse ones"
         if not self.serves_coupled:
-            fused = cost.fused(network.activations[-1]) is not None
+            combined = cost.combined(network.activations[-1]) is not None
             for l, activation in enumerate(network.activations, start=2):
-                if activation.coupled and not (fused and l == network.layout.last):
-                    fitting = [name for name, each in COSTS.items() if each.fused(activation) is not None]
+                if activation.coupled and not (combined and l == network.layout.last):
+                    fitting = [name for name, each in COSTS.items() if each.combined(activation) is not None]
                     needless = fitting and l == network.layout.last
                     return (
                         f"it needs a slope for each neuron by itself, and {activation.name} in layer {l} couples "
@@ -103,9 +103,9 @@ class Backend(ABC):
                     ) + (f"; --cost {fitting[0]}, or cost={fitting[0]!r}, needs no slope there" if needless else "")
         return None
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict what a gradient over m examples costs; by default, as a recurrence on the tape."""
-        return Prediction(
+        return Estimate(
             multiplications=forward_multiplications(network, m) + backward_multiplications(network, m),
             bytes=tape_bytes(network, m),
             forward_passes=1,
@@ -117,12 +117,12 @@ class Backend(ABC):
         return None
 
     def ready(self, tape: Tape) -> Gradient:
-        """Prepare a tape for this backend, and return room for the gradient."""
+        """Prepare a tape for this backend, and return memory for the gradient."""
         tape.workspace = self.prepare(tape)
-        return self.room(tape)
+        return self.allocate(tape)
 
-    def room(self, tape: Tape) -> Gradient:
-        """Return room for a gradient."""
+    def allocate(self, tape: Tape) -> Gradient:
+        """Return buffer for a gradient."""
         layout = tape.network.layout
         return Gradient(layout, np.empty(layout.count, tape.network.dtype), backend=self.label)
 

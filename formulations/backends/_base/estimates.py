@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from formulations.network import Network
 
-__all__ = ["Prediction", "backward_multiplications", "forward_multiplications", "tape_bytes"]
+__all__ = ["Estimate", "backward_multiplications", "forward_multiplications", "tape_bytes"]
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Estimate:
     """What a gradient is going to cost.
 
     Attributes

@@ -11,7 +11,7 @@ from typing import Any
 
 from formulations.arrays import Gradient
 from formulations.backends._base.contract import Backend, Tier
-from formulations.backends._base.estimates import Prediction, tape_bytes
+from formulations.backends._base.estimates import Estimate, tape_bytes
 from formulations.backends._base.perturbation import Difference
 from formulations.functions import Cost
 from formulations.network import Network, Tape
@@ -57,9 +57,9 @@ class OneAtATime(Backend):
         found = self.inner.difference()
         return found and replace(found, with_step=lambda step: OneAtATime(found.with_step(step)))
 
-    def predict(self, network: Network, m: int) -> Prediction:
+    def estimate(self, network: Network, m: int) -> Estimate:
         """Predict m gradients of one example each."""
-        single = self.inner.predict(network, 1)
+        single = self.inner.estimate(network, 1)
         return replace(
             single,
             multiplications=m * (single.multiplications + network.layout.count),

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from formulations.backends._shared.chain import multiplications as multiplications
     from formulations.backends._shared.chain import multiply as multiply
     from formulations.backends._shared.chain import written as written
+    from formulations.backends._shared.compiled.buffers import Buffers as Buffers
     from formulations.backends._shared.compiled.cache import unreadable_cache as unreadable_cache
     from formulations.backends._shared.compiled.cache import why_not_compiled as why_not_compiled
     from formulations.backends._shared.compiled.forms import COMPILED as COMPILED
     from formulations.backends._shared.compiled.forms import number_of as number_of
-    from formulations.backends._shared.compiled.rooms import Rooms as Rooms
     from formulations.backends._shared.factors import Factor as Factor
     from formulations.backends._shared.factors import largest_matrix as largest_matrix
     from formulations.backends._shared.factors import slope_count as slope_count
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
     from formulations.backends._shared.system import ErrorSystem as ErrorSystem
-    from formulations.backends._shared.system import predict_system as predict_system
+    from formulations.backends._shared.system import estimate_system as estimate_system
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -60,9 +60,9 @@ __getattr__, __dir__, __all__ = attach(
         ],
         "compiled.cache": ["unreadable_cache", "why_not_compiled"],
         "compiled.forms": ["COMPILED", "number_of"],
-        "compiled.rooms": ["Rooms"],
+        "compiled.buffers": ["Buffers"],
         "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
         "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
-        "system": ["ErrorSystem", "predict_system"],
+        "system": ["ErrorSystem", "estimate_system"],
     },
 )

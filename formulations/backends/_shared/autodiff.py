@@ -91,7 +91,7 @@ def differentiable_cost(
     callable
         The parameters come as w², b², w³, b³, …, each of them flat.
     """
-    fused, formula = _fused_formula(cost, activations[-1]), cost.formula or _overlap
+    combined, formula = _fused_formula(cost, activations[-1]), cost.formula or _overlap
 
     def value(parameters: Sequence[Any], X: Any, Y: Any, shares: Any) -> tuple[Any, Any]:
         z = a = X
@@ -100,7 +100,7 @@ def differentiable_cost(
             matrix = w.reshape(shape) if pattern is None else scatter(w, pattern.rows, pattern.indices, shape)
             z = a @ matrix.T + b
             a = z if activation.formula is None else activation.formula(engine, z)
-        values = formula(engine, a, Y) if fused is None else fused(engine, z, Y)
+        values = formula(engine, a, Y) if combined is None else combined(engine, z, Y)
         return (values * shares[:, 0]).sum(), a
 
     return value
@@ -121,7 +121,7 @@ def adopted_cost(tape: Tape, cost: Cost, value: Any, outputs: Array) -> Any:
     if _needs_own_gradient(tape, cost):
         return tape.cost_value
     tape.forward_passes += 1
-    if tape.fused is None:
+    if tape.combined is None:
         cost.evaluate(outputs, tape.targets)
     return tape.network.dtype.type(value)
 
@@ -136,8 +136,8 @@ def _needs_own_gradient(tape: Tape, cost: Cost) -> bool:
 
 
 def _fused_formula(cost: Cost, activation: Activation) -> CostFormula | None:
-    fused = cost.fused(activation)
-    return None if fused is None else fused.formula
+    combined = cost.combined(activation)
+    return None if combined is None else combined.formula
 
 
 def _overlap(engine: Engine, A: Any, Y: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine

@@ -20,11 +20,11 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from formulations.arrays import Array
-from formulations.backends._base import Prediction, forward_multiplications, tape_bytes
+from formulations.backends._base import Estimate, forward_multiplications, tape_bytes
 from formulations.functions import CoupledSlope, through
 from formulations.network import Network, Tape
 
-__all__ = ["ErrorSystem", "predict_system"]
+__all__ = ["ErrorSystem", "estimate_system"]
 
 
 class ErrorSystem:
@@ -89,7 +89,7 @@ class ErrorSystem:
         return [rows[:, part] for part in self._parts]
 
 
-def predict_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Prediction:
+def estimate_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Estimate:
     """Predict what it costs to fill the system and to multiply by U so many times.
 
     A block U_l = Σ′ᵀwᵀ takes a multiplication for each entry where the slope is diagonal. Where it is coupled, the
@@ -104,7 +104,7 @@ def predict_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) 
         entries += stored
         filling += stored * (columns if below.coupled else 1)
     last_product = layout.weight_count
-    return Prediction(
+    return Estimate(
         multiplications=forward_multiplications(network, m) + m * (filling + sweeps * entries + last_product),
         bytes=tape_bytes(network, m) + m * (entries + layout.neuron_count) * (3 * numbers + index_bytes),
         forward_passes=1,

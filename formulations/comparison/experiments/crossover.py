@@ -14,7 +14,7 @@ import numpy as np
 from formulations.arrays import positive_number
 from formulations.backends import DEFAULT, Backend, chosen_backends, list_backends
 from formulations.comparison.experiments.crossover_result import Crossover, Standings, Timed
-from formulations.comparison.experiments.grid import Grid, Place
+from formulations.comparison.experiments.grid import Grid, GridPoint
 from formulations.comparison.race import Jury, beside_default, foreseen, prepared, reason_against
 from formulations.comparison.timing import quickest
 from formulations.data import Problem
@@ -106,7 +106,7 @@ def measure_crossover(
 class _Trial:
     """One cell, and who takes part in it."""
 
-    def __init__(self, place: Place, hopeless: dict[str, str]) -> None:
+    def __init__(self, place: GridPoint, hopeless: dict[str, str]) -> None:
         self.place, self.hopeless = place, hopeless
         self.problem: Problem = place.problem()
         self.baseline = prepared(self.problem)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from formulations.backends import DEFAULT
-from formulations.comparison.experiments.grid import Place
+from formulations.comparison.experiments.grid import GridPoint
 from formulations.display import Ratio, counted, format_seconds, format_table
 
 __all__ = ["Crossover", "Standings", "Timed"]
@@ -45,7 +45,7 @@ class Standings:
 
     Attributes
     ----------
-    place : Place
+    place : GridPoint
         Which.
     timed : tuple of Timed
         Those that were timed, the smallest ratio first; empty where none was near or right.
@@ -55,7 +55,7 @@ class Standings:
         Those among them whose gradient is different from the reference.
     """
 
-    place: Place
+    place: GridPoint
     timed: tuple[Timed, ...]
     left_out: dict[str, str] = field(default_factory=dict)
     different: tuple[str, ...] = ()
@@ -137,7 +137,7 @@ class Crossover:
         depths = self.axis("depth")
         found = {cell.place: str(cell) for cell in self.cells}
         lines = [
-            [str(m), str(width), *(found.get(Place(dtype, m, width, depth), "·") for depth in depths)]
+            [str(m), str(width), *(found.get(GridPoint(dtype, m, width, depth), "·") for depth in depths)]
             for m in self.axis("batch_size")
             for width in self.axis("width")
         ]

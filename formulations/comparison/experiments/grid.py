@@ -10,11 +10,11 @@ from formulations.backends import integers, precisions
 from formulations.data import Problem, make_problem
 from formulations.display import counted
 
-__all__ = ["Grid", "Place"]
+__all__ = ["Grid", "GridPoint"]
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class GridPoint:
     """One cell's place in a grid.
 
     Attributes
@@ -84,10 +84,10 @@ class Grid:
         axes = integers(widths, "widths"), integers(depths, "depths"), integers(batches, "batches")
         return cls(*axes, tuple(precisions(dtypes)))
 
-    def __iter__(self) -> Iterator[Place]:
+    def __iter__(self) -> Iterator[GridPoint]:
         """Yield all places, batches innermost and ascending."""
         for dtype in self.dtypes:
             for width in self.widths:
                 for depth in self.depths:
                     for m in self.batches:
-                        yield Place(dtype, m, width, depth)
+                        yield GridPoint(dtype, m, width, depth)

@@ -214,8 +214,8 @@ class _Series:
             exponent, offset = map(float, np.polyfit(logs[:, 0], logs[:, 1], 1))
             seconds = float(np.exp(offset + exponent * np.log(MILLION)))
         measured = next((point.seconds for point in points if point.weights == MILLION), None)
-        prediction = self.backends[label].predict(net, m)
-        whole = prediction.multiplications == prediction.forward_passes * forward_multiplications(net, m)
+        estimate = self.backends[label].estimate(net, m)
+        whole = estimate.multiplications == estimate.forward_passes * forward_multiplications(net, m)
         return Curve(
             backend=label,
             points=tuple(points),
@@ -223,9 +223,9 @@ class _Series:
             fitted=fitted if exponent is not None else 0,
             million=seconds if measured is None else measured,
             is_extrapolated=points[-1].weights < MILLION,
-            million_passes=prediction.forward_passes,
-            million_by_passes=prediction.forward_passes * pass_seconds if whole else None,
-            detail=prediction.detail,
+            million_passes=estimate.forward_passes,
+            million_by_passes=estimate.forward_passes * pass_seconds if whole else None,
+            detail=estimate.detail,
         )
 
     def _goes_on(self, label: str, problem: Problem) -> bool:

@@ -54,7 +54,7 @@ class Allocation:
     peak : int
         Bytes, at most, during a call, beyond what was there before.
     products : int
-        Bytes of what SciPy's products return, layer by layer: they cannot write into a room that is there.
+        Bytes of what SciPy's products return, layer by layer: they cannot write into a buffer that is there.
     growth : int
         Bytes that so many calls leave behind.
     """

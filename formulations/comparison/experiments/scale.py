@@ -21,7 +21,7 @@ from formulations.plans import ChunkedPlan, prepare
 __all__ = ["measure_scale"]
 
 SETTLE = 2e-3
-"""Seconds of the same call before each measurement: the rest of a batch, which is less than a chunk, gets its room."""
+"""Seconds of the same call before each measurement, in which the rest of a batch gets its buffers."""
 WRITTEN = 2**16
 """Examples that are written at once."""
 
@@ -88,9 +88,11 @@ def measure_scale(
         fresh()(X, Y)
 
     plan = fresh()
-    with TemporaryDirectory(dir=folder) as room:
+    with TemporaryDirectory(dir=folder) as directory:
         tell(f"writing {lengths[-1]:,} examples")
-        files = [_written(Path(room) / "XY"[i], lengths[-1], network.sizes[-i], generator, network) for i in (0, 1)]
+        files = [
+            _written(Path(directory) / "XY"[i], lengths[-1], network.sizes[-i], generator, network) for i in (0, 1)
+        ]
         batches = {m: (files[0][:m], files[1][:m]) for m in lengths}
         rows = []
         tell("measuring times")
@@ -103,7 +105,7 @@ def measure_scale(
                 ScaleRow(
                     examples=m,
                     data_bytes=sum(array.nbytes for array in batch),
-                    one_batch_bytes=plan.backend.predict(network, m).bytes,
+                    one_batch_bytes=plan.backend.estimate(network, m).bytes,
                     seconds=timing.seconds / m,
                     ratio=timing.ratio * (baseline / m),
                     peak_bytes=peak_bytes(partial(once, *batch)),

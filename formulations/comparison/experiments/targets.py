@@ -135,10 +135,10 @@ CEILINGS: tuple[tuple[str, str, Mapping[str, float]], ...] = (
     (f"gradient({DEFAULT})", PEER, {"book": 1.0, "digits": 1.0, "medium": 1.0, "deep": 1.0}),
     ("fused", PEER, {"book": 1 / 1.3, "digits": 1 / 1.3, "deep": 1 / 1.3}),
 )
-"""Row, what it is measured over, and the most that the ratio may be, by cell."""
+"""RaceRow, what it is measured over, and the most that the ratio may be, by cell."""
 
 GEOMETRIC: tuple[tuple[str, float], ...] = ((DEFAULT, 1 / 1.5), ("fused", 1 / 2))
-"""Row, and the most that the geometric mean of its ratios over the best peers may be."""
+"""RaceRow, and the most that the geometric mean of its ratios over the best peers may be."""
 
 LOOPS: tuple[tuple[str, str, float], ...] = (
     (DEFAULT, "float32", 1 / 20),
@@ -146,7 +146,7 @@ LOOPS: tuple[tuple[str, str, float], ...] = (
     ("fused", "float32", 1 / 40),
     ("fused", "float64", 1 / 25),
 )
-"""Row, dtype, and the most that its ratio over the book's loop may be, in the cell of that name."""
+"""RaceRow, dtype, and the most that its ratio over the book's loop may be, in the cell of that name."""
 
 
 def reach_of_race(race: Race) -> list[Target]:

@@ -33,7 +33,7 @@ def reason_against(problem: Problem, backend: Backend) -> str | None:
 
 def foreseen(problem: Problem, backend: Backend) -> float:
     """Return roughly how many seconds a gradient is going to take."""
-    return foreseen_seconds(backend.predict(problem.network, len(problem.X)))
+    return foreseen_seconds(backend.estimate(problem.network, len(problem.X)))
 
 
 class Jury:

@@ -21,14 +21,14 @@ def products_of(problem: Problem) -> list[tuple[Array, Array, Array]]:
     sizes, m, dtype = problem.network.sizes, len(problem.X), problem.network.dtype
     generator = np.random.default_rng(0)
 
-    def room(*shape: int) -> Array:
+    def buffer(*shape: int) -> Array:
         return generator.random(shape).astype(dtype)
 
-    weights = [room(n, below) for below, n in pairwise(sizes)]
-    activations, errors = [room(m, n) for n in sizes], [room(m, n) for n in sizes[1:]]
+    weights = [buffer(n, below) for below, n in pairwise(sizes)]
+    activations, errors = [buffer(m, n) for n in sizes], [buffer(m, n) for n in sizes[1:]]
     # Products write where no product reads: their numbers must not grow from call to call.
-    forward = [(a, w.T, room(m, len(w))) for a, w in zip(activations, weights, strict=False)]
-    back = [(delta, w, room(m, w.shape[1])) for delta, w in zip(errors[:0:-1], weights[:0:-1], strict=False)]
+    forward = [(a, w.T, buffer(m, len(w))) for a, w in zip(activations, weights, strict=False)]
+    back = [(delta, w, buffer(m, w.shape[1])) for delta, w in zip(errors[:0:-1], weights[:0:-1], strict=False)]
     gradients = [(delta.T, a, np.empty_like(w)) for delta, a, w in zip(errors, activations, weights, strict=False)]
     return [*forward, *back, *gradients]
 

@@ -25,7 +25,7 @@ from formulations.comparison.race.isolated import isolated
 from formulations.comparison.race.machine import machine
 from formulations.comparison.race.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.comparison.race.peers import ALONE, read_peers
-from formulations.comparison.race.results import Heat, Race, Row
+from formulations.comparison.race.results import Heat, Race, RaceRow
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import interleave, quickest
 from formulations.data import Problem
@@ -116,7 +116,7 @@ class Settings(NamedTuple):
 
 
 def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Settings) -> Heat:
-    problem, rows = cell.problem(dtype), list[Row]()
+    problem, rows = cell.problem(dtype), list[RaceRow]()
     calls: dict[str, Callable[[], object]] = {}
     with np.errstate(all="ignore"), ExitStack() as processes:
         # The first is the baseline, which says what is slow.
@@ -147,9 +147,9 @@ def _entered(processes: ExitStack, alone: AbstractContextManager[Ready], _: Prob
     return processes.enter_context(alone)
 
 
-def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tuple[Row, Ready | None]:
+def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tuple[RaceRow, Ready | None]:
     """Return the row of who takes part, and, unless there is a reason not to time it, what to call."""
-    row = Row(contestant.name, contestant.kind)
+    row = RaceRow(contestant.name, contestant.kind)
     if contestant.why_not is not None and (reason := contestant.why_not(problem)):
         return row.refused(reason), None
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.floor import FLOOR
-from formulations.comparison.race.results import Heat, Race, Row
+from formulations.comparison.race.results import Heat, Race, RaceRow
 from formulations.display import Ratio, arms, new_figure, tidy, titled
 
 __all__ = ["draw_race"]
@@ -58,7 +58,7 @@ def draw_race(race: Race) -> Any:
     return figure
 
 
-def _bars(heat: Heat) -> list[tuple[Row, Ratio]]:
+def _bars(heat: Heat) -> list[tuple[RaceRow, Ratio]]:
     """Return the rows that are drawn with their ratios, the fastest first."""
     pairs = [(row, heat.ratio(row.name, FLOOR.name)) for row in heat.rows if row.kind in COLOURS]
     return sorted([(row, ratio) for row, ratio in pairs if ratio is not None], key=lambda pair: pair[1].median)

@@ -13,11 +13,11 @@ from formulations.comparison.timing import Timing
 from formulations.display import Ratio, format_ratio, format_seconds, format_table
 from formulations.verification import Verdict
 
-__all__ = ["Heat", "Race", "Row"]
+__all__ = ["Heat", "Race", "RaceRow"]
 
 
 @dataclass(frozen=True)
-class Row:
+class RaceRow:
     """One contestant's line in a cell.
 
     Attributes
@@ -49,20 +49,20 @@ class Row:
     again: float | None = None
     timing: Timing | None = None
 
-    def judged(self, verdict: Verdict) -> Row:
+    def judged(self, verdict: Verdict) -> RaceRow:
         """Return the row with the verdict on its gradient."""
         by = f"{verdict.ratio:.2g} {verdict.rule}"
         return replace(self, status=str(verdict.status), judged_by=by, reason=verdict.reason)
 
-    def entered(self, *, first: float, again: float) -> Row:
+    def entered(self, *, first: float, again: float) -> RaceRow:
         """Return the row with the times of its first calls."""
         return replace(self, first=first, again=again)
 
-    def refused(self, reason: str) -> Row:
+    def refused(self, reason: str) -> RaceRow:
         """Return the row of who is not timed."""
         return replace(self, status="not raced", reason=reason)
 
-    def with_timing(self, timing: Timing | None) -> Row:
+    def with_timing(self, timing: Timing | None) -> RaceRow:
         """Return the row with its times."""
         return replace(self, timing=timing)
 
@@ -77,13 +77,13 @@ class Heat:
         Sizes and batch.
     dtype : str
         float32 or float64.
-    rows : tuple of Row
+    rows : tuple of RaceRow
         In the order of the field.
     """
 
     cell: Cell
     dtype: str
-    rows: tuple[Row, ...]
+    rows: tuple[RaceRow, ...]
 
     def timing(self, name: str) -> Timing | None:
         """Return the times of a row; None where there are none."""

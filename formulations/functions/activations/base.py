@@ -68,9 +68,9 @@ class Activation(ABC):
             Receives f′(z), on the same terms; None computes the value alone, with the same bits.
         """
 
-    def slope_room(self, z: Array, a: Array, room: Array) -> Any:  # noqa: ARG002
-        """Return where a tape keeps the slope at z and a: the room that it offers, shape (m, n)."""
-        return room
+    def slope_buffer(self, z: Array, a: Array, buffer: Array) -> Any:  # noqa: ARG002
+        """Return where a tape keeps the slope at z and a: the buffer that it offers, shape (m, n)."""
+        return buffer
 
     def curvature(self, z: Array) -> Array:  # noqa: ARG002 - for those that know theirs
         """Return f″(z) in a new array.

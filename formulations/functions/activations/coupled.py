@@ -84,8 +84,8 @@ class CoupledActivation(Activation):
         super().__init_subclass__(**options)
         inherit_nothing_of_another(cls, CoupledActivation, ("magnitude",))
 
-    def slope_room(self, z: Array, a: Array, room: Array) -> CoupledSlope:  # noqa: ARG002
-        """Return the slope at z and a, which needs no room of its own."""
+    def slope_buffer(self, z: Array, a: Array, buffer: Array) -> CoupledSlope:  # noqa: ARG002
+        """Return the slope at z and a, which needs no buffer of its own."""
         return CoupledSlope(self, z, a)
 
     @abstractmethod

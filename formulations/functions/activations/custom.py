@@ -15,7 +15,14 @@ from formulations.arrays import DTYPES, Array, quiet
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.functions.activations.base import Activation
 from formulations.functions.activations.formulas import carries_derivative
-from formulations.functions.derivatives import call_untouched, called, estimate, first_mixed, interval, sample_points
+from formulations.functions.derivatives import (
+    call_untouched,
+    called,
+    differentiate,
+    first_mixed,
+    interval,
+    sample_points,
+)
 
 __all__ = ["CustomActivation", "activation"]
 
@@ -131,7 +138,7 @@ def activation(
     points, steps = sample_points(interval(domain), kink_points)
     said = {what: _check_function(what, function, points) for what, function in functions.items()}
     for what, derivative in pairwise(functions):
-        estimate(partial(_call, what, functions[what]), points, steps).judge(
+        differentiate(partial(_call, what, functions[what]), points, steps).judge(
             said[derivative],
             (what, derivative),
             lambda at: f"z = {points[at]:.6g}",

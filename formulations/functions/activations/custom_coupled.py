@@ -12,7 +12,7 @@ from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongTy
 from formulations.functions.activations.base import Activation
 from formulations.functions.activations.coupled import CoupledActivation, CoupledSlope
 from formulations.functions.activations.formulas import carries_derivative
-from formulations.functions.derivatives import call_untouched, called, first_mixed, interval, row_estimate
+from formulations.functions.derivatives import call_untouched, called, differentiate_rows, first_mixed, interval
 
 __all__ = ["CustomCoupledActivation", "coupled_activation"]
 
@@ -169,7 +169,7 @@ def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
 
 
 def _check_jacobian(made: CustomCoupledActivation, z: Array, step: float) -> None:
-    numerical = row_estimate(made.value, z, step)
+    numerical = differentiate_rows(made.value, z, step)
     slope = CoupledSlope(made, z[None], made.value(z[None]))
     for which, said, matrix in (
         ("jacobian_product", slope.blocks()[0], numerical),

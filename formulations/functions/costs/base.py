@@ -14,11 +14,11 @@ from formulations.exceptions import Refused
 from formulations.functions.activations import COMPLEX, Activation, inherit_nothing_of_another
 from formulations.functions.costs.formulas import CostFormula
 
-__all__ = ["Cost", "FusedOutput"]
+__all__ = ["CombinedOutput", "Cost"]
 
 
 @dataclass(frozen=True)
-class FusedOutput:
+class CombinedOutput:
     """A cost and the activation before it, taken together, so that σ′ cancels.
 
     δ^L = s(y)·a^L − y; or, if there is a complement, δ^L = −y(1 − a^L), which keeps its digits where a^L is next to 1.
@@ -46,7 +46,7 @@ class FusedOutput:
     @property
     def is_difference(self) -> bool:
         """True if δ^L is a^L − y itself."""
-        return type(self) is FusedOutput and self.scale is None and self.complement is None
+        return type(self) is CombinedOutput and self.scale is None and self.complement is None
 
     def error(self, Z: Array, A: Array, Y: Array, out: Array) -> None:
         """Write each example's δ^L = ∂C_x/∂z^L, shape (m, n_L), into ``out``."""
@@ -79,7 +79,7 @@ class Cost(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        inherit_nothing_of_another(cls, Cost, ("analytic", "complex_values", "formula", "fused"))
+        inherit_nothing_of_another(cls, Cost, ("analytic", "complex_values", "formula", "combined"))
 
     @abstractmethod
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
@@ -124,8 +124,8 @@ class Cost(ABC):
         """Return None, or the reason why outputs of this dtype cannot be served."""
         return None
 
-    def fused(self, activation: Activation) -> FusedOutput | None:  # noqa: ARG002 - most costs have none
-        """Return the form fused with this output activation, or None where there is none."""
+    def combined(self, activation: Activation) -> CombinedOutput | None:  # noqa: ARG002 - most costs have none
+        """Return the form combined with this output activation, or None where there is none."""
         return None
 
     def check_outputs(self, n: int) -> None:  # noqa: B027 - most costs take any number of outputs

@@ -1,4 +1,4 @@
-"""The cross-entropy of independent binary outputs, and its form fused with the sigmoid."""
+"""The cross-entropy of independent binary outputs, and its form combined with the sigmoid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 from formulations.functions.activations import ACTIVATIONS, Activation
 from formulations.functions.costs import formulas
-from formulations.functions.costs.base import Cost, FusedOutput
+from formulations.functions.costs.base import CombinedOutput, Cost
 
 __all__ = ["BinaryCrossEntropy"]
 
@@ -45,10 +45,10 @@ class BinaryCrossEntropy(Cost):
         values: Array = -(Y * hit + (1 - Y) * miss).sum(axis=1)
         return values
 
-    def fused(self, activation: Activation) -> FusedOutput | None:
+    def combined(self, activation: Activation) -> CombinedOutput | None:
         """Return the form for sigmoid outputs: C_x from z, δ^L = a − y."""
         if all(function == ACTIVATIONS["sigmoid"] for function in activation.functions):
-            return FusedOutput(_cross_entropy_of_logits, formula=formulas.cross_entropy_of_logits, equation="66")
+            return CombinedOutput(_cross_entropy_of_logits, formula=formulas.cross_entropy_of_logits, equation="66")
         return None
 
     def check_targets(self, Y: Array) -> None:

@@ -12,7 +12,7 @@ from formulations.arrays import Array, quiet
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.functions.activations import carries_derivative
 from formulations.functions.costs.base import Cost
-from formulations.functions.derivatives import call_untouched, called, first_mixed, interval, row_estimate
+from formulations.functions.derivatives import call_untouched, called, differentiate_rows, first_mixed, interval
 
 __all__ = ["CustomCost", "cost"]
 
@@ -212,7 +212,7 @@ def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) 
 
 
 def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step: float, entries: Array) -> None:
-    numerical = row_estimate(lambda rows: made.values(rows, np.tile(y, (len(rows), 1))), a, step, entries)
+    numerical = differentiate_rows(lambda rows: made.values(rows, np.tile(y, (len(rows), 1))), a, step, entries)
     numerical.judge(
         gradient[entries],
         (f"cost {made.name!r}: value", f"cost {made.name!r}: gradient"),

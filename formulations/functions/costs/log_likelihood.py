@@ -1,4 +1,4 @@
-"""The log-likelihood cost of a probability distribution, and its forms fused with the softmax and the sigmoid."""
+"""The log-likelihood cost of a probability distribution, and its forms combined with the softmax and the sigmoid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 from formulations.functions.activations import ACTIVATIONS, Activation
 from formulations.functions.costs import formulas
-from formulations.functions.costs.base import Cost, FusedOutput
+from formulations.functions.costs.base import CombinedOutput, Cost
 
 __all__ = ["LogLikelihood"]
 
@@ -44,14 +44,14 @@ class LogLikelihood(Cost):
         values: Array = -np.vecdot(Y, logarithms)
         return values
 
-    def fused(self, activation: Activation) -> FusedOutput | None:
+    def combined(self, activation: Activation) -> CombinedOutput | None:
         """Return the form for softmax outputs, δ^L = a·Σy − y, or sigmoid outputs, δ^L = −y(1 − a); C_x from z."""
         if activation == ACTIVATIONS["softmax"]:
-            return FusedOutput(
+            return CombinedOutput(
                 _log_likelihood_of_logits, _sum_of_targets, formulas.log_likelihood_of_logits, equation="81"
             )
         if all(function == ACTIVATIONS["sigmoid"] for function in activation.functions):
-            return FusedOutput(
+            return CombinedOutput(
                 _log_likelihood_of_sigmoids,
                 formula=formulas.log_likelihood_of_sigmoids,
                 complement=_complement,

@@ -7,13 +7,13 @@ examples, and each C_x is a function of the outputs a^L (and of the target y, wh
 from __future__ import annotations
 
 from formulations.exceptions import UnknownName, WrongType
-from formulations.functions.costs.base import Cost, FusedOutput
+from formulations.functions.costs.base import CombinedOutput, Cost
 from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
 from formulations.functions.costs.custom import cost
 from formulations.functions.costs.log_likelihood import LogLikelihood
 from formulations.functions.costs.quadratic import Quadratic
 
-__all__ = ["COSTS", "BinaryCrossEntropy", "Cost", "FusedOutput", "LogLikelihood", "Quadratic", "cost", "get_cost"]
+__all__ = ["COSTS", "BinaryCrossEntropy", "CombinedOutput", "Cost", "LogLikelihood", "Quadratic", "cost", "get_cost"]
 
 COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy(), LogLikelihood())}
 

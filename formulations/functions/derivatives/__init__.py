@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.functions.derivatives.estimates import estimate as estimate
-    from formulations.functions.derivatives.estimates import row_estimate as row_estimate
+    from formulations.functions.derivatives.estimates import differentiate as differentiate
+    from formulations.functions.derivatives.estimates import differentiate_rows as differentiate_rows
     from formulations.functions.derivatives.rules import call_untouched as call_untouched
     from formulations.functions.derivatives.rules import called as called
     from formulations.functions.derivatives.rules import first_mixed as first_mixed
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "estimates": ["estimate", "row_estimate"],
+        "estimates": ["differentiate", "differentiate_rows"],
         "rules": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
     },
 )

@@ -17,7 +17,7 @@ from scipy.differentiate import derivative
 from formulations.arrays import Array
 from formulations.exceptions import WrongDerivative
 
-__all__ = ["Estimate", "estimate", "row_estimate"]
+__all__ = ["NumericalDerivative", "differentiate", "differentiate_rows"]
 
 # A function is trusted to 8 rounding errors of its value and of its argument, as σ′ here is.
 _ROUNDINGS = 8 * np.finfo(np.float64).eps / 2
@@ -28,7 +28,7 @@ _RESOLUTION = 2.5e-4
 
 
 @dataclass(frozen=True)
-class Estimate:
+class NumericalDerivative:
     """Numerical derivatives, with what truncation and what rounding can have done to each.
 
     Attributes
@@ -42,9 +42,9 @@ class Estimate:
     rounding: Array
 
     @property
-    def T(self) -> Estimate:
+    def T(self) -> NumericalDerivative:
         """The same with its axes reversed, for a matrix that should be the transposed one."""
-        return Estimate(self.derivative.T, self.truncation.T, self.rounding.T)
+        return NumericalDerivative(self.derivative.T, self.truncation.T, self.rounding.T)
 
     @property
     def tolerance(self) -> Array:
@@ -103,7 +103,7 @@ def _worst(found: Array, size: Array) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.unravel_index(flat, found.shape))
 
 
-def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...]) -> Estimate:
+def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...]) -> NumericalDerivative:
     result = derivative(f, points, args=which, initial_step=steps)
     # After nit halvings of an eighth-order stencil its smallest arm is this long.
     arm = steps / 2.0 ** (result.nit + 2)
@@ -112,10 +112,12 @@ def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[A
     size = np.maximum(size, min(1.0, float(np.max(size))))
     size += (np.abs(points) + steps) * np.abs(result.df)
     truncation = np.where(np.isfinite(result.error), _SAFETY * result.error, np.inf)
-    return Estimate(np.asarray(result.df), truncation, 2 * _ROUNDINGS * size / arm)
+    return NumericalDerivative(np.asarray(result.df), truncation, 2 * _ROUNDINGS * size / arm)
 
 
-def estimate(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...] = ()) -> Estimate:
+def differentiate(
+    f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...] = ()
+) -> NumericalDerivative:
     """Differentiate a function of single numbers.
 
     It starts from three step sizes, since a function that oscillates or grows fast never settles from a long one.
@@ -131,7 +133,7 @@ def estimate(f: Callable[..., Array], points: Array, steps: Array, which: tuple[
 
     Returns
     -------
-    Estimate
+    NumericalDerivative
         In the shape of ``points``; of the three, each place has the one with the smallest tolerance.
     """
     with np.errstate(all="ignore"):
@@ -139,7 +141,7 @@ def estimate(f: Callable[..., Array], points: Array, steps: Array, which: tuple[
         for shorter in (8, 64):
             other = _single(f, points, steps / shorter, which)
             better = other.tolerance < best.tolerance
-            best = Estimate(
+            best = NumericalDerivative(
                 np.where(better, other.derivative, best.derivative),
                 np.where(better, other.truncation, best.truncation),
                 np.where(better, other.rounding, best.rounding),
@@ -147,7 +149,9 @@ def estimate(f: Callable[..., Array], points: Array, steps: Array, which: tuple[
     return best
 
 
-def row_estimate(f: Callable[[Array], Any], x: Array, step: float, entries: Array | None = None) -> Estimate:
+def differentiate_rows(
+    f: Callable[[Array], Any], x: Array, step: float, entries: Array | None = None
+) -> NumericalDerivative:
     """Differentiate a function of rows at one row: its gradient, or its Jacobian matrix.
 
     Parameters
@@ -163,12 +167,12 @@ def row_estimate(f: Callable[[Array], Any], x: Array, step: float, entries: Arra
 
     Returns
     -------
-    Estimate
+    NumericalDerivative
         ∂f/∂x_j in shape (n,), or ∂f_i/∂x_j in shape (k, n), for the n entries chosen.
 
     Examples
     --------
-    >>> found = row_estimate(lambda rows: rows**2, np.array([1.0, 3.0]), 0.5)
+    >>> found = differentiate_rows(lambda rows: rows**2, np.array([1.0, 3.0]), 0.5)
     >>> np.round(found.derivative, 9)
     array([[2., 0.],
            [0., 6.]])
@@ -186,4 +190,4 @@ def row_estimate(f: Callable[[Array], Any], x: Array, step: float, entries: Arra
         indices = indices[..., entries]
     j = indices[-1]
     i = indices[0] if outputs else np.zeros_like(j)
-    return estimate(along, x[j], np.full(j.shape, float(step)), (i, j))
+    return differentiate(along, x[j], np.full(j.shape, float(step)), (i, j))

@@ -1,6 +1,6 @@
-r"""Diagnosis: the likely cause of a wrong gradient, found by trying every hypothesis.
+r"""Diagnosis: the likely cause of a wrong gradient, found by trying every mistake.
 
-A hypothesis predicts the gradient that its mistake would give. Its misfit is the largest difference from the candidate
+A mistake predicts the gradient that its mistake would give. Its misfit is the largest difference from the candidate
 in a layer's weights or biases, as a part of the largest entry there. It explains the candidate where the misfit is at
 most :math:`\sqrt u`, half of the digits, and at most a hundredth of the right gradient's own. Of those that explain it,
 the first in the table is believed whose misfit is within a factor of ten of the smallest.
@@ -17,7 +17,7 @@ import numpy as np
 
 from formulations.arrays import Array, Gradient, Layout
 from formulations.network import Tape
-from formulations.verification.certification.hypotheses import HYPOTHESES, Hypothesis
+from formulations.verification.certification.mistakes import MISTAKES, Mistake
 from formulations.verification.certification.recomputation import Parts, Pass
 from formulations.verification.oracles import Reference, unit_roundoff
 
@@ -59,7 +59,7 @@ class Diagnosis:
 
 
 def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Diagnosis | None:
-    """Return the likely cause of a wrong gradient, or None where no hypothesis explains it.
+    """Return the likely cause of a wrong gradient, or None where no mistake explains it.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[
     with np.errstate(all="ignore"):
         own = _misfit(candidate, reference.vector.astype(np.float64), layout)
         explained = [
-            (misfit, hypothesis, l)
-            for hypothesis, l, predicted in _predictions(Pass(tape, reference))
+            (misfit, mistake, l)
+            for mistake, l, predicted in _predictions(Pass(tape, reference))
             if (misfit := _misfit(candidate, predicted, layout)) <= min(_half_the_digits(gradient), own / 100)
         ]
         if explained:
@@ -93,10 +93,10 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[
         return _single_entry(candidate, reference, gradient, place) or _single_precision(gradient, own, place)
 
 
-def _predictions(p: Pass) -> Iterator[tuple[Hypothesis, int | None, Array]]:
-    for hypothesis in HYPOTHESES:
-        for l, predicted in hypothesis.variants(p):
-            yield hypothesis, l, predicted.gradient(p.layout) if isinstance(predicted, Parts) else predicted
+def _predictions(p: Pass) -> Iterator[tuple[Mistake, int | None, Array]]:
+    for mistake in MISTAKES:
+        for l, predicted in mistake.variants(p):
+            yield mistake, l, predicted.gradient(p.layout) if isinstance(predicted, Parts) else predicted
 
 
 def _half_the_digits(gradient: Gradient) -> float:
@@ -114,7 +114,7 @@ def _misfit(candidate: Array, predicted: Array, layout: Layout) -> float:
     return worst if np.isfinite(worst) else np.inf
 
 
-def _told(misfit: float, hypothesis: Hypothesis, l: int | None, place: tuple[int, str]) -> Diagnosis:
+def _told(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]) -> Diagnosis:
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
         "a": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),
@@ -125,12 +125,12 @@ def _told(misfit: float, hypothesis: Hypothesis, l: int | None, place: tuple[int
     # Roundoff may hide a mistake in the layer where it sits, so it is cited where the certificate sees it.
     where = f"in layer {l}, ({equation})" if l == layer else f"first seen in layer {layer}, ({equation})"
     return Diagnosis(
-        name=hypothesis.name,
+        name=mistake.name,
         layer=l,
         equation=equation,
-        sentence=f"{hypothesis.sentence.format(**words)}, {where}: with this mistake the gradient is "
+        sentence=f"{mistake.sentence.format(**words)}, {where}: with this mistake the gradient is "
         f"the one handed over, to {misfit:.0e}",
-        remedy=_capital(hypothesis.remedy.format(**words)),
+        remedy=_capital(mistake.remedy.format(**words)),
         misfit=misfit,
     )
 

@@ -54,7 +54,7 @@ class Certificate:
         Where the mistake sits: the first place, from the output backwards, that is different; ``"C"`` where it is the
         cost alone.
     cause : Diagnosis or None
-        The likely mistake, where a hypothesis explains the gradient.
+        The likely mistake, where a mistake explains the gradient.
     detectable : float
         The smallest fault that would have been seen wherever it is, as a part of its layer's largest entry.
     notes : tuple of str

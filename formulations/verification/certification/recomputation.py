@@ -1,4 +1,4 @@
-"""A way back through the network whose parts can be replaced: what a hypothesis about a mistake predicts."""
+"""A way back through the network whose parts can be replaced: what a mistake about a mistake predicts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Parts:
     Attributes
     ----------
     output : ndarray of shape (m, n_L)
-        ∇_aC, or δ^L where the output is fused.
-    fused : bool
+        ∇_aC, or δ^L where the output is combined.
+    combined : bool
         Whether no slope is applied to ``output``.
     slopes : tuple of ndarray or OuterBlocks
         Σ′(z^l): its diagonal, shape (m, n_l), or its blocks, shape (m, n_l, n_l).
@@ -40,7 +40,7 @@ class Parts:
     """
 
     output: Array
-    fused: bool
+    combined: bool
     slopes: tuple[Matrices, ...]
     weights: tuple[Any, ...]
     inputs: tuple[Array, ...]
@@ -65,7 +65,7 @@ class Parts:
         """Return ∂C/∂w and ∂C/∂b by these parts, shape (P + N,)."""
         vector = np.empty(layout.count)
         last = layout.last
-        delta = self.output if self.fused else through(self.slopes[-1], self.output)
+        delta = self.output if self.combined else through(self.slopes[-1], self.output)
         for l in range(last, 1, -1):
             if l < last:
                 delta = through(self.slopes[l - 2], delta @ self.weights[l - 2])
@@ -124,12 +124,12 @@ class Pass:
     @cached_property
     def parts(self) -> Parts:
         """What the right gradient is made of."""
-        fused = self.tape.fused is not None
-        output = (self.reference.errors or ())[-1] if fused else self.reference.cost_gradient
+        combined = self.tape.combined is not None
+        output = (self.reference.errors or ())[-1] if combined else self.reference.cost_gradient
         weights = [w.astype(np.float64) for w in self.tape.network.weights]
         return Parts(
             output=output.astype(np.float64),
-            fused=fused,
+            combined=combined,
             slopes=tuple(slope.matrix.astype(np.dtype(np.float64)) for slope in self.reference.slopes),
             weights=(*weights[1:], weights[-1]),
             inputs=tuple(self.activations[:-1]),

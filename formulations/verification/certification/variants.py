@@ -53,7 +53,7 @@ def _layers(p: Pass) -> range:
 def _slopes(p: Pass, slope: Callable[[int], Array | None]) -> Variants:
     """Yield the pass with another slope in each layer, then in all hidden ones, then in all."""
     found = {l: made for l in _layers(p) if (made := slope(l)) is not None}
-    if p.parts.fused:
+    if p.parts.combined:
         found.pop(p.layout.last, None)
     for l, made in found.items():
         yield l, p.parts.with_slope(l, made)
@@ -125,7 +125,7 @@ def slope_of_other_layer(p: Pass) -> Variants:
     """Take a neighbouring layer's slope."""
     for step in (-1, 1):
         for l in _layers(p):
-            if 2 <= l + step <= p.layout.last and not (p.parts.fused and l == p.layout.last):
+            if 2 <= l + step <= p.layout.last and not (p.parts.combined and l == p.layout.last):
                 other = p.parts.slopes[l + step - 2]
                 if other.shape == p.parts.slopes[l - 2].shape:
                     yield l, p.parts.with_slope(l, other)
@@ -276,16 +276,16 @@ def layers_reversed(p: Pass) -> Variants:
 
 
 def other_cost(p: Pass) -> Variants:
-    """Take another cost's ∇_aC, or its fused δ^L."""
+    """Take another cost's ∇_aC, or its combined δ^L."""
     for cost in COSTS.values():
-        fused = cost.fused(p.tape.network.activations[-1])
+        combined = cost.combined(p.tape.network.activations[-1])
         if p.tape.cost is not cost:
             output = np.empty_like(p.activations[-1])
             try:
-                if fused is None:
+                if combined is None:
                     cost.evaluate(p.activations[-1], p.targets, output)
                 else:
-                    fused.error(p.weighted_inputs[-1], p.activations[-1], p.targets, output)
+                    combined.error(p.weighted_inputs[-1], p.activations[-1], p.targets, output)
             except FormulationsException:
                 continue
-            yield p.layout.last, replace(p.parts, output=output * p.shares, fused=fused is not None)
+            yield p.layout.last, replace(p.parts, output=output * p.shares, combined=combined is not None)

@@ -15,13 +15,13 @@ from formulations.functions import get_cost
 from formulations.plans import foreseen_seconds
 from formulations.verification.conformance.laws import LAWS
 from formulations.verification.conformance.problems import PROBLEMS
-from formulations.verification.conformance.report import Outcome, Report, Result
+from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
 from formulations.verification.conformance.subjects import read_subject
 
 __all__ = ["ask", "check_backend"]
 
 SECONDS = 0.05
-"""A backend is asked on problems of which one gradient takes no longer, by its own prediction."""
+"""A backend is asked on problems of which one gradient takes no longer, by its own estimate."""
 
 
 @quiet
@@ -35,7 +35,7 @@ def check_backend(
     executor: Executor | None = None,
     progress: Callable[[str], object] | None = None,
     fail_fast: bool = False,
-) -> Report:
+) -> ConformanceReport:
     """Check that a backend keeps every law of the contract, like scikit-learn's ``check_estimator``.
 
     Parameters
@@ -58,7 +58,7 @@ def check_backend(
 
     Returns
     -------
-    Report
+    ConformanceReport
         True where every law is kept.
 
     Raises
@@ -96,7 +96,7 @@ def check_backend(
         results += found
         if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in results):
             break
-    return Report(subject.label, tuple(results), expected)
+    return ConformanceReport(subject.label, tuple(results), expected)
 
 
 def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
@@ -104,7 +104,7 @@ def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
     problem = PROBLEMS[scenario](dtype)
     try:
         reason = backend.why_not(problem.network, get_cost(problem.cost))
-        if reason is None and foreseen_seconds(backend.predict(problem.network, len(problem.X))) > SECONDS:
+        if reason is None and foreseen_seconds(backend.estimate(problem.network, len(problem.X))) > SECONDS:
             reason = "it would take too long here"
         if reason is not None and law != "refusals":
             return Result(law, scenario, dtype, Outcome.REFUSED, str(reason))

@@ -24,7 +24,7 @@ from formulations.verification.tolerances import Status, judge_backend
 __all__ = ["AlarmCount", "Judged", "count_false_alarms", "judged"]
 
 SECONDS = 0.02
-"""A backend is given the networks of which a gradient takes no longer, by its own prediction."""
+"""A backend is given the networks of which a gradient takes no longer, by its own estimate."""
 
 TIERS = {
     Tier.RECURRENCE: "recurrences (T1)",
@@ -205,7 +205,7 @@ def judged(number: int, flags: Sequence[str], seed: int = 0) -> list[Judged]:
         reference = reference_gradient(tape)
         for flag in flags:
             backend = get_backend(flag)
-            if backend.why_not(net, cost) or foreseen_seconds(backend.predict(net, len(problem.X))) > SECONDS:
+            if backend.why_not(net, cost) or foreseen_seconds(backend.estimate(net, len(problem.X))) > SECONDS:
                 continue
             given = answer(backend, problem)
             verdict = judge_backend(backend, given.plan.tape, given.gradient, reference)

@@ -9,7 +9,7 @@ from typing import Any
 
 from formulations.display import counted, fitted, format_table
 
-__all__ = ["Outcome", "Report", "Result", "Standing"]
+__all__ = ["ConformanceReport", "Outcome", "Result", "Standing"]
 
 SHOWN = 3
 """Complaints that are shown of each cause, and reasons of refusals."""
@@ -55,7 +55,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Report:
+class ConformanceReport:
     """What :func:`formulations.check_backend` found; printed, it is a table with the complaints below.
 
     Attributes
@@ -194,7 +194,8 @@ class Report:
         return fitted("\n\n".join(parts))
 
     def __repr__(self) -> str:
-        return f"<Report on {self.backend}: {'passed' if self.passed else 'failed'}, {len(self.results)} results>"
+        outcome = "passed" if self.passed else "failed"
+        return f"<ConformanceReport on {self.backend}: {outcome}, {len(self.results)} results>"
 
 
 def _first(lines: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from formulations.arrays import Gradient
-from formulations.backends import Backend, Prediction, Tier, get_backend
+from formulations.backends import Backend, Estimate, Tier, get_backend
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, Quadratic
 from formulations.network import Network, Tape
@@ -49,9 +49,9 @@ class Function(Backend):
         gradient.vector[...] = found.vector
         gradient.errors, gradient.cost = found.errors, tape.cost_value
 
-    def predict(self, network: Network, m: int) -> Prediction:  # noqa: ARG002 - nothing is known of it
+    def estimate(self, network: Network, m: int) -> Estimate:  # noqa: ARG002 - nothing is known of it
         """Predict nothing but a pass."""
-        return Prediction(multiplications=0, bytes=0, forward_passes=1, calls=1)
+        return Estimate(multiplications=0, bytes=0, forward_passes=1, calls=1)
 
 
 def read_subject(subject: Any) -> Backend:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.customary import Formulas as Formulas
     from formulations.verification.oracles.customary import approximates as approximates
     from formulations.verification.oracles.customary import granted as granted
-    from formulations.verification.oracles.fractions import exact_oracle as exact_oracle
+    from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import ForwardBounds as ForwardBounds
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
@@ -39,7 +39,7 @@ __getattr__, __dir__, __all__ = attach(
         "algebra": ["fused_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
         "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
         "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
-        "fractions": ["exact_oracle"],
+        "fractions": ["exact_gradient"],
         "reference": ["ForwardBounds", "Reference", "reference_gradient"],
         "roundoff": ["Precision", "gamma", "unit_roundoff"],
         "slopes": ["is_softmax", "read_slope", "seen_rounding", "worse"],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Layout
-from formulations.functions import FusedOutput
+from formulations.functions import CombinedOutput
 from formulations.network import Tape
 from formulations.verification.oracles.blocks import Matrices, OuterBlocks
 
@@ -50,18 +50,18 @@ def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
     return total
 
 
-def fused_error(fused: FusedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
-    """Return each example's δ^L of a fused output, what rounding acts on in it, and how many roundings, as γ_k counts.
+def fused_error(combined: CombinedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
+    """Return each example's δ^L of a combined output, the magnitudes that are rounded, and k of their γ_k.
 
     s(y)a − y, the share and 1/m are at most five, and n_L more where s(y) is a sum. In −y(1 − a) nothing cancels, and
     they are eleven: 1 − a is known to 8u, and the product, the share and 1/m follow.
     """
-    if fused.complement is not None:
-        delta = -targets * fused.complement(z)
+    if combined.complement is not None:
+        delta = -targets * combined.complement(z)
         return delta, np.abs(delta), 11
     k = 5
-    if fused.scale is not None:
-        output, k = fused.scale(targets) * output, targets.shape[1] + 5
+    if combined.scale is not None:
+        output, k = combined.scale(targets) * output, targets.shape[1] + 5
     return output - targets, np.abs(output) + np.abs(targets), k
 
 

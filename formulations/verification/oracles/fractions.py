@@ -19,7 +19,7 @@ from formulations.exceptions import Refused
 from formulations.functions import Activation, Cost, Identity, LeakyReLU, Quadratic, ReLU, Square, is_built_in
 from formulations.network import Network, check_network
 
-__all__ = ["ExactGradient", "Rational", "exact_oracle", "gradient_in_fractions", "rational"]
+__all__ = ["ExactGradient", "Rational", "exact_gradient", "gradient_in_fractions", "rational"]
 
 Vector: TypeAlias = list[Fraction]
 Matrix: TypeAlias = list[Vector]
@@ -73,7 +73,7 @@ class ExactGradient:
 
 
 @quiet
-def exact_oracle(
+def exact_gradient(
     net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic", sample_weight: Any = None
 ) -> ExactGradient:
     """Compute the gradient of a network's cost exactly.
@@ -111,7 +111,7 @@ def exact_oracle(
     Examples
     --------
     >>> net = Network(weights=[[[0.1]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
-    >>> exact = exact_oracle(net, [[1.0]], [[0.0]])  # C = ½(2w²)² has the derivative 8w³
+    >>> exact = exact_gradient(net, [[1.0]], [[0.0]])  # C = ½(2w²)² has the derivative 8w³
     >>> exact.weights[0][0][0] == 8 * Fraction(0.1) ** 3, exact.cost == 2 * Fraction(0.1) ** 4
     (True, True)
     """

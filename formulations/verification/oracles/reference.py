@@ -54,7 +54,7 @@ class Reference(Gradient):
     activations : list of ndarray
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
-        ∇_aC of the mean cost; zero where cost and output activation have a fused form.
+        ∇_aC of the mean cost; zero where cost and output activation have a combined form.
     bounds : dict of (bool, Formulas) to ForwardBounds
         By whether exact Jacobians carry them, and by the formulas that they cover; filled on first use, for they are
         the same for every candidate.
@@ -147,9 +147,9 @@ def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Arr
     """Return δ^L, and put C and ∇_aC into the reference."""
     output, targets, shares = reference.activations[-1], tape.targets.astype(dtype), shares_of(tape, dtype)
     reference.cost_gradient = np.zeros_like(output)
-    if tape.fused is not None:
-        values = tape.fused.value(reference.weighted_inputs[-1], targets)
-        delta = fused_error(tape.fused, reference.weighted_inputs[-1], output, targets)[0] * shares
+    if tape.combined is not None:
+        values = tape.combined.value(reference.weighted_inputs[-1], targets)
+        delta = fused_error(tape.combined, reference.weighted_inputs[-1], output, targets)[0] * shares
     elif tape.cost is not None:
         values = tape.cost.evaluate(output, targets, reference.cost_gradient)
         reference.cost_gradient *= shares

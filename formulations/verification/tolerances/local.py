@@ -11,7 +11,7 @@ M is what rounding acts on in Σ′: its diagonal |d|, and k = n_{l+1} + 2 in hi
 activation is coupled, see :mod:`formulations.verification.oracles.slopes`, n_l + 5 more. Nothing is carried from layer
 to layer, so the bound does not grow with depth, and a ratio above 1 names the layer and the equation.
 
-Where cost and output activation are fused, δ^L is s(y)a − y times the example's share, for Σ′ᵀ∇_aC may be 0·∞. The
+Where cost and output activation are combined, δ^L is s(y)a − y times the example's share, for Σ′ᵀ∇_aC may be 0·∞. The
 bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs. Where δ^L is
 −y(1 − a) it is γ_11 y(1 − a), for 1 − a is known to 8u and nothing cancels. The gradients' lines have k = m + 3 and
 |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.functions import FusedOutput
+from formulations.functions import CombinedOutput
 from formulations.network import Tape
 from formulations.verification.oracles import (
     Precision,
@@ -116,9 +116,9 @@ def _gradient_checks(tape: Tape, gradient: Gradient, errors: tuple[Array, ...], 
 
 
 def output_error(tape: Tape, precision: Precision) -> OutputError:
-    """Return δ^L by (BP1), fused or not, with its bound."""
-    if tape.fused is not None:
-        return _fused(tape.fused, tape, precision)
+    """Return δ^L by (BP1), combined or not, with its bound."""
+    if tape.combined is not None:
+        return _combined(tape.combined, tape, precision)
     slope = read_slope(tape.slopes[-1], precision)
     return OutputError(
         reference=through(slope.matrix, tape.cost_gradient.astype(precision.wide)),
@@ -128,13 +128,13 @@ def output_error(tape: Tape, precision: Precision) -> OutputError:
     )
 
 
-def _fused(fused: FusedOutput, tape: Tape, precision: Precision) -> OutputError:
+def _combined(combined: CombinedOutput, tape: Tape, precision: Precision) -> OutputError:
     wide = widened((tape.weighted_inputs[-1], tape.output, tape.targets), precision.wide)
-    delta, size, k = fused_error(fused, *wide)
+    delta, size, k = fused_error(combined, *wide)
     shares = shares_of(tape, precision.working)
     size = size.astype(precision.working) * shares
     floor = np.full_like(size, k * precision.eta)
-    if fused.complement is not None:
+    if combined.complement is not None:
         # What underflows in 1 − a is multiplied by y.
         floor = floor * (1 + np.abs(tape.targets))
     return OutputError(

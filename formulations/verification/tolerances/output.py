@@ -4,14 +4,14 @@ Between the reference's outputs and the candidate's, ∇_aC stays within E_G of 
 
 .. math:: E_C = \sum (|\nabla_a C| + E_G)(E_a + 4u(|a| + |y|)) + \gamma_{m n_L + 16} \sum_x |C_x|
 
-with each example's share in ∇_aC and C_x. Where the output is fused, C is a function of z^L, and :math:`\partial C /
+with each example's share in ∇_aC and C_x. Where the output is combined, C is a function of z^L, and :math:`\partial C /
 \partial z^L = \delta^L` takes the place of ∇_aC, and :math:`E_z + 8u|z|` that of E_a. A candidate from elsewhere may
 still compute C from a^L, by 1 − a for instance: it is granted the larger of the two, which is infinite where the output
 is saturated.
 
 What the terms of a cost handed in lose on the way to ∇_aC, as 1 − 1/(1 + a) does for small a, nobody knows: as for
-activations in :mod:`formulations.verification.tolerances.reach`, it is evaluated in two precisions, and that is an
-estimate.
+activations in :mod:`formulations.verification.tolerances.activation_bounds`, it is evaluated in two precisions, and
+that is an estimate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.exceptions import FormulationsException
-from formulations.functions import COSTS, Cost, FusedOutput, LogLikelihood
+from formulations.functions import COSTS, CombinedOutput, Cost, LogLikelihood
 from formulations.network import Tape
 from formulations.verification.oracles import (
     Formulas,
@@ -37,7 +37,7 @@ from formulations.verification.oracles import (
     through,
     worse,
 )
-from formulations.verification.tolerances.reach import PLACES, lost
+from formulations.verification.tolerances.activation_bounds import PLACES, lost
 
 __all__ = ["alone", "of_cost", "of_last", "within_range"]
 
@@ -47,8 +47,8 @@ _OURS = {type(cost) for cost in COSTS.values()}
 
 def of_last(tape: Tape, reference: Reference, of_a: Array, of_d: Matrices, precision: Precision) -> Array:
     """Return E of δ^L, by (BP1) from outputs and slopes that are known to E_a and E_d."""
-    if tape.fused is not None:
-        return _of_fused_output(tape.fused, tape, reference, of_a, precision)
+    if tape.combined is not None:
+        return _of_combined_output(tape.combined, tape, reference, of_a, precision)
     return _of_output(tape, reference, of_a, of_d, precision)
 
 
@@ -64,17 +64,19 @@ def within_range(e: Array, size: Array, precision: Precision) -> Array:
     return np.where(size + e <= precision.largest, e, np.inf)
 
 
-def _of_fused_output(fused: FusedOutput, tape: Tape, reference: Reference, of_a: Array, precision: Precision) -> Array:
+def _of_combined_output(
+    combined: CombinedOutput, tape: Tape, reference: Reference, of_a: Array, precision: Precision
+) -> Array:
     targets = tape.targets.astype(precision.wide)
-    _, size, k = fused_error(fused, reference.weighted_inputs[-1], reference.activations[-1], targets)
+    _, size, k = fused_error(combined, reference.weighted_inputs[-1], reference.activations[-1], targets)
     if precision.formulas is not Formulas.CAREFUL:
         # JAX takes σ as the slope of log(1 + e^z), e^(z − log(1 + e^z)): a logarithm of z's size is rounded there.
         z, a = magnitudes((reference.weighted_inputs[-1], reference.activations[-1]), precision.working)
-        of_a = of_a + 2 * precision.u * z * (a if fused.complement is None else 1 - a)
-    if fused.complement is not None:
+        of_a = of_a + 2 * precision.u * z * (a if combined.complement is None else 1 - a)
+    if combined.complement is not None:
         of_a = np.abs(targets).astype(precision.working) * of_a
-    elif fused.scale is not None:
-        of_a = np.abs(fused.scale(targets)).astype(precision.working) * of_a
+    elif combined.scale is not None:
+        of_a = np.abs(combined.scale(targets)).astype(precision.working) * of_a
     shares = shares_of(tape, precision.working)
     e: Array = (of_a + gamma(k, precision.u) * (size.astype(precision.working) + of_a)) * shares + precision.tiny
     return e
@@ -105,7 +107,7 @@ def of_cost(tape: Tape, reference: Reference, of_z: Array, of_a: Array, of_delta
     u, working = precision.u, precision.working
     shares = shares_of(tape, working)
     count = tape.targets.size + 16
-    if tape.fused is None:
+    if tape.combined is None:
         moved = _cost_by_outputs(tape, reference, np.abs(reference.cost_gradient).astype(working), of_a, precision)
     else:
         z, targets = magnitudes((reference.weighted_inputs[-1], tape.targets), working)
@@ -134,7 +136,7 @@ def _cost_by_outputs(tape: Tape, reference: Reference, big: Array, of_a: Array, 
 
 
 def _by_unfused(tape: Tape, reference: Reference, of_a: Array, precision: Precision) -> float:
-    """Return how far C moves where it is computed from the outputs, though it has a form fused with them."""
+    """Return how far C moves where it is computed from the outputs, though it has a form combined with them."""
     try:
         gradient = _cost_gradient(tape.cost, tape, precision)(reference.activations[-1])
     except FormulationsException:
@@ -183,8 +185,8 @@ def _values(tape: Tape, reference: Reference, precision: Precision) -> tuple[Arr
     """Return the sum of the absolute terms of each example's cost, shape (m,), and what the terms of a user's lose."""
     wide, working, cost = precision.wide, precision.working, tape.known_cost
     targets, outputs, z = tape.targets.astype(wide), reference.activations[-1], reference.weighted_inputs[-1]
-    if tape.fused is not None:
-        return np.abs(tape.fused.value(z, targets)).astype(working), 0.0
+    if tape.combined is not None:
+        return np.abs(tape.combined.value(z, targets)).astype(working), 0.0
     values = np.abs(cost.evaluate(outputs, targets)).astype(working)
     if type(cost) is LogLikelihood:
         # An output above 1 has a term of the other sign.

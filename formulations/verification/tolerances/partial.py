@@ -75,7 +75,7 @@ def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     carried = Carried(bound.shape, precision)
     carried.add(bound)
     # Multiplied from the front, ∇_aC may come last: what underflows before is multiplied by it, and by nothing else.
-    last = np.abs(tape.cost_gradient).astype(working) if tape.fused is None else np.zeros_like(bound)
+    last = np.abs(tape.cost_gradient).astype(working) if tape.combined is None else np.zeros_like(bound)
     apart = eta * k * (1 + last.sum(axis=1, keepdims=True))
     errors, gradients = [], []
     for l in range(layout.last, 1, -1):

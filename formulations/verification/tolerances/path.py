@@ -45,7 +45,7 @@ def path_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     reference, size, under, k = output.reference, output.size, output.floor, output.k
     # What a product of matrices that has underflowed may still be multiplied by: a vector of any layer above.
     amplified = 1 + size.sum(axis=1, keepdims=True)
-    if tape.fused is None:
+    if tape.combined is None:
         amplified = amplified + np.abs(tape.cost_gradient).astype(working).sum(axis=1, keepdims=True)
     errors, gradients = [], []
     for l in range(len(layout.sizes), 1, -1):

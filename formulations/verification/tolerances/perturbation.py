@@ -46,8 +46,8 @@ from formulations.verification.oracles import (
     through,
     widened,
 )
+from formulations.verification.tolerances.activation_bounds import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds
-from formulations.verification.tolerances.reach import reach
 from formulations.verification.tolerances.verdict import Check, gradient_checks
 
 __all__ = ["Quotients", "cost_roundoff", "perturbation_checks", "quotients_of"]
@@ -173,7 +173,7 @@ def _undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]
         # A formulation that perturbs z itself moves it in proportion to its own size.
         distance = np.maximum(distance, relative * np.maximum(1, np.abs(z)))
         found.append(_unit_out_of_bounds(i + 2, activation, z, distance))
-        moved = reach(activation, z, distance, precision)[0].astype(reference.dtype)
+        moved = activation_bounds(activation, z, distance, precision)[0].astype(reference.dtype)
     for i in range(len(found) - 2, -1, -1):
         found[i] = found[i] or found[i + 1]
     return found
@@ -214,7 +214,7 @@ def cost_roundoff(tape: Tape, reference: Reference) -> float:
         total += 8 * u * (through(reference.slopes[i].acted_on, np.abs(of_output)) * np.abs(z)).sum()
     outputs, targets = reference.activations[-1], tape.targets.astype(wide)
     total += 4 * u * (np.abs(reference.cost_gradient) * (np.abs(outputs) + np.abs(targets))).sum()
-    if network.activations[-1].coupled and tape.fused is not None:
+    if network.activations[-1].coupled and tape.combined is not None:
         # The logarithm of a sum less z: each of the two is rounded, and C may be much smaller than both.
         largest = np.abs(reference.weighted_inputs[-1]).max(axis=1, keepdims=True) + 1
         total += 8 * u * (np.abs(targets) * largest * shares_of(tape, wide)).sum()

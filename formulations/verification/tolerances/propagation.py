@@ -12,8 +12,9 @@ With E the bound of a quantity's error, componentwise, beside a reference in the
 
 A coupled slope is a matrix, and so is its E_d: the products with d and E_d are then those with the transposed
 blocks, with γ_{n+7} for 2u. What E_a and E_d are for each kind of activation,
-:mod:`formulations.verification.tolerances.reach` says. Where the output is fused, E_δ = s(y)E_a + γ_k (|s(y)a| + |y|)
-times the example's share, with k = 5, or n_L + 5 where s(y) is a sum; where δ^L is −y(1 − a), yE_a + γ_11 y(1 − a).
+:mod:`formulations.verification.tolerances.activation_bounds` says. Where the output is combined, E_δ = s(y)E_a + γ_k
+(|s(y)a| + |y|) times the example's share, with k = 5, or n_L + 5 where s(y) is a sum; where δ^L is −y(1 − a), yE_a +
+γ_11 y(1 − a).
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ from formulations.verification.oracles import (
     outer,
     through,
 )
+from formulations.verification.tolerances.activation_bounds import activation_bounds
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.output import alone, of_cost, of_last, within_range
-from formulations.verification.tolerances.reach import reach
 
 __all__ = ["ForwardBounds", "forward_pass", "of_hidden", "propagate_bounds"]
 
@@ -111,9 +112,9 @@ def forward_pass(
             # A product of 0 and ∞ is no number, and no bound.
             e = np.fmin(e, exact.weighted_inputs(i, own))
         e = within_range(e, size, precision)
-        moved_a, moved_d = reach(activation, z, e, precision)
+        moved_a, moved_d = activation_bounds(activation, z, e, precision)
         if exact is not None:
-            still, _ = reach(activation, z, np.zeros_like(e), precision)
+            still, _ = activation_bounds(activation, z, np.zeros_like(e), precision)
             moved_a = np.fmin(moved_a, exact.activations(i, still, e, moved_d))
         a = np.abs(reference.activations[i + 1]).astype(working)
         of_a.append(within_range(moved_a, a, precision))

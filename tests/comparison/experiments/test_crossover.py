@@ -13,14 +13,14 @@ from formulations.comparison.experiments import crossover as module
 from formulations.comparison.experiments.crossover import measure_crossover
 from formulations.comparison.experiments.crossover_plot import draw_crossover
 from formulations.comparison.experiments.crossover_result import Crossover, Standings, Timed
-from formulations.comparison.experiments.grid import Grid, Place
+from formulations.comparison.experiments.grid import Grid, GridPoint
 from formulations.comparison.race import admission
 from formulations.comparison.timing import Timing
 from formulations.display.ratios import Ratio
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 TINY = {"widths": (3, 2), "depths": (1, 2), "batches": (2, 1), "dtypes": ("float32",), "budget": 1e-6}
-PLACE = Place("float64", 10, 4, 2)
+PLACE = GridPoint("float64", 10, 4, 2)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def test_every_cell_of_the_grid_is_measured_once():
     told = []
     found = measure_crossover(**TINY, backends=["hadamard", "sigma"], progress=told.append)
     places = [c.place for c in found.cells]
-    assert places == [Place("float32", m, width, depth) for width in (2, 3) for depth in (1, 2) for m in (1, 2)]
+    assert places == [GridPoint("float32", m, width, depth) for width in (2, 3) for depth in (1, 2) for m in (1, 2)]
     assert told == [str(place) for place in places]
     assert told[0] == "1 layer of 2 × 2 weights, 1 example, float32"
     for c in found.cells:

@@ -83,8 +83,8 @@ def timed_as(monkeypatch, law):
         seconds = {name: law(P) for name, P in weights.items()} or {"forward": 2.0}
         return {name: timing.Timing(taken, Ratio.exactly(1.0), (taken,)) for name, taken in seconds.items()}
 
-    for room in (module, admission):
-        monkeypatch.setattr(room, "interleave", interleave)
+    for buffer in (module, admission):
+        monkeypatch.setattr(buffer, "interleave", interleave)
     monkeypatch.setattr(module, "_backward", lambda *_: None)
 
 

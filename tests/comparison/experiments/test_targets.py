@@ -9,7 +9,7 @@ from formulations.comparison.experiments.targets import CEILINGS, Reach, reach_o
 from formulations.comparison.race.cells import CELLS, DTYPES
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.race_plot import draw_race
-from formulations.comparison.race.results import Heat, Race, Row
+from formulations.comparison.race.results import Heat, Race, RaceRow
 from formulations.comparison.timing import Timing
 from formulations.display.ratios import Ratio
 
@@ -23,7 +23,7 @@ KINDS = {"torch": Kind.PEER, "jax": Kind.PEER, "floor": Kind.FLOOR, "book's loop
 def race(**changed):
     times = {**TIMES, **changed}
     rows = tuple(
-        Row(name, KINDS.get(name, Kind.PLAN), "equal", first=1.0, timing=Timing(s, Ratio.exactly(s), (s, 2 * s, s)))
+        RaceRow(name, KINDS.get(name, Kind.PLAN), "equal", first=1.0, timing=Timing(s, Ratio.exactly(s), (s, 2 * s, s)))
         for name, s in times.items()
         if s is not None
     )

@@ -307,12 +307,12 @@ def test_a_function_that_changes_what_it_is_given_is_refused_and_does_no_harm(gi
 def test_views_of_buffers_and_moods_are_noticed(given):
     net, X, Y, *_ = given
     plans = {m: fm.prepare(net, m) for m in (1, 5)}
-    room = fm.gradient(net, X, Y, backend="finite_difference")
+    buffer = fm.gradient(net, X, Y, backend="finite_difference")
 
     def buffered(network, X, Y):
         g = plans[len(X)](X, Y, network=network)
-        room.vector[...] = -g.vector
-        return room
+        buffer.vector[...] = -g.vector
+        return buffer
 
     c = fm.certify(net, X, Y, buffered)
     assert c.cause.name == "sign"

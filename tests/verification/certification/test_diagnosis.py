@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.verification.certification.hypotheses import HYPOTHESES
+from formulations.verification.certification.mistakes import MISTAKES
 from formulations.verification.tolerances.verdict import Status
 
 # mistake -> the layers of a 4-4-4-4 network where it could be, and the equation; None is every layer, or none
-MISTAKES = {
+EXPECTED = {
     "nothing_computed": ([None], "BP1"),
     "sign": ([None], "BP1"),
     "factor_two": ([None], "BP1"),
@@ -39,7 +39,7 @@ MISTAKES = {
     "layers_reversed": ([None], "BP4"),
     "weighted_input_for_activation": ([4, 3, None], "BP4"),
 }
-PLANTED = [(mistake, layer) for mistake, (layers, _) in MISTAKES.items() for layer in layers]
+PLANTED = [(mistake, layer) for mistake, (layers, _) in EXPECTED.items() for layer in layers]
 
 
 def case(seed=0, dtype="float64", activations=("tanh", "sine", "sigmoid"), m=5):
@@ -51,7 +51,7 @@ def case(seed=0, dtype="float64", activations=("tanh", "sine", "sigmoid"), m=5):
 
 
 def equation_of(mistake, layer):
-    equation = MISTAKES[mistake][1]
+    equation = EXPECTED[mistake][1]
     return "BP1" if equation == "BP2" and layer == 4 else equation
 
 
@@ -93,7 +93,7 @@ def test_a_right_gradient_is_equal(seed, dtype):
 
 def test_the_table_knows_no_other_mistakes_than_those_that_are_planted_here():
     elsewhere = {"other_cost", "diagonal_slope", "sample_weights_ignored", "gelu_by_tanh"}
-    assert {hypothesis.name for hypothesis in HYPOTHESES} == {*MISTAKES, *elsewhere}
+    assert {mistake.name for mistake in MISTAKES} == {*EXPECTED, *elsewhere}
 
 
 @pytest.mark.parametrize("layers", [(3,), (2, 3, 4)], ids=["one layer", "all"])
@@ -126,7 +126,7 @@ def test_softmax_by_its_diagonal_alone():
     errors.insert(0, (errors[0] @ net.weights[1]) * tape.slopes[0])
     wrong = [d.T @ a for d, a in zip(errors, tape.activations, strict=False)], [d.sum(axis=0) for d in errors]
     found = fm.certify(net, X, Y, wrong)
-    # With a(1 − a) for the diagonal, a softmax is taken for a sigmoid, and both hypotheses say the same.
+    # With a(1 − a) for the diagonal, a softmax is taken for a sigmoid, and both mistakes say the same.
     assert found.cause.name in ("logistic_slope", "diagonal_slope")
     assert (found.layer, found.equation, found.cause.layer) == (3, "BP2", 3)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import formulations as fm
-from formulations.verification.certification.hypotheses import HYPOTHESES
+from formulations.verification.certification.mistakes import MISTAKES
 from formulations.verification.conformance.kills import KillTable, kill_table, standard_problem
 from formulations.verification.conformance.mutants.written import MUTANTS, Written
 from formulations.verification.tolerances.verdict import Status
@@ -55,7 +55,7 @@ def test_there_are_enough_of_every_kind():
     assert len(MUTANTS) >= 60
     assert {mutant.equation for mutant in PLACED} == {"BP1", "BP2", "BP3", "BP4"}
     causes = {mutant.cause for mutant in PLACED} - {None, "single_precision", "single_entry"}
-    assert causes <= {hypothesis.name for hypothesis in HYPOTHESES}
+    assert causes <= {mistake.name for mistake in MISTAKES}
 
 
 def test_the_table_adds_up():

@@ -20,9 +20,9 @@ from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.oracles.slopes import read_slope
 from formulations.verification.tolerances import output
+from formulations.verification.tolerances.activation_bounds import activation_bounds
 from formulations.verification.tolerances.forward import forward_checks
 from formulations.verification.tolerances.partial import partial_checks
-from formulations.verification.tolerances.reach import reach
 from formulations.verification.tolerances.verdict import Check
 
 SOFTMAX = ACTIVATIONS["softmax"]
@@ -52,7 +52,7 @@ def test_the_bound_of_its_slope_is_that_of_products_known_to_their_bounds() -> N
     z = saturated().astype(PRECISION.wide)
     for distance in (1e-9, 1e-2, 3.0):
         e = distance * np.random.default_rng(4).random(z.shape).astype(PRECISION.wide)
-        of_a, of_d = reach(SOFTMAX, z, e, PRECISION)
+        of_a, of_d = activation_bounds(SOFTMAX, z, e, PRECISION)
         a = SOFTMAX.value(z).astype(of_a.dtype)
         expected = a[:, :, None] * of_a[:, None, :] + of_a[:, :, None] * (a + of_a)[:, None, :]
         expected += of_a[:, :, None] * np.eye(z.shape[1])

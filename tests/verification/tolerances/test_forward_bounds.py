@@ -12,8 +12,8 @@ from formulations.functions.activations.table import ACTIVATIONS
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances import propagation
+from formulations.verification.tolerances.activation_bounds import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds
-from formulations.verification.tolerances.reach import reach
 
 BOTH = [("tanh", "sigmoid"), ("softplus", "sine"), ("silu", "tanh"), ("square", "identity")]
 
@@ -74,7 +74,7 @@ def test_nothing_moves_farther_than_its_reach(name: str, distance: float) -> Non
     precision = Precision.of(np.dtype("float64"))
     z = 3 * random.standard_normal((50, 4)).astype(precision.wide)
     e = distance * random.random(z.shape).astype(precision.wide)
-    of_a, of_d = reach(activation, z, e, precision)
+    of_a, of_d = activation_bounds(activation, z, e, precision)
     bound = formed(of_d) if activation.coupled else of_d
     # Bounds are kept in float64, and rounded to it.
     rounded = 1 + 2 * precision.u
@@ -99,8 +99,8 @@ def test_a_coupled_activation_of_a_user_has_a_reach_while_it_is_near() -> None:
     )
     precision = Precision.of(np.dtype("float64"))
     z = np.random.default_rng(7).standard_normal((5, 3)).astype(precision.wide)
-    near, far = (reach(theirs, z, np.full_like(z, distance), precision) for distance in (1e-6, 0.1))
-    known = reach(softmax, z, np.full_like(z, 1e-6), precision)
+    near, far = (activation_bounds(theirs, z, np.full_like(z, distance), precision) for distance in (1e-6, 0.1))
+    known = activation_bounds(softmax, z, np.full_like(z, 1e-6), precision)
     for mine, exact in zip(near, (known[0], formed(known[1])), strict=True):
         assert np.isfinite(mine).all()
         assert 0.1 < np.max(mine) / np.max(exact) < 10

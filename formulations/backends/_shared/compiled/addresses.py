@@ -1,4 +1,4 @@
-"""Arrays at an address: how compiled code finds the rooms that it is not handed."""
+"""Arrays at an address: how compiled code finds the buffers that it is not handed."""
 
 from __future__ import annotations
 

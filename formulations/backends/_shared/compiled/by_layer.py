@@ -9,22 +9,22 @@ from __future__ import annotations
 import numpy as np
 
 from formulations.arrays import Gradient
-from formulations.backends._shared.compiled.rooms import Rooms
+from formulations.backends._shared.compiled.buffers import Buffers
 from formulations.backends._shared.compiled.steps import activate, by_slope
 from formulations.network import Tape
 
 __all__ = ["compute"]
 
 
-def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
+def compute(tape: Tape, buffers: Buffers, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
     weights, biases = tape.network.weights, tape.network.biases
     for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
         z = tape.weighted_inputs[i]
         np.matmul(tape.activations[i], w.T, out=z)
-        activate(rooms.numbers[i], rooms.parameters[i], b, z, tape.activations[i + 1], tape.slopes[i])
+        activate(buffers.numbers[i], buffers.parameters[i], b, z, tape.activations[i + 1], tape.slopes[i])
     tape.evaluate_cost()
-    delta = tape.fused_output_error()
+    delta = tape.combined_output_error()
     if delta is None:
         delta = tape.errors[-1]
         by_slope(tape.cost_gradient, tape.slopes[-1], delta, gradient.biases[-1])

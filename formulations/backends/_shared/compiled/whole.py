@@ -1,6 +1,6 @@
 """The whole gradient in one compiled call, for networks whose products are small.
 
-Each layer's rooms stand in a table, so that networks of any depth are one signature. Cost and output activation are
+Each layer's buffers stand in a table, so that networks of any depth are one signature. Cost and output activation are
 either the quadratic cost with any activation, or fused, with δ^L = (a − y)/m.
 """
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from formulations.arrays import Array, Gradient
 from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
-from formulations.backends._shared.compiled.compiler import compiled
-from formulations.backends._shared.compiled.rooms import (
+from formulations.backends._shared.compiled.buffers import (
     ACTIVATION,
     COST,
     COST_GRADIENT,
@@ -22,9 +21,10 @@ from formulations.backends._shared.compiled.rooms import (
     WEIGHTS,
     WIDTH,
     A,
-    Rooms,
+    Buffers,
     Z,
 )
+from formulations.backends._shared.compiled.compiler import compiled
 from formulations.backends._shared.compiled.steps import activate, by_slope, quadratic_gradient
 from formulations.exceptions import WrongShape
 from formulations.network import Tape
@@ -32,24 +32,24 @@ from formulations.network import Tape
 __all__ = ["compute"]
 
 
-def compute(tape: Tape, rooms: Rooms, gradient: Gradient) -> None:
+def compute(tape: Tape, buffers: Buffers, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
     X, Y = tape.activations[0], tape.Y
     if Y is None or not len(X) == len(Y) == tape.m:
         raise _misfit(tape)
     X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
-    shares = rooms.shares if tape.shares is None else tape.shares
-    _compute(gradient.vector, X, Y, shares, rooms.outer, rooms.layers)
-    if tape.fused is None:
-        tape.cost_value = rooms.cost[0]
+    shares = buffers.shares if tape.shares is None else tape.shares
+    _compute(gradient.vector, X, Y, shares, buffers.outer, buffers.layers)
+    if tape.combined is None:
+        tape.cost_value = buffers.cost[0]
     else:
         tape.evaluate_cost()
 
 
 def _misfit(tape: Tape) -> WrongShape:
-    """Return what is wrong with examples that compiled code would write for behind the rooms."""
+    """Return what is wrong with examples that compiled code would write for behind the buffers."""
     came = f"{len(tape.X)} inputs and {len(tape.targets)} targets"
-    return WrongShape(f"the tape has room for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
+    return WrongShape(f"the tape has buffer for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
 
 
 @compiled

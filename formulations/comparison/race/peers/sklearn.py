@@ -61,8 +61,8 @@ def _call(problem: Problem) -> Callable[[], Any]:
 
     def call() -> Any:
         # As its own fit does before it descends.
-        rooms: list[list[Any]] = [[None] * layers for _ in range(3)]
-        loss, coefficients, intercepts = perceptron._backprop(X, Y, None, [X] + [None] * layers, *rooms)
+        buffers: list[list[Any]] = [[None] * layers for _ in range(3)]
+        loss, coefficients, intercepts = perceptron._backprop(X, Y, None, [X] + [None] * layers, *buffers)
         # Its squared loss is a mean over the outputs too.
         return loss * outputs, coefficients, intercepts
 

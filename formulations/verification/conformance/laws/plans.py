@@ -65,5 +65,5 @@ def refusals(backend: Backend, problem: Problem) -> str | None:
 def counted_passes(backend: Backend, problem: Problem) -> str | None:
     """Ask that the forward passes be as many as were foreseen."""
     found = answer(backend, problem).gradient.forward_passes
-    foreseen = backend.predict(problem.network, len(problem.X)).forward_passes
+    foreseen = backend.estimate(problem.network, len(problem.X)).forward_passes
     return None if found == foreseen else f"forward_passes should be {foreseen}, as foreseen, and is {found}."

@@ -11,7 +11,7 @@ from formulations.backends import Backend, Tier
 from formulations.data import Problem
 from formulations.exceptions import Refused
 from formulations.verification.conformance.law import answer, apart
-from formulations.verification.oracles import exact_oracle, gamma, unit_roundoff
+from formulations.verification.oracles import exact_gradient, gamma, unit_roundoff
 from formulations.verification.tolerances import RESOLUTION, Status, cost_roundoff, judge_backend
 
 __all__ = ["closed_form", "conclusive", "equal", "errors_belong", "exact", "value_belongs"]
@@ -53,7 +53,7 @@ def exact(backend: Backend, problem: Problem) -> str | None:
     if backend.tier is Tier.PERTURBATION or m & (m - 1) or any(np.any(array != np.round(array)) for array in given):
         return None
     try:
-        truth = exact_oracle(problem.network, problem.X, problem.Y, problem.cost, problem.sample_weight)
+        truth = exact_gradient(problem.network, problem.X, problem.Y, problem.cost, problem.sample_weight)
     except Refused:
         return None
     # Halves of the cost and the shares of m examples are all that is not an integer.

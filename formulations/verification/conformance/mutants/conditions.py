@@ -48,17 +48,17 @@ class Saturated(Written):
     """a(1 − a) for σ′ of a sigmoid, which has no digits left where the neuron saturates."""
 
     def output(self, tape: Tape) -> Any:
-        if tape.fused is None and tape.network.activations[-1].name == "sigmoid":
+        if tape.combined is None and tape.network.activations[-1].name == "sigmoid":
             return tape.cost_gradient * (tape.output * (1 - tape.output))
         return super().output(tape)
 
 
 @planted()
 class UnfusedCrossEntropy(Written):
-    """∇_aC ⊙ σ′ where cost and activation have a fused form: 0·∞."""
+    """∇_aC ⊙ σ′ where cost and activation have a combined form: 0·∞."""
 
     def output(self, tape: Tape) -> Any:
-        if tape.fused is None or tape.cost is None:
+        if tape.combined is None or tape.cost is None:
             return super().output(tape)
         G = np.empty_like(tape.output)
         tape.cost.evaluate(tape.output, tape.targets, G)
@@ -127,8 +127,8 @@ class SmallerBatch(Written):
     """A batch that is smaller than the plan is averaged over the plan's size."""
 
     def output(self, tape: Tape) -> Any:
-        rooms = tape.weighted_inputs[0].base
-        capacity = tape.m if rooms is None else rooms.size // sum(tape.network.layout.sizes[1:])
+        buffers = tape.weighted_inputs[0].base
+        capacity = tape.m if buffers is None else buffers.size // sum(tape.network.layout.sizes[1:])
         return super().output(tape) * (tape.m / capacity)
 
 

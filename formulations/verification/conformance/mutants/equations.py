@@ -19,7 +19,7 @@ class OutputSlopeMissing(Written):
     """δ^L without σ′(z^L)."""
 
     def output(self, tape: Tape) -> Any:
-        return tape.cost_gradient if tape.fused is None else super().output(tape)
+        return tape.cost_gradient if tape.combined is None else super().output(tape)
 
 
 @planted(4, "BP1", "value_for_slope")

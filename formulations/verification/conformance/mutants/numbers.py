@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.backends import SCHEMES, Difference, Prediction, Tier
+from formulations.backends import SCHEMES, Difference, Estimate, Tier
 from formulations.functions import Cost
 from formulations.network import Network, Tape
 from formulations.verification.conformance.mutants.written import Written, planted
@@ -102,8 +102,8 @@ class AnotherCost(Written):
 class PassesNotCounted(Written):
     """A second forward pass that nobody is told of."""
 
-    def predict(self, network: Network, m: int) -> Prediction:
-        return replace(super().predict(network, m), forward_passes=2)
+    def estimate(self, network: Network, m: int) -> Estimate:
+        return replace(super().estimate(network, m), forward_passes=2)
 
 
 @planted()

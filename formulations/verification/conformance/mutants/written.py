@@ -25,9 +25,9 @@ class Written(Backend):
     serves_coupled = False
 
     def output(self, tape: Tape) -> Any:
-        """Return δ^L = ∇_aC ⊙ σ′(z^L), or its fused form (BP1)."""
-        fused = tape.fused_output_error()
-        return tape.cost_gradient * tape.slopes[-1] if fused is None else fused
+        """Return δ^L = ∇_aC ⊙ σ′(z^L), or its combined form (BP1)."""
+        combined = tape.combined_output_error()
+        return tape.cost_gradient * tape.slopes[-1] if combined is None else combined
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         """Return (w^{l+1})ᵀδ^{l+1}."""

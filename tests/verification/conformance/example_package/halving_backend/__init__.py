@@ -20,7 +20,7 @@ class Halving(fm.Backend):
 
     def errors(self, tape):
         """Return δ², …, δ^L from a tape that a forward pass has filled."""
-        delta = tape.fused_output_error()
+        delta = tape.combined_output_error()
         if delta is None:
             delta = tape.errors[-1]
             delta[...] = tape.cost_gradient * tape.slopes[-1]

@@ -15,7 +15,7 @@ from formulations.functions import get_cost
 from formulations.plans import foreseen_seconds, prepare
 from formulations.verification import OracleGradient, gradient_in_digits, unit_roundoff
 
-__all__ = ["Accuracy", "Measured", "measure"]
+__all__ = ["Measured", "RelativeErrors", "measure"]
 
 SECONDS = 5.0
 """A backend that would take longer for one gradient is left out."""
@@ -49,7 +49,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class RelativeErrors:
     """What :func:`measure` found; printed, one table a precision.
 
     Attributes
@@ -120,7 +120,7 @@ def measure(
     dtypes: Iterable[str] = ("float32", "float64"),
     *,
     progress: Callable[[str], object] | None = None,
-) -> Accuracy:
+) -> RelativeErrors:
     """Measure relative errors against fifty digits.
 
     Parameters
@@ -134,7 +134,7 @@ def measure(
 
     Returns
     -------
-    Accuracy
+    RelativeErrors
 
     Raises
     ------
@@ -158,13 +158,13 @@ def measure(
                 row = _measured(flag, name, dtype, problem, truth)
                 left_out += row is None
                 rows += [] if row is None else [row]
-    return Accuracy(tuple(rows), left_out)
+    return RelativeErrors(tuple(rows), left_out)
 
 
 def _measured(flag: str, name: str, dtype: str, problem: Problem, truth: OracleGradient) -> Measured | None:
     net, m, backend = problem.network, len(problem.X), get_backend(flag)
     reason = backend.why_not(net, get_cost(problem.cost))
-    if reason is not None or foreseen_seconds(backend.predict(net, m)) > SECONDS:
+    if reason is not None or foreseen_seconds(backend.estimate(net, m)) > SECONDS:
         return None
     with np.errstate(all="ignore"):
         plan = prepare(net, m, cost=problem.cost, backend=backend)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.comparison.digits_lost import measure
+from formulations.comparison.relative_errors import measure
 from formulations.exceptions import Refused, UnknownName
 from formulations.functions.activations.coupled import Softmax
 from formulations.functions.activations.logistic import Tanh
 from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.verification.conformance.problems import PROBLEMS
 from formulations.verification.oracles.fifty_digits import gradient_in_digits
-from formulations.verification.oracles.fractions import exact_oracle
+from formulations.verification.oracles.fractions import exact_gradient
 from formulations.verification.tolerances.judging import judge
 
 RATIONAL = ("integers", "linear_integers", "square_integers", "weighted_examples", "modified_neuron", "dead_neuron")
@@ -25,7 +25,7 @@ RATIONAL = ("integers", "linear_integers", "square_integers", "weighted_examples
 @pytest.mark.parametrize("name", RATIONAL)
 def test_it_is_the_fraction(name):
     p = PROBLEMS[name]()
-    exact = exact_oracle(p.network, p.X, p.Y, p.cost, p.sample_weight)
+    exact = exact_gradient(p.network, p.X, p.Y, p.cost, p.sample_weight)
     found = gradient_in_digits(p.network, p.X, p.Y, p.cost, p.sample_weight)
     assert [float(g) for g in found.vector] == [float(g) for g in exact.vector]
 

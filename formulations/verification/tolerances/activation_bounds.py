@@ -37,7 +37,7 @@ from formulations.verification.oracles import (
     worse,
 )
 
-__all__ = ["PLACES", "lost", "reach"]
+__all__ = ["PLACES", "activation_bounds", "lost"]
 
 NEAR = 0.25
 """Up to here the ends of an interval of z say how far a function moves in it: activations bend over lengths of 1."""
@@ -46,7 +46,7 @@ PLACES = 8
 """At how many places a function's own roundoff is looked at: at a single one it may vanish by accident."""
 
 
-def reach(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Matrices]:
+def activation_bounds(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Matrices]:
     """Return E_a, shape (m, n), and E_d of the slope, shape (m, n), or its blocks where it is coupled.
 
     Parameters

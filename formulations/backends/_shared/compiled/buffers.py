@@ -1,4 +1,4 @@
-"""The rooms of a tape as compiled passes are handed them: each layer's row in one table."""
+"""The buffers of a tape as compiled passes are handed them: each layer's row in one table."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from formulations.arrays import Array
 from formulations.backends._shared.compiled.forms import number_of, parameter_of
 from formulations.network import Tape
 
-__all__ = ["Rooms"]
+__all__ = ["Buffers"]
 
 WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
-"""The columns of ``Rooms.layers``. Compiled code has them as constants, and is kept on disk until its own file changes:
-whoever changes their order changes ``whole.py`` too."""
+"""The columns of ``Buffers.layers``. Compiled code has them as constants, and is kept on disk until its own file
+changes: whoever changes their order changes ``whole.py`` too."""
 
 COST_GRADIENT, COST, FUSED = range(3)
-"""The entries of ``Rooms.outer``."""
+"""The entries of ``Buffers.outer``."""
 
 
 @dataclass(frozen=True, eq=False)
-class Rooms:
+class Buffers:
     """What does not change from call to call.
 
     An array takes compiled code a tenth of a microsecond to receive, and a small gradient is over in four. So those
@@ -36,7 +36,7 @@ class Rooms:
     shares : ndarray of shape (m, 1)
         Each example's share where none is given.
     cost : ndarray of shape (1,)
-        Room for C.
+        Buffers for C.
     outer : ndarray of shape (3,)
         The addresses of ∇_aC and of C, and whether the output is fused.
     layers : ndarray of shape (L − 1, 8)
@@ -56,22 +56,22 @@ class Rooms:
 
     @classmethod
     def of(cls, tape: Tape) -> Self:
-        """Return the rooms of a tape."""
+        """Return the buffers of a tape."""
         network = tape.network
         numbers = np.array([number_of(activation) for activation in network.activations])
         parameters = np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype)
         cost = np.empty(1, network.dtype)
-        rooms = (network.weights, tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)
+        buffers = (network.weights, tape.weighted_inputs, tape.activations[1:], tape.slopes, tape.errors)
         outer = (tape.cost_gradient, cost)
-        rows = zip(network.layout.sizes[1:], numbers, parameters[:, None], *rooms, strict=True)
+        rows = zip(network.layout.sizes[1:], numbers, parameters[:, None], *buffers, strict=True)
         return cls(
             numbers=numbers,
             parameters=parameters,
             shares=tape.share_column,
             cost=cost,
-            outer=_integers([*map(_address, outer), tape.fused is not None]),
+            outer=_integers([*map(_address, outer), tape.combined is not None]),
             layers=_integers([[n, number, *map(_address, arrays)] for n, number, *arrays in rows]),
-            held=(*outer, parameters, *chain.from_iterable(rooms)),
+            held=(*outer, parameters, *chain.from_iterable(buffers)),
         )
 
 
