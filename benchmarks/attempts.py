@@ -1,7 +1,7 @@
 """What was tried to make a step cheaper: estimate and measurement, attempt by attempt.
 
 Run ``python benchmarks/attempts.py``. Each line times two ways of doing the same in turn; a ratio below 1 is a gain.
-docs/explanation/performance.md says which were kept, and why.
+benchmarks/targets.md says which were kept, and why.
 """
 
 from __future__ import annotations

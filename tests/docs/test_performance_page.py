@@ -1,4 +1,4 @@
-"""The page on performance quotes what the commands printed, and nothing else has numbers of its own."""
+"""Pages quote measurements only as the commands printed them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/explanation/performance.md").read_text("utf-8")
+TARGETS = (ROOT / "benchmarks/targets.md").read_text("utf-8")
 RESULTS = ROOT / "benchmarks/results"
 QUOTED = re.findall(r"\(\.\./\.\./benchmarks/results/(\w+)\.txt\)[^`]*```text\n(.*?)```", PAGE, re.DOTALL)
 
 
-def test_every_result_is_quoted():
-    assert sorted({name for name, _ in QUOTED}) == sorted(path.stem for path in RESULTS.glob("*.txt"))
+def test_every_result_is_linked():
+    linked = re.findall(r"\(results/(\w+)\.txt\)", TARGETS)
+    assert sorted(linked) == sorted(path.stem for path in RESULTS.glob("*.txt"))
+
+
+def test_every_table_stands_behind_the_link_to_its_result():
+    assert len(QUOTED) == PAGE.count("```text") > 0
 
 
 @pytest.mark.parametrize(("name", "block"), QUOTED, ids=[name for name, _ in QUOTED])
-def test_a_quotation_is_what_was_printed(name, block):
-    assert block.strip() in (RESULTS / f"{name}.txt").read_text("utf-8")
+def test_quoted_lines_are_printed_in_this_order(name, block):
+    printed = iter([line.strip() for line in (RESULTS / f"{name}.txt").read_text("utf-8").splitlines()])
+    # `in` on an iterator consumes it up to the line, so each line is sought behind the one before.
+    assert [line for line in block.strip().splitlines() if line.strip() not in printed] == []
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
