@@ -9,12 +9,11 @@ import pytest
 import formulations as fm
 from formulations.data.digits.reader import one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongDerivative, WrongShape, WrongType
-from formulations.functions.activations.coupled import Softmax
+from formulations.functions.activations.coupled import CoupledActivation
 from formulations.functions.activations.piecewise import LeakyReLU
-from formulations.functions.activations.smooth import Identity, Sine
-from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
-from formulations.functions.costs.quadratic import Quadratic
-from formulations.functions.costs.table import get_cost
+from formulations.functions.activations.table import ACTIVATIONS
+from formulations.functions.costs.base import CombinedOutput
+from formulations.functions.costs.table import COSTS, get_cost
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances.activation_bounds import activation_bounds
 
@@ -171,116 +170,79 @@ def test_a_coupled_activation_for_ten_neurons_is_made_by_saying_so():
     assert fm.coupled_activation(scaled, times, times, width=10).why_not_width(10) is None
 
 
-class TwiceQuadratic(Quadratic):
+class TwiceQuadratic(fm.Cost):
     name = "twice_quadratic"
 
     def evaluate(self, A, Y, gradient=None):
-        values = super().evaluate(A, Y, gradient)
+        values = COSTS["quadratic"].evaluate(A, Y, gradient)
         if gradient is not None:
             gradient *= 2
         return 2 * values
 
 
-class TwiceCrossEntropy(BinaryCrossEntropy):
+class TwiceCrossEntropy(fm.Cost):
     name = "twice_cross_entropy"
 
     def evaluate(self, A, Y, gradient=None):
-        values = super().evaluate(A, Y, gradient)
+        values = COSTS["binary_cross_entropy"].evaluate(A, Y, gradient)
         if gradient is not None:
             gradient *= 2
         return 2 * values
 
 
-class TwiceSine(Sine):
+class CrossEntropyBehindSigmoid(fm.Cost):
+    name = "cross_entropy_behind_sigmoid"
+
+    def evaluate(self, A, Y, gradient=None):
+        return COSTS["binary_cross_entropy"].evaluate(A, Y, gradient)
+
+    def combined(self, activation):
+        return COSTS["binary_cross_entropy"].combined(activation)
+
+
+class TwiceSine(fm.Activation):
     name = "twice_sine"
 
     def evaluate(self, z, value, slope=None):
-        super().evaluate(z, value, slope)
+        ACTIVATIONS["sine"].evaluate(z, value, slope)
         value *= 2
         if slope is not None:
             slope *= 2
 
 
-class Tuned(Sine):
-    name = "tuned"
-    analytic, curvature_bound, formula = True, 1.0, Sine.formula
-
-
-class TwiceTuned(Tuned):
-    name = "twice_tuned"
-
-    def evaluate(self, z, value, slope=None):
-        super().evaluate(z, value, slope)
-        value *= 2
-        if slope is not None:
-            slope *= 2
-
-
-class Doubling:
-    def evaluate(self, z, value, slope=None):
-        super().evaluate(z, value, slope)
-        value *= 2
-        if slope is not None:
-            slope *= 2
-
-
-class DoubledSine(Doubling, Sine):
-    name = "doubled_sine"
-
-
-class DoublingCost:
-    def evaluate(self, A, Y, gradient=None):
-        values = super().evaluate(A, Y, gradient)
-        if gradient is not None:
-            gradient *= 2
-        return 2 * values
-
-
-class DoubledQuadratic(DoublingCost, Quadratic):
-    name = "doubled_quadratic"
-
-
-class DoubledCrossEntropy(DoublingCost, BinaryCrossEntropy):
-    name = "doubled_cross_entropy"
-
-
-class Tempered(Softmax):
-    name = "tempered"
-
-    def evaluate(self, z, value, slope=None):
-        super().evaluate(2 * z, value, slope)
-
-    def jacobian_product(self, z, a, v):
-        return 2 * super().jacobian_product(z, a, v)
-
-    transposed_product = jacobian_product
-
-
-class TwiceIdentity(Identity):
+class TwiceIdentity(fm.Activation):
     name = "twice_identity"
 
     def evaluate(self, z, value, slope=None):
-        super().evaluate(z, value, slope)
-        value *= 2
+        np.multiply(z, 2, out=value)
         if slope is not None:
-            slope *= 2
+            slope[...] = 2
+
+
+class Tempered(CoupledActivation):
+    name = "tempered"
+
+    def evaluate(self, z, value, slope=None):
+        ACTIVATIONS["softmax"].evaluate(2 * z, value, slope)
+
+    def jacobian_product(self, z, a, v):
+        return 2 * ACTIVATIONS["softmax"].jacobian_product(z, a, v)
+
+    transposed_product = jacobian_product
 
 
 DERIVED = {
     "quadratic": (("identity", "identity"), TwiceQuadratic()),
     "cross-entropy": (("tanh", "sigmoid"), TwiceCrossEntropy()),
+    "combined cross-entropy": (("tanh", "sigmoid"), CrossEntropyBehindSigmoid()),
     "sine": ((TwiceSine(), "identity"), "quadratic"),
     "identity": ((TwiceIdentity(), TwiceIdentity()), "quadratic"),
-    "sine of a base that says more": ((TwiceTuned(), "identity"), "quadratic"),
-    "mixed sine": ((DoubledSine(), "identity"), "quadratic"),
-    "mixed quadratic": (("identity", "identity"), DoubledQuadratic()),
-    "mixed cross-entropy": (("tanh", "sigmoid"), DoubledCrossEntropy()),
     "softmax": (("tanh", Tempered()), "log_likelihood"),
 }
 
 
 @pytest.mark.parametrize("name", DERIVED)
-def test_what_evaluates_otherwise_than_it_derives_from_is_asked_by_every_backend(name, backend):
+def test_every_backend_evaluates_a_function_that_derives_from_the_base(name, backend):
     activations, cost = DERIVED[name]
     net = fm.Network.random([3, 4, 2], activations, seed=0)
     if reason := fm.which(net, cost)[backend.partition(":")[0]]:
@@ -293,44 +255,28 @@ def test_what_evaluates_otherwise_than_it_derives_from_is_asked_by_every_backend
     assert found.vector @ direction == pytest.approx((up - down) / (2 * h), rel=1e-6)
 
 
-def test_a_class_that_evaluates_otherwise_may_say_anew_what_is_known_of_it():
-    class Said(TwiceSine):
-        analytic, curvature_bound = True, 2.0
+FINAL = [
+    *{type(function) for function in ACTIVATIONS.values()},
+    *{type(cost) for cost in COSTS.values()},
+    fm.PerNeuron,
+    type(fm.activation(np.sin, np.cos)),
+    type(fm.coupled_activation(scaled, times, times, width=10)),
+    type(fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1), lambda A, Y: 2 * (A - Y))),
+    CombinedOutput,
+]
 
-        def evaluate(self, z, value, slope=None):
-            super().evaluate(z, value, slope)
 
-    assert (Sine.analytic, TwiceSine.analytic, Said.analytic) == (True, False, True)
-    assert (Sine.curvature_bound, TwiceSine.curvature_bound, Said.curvature_bound) == (1.0, None, 2.0)
-    assert type("Renamed", (Sine,), {"name": "renamed"}).formula is Sine.formula
+@pytest.mark.parametrize("base", FINAL, ids=lambda base: base.__name__)
+def test_concrete_functions_are_final(base):
+    with pytest.raises(WrongType, match=f"class Mine must not derive from {base.__name__}, which is final; ") as caught:
+        type("Mine", (base,), {})
+    remedy = "fm.Cost" if issubclass(base, fm.Cost) else "fm.Activation" if issubclass(base, fm.Activation) else "Comb"
+    assert remedy.replace("fm", "formulations") in str(caught.value)
 
 
-def test_what_is_known_of_a_function_goes_with_it_through_all_bases():
-    known = [(made.analytic, made.curvature_bound, made.formula) for made in (DoubledSine, TwiceTuned)]
-    assert known == [(False, None, None)] * 2
-    assert (Tuned.analytic, Tuned.formula) == (True, Sine.formula)
-
-    class Smooth(fm.Activation):
-        analytic, curvature_bound = True, 3.0
-
-    class Known:
-        curvature_bound = 3.0
-
-    class Knowing(Doubling):
-        analytic, curvature_bound = True, 3.0
-
-    def made(*bases, **says):
-        return type("Made", bases, says)
-
-    # Said before there is a function, with the function, or beside it, it is said of what comes.
-    assert made(Smooth, evaluate=Sine.evaluate).analytic
-    assert (made(Knowing, Sine).analytic, made(Knowing, Sine).formula) == (True, None)
-    assert made(Doubling, Known, Sine).curvature_bound == 3.0
-    # Of two bases, the one that says more evaluates what the other does not.
-    assert made(Tuned, TwiceSine).evaluate is TwiceSine.evaluate
-    assert not made(Tuned, TwiceSine).analytic
-    assert made(TwiceSine, Tuned).curvature_bound is None
-    assert (made(DoubledSine).analytic, made(Tuned).analytic) == (False, True)
+def test_a_mixin_opens_no_final_class():
+    with pytest.raises(WrongType, match="class Mine must not derive from Sine"):
+        type("Mine", (type("Mixin", (), {}), type(ACTIVATIONS["sine"])), {})
 
 
 def test_another_function_than_softmax_has_its_own_magnitude_and_reach():

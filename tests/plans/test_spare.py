@@ -18,7 +18,6 @@ import formulations as fm
 from formulations.backends.hadamard import Hadamard
 from formulations.exceptions import InvalidInput, NotFinite, Refused
 from formulations.functions.costs.base import Cost
-from formulations.functions.costs.quadratic import Quadratic
 from formulations.plans import spare
 
 
@@ -198,21 +197,6 @@ def test_costs_are_told_apart_by_identity():
     X, Y = makers.data(net)
     one, two = (fm.gradient(net, X, Y, cost=Weighted(np.full(3, w))).vector for w in (1.0, 2.0))
     assert np.array_equal(2 * one, two)
-
-
-def test_a_quadratic_cost_that_evaluates_otherwise_is_asked():
-    class Thrice(Quadratic):
-        name = "thrice"
-
-        def evaluate(self, A, Y, gradient=None):
-            values = super().evaluate(A, Y, gradient)
-            if gradient is not None:
-                gradient *= 4
-            return 4 * values
-
-    net = makers.network()
-    X, Y = makers.data(net)
-    assert np.array_equal(fm.gradient(net, X, Y, cost=Thrice()).vector, 4 * fm.gradient(net, X, Y).vector)
 
 
 def test_a_copied_tape_has_rooms_of_its_own():

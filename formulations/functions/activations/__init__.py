@@ -8,7 +8,6 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.functions.activations.base import Activation as Activation
-    from formulations.functions.activations.base import inherit_nothing_of_another as inherit_nothing_of_another
     from formulations.functions.activations.formulas import COMPLEX as COMPLEX
     from formulations.functions.activations.formulas import Engine as Engine
     from formulations.functions.activations.formulas import carries_derivative as carries_derivative
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "base": ["Activation", "inherit_nothing_of_another"],
+        "base": ["Activation"],
         "formulas": ["COMPLEX", "Engine", "carries_derivative", "softplus"],
         "table": ["ACTIVATIONS"],
     },

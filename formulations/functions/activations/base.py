@@ -11,8 +11,9 @@ import numpy.typing as npt
 from formulations.arrays import DTYPES, Array, quiet
 from formulations.exceptions import Refused, WrongType
 from formulations.functions.activations.formulas import COMPLEX, Formula
+from formulations.functions.final_classes import refuse_final_bases
 
-__all__ = ["Activation", "inherit_nothing_of_another"]
+__all__ = ["Activation"]
 
 
 class Activation(ABC):
@@ -50,8 +51,8 @@ class Activation(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        inherit_nothing_of_another(
-            cls, Activation, ("analytic", "complex_value", "curvature", "curvature_bound", "formula")
+        refuse_final_bases(
+            cls, "derive from formulations.Activation, or call formulations.activation or coupled_activation"
         )
 
     @abstractmethod
@@ -154,30 +155,6 @@ class Activation(ABC):
     def neuron(self, j: int) -> Activation:  # noqa: ARG002 - every neuron has the same function here
         """Return the function of neuron ``j`` (counted from 0)."""
         return self
-
-
-def inherit_nothing_of_another(made: type, root: type, known: tuple[str, ...]) -> None:
-    """Let a class forget what its bases know of a function that is not the one it evaluates.
-
-    What the class says itself stays, and what a base says that evaluates the same; the rest is as for a function of
-    which nothing is known.
-    """
-    evaluate = _stated(made, "evaluate")
-    for name in known:
-        owner = next(base for base in made.__mro__ if name in vars(base))
-        told = _stated(owner, "evaluate")
-        # What is said where no function is yet is meant for the one to come.
-        if owner is not made and told is not None and told is not evaluate and not _is_abstract(told):
-            setattr(made, name, vars(root)[name])
-
-
-def _stated(made: type, name: str) -> Any:
-    """Return what a class has under a name, as it is written there; None where there is nothing."""
-    return next((vars(base)[name] for base in made.__mro__ if name in vars(base)), None)
-
-
-def _is_abstract(method: Any) -> bool:
-    return bool(getattr(method, "__isabstractmethod__", False))
 
 
 def _floating(z: npt.ArrayLike) -> Array:

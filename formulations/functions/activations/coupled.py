@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from formulations.arrays import Array
 from formulations.functions.activations import formulas
-from formulations.functions.activations.base import Activation, inherit_nothing_of_another
+from formulations.functions.activations.base import Activation
 
 __all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "through"]
 
@@ -80,10 +80,6 @@ class CoupledActivation(Activation):
 
     coupled = True
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        inherit_nothing_of_another(cls, CoupledActivation, ("magnitude",))
-
     def slope_buffer(self, z: Array, a: Array, buffer: Array) -> CoupledSlope:  # noqa: ARG002
         """Return the slope at z and a, which needs no buffer of its own."""
         return CoupledSlope(self, z, a)
@@ -106,6 +102,7 @@ class CoupledActivation(Activation):
         return CoupledSlope(self, array, self.value(array))
 
 
+@final
 @dataclass(frozen=True)
 class Softmax(CoupledActivation):
     r"""The softmax :math:`a_j = e^{z_j} / \sum_k e^{z_k}`, Nielsen's Equation (78).

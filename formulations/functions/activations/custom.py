@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ __all__ = ["CustomActivation", "activation"]
 _Function = Callable[[Array], Array]
 
 
+@final
 @dataclass(frozen=True)
 class CustomActivation(Activation):
     """What ``activation`` returns: the functions handed in, their results checked at every call."""

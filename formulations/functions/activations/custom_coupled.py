@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from formulations.functions.derivatives import call_untouched, called, different
 __all__ = ["CustomCoupledActivation", "coupled_activation"]
 
 
+@final
 class CustomCoupledActivation(CoupledActivation):
     """A coupled activation made by :func:`coupled_activation`."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -58,6 +58,7 @@ def _sigma(exponential: Array, out: Array) -> None:
     np.reciprocal(out, out=out)
 
 
+@final
 @dataclass(frozen=True)
 class Sigmoid(Activation):
     r"""The book's neuron: :math:`\sigma(z) = 1/(1+e^{-z})` (Nielsen, eq. (3)).
@@ -98,6 +99,7 @@ class Sigmoid(Activation):
         return curvature
 
 
+@final
 @dataclass(frozen=True)
 class Tanh(Activation):
     r"""The hyperbolic tangent, with slope :math:`4E/(1+E)^2`, :math:`E = e^{-2|z|}`.
@@ -140,6 +142,7 @@ class Tanh(Activation):
         return curvature
 
 
+@final
 @dataclass(frozen=True)
 class Softplus(Activation):
     r"""The smooth ramp :math:`\ln(1+e^z)`, whose slope is σ and whose curvature is σ′.
@@ -183,6 +186,7 @@ def _vanishing(dtype: np.dtype[Any]) -> np.floating[Any]:
     return floor
 
 
+@final
 @dataclass(frozen=True)
 class SiLU(Activation):
     r"""The sigmoid-weighted linear unit :math:`z\,\sigma(z)` ("swish"), slope :math:`\sigma(1+z(1-\sigma))`.

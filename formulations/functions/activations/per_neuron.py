@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = ["PerNeuron"]
 _Columns = slice | npt.NDArray[np.intp]
 
 
+@final
 @dataclass(frozen=True, init=False)
 class PerNeuron(Activation):
     r"""A layer whose neurons have functions of their own: :math:`a_j = f_j(z_j)`, slope :math:`f_j'(z_j)`.

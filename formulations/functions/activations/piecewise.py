@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, partial
 from numbers import Real
+from typing import final
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from formulations.functions.activations.base import Activation
 __all__ = ["ELU", "LeakyReLU", "ReLU"]
 
 
+@final
 @dataclass(frozen=True)
 class ReLU(Activation):
     """The rectifier max(z, 0), with slope 0 for z ≤ 0 and 1 for z > 0; both are exact.
@@ -48,6 +50,7 @@ class ReLU(Activation):
         return np.zeros_like(z)
 
 
+@final
 @dataclass(frozen=True)
 class LeakyReLU(Activation):
     """The leaky rectifier max(z, νz), with slope ν for z ≤ 0 and 1 for z > 0.
@@ -107,6 +110,7 @@ class LeakyReLU(Activation):
         return np.zeros_like(z)
 
 
+@final
 @dataclass(frozen=True)
 class ELU(Activation):
     """The exponential linear unit: z for z > 0, e^z − 1 for z ≤ 0; slope 1 and e^z.

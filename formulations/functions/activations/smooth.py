@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from formulations.functions.activations.logistic import clamp
 __all__ = ["GELU", "Identity", "Sine", "Square"]
 
 
+@final
 @dataclass(frozen=True)
 class Identity(Activation):
     """σ(z) = z, the linear neuron of the book's last exercise in chapter 2; exact.
@@ -45,6 +47,7 @@ class Identity(Activation):
         return np.zeros_like(z)
 
 
+@final
 @dataclass(frozen=True)
 class Square(Activation):
     r"""z² with slope 2z, for exact tests in integers; a correctly rounded value, an exact slope.
@@ -73,6 +76,7 @@ class Square(Activation):
         return np.full_like(z, 2)
 
 
+@final
 @dataclass(frozen=True)
 class Sine(Activation):
     r"""sin(z) with slope cos(z): the activation of periodic networks.
@@ -103,6 +107,7 @@ class Sine(Activation):
         return np.negative(curvature, out=curvature)
 
 
+@final
 @dataclass(frozen=True)
 class GELU(Activation):
     r"""The Gaussian error linear unit :math:`z\,\Phi(z)`, exact (not its tanh approximation).

@@ -44,14 +44,15 @@ _TYPES = frozenset(map(type, _BUILT_IN))
 
 
 def is_built_in(activation: Activation) -> bool:
-    """Return whether the function is one of this library's, with whatever parameters.
+    """Return whether the activation is built in, with any parameters.
 
-    Neither its name nor what its class derives from makes it that: it may evaluate otherwise. A layer of one function
-    a neuron is as its ``functions`` are, each by itself.
+    Its class decides, not its name. For a layer with one function per neuron, ask about each of its ``functions``.
 
     Examples
     --------
-    >>> is_built_in(LeakyReLU(0.3)), is_built_in(type("Twice", (Sine,), {})())
+    >>> from formulations.functions.activations.custom import activation
+    >>> import numpy as np
+    >>> is_built_in(LeakyReLU(0.3)), is_built_in(activation(np.sin, np.cos, name="sine"))
     (True, False)
     """
     return type(activation) in _TYPES

@@ -5,18 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from formulations.arrays import Array
 from formulations.exceptions import Refused
-from formulations.functions.activations import COMPLEX, Activation, inherit_nothing_of_another
+from formulations.functions.activations import COMPLEX, Activation
 from formulations.functions.costs.formulas import CostFormula
+from formulations.functions.final_classes import refuse_final_bases
 
 __all__ = ["CombinedOutput", "Cost"]
 
 
+@final
 @dataclass(frozen=True)
 class CombinedOutput:
     """A cost and the activation before it, taken together, so that σ′ cancels.
@@ -43,10 +45,14 @@ class CombinedOutput:
     complement: Callable[[Array], Array] | None = None
     equation: str = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        refuse_final_bases(cls, "make a CombinedOutput from a value, a scale, a formula or a complement")
+
     @property
     def is_difference(self) -> bool:
         """True if δ^L is a^L − y itself."""
-        return type(self) is CombinedOutput and self.scale is None and self.complement is None
+        return self.scale is None and self.complement is None
 
     def error(self, Z: Array, A: Array, Y: Array, out: Array) -> None:
         """Write each example's δ^L = ∂C_x/∂z^L, shape (m, n_L), into ``out``."""
@@ -79,7 +85,7 @@ class Cost(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        inherit_nothing_of_another(cls, Cost, ("analytic", "complex_values", "formula", "combined"))
+        refuse_final_bases(cls, "derive from formulations.Cost, or call formulations.cost")
 
     @abstractmethod
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import numpy as np
 
 from formulations.arrays import Array
@@ -13,6 +15,7 @@ from formulations.functions.costs.base import CombinedOutput, Cost
 __all__ = ["BinaryCrossEntropy"]
 
 
+@final
 class BinaryCrossEntropy(Cost):
     """The cross-entropy of Equation (63), summed over the output neurons.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ DIFFERENTIATED = 16
 """With more outputs, the derivative by each output is checked in one example instead of in all."""
 
 
+@final
 class CustomCost(Cost):
     """A cost made by :func:`cost`."""
 

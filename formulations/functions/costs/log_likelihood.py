@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import final
+
 import numpy as np
 from scipy.special import logsumexp
 
@@ -14,6 +16,7 @@ from formulations.functions.costs.base import CombinedOutput, Cost
 __all__ = ["LogLikelihood"]
 
 
+@final
 class LogLikelihood(Cost):
     """The log-likelihood cost of Equation (80), for targets that may be distributions: C_x = −Σ_j y_j ln a_j.
 
