@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import formulations as fm
-from formulations.backends._table import BUILT_IN
+from formulations.backends._table import BUILT_IN as NAMES
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = [backend.name for backend in BUILT_IN]
 PUBLIC = [
     "Activation", "Backend", "Certificate", "ChunkedPlan", "Comparison", "ConformanceReport", "Cost",
     "Estimate", "Explanation", "Gradient", "History", "Network", "PerNeuron", "Plan", "Tape", "Tier",
@@ -23,6 +25,11 @@ PUBLIC = [
     "explain", "get_backend", "gradient", "list_backends", "load", "load_digits", "per_example_gradients",
     "prepare", "register", "save", "sgd", "use_backend", "use_budget", "which",
 ]  # fmt: skip
+
+
+PACKAGES = ["formulations"] + [
+    module.name for module in pkgutil.walk_packages(fm.__path__, "formulations.") if module.ispkg
+]
 
 
 def modules():
@@ -100,6 +107,81 @@ def test_the_version_is_the_same_everywhere():
 def test_the_core_needs_numpy_and_scipy_alone():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert sorted(re.match(r"\w+", requirement)[0] for requirement in project["dependencies"]) == ["numpy", "scipy"]
+
+
+def test_the_root_has_at_most_twenty_names():
+    root = Path(fm.__file__).parent
+    names = [path.name for path in root.iterdir() if path.name not in ("__pycache__", "py.typed")]
+    assert len(names) <= 20, sorted(names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_at_most_fifteen_files(package):
+    folder = (ROOT / package.replace(".", "/")).resolve()
+    # One file for each formulation.
+    if package != "formulations.backends":
+        assert len(list(folder.glob("*.py"))) <= 15
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_init_shows_type_checkers_what_it_loads(package):
+    """Each lazily loaded name stands in the block for type checkers too, from the same module."""
+    tree = ast.parse(Path(importlib.import_module(package).__file__).read_text(encoding="utf-8"))
+    loaded = {
+        (f"{package}.{module}", name)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "attach"
+        for module, names in ast.literal_eval(call.args[1]).items()
+        for name in names
+    }
+    shown = {
+        (node.module, alias.name)
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert loaded == shown
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_has_the_name_of_what_its_package_offers(package):
+    """Importing the module would hide the function."""
+    loaded = importlib.import_module(package)
+    modules = {module.name for module in pkgutil.iter_modules(loaded.__path__)}
+    assert not modules & set(getattr(loaded, "__all__", ()))
+
+
+def loaded_by(code):
+    """Return the modules that are loaded after some lines of Python in a fresh interpreter."""
+    lines = f"{code}\nimport sys\nprint(*sys.modules, sep='\\n')"
+    return set(subprocess.run([sys.executable, "-c", lines], check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_an_import_loads_no_package_that_is_not_used():
+    assert {name for name in loaded_by("import formulations") if name.startswith("formulations")} == {
+        "formulations", "formulations._lazy",
+    }  # fmt: skip
+    found = loaded_by(
+        "import formulations as fm\n"
+        "fm.gradient(fm.Network.random([2, 3, 1], seed=0), [[0.0, 1.0]], [[1.0]])"
+    )  # fmt: skip
+    rooms = {name.split(".")[1] for name in found if name.startswith("formulations.")}
+    assert rooms == {"_lazy", "arrays", "backends", "display", "exceptions", "functions", "network", "plans"}
+    pages = {name.split(".")[2] for name in found if name.startswith("formulations.backends.")}
+    assert {name for name in pages if not name.startswith("_")} == {"hadamard"}
+    # Each takes longer than the library itself.
+    assert not found & {"scipy.special", "scipy.differentiate", "scipy.sparse.linalg"}
+
+
+def test_the_pytest_plugin_loads_no_package():
+    found = loaded_by("import formulations.verification.conformance.plugin")
+    assert "numpy" not in found
+    assert {name for name in found if name.startswith("formulations")} == {
+        "formulations", "formulations._lazy", "formulations.verification", "formulations.verification.conformance",
+        "formulations.verification.conformance.plugin",
+    }  # fmt: skip
 
 
 def test_types_are_shipped():

@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoints, entry_points
 from typing import Any, TypeAlias
 
 from formulations.backends._base import Backend, OneAtATime, convert, read_options
-from formulations.backends._table import BUILT_IN
+from formulations.backends._table import BUILT_IN, load_built_in
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 __all__ = [
@@ -32,7 +32,8 @@ VARIABLE = "FORMULATIONS_BACKEND"
 ENTRY_POINTS = "formulations.backends"
 BATCH = ("whole", "example")
 
-_registered: dict[str, type[Backend] | Backend] = {backend.name: backend for backend in BUILT_IN}
+_registered: dict[str, type[Backend] | Backend] = {}
+"""Backends that were added, by name."""
 _chosen: ContextVar[str | Backend | None] = ContextVar("formulations_backend", default=None)
 
 
@@ -57,7 +58,7 @@ def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
         Where it is not a backend.
     """
     name = _declared_name(backend)
-    if name in _table():
+    if name in list_backends():
         raise InvalidInput(f"a backend named {name!r} is registered already; choose another name.")
     _registered[name] = backend
     return backend
@@ -65,7 +66,7 @@ def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
 
 def list_backends() -> list[str]:
     """Return the names of all backends: those of this library first, then those that were added."""
-    return list(_table())
+    return [*BUILT_IN, *_added()]
 
 
 def get_backend(backend: BackendLike = None) -> Backend:
@@ -100,14 +101,11 @@ def get_backend(backend: BackendLike = None) -> Backend:
     if not isinstance(backend, str):
         raise WrongType(f"a backend is chosen by a name or an object, got {backend!r}; try {DEFAULT!r}.")
     name, _, given = backend.partition(":")
-    table = _table()
-    if name not in table:
-        raise UnknownName("backend", name, table)
+    found = _find(name)
     options = read_options(name, given)
     batch = options.pop("batch", "whole")
     if batch not in BATCH:
         raise InvalidInput(f"option batch of backend {name!r} must be one of {', '.join(BATCH)}, got {batch!r}.")
-    found = table[name]
     if isinstance(found, type):
         made = found(**convert(found, options)) if options else found()
     elif options:
@@ -152,10 +150,19 @@ def _entry_points() -> EntryPoints:
     return entry_points(group=ENTRY_POINTS)
 
 
-def _table() -> Mapping[str, type[Backend] | Backend]:
-    """Return all backends by name; those of other packages are loaded when they are first asked for."""
+def _find(name: str) -> type[Backend] | Backend:
+    """Return a backend by its name; the packages that may add one are searched only for a name that is not built in."""
+    if name in BUILT_IN:
+        return load_built_in(name)
+    if name not in _added():
+        raise UnknownName("backend", name, list_backends())
+    return _registered[name]
+
+
+def _added() -> Mapping[str, type[Backend] | Backend]:
+    """Return the registered backends by name, with those that other packages declare by an entry point."""
     for point in _entry_points():
-        if point.name not in _registered:
+        if point.name not in _registered and point.name not in BUILT_IN:
             found = point.load()
             if _declared_name(found) != point.name:
                 raise InvalidInput(

@@ -1,48 +1,40 @@
-"""One small file for each formulation; none imports another."""
+"""The names of the built-in backends; each file is loaded when its backend is first used."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from formulations.backends._base import Backend
-from formulations.backends.activation_error import ActivationError
-from formulations.backends.autodiff_jax import AutodiffJax
-from formulations.backends.autodiff_torch import AutodiffTorch
-from formulations.backends.back_substitution import BackSubstitution
-from formulations.backends.complex_step import ComplexStep
-from formulations.backends.finite_difference import FiniteDifference
-from formulations.backends.fused import Fused
-from formulations.backends.hadamard import Hadamard
-from formulations.backends.homogeneous import Homogeneous
-from formulations.backends.kronecker import Kronecker
-from formulations.backends.linear import Linear
-from formulations.backends.linear_collapse import LinearCollapse
-from formulations.backends.neumann import Neumann
-from formulations.backends.node_perturbation import NodePerturbation
-from formulations.backends.path_sum import PathSum
-from formulations.backends.per_neuron import PerNeuronBackend
-from formulations.backends.product import Product
-from formulations.backends.sigma import Sigma
-from formulations.backends.tangent import Tangent
 
-__all__ = ["BUILT_IN"]
+__all__ = ["BUILT_IN", "load_built_in"]
 
-BUILT_IN: tuple[type[Backend], ...] = (
-    Hadamard,
-    Sigma,
-    Product,
-    Linear,
-    PerNeuronBackend,
-    FiniteDifference,
-    BackSubstitution,
-    Neumann,
-    PathSum,
-    Tangent,
-    NodePerturbation,
-    ActivationError,
-    Homogeneous,
-    Kronecker,
-    Fused,
-    LinearCollapse,
-    ComplexStep,
-    AutodiffTorch,
-    AutodiffJax,
+BUILT_IN = (
+    "hadamard",
+    "sigma",
+    "product",
+    "linear",
+    "per_neuron",
+    "finite_difference",
+    "back_substitution",
+    "neumann",
+    "path_sum",
+    "tangent",
+    "node_perturbation",
+    "activation_error",
+    "homogeneous",
+    "kronecker",
+    "fused",
+    "linear_collapse",
+    "complex_step",
+    "autodiff_torch",
+    "autodiff_jax",
 )
+"""Name of the backend and of its file, in the order in which they are listed."""
+
+
+def load_built_in(name: str) -> type[Backend]:
+    """Return the class of a built-in backend, which is the one name that its file exports."""
+    module = import_module(f"formulations.backends.{name}")
+    (exported,) = module.__all__
+    found: type[Backend] = getattr(module, exported)
+    return found

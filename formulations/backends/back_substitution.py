@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse.linalg import spsolve_triangular
+import scipy
 
 from formulations.arrays import Array, format_dtype
 from formulations.backends._base import Backend, Estimate, Tier
@@ -64,7 +64,9 @@ class BackSubstitution(Backend):
         system: ErrorSystem = tape.workspace
         e = system.fill()
         # SciPy replaces the diagonal, which it is told, and would first copy a matrix that it may not write to.
-        delta = spsolve_triangular(system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True)
+        delta = scipy.sparse.linalg.spsolve_triangular(
+            system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True
+        )
         return system.by_layers(delta)
 
     def estimate(self, network: Network, m: int) -> Estimate:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.special import erfc
+import scipy
 
 __all__ = [
     "COMPLEX",
@@ -74,7 +74,7 @@ COMPLEX = Engine(
     log1p=lambda w: 2 * np.arctanh(w / (2 + w)),
     sin=np.sin,
     tanh=np.tanh,
-    erfc=erfc,
+    erfc=lambda z: scipy.special.erfc(z),  # SciPy loads it when it is first used
     where=np.where,
     join=lambda columns: np.concatenate(columns, axis=1),
     largest=lambda z: z.real.max(axis=1, keepdims=True),

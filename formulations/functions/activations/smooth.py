@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
+import scipy
 
 from formulations.arrays import Array
 from formulations.functions.activations import formulas
@@ -137,7 +137,7 @@ class GELU(Activation):
             _clipped(z, slope)
             _density(slope, value)
             slope *= value
-        ndtr(z, out=value)
+        scipy.special.ndtr(z, out=value)
         if slope is not None:
             slope += value
         value *= z

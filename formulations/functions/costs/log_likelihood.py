@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
-from scipy.special import logsumexp
+import scipy
 
 from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
@@ -74,7 +74,7 @@ class LogLikelihood(Cost):
 
 def _log_likelihood_of_logits(Z: Array, Y: Array) -> Array:
     # Where a target is 0, the difference may be infinite, and is never looked at.
-    logarithms = np.subtract(logsumexp(Z, axis=1, keepdims=True), Z, out=np.zeros_like(Z), where=Y != 0)
+    logarithms = np.subtract(scipy.special.logsumexp(Z, axis=1, keepdims=True), Z, out=np.zeros_like(Z), where=Y != 0)
     values: Array = np.vecdot(Y, logarithms)
     return values
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.differentiate import derivative
+import scipy
 
 from formulations.arrays import Array
 from formulations.exceptions import WrongDerivative
@@ -104,7 +104,7 @@ def _worst(found: Array, size: Array) -> tuple[int, ...] | None:
 
 
 def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...]) -> NumericalDerivative:
-    result = derivative(f, points, args=which, initial_step=steps)
+    result = scipy.differentiate.derivative(f, points, args=which, initial_step=steps)
     # After nit halvings of an eighth-order stencil its smallest arm is this long.
     arm = steps / 2.0 ** (result.nit + 2)
     size = np.max([np.abs(f(points + side * steps, *which)) for side in (-1, 0, 1)], axis=0)
