@@ -7,7 +7,6 @@ import json
 import math
 import os
 import pickle
-import pty
 import re
 import shlex
 import subprocess
@@ -548,6 +547,7 @@ def test_json_stands_alone_and_no_progress_is_written_to_a_file_or_pipe(argument
 
 @pytest.mark.parametrize(("arguments", "shown"), list(zip(SHORT, ["timing …", "training", ""], strict=True)))
 def test_progress_is_shown_on_a_terminal_and_the_result_stays_alone(arguments, shown):
+    pty = pytest.importorskip("pty")  # Windows has none
     terminal, stderr = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     written = []
