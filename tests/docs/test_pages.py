@@ -1,8 +1,9 @@
-"""The pages: their commands find the files that their examples have written, and one thing has one sign."""
+"""The pages: every path, module, command and option that they name exists, and their commands read their examples' files."""
 
 from __future__ import annotations
 
 import doctest
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -13,14 +14,19 @@ from click.testing import CliRunner
 from formulations.cli.commands import formulations
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "how-to"
+HOW_TO = ROOT / "docs" / "how-to"
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for pattern in ("*.md", ".github/*.md", "benchmarks/*.md", "docs/**/*.md", "tests/**/*.md")
+    for path in sorted(ROOT.glob(pattern))
+}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 @pytest.mark.parametrize("name", ["own-data", "judge-a-gradient"])
 def test_a_pages_commands_read_what_its_examples_have_written(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    page = PAGES / f"{name}.md"
+    page = HOW_TO / f"{name}.md"
     assert not doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8").failed
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
@@ -40,3 +46,33 @@ def test_the_hadamard_product_has_the_books_sign_everywhere():
     ]
     assert len(texts) > 200
     assert [str(path) for path in texts if "\N{RING OPERATOR}" in path.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_exists(page):
+    # A name that goes on with a placeholder, as in test_<name>.py, is a pattern.
+    named = re.findall(r"(?<![\w./-])((?:benchmarks|docs|formulations|tests)/[\w./-]*\w)(?![\w<*])", PAGES[page])
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_dotted_name_on_a_page_can_be_imported(page):
+    missing = []
+    for name in set(re.findall(r"\bformulations(?:\.[A-Za-z_]\w*)+", PAGES[page])):
+        try:
+            pkgutil.resolve_name(name)
+        except (AttributeError, ImportError):
+            missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_on_a_page_has_the_options_that_it_is_given(page):
+    code = re.findall(r"`([^`\n]+)`", PAGES[page]) + re.findall(r"^[^`\n]*$", PAGES[page], re.MULTILINE)
+    unknown = []
+    for name, given in re.findall(r"(?:^|\s|/)formulations ([a-z]+)((?: [^|;&>#\n]*)?)", "\n".join(code)):
+        if name not in formulations.commands:
+            continue  # prose
+        known = {option for each in formulations.commands[name].params for option in [*each.opts, *each.secondary_opts]}
+        unknown += [(name, option) for option in re.findall(r"--[a-z-]+", given) if option not in known | {"--help"}]
+    assert unknown == []
