@@ -169,7 +169,9 @@ def needs(extra: str, package: str, what: str) -> ModuleType:
     Raises
     ------
     MissingExtra
-        Where the package is not there. One that is there but broken raises what it raises.
+        If the package is not installed.
+    ModuleNotFoundError
+        If it is installed, but lacks a package that it needs.
     """
     try:
         return importlib.import_module(package)

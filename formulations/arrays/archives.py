@@ -46,7 +46,7 @@ def open_archive(source: Source, what: str, remedy: str) -> Iterator[Archive]:
     ------
     InvalidInput
         If there is no such file, or it is no archive.
-    """
+    """  # noqa: DOC501 - it is made by a function
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the archive"
     if isinstance(source, NpzFile):
         if source.zip is None:

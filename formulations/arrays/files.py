@@ -78,7 +78,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     ------
     InvalidInput
         If its folder is absent or read-only, if the file is read-only, or if the path names a folder.
-    """
+    """  # noqa: DOC501 - what the system raises becomes InvalidInput
     with _refusing(path):
         target, found = _resolve(path)
         if found is None or stat.S_ISREG(found.st_mode):
@@ -166,7 +166,7 @@ def _link(draft: BinaryIO, target: str) -> None:
     A process that is killed between the two calls leaves the short name, of a complete file. The next save to the same
     target, or one at the same time, finds the name taken and renames that file first. So no name stays for long, and
     none is removed from under another process.
-    """
+    """  # noqa: DOC501 - raised again
     folder, name = os.path.split(target)
     short = os.path.join(folder, f".formulations-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}")
     linked = False

@@ -89,6 +89,8 @@ def get_backend(backend: BackendLike = None) -> Backend:
         Where no backend, or no option of it, has this name; lists those that there are.
     InvalidInput
         Where an option's value does not fit.
+    WrongType
+        If ``backend`` is neither a name nor a backend.
 
     Examples
     --------

@@ -75,8 +75,10 @@ def resolve(dotted: str) -> tuple[str, Any]:
 
     Raises
     ------
-    AttributeError, ModuleNotFoundError
-        Where there is nothing of that name.
+    AttributeError
+        If the module has no such name.
+    ModuleNotFoundError
+        If no module holds it.
 
     Examples
     --------

@@ -35,6 +35,8 @@ def draw(
     ------
     UnknownName
         Where no initialisation has the name ``init``.
+    InvalidInput
+        If a layer does not fit into memory.
     """
     if not isinstance(init, str) or init not in INITIALIZATIONS:
         raise UnknownName("initialisation", init, INITIALIZATIONS)

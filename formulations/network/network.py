@@ -247,8 +247,12 @@ class Network(Parameters):
 
         Raises
         ------
-        WrongType, WrongShape, Refused
-            Where that is no array, has not one entry for each parameter, or has a dtype that cannot be served.
+        WrongType
+            If ``vector`` is not an array.
+        WrongShape
+            If it does not have one entry for each parameter.
+        Refused
+            If an activation cannot serve its dtype.
         """
         if not isinstance(vector, np.ndarray):
             raise WrongType(

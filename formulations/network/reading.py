@@ -29,8 +29,12 @@ def read_layers(weights: Any, biases: Any, dtype: Any = None, *, finite: bool = 
 
     Raises
     ------
-    WrongShape, WrongType, NotFinite
-        Where they cannot make a network.
+    WrongShape
+        If the arrays do not fit each other.
+    WrongType
+        If one is not real, or their dtypes differ.
+    NotFinite
+        If one holds NaN or infinity, and ``finite`` is true.
     """
     each_w = _each(weights, "weights")
     if each_w and all(isinstance(w, Integral) for w in each_w):

@@ -88,7 +88,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         If what it holds makes no network.
     Refused
         If its compressed arrays would take more memory than the budget allows.
-    """
+    """  # noqa: DOC501 - ours pass through
     with open_archive(path, "a network saved by save", "write it again with save(network, path)") as archive:
         last = 2
         while f"biases_{last + 1}" in archive:

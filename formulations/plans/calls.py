@@ -147,8 +147,10 @@ def prepare(
     Refused
         Where the backend cannot serve this network, with the names of those that can; or where it would exceed the
         budget of :func:`formulations.use_budget`, or ``memory`` with one example.
-    InvalidInput, WrongType
-        Where ``batch_size`` or ``memory`` is no such thing, or ``memory`` comes with a number of examples.
+    InvalidInput
+        If ``batch_size`` or ``memory`` is out of range, or ``memory`` is given with a number of examples.
+    WrongType
+        If ``batch_size`` is neither an integer nor ``"auto"``.
 
     Examples
     --------

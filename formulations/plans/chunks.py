@@ -192,8 +192,10 @@ class ChunkedPlan(Claimed):
 
         Raises
         ------
-        WrongShape, WrongType, NotFinite, InvalidInput
-            Where there is no chunk, or one cannot be used; the message begins with its number, counted from 0.
+        WrongType
+            If ``chunks`` is not iterable. Also as the next line.
+        WrongShape, NotFinite, InvalidInput
+            If there is no chunk, or one cannot be used; the message begins with its number, counted from 0.
         Refused
             Where a chunk would take longer than the budget that was in force when the plan was prepared; or as
             :meth:`__call__`.

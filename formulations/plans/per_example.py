@@ -39,8 +39,10 @@ def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quad
 
     Raises
     ------
-    WrongShape, WrongType, NotFinite, InvalidInput
-        Where the data cannot be used.
+    WrongShape, WrongType, InvalidInput
+        If the data cannot be used.
+    NotFinite
+        If the data or the gradients hold NaN or infinity.
     UnknownName
         Where no cost has this name.
     Refused

@@ -73,9 +73,13 @@ def sgd(
 
     Raises
     ------
-    InvalidInput, WrongShape, WrongType
-        Where the data, a count or the learning rate cannot be used, a mini-batch is larger than the data,
-        ``validation`` is no pair, ``progress`` no function, or the parameters are read-only.
+    InvalidInput
+        If a count or the learning rate is out of range, a mini-batch is larger than the data, or the parameters are
+        read-only.
+    WrongShape
+        If the data do not fit the network.
+    WrongType
+        If the data are not real numbers, ``validation`` is not a pair, or ``progress`` is not a function.
     NotFinite
         Where the training diverges: the parameters are then those after the epoch that diverged.
 

@@ -1,4 +1,4 @@
-"""The pages: every path, module, command and option that they name exists, and their commands read their examples' files."""
+"""The pages: the paths, modules, commands and options that they name exist, and each thing has one sign."""
 
 from __future__ import annotations
 

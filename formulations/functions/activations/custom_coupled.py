@@ -117,8 +117,10 @@ def coupled_activation(
         Where a product is not that of the numerical Jacobian matrix, or of its transpose.
     InvalidInput
         Where an example's activations depend on other examples.
-    WrongShape, WrongType
-        Where a function does not keep shape and dtype.
+    WrongShape
+        If a function does not keep the shape.
+    WrongType
+        If an argument is not a function, or a function does not keep the dtype.
 
     Examples
     --------

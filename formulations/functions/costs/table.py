@@ -43,6 +43,8 @@ def get_cost(cost: str | Cost) -> Cost:
     ------
     UnknownName
         Where no cost has this name; lists those that there are.
+    WrongType
+        If it is neither a name nor a cost.
     """
     if isinstance(cost, Cost):
         return cost

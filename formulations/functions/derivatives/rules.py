@@ -89,7 +89,7 @@ def called(what: str, function: Callable[..., Any], *arguments: Array, remedy: s
         ...
     formulations.exceptions.InvalidInput: f must take arrays of shape (2, 3) and dtype float64, but raised ValueError
     (matmul: ...); let it act element by element.
-    """
+    """  # noqa: DOC501 - those of a user's function pass through
     try:
         return function(*arguments)
     except FormulationsException:

@@ -143,8 +143,10 @@ def read_errors(given: Any, layout: Layout, m: int) -> list[Array]:
 
     Raises
     ------
-    WrongShape, WrongType
-        As :func:`read_candidate`.
+    WrongShape
+        If there is not one δ for each layer, or one has another shape.
+    WrongType
+        If one does not hold real numbers.
     """
     sizes = layout.sizes[1:]
     if not _is_sequence(given) or len(given) != len(sizes):

@@ -65,8 +65,10 @@ def check_backend(
     ------
     UnknownName
         Where a law, a scenario or a backend has another name.
-    WrongType, InvalidInput
-        Where it is no backend, or names are no list, or an empty one.
+    WrongType
+        If ``backend`` is not a backend, or names are not a list.
+    InvalidInput
+        If a list is empty.
 
     Examples
     --------
