@@ -30,8 +30,6 @@ from formulations.verification import (
     Standing,
     certify,
     check_backend,
-    count_false_alarms,
-    kill_table,
 )
 
 __all__ = ["check"]
@@ -41,10 +39,10 @@ GOES_WITH = {
     **dict.fromkeys(
         ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size"), ("--gradient",)
     ),
-    "seed": ("--gradient", "--random"),
-    "backends": (LAWS_MODE, "--accuracy", "--random"),
-    "jobs": (LAWS_MODE, "--mutants", "--random"),
-    "markdown": ("--accuracy", "--mutants", "--random"),
+    "seed": ("--gradient",),
+    "backends": (LAWS_MODE, "--accuracy"),
+    "jobs": (LAWS_MODE,),
+    "markdown": ("--accuracy",),
     "verbose": (LAWS_MODE,),
 }
 """What is checked with each option; beside anything else it would have no effect, and is refused."""
@@ -66,10 +64,8 @@ GOES_WITH = {
     shell_complete=complete_file,
 )
 @click.option("--accuracy", is_flag=True, help="Measure each backend's relative error against 50 digits.")
-@click.option("--mutants", is_flag=True, help="Print which check kills which planted fault.")
-@click.option("--random", "networks", type=int, metavar="N", help="Look for false alarms on N random networks.")
 @click.option("--verbose", is_flag=True, help="Show each law of each backend, and what was refused.")
-@click.option("--markdown", is_flag=True, help="With --mutants, --random, --accuracy: the page's table.")
+@click.option("--markdown", is_flag=True, help="With --accuracy: print the table in Markdown.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Processes to run in.")
 def check(
     problem: Problem,
@@ -79,8 +75,6 @@ def check(
     backends: str | None,
     gradient: str | None,
     accuracy: bool,
-    mutants: bool,
-    networks: int | None,
     verbose: bool,
     markdown: bool,
     jobs: int,
@@ -94,16 +88,14 @@ def check(
       formulations check --backend my_package:MyBackend --verbose
       formulations check --gradient g.npz --network trained.npz --data mine.npz
       formulations check --accuracy
-      formulations check --mutants --jobs 2
-      formulations check --random 1000
 
     A gradient is judged over all examples of --data, or over the first --batch-size of them; its file holds weights_2,
     biases_2, weights_3, … counted as the book's layers are, or the flat vector as one array, vector. The options that
-    describe a network and its data go with --gradient alone. Exit status 0 if everything holds (the gradient is equal,
-    no law is broken, every planted fault is found, no right gradient is called different), else 1. A backend that
-    cannot be checked here, because its package is missing, counts as a failure if --backends names it.
+    describe a network and its data go with --gradient alone. Exit status 0 if the gradient is
+    equal or no law is broken, else 1. A backend that cannot be checked because its package is missing counts as a
+    failure only if --backends names it.
     """
-    modes = {"--gradient": gradient, "--accuracy": accuracy, "--mutants": mutants, "--random": networks}
+    modes = {"--gradient": gradient, "--accuracy": accuracy}
     chosen = [name for name, value in modes.items() if value not in (None, False)]
     if len(chosen) > 1:
         raise InvalidInput(f"one thing is checked at a time, got {' and '.join(chosen)}; give one of them.")
@@ -116,11 +108,6 @@ def check(
             found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost)
         elif accuracy:
             found = measure(flags, progress=progress)
-        elif mutants:
-            found = kill_table(executor=executor, progress=progress)
-        elif networks is not None:
-            count = positive_integer(networks, "--random")
-            found = count_false_alarms(count, flags, seed=seed, executor=executor, progress=progress)
         else:
             reports = [check_backend(each, executor=executor, progress=progress) for each in flags or list_backends()]
             found = Reports(reports, named=flags is not None, verbose=verbose)

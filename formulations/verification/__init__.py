@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from formulations.verification.certification.document import Certificate as Certificate
     from formulations.verification.certification.judgement import certify as certify
     from formulations.verification.conformance.check import check_backend as check_backend
-    from formulations.verification.conformance.false_alarms import count_false_alarms as count_false_alarms
-    from formulations.verification.conformance.kills import kill_table as kill_table
     from formulations.verification.conformance.laws.table import LAWS as LAWS
     from formulations.verification.conformance.report import ConformanceReport as ConformanceReport
     from formulations.verification.conformance.report import Outcome as Outcome
@@ -34,8 +32,6 @@ __getattr__, __dir__, __all__ = attach(
         "certification.document": ["Certificate"],
         "certification.judgement": ["certify"],
         "conformance.check": ["check_backend"],
-        "conformance.false_alarms": ["count_false_alarms"],
-        "conformance.kills": ["kill_table"],
         "conformance.laws.table": ["LAWS"],
         "conformance.report": ["Outcome", "ConformanceReport", "Standing"],
         "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],

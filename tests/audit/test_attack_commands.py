@@ -42,7 +42,7 @@ WRONG = [
     "compare --data /dev/null", "compare --network missing.npz", "compare --network empty.npz",
     "compare --network net.npz --sizes 2,2", "compare --network net.npz --data examples5.npz",
     "compare --plot missing/x.png", "compare --plot x.nonsense", "check --gradient missing.npz",
-    "check --gradient empty.npz", "check --gradient net.npz --accuracy", "check --jobs 0", "check --random 0",
+    "check --gradient empty.npz", "check --gradient net.npz --accuracy", "check --jobs 0",
     "check --markdown", "check --backend nonsense:Class", "check --backend os:path", "check --backend nonsense",
     "train --epochs 0", "train --learning-rate nan", "train --learning-rate -1", "train --learning-rate x",
     "train --save missing/x.npz", "train --save x.txt", "train --save .", "train --batch-size 99999",

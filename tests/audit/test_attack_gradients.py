@@ -25,7 +25,7 @@ from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.tolerances.judging import judge, judge_backend
 from formulations.verification.tolerances.verdict import Status
 
-oracle = pytest.importorskip("gradient_oracle", exc_type=ImportError)
+oracle = pytest.importorskip("tests.audit.gradient_oracle", exc_type=ImportError)
 
 EXTENDED = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 pytestmark = [

@@ -11,7 +11,7 @@ import pytest
 import formulations as fm
 from formulations.backends._base.contract import Backend
 from formulations.backends.hadamard import Hadamard
-from formulations.verification.conformance.mutants.written import MUTANTS
+from tests.audit.mutants.written import MUTANTS
 
 
 class SlightlyOff(Hadamard):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import elsewhere
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from formulations.data.problems import Problem
 from formulations.verification.oracles.customary import Formulas, granted
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.verdict import Status
+from tests.audit import elsewhere
 
 DTYPES = ("float32", "float64")
 

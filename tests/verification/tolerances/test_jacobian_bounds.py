@@ -14,7 +14,6 @@ import formulations as fm
 from formulations.backends._base.contract import Tier
 from formulations.functions.costs.table import get_cost
 from formulations.verification.conformance.law import answer
-from formulations.verification.conformance.random_networks import random_problem
 from formulations.verification.oracles.reference import ForwardBounds, reference_gradient
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances.forward import forward_checks, local_forward_checks
@@ -22,6 +21,7 @@ from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Status, conclude
+from tests.audit.random_networks import random_problem
 
 U = 2.0**-24
 

@@ -12,11 +12,11 @@ from formulations.comparison.result import RULES
 from formulations.functions.costs.table import get_cost
 from formulations.verification.certification.document import RULES as WORDS
 from formulations.verification.conformance.law import answer
-from formulations.verification.conformance.random_networks import random_problem
 from formulations.verification.oracles.roundoff import Precision, gamma
 from formulations.verification.tolerances.judging import CHECKS, FURTHER, judge_backend
 from formulations.verification.tolerances.partial import partial_checks
 from formulations.verification.tolerances.verdict import Status, conclude
+from tests.audit.random_networks import random_problem
 
 FROM_THE_FRONT = ["product:order=forward", "tangent"]
 CUMULATIVE = fm.coupled_activation(

@@ -1,6 +1,6 @@
-"""Right gradients from elsewhere: PyTorch's, JAX's, and NumPy's by every customary formula, and what becomes of them.
+"""Correct gradients computed elsewhere: by PyTorch, by JAX, and by NumPy with every customary formula.
 
-``python tests/certify/elsewhere.py 10000`` judges those of 10,000 random networks, and prints the counts.
+``python -m tests.audit.elsewhere 10000`` judges the gradients of 10,000 random networks and prints the counts.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from scipy.special import erf
 
 import formulations as fm
 from formulations.backends.autodiff_jax import double_precision
-from formulations.verification.conformance.random_networks import random_problem
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.verdict import Status
+from tests.audit.random_networks import random_problem
 
 
 def logistic(z):

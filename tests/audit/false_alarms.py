@@ -1,13 +1,15 @@
-"""False alarms: how often a right gradient is called different, or cannot be told from a wrong one."""
+"""False alarms: how often a correct gradient is called different, or cannot be told from a wrong one.
+
+``python -m tests.audit.false_alarms 2000 --markdown`` prints the table of ``docs/explanation/false-alarms.md``.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -16,15 +18,15 @@ from formulations.backends import Tier, get_backend, list_backends
 from formulations.display import format_table
 from formulations.functions import get_cost
 from formulations.plans import foreseen_seconds
+from formulations.verification import Status, judge_backend, reference_gradient
 from formulations.verification.conformance.law import answer
-from formulations.verification.conformance.random_networks import DEPTHS, random_problem
-from formulations.verification.oracles import reference_gradient
-from formulations.verification.tolerances import Status, judge_backend
+from tests.audit.command import markdown_table, parser, positive, print_table, processes, show
+from tests.audit.random_networks import DEPTHS, random_problem
 
 __all__ = ["AlarmCount", "Judged", "count_false_alarms", "judged"]
 
 SECONDS = 0.02
-"""A backend is given the networks of which a gradient takes no longer, by its own estimate."""
+"""A backend is given the networks whose gradient takes at most this long, by its own estimate."""
 
 TIERS = {
     Tier.RECURRENCE: "recurrences (T1)",
@@ -37,20 +39,20 @@ TIERS = {
 
 @dataclass(frozen=True)
 class Judged:
-    """One gradient of one network.
+    """The verdict on one gradient of one network.
 
     Attributes
     ----------
     number : int
-        The network's.
+        The number of the network.
     backend, tier : str
-        Who computed it.
+        The backend that computed the gradient, and its tier.
     layers : int
-        L.
+        L, the number of layers.
     dtype : str
-        The network's.
+        The dtype of the network.
     status : Status
-        What the certificate says.
+        The verdict.
     reason : str
         One sentence unless equal.
     """
@@ -66,14 +68,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class AlarmCount:
-    """What became of right gradients; true where none was called different.
+    """The verdicts on correct gradients; true if none is "different".
 
     Attributes
     ----------
     networks : int
-        How many were drawn.
+        The number of networks.
     seed : int
-        Of their series.
+        The seed of their series.
     judged : tuple of Judged
         One for each gradient.
     """
@@ -84,14 +86,14 @@ class AlarmCount:
 
     @property
     def alarms(self) -> list[Judged]:
-        """The right gradients that were called different."""
+        """The correct gradients that were called different."""
         return [each for each in self.judged if each.status is Status.DIFFERENT]
 
     def __bool__(self) -> bool:
         return bool(self.judged) and not self.alarms
 
     def inconclusive(self, tier: str, dtype: str | None = None, depth: tuple[int, int] | None = None) -> float:
-        """Return the share of a tier's gradients that could not be told; NaN where there was none."""
+        """Return the share of a tier's gradients that are inconclusive; NaN if it has no gradients."""
         chosen = [
             each.status is Status.INCONCLUSIVE
             for each in self.judged
@@ -101,27 +103,15 @@ class AlarmCount:
         ]
         return sum(chosen) / len(chosen) if chosen else float("nan")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the counts and the alarms as plain Python values."""
-        counts = Counter((each.backend, str(each.status)) for each in self.judged)
-        return {
-            "networks": self.networks,
-            "gradients": len(self.judged),
-            "different": len(self.alarms),
-            "counts": [{"backend": name, "status": status, "count": n} for (name, status), n in counts.items()],
-            "inconclusive": [dict(zip(("tier", "dtype", *_bands()), row, strict=True)) for row in self._rows(str)],
-            "alarms": [{"number": a.number, "backend": a.backend, "reason": a.reason} for a in self.alarms],
-        }
-
-    def _rows(self, written: Callable[[float], str]) -> list[list[str]]:
+    def _rows(self) -> list[list[str]]:
         tiers = [words for words in TIERS.values() if any(each.tier == words for each in self.judged)]
         return [
-            [tier, dtype, *(written(self.inconclusive(tier, dtype, depth)) for depth in DEPTHS)]
+            [tier, dtype, *(_percent(self.inconclusive(tier, dtype, depth)) for depth in DEPTHS)]
             for tier in tiers
             for dtype in ("float32", "float64")
         ]
 
-    def _sentences(self) -> list[str]:
+    def _sentences(self) -> str:
         found = [
             f"{self.networks:,} networks, {len(self.judged):,} gradients: {len(self.alarms)} called different, "
             f"{sum(each.status is Status.INCONCLUSIVE for each in self.judged):,} inconclusive."
@@ -131,22 +121,18 @@ class AlarmCount:
             for tier in TIERS.values()
             if any(each.tier == tier for each in self.judged)
         ]
-        return found + [f"Alarm: network {a.number}, {a.backend}: {a.reason}" for a in self.alarms]
+        return "\n".join([*found, *(f"Alarm: network {a.number}, {a.backend}: {a.reason}" for a in self.alarms)])
 
     def __str__(self) -> str:
-        header = ["inconclusive", "dtype", *_bands()]
-        table = format_table(header, self._rows(_percent), right=range(2, len(header)))
-        return "\n\n".join([table, "\n".join(self._sentences())])
+        return f"{format_table(_header(), self._rows(), right=range(2, len(_header())))}\n\n{self._sentences()}"
 
     def to_markdown(self) -> str:
-        """Return the table as a page has it."""
-        header = ["inconclusive", "dtype", *_bands()]
-        lines = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *self._rows(_percent))]
-        return "\n".join([*lines, "", *self._sentences()])
+        """Return the table and the counts in Markdown."""
+        return f"{markdown_table(_header(), self._rows())}\n\n{self._sentences()}"
 
 
-def _bands() -> list[str]:
-    return [f"{lowest}–{highest} layers" for lowest, highest in DEPTHS]
+def _header() -> list[str]:
+    return ["inconclusive", "dtype", *(f"{lowest}–{highest} layers" for lowest, highest in DEPTHS)]
 
 
 def _percent(share: float) -> str:
@@ -162,20 +148,20 @@ def count_false_alarms(
     executor: Executor | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> AlarmCount:
-    """Judge right gradients of random networks.
+    """Judge correct gradients of random networks.
 
     Parameters
     ----------
     count : int
-        Networks.
+        The number of networks.
     backends : iterable of str, optional
-        Flags; by default all that are registered. Each is given the networks that it serves in a short time.
+        Flags; by default all registered backends. Each is given the networks that it serves in a short time.
     seed, first : int
-        Which series, and where in it to begin.
+        The series, and the number of its first network.
     executor : concurrent.futures.Executor, optional
-        Where to run, network by network.
+        Runs the networks.
     progress : callable, optional
-        Called now and then with how far it is.
+        Called with the number of networks done, every 16 networks.
 
     Returns
     -------
@@ -196,7 +182,7 @@ def count_false_alarms(
 
 
 def judged(number: int, flags: Sequence[str], seed: int = 0) -> list[Judged]:
-    """Return what becomes of one network's gradients; one for each backend that serves it."""
+    """Return the verdicts on one network's gradients, one for each backend that serves it."""
     problem = random_problem(number, seed)
     net, cost = problem.network, get_cost(problem.cost)
     found = []
@@ -213,3 +199,25 @@ def judged(number: int, flags: Sequence[str], seed: int = 0) -> list[Judged]:
             tier = TIERS[backend.tier]
             found.append(Judged(number, flag, tier, len(net.sizes), dtype, verdict.status, verdict.reason))
     return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the shares of inconclusive gradients; the exit status is 1 if a correct gradient is called different."""
+    command = parser(
+        "false_alarms",
+        "Judge correct gradients of N random networks. Exit status 1 if one is called different.",
+        "2000 hadamard per_neuron --jobs 2",
+    )
+    command.add_argument("count", type=positive, metavar="N", help="number of networks")
+    command.add_argument("backends", nargs="*", metavar="BACKEND", help="backends to judge (default: all)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the series (default: 0)")
+    given = command.parse_args(arguments)
+    with processes(given.jobs) as executor:
+        table = count_false_alarms(
+            given.count, given.backends or None, seed=given.seed, executor=executor, progress=show
+        )
+    return print_table(table, given.markdown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

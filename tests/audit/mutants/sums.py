@@ -1,7 +1,6 @@
 """Faults of one token in (BP3), (BP4) and the mean; a certificate names the layer, the equation and the mistake."""
 
 # Each class says what is wrong in its docstring, and shows it in its one method.
-# ruff: noqa: D102
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any
 
 from formulations.arrays import Array, Gradient
 from formulations.network import Tape
-from formulations.verification.conformance.mutants.written import Written, planted
+from tests.audit.mutants.written import Written, planted
 
 
 @planted(4, "BP3", "biases_lost")

@@ -1,7 +1,5 @@
 """Faults of a few digits or a few entries, and of what is told beside the gradient."""
 
-# ruff: noqa: D102
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -13,7 +11,7 @@ from formulations.arrays import Array, Gradient
 from formulations.backends import SCHEMES, Difference, Estimate, Tier
 from formulations.functions import Cost
 from formulations.network import Network, Tape
-from formulations.verification.conformance.mutants.written import Written, planted
+from tests.audit.mutants.written import Written, planted
 
 
 @planted(4, "BP4", "single_precision")

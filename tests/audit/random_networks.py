@@ -1,4 +1,4 @@
-"""Random networks that are right: of every depth, width, activation, cost, scale and dtype, each from its number."""
+"""Random networks of every depth, width, activation, cost, scale and dtype, each drawn from its number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from formulations.network import Network
 __all__ = ["DEPTHS", "random_problem"]
 
 DEPTHS = ((2, 4), (5, 8), (9, 16), (17, 30), (31, 50))
-"""The layers of a network: each band is drawn as often as the others."""
+"""The least and the largest number of layers of each band; all bands are drawn equally often."""
 
 WIDEST = {2: 48, 5: 24, 9: 12, 17: 8, 31: 6}
 """The widest layer of each band."""
@@ -23,19 +23,19 @@ ELEMENTWISE = tuple(name for name, activation in ACTIVATIONS.items() if not acti
 
 
 def random_problem(number: int, seed: int = 0) -> Problem:
-    """Return the network of this number, with examples.
+    """Return the network with this number, with examples.
 
     Parameters
     ----------
     number : int
-        Its place in the series.
+        The place in the series.
     seed : int
-        Of the series.
+        The seed of the series.
 
     Returns
     -------
     Problem
-        In float32 or float64; with weights from those that make the gradient vanish to those that saturate its neurons.
+        In float32 or float64. Some weights are so small that the gradient vanishes, or so large that neurons saturate.
     """
     random = np.random.default_rng([seed, number])
     lowest, highest = DEPTHS[number % len(DEPTHS)]
@@ -46,7 +46,7 @@ def random_problem(number: int, seed: int = 0) -> Problem:
     net = Network.random(sizes, names, seed=random, dtype=dtype)
     for b in net.biases:
         b[...] = random.normal(scale=0.3, size=b.shape)
-    # Deep networks explode or vanish from a factor that shallow ones do not notice.
+    # A factor that a shallow network hardly shows makes the gradient of a deep one explode or vanish.
     spread = 2.0 / len(sizes) ** 0.5
     net.vector[...] *= dtype.type(10 ** random.uniform(-spread, spread / 2))
     if random.random() < 0.1:
@@ -62,7 +62,7 @@ def random_problem(number: int, seed: int = 0) -> Problem:
 
 
 def _draw_outputs(random: np.random.Generator, names: list[Any], sizes: list[int]) -> str:
-    """Put a special layer among the activations at times, and return a cost that suits the outputs."""
+    """Replace an activation by a special layer in some networks, and return a cost that suits the outputs."""
     kind = random.random()
     if kind < 0.1:
         names[0] = PerNeuron(random.choice(ELEMENTWISE, sizes[1]).tolist())

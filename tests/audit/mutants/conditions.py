@@ -1,7 +1,5 @@
 """Faults that show under a condition alone: for some sizes, dtypes, activations or states of a neuron."""
 
-# ruff: noqa: D102
-
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.network import Tape
-from formulations.verification.conformance.mutants.written import Written, planted
+from tests.audit.mutants.written import Written, planted
 
 
 @planted()

@@ -1,7 +1,6 @@
 """Faults of one token in (BP1) and (BP2); a certificate names the layer, the equation and the mistake."""
 
 # Each class says what is wrong in its docstring, and shows it in its one method.
-# ruff: noqa: D102
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.network import Tape
-from formulations.verification.conformance.mutants.written import Written, planted
+from tests.audit.mutants.written import Written, planted
 
 
 @planted(4, "BP1", "slope_missing")

@@ -9,14 +9,14 @@ import pytest
 
 import formulations as fm
 from formulations.verification.certification.mistakes import MISTAKES
-from formulations.verification.conformance.kills import KillTable, kill_table, standard_problem
-from formulations.verification.conformance.mutants.written import MUTANTS, Written
 from formulations.verification.tolerances.verdict import Status
+from tests.audit.kills import Kill, KillTable, kill_table, main, standard_problem
+from tests.audit.mutants.written import MUTANTS, Written
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 
 PLACED = [mutant for mutant in MUTANTS.values() if mutant.equation is not None]
-PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "mutants.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "mutants.md"
 
 
 def test_the_right_way_back_is_killed_by_none():
@@ -63,15 +63,24 @@ def test_the_table_adds_up():
     assert table.survivors == []
     assert table
     lost, passes = table.kills
-    assert (lost.layer, lost.equation, lost.cause) == (4, "BP3", "biases_lost")
+    assert (lost.certificate.layer, lost.certificate.equation) == (4, "BP3")
+    assert lost.certificate.cause.name == "biases_lost"
     assert passes.checks == ("counted_passes",)
     assert (table.counts["counted_passes"], table.counts["certify"], table.counts["threads"]) == (1, 1, 0)
     assert "2 of 2 mutants are killed, 1 of them by a single check." in str(table)
     assert table.to_markdown().count("\n| `") == 2
-    survivor = KillTable((passes.__class__("none", "", (), None, None, None),))
+    survivor = KillTable((Kill("none", ()),))
     assert not survivor
     assert "NONE" in str(survivor)
 
 
 def test_the_page_has_all_of_them():
     assert re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M) == list(MUTANTS)
+
+
+def test_the_command_prints_the_table_and_names_the_mutants(capsys):
+    assert main(["biases_lost", "--markdown"]) == 0
+    assert "| `biases_lost` | ∂C/∂b = 0. | layer 4, BP3 | biases_lost | equal, " in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["nonsense"])
+    assert "unknown mutant 'nonsense'; valid names are one_example_alone, " in capsys.readouterr().err

@@ -6,7 +6,7 @@ Each is the correct backward pass of ``Written`` with one step replaced.
 from __future__ import annotations
 
 # Each module adds its faults to the table.
-from formulations.verification.conformance.mutants import conditions, equations, memory, numbers, sums
-from formulations.verification.conformance.mutants.written import MUTANTS, Mutant, Written
+from tests.audit.mutants import conditions, equations, memory, numbers, sums
+from tests.audit.mutants.written import MUTANTS, Mutant, Written
 
 __all__ = ["MUTANTS", "Mutant", "Written", "conditions", "equations", "memory", "numbers", "sums"]

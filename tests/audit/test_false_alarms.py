@@ -1,4 +1,4 @@
-"""No right gradient of a random network is called different; the full run takes two minutes on two cores."""
+"""No correct gradient of a random network is called different."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.verification.conformance.false_alarms import AlarmCount, Judged, count_false_alarms, judged
-from formulations.verification.conformance.random_networks import DEPTHS, random_problem
 from formulations.verification.tolerances.verdict import Status
+from tests.audit.false_alarms import AlarmCount, Judged, count_false_alarms, judged, main
+from tests.audit.random_networks import DEPTHS, random_problem
 
 QUICK = [flag for flag in makers.FLAGS if not flag.startswith("autodiff_jax")]
 TIERS = {tier: [flag for flag in QUICK if fm.get_backend(flag).tier is tier] for tier in fm.Tier}
@@ -73,9 +73,16 @@ def test_the_count_says_where_and_whose():
     assert found
     assert "10 networks" in str(found)
     assert "| recurrences (T1) | float32 |" in found.to_markdown()
-    assert found.to_dict()["different"] == 0
     alarm = Judged(3, "hadamard", "recurrences (T1)", 4, "float64", Status.DIFFERENT, "layer 2, BP2: …")
     count = AlarmCount(1, 0, (alarm,))
     assert not count
     assert "Alarm: network 3, hadamard: layer 2, BP2: …" in str(count)
     assert not AlarmCount(0, 0, ())
+
+
+def test_the_command_prints_the_table(capsys):
+    assert main(["5", "hadamard", "--markdown"]) == 0
+    assert capsys.readouterr().out.startswith("| inconclusive | dtype | 2–4 layers |")
+    with pytest.raises(SystemExit, match="2"):
+        main(["0"])
+    assert "expected a positive integer, got 0" in capsys.readouterr().err

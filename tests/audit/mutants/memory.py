@@ -1,7 +1,5 @@
 """Faults of memory and manners: buffers that are stale, inputs that are changed, results that are no function."""
 
-# ruff: noqa: D102
-
 from __future__ import annotations
 
 import itertools
@@ -11,7 +9,7 @@ import numpy as np
 
 from formulations.arrays import Array, Gradient
 from formulations.network import Tape
-from formulations.verification.conformance.mutants.written import Written, planted
+from tests.audit.mutants.written import Written, planted
 
 _calls = itertools.count()
 

@@ -1,0 +1,1 @@
+"""The tests; ``tests.audit`` also has commands."""

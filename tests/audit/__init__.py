@@ -1,0 +1,7 @@
+"""The audit of the checks: planted faults, the checks that kill them, and false alarms on random networks.
+
+Two commands print the tables of the documentation; ``--help`` shows their options::
+
+    python -m tests.audit.kills --jobs 2 --markdown
+    python -m tests.audit.false_alarms 2000 --jobs 2 --markdown
+"""
