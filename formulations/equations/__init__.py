@@ -8,13 +8,16 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.equations.equation import Equation as Equation
-    from formulations.equations.equation import plain as plain
+    from formulations.equations.formula import Formula as Formula
+    from formulations.equations.formula import escape_latex as escape_latex
+    from formulations.equations.formula import parse_latex as parse_latex
     from formulations.equations.table import EQUATIONS as EQUATIONS
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "equation": ["Equation", "plain"],
+        "equation": ["Equation"],
+        "formula": ["Formula", "escape_latex", "parse_latex"],
         "table": ["EQUATIONS"],
     },
 )

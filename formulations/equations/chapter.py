@@ -26,7 +26,7 @@ CHAPTER = (
     Equation("25", r"a^l = \sigma(w^l a^{l-1} + b^l)", "a:l = σ ( w:l a:l-1 + b:l ?ones.T ) = σ ( z:l )",
              "The activations of a layer follow from those of the layer before it.", "forward", PROPAGATE),
     Equation("26", r"C = \frac{1}{2m} \sum_x \lVert y(x) - a^L(x) \rVert^2", "C = ½ ‖ y − a:L ‖² ?/m",
-             "The quadratic cost of a batch is the mean of its examples' costs.", "cost", QUADRATIC),
+             "The quadratic cost of a batch is the mean of its examples' costs.", "mean", QUADRATIC),
     Equation("27", r"C = \tfrac12 \lVert y - a^L \rVert^2 = \tfrac12 \sum_j (y_j - a^L_j)^2", "C = ½ ‖ y − a:L ‖²",
              "The quadratic cost of one example is half the squared distance from its target.", "cost", QUADRATIC),
     Equation("28", r"(1, 2)^T \odot (3, 4)^T = (3, 8)^T", "",

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from formulations.equations.chapter import CHAPTER
 from formulations.equations.elsewhere import ELSEWHERE
-from formulations.equations.equation import Equation, plain
+from formulations.equations.equation import Equation
 
-__all__ = ["EQUATIONS", "Equation", "plain"]
+__all__ = ["EQUATIONS", "Equation"]
 
 EQUATIONS: dict[str, Equation] = {equation.number: equation for equation in (*CHAPTER, *ELSEWHERE)}
 """Every equation by its number, in the order of the book."""

@@ -1,4 +1,4 @@
-"""Operation counts: the multiplications of a step, from its shapes and its non-zeros."""
+"""The number of multiplications of an expression, from its shapes and non-zeros."""
 
 from __future__ import annotations
 
@@ -8,35 +8,44 @@ from typing import NamedTuple
 import numpy as np
 
 from formulations.explanation.operands import Operand, Piece
-from formulations.explanation.template import Step
 
-__all__ = ["step_multiplications"]
+__all__ = ["multiplications"]
 
 CLOSING = {"(": ")", "‖": "‖²"}
 
 
 class _Size(NamedTuple):
-    """What has been multiplied so far, and the size of the result."""
+    """The multiplications so far, and the size of their result."""
 
     multiplications: int
     shape: tuple[int, int]
     nonzeros: int
 
 
-def step_multiplications(step: Step) -> int | None:
-    """Count the multiplications of a step, products taken from the right; None where it has no product picture."""
-    if not step.rows or any("≈" in row for row in step.rows):
-        return None
+def multiplications(rows: Sequence[Sequence[Piece]], examples: int = 1) -> int:
+    """Count the multiplications of rows, whose products are taken from the right.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of Operand and str
+        The left side, an equals sign, the right side and, after a second equals sign, the result.
+    examples : int
+        How many examples have such rows.
+
+    Returns
+    -------
+    int
+    """
     total = 0
-    for row in step.rows:
+    for row in rows:
         right = row[2:]
         end = right.index("=") if "=" in right else len(right)
         total += _sum(right[:end]).multiplications
-    return total * step.examples
+    return total * examples
 
 
 def _sum(pieces: Sequence[Piece]) -> _Size:
-    """Add the counts of terms between + and −, and of factors between ⊙."""
+    """Add up the terms of a sum, or the factors of a Hadamard product."""
     terms: list[list[Piece]] = [[]]
     signs: list[str] = []
     for part in _grouped(pieces):
@@ -52,7 +61,7 @@ def _sum(pieces: Sequence[Piece]) -> _Size:
 
 
 def _product(factors: Sequence[object]) -> _Size:
-    """Multiply from the right: a factor's non-zeros, times the columns of what stands behind it."""
+    """Multiply from the right: each factor costs its non-zeros times the columns of the product behind it."""
     found: _Size | None = None
     for factor in reversed(factors):
         if isinstance(factor, str):
@@ -75,7 +84,7 @@ def _size_of(piece: object) -> _Size:
 
 
 def _grouped(pieces: Sequence[Piece]) -> list[object]:
-    """Return the pieces with each parenthesis as a list of its own."""
+    """Return the pieces, with the contents of each parenthesis as a nested list."""
     stack: list[list[object]] = [[]]
     for piece in pieces:
         if isinstance(piece, str) and piece in CLOSING:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from formulations.arrays import Array
 from formulations.equations import Equation
+from formulations.explanation.counts import multiplications
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
 
@@ -55,7 +56,7 @@ def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step
 def _step(says: str, left: Operand, *right: Operand) -> Step:
     symbols: tuple[Piece, ...] = (left, "=", *right) if right else (left,)
     row: tuple[Piece, ...] = (left, "=", *right, "=", left) if right else (left, "=", left)
-    return Step("", says, symbols, (row,))
+    return Step("", says, symbols, (row,), multiplications=multiplications([row]))
 
 
 def _times(matrix: Operand, vector: Operand, latex: str) -> Operand:

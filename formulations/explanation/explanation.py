@@ -1,11 +1,10 @@
-"""Explanations: a story that can be printed, typeset and put on a page."""
+"""The result of ``explain``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from formulations.explanation.counts import step_multiplications
-from formulations.explanation.html import as_html
+from formulations.explanation.html import as_fragment, as_page
 from formulations.explanation.latex import as_latex
 from formulations.explanation.operands import Piece
 from formulations.explanation.story import Story
@@ -16,21 +15,30 @@ __all__ = ["Explanation"]
 
 
 class Explanation(Story):
-    """What :func:`formulations.explain` found; printed, it is text."""
+    """The steps of one or two gradients; printed, an explanation is text, and a notebook displays it as HTML."""
 
     def __str__(self) -> str:
         return as_text(self)
 
     def latex(self) -> str:
-        """Return a LaTeX document, which needs amsmath alone."""
+        """Return a LaTeX document, which needs only amsmath."""
         return as_latex(self)
 
-    def html(self) -> str:
-        """Return one HTML page that loads nothing from elsewhere."""
-        return as_html(self)
+    def html(self, *, fragment: bool = False) -> str:
+        """Return an HTML page with MathML, which loads nothing and runs no script.
+
+        Parameters
+        ----------
+        fragment : bool
+            Return only the element to put into another page. Its styles do not apply outside it.
+        """
+        return as_fragment(self) if fragment else as_page(self)
+
+    def _repr_html_(self) -> str:
+        return as_fragment(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values, numbers in full."""
+        """Return all steps as plain Python values, with all digits."""
         stages = [
             {
                 "title": stage.title,
@@ -47,9 +55,9 @@ class Explanation(Story):
 def _plain_step(step: Step) -> dict[str, Any]:
     return {
         "equation": step.equation,
-        "says": step.says,
+        "says": step.text,
         "symbols": join(step.symbols),
-        "multiplications": step_multiplications(step),
+        "multiplications": step.multiplications,
         "rows": [[_plain_piece(piece) for piece in row] for row in step.rows],
     }
 

@@ -1,18 +1,18 @@
-"""Explanations as LaTeX."""
+"""Explanations as LaTeX; the formulas also serve the HTML page."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from formulations.explanation.counts import step_multiplications
+from formulations.equations import escape_latex
 from formulations.explanation.operands import DIGITS, Operand, Piece
 from formulations.explanation.story import Story
 from formulations.explanation.template import Step
-from formulations.explanation.text import dotted, entry, shape
+from formulations.explanation.text import dotted, entry
 
-__all__ = ["as_latex", "number"]
+__all__ = ["as_latex", "number", "row_formula", "symbol_formula"]
 
 OPERATORS = {
     "⊙": r"\odot",
@@ -31,18 +31,22 @@ PROSE = {
     "σ′": r"$\sigma'$",
     "Σ′": r"$\Sigma'$",
     "σ": r"$\sigma$",
+    "Σ": r"$\Sigma$",
     "δ": r"$\delta$",
     "∂": r"$\partial$",
+    "∇": r"$\nabla$",
     "→": r"$\to$",
     "x̃": r"$\tilde x$",
+    "⊙": r"$\odot$",
     "⊗": r"$\otimes$",
     "−": "$-$",
+    "×": r"$\times$",
 }
 RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def as_latex(story: Story) -> str:
-    """Return a document that needs amsmath alone."""
+    """Return a LaTeX document, which needs amsmath alone."""
     lines = [
         r"\documentclass{article}",
         r"\usepackage{amsmath}",
@@ -62,21 +66,41 @@ def as_latex(story: Story) -> str:
     return "\n".join([*lines, r"\end{document}"])
 
 
-def _step(step: Step, numbers: bool) -> list[str]:
-    symbols = " ".join(map(_symbol, step.symbols))
-    rows = [symbols]
-    if numbers or len(step.rows) == 1:
-        rows += [_row(row, numbers) for row in step.rows]
-    count = None if numbers else step_multiplications(step)
-    after = rf"\text{{ ({count} multiplications)}}" if count else ""
-    tag = rf"\tag{{{step.equation}}}" if step.equation else r"\notag"
-    body = " \\\\\n".join([f"&{rows[0]} {tag}", *(f"&\\quad {row} \\notag" for row in rows[1:])])
-    return [_prose(step.says), r"\begin{align}", body + after, r"\end{align}"]
+def _step(step: Step, numbers: bool) -> Iterator[str]:
+    rows = step.rows if numbers or len(step.rows) == 1 else ()
+    tag = rf"\tag{{{_prose(step.equation)}}}" if step.equation else r"\notag"
+    lines = [rf"&{symbol_formula(step.symbols)} {tag}"]
+    lines += [rf"&\quad {' '.join(row_formula(row, numbers=numbers))} \notag" for row in rows]
+    if step.multiplications and not numbers:
+        lines[-1] += rf"\text{{ ({step.multiplications} multiplications)}}"
+    yield from (_prose(step.text), r"\begin{align}", " \\\\\n".join(lines), r"\end{align}")
 
 
-def _row(row: Sequence[Piece], numbers: bool) -> str:
-    first = _symbol(row[0])
-    return " ".join([first, *(_value(piece, numbers) for piece in dotted(row)[1:])])
+def symbol_formula(pieces: Sequence[Piece]) -> str:
+    """Return the LaTeX of operands and operators."""
+    return " ".join(map(_symbol, pieces))
+
+
+def row_formula(row: Sequence[Piece], *, numbers: bool) -> list[str]:
+    """Return the LaTeX of a row in numbers, in parts that begin at its equals signs; the left side is a symbol.
+
+    Parameters
+    ----------
+    row : sequence of Operand and str
+        The row.
+    numbers : bool
+        Whether matrices are written in numbers, or else as shapes.
+
+    Returns
+    -------
+    list of str
+    """
+    parts = [[_symbol(row[0])]]
+    for piece in dotted(row)[1:]:
+        if piece in ("=", "≈"):
+            parts.append([])
+        parts[-1].append(_value(piece, numbers))
+    return [" ".join(part) for part in parts]
 
 
 def _symbol(piece: Piece) -> str:
@@ -92,13 +116,21 @@ def _value(piece: Piece, numbers: bool) -> str:
         text = number(piece.value[0, 0], piece.digits)
         return rf"({text})" if text.startswith("-") else text
     if not numbers:
-        return rf"\text{{{_prose(shape(piece))}}}"
+        return _shape(piece.value)
     lines = r" \\ ".join(" & ".join(number(cell, piece.digits) for cell in line) for line in piece.value)
     return rf"\begin{{bmatrix}} {lines} \end{{bmatrix}}"
 
 
+def _shape(matrix: Any) -> str:
+    rows, columns = matrix.shape
+    nonzeros = int((matrix != 0).sum())
+    if columns == 1 or nonzeros == matrix.size:
+        return rf"[{rows} \times {columns}]"
+    return rf"[{rows} \times {columns},\ {nonzeros} \text{{ non-zeros}}]"
+
+
 def number(value: Any, digits: int = DIGITS) -> str:
-    r"""Write a number with some digits, a power of ten as such.
+    r"""Write a number with a number of digits, and a power of ten as such.
 
     Examples
     --------
@@ -110,8 +142,8 @@ def number(value: Any, digits: int = DIGITS) -> str:
 
 
 def _prose(text: str) -> str:
-    escaped = re.sub(r"([_#%&])", r"\\\1", text)
+    escaped = escape_latex(text)
     escaped = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda found: f"$^{{{found[0].translate(RAISED)}}}$", escaped)
     for sign, command in PROSE.items():
         escaped = escaped.replace(sign, command)
-    return escaped.replace("×", r"$\times$")
+    return escaped

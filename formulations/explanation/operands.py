@@ -1,4 +1,4 @@
-"""Operands: what stands in an equation, as a symbol and as numbers, examples as columns as in the book."""
+"""The operands of an equation, as symbols and as numbers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from scipy.sparse import issparse
 
 from formulations.arrays import Array, Gradient
-from formulations.equations import plain
+from formulations.equations import parse_latex
 from formulations.functions import CoupledSlope
 from formulations.network import Tape
 
 __all__ = ["DIGITS", "NAMES", "Operand", "Piece", "Quantities"]
 
 DIGITS = 4
-"""How many digits of a number are shown, unless more are asked for."""
+"""The default number of digits."""
 
 NAMES = {
     "a": "a@",
@@ -38,31 +38,40 @@ NAMES = {
     "ones": "1",
     "sum": r"\sum_j y_j",
 }
-"""The symbol of each operand; ``@`` is where layer and component stand."""
+"""The LaTeX of each operand; layer and component replace ``@``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """A symbol and, where it has been computed, its number or matrix.
+    """A symbol and, once computed, its number or matrix.
 
     Attributes
     ----------
     latex : str
         The symbol.
     value : ndarray of two dimensions, or None
-        Its numbers, an example a column; a single number has shape (1, 1).
+        The numbers, one column for each example; a single number has shape (1, 1).
     digits : int
-        How many are shown.
+        The least number of digits to show.
+    name : str
+        The name in :data:`NAMES`; empty for a symbol that no template names.
+    layer : int or None
+        The layer.
+    index : tuple
+        The indices of a component; empty for a whole vector or matrix.
     """
 
     latex: str
     value: Array | None = None
-    digits: int = DIGITS
+    digits: int = 1
+    name: str = ""
+    layer: int | None = None
+    index: tuple[int | str, ...] = ()
 
     @property
     def text(self) -> str:
         """The symbol as plain text."""
-        return plain(self.latex)
+        return parse_latex(self.latex).text
 
     @property
     def is_scalar(self) -> bool:
@@ -75,14 +84,14 @@ Piece: TypeAlias = Operand | str
 
 
 class Quantities:
-    """What a forward pass and a backend's gradient hold, by the names of the templates.
+    """The numbers of a forward pass and of a backend's gradient, by the names that templates use.
 
     Parameters
     ----------
     tape : Tape
-        A filled tape of the network.
+        The tape that the forward pass has filled.
     gradient : Gradient
-        What the backend made of the same examples.
+        The backend's gradient for the same examples.
     """
 
     def __init__(self, tape: Tape, gradient: Gradient) -> None:
@@ -92,30 +101,31 @@ class Quantities:
         self.m = tape.m
 
     def coupled(self, l: int) -> bool:
-        """Whether Σ′(z^l) is no diagonal matrix."""
+        """Whether Σ′(z^l) is not diagonal."""
         return isinstance(self.tape.slopes[l - 2], CoupledSlope)
 
     def operand(
         self, name: str, l: int | None, index: Sequence[int | str] = (), *, transposed: bool = False
     ) -> Operand:
-        """Return an operand of layer l, or one component of it, counted from 1; letters stand for any component."""
+        """Return an operand of layer l, or one component of it, counted from 1; a letter stands for any component."""
         place = ("" if l is None else f"^{{{l}}}") + (f"_{{{''.join(map(str, index))}}}" if index else "")
         latex = NAMES[name].replace("@", place)
         value = self._value(name, l)
         if index:
             at = [i - 1 for i in index if isinstance(i, int)]
             if value is None or len(at) < len(index):
-                return Operand(latex)
-            # A vector has a column for each example, and components are shown for the first.
-            return Operand(latex, value[tuple(at) if len(at) == 2 else (at[0], 0)].reshape(1, 1))
+                value = None
+            else:
+                # A vector has a column for each example; its components are shown for the first.
+                value = value[tuple(at) if len(at) == 2 else (at[0], 0)].reshape(1, 1)
         # A diagonal matrix is its own transpose.
-        if transposed and not (name == "Sigma" and l is not None and not self.coupled(l)):
+        elif transposed and not (name == "Sigma" and l is not None and not self.coupled(l)):
             latex = f"{latex}^T" if name in ("ones", "Sigma", "extended") else f"({latex})^T"
             value = None if value is None else value.T
-        return Operand(latex, value)
+        return Operand(latex, value, name=name, layer=l, index=tuple(index))
 
     def numbers(self, name: str, l: int) -> Array:
-        """Return an operand's numbers alone, where it is known to have some."""
+        """Return the numbers of an operand that has some."""
         return np.asarray(self.operand(name, l).value)
 
     def _value(self, name: str, l: int | None) -> Array | None:

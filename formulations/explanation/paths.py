@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from formulations.equations import Equation
+from formulations.explanation.counts import multiplications
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
 
@@ -51,4 +52,10 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
         terms += ["+", path]
         rows.append((path, "=", *factors, "=", path))
     rows.append((weight, "=", *terms[1:], "=", weight))
-    return Step(equation.number, f"{says}, named by their neurons from layer 2 on.", symbols, tuple(rows))
+    return Step(
+        equation.number,
+        f"{says}, named by their neurons from layer 2 on.",
+        symbols,
+        tuple(rows),
+        multiplications=multiplications(rows),
+    )

@@ -14,7 +14,7 @@ from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
 from formulations.network import Network, Tape
 
-__all__ = ["demon_step", "quotient_step"]
+__all__ = ["error_quotients", "parameter_quotients"]
 
 FEW = 3
 MOST_NEURONS = 6
@@ -22,7 +22,7 @@ DIGITS = 13
 """The costs before and after differ in their last digits only."""
 
 
-def quotient_step(equation: Equation, backend: Backend, quantities: Quantities) -> Step:
+def parameter_quotients(equation: Equation, backend: Backend, quantities: Quantities) -> Step:
     """Write (46) for the first few parameters, with the costs before and after each change.
 
     Parameters
@@ -66,7 +66,7 @@ def quotient_step(equation: Equation, backend: Backend, quantities: Quantities) 
     return Step(equation.number, says, (Operand(_scheme_latex(equation.latex, difference.scheme)),), tuple(rows))
 
 
-def demon_step(equation: Equation, backend: Backend, quantities: Quantities, l: int) -> Step:
+def error_quotients(equation: Equation, backend: Backend, quantities: Quantities, l: int) -> Step:
     """Write the demon's quotients for the neurons of layer l, of the first example.
 
     Parameters
@@ -114,7 +114,7 @@ def demon_step(equation: Equation, backend: Backend, quantities: Quantities, l: 
     if quantities.m > 1:
         says += f" The numbers are those of example 1 of {quantities.m}."
     latex = _scheme_latex(equation.latex, difference.scheme)
-    return Step(equation.number, says, (Operand(latex.replace("^l", f"^{{{l}}}")),), tuple(rows), quantities.m)
+    return Step(equation.number, says, (Operand(latex.replace("^l", f"^{{{l}}}")),), tuple(rows))
 
 
 def _quotient(

@@ -1,4 +1,4 @@
-"""Making an explanation: the backends' gradients, and their steps put side by side."""
+"""The function that explains gradients: it computes them, and groups their steps into stages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName
 from formulations.explanation.explanation import Explanation
 from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
-from formulations.explanation.steps import Position, steps
+from formulations.explanation.steps import Place, steps
 from formulations.explanation.story import Stage
 from formulations.explanation.template import Step
 from formulations.explanation.text import entry
@@ -40,39 +40,39 @@ def explain(
     equation: str | None = None,
     digits: int = DIGITS,
 ) -> Explanation:
-    """Show how a gradient is computed: equations with their numbers, in symbols, in numbers, and their results.
+    """Show how a gradient is computed: each equation with its number, in symbols and in numbers, and its result.
 
-    Layers of at most 6 neurons, and at most 4 examples, are shown in numbers; of what is larger, shapes, non-zeros
-    and multiplications stand in their place.
+    Matrices are shown in numbers if layers have at most 6 neurons and there are at most 4 examples. Otherwise the
+    explanation gives their shapes, non-zeros and multiplications.
 
     Parameters
     ----------
     net : Network, optional
         The network; by default a 2-3-2 network of seed 0, with weights and biases as in the book.
     X, Y : array_like of shape (m, n₁) and (m, n_L), optional
-        The examples; by default a random one of seed 0, one-hot where the cost is the log-likelihood.
+        The examples; by default a random one of seed 0, with a one-hot target for the log-likelihood.
     backends : str, Backend, or a sequence of one or two
-        The formulations; two are set side by side.
+        The formulations; two are shown side by side.
     cost : str or Cost
         The cost.
     equation : str, optional
-        The number of one equation, such as ``"BP2"``, to show its steps alone.
+        The number of an equation, such as ``"BP2"``, to show only its steps.
     digits : int
-        How many digits of each number are shown.
+        The number of digits shown.
 
     Returns
     -------
     Explanation
-        Printed, it is text; ``.latex()`` and ``.html()`` write the same as LaTeX and as a page of its own.
+        Printed, it is text; ``.latex()`` returns a LaTeX document, ``.html()`` an HTML page. A notebook displays it.
 
     Raises
     ------
     InvalidInput
-        Where there are not one or two backends, only one of X and Y is given, or ``digits`` is not positive.
+        If there are not one or two backends, only one of X and Y is given, or ``digits`` is not positive.
     UnknownName
-        Where no step of the computation is by that equation.
+        If no step of the computation uses that equation.
     Refused
-        Where a backend cannot serve the network.
+        If a backend cannot serve the network.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def explain(
         raise InvalidInput("an explanation needs both X and Y, got only one; give both, or none for a random example.")
     random = random_generator(0)
     if net is None:
-        # The book's normal distribution, since biases of 0 would show nothing.
+        # The book's normal distribution: biases of 0 would show nothing.
         net = Network.random(DEFAULT_SIZES, seed=random, init="book")
     check_network(net)
     cost = get_cost(cost)
@@ -116,18 +116,18 @@ def explain(
 
 
 def _with_digits(step: Step, digits: int) -> Step:
-    """Return a step whose numbers have so many digits, or more where they need more."""
+    """Return a step whose numbers have this many digits, or more if they need more."""
 
     def shown(piece: Piece) -> Piece:
         if isinstance(piece, str):
             return piece
-        return replace(piece, digits=digits if piece.digits == DIGITS else max(digits, piece.digits))
+        return replace(piece, digits=max(digits, piece.digits))
 
     return replace(step, rows=tuple(tuple(map(shown, row)) for row in step.rows))
 
 
-def _only(equation: str, columns: list[list[tuple[Position, Step]]]) -> list[list[tuple[Position, Step]]]:
-    """Keep the steps that are taken by one equation."""
+def _only(equation: str, columns: list[list[tuple[Place, Step]]]) -> list[list[tuple[Place, Step]]]:
+    """Keep the steps of one equation."""
     ordered = sorted((pair for column in columns for pair in column), key=lambda pair: pair[0])
     numbers = list(dict.fromkeys(step.equation for _, step in ordered if step.equation))
     if equation not in numbers:
@@ -135,18 +135,18 @@ def _only(equation: str, columns: list[list[tuple[Position, Step]]]) -> list[lis
     return [[(place, step) for place, step in column if step.equation == equation] for column in columns]
 
 
-def _stages(columns: list[list[tuple[Position, Step]]]) -> tuple[Stage, ...]:
+def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
     places = sorted({place for column in columns for place, _ in column})
     stages = []
     for place in places:
         parts = tuple(tuple(step for at, step in column if at == place) for column in columns)
-        stages.append(Stage(place[2], parts, all(_same(parts[0], part) for part in parts[1:])))
+        stages.append(Stage(place.title, parts, all(_same(parts[0], part) for part in parts[1:])))
     return tuple(stages)
 
 
 def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
-    """Whether the same equations are computed with numbers that look the same."""
-    if [(step.equation, step.says) for step in one] != [(step.equation, step.says) for step in other]:
+    """Whether both have the same equations, with numbers that look the same."""
+    if [(step.equation, step.text) for step in one] != [(step.equation, step.text) for step in other]:
         return False
     pieces, others = ([p for step in part for row in step.rows for p in row] for part in (one, other))
     return len(pieces) == len(others) and all(
@@ -159,16 +159,16 @@ def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
 def _notes(net: Network, tape: Tape, digits: int | None) -> list[str]:
     names = [f"{activation.name} in layer {l}" for l, activation in enumerate(net.activations, start=2)]
     same = len({activation.name for activation in net.activations}) == 1
-    notes = [f"σ is {net.activations[0].name}." if same else f"σ stands for each layer's own: {', '.join(names)}."]
-    columns = "a vector is a column" if tape.m == 1 else "each example is a column, and C is their mean"
+    notes = [f"σ is {net.activations[0].name}." if same else f"σ is {', '.join(names)}."]
+    columns = "a vector is a column" if tape.m == 1 else "each example is a column, and C is the mean of their costs"
     notes.append(f"As in the book, {columns}.")
     if digits is not None:
         notes.append(f"Numbers are rounded to {counted(digits, 'digit')}.")
     else:
         notes.append(
-            f"With more than {MOST_NEURONS} neurons in a layer, or {MOST_EXAMPLES} examples, matrices are shown by "
-            "their shapes and non-zeros."
+            f"With more than {MOST_NEURONS} neurons in a layer, or more than {MOST_EXAMPLES} examples, matrices are "
+            "shown as shapes and non-zeros."
         )
     if net.layout.is_sparse:
-        notes.append("Of a sparse weight matrix only the stored entries are parameters; the others are shown as 0.")
+        notes.append("In a sparse weight matrix only the stored entries are parameters; the others are shown as 0.")
     return [" ".join(notes)]

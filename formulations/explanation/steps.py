@@ -1,182 +1,164 @@
-"""Steps: which equations a backend's gradient goes through, in the order in which they are computed."""
+"""The steps of a backend's gradient, in the order of the computation."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
-from formulations.backends import Backend
-from formulations.equations import EQUATIONS, Equation
+from formulations.backends import Backend, Product, written
+from formulations.equations import EQUATIONS, Equation, escape_latex
 from formulations.explanation.directions import direction_steps
 from formulations.explanation.operands import Operand, Quantities
 from formulations.explanation.paths import path_step
-from formulations.explanation.quotients import demon_step, quotient_step
-from formulations.explanation.template import Step, write
-from formulations.network import Network
+from formulations.explanation.quotients import error_quotients, parameter_quotients
+from formulations.explanation.template import Step, first_example, operand_names, write
+from formulations.functions import Cost
 
-__all__ = ["Position", "steps"]
+__all__ = ["Place", "steps"]
 
-_IN_PLACE = "By it the backend gets to the results that are shown below in the book's form."
-
-Position = tuple[int, int, str]
-"""Where a step stands: part of the algorithm, layer in the order of computation, and the title of both."""
+APPLIED = ("output", "hidden", "layer")
+"""Scopes of the equations that compute errors and gradients."""
 
 
-def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Position, Step]]:
+class Place(NamedTuple):
+    """The stage of a step: the part of the computation, the order within it, and the title."""
+
+    part: int
+    order: int
+    title: str
+
+
+def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
     """Yield the steps of a backend, each with its place.
 
-    The backend's declared equations decide; the forward pass and the cost, which all share, are added. Where cost
-    and output activation have a combined form, its equation takes the place of the output's, as it does in the
-    computation; where a layer is coupled, (33) and (34) take the places of Hadamard products.
+    The steps follow from the equations that the backend declares, the forward pass and the cost. If cost and output
+    activation have a combined form, its equation replaces that of the output error, as in the computation. In a
+    coupled layer (33) and (34) replace the Hadamard products.
 
     Parameters
     ----------
     backend : Backend
-        Whose gradient it is.
+        The backend.
     quantities : Quantities
         The numbers.
 
     Yields
     ------
-    (Position, Step)
+    (Place, Step)
     """
-    declared = [EQUATIONS.get(number) or _foreign(number) for number in backend.equations]
+    declared = [EQUATIONS.get(number) or _undocumented(number) for number in backend.equations]
     if not any(equation.scope == "forward" for equation in declared):
         declared.insert(0, EQUATIONS["25"])
-    last = quantities.last
-    yield (1, 0, "Cost"), _cost_step(quantities)
-    shown: set[str] = set()
-    for equation in declared:
-        for place, step in _applied(equation, backend, quantities):
+    yield Place(1, 0, "Cost"), _cost_step(quantities)
+    shown: set[tuple[str, int | None]] = set()
+    for i, equation in enumerate(declared):
+        for place, step in _applied(equation, declared[i + 1 :], backend, quantities):
             yield place, step
-            if step.rows and step.left is not None:
-                shown.add(step.left.latex)
-    for l in range(2, last + 1):
+            if step.rows and step.left is not None and not step.left.index:
+                shown.add((step.left.name, step.left.layer))
+    for l in range(2, quantities.last + 1):
         for name in ("dw", "db"):
-            result = quantities.operand(name, l)
-            if result.latex not in shown:
-                says = f"What {backend.label} finds, for all entries at once."
-                yield (5, l, f"Gradient of layer {l}"), Step("", says, (result,), ((result, "=", result),))
+            if (name, l) not in shown:
+                result = quantities.operand(name, l)
+                says = f"The result of {backend.label}, all entries at once."
+                yield _gradient_place(l), Step("", says, (result,), ((result, "=", result),))
 
 
-def _applied(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Position, Step]]:
+def _applied(
+    equation: Equation, following: list[Equation], backend: Backend, quantities: Quantities
+) -> Iterator[tuple[Place, Step]]:
     last = quantities.last
     if equation.scope == "forward":
         for l in range(2, last + 1):
-            yield (0, l, f"Forward pass, layer {l}"), write(equation, quantities, l)
+            yield Place(0, l, f"Forward pass, layer {l}"), write(equation, quantities, l)
     elif equation.scope == "output":
         yield _error_place(last, last), _error(equation, quantities, last)
     elif equation.scope == "hidden":
         for l in range(last - 1, 1, -1):
             yield _error_place(l, last), _error(equation, quantities, l)
-    elif equation.scope == "layer" and equation.template.startswith("delta"):
-        yield from _bracketed(equation, backend, quantities)
+    elif equation.scope == "layer" and "nabla" in operand_names(equation.template):
+        yield from _brackets(equation, backend, quantities)
         for l in range(last, 1, -1):
             yield _error_place(l, last), _error(equation, quantities, l)
     elif equation.scope == "layer":
         for l in range(2, last + 1):
-            yield (5, l, f"Gradient of layer {l}"), write(equation, quantities, l)
+            yield _gradient_place(l), write(equation, quantities, l)
     elif equation.scope == "quotient":
-        yield (4, 0, "Parameter by parameter"), quotient_step(equation, backend, quantities)
+        yield Place(4, 0, "Parameter by parameter"), parameter_quotients(equation, backend, quantities)
     elif equation.scope == "demon":
         for l in range(last, 1, -1):
-            yield _error_place(l, last), demon_step(equation, backend, quantities, l)
+            yield _error_place(l, last), error_quotients(equation, backend, quantities, l)
     elif equation.scope == "path":
-        yield (4, 0, "Path by path"), path_step(equation, quantities)
+        yield Place(4, 0, "Path by path"), path_step(equation, quantities)
     elif equation.scope == "direction":
         for step in direction_steps(equation, quantities):
-            yield (4, 0, "Direction by direction"), step
+            yield Place(4, 0, "Direction by direction"), step
     elif equation.scope == "way":
-        says = f"{equation.says} {_IN_PLACE}" if _introduces(equation, backend) else equation.says
-        yield (1, 1, "How it gets there"), Step(equation.number, says, (Operand(equation.latex),))
+        remarks: tuple[str, ...] = ()
+        scopes = {each.scope for each in following}
+        if "way" not in scopes and not scopes.isdisjoint(APPLIED):
+            remarks = ("The results below are written in the book's form.",)
+        yield _method_place(), Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
     else:
-        yield (4, -1, "What is used"), Step(equation.number, equation.says, (Operand(equation.latex),))
+        yield Place(4, -1, "Also used"), Step(equation.number, equation.says, (Operand(equation.latex),))
 
 
-def _bracketed(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Position, Step]]:
-    """Yield how a product of many factors is bracketed, where the backend's estimate tells it."""
-    network = quantities.tape.network
-    detail = backend.estimate(network, quantities.m).detail if isinstance(network, Network) else ""
-    found = re.match(r"δ2 = ([^,]+)", detail)
-    if found:
-        latex = re.sub(r"([Aδ])(\d+)", r"\1^{\2}", found[1]).replace("δ", r"\delta")
-        latex = rf"{latex} = \delta^{{2}}, \quad A^l = \Sigma'(z^l) (w^{{l+1}})^T"
-        says = f"So {backend.label} brackets ({equation.number})."
-        yield (1, 1, "How it gets there"), Step("", says, (Operand(latex),))
+def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
+    """Yield the order in which a product of several factors is multiplied."""
+    inner, last = backend.inner, quantities.last
+    if isinstance(inner, Product):
+        factors = [*(f"A^{{{l}}}" for l in range(2, last)), rf"\delta^{{{last}}}"]
+        product = written(inner.brackets(quantities.tape.network, 2), factors)
+        latex = rf"{product} = \delta^{{2}}, \quad A^l = \Sigma'(z^l) (w^{{l+1}})^T"
+        says = f"The order in which {backend.label} multiplies the factors of ({equation.number})."
+        yield _method_place(), Step("", says, (Operand(latex),))
 
 
-def _introduces(equation: Equation, backend: Backend) -> bool:
-    """Whether this is the last word on a way whose results are shown by equations of the book."""
-    following = backend.equations[backend.equations.index(equation.number) + 1 :]
-    ways = [number for number in following if number in EQUATIONS and EQUATIONS[number].scope == "way"]
-    return not ways and any(number.startswith("BP") for number in backend.equations)
+def _method_place() -> Place:
+    return Place(1, 1, "Method")
 
 
-def _error_place(l: int, last: int) -> Position:
-    return (2, 0, f"Error of the output layer {l}") if l == last else (3, -l, f"Error of layer {l}")
+def _error_place(l: int, last: int) -> Place:
+    return Place(2, 0, f"Error of the output layer {l}") if l == last else Place(3, -l, f"Error of layer {l}")
+
+
+def _gradient_place(l: int) -> Place:
+    return Place(5, l, f"Gradient of layer {l}")
 
 
 def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
-    """Write δ^l by a backend's own equation, or by that which takes its place."""
+    """Write δ^l by a backend's equation, or by the equation that replaces it."""
     at_output = l == quantities.last
-    if quantities.tape.combined is not None:
-        if at_output:
-            combined = EQUATIONS.get(quantities.tape.combined.equation) or _of_cost("fused", quantities.tape.cost)
-            return write(combined, quantities, l, f"{combined.says} It stands here for ({equation.number}).")
-        # Equation (35) ends in (33), and goes on from the combined error instead.
-        equation = replace(equation, template=equation.template.replace("Sigma:L.T nabla", "delta:L"))
-    says = ""
-    if "slope" in equation.template and quantities.coupled(l):
-        replaced, equation = equation.number, EQUATIONS["33" if at_output else "34"]
-        says = f"{equation.says} It stands here for ({replaced}): the slope of layer {l} is no diagonal matrix."
-    step = write(equation, quantities, l, says)
-    if quantities.m > 1 and step.rows and "Sigma" in equation.template:
-        return _first_example(step, quantities)
-    return step
-
-
-def _first_example(step: Step, quantities: Quantities) -> Step:
-    """Keep the column of the first example, whose Σ′ is the one shown."""
-    rows = tuple(
-        tuple(
-            Operand(piece.latex, piece.value[:, :1])
-            if isinstance(piece, Operand) and piece.value is not None and _is_batch(piece.latex)
-            else piece
-            for piece in row
-        )
-        for row in step.rows
-    )
-    says = f"{step.says} Each example has a Σ′ of its own; the numbers are those of example 1 of {quantities.m}."
-    return replace(step, says=says, rows=rows, examples=quantities.m)
-
-
-def _is_batch(latex: str) -> bool:
-    return latex.startswith((r"\delta", r"\nabla"))
+    remarks: tuple[str, ...] = ()
+    if quantities.tape.combined is not None and at_output:
+        combined = EQUATIONS.get(quantities.tape.combined.equation) or _of_cost("fused", quantities.tape.known_cost)
+        return write(combined, quantities, l, (f"It replaces ({equation.number}) here.",))
+    if "slope" in operand_names(equation.template) and quantities.coupled(l):
+        remarks = (f"It replaces ({equation.number}) here, since the neurons of layer {l} are coupled.",)
+        equation = EQUATIONS["33" if at_output else "34"]
+    step = write(equation, quantities, l, remarks)
+    several_matrices = quantities.m > 1 and "Sigma" in operand_names(equation.template)
+    return first_example(step, quantities.m) if several_matrices and step.rows else step
 
 
 def _cost_step(quantities: Quantities) -> Step:
-    if quantities.m > 1 and (mean := _find("cost", quantities.tape.cost, several=True)) is not None:
-        return write(mean, quantities, quantities.last)
-    return write(_of_cost("cost", quantities.tape.cost), quantities, quantities.last)
+    cost = quantities.tape.known_cost
+    mean = _find("mean", cost) if quantities.m > 1 else None
+    return write(mean or _of_cost("cost", cost), quantities, quantities.last)
 
 
-def _of_cost(scope: str, cost: Any) -> Equation:
-    """Return the equation of this scope that the cost uses; a cost of one's own has its name alone."""
-    found = _find(scope, cost, several=False)
-    own = Equation(str(cost.name), r"C = C(a^L, y)", "C", "The cost is one of your own.", "cost")
-    return own if found is None else found
+def _of_cost(scope: str, cost: Cost) -> Equation:
+    """Return the equation of this scope that the cost uses; of a user-defined cost, only the name is known."""
+    unknown = Equation(cost.name, r"C = C(a^L, y)", "C", "The cost is user-defined.", "cost")
+    return _find(scope, cost) or unknown
 
 
-def _find(scope: str, cost: Any, *, several: bool) -> Equation | None:
+def _find(scope: str, cost: Cost) -> Equation | None:
     name = f"{type(cost).__module__}.{type(cost).__qualname__}"
-    using = [equation for equation in EQUATIONS.values() if equation.scope == scope and name in equation.functions]
-    averaged = [equation for equation in using if "?/m" in equation.template] if scope == "cost" else []
-    rest = [equation for equation in using if equation not in averaged]
-    return next(iter(averaged if several else rest), None)
+    using = (each for each in EQUATIONS.values() if each.scope == scope and name in each.functions)
+    return next(using, None)
 
 
-def _foreign(number: str) -> Equation:
-    """Return an equation that a backend from elsewhere declares and the index does not know."""
-    return Equation(number, rf"\text{{{number}}}", "", "An equation that the backend declares itself.")
+def _undocumented(number: str) -> Equation:
+    """Return an equation that a user's backend declares and the table lacks."""
+    return Equation(number, rf"\text{{{escape_latex(number)}}}", "", "The backend declares this equation itself.")

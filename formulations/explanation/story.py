@@ -1,4 +1,4 @@
-"""The story of a gradient: the steps of one or two backends, stage by stage."""
+"""The steps of one or two backends, grouped into stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Stage", "Story"]
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the computation, such as the error of one layer.
+    """A part of the computation, such as the error of a layer.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class Stage:
     columns : tuple of tuples of Step
         The steps of each backend.
     shared : bool
-        Whether all backends take the same steps to the same numbers.
+        Whether all backends take the same steps and get the same numbers.
     """
 
     title: str
@@ -30,20 +30,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class Story:
-    """What there is to tell, for whoever renders it.
+    """All steps of one or two backends, independent of their notation.
 
     Attributes
     ----------
     title : str
         Network, cost, examples and dtype.
     notes : tuple of str
-        How to read it.
+        Remarks on notation and rounding.
     backends : tuple of str
-        The flags of the backends, one for each column.
+        The labels of the backends, one for each column.
     stages : tuple of Stage
         The computation, from the forward pass to the gradient.
     numbers : bool
-        Whether matrices are shown by their numbers; else by their shapes.
+        Whether matrices are shown in numbers; otherwise as shapes.
     """
 
     title: str

@@ -1,17 +1,21 @@
-"""Templates: one equation's operands and operators, written out for one layer in symbols and in numbers."""
+"""Steps of a computation, written from the template of an equation in symbols and in numbers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from formulations.equations import Equation
+from formulations.explanation.counts import multiplications
 from formulations.explanation.operands import NAMES, Operand, Piece, Quantities
 
-__all__ = ["Step", "write"]
+__all__ = ["Step", "Token", "first_example", "operand_names", "write"]
 
-OPERAND = re.compile(r"(?P<name>[A-Za-z]+)(?::(?P<layer>[lL]|\d+)(?P<shift>[+-]1)?)?(?:_(?P<index>[a-z]+))?(?P<T>\.T)?")
+OPERAND = re.compile(
+    rf"(?P<name>{'|'.join(NAMES)})(?::(?P<layer>[klL]|\d+)(?P<shift>[+-]1)?)?(?:_(?P<index>[a-z]+))?(?P<T>\.T)?"
+)
 SUM = re.compile(r"Σ_([a-z])")
 
 
@@ -22,162 +26,220 @@ class Step:
     Attributes
     ----------
     equation : str
-        Its number.
+        The equation's number; empty for a step that no equation of the table describes.
     says : str
-        What it says, and what it stands for here.
+        One sentence about the equation.
     symbols : tuple of Operand and str
         The equation with the layer's number put in.
     rows : tuple of tuples of Operand and str
-        The same with numbers, the result last; one for each component where it is an equation of components.
-    examples : int
-        How many examples have such rows; those of the first are shown.
+        The equation in numbers, with the result last; an equation of components has a row for each.
+    remarks : tuple of str
+        Sentences about this step, such as which equation it replaces.
+    multiplications : int or None
+        The multiplications of all rows and examples; None if the step is not written as products.
     """
 
     equation: str
     says: str
     symbols: tuple[Piece, ...]
     rows: tuple[tuple[Piece, ...], ...] = ()
-    examples: int = 1
+    remarks: tuple[str, ...] = ()
+    multiplications: int | None = None
 
     @property
     def left(self) -> Operand | None:
-        """What the equation computes."""
+        """The left side of the equation."""
         first = self.symbols[0] if self.symbols else None
         return first if isinstance(first, Operand) else None
 
+    @property
+    def text(self) -> str:
+        """All that is said about the step."""
+        return " ".join((self.says, *self.remarks))
 
-def write(equation: Equation, quantities: Quantities, l: int, says: str = "") -> Step:
-    """Write an equation for layer l, first in symbols, then in the numbers of each row.
+
+@dataclass(frozen=True)
+class Token:
+    """An operand or an operator of a template.
+
+    Attributes
+    ----------
+    sign : str
+        The operator; empty for an operand.
+    name : str
+        The operand's name in :data:`~formulations.explanation.operands.NAMES`; empty for an operator.
+    layer : int or None
+        The operand's layer.
+    index : str
+        The letters that count its components.
+    transposed : bool
+        Whether the operand is transposed.
+    sum : str
+        The letter over which an operator sums.
+    """
+
+    sign: str = ""
+    name: str = ""
+    layer: int | None = None
+    index: str = ""
+    transposed: bool = False
+    sum: str = ""
+
+
+@lru_cache
+def operand_names(template: str) -> frozenset[str]:
+    """Return the names of the operands of a template."""
+    return frozenset(token.name for token in _read(template, 2, 3, several=True) if token.name)
+
+
+def write(equation: Equation, quantities: Quantities, l: int, remarks: tuple[str, ...] = ()) -> Step:
+    """Write an equation for layer l, first in symbols, then in numbers.
 
     Parameters
     ----------
     equation : Equation
-        One that has a template.
+        An equation that has a template.
     quantities : Quantities
-        Where the numbers are.
+        The numbers.
     l : int
         The layer.
-    says : str
-        What to say about it, if not what the equation says.
+    remarks : tuple of str
+        Sentences about the step.
 
     Returns
     -------
     Step
+        Without rows if one of the operands has no numbers.
     """
-    tokens = _tokens(equation.template, quantities, l)
-    symbols = tuple(_piece(token, quantities, l, {}) for token in tokens)
-    left = OPERAND.fullmatch(tokens[0])
-    component = (left["index"] if left else None) or ""
-    says = says or equation.says
-    if not _computed(symbols, tokens, quantities, l):
-        return Step(equation.number, says, symbols)
-    count = len(quantities.tape.weighted_inputs[l - 2][0]) if component else 1
-    # The mean over several examples is no row of one example's components.
-    summed = any(SUM.fullmatch(token) for token in tokens) and not component and quantities.m > 1
+    m = quantities.m
+    tokens = _read(equation.template, l, quantities.last, several=m > 1)
+    if quantities.tape.combined is not None:
+        tokens = _from_combined_error(tokens, quantities.last)
+    symbols = tuple(_piece(token, quantities, {}) for token in tokens)
+    left = tokens[0]
+    if not _has_numbers(tokens, quantities):
+        return Step(equation.number, equation.says, symbols, remarks=remarks)
+    count = len(quantities.tape.weighted_inputs[l - 2][0]) if left.index else 1
+    # A mean over several examples is not written out in components.
+    summed = any(token.sum for token in tokens) and not left.index and m > 1
     rows = []
     for j in range(1, count + 1):
-        at = dict.fromkeys(component, j)
-        computed = _piece(tokens[0], quantities, l, at)
-        right = () if summed else tuple(_expanded(tokens[2:], quantities, l, at))
+        at = dict.fromkeys(left.index, j)
+        computed = _piece(left, quantities, at)
+        right = () if summed else tuple(_expanded(tokens[2:], quantities, at))
         if len(right) == 1 and isinstance(right[0], Operand):
-            # What is named anew is not computed, and would stand there twice.
+            # The step only renames an operand, whose numbers would be shown twice.
             right = ()
-        right = tuple(f"/ {quantities.m}" if piece == "/m" else piece for piece in right)
-        rows.append((computed, "=", *right, *(("=",) if right else ()), _result(computed)))
-    if component and quantities.m > 1:
-        says += f" The numbers are those of example 1 of {quantities.m}."
-        return Step(equation.number, says, symbols, tuple(rows), quantities.m)
-    return Step(equation.number, says, symbols, tuple(rows))
+        right = tuple(f"/ {m}" if piece == "/m" else piece for piece in right)
+        rows.append((computed, "=", *right, *(("=",) if right else ()), computed))
+    if left.index and m > 1:
+        remarks = (*remarks, f"The numbers are those of example 1 of {m}.")
+    counted = multiplications(rows, m if left.index else 1)
+    return Step(equation.number, equation.says, symbols, tuple(rows), remarks, counted)
 
 
-def _result(computed: Piece) -> Operand:
-    return computed if isinstance(computed, Operand) else Operand(computed)
+def first_example(step: Step, m: int) -> Step:
+    """Return a step in which every batch is reduced to its first example, whose Σ′ is the one shown."""
+
+    def reduced(piece: Piece) -> Piece:
+        if isinstance(piece, str) or piece.value is None or piece.name not in ("delta", "nabla"):
+            return piece
+        return Operand(piece.latex, piece.value[:, :1], piece.digits, piece.name, piece.layer)
+
+    rows = tuple(tuple(map(reduced, row)) for row in step.rows)
+    remark = f"Each example has its own Σ′; the numbers are those of example 1 of {m}."
+    return Step(step.equation, step.says, step.symbols, rows, (*step.remarks, remark), multiplications(rows, m))
 
 
-def _tokens(template: str, quantities: Quantities, l: int) -> list[str]:
-    """Repeat what stands in braces, and leave out what several examples alone need."""
-    found: list[str] = []
+def _read(template: str, l: int, last: int, *, several: bool) -> list[Token]:
+    """Read a template for layer l: repeat what stands in braces, and omit what only several examples need."""
+    found: list[Token] = []
     repeated: list[str] | None = None
-    for token in template.split():
-        if token == "{":
+    for word in template.split():
+        if word == "{":
             repeated = []
-        elif token == "}":
-            for k in range(l, quantities.last):
-                found += [each.replace(":k+1", f":{k + 1}").replace(":k", f":{k}") for each in repeated or ()]
+        elif word == "}":
+            found += [_token(each, {"k": k}) for k in range(l, last) for each in repeated or ()]
             repeated = None
         elif repeated is not None:
-            repeated.append(token)
-        elif not token.startswith("?"):
-            found.append(token)
-        elif quantities.m > 1:
-            found.append(token[1:])
+            repeated.append(word)
+        elif several or not word.startswith("?"):
+            found.append(_token(word.removeprefix("?"), {"l": l, "L": last}))
     return found
 
 
-def _piece(token: str, quantities: Quantities, l: int, at: dict[str, int]) -> Piece:
-    parsed = OPERAND.fullmatch(token)
-    if parsed is None or parsed["name"] not in NAMES:
-        return token
+def _token(word: str, layers: dict[str, int]) -> Token:
+    if summed := SUM.fullmatch(word):
+        return Token(word, sum=summed[1])
+    parsed = OPERAND.fullmatch(word)
+    if parsed is None:
+        return Token(word)
     layer = parsed["layer"]
-    number = None
-    if layer is not None:
-        base = {"l": l, "L": quantities.last}.get(layer) or int(layer)
-        number = base + int(parsed["shift"] or 0)
-    index = [at.get(letter, letter) for letter in parsed["index"] or ""]
-    return quantities.operand(parsed["name"], number, index, transposed=parsed["T"] is not None)
+    number = None if layer is None else (layers.get(layer) or int(layer)) + int(parsed["shift"] or 0)
+    return Token("", parsed["name"], number, parsed["index"] or "", parsed["T"] is not None)
 
 
-def _computed(symbols: Sequence[Piece], tokens: Sequence[str], quantities: Quantities, l: int) -> bool:
-    """Whether every operand has numbers; a component has them where its whole vector has."""
-    first = {letter: 1 for token in tokens if (parsed := OPERAND.fullmatch(token)) for letter in parsed["index"] or ""}
-    pieces = [_piece(token, quantities, l, first) for token in tokens]
-    return all(isinstance(symbol, str) or (isinstance(piece, Operand) and piece.value is not None)
-               for symbol, piece in zip(symbols, pieces, strict=True))  # fmt: skip
+def _from_combined_error(tokens: list[Token], last: int) -> list[Token]:
+    """Start (35) from the combined error δ^L, which is what the backend does, instead of Σ′(z^L)ᵀ∇_aC."""
+    names = [token.name for token in tokens]
+    if names[-2:] != ["Sigma", "nabla"]:
+        return tokens
+    return [*tokens[:-2], Token("", "delta", last)]
 
 
-def _expanded(tokens: Sequence[str], quantities: Quantities, l: int, at: dict[str, int]) -> Iterator[Piece]:
-    """Yield the pieces of one row, sums over an index written out."""
+def _piece(token: Token, quantities: Quantities, at: dict[str, int]) -> Piece:
+    if not token.name:
+        return token.sign
+    index = [at.get(letter, letter) for letter in token.index]
+    return quantities.operand(token.name, token.layer, index, transposed=token.transposed)
+
+
+def _has_numbers(tokens: Sequence[Token], quantities: Quantities) -> bool:
+    """Whether every operand has numbers; a component has them if its whole vector has."""
+    first = {letter: 1 for token in tokens for letter in token.index}
+    pieces = (_piece(token, quantities, first) for token in tokens)
+    return all(isinstance(piece, str) or piece.value is not None for piece in pieces)
+
+
+def _expanded(tokens: Sequence[Token], quantities: Quantities, at: dict[str, int]) -> Iterator[Piece]:
+    """Yield the pieces of one row, with every sum over an index written out."""
     i = 0
     while i < len(tokens):
-        summed = SUM.fullmatch(tokens[i])
-        if summed is None:
-            yield _piece(tokens[i], quantities, l, at)
+        k = tokens[i].sum
+        if not k:
+            yield _piece(tokens[i], quantities, at)
             i += 1
             continue
-        k = summed[1]
         end = _group_end(tokens, i + 1, k)
-        group, count = tokens[i + 1 : end], _range(tokens[i + 1 : end], k, quantities, l)
+        group = tokens[i + 1 : end]
         yield "("
-        for term in range(1, count + 1):
+        for term in range(1, _range(group, k, quantities) + 1):
             if term > 1:
                 yield "+"
-            yield from (_piece(token, quantities, l, {**at, k: term}) for token in group)
+            yield from (_piece(token, quantities, {**at, k: term}) for token in group)
         yield ")"
         i = end
 
 
-def _group_end(tokens: Sequence[str], start: int, k: str) -> int:
-    """Return where the terms of a sum over k end: at a parenthesis closed, or before what has no index k."""
-    if tokens[start] == "(":
+def _group_end(tokens: Sequence[Token], start: int, k: str) -> int:
+    """Return the end of the terms of a sum over k: a closing parenthesis, or the first token without an index k."""
+    if tokens[start].sign == "(":
         depth = 0
         for i in range(start, len(tokens)):
-            depth += {"(": 1, ")": -1}.get(tokens[i], 0)
+            depth += {"(": 1, ")": -1}.get(tokens[i].sign, 0)
             if depth == 0:
                 return i + 1
     for i in range(start, len(tokens)):
-        parsed = OPERAND.fullmatch(tokens[i])
-        operand = parsed is not None and parsed["name"] in NAMES
-        if tokens[i] != "ln" and not (operand and parsed is not None and k in (parsed["index"] or "")):
+        if tokens[i].sign != "ln" and k not in tokens[i].index:
             return i
     return len(tokens)
 
 
-def _range(group: Sequence[str], k: str, quantities: Quantities, l: int) -> int:
-    """Return how many values the index k has: the length of the operand's dimension where it stands."""
+def _range(group: Sequence[Token], k: str, quantities: Quantities) -> int:
+    """Return the number of values of the index k: the length of the dimension that it counts."""
     for token in group:
-        parsed = OPERAND.fullmatch(token)
-        if parsed is not None and parsed["name"] in NAMES and k in (parsed["index"] or ""):
-            whole = _piece(token.replace(f"_{parsed['index']}", ""), quantities, l, {})
-            if isinstance(whole, Operand) and whole.value is not None:
-                return int(whole.value.shape[parsed["index"].index(k)])
+        if k in token.index:
+            whole = quantities.operand(token.name, token.layer)
+            if whole.value is not None:
+                return int(whole.value.shape[token.index.index(k)])
     return 0

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from formulations.display import terminal_width
-from formulations.explanation.counts import step_multiplications
 from formulations.explanation.operands import DIGITS, Operand, Piece
 from formulations.explanation.story import Stage, Story
 from formulations.explanation.template import Step
@@ -55,8 +54,8 @@ def _step(step: Step, numbers: bool, width: int, says: int) -> list[str]:
     lines = [f"{number:6} {join(step.symbols)}"]
     if len(lines[0]) > width:
         lines = textwrap.wrap(lines[0], width, subsequent_indent=" " * 7)
-    if len(step.rows) > 1 or _stands_in(step) or not step.rows or not step.equation:
-        lines += [INDENT + line for line in textwrap.wrap(step.says, says)]
+    if len(step.rows) != 1 or step.remarks or not step.equation:
+        lines += [INDENT + line for line in textwrap.wrap(step.text, says)]
     if numbers:
         for row in step.rows:
             lines += [INDENT + line for line in _row(row, width)]
@@ -65,14 +64,9 @@ def _step(step: Step, numbers: bool, width: int, says: int) -> list[str]:
         lines += [INDENT + line for line in _wrapped([shape(piece) for piece in step.rows[0][1:]], width)]
     elif step.rows:
         lines.append(f"{INDENT}{len(step.rows)} components")
-    count = step_multiplications(step)
-    if count:
-        lines.append(f"{INDENT}{count:,} multiplications")
+    if step.multiplications:
+        lines.append(f"{INDENT}{step.multiplications:,} multiplications")
     return lines
-
-
-def _stands_in(step: Step) -> bool:
-    return "stands here" in step.says or "example 1" in step.says
 
 
 def join(pieces: Sequence[Piece]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from html.parser import HTMLParser
+from itertools import accumulate
 
 import makers
 import numpy as np
@@ -12,9 +14,10 @@ from click.testing import CliRunner
 
 import formulations as fm
 from formulations.cli.commands import formulations as command
+from formulations.equations.formula import parse_latex
 from formulations.equations.table import EQUATIONS
 from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
-from formulations.explanation.counts import step_multiplications
+from formulations.explanation.latex import row_formula, symbol_formula
 from formulations.explanation.operands import Operand
 from formulations.explanation.stages import explain
 from formulations.explanation.text import WIDTH, entry
@@ -336,9 +339,9 @@ def test_the_brackets_of_a_product_are_shown(order, brackets):
 
 @pytest.mark.parametrize("backend", ["neumann", "back_substitution", "activation_error", "kronecker"])
 def test_results_in_the_books_form_come_after_the_backends_own_way(backend):
-    text = str(explain(backends=backend))
-    assert text.count("By it the backend gets") == 1
-    assert text.index("By it the backend gets") < text.index("(BP1)  ")
+    text = " ".join(str(explain(backends=backend)).split())
+    assert text.count("The results below are written in the book's form.") == 1
+    assert text.index("The results below") < text.index("(BP1) δ")
 
 
 def test_a_large_network_has_shapes_nonzeros_and_the_predicted_multiplications():
@@ -346,17 +349,88 @@ def test_a_large_network_has_shapes_nonzeros_and_the_predicted_multiplications()
     found = explain(net, backends=["hadamard", "sigma"])
     assert not found.numbers and "[30×30, 30 non-zeros] [30×10] [10×1]" in str(found)
     for name in found.backends:
-        counted = sum(
-            step_multiplications(step) or 0 for step in found.steps(name) if step.equation not in ("26", "27")
-        )
+        counted = sum(step.multiplications or 0 for step in found.steps(name) if step.equation not in ("26", "27"))
         assert counted == fm.get_backend(name).estimate(net, 1).multiplications
 
 
-def test_html_is_one_page_that_loads_nothing():
-    page = explain(backends=["hadamard", "sigma"]).html()
-    assert not re.search(r"https?:|src=|<link|@import|url\(", page)
-    assert page.count("<table>") == page.count("</table>") > 10
-    assert "prefers-color-scheme: dark" in page
+class Page(HTMLParser):
+    """Elements of a page in which every element is closed, with their attributes and their text."""
+
+    VOID = ("meta",)
+
+    def __init__(self, page):
+        super().__init__()
+        self.opened, self.elements, self.texts = [], [], []
+        self.feed(page)
+        assert not self.opened
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs), tuple(self.opened)))
+        if tag not in self.VOID:
+            self.opened.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.opened.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.opened[-1] if self.opened else "", data))
+
+
+def test_html_is_one_page_of_mathml_that_loads_nothing():
+    text = explain(backends=["hadamard", "sigma"]).html()
+    assert not re.search(r"https?:|src=|href=|<link|<script|@import|url\(", text)
+    page = Page(text)
+    tables = [opened for tag, _, opened in page.elements if tag == "mtable"]
+    assert len(tables) > 10 and all("math" in opened for opened in tables)
+    assert not [tag for tag, _, _ in page.elements if tag in ("table", "img")]
+
+
+def test_a_fragment_can_stand_in_another_page():
+    found = explain(backends=["hadamard", "sigma"])
+    fragment = found.html(fragment=True)
+    assert found._repr_html_() == fragment and fragment in found.html()
+    page = Page(fragment)
+    assert [attrs["class"] for _, attrs, opened in page.elements if not opened] == ["formulations-explanation"]
+    classes = {attrs["class"] for _, attrs, opened in page.elements if opened and "class" in attrs}
+    assert classes and all(name.startswith("fe-") for name in classes)
+    assert not [attrs for _, attrs, _ in page.elements if "id" in attrs]
+    (style,) = (data.strip() for tag, data in page.texts if tag == "style")
+    # One rule holds all others: every other selector is nested in it.
+    assert re.match(r"\.formulations-explanation \{", style)
+    depths = list(accumulate({"{": 1, "}": -1}.get(sign, 0) for sign in style))
+    assert depths.index(0, style.index("{")) == len(style) - 1
+    assert all(re.match(r"\s*(&|@media)", line) for line in style.splitlines()[2:-1] if "{" in line)
+
+
+def test_html_and_latex_have_the_same_formulas():
+    net, X, Y, cost = case((2, 3, 2), "sigmoid", "binary_cross_entropy", 2)
+    found = explain(net, X, Y, ["per_neuron", "product"], cost)
+    page = found.html()
+    for step in (*found.steps("per_neuron"), *found.steps("product")):
+        assert parse_latex(symbol_formula(step.symbols)).mathml in page
+        for row in step.rows:
+            for latex in row_formula(row, numbers=True):
+                assert latex in found.latex() and parse_latex(latex).mathml in page
+
+
+HOSTILE = "</style></math><script>alert(1)</script>&\\{%_#^~$"
+
+
+def test_names_of_users_are_escaped():
+    cost = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1), lambda A, Y: 2 * (A - Y), name=HOSTILE)
+
+    class Elsewhere(type(fm.get_backend("sigma"))):
+        name = "elsewhere"
+        equations = ("33", HOSTILE, "34", "BP3", "BP4")
+
+    found = explain(cost=cost, backends=Elsewhere())
+    page = found.html()
+    assert "<script" not in page and Page(page).opened == []
+    assert HOSTILE in "".join(data for tag, data in Page(page).texts if tag == "mtext")
+    document = found.latex()
+    assert "alert(1)" in document and not re.search(
+        r"(?<!\\)[#%&~]", re.sub(r"\n&|begin\{align\}|" " & ", "", document)
+    )
 
 
 def test_latex_is_balanced_and_has_every_number():
@@ -490,7 +564,7 @@ def test_bad_usage_ends_with_2(arguments, part):
 
 
 def test_every_template_is_of_an_equation_that_is_applied():
-    applied = {"forward", "output", "hidden", "layer", "fused", "cost"}
+    applied = {"forward", "output", "hidden", "layer", "fused", "cost", "mean"}
     assert all(equation.scope in applied for equation in EQUATIONS.values() if equation.template)
 
 
