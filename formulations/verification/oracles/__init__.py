@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.verification.oracles.algebra import fused_error as fused_error
+    from formulations.verification.oracles.algebra import combined_error as combined_error
     from formulations.verification.oracles.algebra import magnitudes as magnitudes
     from formulations.verification.oracles.algebra import outer as outer
     from formulations.verification.oracles.algebra import product as product
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.customary import approximates as approximates
     from formulations.verification.oracles.customary import granted as granted
     from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
-    from formulations.verification.oracles.reference import ForwardBounds as ForwardBounds
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
     from formulations.verification.oracles.roundoff import Precision as Precision
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "algebra": ["fused_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
+        "algebra": ["combined_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
         "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
         "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
         "fractions": ["exact_gradient"],
-        "reference": ["ForwardBounds", "Reference", "reference_gradient"],
+        "reference": ["Reference", "reference_gradient"],
         "roundoff": ["Precision", "gamma", "unit_roundoff"],
         "slopes": ["is_softmax", "read_slope", "seen_rounding", "worse"],
     },

@@ -11,7 +11,7 @@ from formulations.functions import CombinedOutput
 from formulations.network import Tape
 from formulations.verification.oracles.blocks import Matrices, OuterBlocks
 
-__all__ = ["fused_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"]
+__all__ = ["combined_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"]
 
 
 def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
@@ -50,7 +50,7 @@ def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
     return total
 
 
-def fused_error(combined: CombinedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
+def combined_error(combined: CombinedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
     """Return each example's δ^L of a combined output, the magnitudes that are rounded, and k of their γ_k.
 
     s(y)a − y, the share and 1/m are at most five, and n_L more where s(y) is a sum. In −y(1 − a) nothing cancels, and

@@ -5,7 +5,6 @@ Only the activations' and the cost's own functions are shared; their tests again
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,30 +13,12 @@ from formulations.arrays import Array, Gradient, current_budget, format_bytes, h
 from formulations.exceptions import Refused
 from formulations.functions import CoupledActivation, CoupledSlope
 from formulations.network import Tape
-from formulations.verification.oracles.algebra import fused_error, outer, shares_of, through, widened
+from formulations.verification.oracles.algebra import combined_error, outer, shares_of, through, widened
 from formulations.verification.oracles.customary import Formulas
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.oracles.slopes import Slope, is_softmax, read_slope
 
-__all__ = ["ForwardBounds", "Reference", "reference_gradient"]
-
-
-@dataclass(frozen=True)
-class ForwardBounds:
-    """How far another forward and backward pass can be from the reference.
-
-    Attributes
-    ----------
-    errors, weights, biases : list of ndarray
-        E of δ^l, shape (m, n_l), of ∂C/∂w^l (as it lies in the flat vector) and of ∂C/∂b^l, at ``[l-2]``.
-    cost : float
-        E of C.
-    """
-
-    errors: list[Array]
-    weights: list[Array]
-    biases: list[Array]
-    cost: float
+__all__ = ["Reference", "reference_gradient"]
 
 
 class Reference(Gradient):
@@ -55,9 +36,9 @@ class Reference(Gradient):
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
         ∇_aC of the mean cost; zero where cost and output activation have a combined form.
-    bounds : dict of (bool, Formulas) to ForwardBounds
-        By whether exact Jacobians carry them, and by the formulas that they cover; filled on first use, for they are
-        the same for every candidate.
+    bounds : dict
+        The bounds that T4 has propagated, which are the same for every candidate; see
+        :func:`formulations.verification.tolerances.propagation.propagate_bounds`.
     """
 
     tape: Tape
@@ -65,7 +46,7 @@ class Reference(Gradient):
     slopes: list[Slope]
     activations: list[Array]
     cost_gradient: Array
-    bounds: dict[tuple[bool, Formulas], ForwardBounds]
+    bounds: dict[tuple[bool, Formulas], Any]
 
 
 def reference_gradient(tape: Tape) -> Reference:
@@ -149,7 +130,7 @@ def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Arr
     reference.cost_gradient = np.zeros_like(output)
     if tape.combined is not None:
         values = tape.combined.value(reference.weighted_inputs[-1], targets)
-        delta = fused_error(tape.combined, reference.weighted_inputs[-1], output, targets)[0] * shares
+        delta = combined_error(tape.combined, reference.weighted_inputs[-1], output, targets)[0] * shares
     elif tape.cost is not None:
         values = tape.cost.evaluate(output, targets, reference.cost_gradient)
         reference.cost_gradient *= shares

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import higher
+from formulations.arrays import Array, higher
 from formulations.verification.oracles.customary import Formulas
 
 __all__ = ["Precision", "gamma", "unit_roundoff"]
@@ -90,6 +90,10 @@ class Precision:
     def working(self) -> np.dtype[Any]:
         """The dtype that bounds are computed in: two digits of them are enough, but all of the range is needed."""
         return np.promote_types(self.dtype, np.float64)
+
+    def within_range(self, e: Array, size: Array) -> Array:
+        """Return a bound E of a quantity of this size, infinite where the candidate can overflow and no bound holds."""
+        return np.where(size + e <= self.largest, e, np.inf)
 
     def gamma(self, k: int) -> float:
         """Return γ_k of both sides together, in the units of an absolute product that is itself rounded."""

@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from formulations.arrays import Gradient
-from formulations.verification.oracles import Formulas, Precision, Reference, gamma, magnitudes, outer, through, widened
+from formulations.verification.oracles import Formulas, Reference, magnitudes, outer, through, widened
 from formulations.verification.tolerances.carried import affordable
-from formulations.verification.tolerances.output import alone, of_last, within_range
-from formulations.verification.tolerances.propagation import forward_pass, of_hidden, propagate_bounds
+from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks
 
 __all__ = ["forward_checks", "local_forward_checks"]
@@ -70,31 +67,26 @@ def local_forward_checks(
     list of Check
         None where there are no errors, or exact Jacobians take too long or too much memory.
     """
-    tape, layout = reference.tape, reference.layout
-    precision = Precision(tape.network.dtype, reference.dtype, formulas)
-    working, both, errors = precision.working, precision.sides, gradient.errors
+    errors, layout = gradient.errors, reference.layout
     if errors is None or (exactly and not _affordable(reference)):
         return []
-    absolute = magnitudes(tape.network.weights, working)
-    of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)
-    e = of_last(tape, reference, of_a[-1], of_d[-1], precision)
-    checks = [error_check(layout.last, "BP1", errors[-1], (reference.errors or ())[-1], both * e)]
-    weights = widened(tape.network.weights, reference.dtype)
+    bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas)
+    wide, working, both = reference.dtype, bounds.precision.working, bounds.precision.sides
+    checks = [error_check(layout.last, "BP1", errors[-1], (reference.errors or ())[-1], bounds.last_error)]
+    weights = widened(reference.tape.network.weights, wide)
     for l in range(layout.last - 1, 1, -1):
-        above = errors[l - 1].astype(reference.dtype)
+        above = errors[l - 1].astype(wide)
         expected = through(reference.slopes[l - 2].matrix, above @ weights[l - 1])
-        e = of_hidden(tape, reference, absolute[l - 1], of_d[l - 2], l, above, (0, 0), precision)
-        e = within_range(e, np.abs(expected).astype(working) * alone(tape, precision), precision)
-        checks.append(error_check(l, "BP2", errors[l - 2], expected, both * e))
-    factor, floor = gamma(tape.m + 3, precision.u), precision.tiny * (tape.m + 3)
+        checks.append(error_check(l, "BP2", errors[l - 2], expected, bounds.local_error(l, above, expected)))
+    factor, floor = bounds.summed
     for i in reversed(range(len(errors))):
-        delta, a = errors[i].astype(reference.dtype), reference.activations[i]
+        delta, a, of_a = errors[i].astype(wide), reference.activations[i], bounds.activations[i]
         size, a_size = magnitudes((errors[i], a), working)
-        bounds = (
-            both * (outer(size, of_a[i] + factor * (a_size + of_a[i]), layout, i) + floor),
+        limits = (
+            both * (outer(size, of_a + factor * (a_size + of_a), layout, i) + floor),
             both * (factor * size.sum(axis=0) + floor),
         )
-        checks += gradient_checks(gradient, i, ("BP4", "BP3"), (outer(delta, a, layout, i), delta.sum(axis=0)), bounds)
+        checks += gradient_checks(gradient, i, ("BP4", "BP3"), (outer(delta, a, layout, i), delta.sum(axis=0)), limits)
     return checks
 
 

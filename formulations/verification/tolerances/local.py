@@ -28,7 +28,7 @@ from formulations.functions import CombinedOutput
 from formulations.network import Tape
 from formulations.verification.oracles import (
     Precision,
-    fused_error,
+    combined_error,
     magnitudes,
     outer,
     read_slope,
@@ -130,7 +130,7 @@ def output_error(tape: Tape, precision: Precision) -> OutputError:
 
 def _combined(combined: CombinedOutput, tape: Tape, precision: Precision) -> OutputError:
     wide = widened((tape.weighted_inputs[-1], tape.output, tape.targets), precision.wide)
-    delta, size, k = fused_error(combined, *wide)
+    delta, size, k = combined_error(combined, *wide)
     shares = shares_of(tape, precision.working)
     size = size.astype(precision.working) * shares
     floor = np.full_like(size, k * precision.eta)

@@ -19,15 +19,14 @@ blocks, with γ_{n+7} for 2u. What E_a and E_d are for each kind of activation,
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.network import Tape
 from formulations.verification.oracles import (
     Formulas,
-    ForwardBounds,
     Matrices,
     OuterBlocks,
     Precision,
@@ -39,150 +38,194 @@ from formulations.verification.oracles import (
 )
 from formulations.verification.tolerances.activation_bounds import activation_bounds
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
-from formulations.verification.tolerances.output import alone, of_cost, of_last, within_range
+from formulations.verification.tolerances.output import OutputBounds
 
-__all__ = ["ForwardBounds", "forward_pass", "of_hidden", "propagate_bounds"]
+__all__ = ["Propagation", "propagate_bounds"]
 
 
 def propagate_bounds(
     reference: Reference, *, exactly: bool = False, formulas: Formulas = Formulas.CAREFUL
-) -> ForwardBounds:
-    """Propagate bounds forward and back, for candidate and reference together; the reference keeps them.
+) -> Propagation:
+    """Return the bounds of any candidate for a reference gradient; the reference keeps them for the next candidate.
 
     Parameters
     ----------
     reference : Reference
-        Of its tape the network, the examples and the cost are read, not what a forward pass left there.
+        Its tape supplies the network, the examples and the cost; what a forward pass left on the tape is not read.
     exactly : bool
-        Whether errors are carried by exact products of Jacobians where that is sharper; see
+        Whether exact products of Jacobians carry the errors, which is sharper in deep networks; see
         :mod:`formulations.verification.tolerances.jacobians`.
     formulas : Formulas
-        Those that the candidate's activations may be computed by.
+        The formulas that the candidate may use for its activations.
 
     Returns
     -------
-    ForwardBounds
+    Propagation
     """
+    bounds: dict[tuple[bool, Formulas], Propagation] = reference.bounds
     key = exactly, formulas
-    if key not in reference.bounds:
-        reference.bounds[key] = _propagated(reference, exactly, formulas)
-    return reference.bounds[key]
+    if key not in bounds:
+        bounds[key] = Propagation(reference, exactly, formulas)
+    return bounds[key]
 
 
-def _propagated(reference: Reference, exactly: bool, formulas: Formulas) -> ForwardBounds:
-    tape = reference.tape
-    precision = Precision(tape.network.dtype, reference.dtype, formulas)
-    absolute = magnitudes(tape.network.weights, precision.working)
-    of_a, of_d = forward_pass(tape, reference, absolute, precision, exactly)
-    of_z = of_a[-2] @ absolute[-1].T + _of_sum(len(absolute) - 1, reference, absolute, of_a[-2], precision)[0]
-    errors = _backward_pass(tape, reference, absolute, (of_a, of_d), precision, exactly)
-    layout, factor = tape.network.layout, gamma(tape.m + 3, precision.u)
-    deltas = magnitudes(reference.errors, precision.working)
-    weights, biases = [], []
-    for i, (of_delta, delta) in enumerate(zip(errors, deltas, strict=True)):
-        a = np.abs(reference.activations[i]).astype(precision.working)
-        largest, floor = a + of_a[i], precision.tiny * (tape.m + 3)
-        weights.append(
-            outer(of_delta, largest, layout, i)
-            + outer(delta, of_a[i], layout, i)
-            + factor * outer(delta + of_delta, largest, layout, i)
-            + floor
-        )
-        biases.append(of_delta.sum(axis=0) + factor * (delta + of_delta).sum(axis=0) + floor)
-    both = precision.sides
-    return ForwardBounds(
-        [both * e for e in errors],
-        [both * w for w in weights],
-        [both * b for b in biases],
-        both * of_cost(tape, reference, of_z, of_a[-1], errors[-1], precision),
-    )
+class Propagation:
+    """Bounds of the distance from the reference gradient to any other right gradient.
 
+    The forward pass is bounded at once, the rest when it is first read.
 
-def forward_pass(
-    tape: Tape, reference: Reference, absolute: list[Array], precision: Precision, exactly: bool
-) -> tuple[list[Array], list[Matrices]]:
-    """Return E_a of a¹, …, a^L and E_d of σ′(z²), …, σ′(z^L)."""
-    network, working = tape.network, precision.working
-    of_a, of_d = [np.zeros(reference.activations[0].shape, working)], list[Matrices]()
-    exact = Forwards(network.weights, reference, precision) if exactly else None
-    for i, (w, activation) in enumerate(zip(absolute, network.activations, strict=True)):
-        (own, size), z = _of_sum(i, reference, absolute, of_a[-1], precision), reference.weighted_inputs[i]
-        e = of_a[-1] @ w.T + own
-        if exact is not None:
-            # A product of 0 and ∞ is no number, and no bound.
-            e = np.fmin(e, exact.weighted_inputs(i, own))
-        e = within_range(e, size, precision)
-        moved_a, moved_d = activation_bounds(activation, z, e, precision)
-        if exact is not None:
-            still, _ = activation_bounds(activation, z, np.zeros_like(e), precision)
-            moved_a = np.fmin(moved_a, exact.activations(i, still, e, moved_d))
-        a = np.abs(reference.activations[i + 1]).astype(working)
-        of_a.append(within_range(moved_a, a, precision))
-        size_d = reference.slopes[i].size
-        if isinstance(moved_d, OuterBlocks) or isinstance(size_d, OuterBlocks):
-            # Softmax does not leave the range: neither its slopes nor their bounds exceed a few units.
-            of_d.append(moved_d)
-        else:
-            of_d.append(within_range(moved_d, size_d, precision))
-    return of_a, of_d
+    Parameters
+    ----------
+    reference, exactly, formulas
+        As for :func:`propagate_bounds`.
 
-
-def _of_sum(
-    i: int, reference: Reference, absolute: list[Array], of_a: Array, precision: Precision
-) -> tuple[Array, Array]:
-    """Return what rounding adds to z of layer i + 2, and what it acts on, where the a below are known to E_a."""
-    w, n = absolute[i], absolute[i].shape[1]
-    below = np.abs(reference.activations[i]).astype(precision.working)
-    size = (below + of_a) @ w.T + np.abs(reference.tape.network.biases[i]).astype(precision.working)
-    return gamma(n + 2, precision.u) * size + precision.tiny * (n + 2), size
-
-
-def _backward_pass(
-    tape: Tape,
-    reference: Reference,
-    absolute: list[Array],
-    moved: tuple[list[Array], list[Matrices]],
-    precision: Precision,
-    exactly: bool,
-) -> list[Array]:
-    of_a, of_d = moved
-    deltas = magnitudes(reference.errors, precision.working)
-    e = of_last(tape, reference, of_a[-1], of_d[-1], precision)
-    errors, exact = [e], Backwards(tape.network.weights, reference, precision, e) if exactly else None
-    for l in range(len(deltas), 1, -1):
-        w, above = absolute[l - 1], (reference.errors or ())[l - 1]
-        largest = pulled = e @ w
-        if exact is not None:
-            pulled = np.fmin(pulled, exact.pulled(l))
-        own = of_hidden(tape, reference, w, of_d[l - 2], l, above, (pulled, largest), precision)
-        e = through(reference.slopes[l - 2].size, pulled) + own
-        if exact is not None:
-            e = np.fmin(e, exact.errors(l, own))
-        e = within_range(e, deltas[l - 2] * alone(tape, precision), precision)
-        errors.append(e)
-    return errors[::-1]
-
-
-def of_hidden(
-    tape: Tape,
-    reference: Reference,
-    w: Array,
-    d: Matrices,
-    l: int,
-    above: Array,
-    of_pulled: tuple[Any, Any],
-    precision: Precision,
-) -> Array:
-    r"""Return what (BP2) adds in layer l to the error of wᵀδ^{l+1}; w is |w^{l+1}|, and d is E_d.
-
-    ``of_pulled`` bounds the error of wᵀδ^{l+1} that δ^{l+1} brings, and that of \|w\|ᵀ\|δ^{l+1}\|.
+    Attributes
+    ----------
+    activations : list of ndarray
+        E_a of a^l at ``[l-1]``, shape (m, n_l), of the candidate's rounding alone.
+    slopes : list of ndarray or OuterBlocks
+        E_d of σ′(z^l) at ``[l-2]``, likewise.
     """
-    pulled, largest = of_pulled
-    working, u, slope, n = precision.working, precision.u, reference.slopes[l - 2], above.shape[1]
-    s = np.abs(above.astype(working) @ tape.network.weights[l - 1].astype(working))
-    size = np.abs(above).astype(working) @ w + largest
-    rounding = gamma(n + 2, u) * size
-    of_s = within_range(pulled + rounding, size * alone(tape, precision), precision)
-    e = through(slope.size, rounding) + through(d, s + of_s)
-    e = e + gamma(2 + slope.roundings, u) * through(slope.acted_on + d, s + of_s)
-    return np.asarray(e + precision.tiny * (n + 2) * (1 + slope.gain))
+
+    def __init__(self, reference: Reference, exactly: bool, formulas: Formulas) -> None:
+        network = reference.tape.network
+        self.reference, self.exactly, self._network = reference, exactly, network
+        self.precision = Precision(network.dtype, reference.dtype, formulas)
+        self._absolute = magnitudes(network.weights, self.precision.working)
+        self._output = OutputBounds(reference, self.precision)
+        self.activations, self.slopes = self._forward_pass()
+
+    @cached_property
+    def errors(self) -> list[Array]:
+        """Bounds of δ^l at ``[l-2]``, shape (m, n_l), for candidate and reference together."""
+        return [self.precision.sides * e for e in self._errors]
+
+    @cached_property
+    def weights(self) -> list[Array]:
+        """Bounds of ∂C/∂w^l at ``[l-2]``, in the order of the flat vector, for candidate and reference together."""
+        return [self._of_weights(i) for i in range(len(self._absolute))]
+
+    @cached_property
+    def biases(self) -> list[Array]:
+        """Bounds of ∂C/∂b^l at ``[l-2]``, shape (n_l,), for candidate and reference together."""
+        factor, floor = self.summed
+        return [
+            self.precision.sides * (e.sum(axis=0) + factor * (delta + e).sum(axis=0) + floor)
+            for e, delta in zip(self._errors, self._deltas, strict=True)
+        ]
+
+    @cached_property
+    def cost(self) -> float:
+        """The bound of C, for candidate and reference together."""
+        own, _ = self._of_sum(len(self._absolute) - 1, self.activations[-2])
+        of_z = self.activations[-2] @ self._absolute[-1].T + own
+        return self.precision.sides * self._output.cost(of_z, self.activations[-1], self._last_error)
+
+    @property
+    def summed(self) -> tuple[float, Any]:
+        """The γ and the underflow of a sum over the examples, as (BP3) and (BP4) take it."""
+        k = self.reference.tape.m + 3
+        return gamma(k, self.precision.u), self.precision.tiny * k
+
+    @property
+    def last_error(self) -> Array:
+        """The bound of δ^L, for candidate and reference together."""
+        return self.precision.sides * self._last_error
+
+    def local_error(self, l: int, above: Array, expected: Array) -> Array:
+        """Return the bound of δ^l by (BP2) from a candidate's own δ^{l+1}, for candidate and reference together.
+
+        Parameters
+        ----------
+        l : int
+            The layer.
+        above : ndarray of shape (m, n_{l+1})
+            The candidate's δ^{l+1}, taken as exact.
+        expected : ndarray of shape (m, n_l)
+            What (BP2) makes of it.
+        """
+        size = np.abs(expected).astype(self.precision.working) * self._output.unshared
+        return self.precision.sides * self.precision.within_range(self._added(l, above, 0, 0), size)
+
+    @cached_property
+    def _last_error(self) -> Array:
+        return self._output.error(self.activations[-1], self.slopes[-1])
+
+    @cached_property
+    def _deltas(self) -> list[Array]:
+        return magnitudes(self.reference.errors, self.precision.working)
+
+    def _forward_pass(self) -> tuple[list[Array], list[Matrices]]:
+        """Return E_a of a¹, …, a^L and E_d of σ′(z²), …, σ′(z^L)."""
+        reference, precision = self.reference, self.precision
+        of_a, of_d = [np.zeros(reference.activations[0].shape, precision.working)], list[Matrices]()
+        exact = Forwards(self._network.weights, reference, precision) if self.exactly else None
+        for i, (w, activation) in enumerate(zip(self._absolute, self._network.activations, strict=True)):
+            (own, size), z = self._of_sum(i, of_a[-1]), reference.weighted_inputs[i]
+            e = of_a[-1] @ w.T + own
+            if exact is not None:
+                # A product of 0 and ∞ is NaN, which is not a bound.
+                e = np.fmin(e, exact.weighted_inputs(i, own))
+            e = precision.within_range(e, size)
+            moved_a, moved_d = activation_bounds(activation, z, e, precision)
+            if exact is not None:
+                still, _ = activation_bounds(activation, z, np.zeros_like(e), precision)
+                moved_a = np.fmin(moved_a, exact.activations(i, still, e, moved_d))
+            a = np.abs(reference.activations[i + 1]).astype(precision.working)
+            of_a.append(precision.within_range(moved_a, a))
+            size_d = reference.slopes[i].size
+            if isinstance(moved_d, OuterBlocks) or isinstance(size_d, OuterBlocks):
+                # Softmax stays within the range: its slopes and their bounds are at most a few units.
+                of_d.append(moved_d)
+            else:
+                of_d.append(precision.within_range(moved_d, size_d))
+        return of_a, of_d
+
+    def _of_sum(self, i: int, of_a: Array) -> tuple[Array, Array]:
+        """Return what rounding adds to z of layer i + 2, and the sum that it acts on, given E_a of the layer below."""
+        w, n = self._absolute[i], self._absolute[i].shape[1]
+        working = self.precision.working
+        below = np.abs(self.reference.activations[i]).astype(working)
+        size = (below + of_a) @ w.T + np.abs(self._network.biases[i]).astype(working)
+        return gamma(n + 2, self.precision.u) * size + self.precision.tiny * (n + 2), size
+
+    @cached_property
+    def _errors(self) -> list[Array]:
+        """E_δ of δ², …, δ^L."""
+        reference, e = self.reference, self._last_error
+        errors = [e]
+        exact = Backwards(self._network.weights, reference, self.precision, e) if self.exactly else None
+        for l in range(len(self._deltas), 1, -1):
+            largest = pulled = e @ self._absolute[l - 1]
+            if exact is not None:
+                pulled = np.fmin(pulled, exact.pulled(l))
+            own = self._added(l, (reference.errors or ())[l - 1], pulled, largest)
+            e = through(reference.slopes[l - 2].size, pulled) + own
+            if exact is not None:
+                e = np.fmin(e, exact.errors(l, own))
+            e = self.precision.within_range(e, self._deltas[l - 2] * self._output.unshared)
+            errors.append(e)
+        return errors[::-1]
+
+    def _added(self, l: int, above: Array, pulled: Any, largest: Any) -> Array:
+        r"""Return what (BP2) adds in layer l to the error of wᵀδ^{l+1}, where δ^{l+1} is ``above``.
+
+        ``pulled`` bounds the error of wᵀδ^{l+1} that δ^{l+1} brings, and ``largest`` that of \|w\|ᵀ\|δ^{l+1}\|.
+        """
+        precision, slope, d, n = self.precision, self.reference.slopes[l - 2], self.slopes[l - 2], above.shape[1]
+        working, u = precision.working, precision.u
+        s = np.abs(above.astype(working) @ self._network.weights[l - 1].astype(working))
+        size = np.abs(above).astype(working) @ self._absolute[l - 1] + largest
+        rounding = gamma(n + 2, u) * size
+        of_s = precision.within_range(pulled + rounding, size * self._output.unshared)
+        e = through(slope.size, rounding) + through(d, s + of_s)
+        e = e + gamma(2 + slope.roundings, u) * through(slope.acted_on + d, s + of_s)
+        return np.asarray(e + precision.tiny * (n + 2) * (1 + slope.gain))
+
+    def _of_weights(self, i: int) -> Array:
+        layout, (factor, floor) = self._network.layout, self.summed
+        e, delta, of_a = self._errors[i], self._deltas[i], self.activations[i]
+        largest = np.abs(self.reference.activations[i]).astype(self.precision.working) + of_a
+        propagated = outer(e, largest, layout, i) + outer(delta, of_a, layout, i)
+        bound: Array = self.precision.sides * (propagated + factor * outer(delta + e, largest, layout, i) + floor)
+        return bound

@@ -183,7 +183,7 @@ def test_outputs_that_are_moved_at_once_move_as_far_as_one_by_one(cost: str) -> 
         COSTS[cost].evaluate(outputs, Y, gradient)
         return gradient
 
-    at_once, one_by_one = (output._reach_by_coordinate(gradient_of, A, E, sums=sums) for sums in (True, False))
+    at_once, one_by_one = (output._moved_by_coordinate(gradient_of, A, E, sums=sums) for sums in (True, False))
     assert (at_once > 0).all()
     assert (at_once == one_by_one).all()
 

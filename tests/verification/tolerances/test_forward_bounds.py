@@ -57,8 +57,8 @@ def test_an_error_in_an_early_layer_reaches_the_last() -> None:
 
 @pytest.mark.parametrize("exactly", [False, True])
 def test_a_comparison_propagates_them_once(exactly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran, inner = [], propagation._propagated
-    monkeypatch.setattr(propagation, "_propagated", lambda *given: ran.append(given[1]) or inner(*given))
+    ran, inner = [], propagation.Propagation
+    monkeypatch.setattr(propagation, "Propagation", lambda *given: ran.append(given[1]) or inner(*given))
     net = network("per_neuron", ("tanh", "sigmoid"))
     fm.compare(net, *data(net), backends=["hadamard", "sigma", "product", "per_neuron", "finite_difference"])
     assert ran == [False]

@@ -14,12 +14,12 @@ import formulations as fm
 from formulations.backends._base.contract import Tier
 from formulations.functions.costs.table import get_cost
 from formulations.verification.conformance.law import answer
-from formulations.verification.oracles.reference import ForwardBounds, reference_gradient
+from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances.forward import forward_checks, local_forward_checks
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.judging import judge
-from formulations.verification.tolerances.propagation import propagate_bounds
+from formulations.verification.tolerances.propagation import Propagation, propagate_bounds
 from formulations.verification.tolerances.verdict import Status, conclude
 from tests.audit.random_networks import random_problem
 
@@ -35,10 +35,13 @@ def deep(seed: int = 0, depth: int = 10, activations: Any = "tanh", cost: str = 
     return Case(net, X, Y, cost)
 
 
-def bounds_of(case: Case, *, exactly: bool) -> ForwardBounds:
+def bounds_of(case: Case, *, exactly: bool) -> Propagation:
     plan, _ = case.computed("sigma")
     with np.errstate(all="ignore"):
-        return propagate_bounds(reference_gradient(plan.tape), exactly=exactly)
+        bounds = propagate_bounds(reference_gradient(plan.tape), exactly=exactly)
+        # Propagated when first read.
+        assert bounds.errors and bounds.weights and bounds.biases
+    return bounds
 
 
 def displaced(case: Case, k: float, signs: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
