@@ -23,6 +23,20 @@ COST_NAMES = sorted(COSTS)
 SMOOTH = ("sigmoid", "tanh", "softplus", "silu", "sine")
 
 
+class HadamardWrapper(fm.Backend):
+    """Another backend's errors under another name; a test derives from it what it changes or observes."""
+
+    name = "wrapper"
+    summary = "Hadamard products, wrapped"
+    equations = fm.get_backend("hadamard").equations
+    tier = fm.get_backend("hadamard").tier
+    serves_coupled = False
+
+    def errors(self, *given: Any) -> Any:
+        """Return what hadamard returns."""
+        return fm.get_backend("hadamard").errors(*given)
+
+
 def flags() -> list[str]:
     """Each backend, each value of its options that has a finite list, and each one example at a time."""
     found = []

@@ -14,7 +14,7 @@ from formulations.backends.hadamard import Hadamard
 from tests.audit.mutants.written import MUTANTS
 
 
-class SlightlyOff(Hadamard):
+class SlightlyOff(makers.HadamardWrapper):
     """The first layer's error, 0.05 % too large."""
 
     def errors(self, tape):
@@ -23,7 +23,7 @@ class SlightlyOff(Hadamard):
         return errors
 
 
-class TransposedSquareWeight(Hadamard):
+class TransposedSquareWeight(makers.HadamardWrapper):
     """w instead of its transpose, wherever the shapes do not give it away: the integers' square weights are sparse."""
 
     def errors(self, tape):

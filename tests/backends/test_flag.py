@@ -121,7 +121,7 @@ def test_one_example_at_a_time_is_there_for_every_backend(backend):
         assert fm.get_backend(backend).name == backend.partition(":")[0]
 
 
-class Mine(Hadamard):
+class Mine(makers.HadamardWrapper):
     """A backend of somebody else."""
 
     name = "mine"
@@ -129,7 +129,7 @@ class Mine(Hadamard):
 
 
 @dataclass(frozen=True, repr=False)
-class Tuned(Hadamard):
+class Tuned(makers.HadamardWrapper):
     """A backend with options of each kind."""
 
     depth: int = 1
@@ -150,7 +150,7 @@ class TestRegister:
 
     def test_as_a_decorator(self):
         @fm.register
-        class Decorated(Hadamard):
+        class Decorated(makers.HadamardWrapper):
             name = "decorated"
 
         assert isinstance(fm.get_backend("decorated"), Decorated)
@@ -171,7 +171,7 @@ class TestRegister:
 
     @pytest.mark.parametrize("name", fm.list_backends())
     def test_a_name_twice_is_refused(self, name):
-        class Twice(Hadamard):
+        class Twice(makers.HadamardWrapper):
             pass
 
         Twice.name = name
@@ -185,7 +185,7 @@ class TestRegister:
 
     @pytest.mark.parametrize("name", ["", "two words", "a:b", "a=b", 3, None])
     def test_a_name_that_no_flag_could_spell(self, name):
-        class Unspeakable(Hadamard):
+        class Unspeakable(makers.HadamardWrapper):
             pass
 
         Unspeakable.name = name

@@ -15,6 +15,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import makers
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -145,9 +146,8 @@ def test_compare_ends_with_1_where_nothing_is_equal():
 
 def test_compare_ends_with_1_where_a_gradient_is_different(monkeypatch):
     from formulations.backends import _registry as registry
-    from formulations.backends.hadamard import Hadamard
 
-    class Wrong(Hadamard):
+    class Wrong(makers.HadamardWrapper):
         name = "wrong"
 
         def errors(self, tape):

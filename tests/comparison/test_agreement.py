@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import makers
 import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.backends.hadamard import Hadamard
 from formulations.comparison.agreement import agreement_of
 from formulations.exceptions import InvalidInput
 
 
-class Wrong(Hadamard):
+class Wrong(makers.HadamardWrapper):
     """Everything twice."""
 
     name = "wrong"
@@ -87,7 +87,7 @@ def test_what_is_in_doubt_does_not_agree(values, bounds, doubts, said):
 
 
 def test_a_comparison_does_not_end_in_agreement_where_a_row_is_not_equal():
-    class Near(Hadamard):
+    class Near(makers.HadamardWrapper):
         """Off by more than T1 allows, and less than the bounds of two forward passes."""
 
         name = "near"

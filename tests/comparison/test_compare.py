@@ -10,6 +10,7 @@ import sys
 import types
 from collections import Counter
 
+import makers
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ SIX = {
 """The book's own formulations, with the bound that judges each."""
 
 
-class Halved(Hadamard):
+class Halved(makers.HadamardWrapper):
     name = "halved"
 
     def errors(self, tape):
@@ -38,14 +39,14 @@ class Halved(Hadamard):
         return errors
 
 
-class Endless(Hadamard):
+class Endless(makers.HadamardWrapper):
     name = "endless"
 
     def estimate(self, network, m):
         return dataclasses.replace(super().estimate(network, m), forward_passes=10**12, multiplications=10**15)
 
 
-class Talkative(Hadamard):
+class Talkative(makers.HadamardWrapper):
     """Little arithmetic in very many calls."""
 
     name = "talkative"
@@ -54,7 +55,7 @@ class Talkative(Hadamard):
         return dataclasses.replace(super().estimate(network, m), calls=10**9)
 
 
-class Broken(Hadamard):
+class Broken(makers.HadamardWrapper):
     name = "broken"
 
     def errors(self, _):
@@ -273,7 +274,7 @@ def test_a_pool_that_a_backend_brings_is_limited_too(digits, monkeypatch):
     timed = module.interleave
     monkeypatch.setattr(module, "interleave", lambda *given, **more: (found.append(held[0]), timed(*given, **more))[1])
 
-    class Loading(Hadamard):
+    class Loading(makers.HadamardWrapper):
         name = "loading"
 
         def errors(self, tape):

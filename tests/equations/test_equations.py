@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import makers
 import pytest
 from click.testing import CliRunner
 
 import formulations as fm
 from formulations.backends import _registry as registry
-from formulations.backends.hadamard import Hadamard
 from formulations.cli.commands import formulations as command
 from formulations.equations.equation import Equation
 from formulations.equations.formula import parse_latex
@@ -36,7 +36,7 @@ def test_what_a_backend_declares_is_in_the_table(name):
 
 
 def test_a_backend_of_this_library_that_declares_what_is_missing_is_named(monkeypatch):
-    class Odd(Hadamard):
+    class Odd(makers.HadamardWrapper):
         name = "odd"
         equations = ("BP7",)
 

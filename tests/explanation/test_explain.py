@@ -463,7 +463,7 @@ def test_a_backend_without_errors_may_declare_the_same_equations_as_one_with_the
 
 
 def test_a_backend_from_elsewhere_may_declare_an_equation_of_its_own():
-    class Elsewhere(type(fm.get_backend("hadamard"))):
+    class Elsewhere(makers.HadamardWrapper):
         name = "elsewhere"
         equations = ("BP1a", "BP2", "K7", "BP3", "BP4")
 

@@ -15,7 +15,6 @@ import pytest
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.backends.hadamard import Hadamard
 from formulations.exceptions import InvalidInput, NotFinite, Refused
 from formulations.functions.costs.base import Cost
 from formulations.plans import spare
@@ -82,7 +81,7 @@ def test_results_have_memory_of_their_own():
 def test_a_plan_in_use_is_nobody_elses():
     seen = []
 
-    class Looking(Hadamard):
+    class Looking(makers.HadamardWrapper):
         name = "looking"
 
         def gradient(self, tape, gradient):

@@ -7,11 +7,11 @@ import multiprocessing
 from importlib.util import find_spec
 from itertools import chain, repeat
 
+import makers
 import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.backends.hadamard import Hadamard
 from formulations.comparison.race import race as race_module
 from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import CELLS, Cell
@@ -116,7 +116,7 @@ def test_a_peer_is_timed_in_its_process_or_says_what_is_missing(name):
     assert not multiprocessing.active_children()
 
 
-class Halved(Hadamard):
+class Halved(makers.HadamardWrapper):
     """Half of the gradient, in no time."""
 
     name = "halved"

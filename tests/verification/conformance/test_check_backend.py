@@ -23,7 +23,7 @@ OPTIONS = [flag for flag in makers.FLAGS if ":" in flag and not flag.startswith(
 FEW = ("single_neuron", "weighted_examples", "cross_entropy", "square_weights", "integers", "hidden_softmax")
 
 
-class Scaled(Hadamard):
+class Scaled(makers.HadamardWrapper):
     """Everything times 1 + 1e-6."""
 
     def errors(self, tape):
@@ -128,7 +128,7 @@ def test_expected_failures_are_strict():
 
 
 def test_who_refuses_everything_does_not_pass():
-    class Never(Hadamard):
+    class Never(makers.HadamardWrapper):
         def why_not(self, *_):
             return "not today"
 
@@ -158,14 +158,14 @@ def test_a_law_that_could_not_be_asked_is_named():
 
 
 def test_what_another_package_raises_is_a_complaint():
-    class Raises(Hadamard):
+    class Raises(makers.HadamardWrapper):
         def errors(self, *_):
             raise KeyError("lost")
 
     report = fm.check_backend(Raises(), laws=["equal"], scenarios=["digits"])
     assert "it raised KeyError, which is none of the library's exceptions: 'lost'" in str(report)
 
-    class Refuses(Hadamard):
+    class Refuses(makers.HadamardWrapper):
         def errors(self, *_):
             raise Refused("not these numbers.")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import makers
 import numpy as np
 import pytest
 from makers import Case, plain_case
 
 import formulations as fm
-from formulations.backends.hadamard import Hadamard
 from formulations.verification.tolerances.judging import judge, judge_backend
 from formulations.verification.tolerances.verdict import Status
 
@@ -24,7 +24,7 @@ def case(cost, dtype="float64", scale=1.0):
     return Case(plain.net, plain.X, Y, cost)
 
 
-class WrongCost(Hadamard):
+class WrongCost(makers.HadamardWrapper):
     """Right but for C."""
 
     name = "wrong_cost"

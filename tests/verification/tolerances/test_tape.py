@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import makers
 import numpy as np
 import pytest
 from makers import data, network
@@ -142,7 +143,7 @@ def test_a_cost_of_ones_own_may_lose_digits(name, backend, dtype):
         assert fm.certify(net, X, Y, fault * right, cost).status == "different"
 
 
-class WithoutErrors(Hadamard):
+class WithoutErrors(makers.HadamardWrapper):
     """A recurrence that keeps its δ to itself."""
 
     name = "without_errors"
