@@ -15,6 +15,7 @@ from formulations.display import (
     counted,
     fitted,
     format_numbers,
+    format_ratio,
     format_seconds,
     format_table,
     heat_map,
@@ -134,7 +135,7 @@ class Comparison:
         """What tells that the machine was not quiet, so that the times say little."""
         found = []
         if self.control is not None and not (1 / NOISY <= self.control.lower <= self.control.upper <= NOISY):
-            found.append(f"{self.baseline} against itself is {_times(self.control)}")
+            found.append(f"{self.baseline} against itself is {format_ratio(self.control, '×')}")
         if self.threads.crowded:
             found.append(
                 f"{self.threads.load:.1f} threads wanted {counted(self.threads.cores, 'core')} in the minute before"
@@ -216,7 +217,7 @@ class Comparison:
         if self.control is not None:
             lines.append(
                 f"vs {self.baseline}: the median over the rounds, and the quartiles; "
-                f"{self.baseline} against itself is {_times(self.control)}."
+                f"{self.baseline} against itself is {format_ratio(self.control, '×')}."
             )
         return "\n".join(lines)
 
@@ -231,16 +232,4 @@ def _relative(row: Row) -> str:
     """Write the relative time with its quartiles; beside itself the default has no spread to show."""
     if row.relative_time is None or row.relative_spread is None:
         return "–"
-    return _times(Ratio(row.relative_time, *row.relative_spread))
-
-
-def _times(ratio: Ratio) -> str:
-    """Write a ratio with its quartiles where they are apart."""
-    median = f"{_digits(ratio.median)}×"
-    spread = f"({_digits(ratio.lower)}–{_digits(ratio.upper)})"
-    return median if ratio.lower == ratio.upper else f"{median} {spread}"
-
-
-def _digits(quotient: float) -> str:
-    """Write a quotient with three digits, and all digits before the point."""
-    return f"{quotient:.2f}" if quotient < 9.995 else f"{quotient:.1f}" if quotient < 99.95 else f"{quotient:.0f}"
+    return format_ratio(Ratio(row.relative_time, *row.relative_spread), "×")

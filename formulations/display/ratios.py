@@ -54,15 +54,29 @@ def paired(times: Sequence[float], others: Sequence[float]) -> Ratio:
     return Ratio(median(ratios), ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4])
 
 
-def format_ratio(ratio: Ratio | None) -> str:
-    """Write a ratio with its quartiles.
+def format_ratio(ratio: Ratio | None, sign: str = "") -> str:
+    """Format a ratio with three digits, and its quartiles if they differ.
+
+    Parameters
+    ----------
+    ratio : Ratio or None
+        None gives a dash.
+    sign : str
+        Follows the median, such as ``"×"``.
 
     Examples
     --------
-    >>> format_ratio(Ratio(1.234, 1.2, 1.3)), format_ratio(Ratio(123.4, 120.0, 130.0)), format_ratio(None)
-    ('1.23 (1.20–1.30)', '123 (120–130)', '–')
+    >>> format_ratio(Ratio(1.234, 1.2, 1.3)), format_ratio(Ratio(12.34, 9.996, 123.4), "×")
+    ('1.23 (1.20–1.30)', '12.3× (10.0–123)')
+    >>> format_ratio(Ratio.exactly(2.0)), format_ratio(None)
+    ('2.00', '–')
     """
     if ratio is None:
         return "–"
-    digits = 2 if ratio.median < 9.995 else 1 if ratio.median < 99.95 else 0
-    return f"{ratio.median:.{digits}f} ({ratio.lower:.{digits}f}–{ratio.upper:.{digits}f})"
+    median, lower, upper = map(_three_digits, (ratio.median, ratio.lower, ratio.upper))
+    return f"{median}{sign}" if ratio.lower == ratio.upper else f"{median}{sign} ({lower}–{upper})"
+
+
+def _three_digits(number: float) -> str:
+    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:.{digits}f}"
