@@ -9,7 +9,7 @@ import numpy as np
 
 from formulations.exceptions import WrongType
 
-__all__ = ["DTYPES", "Array", "as_dtype", "format_dtype", "higher"]
+__all__ = ["DTYPES", "SINGLE_AND_DOUBLE", "Array", "as_dtype", "format_dtype", "higher"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -19,6 +19,9 @@ DTYPES: tuple[np.dtype[np.floating[Any]], ...] = (
     np.dtype(np.longdouble),
 )
 """The dtypes that a network can have."""
+
+SINGLE_AND_DOUBLE = DTYPES[:2]
+"""float32 and float64: the dtypes that compiled code and automatic differentiation have too."""
 
 
 def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:

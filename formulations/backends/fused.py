@@ -32,9 +32,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-import numpy as np
-
-from formulations.arrays import Gradient, format_dtype
+from formulations.arrays import SINGLE_AND_DOUBLE, Gradient, format_dtype
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
@@ -45,8 +43,6 @@ __all__ = ["Fused"]
 
 IN_ONE_THREAD = 2**18
 """Multiplications of a product up to which OpenBLAS takes one thread."""
-
-_NARROW = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Fused(Backend):
@@ -64,7 +60,7 @@ class Fused(Backend):
         """Refuse where numba is absent, and what has no compiled form."""
         if reason := why_absent("numba") or why_not_compiled() or _why_no_folder():
             return reason
-        if network.dtype not in _NARROW:
+        if network.dtype not in SINGLE_AND_DOUBLE:
             asked = format_dtype(network.dtype)
             return f"it needs float32 or float64, for which it is compiled, and the network has {asked}"
         if reason := super().why_not(network, cost):

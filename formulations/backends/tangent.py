@@ -74,9 +74,9 @@ class Tangent(Backend):
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Predict a pass through the layers above for every parameter."""
-        layout, slopes = network.layout, []
-        for n, activation in zip(layout.sizes[1:], network.activations, strict=True):
-            slopes.append(n * n if activation.coupled else n)
+        layout = network.layout
+        widths = zip(layout.sizes[1:], network.activations, strict=True)
+        slopes = [activation.slope_entries(n) for n, activation in widths]
         # What is left of a pass that starts at ż^l: the slopes from there on, the weights above, and ∇_aC.
         pass_cost, total = layout.sizes[-1], 0
         for (weights, biases), (above, _), slope in zip(

@@ -50,7 +50,7 @@ def backward_multiplications(network: Network, m: int) -> int:
 def slope_multiplications(network: Network) -> int:
     """Multiplications by σ′ of all layers for one example: n where the slope is diagonal, n² where it is coupled."""
     widths = zip(network.layout.sizes[1:], network.activations, strict=True)
-    return sum(n * n if activation.coupled else n for n, activation in widths)
+    return sum(activation.slope_entries(n) for n, activation in widths)
 
 
 def tape_bytes(network: Network, m: int) -> int:

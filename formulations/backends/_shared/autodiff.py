@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from formulations.arrays import Array, Layout, Parameters, format_dtype
+from formulations.arrays import SINGLE_AND_DOUBLE, Array, Layout, Parameters, format_dtype
 from formulations.exceptions import why_absent
 from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
 from formulations.network import Layered, Network, Tape
@@ -21,14 +21,12 @@ __all__ = ["adopted_cost", "differentiable_cost", "saturating", "targets", "vect
 
 Function: TypeAlias = Callable[[Any], Any]
 
-_NARROW = (np.dtype(np.float32), np.dtype(np.float64))
-
 
 def why_not_autodiff(package: str, network: Network) -> str | None:
     """Return None where the engine can differentiate it, else the reason, and the extra that is absent."""
     if reason := why_absent(package):
         return reason
-    if network.dtype not in _NARROW:
+    if network.dtype not in SINGLE_AND_DOUBLE:
         asked = format_dtype(network.dtype)
         return f"it needs float32 or float64, which are all that {package} has, and the network has {asked}"
     for l, activation in enumerate(network.activations, start=2):

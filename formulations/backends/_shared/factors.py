@@ -84,5 +84,4 @@ def largest_matrix(network: Layered, l: int, tree: Tree) -> int:
 
 def slope_count(network: Layered, l: int) -> int:
     """Return the multiplications by σ′ of layer l for one example: n where it is diagonal, n² where it is coupled."""
-    n: int = network.layout.sizes[l - 1]
-    return n * n if network.activations[l - 2].coupled else n
+    return network.activations[l - 2].slope_entries(network.layout.sizes[l - 1])

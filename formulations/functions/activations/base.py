@@ -147,6 +147,10 @@ class Activation(ABC):
         """Return None, or the reason why a layer of ``n`` neurons cannot be served."""
         return None
 
+    def slope_entries(self, n: int) -> int:
+        """Return the entries of σ′(z) of ``n`` neurons for one example: n, or n² if the activation is coupled."""
+        return n * n if self.coupled else n
+
     @property
     def functions(self) -> tuple[Activation, ...]:
         """The distinct functions in it, in order of appearance: itself, unless neurons differ."""

@@ -80,7 +80,7 @@ def _check_memory(tape: Tape, precision: Precision) -> None:
     """Refuse to form matrices that exceed the budget: Σ′ of a coupled activation of which only products are known."""
     network, allowed = tape.network, current_budget().memory
     formed = [
-        (n * n, activation.name)
+        (activation.slope_entries(n), activation.name)
         for n, activation in zip(network.layout.sizes[1:], network.activations, strict=True)
         if activation.coupled and not is_softmax(activation)
     ]
