@@ -193,7 +193,7 @@ class ChunkedPlan(Claimed):
         Raises
         ------
         WrongType
-            If ``chunks`` is not iterable. Also as the next line.
+            If ``chunks`` is not iterable, or a chunk does not hold real numbers.
         WrongShape, NotFinite, InvalidInput
             If there is no chunk, or one cannot be used; the message begins with its number, counted from 0.
         Refused

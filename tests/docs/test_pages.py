@@ -6,6 +6,7 @@ import doctest
 import pkgutil
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,20 @@ def test_the_hadamard_product_has_the_books_sign_everywhere():
     ]
     assert len(texts) > 200
     assert [str(path) for path in texts if "\N{RING OPERATOR}" in path.read_text(encoding="utf-8")] == []
+
+
+def test_the_floors_are_drawn_and_listed_as_the_contract_has_them():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["containers"] == ["formulations"])
+    floors = [layer.split(" | ") for layer in layers]
+    table = PAGES["docs/architecture.md"].split("| floor |")[1].split("\n\n")[0]
+    listed = re.findall(r"^\| (`[a-z_`, ]+`) \|", table, re.MULTILINE)
+    assert [cell.strip("`").split("`, `") for cell in listed] == floors
+    picture = (ROOT / "docs/images/floors.svg").read_text(encoding="utf-8")
+    drawn = re.findall(r'class="code" x="\d+" y="(\d+)">(\w+)<', picture)
+    heights = sorted({int(y) for y, _ in drawn})
+    assert [[name for y, name in drawn if int(y) == height] for height in heights] == floors
 
 
 @pytest.mark.parametrize("page", PAGES)
