@@ -256,8 +256,8 @@ def test_every_backend_evaluates_a_function_that_derives_from_the_base(name, bac
 
 
 FINAL = [
-    *{type(function) for function in ACTIVATIONS.values()},
-    *{type(cost) for cost in COSTS.values()},
+    *map(type, ACTIVATIONS.values()),
+    *map(type, COSTS.values()),
     fm.PerNeuron,
     type(fm.activation(np.sin, np.cos)),
     type(fm.coupled_activation(scaled, times, times, width=10)),
