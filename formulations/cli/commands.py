@@ -1,4 +1,4 @@
-"""The group of commands, and how a failure ends."""
+"""The group of commands."""
 
 from __future__ import annotations
 
@@ -11,25 +11,19 @@ from formulations.cli.bench import bench
 from formulations.cli.check import check
 from formulations.cli.compare import compare
 from formulations.cli.explain import explain
+from formulations.cli.failures import bad_usage
 from formulations.cli.list import list_command
 from formulations.cli.train import train
-from formulations.exceptions import FormulationsException
 
 __all__ = ["formulations"]
 
 
 class _Group(click.Group):
-    """A group in which the library's own exceptions are bad usage: one sentence, exit status 2."""
+    """A group that reports the library's exceptions as bad usage."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with bad_usage():
             return super().invoke(ctx)
-        except FormulationsException as caught:
-            raise click.UsageError(str(caught)) from None
-        except MemoryError:
-            raise click.UsageError(
-                "this needs more memory than there is; take smaller --sizes, a smaller --batch-size or fewer data."
-            ) from None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

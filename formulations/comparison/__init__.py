@@ -8,13 +8,6 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.comparison.contest import compare as compare
-    from formulations.comparison.experiments.crossover import measure_crossover as measure_crossover
-    from formulations.comparison.experiments.crossover_plot import draw_crossover as draw_crossover
-    from formulations.comparison.experiments.growth import measure_growth as measure_growth
-    from formulations.comparison.experiments.growth_plot import draw_growth as draw_growth
-    from formulations.comparison.experiments.reach import measure_reach as measure_reach
-    from formulations.comparison.experiments.scale import measure_scale as measure_scale
-    from formulations.comparison.experiments.scale_plot import draw_scale as draw_scale
     from formulations.comparison.race.cells import CELLS as CELLS
     from formulations.comparison.race.cells import DTYPES as DTYPES
     from formulations.comparison.race.machine import machine as machine
@@ -30,13 +23,6 @@ __getattr__, __dir__, __all__ = attach(
     {
         "contest": ["compare"],
         "relative_errors": ["measure"],
-        "experiments.crossover": ["measure_crossover"],
-        "experiments.crossover_plot": ["draw_crossover"],
-        "experiments.growth": ["measure_growth"],
-        "experiments.growth_plot": ["draw_growth"],
-        "experiments.reach": ["measure_reach"],
-        "experiments.scale": ["measure_scale"],
-        "experiments.scale_plot": ["draw_scale"],
         "race.cells": ["CELLS", "DTYPES"],
         "race.machine": ["machine"],
         "race.peers.table": ["PEERS"],

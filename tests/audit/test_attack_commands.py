@@ -50,7 +50,7 @@ WRONG = [
     "explain --backends hadamard,sigma,product",
     "explain --latex --json", "explain --html missing/x.html", "explain --examples 0", "explain --sizes 2",
     "list --markdown", "list --equations --markdown --json", "bench --cells nonsense", "bench --against nonsense",
-    "bench --targets --growth", "bench --threads 0", "bench --dtype float16", "bench --save missing/x.json",
+    "bench --threads 0", "bench --dtype float16", "bench --save missing/x.json",
 ]  # fmt: skip
 """What is refused with status 2."""
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from benchmarks.experiments.memory import peak_bytes
 from formulations.arrays.dtypes import higher
-from formulations.comparison.experiments.footprint import peak_bytes
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
 from formulations.plans.chunks import FEWEST, MOST, TAPE_BYTES, bytes_for
 

@@ -7,11 +7,6 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.comparison.race.admission import Jury as Jury
-    from formulations.comparison.race.admission import beside_default as beside_default
-    from formulations.comparison.race.admission import foreseen as foreseen
-    from formulations.comparison.race.admission import prepared as prepared
-    from formulations.comparison.race.admission import reason_against as reason_against
     from formulations.comparison.race.book import BOOK as BOOK
     from formulations.comparison.race.cells import CELLS as CELLS
     from formulations.comparison.race.cells import DTYPES as DTYPES
@@ -24,7 +19,6 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "admission": ["Jury", "beside_default", "foreseen", "prepared", "reason_against"],
         "book": ["BOOK"],
         "cells": ["CELLS", "Cell", "DTYPES"],
         "floor": ["FLOOR"],

@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from formulations.arrays import Gradient
-from formulations.backends import DEFAULT, Backend, Tier, get_backend, list_backends
-from formulations.comparison.race.admission import prepared
+from formulations.backends import DEFAULT, Backend, BackendLike, Tier, get_backend, list_backends
 from formulations.comparison.race.contestant import Contestant, Kind, Ready, judge_elsewhere
 from formulations.data import Problem
 from formulations.functions import get_cost
 from formulations.network import Tape
-from formulations.plans import Plan, gradient
+from formulations.plans import Plan, gradient, prepare
 from formulations.verification import Verdict, judge_backend
 
-__all__ = ["CONTROL", "NULL", "default_flags", "one_call", "planned"]
+__all__ = ["CONTROL", "NULL", "default_flags", "one_call", "planned", "prepared"]
 
 FACES = {"sigma": ("sigma", "sigma:matrix=sparse", "sigma:matrix=dense")}
 """Backends that are raced with more than their default options: Σ as planned, made at every call, written out."""
@@ -24,6 +23,11 @@ def default_flags() -> list[str]:
     """Return the flags that are raced unless some are named: every backend but the engines that are peers."""
     names = [name for name in list_backends() if not name.startswith("autodiff_")]
     return [flag for name in names for flag in FACES.get(name, (name,))] + [f"{DEFAULT}:batch=example"]
+
+
+def prepared(problem: Problem, backend: BackendLike = DEFAULT) -> Plan:
+    """Return a backend's plan for a problem's network, cost and number of examples."""
+    return prepare(problem.network, len(problem.X), problem.cost, backend)
 
 
 def planned(flag: str) -> Contestant:

@@ -9,7 +9,7 @@ import pytest
 from makers import formed
 
 import formulations as fm
-from formulations.comparison.experiments.footprint import peak_bytes
+from benchmarks.experiments.memory import peak_bytes
 from formulations.functions.activations.coupled import CoupledSlope
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.quadratic import Quadratic

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from benchmarks.experiments import admission
+from benchmarks.experiments import growth as module
+from benchmarks.experiments.growth import MILLION, draw_growth, measure_growth
 from formulations.comparison import timing
-from formulations.comparison.experiments import growth as module
-from formulations.comparison.experiments.growth import measure_growth
-from formulations.comparison.experiments.growth_plot import draw_growth
-from formulations.comparison.experiments.growth_result import MILLION
-from formulations.comparison.race import admission
-from formulations.display.ratios import Ratio
+from formulations.display import Ratio
 from formulations.exceptions import InvalidInput, UnknownName, WrongShape, WrongType
 
 TINY = {"networks": [(3, 2, 1)], "widths": (1, 2), "budget": 1e-6}
@@ -64,7 +62,7 @@ def test_backward_is_counted_as_it_multiplies(found, monkeypatch):
     assert row.counted == multiplications.counted(monkeypatch, net, X, Y, "hadamard") / (3 * 8)
 
 
-def test_the_way_back_is_what_a_gradient_takes_beyond_a_pass(monkeypatch):
+def test_the_backward_pass_is_what_a_gradient_takes_beyond_a_forward_pass(monkeypatch):
     taken = {
         "forward": timing.Timing(2.0, Ratio.exactly(1.0), (2.0,)),
         "gradient": timing.Timing(5.0, Ratio(2.5, 2.25, 3.0), (5.0,)),
@@ -83,8 +81,8 @@ def timed_as(monkeypatch, law):
         seconds = {name: law(P) for name, P in weights.items()} or {"forward": 2.0}
         return {name: timing.Timing(taken, Ratio.exactly(1.0), (taken,)) for name, taken in seconds.items()}
 
-    for buffer in (module, admission):
-        monkeypatch.setattr(buffer, "interleave", interleave)
+    for place in (module, admission):
+        monkeypatch.setattr(place, "interleave", interleave)
     monkeypatch.setattr(module, "_backward", lambda *_: None)
 
 
@@ -127,7 +125,7 @@ def test_who_is_left_out_says_why():
     found = measure_growth([(2, 1)], (2,), ["linear", Wrong(), "finite_difference"], budget=1e-6, seconds=1e-6)
     assert found, "who is too slow to be judged is not different"
     assert "it needs the activation identity" in found.left_out["linear"]
-    assert "foreseen to take" in found.left_out["finite_difference"]
+    assert "estimated to take" in found.left_out["finite_difference"]
     found = measure_growth([(2, 1)], (2, 3), [Wrong(), "sigma"], budget=1e-6)
     assert not found
     assert found.different == ("wrong",)

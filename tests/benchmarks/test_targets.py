@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from formulations.comparison.experiments.overheads import measure_allocation, step_over_gradient
-from formulations.comparison.experiments.targets import CEILINGS, Reach, reach_of_race
+from benchmarks.experiments.targets import (
+    CEILINGS,
+    Targets,
+    measure_allocation,
+    step_over_gradient,
+    targets_of_race,
+)
 from formulations.comparison.race.cells import CELLS, DTYPES
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.race_plot import draw_race
 from formulations.comparison.race.results import Heat, Race, RaceRow
 from formulations.comparison.timing import Timing
-from formulations.display.ratios import Ratio
+from formulations.display import Ratio
 
 TIMES = {
     "floor": 1.0, "hadamard": 1.5, "sigma": 1.5, "fused": 1.0, "gradient(hadamard)": 3.0, "torch": 4.0, "jax": 3.0,
@@ -32,7 +37,7 @@ def race(**changed):
 
 
 def found(what, cell, dtype="float32", **changed):
-    matching = [t for t in reach_of_race(race(**changed)) if (t.what, t.cell, t.dtype) == (what, cell, dtype)]
+    matching = [t for t in targets_of_race(race(**changed)) if (t.what, t.cell, t.dtype) == (what, cell, dtype)]
     # One is asked of fused and peers by cell, another by the mean: what, cell and dtype name one alone.
     assert len(matching) == 1
     return matching[0]
@@ -53,9 +58,9 @@ def test_the_best_peer_is_the_fastest():
 
 def test_no_more_is_asked_where_the_products_alone_are_slower():
     slower = race(floor=3.2, hadamard=3.3)
-    targets = reach_of_race(slower)
+    targets = targets_of_race(slower)
     assert not [t for t in targets if t.what == "hadamard over the best peer" and t.cell == "wide"]
-    assert "wide float32: the products alone are slower than jax, 1.07" in str(Reach(tuple(targets), slower))
+    assert "wide float32: the products alone are slower than jax, 1.07" in str(Targets(tuple(targets), slower))
 
 
 def test_geometric_means_and_loops():
@@ -72,16 +77,16 @@ def test_what_was_not_measured_is_not_met():
 
 
 def test_every_target_has_a_line_and_the_sum_is_said():
-    whole = race()
-    reach = Reach(tuple(reach_of_race(whole)), whole)
+    raced = race()
+    found = Targets(tuple(targets_of_race(raced)), raced)
     ceilings = sum(len(limits) for _, _, limits in CEILINGS)
-    assert len(reach.targets) == 2 * (len(CELLS) + 2 + ceilings) + 4
-    lines = str(reach).splitlines()
-    assert len(lines) == len(reach.targets) + 6
-    met = sum(target.met for target in reach.targets)
-    assert lines[-1] == f"{met} of {len(reach.targets)} targets are met."
-    assert bool(reach) is (met == len(reach.targets))
-    assert [t["met"] for t in reach.to_dict()["targets"]] == [t.met for t in reach.targets]
+    assert len(found.targets) == 2 * (len(CELLS) + 2 + ceilings) + 4
+    lines = str(found).splitlines()
+    assert len(lines) == len(found.targets) + 6
+    met = sum(target.met for target in found.targets)
+    assert lines[-1] == f"{met} of {len(found.targets)} targets are met."
+    assert bool(found) is (met == len(found.targets))
+    assert [t["met"] for t in found.to_dict()["targets"]] == [t.met for t in found.targets]
 
 
 def test_a_plan_allocates_nothing_that_it_keeps():

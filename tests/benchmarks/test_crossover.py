@@ -9,39 +9,44 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.comparison.experiments import crossover as module
-from formulations.comparison.experiments.crossover import measure_crossover
-from formulations.comparison.experiments.crossover_plot import draw_crossover
-from formulations.comparison.experiments.crossover_result import Crossover, Standings, Timed
-from formulations.comparison.experiments.grid import Grid, GridPoint
-from formulations.comparison.race import admission
+from benchmarks.experiments import admission
+from benchmarks.experiments import crossover as module
+from benchmarks.experiments.crossover import (
+    Crossover,
+    Grid,
+    GridPoint,
+    Standings,
+    Timed,
+    draw_crossover,
+    measure_crossover,
+)
 from formulations.comparison.timing import Timing
-from formulations.display.ratios import Ratio
+from formulations.display import Ratio
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 TINY = {"widths": (3, 2), "depths": (1, 2), "batches": (2, 1), "dtypes": ("float32",), "budget": 1e-6}
-PLACE = GridPoint("float64", 10, 4, 2)
+POINT = GridPoint("float64", 10, 4, 2)
 
 
 @pytest.fixture(autouse=True)
 def _nobody_is_slow(monkeypatch):
-    """Take no part in the machine's mood: every call is as quick as the baseline's."""
+    """Make every call as quick as the baseline's, whatever the load of the machine."""
     monkeypatch.setattr(module._Trial, "_warm_seconds", lambda *_: 1.0)
 
 
-def cell(*rows, place=PLACE):
+def cell(*rows, point=POINT):
     """Return a cell of backends with their ratio and quartiles."""
     return Standings(
-        place, tuple(Timed(name, 1e-5 * ratio, Ratio(ratio, *quartiles), 3) for name, ratio, quartiles in rows)
+        point, tuple(Timed(name, 1e-5 * ratio, Ratio(ratio, *quartiles), 3) for name, ratio, quartiles in rows)
     )
 
 
 def test_every_cell_of_the_grid_is_measured_once():
     told = []
     found = measure_crossover(**TINY, backends=["hadamard", "sigma"], progress=told.append)
-    places = [c.place for c in found.cells]
-    assert places == [GridPoint("float32", m, width, depth) for width in (2, 3) for depth in (1, 2) for m in (1, 2)]
-    assert told == [str(place) for place in places]
+    points = [c.point for c in found.cells]
+    assert points == [GridPoint("float32", m, width, depth) for width in (2, 3) for depth in (1, 2) for m in (1, 2)]
+    assert told == [str(point) for point in points]
     assert told[0] == "1 layer of 2 × 2 weights, 1 example, float32"
     for c in found.cells:
         assert {row.backend for row in c.timed} == {"hadamard", "sigma"}
@@ -55,11 +60,11 @@ def test_axes_ascend_and_name_each_number_once():
 
 
 def test_a_place_counts_its_network():
-    problem = PLACE.problem()
+    problem = POINT.problem()
     assert problem.network.sizes == (4, 4, 4)
     assert (problem.X.shape, problem.Y.shape) == ((10, 4), (10, 4))
-    assert PLACE.parameters == problem.network.layout.count
-    assert PLACE.forward_multiplications == 10 * problem.network.layout.weight_count
+    assert POINT.parameters == problem.network.layout.count
+    assert POINT.forward_multiplications == 10 * problem.network.layout.weight_count
 
 
 def test_two_within_their_spread_are_a_tie():
@@ -161,7 +166,7 @@ def test_who_is_slow_is_not_timed_and_who_is_hopeless_not_tried_again(monkeypatc
 def test_cells_too_large_are_skipped_and_counted(monkeypatch):
     monkeypatch.setattr(module, "LARGEST", 4 * 9)
     found = measure_crossover((2, 3), (1,), (4, 5), ("float64",), ["hadamard"], budget=1e-6)
-    assert [(c.place.width, c.place.batch_size) for c in found.cells] == [(2, 4), (2, 5), (3, 4)]
+    assert [(c.point.width, c.point.batch_size) for c in found.cells] == [(2, 4), (2, 5), (3, 4)]
     assert found.too_large == 1
     assert "too large (1)" in str(found)
     with pytest.raises(InvalidInput, match="every cell takes more than 36 multiplications"):
@@ -170,13 +175,13 @@ def test_cells_too_large_are_skipped_and_counted(monkeypatch):
 
 def table():
     """Return two winners and a tie over two widths, of which one cell is missing."""
-    wide = replace(PLACE, width=16)
+    wide = replace(POINT, width=16)
     return Crossover(
         (
             cell(("fused", 0.5, (0.4, 0.6)), ("hadamard", 1.0, (1.0, 1.0))),
-            cell(("hadamard", 1.0, (1.0, 1.0)), ("fused", 1.1, (0.9, 1.2)), place=wide),
-            cell(("fused", 0.5, (0.4, 0.6)), ("hadamard", 1.0, (1.0, 1.0)), place=replace(PLACE, depth=3)),
-            cell(("fused", 0.9, (0.8, 1.1)), ("hadamard", 1.0, (1.0, 1.0)), place=replace(PLACE, dtype="float32")),
+            cell(("hadamard", 1.0, (1.0, 1.0)), ("fused", 1.1, (0.9, 1.2)), point=wide),
+            cell(("fused", 0.5, (0.4, 0.6)), ("hadamard", 1.0, (1.0, 1.0)), point=replace(POINT, depth=3)),
+            cell(("fused", 0.9, (0.8, 1.1)), ("hadamard", 1.0, (1.0, 1.0)), point=replace(POINT, dtype="float32")),
         ),
         too_large=1,
     )
@@ -225,7 +230,7 @@ def test_the_picture_has_a_line_for_each_backend_and_a_number_in_each_cell():
 
 def test_the_picture_explains_the_colour_of_whoever_is_the_fastest():
     pytest.importorskip("matplotlib")
-    elsewhere = cell(("product", 0.5, (0.4, 0.6)), place=replace(PLACE, batch_size=1000))
+    elsewhere = cell(("product", 0.5, (0.4, 0.6)), point=replace(POINT, batch_size=1000))
     times = draw_crossover(Crossover((*table().cells, elsewhere))).axes[0]
     assert [text.get_text() for text in times.get_legend().get_texts()] == ["hadamard", "fused", "product"]
 

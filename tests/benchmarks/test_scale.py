@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from formulations.comparison.experiments.scale import measure_scale
-from formulations.display.ratios import Ratio
+from benchmarks.experiments.scale import draw_scale, measure_scale
+from formulations.display import Ratio, save_figure
 from formulations.exceptions import InvalidInput, WrongType
 
 # Two whole chunks or more, and the same rest.
@@ -71,7 +71,7 @@ def test_the_table_and_plain_values(found):
 
 
 def test_where_the_platform_does_not_tell(monkeypatch, tmp_path):
-    monkeypatch.setattr("formulations.comparison.experiments.footprint.STATUS", tmp_path / "none")
+    monkeypatch.setattr("benchmarks.experiments.memory.STATUS", tmp_path / "none")
     scale = measure_scale([10], budget=1e-3)
     assert scale.rows[0].anonymous_bytes is None and "unknown" in str(scale)
 
@@ -98,7 +98,7 @@ def test_the_files_hold_different_numbers(monkeypatch):
         seen.update(calls)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("formulations.comparison.experiments.scale.interleave", spy)
+    monkeypatch.setattr("benchmarks.experiments.scale.interleave", spy)
     with pytest.raises(KeyboardInterrupt):
         measure_scale([20])
     X, Y = seen["20"].args
@@ -107,9 +107,6 @@ def test_the_files_hold_different_numbers(monkeypatch):
 
 def test_the_picture(found, tmp_path):
     pytest.importorskip("matplotlib")
-    from formulations.comparison.experiments.scale_plot import draw_scale
-    from formulations.display.figures import save_figure
-
     figure = draw_scale(found)
     left, right = figure.axes
     assert {axes.get_xscale() for axes in figure.axes} == {axes.get_yscale() for axes in figure.axes} == {"log"}

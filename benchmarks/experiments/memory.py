@@ -1,4 +1,4 @@
-"""The footprint: how much memory a gradient takes at most, by its allocations and by what the process holds."""
+"""The peak memory of a gradient: its allocations, and the growth of the process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from formulations.plans import ChunkedPlan
 __all__ = ["anonymous_growth", "peak_bytes"]
 
 STATUS = Path("/proc/self/status")
-"""Where Linux tells it; elsewhere it is not known."""
+"""Where Linux reports the memory of a process; other systems have no such file."""
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Return the largest sum of allocations at a time during a call."""
+    """Return the peak of the allocations during a call."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -28,7 +28,7 @@ def peak_bytes(call: Callable[[], object]) -> int:
 
 
 def _anonymous() -> int | None:
-    """Return the process's resident memory that belongs to no file, in bytes."""
+    """Return the process's resident memory that belongs to no file, in bytes; None if the system does not report it."""
     if not STATUS.exists():
         return None
     lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
@@ -36,7 +36,7 @@ def _anonymous() -> int | None:
 
 
 def anonymous_growth(fresh: Callable[[], ChunkedPlan], batch: tuple[Array, Array]) -> int | None:
-    """Return how far anonymous memory grows from before a plan is made, looked at between its chunks."""
+    """Return how far anonymous memory grows from before a plan is made, sampled between its chunks."""
     gc.collect()
     before = _anonymous()
     if before is None:

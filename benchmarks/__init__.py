@@ -1,0 +1,1 @@
+"""Measurements of the library itself; not part of the distribution."""

@@ -1,0 +1,1 @@
+"""Experiments on the library: each is a sweep that returns records, and the columns that show them."""

@@ -1,1 +1,0 @@
-"""Experiments: what measures the library itself, over widths, depths, batches and numbers of examples."""
