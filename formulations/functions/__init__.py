@@ -1,4 +1,4 @@
-"""Functions: activations and costs with their derivatives, and the numerical check of user-supplied ones."""
+"""Activations and costs with their derivatives, and the numerical check of user-supplied ones."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ REFUSED = {
     "off by 0.05 %": (quartic, lambda A, Y: 4.002 * (A - Y) ** 3, WrongDerivative, "the numerical one is"),
     "too rough": (
         lambda A, Y: np.sin(1e9 * (A - Y)).sum(axis=1), quartic_gradient, WrongDerivative,
-        "does not settle; let it be differentiable on the domain",
+        "does not converge; make it differentiable on the domain",
     ),
     "not finite": (
         lambda A, Y: quartic(A, Y) + np.log(A - 0.5).sum(axis=1), quartic_gradient, NotFinite,

@@ -66,7 +66,7 @@ def test_a_matrix_that_is_not_symmetric_is_not_its_transpose():
 
 
 def test_a_function_too_rough_does_not_settle():
-    with pytest.raises(WrongDerivative, match=r"value must be smooth, .* at entry .* does not settle; smooth it\."):
+    with pytest.raises(WrongDerivative, match=r"value must be smooth, .* at entry .* does not converge; smooth it\."):
         judge(differentiate_rows(lambda rows: np.sin(1e9 * rows), X, 0.1), np.zeros((3, 3)))
 
 

@@ -1,4 +1,4 @@
-"""Activations: value, slope and curvature of each in one object."""
+"""Activations: each object has a value, a slope and a curvature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an activation is: a function, its slope σ′ and, where known, its curvature σ″, in one object."""
+"""The base class of activations: a function with its slope σ′ and, if known, its curvature σ″."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ __all__ = ["Activation"]
 
 
 class Activation(ABC):
-    r"""A function that acts on every weighted input by itself: :math:`a_j = f(z_j)`, slope :math:`f'(z_j)`.
+    r"""An element-wise activation: :math:`a_j = f(z_j)` with slope :math:`f'(z_j)`.
 
-    The book's σ and σ′ (Nielsen, chapter 2, eq. (23) and (BP1)) are kept together, so that nobody can pair a
-    function with another one's slope, and so that one call can share the exponential between the two.
+    The book's σ and σ′ (Nielsen, chapter 2, eq. (23) and (BP1)) are one object, so that a function always has its
+    own slope, and one call computes both from the same exponential.
+
+    Derive from this class to define a custom activation; concrete activations are final.
 
     Attributes
     ----------
     name : str
-        What it is called in tables, flags and messages.
+        Its name in tables, flags and messages.
     kinks : tuple of float
-        Where the function is not differentiable. There the slope is, by convention, that from the left.
+        The points at which f is not differentiable. By convention, the slope there is the left derivative.
     curvature_bound : float or None
-        The supremum of \|f″\| over the real line away from the kinks; None where unknown or infinite.
+        The supremum of \|f″\| over the real line away from the kinks; None if it is unknown or infinite.
     coupled : bool
-        True where the slope is not diagonal, so that no element-wise product can express it.
+        Whether Σ′(z) has off-diagonal entries, so that no element-wise product can express it.
     analytic : bool
-        True where f has complex values that belong to the same function, without |z| and without pieces.
+        Whether f extends to complex z as an analytic function, without \|z\| and without pieces.
     formula : callable (engine, z) -> array, or None
-        f in the functions of an engine, so that another number system can compute it; None where it is not known.
+        f in the functions of an engine, for other number systems; None if it is unknown.
 
     Notes
     -----
-    An activation is immutable and remembers nothing between calls.
+    An activation is immutable and keeps no state between calls.
     """
 
     name: str
@@ -57,43 +59,43 @@ class Activation(ABC):
 
     @abstractmethod
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
-        """Write f(z) into ``value`` and f′(z) into ``slope``, in one go.
+        """Write f(z) into ``value`` and f′(z) into ``slope``.
 
         Parameters
         ----------
         z : ndarray of shape (m, n)
-            Weighted inputs; not changed.
+            Weighted inputs; left unchanged.
         value : ndarray of shape (m, n)
-            Receives f(z). Of z's dtype; does not share memory with ``z`` or ``slope``.
+            Receives f(z). Has the dtype of z and shares no memory with ``z`` or ``slope``.
         slope : ndarray of shape (m, n), optional
-            Receives f′(z), on the same terms; None computes the value alone, with the same bits.
+            Receives f′(z), under the same conditions. Without it, the value has the same bits.
         """
 
     def slope_buffer(self, z: Array, a: Array, buffer: Array) -> Any:  # noqa: ARG002
-        """Return where a tape keeps the slope at z and a: the buffer that it offers, shape (m, n)."""
+        """Return the object in which a tape keeps the slope at z and a: by default ``buffer``, shape (m, n)."""
         return buffer
 
-    def curvature(self, z: Array) -> Array:  # noqa: ARG002 - for those that know theirs
+    def curvature(self, z: Array) -> Array:  # noqa: ARG002 - for subclasses
         """Return f″(z) in a new array.
 
         Parameters
         ----------
         z : ndarray of shape (m, n)
-            Weighted inputs; not changed.
+            Weighted inputs; left unchanged.
 
         Returns
         -------
         ndarray of shape (m, n)
-            The second derivative; at a point where it jumps, the one from the left.
+            The second derivative; at a jump, the left limit.
 
         Raises
         ------
         Refused
-            Where the curvature is not known.
+            If the curvature is unknown.
         """
         raise Refused(
             f"the activation must have a curvature, got {self.name!r}, which has none; "
-            "hand one over with activation(f, slope, curvature=...)."
+            "pass one: activation(f, slope, curvature=...)."
         )
 
     def complex_value(self, z: Array) -> Array:
@@ -102,7 +104,7 @@ class Activation(ABC):
         Raises
         ------
         Refused
-            Where f is not analytic, or is not known to be.
+            If f is not known to be analytic.
         """
         if not self.analytic or self.formula is None:
             raise Refused(f"the activation must be analytic, got {self.name!r}, which is not; use a smooth one.")
@@ -116,7 +118,7 @@ class Activation(ABC):
         Raises
         ------
         WrongType
-            Where ``z`` is not made of floating-point numbers that a network can have.
+            If the dtype of ``z`` is not one that a network can have.
         """
         array = _floating(z)
         value = np.empty_like(array)
@@ -130,7 +132,7 @@ class Activation(ABC):
         Raises
         ------
         WrongType
-            Where ``z`` is not made of floating-point numbers that a network can have.
+            If the dtype of ``z`` is not one that a network can have.
         """
         array = _floating(z)
         value, slope = np.empty_like(array), np.empty_like(array)
@@ -138,13 +140,13 @@ class Activation(ABC):
         return slope
 
     def why_not(self, dtype: npt.DTypeLike) -> str | None:
-        """Return None, or the reason why arrays of ``dtype`` cannot be served."""
+        """Return None, or the reason why the activation does not support ``dtype``."""
         if np.dtype(dtype) in DTYPES:
             return None
-        return f"{self.name} serves float32, float64 and longdouble, not {np.dtype(dtype)}"
+        return f"{self.name} supports float32, float64 and longdouble, not {np.dtype(dtype)}"
 
     def why_not_width(self, n: int) -> str | None:  # noqa: ARG002 - one function for all neurons fits every width
-        """Return None, or the reason why a layer of ``n`` neurons cannot be served."""
+        """Return None, or the reason why the activation does not fit a layer of ``n`` neurons."""
         return None
 
     def slope_entries(self, n: int) -> int:
@@ -153,10 +155,10 @@ class Activation(ABC):
 
     @property
     def functions(self) -> tuple[Activation, ...]:
-        """The distinct functions in it, in order of appearance: itself, unless neurons differ."""
+        """The distinct functions of the neurons, in order of appearance."""
         return (self,)
 
-    def neuron(self, j: int) -> Activation:  # noqa: ARG002 - every neuron has the same function here
+    def neuron(self, j: int) -> Activation:  # noqa: ARG002 - every neuron has the same function
         """Return the function of neuron ``j`` (counted from 0)."""
         return self
 
@@ -166,6 +168,6 @@ def _floating(z: npt.ArrayLike) -> Array:
     if array.dtype not in DTYPES:
         raise WrongType(
             f"z must be float32, float64 or longdouble, got {array.dtype}; "
-            "convert it first, for instance with numpy.asarray(z, dtype=float)."
+            "convert it, for instance with numpy.asarray(z, dtype=float)."
         )
     return array

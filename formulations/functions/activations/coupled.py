@@ -1,7 +1,7 @@
-r"""Coupled activations: every output depends on every weighted input of its layer.
+r"""Coupled activations, whose outputs depend on all weighted inputs of the layer.
 
-Their slope Σ′(z) is a full matrix for each example, :math:`\Sigma'_{jk} = \partial a_j / \partial z_k`, so that no
-Hadamard product can express it, and (33)–(35) read Σ′ᵀ in place of Σ′: for a diagonal matrix the two are the same.
+Their slope Σ′(z) is a full matrix for each example, :math:`\Sigma'_{jk} = \partial a_j / \partial z_k`. No Hadamard
+product can express it, and (33)–(35) need Σ′ᵀ instead of Σ′; the two are equal if Σ′ is diagonal.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ __all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "through"]
 
 
 class CoupledSlope:
-    """Σ′(z) of a coupled activation over a mini-batch: a square block for each example, known by its products.
+    """Σ′(z) of a coupled activation over a mini-batch: one square block per example, available as products.
 
-    ``slope @ v`` is Σ′v for each row of v, ``slope.T @ v`` is Σ′ᵀv. It reads z and a live, so that on a tape it is
-    always the slope of the last forward pass.
+    ``slope @ v`` is Σ′v for each row of v, ``slope.T @ v`` is Σ′ᵀv. It refers to z and a without copying them, so on
+    a tape it is always the slope of the last forward pass.
 
     Parameters
     ----------
     activation : CoupledActivation
-        Whose slope it is.
+        The activation.
     z, a : ndarray of shape (m, n)
         Weighted inputs and activations of the layer.
     """
@@ -45,7 +45,7 @@ class CoupledSlope:
         return CoupledSlope(self.activation, self.z, self.a, transposed=not self.transposed)
 
     def __getitem__(self, rows: slice) -> CoupledSlope:
-        """Return the blocks of some of the examples."""
+        """Return the blocks of a slice of the examples."""
         return CoupledSlope(self.activation, self.z[rows], self.a[rows], transposed=self.transposed)
 
     def __matmul__(self, v: Array) -> Array:
@@ -53,7 +53,7 @@ class CoupledSlope:
         return product(self.z, self.a, v)
 
     def blocks(self) -> Array:
-        """Return the matrices themselves, shape (m, n, n)."""
+        """Return the matrices, shape (m, n, n)."""
         m, n = self.z.shape
         columns = np.empty((m, n, n), self.z.dtype)
         for k in range(n):
@@ -64,7 +64,7 @@ class CoupledSlope:
 
 
 def through(slope: Any, v: Array, out: Array | None = None) -> Array:
-    """Return Σ′ᵀ v, shape (m, n): what a slope passes back, be it diagonal (an array) or coupled."""
+    """Return Σ′ᵀv, shape (m, n), for a diagonal slope (an array) or a coupled one."""
     if not isinstance(slope, CoupledSlope):
         scaled: Array = np.multiply(slope, v, out=out)
         return scaled
@@ -76,24 +76,24 @@ def through(slope: Any, v: Array, out: Array | None = None) -> Array:
 
 
 class CoupledActivation(Activation):
-    """A function of a whole layer, a = f(z), with the products Σ′v and Σ′ᵀv in place of a slope."""
+    """A function of a whole layer, a = f(z), with the products Σ′v and Σ′ᵀv instead of a slope array."""
 
     coupled = True
 
     def slope_buffer(self, z: Array, a: Array, buffer: Array) -> CoupledSlope:  # noqa: ARG002
-        """Return the slope at z and a, which needs no buffer of its own."""
+        """Return the slope at z and a; ``buffer`` stays unused."""
         return CoupledSlope(self, z, a)
 
     @abstractmethod
     def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:
-        """Return Σ′(z) v for each example, shape (m, n), from z, a = f(z) and v of that shape."""
+        """Return Σ′(z)v for each example; z, a = f(z), v and the result have shape (m, n)."""
 
     @abstractmethod
     def transposed_product(self, z: Array, a: Array, v: Array) -> Array:
-        """Return Σ′(z)ᵀ v for each example, shape (m, n), from z, a = f(z) and v of that shape."""
+        """Return Σ′(z)ᵀv for each example; z, a = f(z), v and the result have shape (m, n)."""
 
     def magnitude(self, z: Array, a: Array) -> Array:
-        """Return the entries that rounding acts on, shape (m, n, n): Σ′ itself, or more where its terms cancel."""
+        """Return the scale of the rounding errors in Σ′, shape (m, n, n): |Σ′|, or more if its terms cancel."""
         return np.abs(CoupledSlope(self, z, a).blocks())
 
     def slope(self, z: Any) -> Any:
@@ -107,8 +107,8 @@ class CoupledActivation(Activation):
 class Softmax(CoupledActivation):
     r"""The softmax :math:`a_j = e^{z_j} / \sum_k e^{z_k}`, Nielsen's Equation (78).
 
-    :math:`\Sigma' = \mathrm{diag}(a) - a a^T`, so that Σ′v = a ⊙ (v − aᵀv); it is symmetric. The largest z of each
-    example is subtracted first, which changes nothing but keeps every exponential from overflowing.
+    :math:`\Sigma' = \mathrm{diag}(a) - a a^T` is symmetric, and Σ′v = a ⊙ (v − aᵀv). Subtracting the largest z of
+    each example first leaves the value unchanged and keeps the exponentials from overflowing.
 
     Examples
     --------
@@ -121,8 +121,8 @@ class Softmax(CoupledActivation):
     formula = staticmethod(formulas.softmax)
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
-        """Write the softmax of each row; its slope is made of the value."""
-        # What lies further below the largest than numbers reach becomes −∞, and its exponential 0.
+        """Write the softmax of each row; the slope needs the value alone."""
+        # A difference that overflows becomes −∞, and its exponential 0, as it should.
         with np.errstate(over="ignore"):
             np.subtract(z, z.max(axis=-1, keepdims=True), out=value)
         np.exp(value, out=value)
@@ -136,7 +136,7 @@ class Softmax(CoupledActivation):
     transposed_product = jacobian_product
 
     def magnitude(self, z: Array, a: Array) -> Array:  # noqa: ARG002
-        """Return diag(a) + aaᵀ, whose difference Σ′ is."""
+        """Return diag(a) + aaᵀ, since Σ′ is their difference."""
         outer = a[:, :, None] * a[:, None, :]
         diagonal = np.arange(a.shape[1])
         outer[:, diagonal, diagonal] += a

@@ -1,4 +1,4 @@
-"""An activation of your own, checked before it is used."""
+"""Custom element-wise activations, checked when they are made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _Function = Callable[[Array], Array]
 @final
 @dataclass(frozen=True)
 class CustomActivation(Activation):
-    """What ``activation`` returns: the functions handed in, their results checked at every call."""
+    """An activation made by :func:`activation`, which checks the results of the user's functions at every call."""
 
     function: _Function
     slope_function: _Function
@@ -44,29 +44,29 @@ class CustomActivation(Activation):
     analytic: bool = False
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
-        """Write what f and f′ return for z.
+        """Write f(z) and f′(z), as the user's functions return them.
 
         Raises
         ------
         WrongType, WrongShape
-            Where a result has not z's dtype and shape; it is never cast.
+            If a result does not have the dtype and shape of z; it is never cast.
         """
         np.copyto(value, _call("f", self.function, z))
         if slope is not None:
             np.copyto(slope, _call("slope", self.slope_function, z))
 
     def curvature(self, z: Array) -> Array:
-        """Return what f″ returns for z, if it was handed in."""
+        """Return f″(z) if the user supplied f″."""
         if self.curvature_function is None:
             return super().curvature(z)
         return _call("curvature", self.curvature_function, z).copy()
 
     def complex_value(self, z: Array) -> Array:
-        """Return what f returns for complex z, where it was found to be analytic."""
+        """Return f(z) for complex z if f proved to be analytic."""
         return _call("f", self.function, z) if self.analytic else super().complex_value(z)
 
     def why_not(self, dtype: npt.DTypeLike) -> str | None:
-        """Return None, or what happened when the functions were tried with ``dtype``."""
+        """Return None, or why the user's functions fail with ``dtype``."""
         return dict(self.refused_dtypes).get(np.dtype(dtype).name) or super().why_not(dtype)
 
 
@@ -80,25 +80,26 @@ def activation(
     domain: tuple[float, float] = (-10, 10),
     kinks: Iterable[float] = (),
 ) -> CustomActivation:
-    """Make an activation of your own function and its slope, after checking that they belong together.
+    """Make an activation from your own function and its slope.
 
     The slope is compared with a numerical derivative of ``f`` at points spread over ``domain``, away from the
-    kinks, with a tolerance derived from that derivative's own error; a slope that is off by 0.05 % is found.
-    What happens between the points, outside the domain, and at kinks that are not declared, is not seen.
+    kinks. The tolerance follows from the error of the numerical derivative; the check finds a slope that is off by
+    0.05 %. It does not see what happens between the points, outside the domain, or at undeclared kinks.
 
     Parameters
     ----------
     f, slope : callable
-        f and f′. Each takes an array of any shape and returns a new one of the same shape and dtype, element
-        by element, without changing its input.
+        f and f′. Each acts element by element: it takes an array of any shape and returns a new array of the same
+        shape and dtype, without changing its input.
     curvature : callable, optional
-        f″, on the same terms; compared with the numerical derivative of ``slope``. Declare its jumps as kinks.
+        f″, under the same conditions; compared with the numerical derivative of ``slope``. Declare its jumps as
+        kinks.
     name : str, optional
-        What to call it; by default the name of ``f``.
+        Name of the activation; by default that of ``f``.
     domain : tuple of float
-        The interval on which it is checked.
+        The interval on which the functions are checked.
     kinks : iterable of float
-        Where f is not differentiable.
+        The points at which f is not differentiable.
 
     Returns
     -------
@@ -107,16 +108,16 @@ def activation(
     Raises
     ------
     WrongDerivative
-        Where ``slope`` is not the derivative of ``f``, or ``curvature`` that of ``slope``; the point is named.
+        If ``slope`` is not the derivative of ``f``, or ``curvature`` not that of ``slope``; names the point.
     WrongType
-        Where something is not callable, or does not return float64 for float64.
+        If an argument is not callable, or does not return float64 for float64.
     WrongShape, InvalidInput, NotFinite
-        Where a function changes the shape, mixes the entries, changes its input, is not finite on the domain, or raises
-        an exception, which is then the cause.
+        If a function changes the shape, mixes the entries, changes its input, is not finite on the domain, or raises
+        an exception, which becomes the cause.
 
     Notes
     -----
-    What goes wrong with float32 or longdouble alone is no failure: ``why_not`` reports it for that dtype.
+    A function that fails only with float32 or longdouble is accepted: ``why_not`` gives the reason for that dtype.
 
     Examples
     --------
@@ -134,7 +135,7 @@ def activation(
         if not callable(function):
             raise WrongType(
                 f"{what} must be a function of an array, got {type(function).__name__}; "
-                "hand over a callable, such as numpy.sin."
+                "pass a callable, such as numpy.sin."
             )
     kink_points = _kinks(kinks)
     points, steps = sample_points(interval(domain), kink_points)
@@ -174,7 +175,7 @@ def _kinks(kinks: Iterable[float]) -> tuple[float, ...]:
 
 
 def _call(what: str, function: _Function, z: Array) -> Array:
-    """Call the function and insist on z's dtype and shape."""
+    """Call the function; refuse a result without the dtype and shape of z."""
     result = called(what, function, z, remedy="let it act element by element on arrays of any shape")
     dtype = getattr(result, "dtype", None)
     if not isinstance(result, np.ndarray | np.generic) or dtype != z.dtype:
@@ -192,7 +193,7 @@ def _call(what: str, function: _Function, z: Array) -> Array:
 
 
 def _check_function(what: str, function: _Function, points: Array) -> Array:
-    """Return what the function says at the points; refuse one that is not finite, or not element-wise."""
+    """Return the values at the points; refuse a function that is not finite or not element-wise."""
     result = call_untouched(what, lambda z: _call(what, function, z), points)
     bad = ~np.isfinite(result)
     if bad.any():
@@ -201,7 +202,7 @@ def _check_function(what: str, function: _Function, points: Array) -> Array:
             f"{what} must be finite on the domain, got {result[at]} at z = {points[at]:.6g}; "
             "correct it, or narrow the domain."
         )
-    # Shuffled, the halves give away sorting and cumulation; both of them, sums and extremes; as rows, flattening.
+    # Shuffling exposes sorting and cumulation, halving exposes sums and extremes, and rows expose flattening.
     halves = np.array_split(np.random.default_rng(0).permutation(points.size), 2)
     mixed = first_mixed(lambda z: _call(what, function, z[None])[0], (points,), result, halves)
     if mixed is not None:
@@ -213,16 +214,16 @@ def _check_function(what: str, function: _Function, points: Array) -> Array:
 
 
 def _refused_dtypes(functions: dict[str, _Function], points: Array) -> tuple[tuple[str, str], ...]:
-    """Try the other dtypes; return each that fails with its reason."""
+    """Return each dtype with which a function fails, with the reason."""
     refused = []
     for dtype in DTYPES:
         for what, function in functions.items():
-            # Whatever a stranger's function raises is the reason.
+            # The user's function may raise anything.
             try:
                 with np.errstate(all="ignore"):
                     _call(what, function, points.astype(dtype))
             except Exception as exception:
-                # A reason is a part of somebody else's sentence.
+                # Callers put the reason into a sentence of their own.
                 refused.append((dtype.name, f"{what} failed with {dtype.name}: {str(exception).rstrip('.')}"))
                 break
     return tuple(refused)

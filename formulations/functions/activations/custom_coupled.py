@@ -1,4 +1,4 @@
-"""Coupled activations of your own, with their products checked against a numerical Jacobian matrix."""
+"""Custom coupled activations, checked against a numerical Jacobian matrix."""
 
 from __future__ import annotations
 
@@ -37,40 +37,40 @@ class CustomCoupledActivation(CoupledActivation):
         return f"<coupled activation {self.name}>"
 
     def why_not_width(self, n: int) -> str | None:
-        """Refuse a layer of another width than the one that it is made for."""
+        """Return the reason if the activation is made for a number of neurons other than ``n``."""
         if self.width in (None, n):
             return None
-        return f"it has {n} neurons, and {self.name} is made for {self.width}"
+        return f"{self.name} is made for {self.width} neurons, and the layer has {n}"
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
-        """Write what the user's function returns, checked."""
+        """Write the value of the user's function, checked."""
         value[...] = self._called("value", self._value, z)
 
     def complex_value(self, z: Array) -> Array:
-        """Return what the user's function returns for complex z, where it was found to be analytic."""
+        """Return the value for complex z if the function proved to be analytic."""
         return self._called("value", self._value, z) if self.analytic else super().complex_value(z)
 
     def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
-        """Return what the user's product returns, checked."""
+        """Return Σ′v from the user's function, checked."""
         return self._called("jacobian_product", self._jacobian, z, v)
 
     def transposed_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
-        """Return what the user's transposed product returns, checked."""
+        """Return Σ′ᵀv from the user's function, checked."""
         return self._called("transposed_product", self._transposed, z, v)
 
     def _called(self, which: str, function: Callable[..., Any], z: Array, *others: Array) -> Array:
-        """Return what a user's function returns, checked."""
+        """Return the result of a user-supplied function, checked."""
         array: Array = called(
             f"activation {self.name!r}: {which}",
             lambda *given: np.asarray(function(*given)),
             z,
             *others,
-            remedy="correct it, or say with width=n that it is made for n neurons",
+            remedy="correct it, or pass width=n if it is made for n neurons",
         )
         if array.shape != z.shape:
             raise WrongShape(
                 f"activation {self.name!r}: {which} must return the shape {z.shape} of z, got {array.shape}; "
-                "return one row an example."
+                "return one row per example."
             )
         if array.dtype != z.dtype:
             raise WrongType(
@@ -90,22 +90,22 @@ def coupled_activation(
     domain: tuple[float, float] = (-2, 2),
     width: int | None = None,
 ) -> Activation:
-    """Make an activation whose outputs depend on all weighted inputs of the layer.
+    """Make a custom activation whose outputs depend on all weighted inputs of the layer.
 
     Parameters
     ----------
     value : callable (Z) -> ndarray of shape (m, n)
         The activations of each example, from its weighted inputs of the same shape.
     jacobian_product : callable (Z, V) -> ndarray of shape (m, n)
-        Σ′(z) v for each example, Σ′_jk = ∂a_j/∂z_k.
+        Σ′(z)v for each example, with Σ′_jk = ∂a_j/∂z_k.
     transposed_product : callable (Z, V) -> ndarray of shape (m, n)
-        Σ′(z)ᵀ v for each example; where Σ′ is symmetric, the same function.
+        Σ′(z)ᵀv for each example; the same function if Σ′ is symmetric.
     name : str, optional
-        What tables call it; the function's own name by default.
+        Name of the activation; by default that of ``value``.
     domain : (float, float)
-        Weighted inputs between which it is checked.
+        The range of weighted inputs in which the functions are checked.
     width : int, optional
-        The number of neurons that it is made for; by default any.
+        The number of neurons, if the functions fit only one; by default any.
 
     Returns
     -------
@@ -114,13 +114,13 @@ def coupled_activation(
     Raises
     ------
     WrongDerivative
-        Where a product is not that of the numerical Jacobian matrix, or of its transpose.
+        If a product differs from that of the numerical Jacobian matrix or its transpose.
     InvalidInput
-        Where an example's activations depend on other examples.
+        If the activations of an example depend on other examples.
     WrongShape
-        If a function does not keep the shape.
+        If a function does not preserve the shape.
     WrongType
-        If an argument is not a function, or a function does not keep the dtype.
+        If an argument is not a function, or a function does not preserve the dtype.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def coupled_activation(
 
 def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
     random = np.random.default_rng(2026)
-    # No stencil leaves the domain.
+    # So that no stencil leaves the domain.
     step = (high - low) / 32
     for n in (2, 3) if made.width is None else (made.width,):
         Z, V = random.uniform(low + step, high - step, (4, n)), random.uniform(-1, 1, (4, n))
@@ -165,7 +165,7 @@ def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
             if x is not None:
                 raise InvalidInput(
                     f"{what} must not mix examples, but row {x} depends on the others; "
-                    "let each row depend on itself only."
+                    "compute each row from that row only."
                 )
         for z in Z:
             _check_jacobian(made, z, step)
@@ -182,6 +182,6 @@ def _check_jacobian(made: CustomCoupledActivation, z: Array, step: float) -> Non
             said,
             (f"activation {made.name!r}: value", f"activation {made.name!r}: {which}"),
             lambda at: f"[{at[0]}, {at[1]}] for z = {z.tolist()}",
-            rough="let it be differentiable on the domain, or move the domain",
-            wrong="correct it (Σ′_jk is ∂a_j/∂z_k, and the transposed product takes Σ′_kj)",
+            rough="make it differentiable on the domain, or move the domain",
+            wrong="correct it (Σ′_jk is ∂a_j/∂z_k, and the transposed product uses Σ′_kj)",
         )

@@ -1,8 +1,8 @@
-r"""The activations as formulas that other number systems understand: complex numbers, and automatic differentiation.
+r"""The activations as formulas for other number systems: complex numbers and automatic differentiation.
 
-A formula is written once, in the functions that an :class:`Engine` offers, and without :math:`|z|`, so that it is
-analytic wherever the activation is. It keeps what saturated neurons leave: exponentials are taken of the negative side
-alone, where they shrink instead of overflowing, and so do the derivatives that a number system makes of them.
+A formula uses the functions of an :class:`Engine` and no :math:`|z|`, so that it is analytic wherever the activation
+is. It stays correct for saturated neurons: every exponential has a negative argument, so that neither it nor its
+derivative overflows.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Engine:
     Attributes
     ----------
     exp, expm1, log, log1p, sin, tanh, erfc : callable (z) -> array
-        Element by element; ``erfc`` is 1 − erf, which keeps its digits where erf is next to 1.
+        Element by element; ``erfc`` is 1 − erf, without the cancellation where erf is close to 1.
     where : callable (condition, z, w) -> array
-        As ``numpy.where``.
+        Like ``numpy.where``.
     join : callable (columns) -> array of shape (m, n)
         Arrays of m rows side by side.
     largest : callable (z) -> array of shape (m, 1)
@@ -70,7 +70,7 @@ COMPLEX = Engine(
     exp=np.exp,
     expm1=np.expm1,
     log=np.log,
-    # NumPy's own loses the digits of a small real part.
+    # numpy.log1p loses the digits of a small real part.
     log1p=lambda w: 2 * np.arctanh(w / (2 + w)),
     sin=np.sin,
     tanh=np.tanh,
@@ -79,25 +79,25 @@ COMPLEX = Engine(
     join=lambda columns: np.concatenate(columns, axis=1),
     largest=lambda z: z.real.max(axis=1, keepdims=True),
 )
-"""Complex numbers, by NumPy and SciPy."""
+"""Complex numbers, computed by NumPy and SciPy."""
 
 
 def imaginary_step(dtype: np.dtype[Any]) -> Any:
-    """Return h, a power of two near 10⁻²⁰, or 10⁻⁹ in float32: h² is below rounding, and h·f′ above underflow."""
+    """Return h, a power of two near 10⁻²⁰ (10⁻⁹ in float32): h² is below rounding, and h·f′ above underflow."""
     return dtype.type(2.0**-30 if dtype == np.float32 else 2.0**-66)
 
 
 def carries_derivative(f: Callable[[Any], Any], z: Any, direction: Any, derivative: Any) -> bool:
-    """Return whether f takes complex z, and Im f(z + ihv)/h is the derivative of f along v.
+    """Return whether f accepts complex z, and Im f(z + ihv)/h is the derivative of f along v.
 
     Parameters
     ----------
     f : callable (z) -> array
-        Whatever it raises means that it does not.
+        Any exception that it raises means no.
     z, direction : ndarray
-        Where, and v.
+        The point z and the direction v.
     derivative : ndarray
-        What the derivative is known to be, by real numbers.
+        The derivative along v, computed with real numbers.
     """
     h = imaginary_step(z.dtype)
     try:
@@ -107,27 +107,27 @@ def carries_derivative(f: Callable[[Any], Any], z: Any, direction: Any, derivati
         return False
     if found.dtype != np.result_type(z.dtype, np.complex64) or found.shape != derivative.shape:
         return False
-    # An analytic f agrees but for roundings, and any other is wrong in its first digits somewhere.
+    # An analytic f agrees up to rounding; any other f is wrong in its first digits somewhere.
     margin = np.sqrt(np.finfo(z.dtype).eps) * (1 + np.abs(derivative))
     return bool(np.all(np.abs(found.imag / h - derivative) <= margin))
 
 
 def sigmoid(engine: Engine, z: Any) -> Any:
-    """Return 1/(1+F) where z is positive, else F/(1+F), F = e^−|z|: neither overflows nor rounds a derivative to 0."""
+    """Return 1/(1+F) for positive z, else F/(1+F), with F = e^−|z|: no overflow, and no derivative rounded to 0."""
     positive = z.real > 0
     falling = engine.exp(engine.where(positive, -z, z))
     return engine.where(positive, 1 + 0 * falling, falling) / (1 + falling)
 
 
 def softplus(engine: Engine, z: Any) -> Any:
-    """Return ln(1+e^z) = max(z, 0) + ln(1+F), F = e^−|z|."""
+    """Return ln(1+e^z) = max(z, 0) + ln(1+F), with F = e^−|z|."""
     positive = z.real > 0
     falling = engine.exp(engine.where(positive, -z, z))
     return engine.where(positive, z, 0 * z) + engine.log1p(falling)
 
 
 def softmax(engine: Engine, z: Any) -> Any:
-    """Return e^z / Σe^z of each row, the largest z taken off first."""
+    """Return e^z / Σe^z of each row, after subtracting the largest z."""
     exponentials = engine.exp(z - engine.largest(z))
     return exponentials / exponentials.sum(1)[:, None]
 
@@ -147,12 +147,12 @@ def gelu(engine: Engine, z: Any) -> Any:
     return z * (0.5 * engine.erfc(-math.sqrt(0.5) * z))
 
 
-def identity(engine: Engine, z: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine
+def identity(engine: Engine, z: Any) -> Any:  # noqa: ARG001 - needs no function of the engine
     """Return z."""
     return z
 
 
-def square(engine: Engine, z: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine
+def square(engine: Engine, z: Any) -> Any:  # noqa: ARG001 - needs no function of the engine
     """Return z²."""
     return z * z
 
@@ -163,11 +163,11 @@ def sine(engine: Engine, z: Any) -> Any:
 
 
 def leaky_relu(engine: Engine, z: Any, negative_slope: float = 0) -> Any:
-    """Return z where it is positive, else νz: for real numbers only."""
+    """Return z for positive z, else νz; real numbers only."""
     return engine.where(z > 0, z, negative_slope * z)
 
 
 def elu(engine: Engine, z: Any) -> Any:
-    """Return z where it is positive, else e^z − 1: for real numbers only."""
-    # An exponential that overflows on the piece that is not taken would still spoil the derivative: 0·∞.
+    """Return z for positive z, else e^z − 1; real numbers only."""
+    # An exponential that overflows in the branch not taken would still spoil the derivative: 0·∞.
     return engine.where(z > 0, z, engine.expm1(engine.where(z > 0, 0 * z, z)))

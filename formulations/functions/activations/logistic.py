@@ -1,13 +1,13 @@
-r"""The logistic function σ, accurate also where the neuron saturates, and what is made of it.
+r"""The logistic function σ, which keeps its digits for saturated neurons, and activations built on it.
 
 The book's :math:`\sigma'(z) = \sigma(z)(1-\sigma(z))` has lost every digit at z = 37 in float64, exactly
-where chapter 2 says that neurons learn slowly. Here one exponential serves both, without a mask:
+where chapter 2 says that neurons learn slowly. Here one exponential gives both, without a mask:
 
 .. math:: F = e^{\min(z,\,t)}, \qquad \sigma = \frac{F}{1+F}, \qquad \sigma' = \frac{\sigma}{1+F},
 
-with t the largest integer for which :math:`e^{-t}` is a normal number (87, 708, 11355). Against 60 digits σ′
+with t the largest integer for which :math:`e^{-t}` is a normal number (87, 708, 11355). Compared with 60 digits, σ′
 is within 6u for |z| ≤ 700 in float64 and within 8u for |z| ≤ 85 in float32, and σ is closer (u = eps/2).
-Further figures below are for float64 and longdouble; float32, with its less accurate exp, costs 2u more.
+The figures below are for float64 and longdouble; float32 adds 2u, since its exp has larger errors.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ def clamp(dtype: np.dtype[Any]) -> float:
 
 @lru_cache
 def _constants(dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return t and 1 as arrays: NumPy takes half as long with them as with Python's numbers."""
+    """Return t and 1 as arrays, which NumPy handles in half the time of Python numbers."""
     return np.array(clamp(dtype), dtype), np.array(1, dtype)
 
 
 def _exponential(z: Array, out: Array) -> None:
-    """Write E = exp(min(−z, t)) into ``out``; z ≫ 0 underflows to 0, which NumPy does not warn of."""
-    # np.negative(z, out=column) writes wrong numbers for some strides in NumPy 2.4; the product does not.
+    """Write E = exp(min(−z, t)) into ``out``; for z ≫ 0 it underflows to 0, without a warning from NumPy."""
+    # In NumPy 2.4, np.negative(z, out=column) writes wrong numbers for some strides; the product does not.
     np.multiply(z, -1, out=out)
     np.minimum(out, clamp(z.dtype), out=out)
     np.exp(out, out=out)
 
 
 def _sigma(exponential: Array, out: Array) -> None:
-    """Write σ = 1/(1+E) into ``out``, which may be E itself."""
+    """Write σ = 1/(1+E) into ``out``, which may be ``exponential``."""
     np.add(exponential, 1, out=out)
     np.reciprocal(out, out=out)
 
@@ -63,8 +63,8 @@ def _sigma(exponential: Array, out: Array) -> None:
 class Sigmoid(Activation):
     r"""The book's neuron: :math:`\sigma(z) = 1/(1+e^{-z})` (Nielsen, eq. (3)).
 
-    Relative accuracy of value and slope ends at \|z\| = t (87, 708, 11355), where both are about to leave the
-    normal numbers; beyond, only an absolute bound of the smallest normal number's size holds.
+    The relative error of value and slope is bounded up to \|z\| = t (87, 708, 11355), where both approach the smallest
+    normal number; beyond, the error is bounded by that number.
 
     Examples
     --------
@@ -104,9 +104,9 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     r"""The hyperbolic tangent, with slope :math:`4E/(1+E)^2`, :math:`E = e^{-2|z|}`.
 
-    The usual 1 − tanh² is exactly 0 from z = 19 on in float64. This slope keeps its digits up to
-    \|z\| = t/2 (43, 354, 5677), from where on E is no normal number. Value and slope are odd and even in
-    z bit by bit, within 4u and 6u of the true ones.
+    In float64, the usual 1 − tanh² is exactly 0 from z = 19 on. This slope keeps its digits up to
+    \|z\| = t/2 (43, 354, 5677), beyond which E is not a normal number. The value is odd in z bit by bit and within 4u
+    of the true one; the slope is even and within 6u.
 
     Examples
     --------
@@ -123,7 +123,7 @@ class Tanh(Activation):
         """Write tanh(z) and E·(2/(1+E))²."""
         if slope is not None:
             np.abs(z, out=slope)
-            # Only so that doubling a z near finfo.max does not overflow: E is 0 long before.
+            # Doubling a z near finfo.max would overflow; E is 0 long before.
             np.minimum(slope, clamp(z.dtype), out=slope)
             slope *= -2
             np.exp(slope, out=slope)
@@ -147,8 +147,8 @@ class Tanh(Activation):
 class Softplus(Activation):
     r"""The smooth ramp :math:`\ln(1+e^z)`, whose slope is σ and whose curvature is σ′.
 
-    Value and slope are within 5u until they leave the normal numbers at z = −t. It has no plateau for z > 0:
-    its outputs are no probabilities, and cross-entropy does not suit it.
+    Value and slope are within 5u down to z = −t, where they leave the normal numbers. The value is unbounded for
+    z > 0, so its outputs are not probabilities and do not suit the cross-entropy.
 
     Examples
     --------
@@ -166,11 +166,11 @@ class Softplus(Activation):
         np.minimum(z, clamp(z.dtype), out=value)
         np.exp(value, out=value)
         if slope is not None:
-            # e^z/(1+e^z) is as good as 1/(1+e^-z), and shares the exponential with the value.
+            # e^z/(1+e^z) is as precise as 1/(1+e^-z), and shares the exponential with the value.
             np.add(value, 1, out=slope)
             np.divide(value, slope, out=slope)
         np.log1p(value, out=value)
-        # ln(1+e^z) > z everywhere, so the larger of the two mends the clamp and changes nothing else.
+        # ln(1+e^z) > z everywhere, so the maximum undoes the clamp and changes nothing else.
         np.maximum(value, z, out=value)
 
     def curvature(self, z: Array) -> Array:
@@ -180,7 +180,7 @@ class Softplus(Activation):
 
 @lru_cache
 def _vanishing(dtype: np.dtype[Any]) -> np.floating[Any]:
-    """Return a number that no clamped σ exceeds at z ≤ −t, a few rounding errors of exp included."""
+    """Return an upper bound of every clamped σ at z ≤ −t, plus a few rounding errors of exp."""
     t = dtype.type(clamp(dtype))
     floor: np.floating[Any] = np.exp(-t) * (1 + 16 * np.finfo(dtype).eps)
     return floor
@@ -191,9 +191,9 @@ def _vanishing(dtype: np.dtype[Any]) -> np.floating[Any]:
 class SiLU(Activation):
     r"""The sigmoid-weighted linear unit :math:`z\,\sigma(z)` ("swish"), slope :math:`\sigma(1+z(1-\sigma))`.
 
-    1 − σ is taken as Eσ, which does not cancel. The slope changes sign at z = −1.278…; near there it is
-    accurate absolutely only (to 4u). The value is within 5u for z ≥ −70 in float32, −670 in float64 and
-    −11310 in longdouble; from there on both fade to 0, which they are for z ≤ −t.
+    1 − σ is computed as Eσ, which does not cancel. Near its zero at z = −1.278… the slope has a bounded absolute error
+    (4u), not a relative one. The value is within 5u for z ≥ −70 in float32, −670 in float64 and −11310 in longdouble;
+    below, value and slope decrease to 0, which they reach at z = −t.
 
     Examples
     --------
@@ -211,7 +211,7 @@ class SiLU(Activation):
         exponential = value if slope is None else slope
         _exponential(z, exponential)
         _sigma(exponential, value)
-        # The clamp leaves σ(−∞) = exp(−t), which a z near −finfo.max would blow up to −3: take it off again.
+        # The clamp leaves σ(−∞) = exp(−t), which a z near −finfo.max would turn into −3: subtract it.
         np.subtract(value, _vanishing(z.dtype), out=value)
         np.maximum(value, 0, out=value)
         if slope is not None:

@@ -1,4 +1,4 @@
-"""One function per neuron, evaluated by group."""
+"""A layer with one function per neuron."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ _Columns = slice | npt.NDArray[np.intp]
 @final
 @dataclass(frozen=True, init=False)
 class PerNeuron(Activation):
-    r"""A layer whose neurons have functions of their own: :math:`a_j = f_j(z_j)`, slope :math:`f_j'(z_j)`.
+    r"""A layer with one function per neuron: :math:`a_j = f_j(z_j)` with slope :math:`f_j'(z_j)`.
 
     This is the book's exercise of the modified neuron (chapter 2, "Backpropagation with a single modified
-    neuron"), for any number of them. Neurons that share a function are evaluated together: neighbours in
-    place, scattered ones by one gather, which allocates their part of the layer.
+    neuron"), for any number of neurons. Neurons that share a function are evaluated together: adjacent ones in place,
+    others through a copy of their columns.
 
     Parameters
     ----------
     members : iterable of str or Activation
-        The functions, one a neuron.
+        The functions, one per neuron.
 
     Attributes
     ----------
     members : tuple of Activation
-        The functions, one a neuron.
+        The functions, one per neuron.
     kinks : tuple of float
-        The kinks of all neurons together; those of neuron j are ``neuron(j).kinks``.
+        The kinks of all neurons; those of neuron j are ``neuron(j).kinks``.
     curvature_bound : float or None
-        The largest of the members' bounds; None if one of them is unknown.
+        The largest bound of the members; None if one is unknown.
 
     Raises
     ------
     WrongType
-        Where ``members`` is no list of names or activations.
+        If ``members`` is not a list of names or activations.
     InvalidInput
-        Where there is no member.
+        If ``members`` is empty.
     Refused
-        Where a member is itself a ``PerNeuron``, or couples neurons.
+        If a member is a ``PerNeuron`` or a coupled activation.
 
     Examples
     --------
@@ -68,17 +68,17 @@ class PerNeuron(Activation):
     def __init__(self, members: Iterable[str | Activation]) -> None:
         if not isinstance(members, Iterable) or isinstance(members, str):
             raise WrongType(
-                f"members must be a list of names or activations, one a neuron, got {members!r}; "
+                f"members must be a list of names or activations, one per neuron, got {members!r}; "
                 "pass for instance ['relu', 'identity']."
             )
         functions = tuple(get_activation(member) for member in members)
         if not functions:
-            raise InvalidInput("members must be one function per neuron, got none; name at least one.")
+            raise InvalidInput("members must be one function per neuron, got none; pass at least one.")
         for j, function in enumerate(functions):
             if isinstance(function, PerNeuron) or function.coupled:
                 raise Refused(
-                    f"neuron {j} must have one function of its own, got {function.name}; "
-                    "give each neuron an element-wise activation."
+                    f"neuron {j} must have an element-wise function, got {function.name}; "
+                    "pass for instance 'tanh' for it."
                 )
         object.__setattr__(self, "members", functions)
 
@@ -90,30 +90,30 @@ class PerNeuron(Activation):
         return tuple((function, _selector(js)) for function, js in columns.items())
 
     @cached_property
-    def name(self) -> str:  # type: ignore[override]  # frozen: nobody assigns it
-        """How many neurons have which function."""
+    def name(self) -> str:  # type: ignore[override]  # frozen
+        """``per_neuron``, followed by the number of neurons with each function."""
         return f"per_neuron({', '.join(f'{n} {function.name}' for function, n in Counter(self.members).items())})"
 
     @cached_property
-    def kinks(self) -> tuple[float, ...]:  # type: ignore[override]  # frozen: nobody assigns it
-        """The kinks of all neurons together."""
+    def kinks(self) -> tuple[float, ...]:  # type: ignore[override]  # frozen
+        """The kinks of all neurons."""
         return tuple(sorted({kink for function in self.functions for kink in function.kinks}))
 
     @cached_property
-    def curvature_bound(self) -> float | None:  # type: ignore[override]  # frozen: nobody assigns it
-        """The largest of the members' bounds; None where one of them is unknown."""
+    def curvature_bound(self) -> float | None:  # type: ignore[override]  # frozen
+        """The largest bound of the members; None if one is unknown."""
         bounds = [function.curvature_bound for function in self.functions]
         known = [bound for bound in bounds if bound is not None]
         return max(known) if len(known) == len(bounds) else None
 
     @cached_property
-    def analytic(self) -> bool:  # type: ignore[override]  # frozen: nobody assigns it
-        """Whether all members are."""
+    def analytic(self) -> bool:  # type: ignore[override]  # frozen
+        """Whether all members are analytic."""
         return all(function.analytic for function in self.functions)
 
     @cached_property
-    def formula(self) -> Formula | None:  # type: ignore[override]  # frozen: nobody assigns it
-        """The members' formulas side by side; None where one of them has none."""
+    def formula(self) -> Formula | None:  # type: ignore[override]  # frozen
+        """The formulas of the members, column by column; None if one has none."""
         formulas = [function.formula for function in self.members if function.formula is not None]
         if len(formulas) < len(self.members):
             return None
@@ -152,18 +152,18 @@ class PerNeuron(Activation):
         return curvature
 
     def why_not(self, dtype: npt.DTypeLike) -> str | None:
-        """Return None, or the first reason that a member has against ``dtype``."""
+        """Return None, or the reason of the first member that does not support ``dtype``."""
         reasons = (function.why_not(dtype) for function in self.functions)
         return next((reason for reason in reasons if reason is not None), None)
 
     def why_not_width(self, n: int) -> str | None:
-        """Return None if there are ``n`` members, otherwise the reason."""
+        """Return None if there are ``n`` members, else the reason."""
         if n == len(self.members):
             return None
         return f"{self.name} has one function for each of {len(self.members)} neurons, and the layer has {n}"
 
     def __reduce__(self) -> Any:
-        # Rebuilt from the members: the cached formula is a function that pickle cannot write.
+        # The cached formula is a function that pickle cannot write.
         return PerNeuron, (self.members,)
 
     @property
@@ -178,13 +178,13 @@ class PerNeuron(Activation):
     def _check_width(self, z: Array) -> None:
         if z.ndim != 2 or z.shape[1] != len(self.members):
             raise WrongShape(
-                f"z must have shape (m, {len(self.members)}), one column a member, got {z.shape}; "
+                f"z must have shape (m, {len(self.members)}), one column per member, got {z.shape}; "
                 "give PerNeuron as many functions as the layer has neurons."
             )
 
 
 def _selector(columns: list[int]) -> _Columns:
-    """Return neighbouring columns as a slice, which needs no copy, others as an index array."""
+    """Return adjacent columns as a slice, which needs no copy, and others as an index array."""
     first, last = columns[0], columns[-1]
     if last - first + 1 == len(columns):
         return slice(first, last + 1)

@@ -1,7 +1,7 @@
-"""Activations in two pieces that meet at z = 0: relu, leaky relu and elu.
+"""Activations in two pieces that meet at z = 0: relu, leaky_relu and elu.
 
-At the seam each has, by convention, the derivative from the left: relu′(0) = 0, leaky_relu′(0) = its negative
-slope, elu″(0) = 1. Finite differences across a kink measure neither side.
+At 0 each has, by convention, the left derivative: relu′(0) = 0, leaky_relu′(0) = ν, elu″(0) = 1. A finite difference
+across a kink approximates neither side.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["ELU", "LeakyReLU", "ReLU"]
 @final
 @dataclass(frozen=True)
 class ReLU(Activation):
-    """The rectifier max(z, 0), with slope 0 for z ≤ 0 and 1 for z > 0; both are exact.
+    """The rectifier max(z, 0), with slope 0 for z ≤ 0 and 1 for z > 0; value and slope are exact.
 
-    A neuron whose z stays below 0 has the error 0 and learns nothing.
+    A neuron whose z is negative for every example has the error 0 and does not learn.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """The leaky rectifier max(z, νz), with slope ν for z ≤ 0 and 1 for z > 0.
 
-    The slope is ν rounded to the dtype, and the value is rounded once more.
+    The slope is ν rounded to the dtype; the value has one more rounding.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ class LeakyReLU(Activation):
     Raises
     ------
     WrongType
-        Where ``negative_slope`` is not a real number.
+        If ``negative_slope`` is not a real number.
     InvalidInput
-        Where ``negative_slope`` is not in [0, 1).
+        If ``negative_slope`` is not in [0, 1).
 
     Examples
     --------
@@ -82,18 +82,18 @@ class LeakyReLU(Activation):
 
     def __post_init__(self) -> None:
         if isinstance(self.negative_slope, bool) or not isinstance(self.negative_slope, Real):
-            raise WrongType(f"negative_slope must be a number, got {self.negative_slope!r}; leave it out for 0.01.")
+            raise WrongType(f"negative_slope must be a number, got {self.negative_slope!r}; omit it for 0.01.")
         if not 0 <= self.negative_slope < 1:
-            raise InvalidInput(f"negative_slope must be in [0, 1), got {self.negative_slope!r}; leave it out for 0.01.")
+            raise InvalidInput(f"negative_slope must be in [0, 1), got {self.negative_slope!r}; omit it for 0.01.")
 
     @cached_property
-    def name(self) -> str:  # type: ignore[override]  # frozen: nobody assigns it
-        """``leaky_relu``, with ν where it is not the default."""
+    def name(self) -> str:  # type: ignore[override]  # frozen
+        """``leaky_relu``, followed by ν if it is not the default."""
         default = self.negative_slope == type(self).negative_slope
         return "leaky_relu" if default else f"leaky_relu(negative_slope={self.negative_slope!r})"
 
     @cached_property
-    def formula(self) -> formulas.Formula:  # type: ignore[override]  # frozen: nobody assigns it
+    def formula(self) -> formulas.Formula:  # type: ignore[override]  # frozen
         """The formula with this ν."""
         return partial(formulas.leaky_relu, negative_slope=self.negative_slope)
 
@@ -115,8 +115,8 @@ class LeakyReLU(Activation):
 class ELU(Activation):
     """The exponential linear unit: z for z > 0, e^z − 1 for z ≤ 0; slope 1 and e^z.
 
-    Its slope is continuous, so it has no kink: a numerical derivative is right at 0 too. Only the curvature
-    jumps there, from 1 to 0. The slope is e^z itself, not value + 1, and so keeps its digits for z ≪ 0.
+    The slope is continuous, so there is no kink, and a numerical derivative is correct at 0 too; only the curvature
+    jumps there, from 1 to 0. The slope is computed as e^z, not as value + 1, and so keeps its digits for z ≪ 0.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class ELU(Activation):
         if slope is not None:
             np.exp(value, out=slope)
         np.expm1(value, out=value)
-        # e^z − 1 ≥ z everywhere, so the larger of the two is the right piece.
+        # e^z − 1 ≥ z everywhere, so the maximum selects the correct piece.
         np.maximum(value, z, out=value)
 
     def curvature(self, z: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Smooth activations without a logistic part: identity, square, sine and gelu."""
+"""Smooth activations that are not logistic: identity, square, sine and gelu."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["GELU", "Identity", "Sine", "Square"]
 class Identity(Activation):
     """σ(z) = z, the linear neuron of the book's last exercise in chapter 2; exact.
 
-    However many layers it has, a network of these is one affine map.
+    A network of linear neurons is one affine map, whatever its depth.
 
     Examples
     --------
@@ -50,9 +50,9 @@ class Identity(Activation):
 @final
 @dataclass(frozen=True)
 class Square(Activation):
-    r"""z² with slope 2z, for exact tests in integers; a correctly rounded value, an exact slope.
+    r"""z² with slope 2z, for exact tests in integers: the value is correctly rounded, the slope exact.
 
-    It overflows from \|z\| = √finfo.max on, and its slope from finfo.max/2 on: NumPy warns, rightly.
+    The value overflows beyond \|z\| = √finfo.max, the slope beyond finfo.max/2, and NumPy warns.
 
     Examples
     --------
@@ -81,8 +81,8 @@ class Square(Activation):
 class Sine(Activation):
     r"""sin(z) with slope cos(z): the activation of periodic networks.
 
-    For large \|z\| neighbouring numbers are further apart than a period, so that the result, though it
-    is right for the z that came, says nothing about the z that was meant.
+    For large \|z\| adjacent floating-point numbers are more than a period apart: the result is correct for the given z,
+    but a rounding error in z makes it meaningless.
 
     Examples
     --------
@@ -112,18 +112,18 @@ class Sine(Activation):
 class GELU(Activation):
     r"""The Gaussian error linear unit :math:`z\,\Phi(z)`, exact (not its tanh approximation).
 
-    Slope Φ + zφ, curvature φ·(2 − z²), with Φ and φ the standard normal distribution and density. The
-    exponent z²/2 is rounded, which costs φ and the lower tail of Φ up to 2.5z²u, relatively: at z = −20 three
-    digits. The slope changes sign at z = −0.752…; near there it is accurate absolutely only.
+    The slope is Φ + zφ and the curvature φ·(2 − z²), with Φ and φ the standard normal distribution and density.
+    Rounding the exponent z²/2 gives φ and the lower tail of Φ a relative error of up to 2.5z²u: three digits at
+    z = −20. Near its zero at z = −0.752… the slope has a bounded absolute error, not a relative one.
 
-    longdouble is refused, because SciPy has no Φ of that precision.
+    longdouble is refused because SciPy has no Φ of that precision.
 
     Examples
     --------
     >>> GELU().value([-100.0, 0.0, 100.0]), GELU().slope([0.0])
     (array([ -0.,   0., 100.]), array([0.5]))
     >>> GELU().why_not("longdouble")
-    'gelu needs the error function, which SciPy does not have in longdouble; use float64 or float32'
+    'gelu needs the error function, which SciPy lacks in longdouble; use float64 or float32'
     """
 
     name = "gelu"
@@ -151,17 +151,15 @@ class GELU(Activation):
         return curvature
 
     def why_not(self, dtype: npt.DTypeLike) -> str | None:
-        """Return None for float32 and float64, otherwise the reason."""
+        """Return None for float32 and float64, else the reason."""
         reason = super().why_not(dtype)
         if reason is None and np.dtype(dtype).itemsize > np.dtype(np.float64).itemsize:
-            return (
-                f"{self.name} needs the error function, which SciPy does not have in longdouble; use float64 or float32"
-            )
+            return f"{self.name} needs the error function, which SciPy lacks in longdouble; use float64 or float32"
         return reason
 
 
 def _clipped(z: Array, out: Array) -> None:
-    """Write z into ``out``, held where φ is still a normal number: neither z² nor zφ can then go astray."""
+    """Write z into ``out``, clipped so that φ is a normal number: then z² and zφ cannot overflow or lose digits."""
     bound = math.sqrt(2 * clamp(z.dtype))
     np.clip(z, -bound, bound, out=out)
 

@@ -38,7 +38,7 @@ ELSEWHERE: dict[str, list[str]] = {
     "rectifier": ["relu"],
     "swish": ["silu"],
 }
-"""What other libraries call them: lower-case letters and digits alone → names here."""
+"""Names in other libraries (only lower-case letters and digits) → names here."""
 
 _TYPES = frozenset(map(type, _BUILT_IN))
 
@@ -59,12 +59,12 @@ def is_built_in(activation: Activation) -> bool:
 
 
 def get_activation(name_or_object: str | Activation) -> Activation:
-    """Return the activation of that name, or the object itself if it is one.
+    """Return the activation of that name; an activation is returned as it is.
 
     Parameters
     ----------
     name_or_object : str or Activation
-        A name in ``ACTIVATIONS``, or any activation.
+        A name in ``ACTIVATIONS``, or an activation.
 
     Returns
     -------
@@ -73,9 +73,9 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     Raises
     ------
     UnknownName
-        Where the name is not in the table.
+        If the name is not in the table.
     WrongType
-        Where it is neither a name nor an activation.
+        If it is neither a name nor an activation.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     if not isinstance(name_or_object, str):
         raise WrongType(
             f"activation must be a name or an activation, got {type(name_or_object).__name__}; "
-            "make one of your own functions with activation(f, slope)."
+            "make one from your own functions with activation(f, slope)."
         )
     try:
         return ACTIVATIONS[name_or_object]

@@ -1,1 +1,1 @@
-"""Costs: value and gradient with respect to the outputs, in one object."""
+"""Costs: each object has a value and a gradient with respect to the outputs."""

@@ -1,4 +1,4 @@
-"""What a cost is: one number an example, and its gradient with respect to the outputs."""
+"""The base class of costs, and the form that combines a cost with an output activation."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["CombinedOutput", "Cost"]
 @final
 @dataclass(frozen=True)
 class CombinedOutput:
-    """A cost and the activation before it, taken together, so that σ′ cancels.
+    """A cost combined with the output activation, so that σ′ cancels.
 
-    δ^L = s(y)·a^L − y; or, if there is a complement, δ^L = −y(1 − a^L), which keeps its digits where a^L is next to 1.
+    δ^L = s(y)·a^L − y; or, with a complement, δ^L = −y(1 − a^L), which keeps its digits if a^L is close to 1.
 
     Parameters
     ----------
     value : callable (Z, Y) -> (m,)
-        The examples' costs from the weighted inputs of the output layer.
+        The cost of each example from the weighted inputs of the output layer.
     scale : callable (Y) -> (m, 1), optional
-        s(y) of each example; None where it is 1.
+        s(y) of each example; None if it is 1.
     formula : callable (engine, Z, Y) -> (m,), optional
         The value in the functions of an engine.
     complement : callable (Z) -> (m, n_L), optional
         1 − a^L from the weighted inputs of the output layer.
     equation : str
-        The number of the equation for δ^L in the index of equations.
+        The number, in the index of equations, of the equation for δ^L.
     """
 
     value: Callable[[Array, Array], Array]
@@ -58,7 +58,7 @@ class CombinedOutput:
         """Write each example's δ^L = ∂C_x/∂z^L, shape (m, n_L), into ``out``."""
         if self.complement is not None:
             np.multiply(self.complement(Z), Y, out=out)
-            # 0 − 0 is 0, where a negation would make −0 of it.
+            # 0 − 0 is 0, while a negation gives −0.
             np.subtract(0, out, out=out)
             return
         if self.scale is not None:
@@ -67,16 +67,18 @@ class CombinedOutput:
 
 
 class Cost(ABC):
-    """One cost an example, and its gradient ∇_aC_x.
+    """A cost C_x for each example, with its gradient ∇_aC_x.
+
+    Derive from this class to define a custom cost; concrete costs are final.
 
     Attributes
     ----------
     name : str
-        What tables and the flag call it.
+        Its name in tables, flags and messages.
     analytic : bool
-        True where it has complex values that belong to the same function.
+        Whether the cost extends to complex outputs as an analytic function.
     formula : callable (engine, A, Y) -> (m,), or None
-        The costs in the functions of an engine; None where they are not known.
+        The cost of each example in the functions of an engine; None if it is unknown.
     """
 
     name: str
@@ -89,24 +91,24 @@ class Cost(ABC):
 
     @abstractmethod
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
-        """Return the examples' costs, shape (m,), and write ∇_aC_x of each into ``gradient``, shape (m, n_L)."""
+        """Return C_x of each example, shape (m,), and write ∇_aC_x into ``gradient``, shape (m, n_L)."""
 
     def average(self, A: Array, Y: Array, shares: Array, gradient: Array | None = None) -> Any:
-        """Return C, the mean of the examples' costs, and write ∇_aC of that mean.
+        """Return C, the mean cost of the examples, and write ∇_aC.
 
         Parameters
         ----------
         A, Y : ndarray of shape (m, n_L)
             Outputs and targets.
         shares : ndarray of shape (m, 1) or ()
-            Each example's share of the mean: w_x/Σw, or 1/m for all.
+            The share of each example in the mean: w_x/Σw, or 1/m for all.
         gradient : ndarray of shape (m, n_L), optional
-            Receives ∇_aC_x times the example's share.
+            Receives ∇_aC_x times the share of the example.
 
         Returns
         -------
         scalar
-            C, in the dtype of the outputs.
+            C, with the dtype of the outputs.
         """
         values = self.evaluate(A, Y, gradient)
         if gradient is not None:
@@ -114,24 +116,24 @@ class Cost(ABC):
         return np.dot(values, np.broadcast_to(shares, (len(A), 1))[:, 0])
 
     def complex_values(self, A: Array, Y: Array) -> Array:
-        """Return the examples' costs, shape (m,), for complex outputs.
+        """Return C_x of each example, shape (m,), for complex outputs.
 
         Raises
         ------
         Refused
-            Where the cost is not analytic, or is not known to be.
+            If the cost is not known to be analytic.
         """
         if not self.analytic or self.formula is None:
             raise Refused(f"the cost must be analytic, got {self.name!r}, which is not; use a smooth one.")
         values: Array = self.formula(COMPLEX, A, Y)
         return values
 
-    def why_not(self, dtype: np.dtype[Any]) -> str | None:  # noqa: ARG002 - most serve every dtype
-        """Return None, or the reason why outputs of this dtype cannot be served."""
+    def why_not(self, dtype: np.dtype[Any]) -> str | None:  # noqa: ARG002 - most support every dtype
+        """Return None, or the reason why the cost does not support outputs of ``dtype``."""
         return None
 
     def combined(self, activation: Activation) -> CombinedOutput | None:  # noqa: ARG002 - most costs have none
-        """Return the form combined with this output activation, or None where there is none."""
+        """Return the form combined with this output activation, or None if there is none."""
         return None
 
     def check_outputs(self, n: int) -> None:  # noqa: B027 - most costs take any number of outputs

@@ -19,9 +19,9 @@ __all__ = ["BinaryCrossEntropy"]
 class BinaryCrossEntropy(Cost):
     """The cross-entropy of Equation (63), summed over the output neurons.
 
-    C_x = −Σ_j [y_j ln a_j + (1 − y_j) ln(1 − a_j)], for outputs in [0, 1] and targets in [0, 1]. With sigmoid
-    outputs it is computed from z, where it stays finite, and δ^L = a^L − y (Equation 66). Without, ∇_aC is infinite
-    where an output has reached the wrong end, which for a sigmoid happens from z = 37 in float64, 17 in float32.
+    C_x = −Σ_j [y_j ln a_j + (1 − y_j) ln(1 − a_j)], for outputs and targets in [0, 1]. With sigmoid outputs C_x is
+    computed from z, so that it is always finite, and δ^L = a^L − y (Equation 66). With other outputs, ∇_aC is infinite
+    if an output is exactly 0 or 1 and the target is not.
     """
 
     name = "binary_cross_entropy"
@@ -38,7 +38,7 @@ class BinaryCrossEntropy(Cost):
                 "use an output activation such as sigmoid, or another cost."
             )
         with np.errstate(divide="ignore"):
-            # 0·ln 0 is 0: an entry with weight 0 is never looked at.
+            # 0·ln 0 is 0: entries with weight 0 are skipped.
             hit = np.log(A, out=np.zeros_like(A), where=Y != 0)
             miss = np.log1p(-A, out=np.zeros_like(A), where=Y != 1)
             if gradient is not None:

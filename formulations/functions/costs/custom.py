@@ -1,4 +1,4 @@
-"""Costs of your own, with the chapter's two assumptions checked on them."""
+"""Custom costs, checked against the chapter's two assumptions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from formulations.functions.derivatives import call_untouched, called, different
 __all__ = ["CustomCost", "cost"]
 
 OUTPUTS = 3
-"""On so many outputs a cost is checked when it is made; if it takes three, it is held to take any number."""
+"""The number of outputs with which a new cost is checked; a cost that accepts it is taken to accept any number."""
 DIFFERENTIATED = 16
-"""With more outputs, the derivative by each output is checked in one example instead of in all."""
+"""With more outputs than this, the derivative by each output is checked for one example instead of all."""
 
 
 @final
@@ -37,21 +37,21 @@ class CustomCost(Cost):
         self._reasons: dict[tuple[np.dtype[Any], int], str | None] = {}
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
-        """Return what the user's ``value`` returns, checked, and write the user's gradient."""
+        """Return the user's values and write the user's gradient, both checked."""
         values = self.values(A, Y)
         if gradient is not None:
             gradient[...] = self.gradients(A, Y)
         return values
 
     def why_not(self, dtype: np.dtype[Any]) -> str | None:
-        """Return None, or what happened when the functions were tried with this dtype."""
+        """Return None, or why the user's functions fail with ``dtype``."""
         outputs = max(self._checked_outputs, default=OUTPUTS)
         if (dtype, outputs) not in self._reasons:
             self._reasons[dtype, outputs] = self._tried(np.full((1, outputs), 0.5, dtype))
         return self._reasons[dtype, outputs]
 
     def check_outputs(self, n: int) -> None:
-        """Check the assumptions on n outputs, unless this number or any number is known to fit."""
+        """Check the assumptions on n outputs, unless they were checked on n or on the default number."""
         if self._checked_outputs.isdisjoint((n, OUTPUTS)):
             _check_assumptions(self, *self._domain, n)
             self._checked_outputs.add(n)
@@ -61,7 +61,7 @@ class CustomCost(Cost):
         self.check_outputs(Y.shape[1])
 
     def _tried(self, A: Array) -> str | None:
-        # Whatever a stranger's function raises is the reason.
+        # The user's function may raise anything.
         try:
             with np.errstate(all="ignore"):
                 self.evaluate(A, A.copy(), np.empty_like(A))
@@ -70,11 +70,11 @@ class CustomCost(Cost):
         return None
 
     def complex_values(self, A: Array, Y: Array) -> Array:
-        """Return what the user's ``value`` returns for complex outputs, where it was found to be analytic."""
+        """Return the user's values for complex outputs if ``value`` proved to be analytic."""
         return self.values(A, Y) if self.analytic else super().complex_values(A, Y)
 
     def values(self, A: Array, Y: Array) -> Array:
-        """Return the examples' costs, shape (m,), checked."""
+        """Return C_x of each example, shape (m,), checked."""
         return self._checked(self._call("value", self._value, A, Y), "value", (len(A),), A.dtype)
 
     def gradients(self, A: Array, Y: Array) -> Array:
@@ -94,7 +94,7 @@ class CustomCost(Cost):
             if "read-only" not in str(caught.__cause__):
                 raise
             raise InvalidInput(
-                f"{what} must leave its arguments unchanged, but wrote into them; let it work on copies."
+                f"{what} must leave its arguments unchanged, but wrote into them; work on copies."
             ) from None
         return result
 
@@ -103,7 +103,7 @@ class CustomCost(Cost):
             raise WrongShape(
                 f"cost {self.name!r}: {which}(A, Y) must return shape {shape}, got {array.shape}; "
                 + (
-                    "return one cost an example: sum over axis 1 only."
+                    "return one cost per example: sum over axis 1 only."
                     if which == "value"
                     else "return ∇_aC_x, a row each."
                 )
@@ -124,18 +124,18 @@ def cost(
     name: str | None = None,
     domain: tuple[float, float] = (0.1, 0.9),
 ) -> Cost:
-    """Make a cost of your own, and check the chapter's two assumptions on it.
+    """Make a cost from your own functions, after checking the chapter's two assumptions.
 
     Parameters
     ----------
     value : callable (A, Y) -> ndarray of shape (m,)
-        C_x, one cost for each example, from outputs and targets of shape (m, n_L).
+        C_x of each example, from outputs and targets of shape (m, n_L).
     gradient : callable (A, Y) -> ndarray of shape (m, n_L)
-        ∇_aC_x, one row for each example, not divided by m.
+        ∇_aC_x, one row per example, not divided by m.
     name : str, optional
-        What tables call it; the function's own name by default.
+        Name of the cost; by default that of ``value``.
     domain : (float, float)
-        Outputs and targets between which the check is made, and where the cost must be differentiable.
+        The range of outputs and targets in which the cost must be differentiable and is checked.
 
     Returns
     -------
@@ -144,21 +144,21 @@ def cost(
     Raises
     ------
     WrongShape
-        Where ``value`` does not return one cost for each example.
+        If ``value`` does not return one cost per example.
     InvalidInput
-        Where an example's cost depends on the other examples, or the cost is not a function of (A, Y) alone, or
-        ``domain`` is no interval, or a function raises an exception, which is then the cause.
+        If the cost of an example depends on the other examples, the cost is not a function of (A, Y) alone, ``domain``
+        is not an interval, or a function raises an exception, which becomes the cause.
     NotFinite
-        Where ``value`` or ``gradient`` is not finite on the domain.
+        If ``value`` or ``gradient`` is not finite on the domain.
     WrongType
-        Where something is not callable, or does not keep the dtype of its arguments.
+        If an argument is not callable, or does not preserve the dtype of its arguments.
     WrongDerivative
-        Where ``gradient`` is not the numerical gradient of ``value``, or ``value`` has none; the point is named.
+        If ``gradient`` differs from the numerical gradient of ``value``, or ``value`` has none; names the point.
 
     Notes
     -----
-    The check is made on three outputs. If the functions do not take three (they hold a weight for each of ten classes,
-    say), it is made on the first network's number of outputs, before anything is computed with it.
+    The check uses three outputs. If the functions do not accept three, for instance because they have one weight for
+    each of ten classes, the check uses the number of outputs of the first network, before anything is computed.
 
     Examples
     --------
@@ -174,14 +174,14 @@ def cost(
     try:
         made.check_outputs(OUTPUTS)
     except InvalidInput as caught:
-        # Arrays that do not fit raise one of these two; then the first network tells how many outputs do.
+        # Arrays that do not fit raise one of these two; then the first network gives the number of outputs.
         if not isinstance(caught.__cause__, IndexError | ValueError):
             raise
     return made
 
 
 def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) -> None:
-    # No stencil leaves the domain.
+    # So that no stencil leaves the domain.
     step = (high - low) / 32
     A, Y = np.random.default_rng(2026).uniform(low + step, high - step, (2, 5, outputs))
     for which, function in (("value", made.values), ("gradient", made.gradients)):
@@ -195,14 +195,14 @@ def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) 
             )
         if not np.array_equal(whole, function(A, Y)):
             raise InvalidInput(
-                f"{what} must depend on its arguments alone, but gives two values for the same outputs; "
+                f"{what} must depend on its arguments alone, but returned two values for the same outputs; "
                 "make it a function of (A, Y)."
             )
         x = first_mixed(function, (A, Y), whole, np.arange(len(A))[:, None])
         if x is not None:
             raise InvalidInput(
-                f"{what} must not mix examples, but what it returns for example {x} depends on the others; "
-                "return one cost an example, each from its own row."
+                f"{what} must not mix examples, but its result for example {x} depends on the others; "
+                "compute each row from that row only."
             )
     gradients = made.gradients(A, Y)
     for x, gradient in enumerate(gradients):
@@ -218,7 +218,7 @@ def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step:
         gradient[entries],
         (f"cost {made.name!r}: value", f"cost {made.name!r}: gradient"),
         lambda at: f"output neuron {entries[at[0]]} for {_place(a[None], y[None], 0)}",
-        rough="let it be differentiable on the domain, or move the domain",
+        rough="make it differentiable on the domain, or move the domain",
         wrong="correct the gradient",
     )
 

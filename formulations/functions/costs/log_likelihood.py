@@ -1,4 +1,4 @@
-"""The log-likelihood cost of a probability distribution, and its forms combined with the softmax and the sigmoid."""
+"""The log-likelihood cost, and its forms combined with the softmax and the sigmoid."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["LogLikelihood"]
 class LogLikelihood(Cost):
     """The log-likelihood cost of Equation (80), for targets that may be distributions: C_x = −Σ_j y_j ln a_j.
 
-    With one y_j = 1 that is −ln a_j of the right class. With softmax or sigmoid outputs it is computed from z, where it
-    stays finite: δ^L is a^L Σ_j y_j − y (Equation 81 where Σ_j y_j = 1) or −y(1 − a^L). With others, ∇_aC = −y/a is
-    infinite where an output that should be there has become 0.
+    If one y_j is 1 and the others 0, it is −ln a_j of the correct class. With softmax or sigmoid outputs C_x is
+    computed from z, so that it is always finite, and δ^L is a^L Σ_j y_j − y (Equation 81 if Σ_j y_j = 1) or
+    −y(1 − a^L). With other outputs, ∇_aC = −y/a is infinite if an output is 0 and its target is not.
     """
 
     name = "log_likelihood"
@@ -39,7 +39,7 @@ class LogLikelihood(Cost):
                 "use an output activation such as softmax, or another cost."
             )
         with np.errstate(divide="ignore"):
-            # 0·ln 0 is 0: an output whose target is 0 is never looked at.
+            # 0·ln 0 is 0: outputs whose target is 0 are skipped.
             logarithms = np.log(A, out=np.zeros_like(A), where=Y != 0)
             if gradient is not None:
                 gradient[...] = 0
@@ -73,7 +73,7 @@ class LogLikelihood(Cost):
 
 
 def _log_likelihood_of_logits(Z: Array, Y: Array) -> Array:
-    # Where a target is 0, the difference may be infinite, and is never looked at.
+    # Entries whose target is 0 are skipped: their difference may be infinite.
     logarithms = np.subtract(scipy.special.logsumexp(Z, axis=1, keepdims=True), Z, out=np.zeros_like(Z), where=Y != 0)
     values: Array = np.vecdot(Y, logarithms)
     return values

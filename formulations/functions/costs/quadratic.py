@@ -30,15 +30,15 @@ class Quadratic(Cost):
         return values
 
     def average(self, A: Array, Y: Array, shares: Array, gradient: Array | None = None) -> Any:
-        """Return C and write ∇_aC; where all shares are the same, C is one product of the differences."""
+        """Return C and write ∇_aC; with equal shares, C is one product of the differences."""
         if shares.ndim:
             return super().average(A, Y, shares, gradient)
         difference = np.subtract(A, Y, gradient)
         total = np.vdot(difference, difference)
         if not math.isfinite(total):
-            # A sum may overflow where the mean does not.
+            # The sum may overflow although the mean does not.
             return super().average(A, Y, shares, gradient)
         if gradient is not None:
             np.multiply(gradient, shares, gradient)
-        # A Python number takes the dtype of the total, and half of a share is exact.
+        # The product with a Python number keeps the dtype, and halving the share is exact.
         return total * (0.5 * shares.item())

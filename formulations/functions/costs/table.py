@@ -1,4 +1,4 @@
-"""Costs: value and gradient with respect to the outputs, together in one object.
+"""The built-in costs by name.
 
 A cost satisfies the two assumptions of the chapter: it is an average C = (1/m) Σ_x C_x of costs of single
 examples, and each C_x is a function of the outputs a^L (and of the target y, which is a constant).
@@ -33,16 +33,16 @@ ELSEWHERE: dict[str, list[str]] = {
     "nllloss": ["log_likelihood"],
     "squarederror": ["quadratic"],
 }
-"""What other libraries call them: lower-case letters and digits alone → names here."""
+"""Names in other libraries (only lower-case letters and digits) → names here."""
 
 
 def get_cost(cost: str | Cost) -> Cost:
-    """Return a cost by its name, or the cost itself.
+    """Return the cost of that name; a cost is returned as it is.
 
     Raises
     ------
     UnknownName
-        Where no cost has this name; lists those that there are.
+        If no cost has this name; lists the valid names.
     WrongType
         If it is neither a name nor a cost.
     """

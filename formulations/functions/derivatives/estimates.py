@@ -1,8 +1,9 @@
-"""Is this the derivative of that? Judged by finite differences that bound their own error.
+"""Numerical derivatives with error bounds, to check user-supplied derivatives.
 
-One judgement serves slopes (element by element), gradients of costs and Jacobian matrices (row by row). Its tolerance
-is ten times the numerical derivative's own error, plus what eight rounding errors in the function and in its argument
-do to the difference quotient, plus as many in the derivative that was handed in. A derivative off by 0.05 % is found.
+One check serves slopes (element by element), gradients of costs and Jacobian matrices (row by row). Its tolerance is
+the sum of ten times the error estimate of the numerical derivative, the effect on the difference quotient of eight
+rounding errors in the function and its argument, and eight rounding errors of the user-supplied derivative. The check
+finds a derivative that is off by 0.05 %.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from formulations.exceptions import WrongDerivative
 
 __all__ = ["NumericalDerivative", "differentiate", "differentiate_rows"]
 
-# A function is trusted to 8 rounding errors of its value and of its argument, as σ′ here is.
+# A function may have 8 rounding errors in its value and its argument, like σ′ in this package.
 _ROUNDINGS = 8 * np.finfo(np.float64).eps / 2
-# scipy.differentiate's error is the last change; ten of them cover a change that is small by accident.
+# The error estimate of scipy.differentiate is the last change, which may be small by accident.
 _SAFETY = 10
-# Half of the 0.05 % that must be seen: an estimate less certain than this proves nothing.
+# Half of the 0.05 % that the check must find: a less certain estimate decides nothing.
 _RESOLUTION = 2.5e-4
 
 
 @dataclass(frozen=True)
 class NumericalDerivative:
-    """Numerical derivatives, with what truncation and what rounding can have done to each.
+    """Numerical derivatives with bounds on their truncation and rounding errors.
 
     Attributes
     ----------
     derivative, truncation, rounding : ndarray, all of one shape
-        The derivatives, and bounds on the two parts of their error; a truncation that is not known is infinite.
+        The derivatives, and bounds on the two parts of their errors; an unknown truncation error is infinite.
     """
 
     derivative: Array
@@ -43,47 +44,47 @@ class NumericalDerivative:
 
     @property
     def T(self) -> NumericalDerivative:
-        """The same with its axes reversed, for a matrix that should be the transposed one."""
+        """The same with reversed axes, to check a transposed matrix."""
         return NumericalDerivative(self.derivative.T, self.truncation.T, self.rounding.T)
 
     @property
     def tolerance(self) -> Array:
-        """How far the derivatives may be off, both parts together."""
+        """The bound on the error of the derivatives: truncation plus rounding."""
         total: Array = self.truncation + self.rounding
         return total
 
     def unsettled(self) -> tuple[int, ...] | None:
-        """Return where the estimate says too little to judge by, the worst such place, or None."""
+        """Return the index at which the estimate is least certain, if it is too uncertain to judge by, else None."""
         scale = np.max(np.abs(self.derivative), where=np.isfinite(self.truncation), initial=0)
-        # Where rounding alone exceeds it, the function is flat, and the truncation is no cause for doubt.
+        # A function whose rounding error exceeds it is flat, and its truncation gives no reason for doubt.
         doubtful = self.truncation > np.maximum(_RESOLUTION * scale, self.rounding)
         return _worst(doubtful, self.truncation)
 
     def judge(
         self, said: Array, names: tuple[str, str], place: Callable[[tuple[int, ...]], str], *, rough: str, wrong: str
     ) -> None:
-        """Refuse a derivative that is not this one, or a function that has none.
+        """Refuse a derivative that differs from this one, or a function that has none.
 
         Parameters
         ----------
         said : ndarray of the estimate's shape
-            The derivative that was handed in, at the same places.
+            The user-supplied derivative at the same points.
         names : (str, str)
-            What to call the function and its derivative in messages.
+            The names of the function and its derivative in messages.
         place : callable (index) -> str
-            What to call a place in messages.
+            The name of a point in messages.
         rough, wrong : str
-            The remedies for a function that does not settle, and for a derivative that differs.
+            The remedies for a numerical derivative that does not converge, and for a derivative that differs.
 
         Raises
         ------
         WrongDerivative
-            Where the two differ, or where the numerical derivative does not settle; the place is named.
+            If the two differ, or the numerical derivative does not converge; names the point.
         """
         at = self.unsettled()
         if at is not None:
             raise WrongDerivative(
-                f"{names[0]} must be smooth, but its numerical derivative at {place(at)} does not settle; {rough}."
+                f"{names[0]} must be smooth, but its numerical derivative at {place(at)} does not converge; {rough}."
             )
         tolerance = self.tolerance + _ROUNDINGS * np.abs(said)
         difference = np.abs(said - self.derivative)
@@ -98,17 +99,17 @@ class NumericalDerivative:
 def _worst(found: Array, size: Array) -> tuple[int, ...] | None:
     if not found.any():
         return None
-    # NaN is the worst of all.
+    # NaN counts as the worst.
     flat = int(np.argmax(np.where(found, np.nan_to_num(size, nan=np.inf), -1)))
     return tuple(int(i) for i in np.unravel_index(flat, found.shape))
 
 
 def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...]) -> NumericalDerivative:
     result = scipy.differentiate.derivative(f, points, args=which, initial_step=steps)
-    # After nit halvings of an eighth-order stencil its smallest arm is this long.
+    # The smallest step of an eighth-order stencil after nit halvings.
     arm = steps / 2.0 ** (result.nit + 2)
     size = np.max([np.abs(f(points + side * steps, *which)) for side in (-1, 0, 1)], axis=0)
-    # Where f is small it has often passed through numbers of size 1, as ln(1 + e^z) has for z ≪ 0.
+    # A small value often comes from intermediate numbers of size 1, as ln(1 + e^z) does for z ≪ 0.
     size = np.maximum(size, min(1.0, float(np.max(size))))
     size += (np.abs(points) + steps) * np.abs(result.df)
     truncation = np.where(np.isfinite(result.error), _SAFETY * result.error, np.inf)
@@ -118,23 +119,23 @@ def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[A
 def differentiate(
     f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...] = ()
 ) -> NumericalDerivative:
-    """Differentiate a function of single numbers.
+    """Differentiate a function of one variable, element by element.
 
-    It starts from three step sizes, since a function that oscillates or grows fast never settles from a long one.
+    It starts from three step sizes, since a long one never converges for a function that oscillates or grows fast.
 
     Parameters
     ----------
     f : callable (t, *which) -> ndarray
         Acts element by element on float64 arrays of any shape.
     points, steps : ndarray, both of one shape
-        Where to differentiate, and how far from there f may be evaluated.
+        The points, and how far from each f may be evaluated.
     which : tuple of ndarray of that shape
-        Handed on to f, entry by entry.
+        Further arguments of f, entry by entry.
 
     Returns
     -------
     NumericalDerivative
-        In the shape of ``points``; of the three, each place has the one with the smallest tolerance.
+        Of the shape of ``points``; each entry is the estimate with the smallest tolerance of the three.
     """
     with np.errstate(all="ignore"):
         best = _single(f, points, steps, which)
@@ -152,23 +153,23 @@ def differentiate(
 def differentiate_rows(
     f: Callable[[Array], Any], x: Array, step: float, entries: Array | None = None
 ) -> NumericalDerivative:
-    """Differentiate a function of rows at one row: its gradient, or its Jacobian matrix.
+    """Differentiate a function of rows at one row; return its gradient or Jacobian matrix.
 
     Parameters
     ----------
     f : callable (b, n) -> (b,) or (b, k)
-        Acts on each row by itself.
+        Maps each row independently.
     x : ndarray of shape (n,)
         The row.
     step : float
-        How far from it f may be evaluated, in each coordinate.
+        How far from ``x`` f may be evaluated, in each coordinate.
     entries : ndarray of int, optional
-        The j to differentiate by; all of them by default.
+        The coordinates j; by default all.
 
     Returns
     -------
     NumericalDerivative
-        ∂f/∂x_j in shape (n,), or ∂f_i/∂x_j in shape (k, n), for the n entries chosen.
+        ∂f/∂x_j of shape (n,), or ∂f_i/∂x_j of shape (k, n), for the n chosen coordinates.
 
     Examples
     --------

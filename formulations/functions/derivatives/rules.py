@@ -1,4 +1,4 @@
-"""The rules for functions that users hand in: a domain, arguments left alone, finite results, nothing mixed."""
+"""Checks that apply to every user-supplied function."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from formulations.exceptions import FormulationsException, InvalidInput
 __all__ = ["call_untouched", "called", "first_mixed", "interval", "sample_points"]
 
 _POINTS = 33
-# Vectorised and scalar loops, and sums of one row or many, may round differently: that much is forgiven.
+# Vectorised and scalar loops, and sums over one row or many, may round differently by this much.
 _FORGIVEN = 64 * np.finfo(np.float64).eps
 
 
 def interval(domain: Any) -> tuple[float, float]:
-    """Return the domain on which functions are checked.
+    """Return the interval on which functions are checked.
 
     Raises
     ------
     InvalidInput
-        Where it is not a pair of finite numbers, the lower one first.
+        If ``domain`` is not a pair of finite numbers, the lower one first.
 
     Examples
     --------
@@ -46,8 +46,9 @@ def interval(domain: Any) -> tuple[float, float]:
 def sample_points(domain: tuple[float, float], kinks: tuple[float, ...]) -> tuple[Array, Array]:
     """Return points spread over the domain and, for each, a step that crosses neither an end nor a kink.
 
-    Each smooth piece gets its share of the points, at least four, at the middles of equal intervals. One more lies
-    next to 0, where most kinks are: so near that every stencil crosses it, off centre because |z| looks flat at 0.
+    Each smooth piece gets its share of the points, at least four, in the middle of equal intervals. One more point lies
+    next to 0, where most kinks are: so close that every stencil crosses 0, but off centre, since a symmetric stencil
+    sees no kink.
     """
     low, high = domain
     ends = [low, *sorted({kink for kink in kinks if low < kink < high}), high]
@@ -59,28 +60,28 @@ def sample_points(domain: tuple[float, float], kinks: tuple[float, ...]) -> tupl
             piece = np.append(piece[piece != 0], (right - left) * 2.0**-30)
         points.append(piece)
         steps.append(np.minimum(piece - left, right - piece))
-    # One part in 2^20 is kept back, so that rounding cannot carry a stencil over the end.
+    # Steps are shorter by one part in 2^20, so that rounding cannot move a stencil beyond the end.
     return np.concatenate(points), np.minimum(np.concatenate(steps) * (1 - 2.0**-20), (high - low) / 16)
 
 
 def called(what: str, function: Callable[..., Any], *arguments: Array, remedy: str) -> Any:
-    """Return what a user-supplied function returns; what NumPy and Python raise in it becomes one of our exceptions.
+    """Call a user-supplied function; turn what NumPy and Python raise in it into one of our exceptions.
 
     Parameters
     ----------
     what : str
-        What to call the function in the message.
+        The name of the function in the message.
     function : callable
-        Called with the arguments. Its own classes of exceptions pass through.
+        Called with the arguments. Exceptions of user-defined classes propagate.
     arguments : ndarray
-        All of one dtype; the first one's shape is named.
+        All of one dtype; the message names the shape of the first.
     remedy : str
-        What to do about a failure.
+        What to do if the call fails.
 
     Raises
     ------
     InvalidInput
-        Where the call fails, with the original exception as the cause.
+        If the call fails, with the original exception as the cause.
 
     Examples
     --------
@@ -102,36 +103,36 @@ def called(what: str, function: Callable[..., Any], *arguments: Array, remedy: s
 
 
 def call_untouched(what: str, function: Callable[..., Array], *arguments: Array) -> Array:
-    """Return what the function returns for copies of the arguments.
+    """Call the function with copies of the arguments.
 
     Raises
     ------
     InvalidInput
-        Where the function writes into its arguments.
+        If the function writes into its arguments.
     """
     copies = [argument.copy() for argument in arguments]
     with np.errstate(all="ignore"):
         result = function(*copies).copy()
     if not all(map(np.array_equal, copies, arguments)):
-        raise InvalidInput(f"{what} must leave its arguments unchanged, but wrote into them; let it work on copies.")
+        raise InvalidInput(f"{what} must leave its arguments unchanged, but wrote into them; work on copies.")
     return result
 
 
 def first_mixed(
     function: Callable[..., Array], arguments: tuple[Array, ...], whole: Array, groups: Iterable[Array]
 ) -> int | None:
-    """Return the first entry whose result depends on which others it came with, or None.
+    """Return the first entry whose result depends on other entries, or None.
 
     Parameters
     ----------
     function : callable
-        Maps the arguments entry by entry along their first axis.
+        Should map the entries along the first axis independently.
     arguments : tuple of ndarray of shape (m, …)
-        What it was called with.
+        The arguments.
     whole : ndarray of shape (m, …)
-        What it returned for all entries together.
+        Its result for all entries together.
     groups : iterable of ndarray of int
-        The entries to call it with again, a group at a time.
+        The entries to call it with again, one group at a time.
     """
     forgiven = _FORGIVEN * np.max(np.abs(whole))
     for group in groups:

@@ -95,7 +95,7 @@ def test_a_kink_at_zero_that_is_not_declared_is_found(f, slope, domain):
 
 
 def test_a_function_too_rough_to_differentiate_is_not_accepted():
-    with pytest.raises(WrongDerivative, match=r"at z = \S+ does not settle; declare kinks=.* or narrow"):
+    with pytest.raises(WrongDerivative, match=r"at z = \S+ does not converge; declare kinks=.* or narrow"):
         activation(lambda z: np.sin(1e7 * z), lambda z: 1e7 * np.cos(1e7 * z))
 
 
