@@ -1,4 +1,4 @@
-"""The README's first screen says what the commands print."""
+"""The README shows what its commands print, and its links lead somewhere."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_comparison_shown_is_the_one_computed_but_for_times(monkeypatch):
     problem = SCENARIOS["digits"]()
     monkeypatch.setenv("COLUMNS", "200")
-    # Whether an optional package is there is the reader's affair: its row, and so the closing count, may differ.
+    # Rows of optional packages, and so the closing count, depend on what is installed.
     optional = [name for name in fm.list_backends() if fm.get_backend(name).summary.endswith("(optional)")]
     now = str(compare(problem.network, problem.X, problem.Y, backends=set(fm.list_backends()) - set(optional)))
     shown = re.search(r"```text\n(.*?)```", README, re.DOTALL).group(1)
 
     def without_times(text):
-        # Difference, ratio and time vary with the machine and its BLAS; names, equations, verdicts and reasons do not.
+        # Differences, ratios and times vary with the machine; names, equations, verdicts and reasons do not.
         cells = [re.split(r"\s{2,}", line.strip()) for line in text.strip().splitlines()]
-        # So do the threads that can be limited, the noise, and what a backend takes against itself.
+        # So do the threads that can be limited, the noise, and the baseline's time over itself.
         varying = ("─", "threads: ", "warning: ", "vs ", *optional)
         kept = [row[:3] if len(row) == 7 else row for row in cells if not row[0].startswith(varying)]
-        # The last two lines are the count and who agrees, which depend on what is installed.
+        # The last two lines, the count and the agreement, depend on what is installed.
         return sorted(kept[:-2])
 
     assert optional

@@ -1,4 +1,4 @@
-"""The reference pages are complete: nothing that has a name is missing, and no page names what there is not."""
+"""The reference pages list every activation, cost, command and exception, and no others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TREE = (REFERENCE / "exceptions.md").read_text(encoding="utf-8")
 
 
 def rows(text, title):
-    """Return the cells of the table under a title, by their first one."""
+    """Return the rows of the table under a title, by their first cell."""
     section = text.split(f"## {title}\n")[1].split("\n## ")[0]
     lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
     return {cells[0].strip().strip("`"): [cell.strip() for cell in cells[1:]] for cells in lines}
@@ -39,9 +39,9 @@ def test_kinks_and_ranges_are_the_activations_own(name):
     assert kinks == (", ".join(f"{kink:g}" for kink in activation.kinks) or "none")
     ends = re.match(r"[\[(](.*?), (.*?)[\])]", interval)
     low, high = (float(end.replace("−", "-").replace("∞", "inf")) for end in ends.groups())
-    # Neurons of different weighted inputs, for those activations that couple them.
+    # Coupled activations need neurons with different weighted inputs.
     values = activation.value(np.linspace(-30, 30, 3001)[:, None] * [1.0, -1.0, 0.5])
-    # The ends are written with a few digits, so the least value is met to a thousandth.
+    # The page rounds the ends, hence the thousandth.
     assert values.min() >= low - 1e-3 and values.max() <= high
     if math.isfinite(low):
         assert values.min() <= low + 0.1
