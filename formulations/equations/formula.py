@@ -130,14 +130,20 @@ class _Parser:
     def row(self, ends: Sequence[str] = ("",)) -> Formula:
         """Read up to one of these tokens, which is not read."""
         latex, mathml, text = "", [], ""
-        last = ""
+        last = before = ""
         while self.peek() not in ends:
-            part = self.space() if self.peek().isspace() or self.peek() in SPACES else self.scripted()
+            if self.peek().isspace() or self.peek() in SPACES:
+                part = self.space()
+            elif self.peek() == "-" and before in ("", "(", "=", "≈"):
+                # The sign of a number, not a difference: no space follows.
+                part = Formula(self.take(), '<mo form="prefix">−</mo>', "−")
+            else:
+                part = self.scripted()
             latex += part.latex
             mathml += [part.mathml] if part.mathml else []
             if not (part.text == " " and (last in PREFIXES or text.endswith(" "))):
                 text += part.text
-            last = part.text
+            last, before = part.text, part.text if part.text.strip() else before
         return Formula(latex, _in_row(mathml), text)
 
     def space(self) -> Formula:

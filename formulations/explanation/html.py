@@ -22,7 +22,7 @@ STYLE = """
   & h2 { font-size: 1.1rem; border-bottom: 1px solid var(--line); margin: 2rem 0 .5rem; }
   & h3 { font: 600 .9rem ui-monospace, monospace; margin: 0; }
   & p { margin: .2rem 0; }
-  & math { max-width: 100%; overflow-x: auto; overflow-y: hidden; padding: .1em 0; }
+  & .fe-part { max-width: 100%; min-width: 0; overflow: auto hidden; padding: .1em 0; }
   & mtable { border: solid currentColor; border-width: 0 1.5px; padding: 0 .2em; margin: 0 .15em;
     background: linear-gradient(currentColor 0 0) 0 0, linear-gradient(currentColor 0 0) 100% 0,
       linear-gradient(currentColor 0 0) 0 100%, linear-gradient(currentColor 0 0) 100% 100%;
@@ -32,7 +32,7 @@ STYLE = """
   & .fe-backend { background: #8881; border-radius: .5rem; padding: .5rem 1rem; min-width: 0; }
   & .fe-step { margin: .8rem 0; }
   & .fe-symbols { display: flex; align-items: baseline; font-size: 1.15rem; }
-  & .fe-number { flex: none; min-width: 4.5rem; font-weight: 600; font-size: .9rem; }
+  & .fe-number { flex: none; min-width: 4rem; margin-right: .5rem; font-weight: 600; font-size: .9rem; }
   & .fe-says { margin-left: 4.5rem; font-size: .9rem; opacity: .8; max-width: 48rem; }
   & .fe-row { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem; margin: .3rem 0 .3rem 1rem; }
   @media (max-width: 40rem) { & .fe-says, & .fe-row { margin-left: 0; } }
@@ -94,4 +94,4 @@ def _row(row: Sequence[Piece], numbers: bool) -> str:
 
 
 def _math(latex: str) -> str:
-    return f'<math display="inline">{parse_latex(latex).mathml}</math>'
+    return f'<span class="fe-part"><math>{parse_latex(latex).mathml}</math></span>'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from formulations.equations import escape_latex
 from formulations.explanation.operands import DIGITS, Operand, Piece
 from formulations.explanation.story import Story
 from formulations.explanation.template import Step
-from formulations.explanation.text import dotted, entry
+from formulations.explanation.text import dotted, entry, parenthesized
 
 __all__ = ["as_latex", "number", "row_formula", "symbol_formula"]
 
@@ -95,11 +96,12 @@ def row_formula(row: Sequence[Piece], *, numbers: bool) -> list[str]:
     -------
     list of str
     """
+    pieces = dotted(row)
     parts = [[_symbol(row[0])]]
-    for piece in dotted(row)[1:]:
+    for before, piece in pairwise(pieces):
         if piece in ("=", "≈"):
             parts.append([])
-        parts[-1].append(_value(piece, numbers))
+        parts[-1].append(_value(piece, before, numbers))
     return [" ".join(part) for part in parts]
 
 
@@ -109,12 +111,11 @@ def _symbol(piece: Piece) -> str:
     return OPERATORS.get(piece, piece.replace("Σ_", r"\sum_"))
 
 
-def _value(piece: Piece, numbers: bool) -> str:
+def _value(piece: Piece, before: Piece, numbers: bool) -> str:
     if isinstance(piece, str) or piece.value is None:
         return _symbol(piece)
     if piece.is_scalar:
-        text = number(piece.value[0, 0], piece.digits)
-        return rf"({text})" if text.startswith("-") else text
+        return parenthesized(number(piece.value[0, 0], piece.digits), before)
     if not numbers:
         return _shape(piece.value)
     lines = r" \\ ".join(" & ".join(number(cell, piece.digits) for cell in line) for line in piece.value)

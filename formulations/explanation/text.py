@@ -1,9 +1,10 @@
-"""Explanations as plain text, for a terminal of 80 columns or more, of which 100 are used."""
+"""Explanations as plain text that fits the terminal."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from formulations.display import terminal_width
@@ -11,10 +12,10 @@ from formulations.explanation.operands import DIGITS, Operand, Piece
 from formulations.explanation.story import Stage, Story
 from formulations.explanation.template import Step
 
-__all__ = ["as_text", "dotted", "entry", "join", "scalar_lines", "shape"]
+__all__ = ["as_text", "dotted", "entry", "join", "parenthesized"]
 
-LEAST, WIDTH = 80, 100
-"""Columns of text: what matrices of six columns need, and what is used at most."""
+WIDTH = 100
+"""The most columns of text."""
 GAP = "  │  "
 INDENT = "    "
 TIGHT_AFTER = ("(", "‖", "σ", "½")
@@ -22,31 +23,35 @@ TIGHT_BEFORE = (")", "‖²")
 
 
 def as_text(story: Story) -> str:
-    """Return the whole story, a stage after the other, as wide as the terminal allows."""
-    width = min(max(terminal_width(), LEAST), WIDTH)
+    """Return all stages as text, at most as wide as the terminal."""
+    width = min(terminal_width(), WIDTH)
     lines = [line for part in (story.title, *story.notes) for line in textwrap.wrap(part, width)] + [""]
     for stage in story.stages:
-        lines += [stage.title, "─" * len(stage.title), *_stage(stage, story, width), ""]
+        title = textwrap.wrap(stage.title, width)
+        lines += [*title, "─" * max(map(len, title)), *_stage(stage, story, width), ""]
     return "\n".join(line.rstrip() for line in lines).rstrip()
 
 
 def _stage(stage: Stage, story: Story, width: int) -> list[str]:
-    alone = stage.shared or len(stage.columns) == 1
-    says = width - 10 if alone else width // 2 - 2
-    columns = [
-        [line for step in column for line in (*_step(step, story.numbers, width, says), "")][:-1]
-        for column in stage.columns
-    ]
-    if alone:
-        return columns[0]
-    labelled = [[f"{name}:", *column] for name, column in zip(story.backends, columns, strict=True) if column]
-    widths = [max(map(len, column)) for column in labelled]
-    if len(labelled) == 2 and sum(widths) + len(GAP) <= width:
-        left, right = labelled
-        height = max(len(left), len(right))
-        padded = zip(left + [""] * (height - len(left)), right + [""] * (height - len(right)), strict=True)
-        return [f"{first:{widths[0]}}{GAP}{second}" for first, second in padded]
-    return [line for column in labelled for line in (*column, "")][:-1]
+    if stage.shared or len(stage.columns) == 1:
+        return _column(stage.columns[0], story.numbers, width, width - 10)
+    labelled = [pair for pair in zip(story.backends, stage.columns, strict=True) if pair[1]]
+    if len(labelled) == 2:
+        left, right = (
+            [f"{name}:", *_column(column, story.numbers, width, width // 2 - 6)] for name, column in labelled
+        )
+        widest = max(map(len, left))
+        if widest + len(GAP) + max(map(len, right)) <= width:
+            return [f"{first:{widest}}{GAP}{second}" for first, second in zip_longest(left, right, fillvalue="")]
+    lines = []
+    for name, column in labelled:
+        lines += [*textwrap.wrap(f"{name}:", width), *_column(column, story.numbers, width, width - 10), ""]
+    return lines[:-1]
+
+
+def _column(steps: Sequence[Step], numbers: bool, width: int, says: int) -> list[str]:
+    """Return the lines of some steps, whose sentences are at most as wide as ``says``."""
+    return [line for step in steps for line in (*_step(step, numbers, width, says), "")][:-1]
 
 
 def _step(step: Step, numbers: bool, width: int, says: int) -> list[str]:
@@ -58,10 +63,10 @@ def _step(step: Step, numbers: bool, width: int, says: int) -> list[str]:
         lines += [INDENT + line for line in textwrap.wrap(step.text, says)]
     if numbers:
         for row in step.rows:
-            lines += [INDENT + line for line in _row(row, width)]
+            lines += [INDENT + line for line in _row(row, width - 2 * len(INDENT))]
         return lines
     if len(step.rows) == 1:
-        lines += [INDENT + line for line in _wrapped([shape(piece) for piece in step.rows[0][1:]], width)]
+        lines += [INDENT + line for line in _wrapped(list(map(_shape, step.rows[0][1:])), width - 2 * len(INDENT))]
     elif step.rows:
         lines.append(f"{INDENT}{len(step.rows)} components")
     if step.multiplications:
@@ -82,7 +87,7 @@ def join(pieces: Sequence[Piece]) -> str:
 
 
 def dotted(row: Sequence[Piece]) -> list[Piece]:
-    """Put a point between numbers that are multiplied."""
+    """Put a dot between numbers that are multiplied."""
     found: list[Piece] = []
     for piece in row:
         number = isinstance(piece, Operand) and piece.is_scalar
@@ -95,7 +100,7 @@ def dotted(row: Sequence[Piece]) -> list[Piece]:
 
 
 def entry(value: Any, digits: int = DIGITS) -> str:
-    """Write a number with some digits.
+    """Write a number with a number of significant digits.
 
     Examples
     --------
@@ -105,8 +110,8 @@ def entry(value: Any, digits: int = DIGITS) -> str:
     return f"{value:.{digits}g}" if value else "0"
 
 
-def shape(piece: Piece) -> str:
-    """Write a matrix as its shape, with its non-zeros where there are fewer than entries."""
+def _shape(piece: Piece) -> str:
+    """Write a matrix as its shape, and its non-zeros if some entries are 0."""
     if isinstance(piece, str):
         return piece
     if piece.value is None or piece.is_scalar:
@@ -117,30 +122,28 @@ def shape(piece: Piece) -> str:
     return f"[{rows}×{columns}]" if full else f"[{rows}×{columns}, {nonzeros} non-zeros]"
 
 
-def _row(row: Sequence[Piece], width: int) -> list[str]:
-    """Write a row in numbers: on one line where all are scalars, else as matrices in brackets."""
+def parenthesized(number: str, before: Piece) -> str:
+    """Put a negative number behind an operator or a factor in parentheses."""
+    return f"({number})" if number.startswith("-") and before not in ("=", "≈", "(", "‖") else number
+
+
+def _row(row: Sequence[Piece], limit: int) -> list[str]:
+    """Write a row in numbers: scalars on one line, matrices in brackets."""
     if all(isinstance(piece, str) or piece.is_scalar for piece in row):
-        return scalar_lines(row, width)
-    return _wrapped_blocks([_block(piece, width) for piece in row[1:]], row[1:], width)
-
-
-def scalar_lines(row: Sequence[Piece], width: int = WIDTH) -> list[str]:
-    """Write a row in which every operand is a single number."""
-    pieces = dotted(row)
-    first = row[0].text if isinstance(row[0], Operand) else str(row[0])
-    return _wrapped([first, *(_scalar(piece, pieces[i]) for i, piece in enumerate(pieces[1:]))], width)
+        pieces = dotted(row)
+        first = row[0].text if isinstance(row[0], Operand) else str(row[0])
+        return _wrapped([first, *(_scalar(piece, pieces[i]) for i, piece in enumerate(pieces[1:]))], limit)
+    return _wrapped_blocks([_block(piece, row[i], limit) for i, piece in enumerate(row[1:])], row[1:], limit)
 
 
 def _scalar(piece: Piece, before: Piece) -> str:
     if isinstance(piece, str) or piece.value is None:
         return str(piece)
-    text = entry(piece.value[0, 0], piece.digits)
-    return f"({text})" if text.startswith("-") and before in ("+", "−", "·", "ln") else text
+    return parenthesized(entry(piece.value[0, 0], piece.digits), before)
 
 
-def _wrapped(words: Sequence[str], width: int) -> list[str]:
-    """Join words, and begin a line anew before a sign where the part up to the next one would not fit."""
-    limit = width - 2 * len(INDENT)
+def _wrapped(words: Sequence[str], limit: int) -> list[str]:
+    """Join words, and begin a new line before a sign if the part up to the next one would not fit."""
     parts: list[list[str]] = [[]]
     before = "("
     for word in words:
@@ -155,7 +158,7 @@ def _wrapped(words: Sequence[str], width: int) -> list[str]:
     lines = [""]
     for part in parts:
         whole = " ".join(part)
-        for piece in [whole] if len(INDENT) + len(whole) <= limit else part:
+        for piece in [whole] if len(INDENT) + len(whole) <= limit else " ".join(part).split(" "):
             if lines[-1] and len(lines[-1]) + 1 + len(piece) > limit:
                 lines.append(f"{INDENT}{piece}")
             else:
@@ -163,19 +166,37 @@ def _wrapped(words: Sequence[str], width: int) -> list[str]:
     return lines
 
 
-def _block(piece: Piece, width: int) -> list[str]:
-    """Draw one piece as lines of equal length; a matrix that is too wide as its shape."""
+def _block(piece: Piece, before: Piece, limit: int) -> list[str]:
+    """Draw one piece as lines of equal length; the columns of a matrix that is too wide continue below."""
     if isinstance(piece, str):
         return [piece]
     if piece.value is None:
         return [piece.text]
     if piece.is_scalar:
-        return [entry(piece.value[0, 0], piece.digits)]
+        return [_scalar(piece, before)]
     cells = [[entry(number, piece.digits) for number in line] for line in piece.value]
-    widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
-    lines = ["  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)) for line in cells]
-    if len(lines[0]) > width - 2 * len(INDENT):
-        return [shape(piece)]
+    columns = [[f"{cell:>{max(map(len, column))}}" for cell in column] for column in zip(*cells, strict=True)]
+    # An equals sign, σ and parentheses may stand on the same line.
+    limit -= 3
+    if sum(len(column[0]) + 2 for column in columns) - 2 > limit:
+        limit -= len("⋯  ⋯")
+    parts: list[list[list[str]]] = [[]]
+    for column in columns:
+        if parts[-1] and sum(len(each[0]) + 2 for each in parts[-1]) + len(column[0]) > limit:
+            parts.append([])
+        parts[-1].append(column)
+    drawn = [
+        [
+            f"{'⋯ ' if i else ''}{'  '.join(line)}{' ⋯' if i < len(parts) - 1 else ''}"
+            for line in zip(*part, strict=True)
+        ]
+        for i, part in enumerate(parts)
+    ]
+    widest = max(len(part[0]) for part in drawn)
+    return [line for part in drawn for line in _bracketed([line.ljust(widest) for line in part])]
+
+
+def _bracketed(lines: list[str]) -> list[str]:
     if len(lines) == 1:
         return [f"[{lines[0]}]"]
     ends = [("⎡", "⎤"), *[("⎢", "⎥")] * (len(lines) - 2), ("⎣", "⎦")]
@@ -185,24 +206,39 @@ def _block(piece: Piece, width: int) -> list[str]:
 TALL = {"(": ("⎛", "⎜", "⎝"), ")": ("⎞", "⎟", "⎠")}
 
 
-def _wrapped_blocks(blocks: list[list[str]], pieces: Sequence[Piece], width: int) -> list[str]:
-    """Set blocks beside each other, centred, and begin anew where they are too wide, first at equals signs."""
-    limit, height = width - 2 * len(INDENT), max(map(len, blocks))
-    lines, part = [], [""] * height
-    before = "("
-    for i, (block, piece) in enumerate(zip(blocks, pieces, strict=True)):
-        drawn = _tall(str(piece), height) if isinstance(piece, str) and piece in TALL else _centred(block, height)
-        tight = before in TIGHT_AFTER or piece in TIGHT_BEFORE
-        if i and not tight and len(part[0]) + _until_next(blocks, pieces, i) > limit:
-            lines += part
-            part, tight = [""] * height, True
-        part = [line + ("" if tight or not line else " ") + more for line, more in zip(part, drawn, strict=True)]
+def _wrapped_blocks(blocks: list[list[str]], pieces: Sequence[Piece], limit: int) -> list[str]:
+    """Set blocks side by side, and begin a new line if they are too wide, first at equals signs."""
+    lines: list[list[int]] = [[]]
+    width, before = 0, "="
+    for i, piece in enumerate(pieces):
+        fixed = _tight(before, piece) or before == "="
+        if not fixed and width + _until_next(blocks, pieces, i) > limit:
+            lines.append([])
+            width = 0
+        lines[-1].append(i)
+        width += len(blocks[i][0]) + 1
         before = piece if isinstance(piece, str) else ""
-    return [line.rstrip() for line in lines + part]
+    return [line for part in lines for line in _side_by_side([blocks[i] for i in part], [pieces[i] for i in part])]
+
+
+def _side_by_side(blocks: list[list[str]], pieces: list[Piece]) -> list[str]:
+    """Draw blocks on one line, centred, with parentheses as tall as the line."""
+    height = max(map(len, blocks))
+    lines, before = [""] * height, "("
+    for block, piece in zip(blocks, pieces, strict=True):
+        drawn = _tall(piece, height) if isinstance(piece, str) and piece in TALL else _centred(block, height)
+        gap = "" if _tight(before, piece) else " "
+        lines = [line + gap + more for line, more in zip(lines, drawn, strict=True)]
+        before = piece if isinstance(piece, str) else ""
+    return [line.rstrip() for line in lines]
+
+
+def _tight(before: str, piece: Piece) -> bool:
+    return before in TIGHT_AFTER or (isinstance(piece, str) and piece in TIGHT_BEFORE)
 
 
 def _until_next(blocks: list[list[str]], pieces: Sequence[Piece], i: int) -> int:
-    """Return the width up to where a line may end next: before an equals sign, or after an operand."""
+    """Return the width up to the next possible end of a line: before an equals sign, or after an operand."""
     rest = pieces[i + 1 :]
     if pieces[i] == "=":
         end = next((k for k, piece in enumerate(rest) if piece == "="), len(rest))

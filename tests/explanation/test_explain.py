@@ -230,6 +230,34 @@ def test_the_default_fits_a_terminal(backend):
     assert max(map(len, str(explain(net, backends=backend)).splitlines())) <= WIDTH
 
 
+@pytest.mark.parametrize("columns", [40, 60, 120])
+@pytest.mark.parametrize("backends", [["hadamard", "sigma"], ["per_neuron", "finite_difference:scheme=richardson"]])
+def test_text_fits_the_terminal(monkeypatch, backends, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    net, X, Y, cost = case((3, 6, 2), "sigmoid", "binary_cross_entropy", 2)
+    for problem in ((net, X, Y, backends, cost), (fm.Network.random([64, 30, 10], seed=0), None, None, backends)):
+        lines = str(explain(*problem)).splitlines()
+        assert max(map(len, lines)) <= min(columns, WIDTH)
+
+
+def test_the_columns_of_a_wide_matrix_continue_below(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "44")
+    net = fm.Network([[[*range(101, 107)], [*range(201, 207)]]], [[0, 0]], "identity", dtype=float)
+    text = str(explain(net, np.full((1, 6), 7001.0), [[0.0, 0.0]], digits=8))
+    assert "⎡101  102  103  104  105  106⎤\n" in text
+    monkeypatch.setenv("COLUMNS", "30")
+    text = str(explain(net, np.full((1, 6), 7001.0), [[0.0, 0.0]], digits=8))
+    assert re.search(r"⎡101  102  103 ⋯⎤\n.*⎣201  202  203 ⋯⎦\n.*⎡⋯ 104  105  106⎤\n.*⎣⋯ 204  205  206⎦\n", text)
+
+
+def test_a_negative_factor_stands_in_parentheses():
+    net = fm.Network([[[-2.0]], [[-3.0]]], [[0.0], [0.0]], "identity")
+    found = explain(net, [[1.0]], [[0.0]], backends="per_neuron")
+    assert "a³_1 = σ((-3·(-2)) + 0) = 6" in str(found) and "δ²_1 = (-3·6)·1 = -18" in str(found)
+    assert r"\left( -3 \cdot (-2) \right)" in found.latex() and "= -18 " in found.latex()
+    assert '<mo form="prefix">−</mo><mn>18</mn>' in found.html()
+
+
 def test_a_long_row_of_scalars_is_continued_on_the_next_line():
     text = str(explain(cost="binary_cross_entropy"))
     assert "ln" in text and max(map(len, text.splitlines())) <= WIDTH
