@@ -119,6 +119,7 @@ class NodePerturbation(Backend):
             bytes=2 * tape_bytes(network, m),
             forward_passes=1,
             calls=5 * passes * len(network.activations),
+            other_passes=(passes, "partial"),
             detail=f"{passes:,} partial forward passes",
         )
 

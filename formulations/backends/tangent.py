@@ -92,6 +92,7 @@ class Tangent(Backend):
             bytes=tape_bytes(network, m) + 4 * directions * m * max(layout.sizes) * network.dtype.itemsize,
             forward_passes=1,
             calls=(3 * len(layout.shapes) + 10) * blocks + (6 * layout.count * len(layout.shapes) if coupled else 0),
+            other_passes=(layout.count, "tangent"),
             detail=f"{layout.count:,} tangent passes",
         )
 

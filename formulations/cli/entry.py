@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
 
 from formulations.exceptions import MissingExtra, needs
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 __all__ = ["main"]
+
+
+class _Drain(io.FileIO):
+    """A file that drops what is written after its reader has closed it, as ``head`` does."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return len(memoryview(data).cast("B"))
+
+
+def _until_closed(stream: TextIO) -> TextIO:
+    """Return a stream that writes to a pipe until its reader closes it, which is no failure of the command."""
+    try:
+        is_pipe = stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except (OSError, AttributeError):
+        return stream
+    if not is_pipe:
+        return stream
+    file = _Drain(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(file), encoding=stream.encoding, errors=stream.errors)
 
 
 def main() -> None:
@@ -29,8 +56,9 @@ def main() -> None:
         sys.exit(2)
     from formulations.cli.commands import formulations
 
+    sys.stdout = _until_closed(sys.stdout)
     for stream in (sys.stdout, sys.stderr):
-        # A pipe on Windows, for one, has letters for neither σ nor ∂.
+        # The encoding of a pipe on Windows, for instance, may lack σ and ∂.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import click
 
-from formulations.arrays import positive_integer, random_generator, replaced, size_of_batch
-from formulations.cli.completion import complete_backends, complete_file, complete_names
+from formulations.arrays import positive_integer, replaced, size_of_batch
+from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import (
-    ACTIVATION_HELP,
+    activations_option,
+    cost_option,
+    network_option,
     parse_backends,
-    parse_sizes,
     read_examples,
-    refuse_beside_network,
+    read_problem,
 )
 from formulations.cli.output import print_json
-from formulations.data import make_problem, problem_for
 from formulations.exceptions import InvalidInput
 from formulations.explanation import DIGITS
 from formulations.explanation import explain as run_explanation
-from formulations.functions import ACTIVATIONS, COSTS, get_activation
-from formulations.network import load
 
 __all__ = ["explain"]
 
@@ -35,28 +33,9 @@ __all__ = ["explain"]
     shell_complete=complete_backends,
 )
 @click.option("--sizes", metavar="N,N,…", help="Neurons of each layer.  [default: 2,3,2, or what the data need]")
-@click.option(
-    "--activations",
-    default="sigmoid",
-    show_default=True,
-    metavar="NAME,…",
-    help=ACTIVATION_HELP,
-    shell_complete=complete_names(ACTIVATIONS),
-)
-@click.option(
-    "--cost",
-    default="quadratic",
-    show_default=True,
-    metavar="NAME",
-    help=f"One of {', '.join(COSTS)}.",
-    shell_complete=complete_names(COSTS, several=False),
-)
-@click.option(
-    "--network",
-    metavar="FILE.npz",
-    help="A network written by train --save, instead of a random one.",
-    shell_complete=complete_file,
-)
+@activations_option
+@cost_option
+@network_option
 @click.option(
     "--data",
     metavar="FILE.npz",
@@ -107,22 +86,9 @@ def explain(
         raise InvalidInput("--latex, --html and --json exclude each other; give one of them, or none for text.")
     count = positive_integer(examples, "--examples")
     given = None if data is None else read_examples(data)
-    if network is not None:
-        refuse_beside_network()
-        problem = problem_for(load(network), cost, generator=random_generator(seed), data=given, count=count)
-    else:
-        if sizes is None and given is None:
-            sizes = "2,3,2"
-        names = [get_activation(name.strip()) for name in activations.split(",")]
-        problem = make_problem(
-            None if sizes is None else parse_sizes(sizes),
-            names if len(names) > 1 else names[0],
-            cost,
-            init="book",
-            seed=seed,
-            data=given,
-            count=count,
-        )
+    if sizes is None and network is None and given is None:
+        sizes = "2,3,2"
+    problem = read_problem(sizes, activations, cost, network=network, data=given, count=count, seed=seed, init="book")
     problem = problem.first(size_of_batch(count, len(problem.X), "--examples"))
     chosen = parse_backends(backends)
     if chosen is None:

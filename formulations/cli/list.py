@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -113,9 +112,12 @@ def _predicted(backend: Backend) -> Estimate | None:
 
 
 def _passes(cost: Estimate) -> str:
-    """Count forward passes, and the passes of another kind that the estimate tells of."""
-    others = re.fullmatch(r"([\d,]+ \w+)(?: forward)? passes", cost.detail)
-    return f"{_count(cost.forward_passes)} + {others[1]}" if others else _count(cost.forward_passes)
+    """Write the number of forward passes, and of passes of another kind."""
+    whole = _count(cost.forward_passes)
+    if cost.other_passes is None:
+        return whole
+    number, kind = cost.other_passes
+    return f"{whole} + {_count(number)} {kind}"
 
 
 def _count(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and what they describe."""
 
 from __future__ import annotations
 
@@ -20,42 +20,52 @@ from formulations.arrays import (
     size_of_batch,
 )
 from formulations.cli.completion import complete_file, complete_names
-from formulations.data import make_problem, problem_for
+from formulations.data import Problem, make_problem, problem_for
 from formulations.exceptions import InvalidInput
 from formulations.functions import ACTIVATIONS, COSTS, get_activation
 from formulations.network import INITIALIZATIONS, load
 
 __all__ = [
+    "activations_option",
     "batch_size_for",
+    "cost_option",
+    "network_option",
     "parse_backends",
     "parse_sizes",
     "problem_options",
     "read_examples",
-    "refuse_beside_network",
+    "read_problem",
 ]
 
 DTYPES = ("float32", "float64", "longdouble")
 
-ACTIVATION_HELP = f"One for all layers, or one for each, comma-separated: {', '.join(ACTIVATIONS)}."
+activations_option = click.option(
+    "--activations",
+    default="sigmoid",
+    show_default=True,
+    metavar="NAME,…",
+    help=f"One for all layers, or one for each, comma-separated: {', '.join(ACTIVATIONS)}.",
+    shell_complete=complete_names(ACTIVATIONS),
+)
+cost_option = click.option(
+    "--cost",
+    default="quadratic",
+    show_default=True,
+    metavar="NAME",
+    help=f"One of {', '.join(COSTS)}.",
+    shell_complete=complete_names(COSTS, several=False),
+)
+network_option = click.option(
+    "--network",
+    metavar="FILE.npz",
+    help="A network written by train --save, instead of a random one.",
+    shell_complete=complete_file,
+)
 
 PROBLEM_OPTIONS = (
     click.option("--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"),
-    click.option(
-        "--activations",
-        default="sigmoid",
-        show_default=True,
-        metavar="NAME,…",
-        help=ACTIVATION_HELP,
-        shell_complete=complete_names(ACTIVATIONS),
-    ),
-    click.option(
-        "--cost",
-        default="quadratic",
-        show_default=True,
-        metavar="NAME",
-        help=f"One of {', '.join(COSTS)}.",
-        shell_complete=complete_names(COSTS, several=False),
-    ),
+    activations_option,
+    cost_option,
     click.option(
         "--init",
         default="glorot",
@@ -72,12 +82,7 @@ PROBLEM_OPTIONS = (
         help="float32, float64 or longdouble.",
         shell_complete=complete_names(DTYPES, several=False),
     ),
-    click.option(
-        "--network",
-        metavar="FILE.npz",
-        help="A network written by train --save, instead of a random one.",
-        shell_complete=complete_file,
-    ),
+    network_option,
     click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),
     click.option(
         "--data",
@@ -88,7 +93,7 @@ PROBLEM_OPTIONS = (
     click.option(
         "--batch-size",
         type=int,
-        help=f"Examples in a mini-batch.  [default: {BATCH_SIZE}, or all where there are fewer]",
+        help=f"Examples in a mini-batch.  [default: {BATCH_SIZE}, or all if there are fewer]",
     ),
     click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
 )
@@ -97,10 +102,10 @@ PROBLEM_OPTIONS = (
 def problem_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that describe a network, its data and its mini-batches.
 
-    The command gets what they stand for as ``problem``, and ``batch_size`` (None where it was left out, see
-    :func:`batch_size_for`), ``data`` (the file's path), ``seed`` and ``as_json`` if it asks.
+    The command receives the ``problem`` that they describe and, if it has such parameters, ``batch_size`` (None if it
+    was left out, see :func:`batch_size_for`), ``data`` (the file's path), ``seed`` and ``as_json``.
     """
-    asked = signature(command).parameters
+    wanted = signature(command).parameters
 
     @wraps(command)
     def with_problem(
@@ -112,34 +117,69 @@ def problem_options(command: Callable[..., None]) -> Callable[..., None]:
         network: str | None,
         data: str | None,
         batch_size: int | None,
+        seed: int,
         **others: Any,
     ) -> None:
-        count = BATCH_SIZE if batch_size is None else positive_integer(batch_size, "--batch-size")
-        examples = None if data is None else read_examples(data)
-        if network is not None:
-            refuse_beside_network()
-            generator = random_generator(others["seed"])
-            problem = problem_for(load(network), cost, generator=generator, data=examples, count=count)
-        else:
-            names = [get_activation(name.strip()) for name in activations.split(",")]
-            problem = make_problem(
-                None if sizes is None else parse_sizes(sizes),
-                names if len(names) > 1 else names[0],
-                cost,
-                init=init,
-                dtype=dtype,
-                seed=others["seed"],
-                data=examples,
-                count=count,
-            )
-        given = {"problem": problem, "batch_size": batch_size, "data": data, **others}
-        command(**{name: value for name, value in given.items() if name in asked})
+        problem = read_problem(
+            sizes,
+            activations,
+            cost,
+            network=network,
+            data=None if data is None else read_examples(data),
+            count=BATCH_SIZE if batch_size is None else positive_integer(batch_size, "--batch-size"),
+            seed=seed,
+            init=init,
+            dtype=dtype,
+        )
+        given = {"problem": problem, "batch_size": batch_size, "data": data, "seed": seed, **others}
+        command(**{name: value for name, value in given.items() if name in wanted})
 
     return reduce(lambda decorated, option: option(decorated), reversed(PROBLEM_OPTIONS), with_problem)
 
 
-def refuse_beside_network() -> None:
-    """Refuse the options that describe a random network beside a network from a file, which has its own."""
+def read_problem(
+    sizes: str | None,
+    activations: str,
+    cost: str,
+    *,
+    network: str | None,
+    data: tuple[Array, Array] | None,
+    count: int,
+    seed: int,
+    init: str,
+    dtype: str = "float64",
+) -> Problem:
+    """Return the problem that the options describe.
+
+    Parameters
+    ----------
+    sizes, activations, cost, network, init, dtype
+        As given on the command line.
+    data : (ndarray, ndarray) or None
+        X and Y from a file.
+    count : int
+        Examples to make if there are no data.
+    seed : int
+        For weights, biases and examples.
+    """
+    if network is not None:
+        _refuse_beside_network()
+        return problem_for(load(network), cost, generator=random_generator(seed), data=data, count=count)
+    names = [get_activation(name.strip()) for name in activations.split(",")]
+    return make_problem(
+        None if sizes is None else parse_sizes(sizes),
+        names if len(names) > 1 else names[0],
+        cost,
+        init=init,
+        dtype=dtype,
+        seed=seed,
+        data=data,
+        count=count,
+    )
+
+
+def _refuse_beside_network() -> None:
+    """Refuse the options that describe a random network beside a network from a file."""
     context = click.get_current_context()
     for name in ("sizes", "activations", "init", "dtype"):
         if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
@@ -147,7 +187,7 @@ def refuse_beside_network() -> None:
 
 
 def batch_size_for(given: int | None, m: int) -> int:
-    """Return the size of mini-batches from m examples: the one given, else the default or all."""
+    """Return the size of mini-batches of m examples: the given one, or the default, or all if there are fewer."""
     return size_of_batch(given, m, "--batch-size")
 
 
@@ -160,7 +200,7 @@ def parse_sizes(sizes: str) -> list[int]:
 
 
 def parse_backends(backends: str | None) -> list[str] | None:
-    """Read ``"hadamard,sigma:matrix=dense,batch=example"``: a part ``key=value`` goes with the backend before it."""
+    """Read ``"hadamard,sigma:matrix=dense,batch=example"``: a part ``key=value`` belongs to the backend before it."""
     if backends is None or backends == "all":
         return None
     flags: list[str] = []
@@ -173,17 +213,17 @@ def parse_backends(backends: str | None) -> list[str] | None:
 
 
 def read_examples(path: str) -> tuple[Array, Array]:
-    """Read X and Y from an ``.npz`` file that holds nothing but arrays of numbers.
+    """Read X and Y from an ``.npz`` file of numeric arrays.
 
     Raises
     ------
     InvalidInput
         If the file cannot be read, is pickled, or lacks X or Y.
     Refused
-        If X and Y are compressed and would take more memory than the budget allows.
+        If X and Y are compressed and need more memory than the budget allows.
     """
     with open_archive(path, "an .npz file with arrays X and Y", "write it with numpy.savez(path, X=X, Y=Y)") as archive:
         if () in archive.shapes("XY").values():
-            raise archive.unreadable("X and Y must be arrays of examples, one a row")
+            raise archive.unreadable("X and Y must be arrays of examples, one per row")
         arrays = archive.read("XY", current_budget().memory)
     return arrays["X"], arrays["Y"]

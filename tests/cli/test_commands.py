@@ -603,6 +603,19 @@ def test_output_that_cannot_be_written_is_no_verdict(arguments):
         assert done.returncode == 2
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows reports a closed pipe otherwise")
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["list"], 0), (["compare", "--backends", "linear", "--sizes", "2,1"], 1)], ids=str
+)
+def test_a_reader_that_closes_the_pipe_is_no_failure(arguments, status):
+    # The reader ends before the first line is written, so that every write fails.
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(installed(*arguments), stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (status, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"), [(["list"], 0), (["compare", "--sizes", "0"], 2), (["train", "--epochs", "1"], 0)]
 )

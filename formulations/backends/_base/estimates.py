@@ -24,6 +24,8 @@ class Estimate:
         Forward passes over the whole mini-batch.
     calls : int
         Operations on arrays, which is what small networks pay for.
+    other_passes : (int, str) or None
+        Number and kind of the passes that are not whole forward passes, such as ``(2260, "tangent")``.
     detail : str
         What else there is to say, such as the number of paths.
     """
@@ -32,6 +34,7 @@ class Estimate:
     bytes: int
     forward_passes: int
     calls: int
+    other_passes: tuple[int, str] | None = None
     detail: str = ""
 
 
