@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-TARGET = Path(__file__).resolve().parents[1] / "formulations" / "digits" / "digits.npz"
+TARGET = Path(__file__).resolve().parents[1] / "formulations" / "data" / "digits" / "digits.npz"
 
 
 def source_arrays() -> dict[str, NDArray[np.uint8]]:

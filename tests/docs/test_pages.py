@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 HOW_TO = ROOT / "docs" / "how-to"
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for pattern in ("*.md", ".github/*.md", "benchmarks/*.md", "docs/**/*.md", "tests/**/*.md")
+    for pattern in ("*.md", ".github/*.md", "benchmarks/*.md", "docs/**/*.md", "formulations/**/*.md", "tests/**/*.md")
     for path in sorted(ROOT.glob(pattern))
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

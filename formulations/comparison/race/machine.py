@@ -14,7 +14,7 @@ from formulations.exceptions import needs
 
 __all__ = ["machine"]
 
-PACKAGES = ("formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
+PACKAGES = ("backprop-formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
 
 
 def machine() -> dict[str, Any]:
