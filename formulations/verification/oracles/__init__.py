@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
+    from formulations.verification.oracles.reference import reference_on_tape as reference_on_tape
     from formulations.verification.oracles.roundoff import Precision as Precision
     from formulations.verification.oracles.roundoff import gamma as gamma
     from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
@@ -39,7 +40,7 @@ __getattr__, __dir__, __all__ = attach(
         "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
         "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
         "fractions": ["exact_gradient"],
-        "reference": ["Reference", "reference_gradient"],
+        "reference": ["Reference", "reference_gradient", "reference_on_tape"],
         "roundoff": ["Precision", "gamma", "unit_roundoff"],
         "slopes": ["is_softmax", "read_slope", "seen_rounding", "worse"],
     },

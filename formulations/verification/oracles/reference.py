@@ -18,7 +18,7 @@ from formulations.verification.oracles.customary import Formulas
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.oracles.slopes import Slope, is_softmax, read_slope
 
-__all__ = ["Reference", "reference_gradient"]
+__all__ = ["Reference", "reference_gradient", "reference_on_tape"]
 
 
 class Reference(Gradient):
@@ -113,15 +113,46 @@ def _compute(tape: Tape, dtype: np.dtype[Any]) -> Reference:
         reference.activations.append(a)
         of_layer = CoupledSlope(activation, z, a) if isinstance(activation, CoupledActivation) else slope
         reference.slopes.append(read_slope(of_layer, precision))
-    errors = [_output_error(tape, reference, dtype)]
-    for w, of_layer in zip(weights[:0:-1], reference.slopes[-2::-1], strict=True):
-        errors.append(through(of_layer.matrix, errors[-1] @ w))
+    _backward_pass(reference, weights, _output_error(tape, reference, dtype))
+    return reference
+
+
+def reference_on_tape(tape: Tape, output_error: Array) -> Reference:
+    """Compute the gradient from the forward pass that a tape holds, in the next higher precision.
+
+    Parameters
+    ----------
+    tape : Tape
+        Its z, a and σ′ are taken as exact.
+    output_error : ndarray of shape (m, n_L)
+        δ^L, in the next higher precision.
+
+    Returns
+    -------
+    Reference
+        Without cost and ∇_aC.
+    """
+    network, precision = tape.network, Precision.of(tape.network.dtype)
+    wide = precision.wide
+    reference = Reference(network.layout, np.empty(network.layout.count, wide), backend="reference", forward_passes=0)
+    reference.tape, reference.bounds = tape, {}
+    reference.weighted_inputs = widened(tape.weighted_inputs, wide)
+    reference.activations = widened(tape.activations, wide)
+    reference.slopes = [read_slope(slope, precision) for slope in tape.slopes]
+    _backward_pass(reference, widened(network.weights, wide), output_error)
+    return reference
+
+
+def _backward_pass(reference: Reference, weights: list[Array], output_error: Array) -> None:
+    """Put δ and the gradient into a reference that has its forward pass."""
+    errors, layout = [output_error], reference.layout
+    for w, slope in zip(weights[:0:-1], reference.slopes[-2::-1], strict=True):
+        errors.append(through(slope.matrix, errors[-1] @ w))
     reference.errors = tuple(errors[::-1])
     for i, (delta, a) in enumerate(zip(reference.errors, reference.activations[:-1], strict=True)):
-        of_weights, of_biases = network.layout.slices[i]
-        reference.vector[of_weights] = outer(delta, a, network.layout, i)
+        of_weights, of_biases = layout.slices[i]
+        reference.vector[of_weights] = outer(delta, a, layout, i)
         reference.vector[of_biases] = delta.sum(axis=0)
-    return reference
 
 
 def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Array:

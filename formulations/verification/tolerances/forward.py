@@ -38,15 +38,7 @@ def forward_checks(
     """
     if exactly and not _affordable(reference):
         return []
-    bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas)
-    last = len(bounds.errors) - 1
-    pairs = list(zip(gradient.errors or (), reference.errors or (), bounds.errors, strict=False))
-    checks = [error_check(i + 2, "δ", *pairs[i]) for i in range(len(pairs) - 1, -1, -1)]
-    for i in range(last, -1, -1):
-        references = [reference.vector[part] for part in reference.layout.slices[i]]
-        limits = bounds.weights[i], bounds.biases[i]
-        checks += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
-    return checks
+    return propagate_bounds(reference, exactly=exactly, formulas=formulas).checks(gradient)
 
 
 def local_forward_checks(

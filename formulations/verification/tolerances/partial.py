@@ -1,50 +1,33 @@
-r"""T3, the bound of partial products: a product over several layers, multiplied from either end.
+r"""T3, the bound of partial products: T4's backward pass, for a candidate that reads the same tape.
 
-With :math:`M_k = \Sigma'(z^k)^T (w^{k+1})^T`, so that :math:`\delta^k = M_k \delta^{k+1}`, and their exact products
-:math:`A_{l,k} = M_l \cdots M_k`, A_{l,l−1} = I,
-
-.. math::
-
-    |\hat\delta^l - \delta^l| \le B_l = \sum_{k=l}^{L-1} |A_{l,k-1}|\, N_k (|\delta^{k+1}| + B_{k+1})
-        + |A_{l,L-1}|\, B_L, \qquad N_k = \gamma_{\max(n_k, n_{k+1}) + 2} |M_k|
-
-B_L is γ_{n_L+5} times what rounding acts on in δ^L. A coupled slope enters |M_k| by the entries that rounding acts on,
-and adds n_k + 5 roundings.
-
-*From the back*, the computed vector is :math:`\hat\delta^k = M_k \hat\delta^{k+1} + \epsilon_k` with
-:math:`|\epsilon_k| \le N_k |\hat\delta^{k+1}|`, and :math:`\hat\delta^l - \delta^l` is the sum of
-:math:`A_{l,k-1} \epsilon_k`.
-
-*From the front*, the computed matrix is :math:`\hat A_k = \hat A_{k-1} M_k + \Delta_k` with :math:`|\Delta_k| \le q_k =
-|\hat A_{k-1}| N_k`. Unrolled, :math:`\hat A_{k-1} = A_{l,k-1} + \sum_{j<k} \Delta_j A_{j+1,k-1}`, whence
+Both sides read the same forward pass, so E_a = E_d = 0. With :math:`M_k = \Sigma'(z^k)^T (w^{k+1})^T`, layer k adds an
+error :math:`|\epsilon_k| \le N_k (|\delta^{k+1}| + E_\delta^{k+1})` to :math:`\delta^k = M_k \delta^{k+1}`. N_k is
+:math:`\gamma_{n_{k+1}+2} |M_k|` and the rounding of the product with Σ′. Exact products carry these errors to layer l:
 
 .. math::
 
-    |\hat\delta^l - \delta^l| &\le \sum_k q_k |\delta^{k+1}| + |\hat A_{L-1}| B_L, \\
-    q_k &\le |A_{l,k-1}| N_k + \sum_{j<k} q_j |A_{j+1,k-1}| N_k.
+    E_\delta^l = \sum_{k=l}^{L-1} |M_l \cdots M_{k-1}|\, N_k (|\delta^{k+1}| + E_\delta^{k+1})
+        + |M_l \cdots M_{L-1}|\, E_\delta^L
 
-Multiply the second line by :math:`|\delta^{k+1}| + B_{k+1}` and sum over k. What is subtracted from q_j is the sum in
-B_{j+1}, so that q_j keeps the factor :math:`|\delta^{j+1}| + |A_{j+1,L-1}| B_L`: the sum is at least that of the first
-line, and the bound is the same as from the back.
-
-Underflow adds to each step at most ηk times what stands beside it in the product: to :math:`N_k (\dots)` where it is
-multiplied by A, and to B_l where it is not. The gradients add m + 3 roundings. A sum over paths with all their
-cancellation in it, T3 is sharp where T2 sees nothing. It costs a matrix for each example and pair of layers, and so is
-asked last, and not of large networks. That a gradient is within it says "equal" whatever way it was multiplied; that
-one is not says nothing of other brackets.
+E_δ^L is the bound of (BP1) in T1, with n_L roundings more: multiplied from the front, the last product is a sum over
+the outputs. The products keep the cancellation along the paths, so T3 is sharp where T2 is too wide. They take a matrix
+for each example and pair of layers, and are not formed for large networks. T3 only confirms: a gradient within a sharp
+bound is right in whatever order it was multiplied, and one beyond it is left to T2, which covers every order.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.sparse import issparse
+from functools import cached_property
 
-from formulations.arrays import Gradient
+import numpy as np
+
+from formulations.arrays import Array, Gradient
 from formulations.network import Tape
-from formulations.verification.oracles import Precision, magnitudes, outer, read_slope, through, widened
-from formulations.verification.tolerances.carried import Carried, affordable
-from formulations.verification.tolerances.local import output_error
-from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks
+from formulations.verification.oracles import Formulas, Matrices, OuterBlocks, Precision, reference_on_tape
+from formulations.verification.tolerances.carried import affordable
+from formulations.verification.tolerances.local import OutputError, output_error
+from formulations.verification.tolerances.propagation import Propagation
+from formulations.verification.tolerances.verdict import Check
 
 __all__ = ["partial_checks"]
 
@@ -55,49 +38,38 @@ def partial_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     Parameters
     ----------
     tape : Tape
-        The one that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as they are.
+        The tape that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as exact.
     gradient : Gradient
         With or without errors.
 
     Returns
     -------
     list of Check
-        None where the products would take too long, or too much memory.
+        Empty if the products would take too long or too much memory.
     """
-    layout, precision = tape.network.layout, Precision.of(tape.network.dtype)
-    if not affordable(tape.m, layout.sizes[:0:-1], precision.wide):
+    precision = Precision.of(tape.network.dtype)
+    if not affordable(tape.m, tape.network.layout.sizes[:0:-1], precision.wide):
         return []
-    wide, working, eta = precision.wide, precision.working, precision.eta
-    weights = [w.toarray() if issparse(w) else w for w in widened(tape.network.weights, wide)]
-    output, n = output_error(tape, precision), layout.sizes[-1]
-    delta, k = output.reference, output.k + n
-    bound = precision.gamma(k) * output.size + output.floor
-    carried = Carried(bound.shape, precision)
-    carried.add(bound)
-    # Multiplied from the front, ∇_aC may come last: what underflows before is multiplied by it, and by nothing else.
-    last = np.abs(tape.cost_gradient).astype(working) if tape.combined is None else np.zeros_like(bound)
-    apart = eta * k * (1 + last.sum(axis=1, keepdims=True))
-    errors, gradients = [], []
-    for l in range(layout.last, 1, -1):
-        if l < layout.last:
-            slope = read_slope(tape.slopes[l - 2], precision)
-            k = max(layout.sizes[l - 1 : l + 1]) + 2 + slope.roundings
-            above = np.abs(delta).astype(working) + bound
-            pulled = above @ np.abs(weights[l - 1]).astype(working)
-            under = eta * k * (1 + above.sum(axis=1, keepdims=True) + pulled.sum(axis=1, keepdims=True))
-            apart = apart + under
-            carried.multiply(weights[l - 1].T)
-            carried.apply(slope.matrix, transposed=True)
-            carried.add(precision.gamma(k) * through(slope.acted_on, pulled) + under + eta * k * slope.gain)
-            delta = through(slope.matrix, delta @ weights[l - 1])
-            bound = carried.bound() + apart
-        if gradient.errors is not None:
-            errors.append(error_check(l, "δ", gradient.errors[l - 2], delta, bound))
-        a, factor, i = tape.activations[l - 2], precision.gamma(tape.m + 3), l - 2
-        size, a_size = magnitudes((delta, a), working)
-        floor = apart.sum() + eta * (tape.m + 3)
-        of_each = bound + factor * (size + bound)
-        limits = outer(of_each, a_size, layout, i) + floor, of_each.sum(axis=0) + floor
-        references = outer(delta, a.astype(wide), layout, i), delta.sum(axis=0)
-        gradients += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
-    return [*errors, *gradients]
+    return _OnTape(tape, output_error(tape, precision)).checks(gradient)
+
+
+class _OnTape(Propagation):
+    """The bounds of T4 for a forward pass that candidate and reference share."""
+
+    def __init__(self, tape: Tape, output: OutputError) -> None:
+        self._of_output = output
+        super().__init__(reference_on_tape(tape, output.reference), exactly=True, formulas=Formulas.CAREFUL)
+
+    def _forward_pass(self) -> tuple[list[Array], list[Matrices]]:
+        working, reference = self.precision.working, self.reference
+        of_a = [np.zeros(a.shape, working) for a in reference.activations]
+        return of_a, [_zero(slope.acted_on) for slope in reference.slopes]
+
+    @cached_property
+    def _last_error(self) -> Array:
+        output = self._of_output
+        return self.precision.gamma(output.k + output.size.shape[1]) * output.size + output.floor
+
+
+def _zero(slope: Matrices) -> Matrices:
+    return OuterBlocks(np.zeros_like(slope.diagonal), ()) if isinstance(slope, OuterBlocks) else np.zeros_like(slope)

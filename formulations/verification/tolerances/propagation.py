@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, Gradient
 from formulations.verification.oracles import (
     Formulas,
     Matrices,
@@ -39,6 +39,7 @@ from formulations.verification.oracles import (
 from formulations.verification.tolerances.activation_bounds import activation_bounds
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.output import OutputBounds
+from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks
 
 __all__ = ["Propagation", "propagate_bounds"]
 
@@ -146,6 +147,17 @@ class Propagation:
         """
         size = np.abs(expected).astype(self.precision.working) * self._output.unshared
         return self.precision.sides * self.precision.within_range(self._added(l, above, 0, 0), size)
+
+    def checks(self, gradient: Gradient) -> list[Check]:
+        """Return the checks of a candidate's δ^l, ∂C/∂w^l and ∂C/∂b^l, from the output backwards."""
+        reference = self.reference
+        pairs = list(zip(gradient.errors or (), reference.errors or (), self.errors, strict=False))
+        checks = [error_check(i + 2, "δ", *pairs[i]) for i in range(len(pairs) - 1, -1, -1)]
+        for i in range(len(self.errors) - 1, -1, -1):
+            references = [reference.vector[part] for part in reference.layout.slices[i]]
+            limits = self.weights[i], self.biases[i]
+            checks += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
+        return checks
 
     @cached_property
     def _last_error(self) -> Array:

