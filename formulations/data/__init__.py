@@ -1,4 +1,4 @@
-"""Data: the embedded digits, scenarios and problems."""
+"""The embedded digits, scenarios and problems."""
 
 from __future__ import annotations
 

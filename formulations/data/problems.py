@@ -1,4 +1,4 @@
-"""Problems: a network, a cost, and examples to compute a gradient of or to learn from."""
+"""Problems: a network, a cost, and examples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HIDDEN = 30
 
 @dataclass(frozen=True)
 class Problem:
-    """A network with examples.
+    """A network with a cost and examples.
 
     Attributes
     ----------
@@ -33,13 +33,13 @@ class Problem:
     X, Y : ndarray of shape (m, n₁) and (m, n_L)
         The examples.
     cost : str
-        The cost's name.
+        The name of the cost.
     sample_weight : ndarray of shape (m,), or None
         Weights of the examples.
     expected : ndarray of shape (P + N,), or None
         The gradient in closed form, in the order of the flat vector.
     test_size : int
-        How many examples, the last ones, are for testing; 0 where there is nothing to learn.
+        The number of test examples, which are the last ones; 0 if the examples are random.
     """
 
     network: Network
@@ -60,7 +60,7 @@ class Problem:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the title says as plain Python values."""
+        """Return the contents of the title as plain Python values."""
         return {
             "sizes": list(self.network.sizes),
             "activations": [activation.name for activation in self.network.activations],
@@ -70,35 +70,35 @@ class Problem:
         }
 
     def first(self, m: int) -> Problem:
-        """Return the problem on its first m examples; its answer is not known.
+        """Return the problem with its first m examples, without an expected gradient.
 
         Raises
         ------
         InvalidInput
-            Where there are fewer.
+            If there are fewer.
         """
         m = size_of_batch(m, len(self.X))
         weights = None if self.sample_weight is None else self.sample_weight[:m]
         return replace(self, X=self.X[:m], Y=self.Y[:m], sample_weight=weights, expected=None, test_size=0)
 
     def split(self, seed: int | None = None) -> tuple[Array, Array, Array, Array]:
-        """Return X and Y to train on, and X and Y to test on; a single example serves for both.
+        """Return the training X and Y, and the test X and Y; a single example is in both.
 
         Parameters
         ----------
         seed : int, optional
-            Of a shuffle in which each class has the same share of both parts, to within one example. Without it the
-            order is kept, and the last examples are for testing.
+            Seed of a stratified shuffle: each class has the same share of both parts, to within one example. Without a
+            seed the order is kept, and the last examples are for testing.
 
         Raises
         ------
         InvalidInput
-            Where no examples are for testing, as in random data, from which nothing can be learnt.
+            If the problem has no test examples because its examples are random.
         """
         if not self.test_size:
             raise InvalidInput(
                 f"training needs data for a network of {self.network.sizes[0]} inputs and {self.network.sizes[-1]} "
-                f"outputs, and the embedded digits serve {DIGITS[0]} and {DIGITS[-1]}; give the data, or those sizes."
+                f"outputs, and the embedded digits have {DIGITS[0]} and {DIGITS[-1]}; pass data, or use those sizes."
             )
         X, Y, tested = self.X, self.Y, len(self.X) - self.test_size
         if seed is not None:
@@ -119,22 +119,22 @@ def make_problem(
     data: tuple[Any, Any] | None = None,
     count: int = 10,
 ) -> Problem:
-    """Make a problem of a random network: on the data given, else on the digits where they fit, else on random ones.
+    """Make a problem from a random network, with the given data, else the digits if they fit, else random examples.
 
     Parameters
     ----------
     sizes : sequence of int, optional
-        n₁, …, n_L; by default 30 hidden neurons between what the data, or the digits, need.
+        n₁, …, n_L; by default the inputs and outputs of the data or the digits, with 30 hidden neurons.
     activations : str, Activation, or a sequence of them
-        As in :meth:`formulations.Network.random`, like ``init`` and ``dtype``.
+        See :meth:`formulations.Network.random`, also for ``init`` and ``dtype``.
     cost : str
-        The cost's name.
+        The name of the cost.
     seed : int
-        Of the weights, then of random examples.
+        Seed of the weights and of random examples.
     data : (X, Y), optional
         Examples of shape (m, n₁) and (m, n_L); the last fifth is for testing.
     count : int
-        How many random examples to make.
+        The number of random examples.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def make_problem(
     Raises
     ------
     InvalidInput, UnknownName, WrongShape, WrongType, NotFinite
-        Where the network cannot be made, or the data do not fit it.
+        If the network cannot be made, or the data do not fit it.
     """
     if sizes is None:
         sizes = DIGITS if data is None else _sizes_for(*(as_real(data[i], "XY"[i]) for i in (0, 1)))
@@ -160,20 +160,20 @@ def problem_for(
     data: tuple[Any, Any] | None = None,
     count: int = 10,
 ) -> Problem:
-    """Make a problem of a network that there is: on the same data as :func:`make_problem`.
+    """Make a problem from an existing network, with the data of :func:`make_problem`.
 
     Parameters
     ----------
     network : Network
-        Kept, not copied.
+        The network; not copied.
     cost : str
-        The cost's name.
+        The name of the cost.
     generator : numpy.random.Generator
-        Of random examples.
+        The generator of random examples.
     data : (X, Y), optional
         Examples of shape (m, n₁) and (m, n_L); the last fifth is for testing.
     count : int
-        How many random examples to make.
+        The number of random examples.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def problem_for(
     Raises
     ------
     InvalidInput, WrongShape, WrongType, NotFinite
-        Where the data do not fit the network.
+        If the data do not fit the network.
     """
     if data is not None:
         X, Y, *_ = network.check_examples(*data, cost=cost)
@@ -194,26 +194,26 @@ def problem_for(
         return Problem(network, X, Y, cost, test_size=len(digits.X_test))
     X, Y = (generator.random((count, n)).astype(network.dtype) for n in (inputs, outputs))
     if cost == "log_likelihood":
-        # Its targets are distributions; these are certain of the class that chance favours.
+        # Targets of this cost are distributions; these are unit vectors of random classes.
         Y = one_hot(Y.argmax(axis=1), classes=outputs, dtype=network.dtype)
     return Problem(network, X, Y, cost)
 
 
 def _stratified(classes: NDArray[np.intp] | None, m: int, count: int, seed: int) -> NDArray[np.intp]:
-    """Return a shuffle of m examples, the last ``count`` of which are spread evenly over the classes."""
+    """Return a permutation of m examples whose last ``count`` are spread evenly over the classes."""
     order = random_generator(seed).permutation(m)
     if classes is not None:
         order = order[np.argsort(classes[order], kind="stable")]
-    # Sorted by class, examples at equal distances from each other give each class its share.
+    # With examples sorted by class, equally spaced ones give each class its share.
     chosen = np.zeros(m, bool)
     chosen[((np.arange(count) + 0.5) * m / count).astype(int)] = True
     return np.concatenate([order[~chosen], order[chosen]])
 
 
 def _sizes_for(X: Array, Y: Array) -> tuple[int, int, int]:
-    """Return the sizes that the data need, or that the remedies for one-dimensional data would need."""
+    """Return the sizes for the data; for one-dimensional data, the sizes after the suggested remedy."""
     inputs, outputs = (array.shape[-1] if array.ndim else 1 for array in (X, Y))
     if Y.ndim == 1:
-        # Integers are class labels, which want an output neuron for each class.
+        # Integers are class labels, which need one output neuron per class.
         outputs = int(Y.max()) + 1 if Y.dtype.kind in "biu" and Y.size else 1
     return max(1, inputs), HIDDEN, max(1, outputs)

@@ -1,8 +1,7 @@
-"""Scenarios: named problems and, where one can be written down, the answer.
+"""Scenarios: named problems, most of them with the gradient in closed form.
 
-The table serves tests, benchmarks and documentation. A scenario's ``expected`` gradient is worked out by hand from its
-own closed form and shares no code with any backend. ``digits`` is the first mini-batch of the problem that the command
-line makes by default.
+Tests, benchmarks and documentation use them. The ``expected`` gradient of a scenario is worked out by hand and shares
+no code with any backend. ``digits`` is the first mini-batch of the default problem of the command line.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ __all__ = ["SCENARIOS", "Scenario"]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A problem by name, made anew for a dtype.
+    """A named problem for every dtype.
 
     Attributes
     ----------
     name : str
-        What it is called everywhere.
+        Its name.
     summary : str
-        One line: what it shows.
+        What it shows, in one line.
     make : callable (dtype) -> Problem
-        Makes it.
+        Makes the problem.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Scenario:
 
 
 def _chain(dtype: np.dtype[Any], activations: Any, weights: list[float], x: float, y: float, **more: Any) -> Problem:
-    """One neuron a layer, biases 0, one example."""
+    """Return a problem with one neuron per layer, biases 0 and one example."""
     matrices = [np.full((1, 1), w, dtype) for w in weights]
     biases = [np.zeros(1, dtype) for _ in weights]
     expected = more.pop("expected", None)
@@ -143,13 +142,17 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         Scenario("digits", "64-30-10 on ten handwritten digits", _digits),
         Scenario("single_neuron", "one sigmoid neuron, w = 2", _single_neuron),
-        Scenario("saturated_neuron", "one sigmoid neuron at z = 40, where 1 − σ is 0 and σ′ is not", _saturated_neuron),
+        Scenario(
+            "saturated_neuron",
+            "one sigmoid neuron at z = 40, where 1 − σ rounds to 0 and σ′ does not",
+            _saturated_neuron,
+        ),
         Scenario("saturated_cross_entropy", "cross-entropy at z = 800: δ = 1, not 0·∞", _saturated_cross_entropy),
         Scenario("vanishing_chain", "six sigmoid neurons in a row: the gradient shrinks", _vanishing_chain),
         Scenario("linear_regression", "one linear neuron, four examples", _linear_regression),
-        Scenario("modified_neuron", "one neuron of a layer has another function", _modified_neuron),
-        Scenario("exact_fit", "the output is the target: the gradient is exactly 0", _exact_fit),
-        Scenario("dead_neuron", "a ReLU that is off passes nothing back", _dead_neuron),
-        Scenario("weighted_examples", "two examples that count 1 and 3", _weighted_examples),
+        Scenario("modified_neuron", "one neuron of a layer has a different function", _modified_neuron),
+        Scenario("exact_fit", "the output equals the target: the gradient is exactly 0", _exact_fit),
+        Scenario("dead_neuron", "a ReLU that is off has the error 0", _dead_neuron),
+        Scenario("weighted_examples", "two examples with the weights 1 and 3", _weighted_examples),
     )
 }

@@ -1,4 +1,4 @@
-"""Display: tables, ratios, and figures."""
+"""Text tables, ratios of times, and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots: the one file that draws, with matplotlib and without its global state."""
+"""Figures, drawn with matplotlib without its global state."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy"
 BLUE, RUST, GREEN, PURPLE, RED, SLATE, OCHRE = (
     "#1f5fa8", "#b0541e", "#3b8a3e", "#7a4fa3", "#a8324a", "#5a7d8c", "#8c6d1f",
 )  # fmt: skip
-"""Told apart on paper too; the first two by everybody."""
+"""Distinguishable in print; the first two also for colour-blind readers."""
 INK, PALE = "#666666", "#e6e6e6"
-"""Of what is not measured, and of the grid behind everything."""
+"""The colours of what was not measured and of the grid."""
 
 
 def new_figure(width: float, height: float) -> Any:
-    """Return an empty figure of so many inches.
+    """Return an empty figure; width and height are in inches.
 
     Raises
     ------
     MissingExtra
-        Where matplotlib is not installed.
+        If matplotlib is not installed.
     """
     needs("plot", "matplotlib", "a plot")
     from matplotlib.figure import Figure
@@ -37,28 +37,28 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def check_plot(path: str) -> None:
-    """Refuse a path that no plot can be written to, before it is computed.
+    """Refuse a path to which no plot can be written, before anything is computed.
 
     Raises
     ------
     InvalidInput
-        Where the suffix names no format, or the file cannot be written.
+        If the suffix is not that of a format, or the file cannot be written.
     MissingExtra
-        Where matplotlib is not installed.
+        If matplotlib is not installed.
     """
     formats = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
     if _suffix(path) not in formats:
-        raise InvalidInput(f"a plot's file must end in one of {', '.join(formats)}, got {path!r}; try plot.png.")
+        raise InvalidInput(f"the file of a plot must end in one of {', '.join(formats)}, got {path!r}; try plot.png.")
     check_writable(path)
 
 
 def save_figure(figure: Any, path: str) -> None:
-    """Write a figure, in the format that the path's suffix names.
+    """Write a figure in the format given by the suffix of the path.
 
     Raises
     ------
     InvalidInput
-        Where the suffix names no format, or the file cannot be written.
+        If the suffix is not that of a format, or the file cannot be written.
     """
     check_plot(path)
     with replaced(path) as file:
@@ -70,7 +70,7 @@ def _suffix(path: str) -> str:
 
 
 def tidy(axes: Any, grid: str = "") -> None:
-    """Remove the frame at the top and the right, and lay a grid behind ``"x"``, ``"y"`` or ``"both"``."""
+    """Remove the top and right spines, and draw a grid along ``"x"``, ``"y"`` or ``"both"``."""
     if grid:
         axes.grid(visible=True, which="major", axis=grid, color=PALE, linewidth=0.8)
         axes.set_axisbelow(True)
@@ -78,33 +78,33 @@ def tidy(axes: Any, grid: str = "") -> None:
 
 
 def titled(axes: Any, title: str) -> None:
-    """Write a title at the left, above the axes."""
+    """Set a left-aligned title."""
     axes.set_title(title, loc="left", fontsize=10)
 
 
 def arms(ratios: Sequence[Ratio]) -> list[list[float]]:
-    """Return how far the quartiles are below and above their medians, as error bars take them."""
+    """Return the distances of the quartiles below and above the medians, as error bars need them."""
     return [[ratio.median - ratio.lower for ratio in ratios], [ratio.upper - ratio.median for ratio in ratios]]
 
 
 def heat_map(labels: Sequence[str], ratios: Array, title: str) -> Any:
-    """Return the figure of a symmetric matrix of ratios: blue below 1, red above, on a logarithmic scale.
+    """Return a figure of a symmetric matrix of ratios: blue below 1, red above, on a logarithmic scale.
 
     Parameters
     ----------
     labels : sequence of str
-        Of rows and columns.
+        Labels of the rows and columns.
     ratios : ndarray of shape (n, n)
-        At least 0; 0 and infinity take the ends of the scale.
+        At least 0; 0 and infinity take the colours at the ends of the scale.
     title : str
-        Above it.
+        The title.
     """
     n = len(labels)
     figure = new_figure(2.6 + 0.5 * n, 1.9 + 0.5 * n)
     from matplotlib.colors import TwoSlopeNorm
 
     with np.errstate(divide="ignore"):
-        # Beyond a thousand times the bound there is nothing more to tell, nor below a thousandth of it.
+        # Ratios beyond 1000 or below 0.001 share a colour.
         exponents = np.clip(np.log10(ratios), -3, 3)
     np.fill_diagonal(exponents, np.nan)
     axes = figure.subplots()

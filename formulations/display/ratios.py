@@ -1,4 +1,4 @@
-"""Ratios of times: a median with its quartiles, and how it is written."""
+"""Ratios of times: a median with its quartiles, and their format."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Ratio", "format_ratio", "paired"]
 
 @dataclass(frozen=True)
 class Ratio:
-    """One call's time over another's, each round by itself.
+    """The time of one call over that of another, round by round.
 
     Attributes
     ----------
     median : float
-        Over the rounds that both have.
+        The median over the rounds that both calls have.
     lower, upper : float
-        Its quartiles.
+        The quartiles.
     """
 
     median: float
@@ -28,11 +28,11 @@ class Ratio:
 
     @classmethod
     def exactly(cls, number: float) -> Ratio:
-        """Return what every round agrees on."""
+        """Return a ratio without spread."""
         return cls(number, number, number)
 
     def __mul__(self, factor: float) -> Ratio:
-        """Return all three times a positive factor."""
+        """Return the ratio times a positive factor."""
         return Ratio(self.median * factor, self.lower * factor, self.upper * factor)
 
     def __sub__(self, number: float) -> Ratio:
@@ -40,16 +40,16 @@ class Ratio:
 
     @property
     def inverse(self) -> Ratio:
-        """The other call's time over this one's."""
+        """The time of the other call over that of this one."""
         return Ratio(1 / self.median, 1 / self.upper, 1 / self.lower)
 
     def to_dict(self, name: str = "ratio") -> dict[str, Any]:
-        """Return the median under a name of its own, and the quartiles as ``spread``."""
+        """Return the median under ``name``, and the quartiles under ``spread``."""
         return {name: self.median, "spread": [self.lower, self.upper]}
 
 
 def paired(times: Sequence[float], others: Sequence[float]) -> Ratio:
-    """Return times over others, round by round, over the rounds that both have."""
+    """Return the ratio of the times, over the rounds that both sequences have."""
     ratios = sorted(time / other for time, other in zip(times, others, strict=False))
     return Ratio(median(ratios), ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4])
 

@@ -1,4 +1,4 @@
-"""Plain-text tables that fit the terminal, for logs and docstrings alike."""
+"""Plain-text tables that fit the terminal."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["counted", "fitted", "format_numbers", "format_seconds", "format_tabl
 
 
 WORDS = 24
-"""Characters of a column of words that are not broken over two lines."""
+"""A column of words is not broken to less than this width, in characters."""
 
 
 def terminal_width() -> int:
-    """Return the columns of the terminal: those that COLUMNS names, else its own, or 80 where there is none."""
+    """Return the width of the terminal: that of COLUMNS if it is set, else its own, or 80 without a terminal."""
     return max(get_terminal_size().columns, 20)
 
 
 def fitted(text: str) -> str:
-    """Break the lines of a text that are wider than the terminal, between words.
+    """Wrap the lines of a text that are wider than the terminal.
 
     Parameters
     ----------
     text : str
-        Sentences, and tables that fit already.
+        Sentences, and tables that already fit.
 
     Returns
     -------
     str
-        What continues a line is indented by two more than the line.
+        The wrapped text; continuation lines are indented by two more characters.
     """
     width, lines = terminal_width(), []
     for line in text.split("\n"):
@@ -53,28 +53,28 @@ def format_table(
     spare: Sequence[int] = (),
     keys: int = 1,
 ) -> str:
-    """Lay out rows of text in columns, not wider than the terminal.
+    """Format rows of text as a table that is not wider than the terminal.
 
-    Where they would be wider, the spare columns are left out; what is still too wide has its words broken over several
-    lines, and at last the columns are set below each other.
+    If the table is too wide, it drops the spare columns, then wraps cells between words, and finally sets groups of
+    columns below each other.
 
     Parameters
     ----------
     header : sequence of str
-        The columns' titles.
+        The titles of the columns.
     rows : sequence of sequences of str
-        As many cells each as there are titles.
+        The rows, with one cell per title.
     right : sequence of int
-        Columns that are aligned at the right; their cells are not broken.
+        Right-aligned columns; their cells are not wrapped.
     spare : sequence of int
-        Columns that may be left out, the most dispensable first.
+        Columns that may be dropped, the most dispensable first.
     keys : int
-        How many columns, from the first on, name a row and are repeated where columns are set below each other.
+        The number of leading columns that name a row; each group of columns repeats them.
 
     Returns
     -------
     str
-        Lines without trailing blanks, joined by line feeds.
+        The lines, without trailing spaces.
 
     Examples
     --------
@@ -101,14 +101,14 @@ def format_table(
 
 
 class _Column:
-    """The cells of a column, its title first, and how narrow it may become."""
+    """The cells of a column, including its title, with its natural and its smallest width."""
 
     def __init__(self, cells: Sequence[str], right: bool, limit: int) -> None:
         self.cells, self.right = cells, right
         self.natural = max(map(_width, cells))
         words = max((_width(word) for cell in cells for word in cell.split()), default=0)
         body = max(map(_width, cells[1:]), default=0) if right else min(self.natural, WORDS)
-        # A word wider than a third of the terminal is broken if need be.
+        # A word wider than a third of the terminal may be broken.
         self.least = min(self.natural, max(min(words, limit), body if right else min(body, limit)))
 
     def lines(self, row: int, width: int) -> list[str]:
@@ -120,16 +120,16 @@ class _Column:
 
 
 def _total(widths: Iterable[int]) -> int:
-    """Return the width of columns with the gaps between them."""
+    """Return the width of the columns, including the gaps between them."""
     found = list(widths)
     return sum(found) + 2 * (len(found) - 1)
 
 
 def _laid_out(columns: Sequence[_Column], width: int) -> str:
-    """Set columns beside each other, the widest of them narrowed as far as it takes."""
+    """Format columns side by side, narrowing the widest until they fit."""
     widths = [column.natural for column in columns]
     while _total(widths) > width and max(widths) > 1:
-        # Those that have words to break come first; then what else is widest, since no line may be too wide.
+        # Columns that can be wrapped between words come first, then the widest of the others.
         widest = max(range(len(columns)), key=lambda i: (widths[i] > columns[i].least, widths[i]))
         widths[widest] -= 1
     lines = []
@@ -144,12 +144,12 @@ def _laid_out(columns: Sequence[_Column], width: int) -> str:
 
 
 def _width(text: str) -> int:
-    """Count the columns that a text takes: a combining mark stands on the letter before it."""
+    """Return the width of a text; combining marks take no column of their own."""
     return sum(not unicodedata.combining(letter) for letter in text)
 
 
 def counted(number: int, thing: str) -> str:
-    """Write how many of something there are.
+    """Format a count with its noun.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def format_numbers(names: Sequence[str]) -> str:
-    """Write equations' numbers in a row, three or more consecutive ones by the first and the last.
+    """Format the numbers of equations, three or more consecutive ones as a range.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def format_numbers(names: Sequence[str]) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration with three digits and a unit that fits.
+    """Format a duration with three digits and a suitable unit.
 
     Examples
     --------

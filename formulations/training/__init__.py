@@ -1,4 +1,4 @@
-"""Training: the loop, its history, and accuracy."""
+"""Stochastic gradient descent, its history, and accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories: the course of a training, epoch by epoch."""
+"""The history of a training run, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["Epoch", "History"]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training examples came to.
+    """The result of one pass over the training examples.
 
     Attributes
     ----------
     epoch : int
         Counted from 1.
     cost : float
-        Mean of the mini-batches' costs, each before its own step.
+        Mean cost of the mini-batches, each before its own step.
     accuracy : float or None
-        Share of the validation examples whose class is right after this epoch; None without such examples, or where
-        their targets name no classes.
+        Share of the validation examples that the network classifies correctly after this epoch; None without such
+        examples, or if their targets are not classes.
     seconds : float
         Time since training began.
     """
@@ -36,7 +36,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """The course of a training; printed, it is a table.
+    """The history of a training run; it prints as a table.
 
     Attributes
     ----------
@@ -47,12 +47,13 @@ class History:
     initial_cost : float
         Cost of the first mini-batch, before the first step.
     constant_cost : float or None
-        Cost of the outputs that are best if they ignore the inputs, the mean of the targets; None where such outputs
-        are right, since all targets or all inputs are the same, or where their cost is not finite.
+        Cost of constant outputs, namely the mean of the targets: a baseline for a network that ignores its inputs.
+        None if all targets or all inputs are the same, so that constant outputs are correct, or if the cost is not
+        finite.
     unchanged : bool
         Whether no parameter changed in the last epoch.
     uniform : bool
-        Whether, at the end, the activations of some layer are the same for all training examples, to the last bit.
+        Whether the activations of some layer are, at the end, bitwise the same for all training examples.
     """
 
     backend: str
@@ -69,26 +70,26 @@ class History:
 
     @property
     def accuracy(self) -> float | None:
-        """Accuracy on the validation examples at the end; None where there is none."""
+        """Accuracy on the validation examples at the end; None if it was not measured."""
         return self.epochs[-1].accuracy
 
     @property
     def diverged(self) -> bool:
         """Whether the last epoch's cost is more than twice the initial cost and the constant cost.
 
-        A training that works ends below both. Mini-batches are noisy, and so may a cost be that has nowhere to fall:
-        twice as much is more than that.
+        Successful training ends below both. The factor of two allows for the noise of mini-batches.
         """
         level = max(self.initial_cost, self.initial_cost if self.constant_cost is None else self.constant_cost)
-        # Costs may be negative, and twice a negative one is less.
+        # Costs may be negative, and twice a negative cost is smaller.
         return not self.costs[-1] <= level + abs(level)
 
     @property
     def dead(self) -> bool:
-        """Whether nothing can be learnt any more, and nothing has been.
+        """Whether the network has learnt nothing and cannot learn any more.
 
-        Either a layer passes nothing on that tells the examples apart, as one of ReLUs that are all off; or no
-        parameter changes any more, as where all neurons saturate, and the cost is no lower than the constant one.
+        Either a layer has the same activations for all examples, for instance because all its ReLUs are off; or no
+        parameter changes any more, for instance because all neurons saturate, and the cost is not below the constant
+        cost.
         """
         if self.constant_cost is None:
             return False
@@ -96,17 +97,17 @@ class History:
 
     @property
     def failure(self) -> str | None:
-        """What to say of a training that diverged or is dead; None of any other."""
+        """The message for a training run that diverged or is dead; None otherwise."""
         if self.diverged:
             return (
                 f"training diverged: the cost was {self.initial_cost:.4g} before the first step and is "
-                f"{self.costs[-1]:.4g} in the last epoch; take a smaller learning rate, or scale the data."
+                f"{self.costs[-1]:.4g} in the last epoch; use a smaller learning rate, or scale the data."
             )
         if self.dead:
             what = "a layer's activations are the same for all examples" if self.uniform else "no parameter changes"
             return (
                 f"training is dead: {what}, and the network ignores its inputs, at a cost of {self.costs[-1]:.4g}; "
-                "take a smaller learning rate, other activations, or scale the data."
+                "use a smaller learning rate or other activations, or scale the data."
             )
         return None
 
@@ -116,7 +117,7 @@ class History:
         return {**asdict(self), "epochs": epochs, "diverged": self.diverged, "dead": self.dead}
 
     def __str__(self) -> str:
-        # About ten lines, the last epoch among them, tell the course of any training.
+        # About ten lines, including the last epoch, show the course of a long run too.
         stride = max(1, math.ceil(len(self.epochs) / 10))
         shown = [epoch for epoch in self.epochs if (len(self.epochs) - epoch.epoch) % stride == 0]
         return format_table(

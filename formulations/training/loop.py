@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: the one training loop, for every backend."""
+"""Stochastic gradient descent with any backend."""
 
 from __future__ import annotations
 
@@ -38,33 +38,34 @@ def sgd(
 ) -> History:
     """Train a network in place by stochastic gradient descent.
 
-    After every epoch's shuffle the examples are taken in mini-batches, and each mini-batch moves the parameters by
-    −η∇C, Equations (20) and (21) of Nielsen's chapter 1: one operation on the flat vector.
+    Each epoch shuffles the examples and splits them into mini-batches. Each mini-batch changes the parameters by −η∇C,
+    Equations (20) and (21) of Nielsen's chapter 1, in one operation on the flat vector.
 
     Parameters
     ----------
     net : Network
-        Changed in place.
+        The network; changed in place.
     X : array_like of shape (m, n₁)
-        Training examples, one a row.
+        Training examples, one per row.
     Y : array_like of shape (m, n_L)
         Their targets.
     epochs : int
         Passes over the examples.
     batch_size : int, optional
-        Examples in a mini-batch, by default 10, or all where there are fewer; the last one of an epoch may be smaller.
+        Examples per mini-batch; by default 10, or all if there are fewer. The last mini-batch of an epoch may be
+        smaller.
     learning_rate : float
         η, for the mean cost of a mini-batch.
     backend : str, Backend or None
         The formulation that computes the gradients; see :func:`formulations.get_backend`.
     seed : int, optional
-        The same seed shuffles the same way, whatever the backend.
+        Seed of the shuffles; the order does not depend on the backend.
     cost : str or Cost
-        The cost to descend on.
+        The cost to minimise.
     validation : (X, Y), optional
         Examples whose accuracy is measured after every epoch.
     progress : callable, optional
-        Called with each :class:`Epoch` when it is over.
+        Called with each :class:`Epoch` at its end.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def sgd(
     WrongType
         If the data are not real numbers, ``validation`` is not a pair, or ``progress`` is not a function.
     NotFinite
-        Where the training diverges: the parameters are then those after the epoch that diverged.
+        If the training diverges; the parameters are then those after the epoch in which it diverged.
 
     Examples
     --------
@@ -113,11 +114,11 @@ def sgd(
         """Descend on one mini-batch and return its cost times its size."""
         m = len(chosen)
         batch_X, batch_Y = buffers if m == size else (buffer[:m] for buffer in buffers)
-        # mode="clip" writes straight into the buffer; the indices are in range anyway.
+        # mode="clip" writes directly into the buffer; the indices are in range.
         X.take(chosen, 0, batch_X, "clip")
         Y.take(chosen, 0, batch_Y, "clip")
         gradient = plan.evaluate(batch_X, batch_Y, None)
-        # The plan's own memory serves as buffer for η∇C: the next call overwrites it anyway.
+        # η∇C overwrites the plan's gradient, which the next call overwrites too.
         moved = gradient.vector
         np.multiply(moved, rate, moved)
         np.subtract(parameters, moved, parameters)
@@ -135,7 +136,7 @@ def sgd(
         if not (math.isfinite(total) and np.isfinite(net.vector).all()):
             raise NotFinite(
                 f"training diverged in epoch {epoch}: cost or parameters are no longer finite; "
-                f"take a learning_rate below {learning_rate}."
+                f"use a learning_rate below {learning_rate}."
             )
         share = None if examination is None else examination()
         history.append(Epoch(epoch, total / len(X), share, perf_counter() - start))
@@ -152,7 +153,7 @@ def sgd(
 
 
 def _constant_cost(X: Array, Y: Array, cost: Cost) -> float | None:
-    """Return the cost of naming the mean of the targets every time; None where inputs or targets are all the same."""
+    """Return the cost of predicting the mean of the targets; None if all inputs or all targets are the same."""
     if any(np.array_equal(array, np.broadcast_to(array[0], array.shape)) for array in (X, Y)):
         return None
     found = float(np.mean(cost.evaluate(np.tile(Y.mean(axis=0), (len(Y), 1)), Y)))
@@ -160,7 +161,7 @@ def _constant_cost(X: Array, Y: Array, cost: Cost) -> float | None:
 
 
 def _is_uniform(net: Network, X: Array, size: int) -> bool:
-    """Return whether the activations of some layer are the same for all examples, to the last bit."""
+    """Return whether the activations of some layer are bitwise the same for all examples."""
     tape = Tape(net, None, size)
     rows: dict[int, Array] = {}
     for i in range(0, len(X), size):
@@ -183,7 +184,7 @@ def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:
     eta = dtype.type(number)
     if not 0 < eta < math.inf:
         raise InvalidInput(
-            f"learning_rate must be positive and finite also in {dtype}, where {number:g} is {eta:g}; "
+            f"learning_rate must be positive and finite in {dtype}, in which {number:g} is {eta:g}; "
             "pass a number such as 0.5."
         )
     return eta

@@ -1,4 +1,4 @@
-"""Accuracy: the share of examples whose class the network gets right, where the targets name classes."""
+"""Accuracy: the share of examples that the network classifies correctly."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["Examination", "accuracy", "chance"]
 
 
 class Examination:
-    """Examples to test a network on again and again: they are checked once, and lie on a tape of their own.
+    """Examples for repeated tests of a network: checked once, and kept on their own tape.
 
     Parameters
     ----------
     net : Network
-        The network; its parameters are read live, at each call.
+        The network; each call uses its current parameters.
     X : array_like of shape (m, n₁)
         The examples.
     Y : array_like of shape (m, n_L)
         Their targets.
     cost : str or Cost
-        The cost whose demands the targets meet.
+        The cost for which the targets must be valid.
 
     Raises
     ------
     WrongShape, WrongType, NotFinite, InvalidInput
-        Where the data cannot be used.
+        If the data cannot be used.
     """
 
     def __init__(self, net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic") -> None:
@@ -42,7 +42,7 @@ class Examination:
         self._tape.load(X, None)
 
     def __call__(self) -> float | None:
-        """Return the share of examples whose class is right; None where the targets name no classes."""
+        """Return the share of correctly classified examples; None if the targets are not classes."""
         if self._wanted is None:
             return None
         self._net.propagate(self._tape, slopes=False)
@@ -50,9 +50,9 @@ class Examination:
 
 
 def accuracy(net: Network, X: Any, Y: Any) -> float | None:
-    """Return the share of examples whose class the network gets right.
+    """Return the share of examples that the network classifies correctly.
 
-    The class is the largest output; with one output neuron it is whether that is above ½.
+    The predicted class is that of the largest output; with one output neuron, whether the output exceeds ½.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def accuracy(net: Network, X: Any, Y: Any) -> float | None:
     Returns
     -------
     float or None
-        Between 0 and 1; None where the targets are neither unit vectors nor one column of 0 and 1.
+        Between 0 and 1; None if the targets are neither unit vectors nor one column of 0 and 1.
 
     Raises
     ------
     WrongShape, WrongType, NotFinite
-        Where the data cannot be used.
+        If the data cannot be used.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def accuracy(net: Network, X: Any, Y: Any) -> float | None:
 
 
 def chance(Y: Array) -> float | None:
-    """Return the accuracy of naming the commonest class every time; None where the targets name no classes.
+    """Return the accuracy of always predicting the most frequent class; None if the targets are not classes.
 
     Parameters
     ----------
@@ -100,5 +100,5 @@ def chance(Y: Array) -> float | None:
 
 
 def _classes(outputs: Any) -> Any:
-    """Return the class that each example's outputs name, shape (m,)."""
+    """Return the predicted class of each example, shape (m,)."""
     return outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)

@@ -422,7 +422,7 @@ BAD = [
     (["train", "--save", "absent/trained.npz"], "no such folder"),
     (["train", "--backend", "linear"], "identity"),
     (["train", "--activations", "tanh,softmax"], "--cost log_likelihood"),
-    (["train", "--sizes", "3,4,2"], "the embedded digits serve 64 and 10"),
+    (["train", "--sizes", "3,4,2"], "the embedded digits have 64 and 10"),
     (["bench", "--cells", "boook"], "Did you mean 'book'?"),
     (["bench", "--dtype", "float16"], "float32 or float64"),
     (["bench", "--against", "tensorflow"], "valid names are torch"),

@@ -65,7 +65,7 @@ def test_other_networks_get_random_examples_from_the_seed_and_nothing_to_learn(d
     assert problem.X.shape == (7, 3) and problem.Y.shape == (7, 2)
     assert problem.X.dtype == problem.Y.dtype == problem.network.dtype == np.dtype(dtype)
     assert np.array_equal(problem.X, again.X) and np.array_equal(problem.network.vector, again.network.vector)
-    with pytest.raises(InvalidInput, match="the embedded digits serve 64 and 10"):
+    with pytest.raises(InvalidInput, match="the embedded digits have 64 and 10"):
         problem.split()
 
 

@@ -196,7 +196,7 @@ def test_bad_options_are_refused_before_anything_changes(options, exception, par
 def test_a_learning_rate_that_the_dtype_cannot_hold_is_refused(rate, shown):
     net = network(dtype="float32")
     before = net.vector.copy()
-    with pytest.raises(InvalidInput, match=re.escape(f"also in float32, where {rate:g} is {shown}; pass")):
+    with pytest.raises(InvalidInput, match=re.escape(f"finite in float32, in which {rate:g} is {shown}; pass")):
         sgd(net, *data(net), batch_size=4, learning_rate=rate)
     assert np.array_equal(net.vector, before)
 

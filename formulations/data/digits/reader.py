@@ -1,8 +1,8 @@
-"""Handwritten digits, 8 by 8 pixels, small enough to travel with the library.
+"""Handwritten digits, 8 by 8 pixels, included in the package.
 
 1,797 images by thirteen writers: E. Alpaydin and C. Kaynak, *Optical Recognition of Handwritten Digits*,
-UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0. ``README.md`` beside this
-file says what was changed.
+UCI Machine Learning Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0. ``README.md`` in the same
+folder lists the changes.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _TEST_SIZE = 360
 
 
 class Digits(NamedTuple):
-    """Images and one-hot labels, one example a row, in a training and a test part.
+    """Images and one-hot labels, one example per row, in a training and a test part.
 
     Attributes
     ----------
     X_train : ndarray of shape (1437, 64)
-        Pixels in [0, 1], row by row of the image: multiples of 1/16, so that every dtype holds them exactly.
+        Pixels in [0, 1], row by row of the image: multiples of 1/16, which every dtype represents exactly.
     Y_train : ndarray of shape (1437, 10)
-        The desired outputs: 1 in the column of the digit, 0 elsewhere.
+        Targets: 1 in the column of the digit, 0 elsewhere.
     X_test : ndarray of shape (360, 64)
         Pixels of the test part.
     Y_test : ndarray of shape (360, 10)
-        Desired outputs of the test part.
+        Targets of the test part.
     """
 
     X_train: Array
@@ -46,7 +46,7 @@ class Digits(NamedTuple):
 
 
 def load_digits(dtype: DTypeLike = "float64") -> Digits:
-    """Read the digits, split once and for all into 1,437 to train on and 360 to test on.
+    """Return the digits, split into 1,437 training and 360 test examples.
 
     Parameters
     ----------
@@ -56,19 +56,19 @@ def load_digits(dtype: DTypeLike = "float64") -> Digits:
     Returns
     -------
     Digits
-        New arrays at every call: changing them changes nobody else's.
+        New arrays at every call.
 
     Raises
     ------
     WrongType
-        Where ``dtype`` is not one of the three.
+        If ``dtype`` is not one of the three.
 
     Notes
     -----
-    The split is a shuffle with a fixed seed, so the same writers stand on both sides of it, and a test
-    accuracy says nothing about writers never seen. The file keeps the order of its source, whose last 360
-    images are a harder test: a network with 30 hidden sigmoid neurons that classifies 97 % of ``X_test``
-    classifies 91 to 92 % of that tail. An accuracy on one split is not comparable with one on the other.
+    The split is a shuffle with a fixed seed, so both parts contain the same writers, and the test accuracy does not
+    predict the accuracy on new writers. The file keeps the order of its source, whose last 360 images are a harder
+    test: a network with 30 hidden sigmoid neurons that classifies 97 % of ``X_test`` classifies 91 to 92 % of them.
+    Accuracies on the two splits are not comparable.
 
     Examples
     --------
@@ -85,11 +85,11 @@ def load_digits(dtype: DTypeLike = "float64") -> Digits:
     ):
         stored = archive.read(["images", "labels"], math.inf)
     images, labels = stored["images"], stored["labels"]
-    # NumPy promises that PCG64's raw stream stays the same; it does not promise so for Generator.permutation.
+    # NumPy guarantees a stable raw stream of PCG64, but not a stable Generator.permutation.
     order = np.argsort(np.random.PCG64(_SPLIT_SEED).random_raw(len(images)), kind="stable")
     X = images[order].astype(target) / target.type(16)
     Y = one_hot(labels[order], dtype=target)
-    # Copies, so that neither part is a view that keeps the other alive.
+    # A view would keep the whole array alive.
     return Digits(
         X_train=X[:-_TEST_SIZE].copy(),
         Y_train=Y[:-_TEST_SIZE].copy(),
@@ -99,7 +99,7 @@ def load_digits(dtype: DTypeLike = "float64") -> Digits:
 
 
 def classes_of(Y: Array) -> NDArray[np.intp] | None:
-    """Return the class that each target names, shape (m,): the column of its 1, or the 0 or 1 of a single column.
+    """Return the class of each target, shape (m,): the column of its 1, or the value of a single column of 0 and 1.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def classes_of(Y: Array) -> NDArray[np.intp] | None:
     Returns
     -------
     ndarray of int, or None
-        None where the targets are neither unit vectors nor one column of 0 and 1.
+        None if the targets are neither unit vectors nor one column of 0 and 1.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def classes_of(Y: Array) -> NDArray[np.intp] | None:
 
 
 def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") -> Array:
-    """Write each label as a unit vector: the desired output y of the book, one example a row.
+    """Encode labels as unit vectors, the desired outputs y of the book, one example per row.
 
     Parameters
     ----------
@@ -142,11 +142,11 @@ def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") 
     Raises
     ------
     WrongType
-        Where the labels or ``classes`` are not integers, or ``dtype`` is not one of the three.
+        If the labels or ``classes`` are not integers, or ``dtype`` is not one of the three.
     WrongShape
-        Where the labels are not one-dimensional, or ragged.
+        If the labels are not one-dimensional, or ragged.
     InvalidInput
-        Where a label lies outside the classes.
+        If a label lies outside the classes.
 
     Examples
     --------
@@ -160,7 +160,9 @@ def one_hot(labels: ArrayLike, classes: int = 10, dtype: DTypeLike = "float64") 
     try:
         indices = np.asarray(labels)
     except ValueError:
-        raise WrongShape("labels must have shape (m,), got rows of unequal length; pass one integer a label.") from None
+        raise WrongShape(
+            "labels must have shape (m,), got rows of unequal length; pass one integer per label."
+        ) from None
     if indices.dtype.kind not in "iu":
         raise WrongType(f"labels must be integers, got dtype {indices.dtype}; convert them with labels.astype(int).")
     if indices.ndim != 1:
