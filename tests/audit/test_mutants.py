@@ -1,4 +1,4 @@
-"""Every planted fault is found, and a certificate names the place and the cause of those that have one."""
+"""Every planted fault is found, and a certificate names the place and the cause if there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import formulations as fm
 from formulations.verification.certification.mistakes import MISTAKES
 from formulations.verification.tolerances.verdict import Status
 from tests.audit.kills import Kill, KillTable, kill_table, main, standard_problem
-from tests.audit.mutants.written import MUTANTS, Written
+from tests.audit.mutants import MUTANTS, Written
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 
@@ -19,7 +19,7 @@ PLACED = [mutant for mutant in MUTANTS.values() if mutant.equation is not None]
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "mutants.md"
 
 
-def test_the_right_way_back_is_killed_by_none():
+def test_no_check_kills_the_correct_backward_pass():
     assert fm.check_backend(Written()).passed
     assert fm.certify(*standard_problem(), Written())
 
@@ -55,7 +55,9 @@ def test_there_are_enough_of_every_kind():
     assert len(MUTANTS) >= 60
     assert {mutant.equation for mutant in PLACED} == {"BP1", "BP2", "BP3", "BP4"}
     causes = {mutant.cause for mutant in PLACED} - {None, "single_precision", "single_entry"}
-    assert causes <= {mistake.name for mistake in MISTAKES}
+    # These four need another network or another cost; tests/verification/certification has them.
+    elsewhere = {"other_cost", "diagonal_slope", "sample_weights_ignored", "gelu_by_tanh"}
+    assert causes == {mistake.name for mistake in MISTAKES} - elsewhere
 
 
 def test_the_table_adds_up():

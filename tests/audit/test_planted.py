@@ -1,4 +1,4 @@
-"""Planted bugs: what the tests have of their own, integers and propagated bounds, catches each fault too."""
+"""Planted faults: integers and propagated bounds, which only the tests have, catch each of them too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import formulations as fm
 from formulations.backends._base.contract import Backend
 from formulations.backends.hadamard import Hadamard
-from tests.audit.mutants.written import MUTANTS
+from tests.audit.mutants import MUTANTS
 
 
 class SlightlyOff(makers.HadamardWrapper):
@@ -39,8 +39,8 @@ class TransposedSquareWeight(makers.HadamardWrapper):
 FAULTS = {
     name: MUTANTS[name].backend
     for name in (
-        "output_zero", "first_sign", "biases_lost", "mean_twice", "value_for_slope",
-        "output_slope_missing", "last_example_dropped", "another_cost", "errors_reversed",
+        "nothing_computed", "sign_in_layer", "biases_lost", "mean_twice", "value_for_slope",
+        "slope_missing", "example_dropped", "another_cost", "errors_reversed",
     )
 } | {"slightly_off": SlightlyOff(), "transposed": TransposedSquareWeight()}  # fmt: skip
 

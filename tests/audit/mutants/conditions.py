@@ -1,4 +1,4 @@
-"""Faults that show under a condition alone: for some sizes, dtypes, activations or states of a neuron."""
+"""Faults that show only for some sizes, dtypes, activations or states of a neuron."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.audit.mutants.written import Written, planted
 
 @planted()
 class OneExampleAlone(Written):
-    """Twice too large for m = 1."""
+    """Twice too large if m = 1."""
 
     def output(self, tape: Tape) -> Any:
         return super().output(tape) * (2 if tape.m == 1 else 1)
@@ -21,7 +21,7 @@ class OneExampleAlone(Written):
 
 @planted()
 class OddWidths(Written):
-    """The last neuron of layers of odd width forgotten, as by loops over pairs."""
+    """The last neuron of a layer of odd width left out, as in a loop over pairs."""
 
     def output(self, tape: Tape) -> Any:
         delta = super().output(tape).copy()
@@ -43,7 +43,7 @@ class OddExamples(Written):
 
 @planted()
 class Saturated(Written):
-    """a(1 − a) for σ′ of a sigmoid, which has no digits left where the neuron saturates."""
+    """a(1 − a) for the sigmoid, which has no correct digit left if the neuron saturates."""
 
     def output(self, tape: Tape) -> Any:
         if tape.combined is None and tape.network.activations[-1].name == "sigmoid":
@@ -53,7 +53,7 @@ class Saturated(Written):
 
 @planted()
 class UnfusedCrossEntropy(Written):
-    """∇_aC ⊙ σ′ where cost and activation have a combined form: 0·∞."""
+    """∇_aC ⊙ σ′ although cost and activation have a combined form: 0·∞."""
 
     def output(self, tape: Tape) -> Any:
         if tape.combined is None or tape.cost is None:
@@ -65,7 +65,7 @@ class UnfusedCrossEntropy(Written):
 
 @planted()
 class OneActivation(Written):
-    """σ(z) for σ′(z) of softplus alone."""
+    """σ(z) instead of σ′(z), for softplus only."""
 
     def slope(self, tape: Tape, l: int) -> Any:
         softplus = tape.network.activations[l - 2].name == "softplus"
@@ -74,7 +74,7 @@ class OneActivation(Written):
 
 @planted()
 class KinkFromTheRight(Written):
-    """relu′(0) = 1 for 0, and everywhere else right."""
+    """relu′(0) = 1 instead of 0."""
 
     def slope(self, tape: Tape, l: int) -> Any:
         relu = tape.network.activations[l - 2].name == "relu"
@@ -83,7 +83,7 @@ class KinkFromTheRight(Written):
 
 @planted()
 class Deep(Written):
-    """A layer forgotten in networks of more than eight."""
+    """σ′(z²) missing in networks of more than nine layers."""
 
     def slope(self, tape: Tape, l: int) -> Any:
         return np.ones_like(tape.slopes[0]) if l == 2 and len(tape.slopes) > 8 else tape.slopes[l - 2]
@@ -91,7 +91,7 @@ class Deep(Written):
 
 @planted()
 class SinglePrecisionAlone(Written):
-    """Three digits lost in float32, none in float64."""
+    """A relative error of 2e-4, in float32 only."""
 
     def output(self, tape: Tape) -> Any:
         delta = super().output(tape)
@@ -100,7 +100,7 @@ class SinglePrecisionAlone(Written):
 
 @planted()
 class SampleWeightsIgnored(Written):
-    """All examples count the same."""
+    """Equal weights for all examples."""
 
     def output(self, tape: Tape) -> Any:
         delta = super().output(tape)
@@ -112,7 +112,7 @@ class SampleWeightsIgnored(Written):
 
 @planted()
 class PerNeuronByTheFirst(Written):
-    """The first neuron's slope for all neurons of a layer that has several functions."""
+    """The first neuron's activation for all neurons of a layer that has several activations."""
 
     def slope(self, tape: Tape, l: int) -> Any:
         activation = tape.network.activations[l - 2]
@@ -122,7 +122,7 @@ class PerNeuronByTheFirst(Written):
 
 @planted()
 class SmallerBatch(Written):
-    """A batch that is smaller than the plan is averaged over the plan's size."""
+    """A batch smaller than the plan's batch size averaged over the plan's batch size."""
 
     def output(self, tape: Tape) -> Any:
         buffers = tape.weighted_inputs[0].base
@@ -132,7 +132,7 @@ class SmallerBatch(Written):
 
 @planted()
 class VanishingFlushed(Written):
-    """Errors below 1e-6 taken for zero."""
+    """Errors below 1e-6 set to zero."""
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         found = super().carried(tape, l, delta)
@@ -141,7 +141,7 @@ class VanishingFlushed(Written):
 
 @planted()
 class BlocksOfSeven(Written):
-    """The rest of more than eight examples forgotten for the biases, as by loops over blocks of seven."""
+    """The remainder of more than eight examples left out of the biases, as in a loop over blocks of seven."""
 
     def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:
         kept = tape.m - tape.m % 7 if tape.m > 8 else tape.m

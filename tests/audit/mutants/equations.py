@@ -12,58 +12,36 @@ from formulations.arrays import Array
 from formulations.network import Tape
 from tests.audit.mutants.written import Written, planted
 
-
-@planted(4, "BP1", "slope_missing")
-class OutputSlopeMissing(Written):
-    """δ^L without σ′(z^L)."""
-
-    def output(self, tape: Tape) -> Any:
-        return tape.cost_gradient if tape.combined is None else super().output(tape)
-
-
-@planted(4, "BP1", "value_for_slope")
-class OutputValueForSlope(Written):
-    """δ^L with σ(z^L) for σ′(z^L)."""
-
-    def output(self, tape: Tape) -> Any:
-        return tape.cost_gradient * tape.output
+ALL = (None, 4, 3, 2)
+HIDDEN = (None, 3, 2)
 
 
 @planted(4, "BP1", "sign")
-class OutputSign(Written):
-    """y − a for a − y."""
+class Sign(Written):
+    """y − a instead of a − y."""
 
     def output(self, tape: Tape) -> Any:
         return -super().output(tape)
 
 
 @planted(4, "BP1", "factor_two")
-class CostWithoutHalf(Written):
-    """2(a − y) for a − y."""
+class FactorTwo(Written):
+    """2(a − y) instead of a − y."""
 
     def output(self, tape: Tape) -> Any:
         return super().output(tape) * 2
 
 
 @planted(4, "BP1", "half")
-class HalfKept(Written):
-    """½(a − y) for a − y."""
+class Half(Written):
+    """½(a − y) instead of a − y."""
 
     def output(self, tape: Tape) -> Any:
         return super().output(tape) / 2
 
 
-@planted(4, "BP1", "slope_of_other_layer")
-class OutputSlopeOfOtherLayer(Written):
-    """σ′(z^{L−1}) for σ′(z^L), where the widths allow it."""
-
-    def output(self, tape: Tape) -> Any:
-        below = tape.slopes[-2] if len(tape.slopes) > 1 else tape.slopes[-1]
-        return tape.cost_gradient * (below if below.shape == tape.slopes[-1].shape else tape.slopes[-1])
-
-
 @planted(4, "BP1", "nothing_computed")
-class OutputZero(Written):
+class NothingComputed(Written):
     """δ^L = 0."""
 
     def output(self, tape: Tape) -> Any:
@@ -72,99 +50,96 @@ class OutputZero(Written):
 
 @planted(4, "BP1")
 class OutputPlus(Written):
-    """∇_aC + σ′(z^L) for the product."""
+    """∇_aC + σ′(z^L) instead of the product."""
 
     def output(self, tape: Tape) -> Any:
         return tape.cost_gradient + tape.slopes[-1]
 
 
-@planted(3, "BP2", "slope_missing")
+@planted(4, "BP1", "slope_missing", ALL)
 class SlopeMissing(Written):
     """δ^l without σ′(z^l)."""
 
     def slope(self, tape: Tape, l: int) -> Any:
-        return np.ones_like(tape.slopes[l - 2])
+        return np.ones_like(tape.slopes[l - 2]) if self.at(l) else super().slope(tape, l)
 
 
-@planted(3, "BP2", "value_for_slope")
+@planted(4, "BP1", "value_for_slope", ALL)
 class ValueForSlope(Written):
-    """σ(z^l) for σ′(z^l)."""
+    """σ(z^l) instead of σ′(z^l)."""
 
     def slope(self, tape: Tape, l: int) -> Any:
-        return tape.activations[l - 1]
+        return tape.activations[l - 1] if self.at(l) else super().slope(tape, l)
 
 
-@planted(3, "BP2", "slope_at_activation")
+@planted(4, "BP1", "slope_at_activation", ALL)
 class SlopeAtActivation(Written):
-    """σ′(a^l) for σ′(z^l)."""
+    """σ′(a^l) instead of σ′(z^l)."""
 
     def slope(self, tape: Tape, l: int) -> Any:
+        if not self.at(l):
+            return super().slope(tape, l)
         return tape.network.activations[l - 2].slope(tape.activations[l - 1])
 
 
-@planted(3, "BP2", "logistic_slope")
+@planted(3, "BP2", "logistic_slope", HIDDEN)
 class LogisticSlope(Written):
-    """a(1 − a) whatever the activation."""
+    """a(1 − a) for every activation."""
 
     def slope(self, tape: Tape, l: int) -> Any:
-        return tape.activations[l - 1] * (1 - tape.activations[l - 1])
+        a = tape.activations[l - 1]
+        return a * (1 - a) if self.at(l) else super().slope(tape, l)
 
 
-@planted(2, "BP2", "slope_of_other_layer")
-class SlopeOfNextLayer(Written):
-    """σ′(z³) for σ′(z²), where the widths allow it."""
-
-    def slope(self, tape: Tape, l: int) -> Any:
-        fits = l == 2 and len(tape.slopes) > 1 and tape.slopes[1].shape == tape.slopes[0].shape
-        return tape.slopes[1] if fits else tape.slopes[l - 2]
-
-
-@planted(2, "BP2", "slope_missing")
-class FirstSlopeMissing(Written):
-    """δ² without σ′(z²), in networks with more hidden layers."""
+@planted(2, "BP2", "slope_of_other_layer", (2, 3, 4))
+class SlopeOfOtherLayer(Written):
+    """σ′(z³) instead of σ′(z²), if the widths allow it."""
 
     def slope(self, tape: Tape, l: int) -> Any:
-        return super().slope(tape, l) if l > 2 or len(tape.slopes) == 2 else np.ones_like(tape.slopes[0])
+        other = l - 1 if l > 2 else l + 1
+        fits = self.at(l) and other - 2 < len(tape.slopes) and tape.slopes[other - 2].shape == tape.slopes[l - 2].shape
+        return tape.slopes[other - 2] if fits else super().slope(tape, l)
 
 
-@planted(3, "BP2", "weights_transposed")
+@planted(4, "BP1")
+class SlopeTwice(Written):
+    """σ′ applied twice."""
+
+    def slope(self, tape: Tape, l: int) -> Any:
+        return super().slope(tape, l) ** 2
+
+
+@planted(3, "BP2", "weights_transposed", HIDDEN)
 class WeightsTransposed(Written):
-    """w^{l+1} for its transpose, where the shapes allow it."""
+    """w^{l+1} instead of its transpose, if the shapes allow it."""
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         w = tape.network.weights[l - 1]
-        return delta @ (w.T if w.shape[0] == w.shape[1] else w)
+        return delta @ (w.T if self.at(l) and w.shape[0] == w.shape[1] else w)
 
 
-@planted(3, "BP2", "weights_of_other_layer")
+@planted(2, "BP2", "weights_of_other_layer", (2, 3))
 class WeightsOfOtherLayer(Written):
-    """w^l for w^{l+1} in the last hidden layer, where the shapes allow it."""
+    """w² instead of w³, if the shapes allow it."""
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         weights = tape.network.weights
-        fits = l == len(weights) and weights[l - 2].shape == weights[l - 1].shape
+        fits = self.at(l) and weights[l - 2].shape == weights[l - 1].shape
         return delta @ weights[l - 2 if fits else l - 1]
-
-
-@planted(2, "BP2", "sign_in_layer")
-class FirstSign(Written):
-    """−δ² for δ²."""
-
-    def slope(self, tape: Tape, l: int) -> Any:
-        return -tape.slopes[0] if l == 2 else tape.slopes[l - 2]
 
 
 @planted(3, "BP2")
 class WeightsAbsolute(Written):
-    """|w| for w on the way back."""
+    """|w| instead of w in the backward pass."""
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         return delta @ np.abs(tape.network.weights[l - 1])
 
 
-@planted(3, "BP2")
-class SlopeTwice(Written):
-    """σ′ applied twice."""
+@planted(2, "BP2", "sign_in_layer", (2, 3))
+class SignInLayer(Written):
+    """−δ² instead of δ²."""
 
-    def slope(self, tape: Tape, l: int) -> Any:
-        return tape.slopes[l - 2] ** 2
+    def hidden(self, tape: Tape, l: int, delta: Array) -> Any:
+        found = super().hidden(tape, l, delta)
+        return -found if self.at(l) else found

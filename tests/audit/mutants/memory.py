@@ -1,4 +1,4 @@
-"""Faults of memory and manners: buffers that are stale, inputs that are changed, results that are no function."""
+"""Faults of memory: stale buffers, changed inputs, and results that depend on earlier calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _calls = itertools.count()
 
 @planted()
 class AccumulatesOverCalls(Written):
-    """The gradient added to what the last call has left."""
+    """The gradient added to that of the last call."""
 
     def prepare(self, tape: Tape) -> Any:
         return np.zeros(tape.network.layout.count, tape.network.dtype)
@@ -29,7 +29,7 @@ class AccumulatesOverCalls(Written):
 
 @planted()
 class StaleErrors(Written):
-    """δ^L of the call before, from the second call on."""
+    """δ^L of the previous call, from the second call on."""
 
     def prepare(self, tape: Tape) -> Any:  # noqa: ARG002
         return []
@@ -41,7 +41,7 @@ class StaleErrors(Written):
 
 @planted()
 class StaleParameters(Written):
-    """The weights as they were when the plan was made."""
+    """The weights as they were when the plan was prepared."""
 
     def prepare(self, tape: Tape) -> Any:
         return [w.copy() for w in tape.network.weights]
@@ -52,7 +52,7 @@ class StaleParameters(Written):
 
 @planted()
 class CountsCalls(Written):
-    """A little more with every call."""
+    """A factor that depends on the number of calls."""
 
     def output(self, tape: Tape) -> Any:
         delta = super().output(tape)
@@ -81,7 +81,7 @@ class ChangesX(Written):
 
 @planted()
 class ChangesY(Written):
-    """The difference a − y written over y."""
+    """y overwritten by a − y."""
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         super().gradient(tape, gradient)
@@ -91,7 +91,7 @@ class ChangesY(Written):
 
 @planted()
 class ChangesParameters(Written):
-    """A step of descent taken on the way."""
+    """A gradient descent step applied to the network."""
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         super().gradient(tape, gradient)
@@ -101,7 +101,7 @@ class ChangesParameters(Written):
 
 @planted()
 class NeedsWriteable(Written):
-    """The inputs written to and put back, which fails where they are read-only."""
+    """An input overwritten by itself, which fails if the inputs are read-only."""
 
     def output(self, tape: Tape) -> Any:
         tape.X[0, 0] = tape.X[0, 0]
@@ -110,7 +110,7 @@ class NeedsWriteable(Written):
 
 @planted()
 class OrderMatters(Written):
-    """The first example counts as the mean of the first two."""
+    """The mean of the first two examples instead of the first."""
 
     def output(self, tape: Tape) -> Any:
         delta = super().output(tape).copy()

@@ -1,4 +1,4 @@
-"""Faults of a few digits or a few entries, and of what is told beside the gradient."""
+"""Faults of a few digits or a few entries, and of what is returned with the gradient."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class OneEntry(Written):
 
 @planted(4, "BP1")
 class OneBillionth(Written):
-    """Everything larger by a billionth."""
+    """Every entry larger by a factor of 1 + 1e-9."""
 
     def output(self, tape: Tape) -> Any:
         delta = super().output(tape)
@@ -62,7 +62,7 @@ class OneInfinity(Written):
 
 @planted()
 class DoubleErrors(Written):
-    """δ in float64 whatever the network has."""
+    """δ in float64 for every dtype of the network."""
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         super().gradient(tape, gradient)
@@ -89,7 +89,7 @@ class ErrorsReversed(Written):
 
 @planted()
 class AnotherCost(Written):
-    """The sum of the examples' costs beside the gradient of their mean."""
+    """A wrong cost with the correct gradient."""
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         super().gradient(tape, gradient)
@@ -98,7 +98,7 @@ class AnotherCost(Written):
 
 @planted()
 class PassesNotCounted(Written):
-    """A second forward pass that nobody is told of."""
+    """A second forward pass that the gradient does not count."""
 
     def estimate(self, network: Network, m: int) -> Estimate:
         return replace(super().estimate(network, m), forward_passes=2)
@@ -106,7 +106,7 @@ class PassesNotCounted(Written):
 
 @planted()
 class ServesWhatItCannot(Written):
-    """Sparse weights accepted, and the gradient's own taken apart."""
+    """Sparse weights accepted, and the views into the gradient's vector replaced."""
 
     serves_sparse = True
 
@@ -131,7 +131,7 @@ class BareException(Written):
 
 @planted()
 class InfiniteBound(Written):
-    """Twice the gradient, said to be a difference quotient with a step so wide that no bound holds."""
+    """Twice the gradient, declared a difference quotient with so large a step that the bound is infinite."""
 
     tier = Tier.PERTURBATION
 

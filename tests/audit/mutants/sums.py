@@ -10,84 +10,89 @@ from formulations.arrays import Array, Gradient
 from formulations.network import Tape
 from tests.audit.mutants.written import Written, planted
 
+ALL = (None, 4, 3, 2)
 
-@planted(4, "BP3", "biases_lost")
+
+@planted(4, "BP3", "biases_lost", ALL)
 class BiasesLost(Written):
     """∂C/∂b = 0."""
 
     def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:
-        return 0 * super().of_biases(tape, l, delta)
+        return super().of_biases(tape, l, delta) * (not self.at(l))
 
 
-@planted(2, "BP3", "biases_lost")
-class FirstBiasesLost(Written):
-    """∂C/∂b² = 0."""
-
-    def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:
-        return super().of_biases(tape, l, delta) * (l > 2)
-
-
-@planted(4, "BP3", "mean_twice")
+@planted(4, "BP3", "mean_twice", (None, 4, 3))
 class BiasesAveraged(Written):
-    """δ, divided by m already, averaged over the examples for the biases."""
-
-    def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:  # noqa: ARG002
-        return delta.mean(axis=0)
-
-
-@planted(4, "BP3", "sign_of_biases")
-class BiasesSign(Written):
-    """−δ for δ in (BP3)."""
+    """δ, already divided by m, averaged over the examples for the biases."""
 
     def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:
-        return -super().of_biases(tape, l, delta)
+        return delta.mean(axis=0) if self.at(l) else super().of_biases(tape, l, delta)
 
 
-@planted(4, "BP4", "gradient_transposed")
+@planted(4, "BP3", "sign_of_biases", ALL)
+class SignOfBiases(Written):
+    """−δ instead of δ in (BP3)."""
+
+    def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:
+        found = super().of_biases(tape, l, delta)
+        return -found if self.at(l) else found
+
+
+@planted(4, "BP4", "weights_lost", ALL)
+class WeightsLost(Written):
+    """∂C/∂w = 0."""
+
+    def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
+        return super().of_weights(tape, l, delta) * (not self.at(l))
+
+
+@planted(4, "BP4", "gradient_transposed", ALL)
 class GradientTransposed(Written):
-    """aδᵀ for δaᵀ, where the shapes allow it."""
+    """aδᵀ instead of δaᵀ, if the shapes allow it."""
 
     def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
         found = super().of_weights(tape, l, delta)
-        return found.T if found.shape[0] == found.shape[1] else found
+        return found.T if self.at(l) and found.shape[0] == found.shape[1] else found
 
 
-@planted(4, "BP4", "input_of_next_layer")
+@planted(2, "BP4", "input_of_next_layer", (2, 3, 4))
 class InputOfNextLayer(Written):
-    """a^L for a^{L−1} in the output layer's (BP4), where the widths allow it."""
+    """a² instead of a¹ in (BP4), if the widths allow it."""
 
-    def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
+    def input(self, tape: Tape, l: int) -> Any:
         own, below = tape.activations[l - 1], tape.activations[l - 2]
-        return delta.T @ (own if l == len(tape.activations) and own.shape == below.shape else below)
+        return own if self.at(l) and own.shape == below.shape else below
 
 
-@planted(4, "BP4", "weighted_input_for_activation")
+@planted(4, "BP4", "weighted_input_for_activation", (None, 4, 3))
 class WeightedInputForActivation(Written):
-    """z^{l−1} for a^{l−1} in (BP4)."""
+    """z^{l−1} instead of a^{l−1} in (BP4)."""
+
+    def input(self, tape: Tape, l: int) -> Any:
+        return tape.weighted_inputs[l - 3] if self.at(l) and l > 2 else super().input(tape, l)
+
+
+@planted(4, "BP4", "sign_of_weights", ALL)
+class SignOfWeights(Written):
+    """−δaᵀ instead of δaᵀ."""
 
     def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
-        return delta.T @ (tape.weighted_inputs[l - 3] if l > 2 else tape.X)
+        found = super().of_weights(tape, l, delta)
+        return -found if self.at(l) else found
 
 
-@planted(4, "BP4", "sign_of_weights")
-class WeightsSign(Written):
-    """−δaᵀ for δaᵀ."""
-
-    def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
-        return -super().of_weights(tape, l, delta)
-
-
-@planted(4, "BP4", "mean_twice")
+@planted(4, "BP4", "mean_twice", (None, 4, 3))
 class WeightsAveraged(Written):
-    """The sum over the examples divided by m once more, for the weights."""
+    """The sum over the examples divided by m again, for the weights."""
 
     def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
-        return super().of_weights(tape, l, delta) / tape.m
+        found = super().of_weights(tape, l, delta)
+        return found / tape.m if self.at(l) else found
 
 
 @planted(4, "BP1", "sum_for_mean")
 class SumForMean(Written):
-    """The examples summed, not averaged."""
+    """The sum over the examples instead of the mean."""
 
     def output(self, tape: Tape) -> Any:
         return super().output(tape) * tape.m
@@ -102,7 +107,7 @@ class MeanTwice(Written):
 
 
 @planted(4, "BP1", "example_dropped")
-class LastExampleDropped(Written):
+class ExampleDropped(Written):
     """The last example left out."""
 
     def output(self, tape: Tape) -> Any:
@@ -112,7 +117,7 @@ class LastExampleDropped(Written):
 
 
 @planted(4, "BP1", "one_example")
-class OnlyLastExample(Written):
+class OneExample(Written):
     """Each example overwrites the one before."""
 
     def output(self, tape: Tape) -> Any:
@@ -131,7 +136,7 @@ class LastExampleDroppedFromWeights(Written):
 
 @planted(4, "BP4", "layers_reversed")
 class LayersReversed(Written):
-    """The layers' gradients in reverse order, where the shapes allow it."""
+    """The layers' gradients in reverse order, if the shapes allow it."""
 
     def gradient(self, tape: Tape, gradient: Gradient) -> None:
         super().gradient(tape, gradient)

@@ -1,4 +1,4 @@
-"""The right way back, written out step by step: every mutant replaces one step of it by a wrong one."""
+"""The correct backward pass, written out step by step; each mutant replaces one step by a wrong one."""
 
 from __future__ import annotations
 
@@ -10,38 +10,57 @@ from formulations.arrays import Array, Gradient
 from formulations.backends import Backend, Tier
 from formulations.network import Tape
 
-__all__ = ["MUTANTS", "Mutant", "Written", "planted"]
+__all__ = ["MUTANTS", "Mutant", "Written", "fault", "planted"]
 
 
 class Written(Backend):
-    """(BP1)–(BP4) over the whole mini-batch, one method a step."""
+    """(BP1)–(BP4) over the whole mini-batch, one method for each step.
+
+    Attributes
+    ----------
+    layer : int or None
+        The layer that has the fault; None for every layer that can have it.
+    """
 
     name = "written"
-    summary = "the right way back, step by step"
+    summary = "the correct backward pass, step by step"
     equations = ("BP1a", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
     serves_sparse = False
     serves_coupled = False
+    layer: int | None = None
+
+    def at(self, l: int) -> bool:
+        """Whether layer l has the fault."""
+        return self.layer in (None, l)
 
     def output(self, tape: Tape) -> Any:
         """Return δ^L = ∇_aC ⊙ σ′(z^L), or its combined form (BP1)."""
         combined = tape.combined_output_error()
-        return tape.cost_gradient * tape.slopes[-1] if combined is None else combined
+        return tape.cost_gradient * self.slope(tape, len(tape.activations)) if combined is None else combined
+
+    def hidden(self, tape: Tape, l: int, delta: Array) -> Any:
+        """Return δ^l = (w^{l+1})ᵀδ^{l+1} ⊙ σ′(z^l) (BP2)."""
+        return self.carried(tape, l, delta) * self.slope(tape, l)
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         """Return (w^{l+1})ᵀδ^{l+1}."""
         return delta @ tape.network.weights[l - 1]
 
     def slope(self, tape: Tape, l: int) -> Any:
-        """Return σ′(z^l) of a hidden layer."""
+        """Return σ′(z^l)."""
         return tape.slopes[l - 2]
+
+    def input(self, tape: Tape, l: int) -> Any:
+        """Return a^{l−1}."""
+        return tape.activations[l - 2]
 
     def of_weights(self, tape: Tape, l: int, delta: Array) -> Any:
         """Return ∂C/∂w^l = Σ_x δ^l (a^{l−1})ᵀ (BP4)."""
-        return delta.T @ tape.activations[l - 2]
+        return delta.T @ self.input(tape, l)
 
-    def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:  # noqa: ARG002 - mutants look at the layer
+    def of_biases(self, tape: Tape, l: int, delta: Array) -> Any:  # noqa: ARG002 - mutants use the layer
         """Return ∂C/∂b^l = Σ_x δ^l (BP3)."""
         return delta.sum(axis=0)
 
@@ -51,7 +70,7 @@ class Written(Backend):
         delta = self.output(tape)
         errors = [delta]
         for l in tape.hidden_layers:
-            delta = self.carried(tape, l, delta) * self.slope(tape, l)
+            delta = self.hidden(tape, l, delta)
             errors.insert(0, delta)
         for l, delta in enumerate(errors, start=2):
             gradient.weights[l - 2][...] = self.of_weights(tape, l, delta)
@@ -67,36 +86,53 @@ class Mutant:
     Attributes
     ----------
     name, summary : str
-        What it is called, and what is wrong with it.
+        Its name, and what is wrong with it.
     backend : Backend
-        The backend that has it.
+        The backend, with the fault in the first of ``layers``.
     layer : int or None
-        Where a certificate should see it in a network of four layers; None where it sits in no equation.
+        The layer in which a certificate should find the fault in a network of four layers; None if no equation is
+        wrong there.
     equation : str or None
-        In which equation.
+        The equation in which it should find it.
     cause : str or None
-        The name of the hypothesis that explains it.
+        The mistake that explains the gradient.
+    layers : tuple of int or None
+        The layers of that network that can have the fault; None for all of them at once.
     """
 
     name: str
     summary: str
-    backend: Backend
+    backend: Written
     layer: int | None = None
     equation: str | None = None
     cause: str | None = None
+    layers: tuple[int | None, ...] = (None,)
 
 
 MUTANTS: dict[str, Mutant] = {}
-"""Name → mutant, in the order of the files that plant them."""
+"""Name → mutant, in the order of the modules that plant them."""
 
 
-def planted(layer: int | None = None, equation: str | None = None, cause: str | None = None):  # type: ignore[no-untyped-def]
-    """Return a decorator that adds a faulty backend's class to the table."""
+def planted(
+    layer: int | None = None,
+    equation: str | None = None,
+    cause: str | None = None,
+    layers: tuple[int | None, ...] = (None,),
+):
+    """Return a decorator that adds the class of a faulty backend to the table."""
 
-    def add(fault: type[Backend]) -> type[Backend]:
-        fault.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", fault.__name__).lower()
-        fault.summary = (fault.__doc__ or "").strip().splitlines()[0]
-        MUTANTS[fault.name] = Mutant(fault.name, fault.summary, fault(), layer, equation, cause)
-        return fault
+    def add(faulty: type[Written]) -> type[Written]:
+        faulty.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", faulty.__name__).lower()
+        faulty.summary = (faulty.__doc__ or "").strip().splitlines()[0]
+        faulty.layer = layers[0]
+        MUTANTS[faulty.name] = Mutant(faulty.name, faulty.summary, faulty(), layer, equation, cause, layers)
+        return faulty
 
     return add
+
+
+def fault(name: str, layer: int | None = None) -> Written:
+    """Return the backend of a mutant with its fault in one layer, or in all that can have it."""
+    backend = type(MUTANTS[name].backend)()
+    backend.layer = layer
+    return backend

@@ -8,7 +8,7 @@ import handwritten
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from test_diagnosis import case
+from test_diagnosis import case, faulty
 
 import formulations as fm
 from formulations.exceptions import CandidateFailed, InvalidInput, UnknownName, WrongShape, WrongType
@@ -259,7 +259,7 @@ def test_a_function_that_raises_on_a_batch_is_judged_on_single_examples(given):
             examples.append(x)
             if len(examples) > most:
                 raise ValueError("no more")
-            return handwritten.gradient(network, x, y, mistake, layer) if mistake else book(network, x, y)
+            return (faulty(mistake, layer) if mistake else book)(network, x, y)
 
         with pytest.raises(CandidateFailed, match=r"ValueError on 5 examples: shapes \(3,5\) .*; mend that") as caught:
             fm.certify(net, X, Y, function)
@@ -324,9 +324,9 @@ def test_views_of_buffers_and_moods_are_noticed(given):
 
 def test_single_examples_tell_a_wrong_sum_from_a_wrong_backward_pass(given):
     net, X, Y, *_ = given
-    summed = fm.certify(net, X, Y, lambda *e: handwritten.gradient(*e, "sum_for_mean"))
+    summed = fm.certify(net, X, Y, faulty("sum_for_mean"))
     assert any("how they are put together" in note for note in summed.notes)
-    wrong = fm.certify(net, X, Y, lambda *e: handwritten.gradient(*e, "slope_missing", 3))
+    wrong = fm.certify(net, X, Y, faulty("slope_missing", 3))
     assert any("every example is wrong from layer 3, (BP2), on" in note for note in wrong.notes)
 
     def third(network, X, Y):
@@ -340,7 +340,7 @@ def test_single_examples_tell_a_wrong_sum_from_a_wrong_backward_pass(given):
     def only_whole(network, X, Y):
         if len(X) == 1:
             raise ValueError("needs at least two examples")
-        return handwritten.gradient(network, X, Y, "sign")
+        return faulty("sign")(network, X, Y)
 
     c = fm.certify(net, X, Y, only_whole)
     assert c.cause.name == "sign"
