@@ -131,7 +131,7 @@ def test_a_gradient_in_a_file(files):
     assert "12 examples" in right.output
     wrong = judged(files, "wrong.npz")
     assert wrong.exit_code == 1
-    assert "Likely cause: every entry is twice what it should be" in wrong.output
+    assert "Likely cause: every entry is too large by a factor of 2" in wrong.output
     plain = json.loads(judged(files, "wrong.npz", "--json").stdout)
     assert (plain["status"], plain["cause"]["name"], plain["batch_size"]) == ("different", "factor_two", 12)
 

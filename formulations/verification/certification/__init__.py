@@ -1,4 +1,4 @@
-"""Certificates: is a gradient right, and if not, where and why."""
+"""Certificates: whether a gradient is correct, and if not, where and why it is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Approximations that frameworks put in the place of an activation, as activations."""
+"""Approximations that frameworks use instead of an activation, as activations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _GELUByTanh(Activation):
 
 
 def with_gelu_by_tanh(network: Layered) -> Network | None:
-    """Return a copy of the network with gelu approximated by tanh; None where it has no gelu."""
+    """Return a copy of the network with gelu approximated by tanh, or None if it has no gelu."""
     activations = [_approximated(activation) for activation in network.activations]
     if activations == list(network.activations):
         return None

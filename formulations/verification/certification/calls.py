@@ -1,4 +1,4 @@
-"""Candidates that are functions: called on copies, watched, and called again on single examples."""
+"""Candidate functions: called on copies, checked for side effects, and called again on single examples."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Watched"]
 
 @dataclass
 class Watched:
-    """A function to be judged, and what was noticed of it.
+    """A candidate function, with notes on how it behaved.
 
     Attributes
     ----------
     function : callable (net, X, Y) -> candidate
-        What users hand over.
+        The user's function.
     network : Network
         The network; the function gets a copy.
     notes : list of str
-        What is remarkable though it makes no gradient wrong.
+        Findings that do not make the gradient wrong.
     """
 
     function: Callable[..., Any]
@@ -42,9 +42,9 @@ class Watched:
         Raises
         ------
         CandidateFailed
-            Where it raises, with its message, or changes what it was given.
+            If it raises, with its message, or if it changes its arguments.
         WrongShape, WrongType
-            Where it returns no gradient of this network.
+            If it does not return a gradient of this network.
         """
         given = {"X": X.copy(), "Y": Y.copy()}
         network = self.network.copy()
@@ -52,8 +52,8 @@ class Watched:
             returned = self.function(network, given["X"], given["Y"])
         except Exception as caught:
             raise CandidateFailed(
-                f"the function to be judged must return a gradient, and raised {type(caught).__name__} on "
-                f"{counted(len(X), 'example')}: {caught}; mend that first."
+                f"the candidate function must return a gradient, but raised {type(caught).__name__} on "
+                f"{counted(len(X), 'example')}: {caught}; fix that first."
             ) from caught
         for name, before, after in (("X", X, given["X"]), ("Y", Y, given["Y"])):
             _check_unchanged(name, before, after)
@@ -63,30 +63,30 @@ class Watched:
         return gradient
 
     def check_repeats(self, X: Array, Y: Array, gradient: Gradient) -> None:
-        """Call the function a second time, and note where it returns other bits."""
+        """Call the function a second time, and note if the result differs in any bit."""
         again = self(X, Y)
         if not np.array_equal(again.vector, gradient.vector, equal_nan=True):
-            self.notes.append("The same call twice gave two different gradients; the first one is judged.")
+            self.notes.append("Two identical calls returned different gradients; the first is judged.")
 
     def singles(self, X: Array, Y: Array, most: int) -> list[Gradient]:
-        """Call the function on each example by itself, up to so many, or to the first that it cannot be called on."""
+        """Call the function on each of the first examples alone, at most ``most``, until a call fails."""
         found = []
         for x in range(min(len(X), most)):
             try:
                 found.append(self(X[x : x + 1], Y[x : x + 1]))
             except FormulationsException as caught:
-                self.notes.append(f"On example {x} alone it could not be called: {caught}")
+                self.notes.append(f"The call on example {x} alone failed: {caught}")
                 break
         return found
 
     def _look_for_buffers(self, returned: Any, gradient: Gradient) -> None:
-        """Note where what an earlier call has returned is no longer what it was."""
-        note = "It returns views of its own buffers, which a later call overwrites: they were copied at once."
+        """Note if a later call has changed the result of an earlier one."""
+        note = "It returns views of its own buffers, which the next call overwrites; copies are judged."
         for earlier, vector in self._returned:
             again = read_candidate(earlier, gradient.layout, self.network.dtype, 1)
             if not np.array_equal(again.vector, vector, equal_nan=True) and note not in self.notes:
                 self.notes.append(note)
-        # The errors of another batch have other shapes: the weights alone are looked at again.
+        # δ of another batch has another shape, so only weights and biases are compared.
         parts = (returned.weights, returned.biases) if isinstance(returned, Gradient) else returned
         if isinstance(parts, tuple | list) and len(parts) == 3:
             parts = parts[:2]
@@ -99,6 +99,6 @@ def _check_unchanged(name: str, before: Array, after: Array) -> None:
     place = tuple(int(i) for i in np.argwhere(before != after)[0])
     where = ", ".join(map(str, place))
     raise CandidateFailed(
-        f"the function to be judged must not change what it is given, and changed {name}[{where}] from {before[place]} "
+        f"the candidate function must not change its arguments, but changed {name}[{where}] from {before[place]} "
         f"to {after[place]}; let it work on a copy."
     )

@@ -1,8 +1,8 @@
-"""Candidates: what users hand over to be judged, read as a gradient of their network.
+"""Candidates: user-supplied gradients, read as gradients of a network.
 
 A candidate is a :class:`~formulations.Gradient`, a pair (weights, biases), a triple (weights, biases, errors) or the
-flat vector; its arrays may be whatever NumPy reads as real numbers. Nothing is broadcast, transposed or cast to fewer
-digits: what does not fit is refused with the remedy.
+flat vector; its arrays may be anything that NumPy reads as real numbers. Nothing is broadcast, transposed or cast to a
+lower precision: an array that does not fit is refused, with the remedy.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ ACCEPTED = "a Gradient, (weights, biases), (weights, biases, errors) or the flat
 
 
 def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int) -> Gradient:
-    """Return a candidate as a gradient in memory of its own.
+    """Return a candidate as a gradient with its own memory.
 
     Parameters
     ----------
     candidate : Gradient, sequence or array_like
-        What users hand over.
+        The user-supplied gradient.
     layout : Layout
-        The network's.
+        The layout of the network.
     dtype : dtype
-        The network's: the candidate has it, or its own where that has fewer digits.
+        The dtype of the network; the gradient has this dtype, or that of the candidate if it is less precise.
     m : int
-        Examples, for the shapes of the errors.
+        The number of examples, which determines the shapes of the errors.
 
     Returns
     -------
     Gradient
-        Not checked for NaN and infinity: these are judged.
+        Not checked for NaN and infinity, which the verdict reports.
 
     Raises
     ------
     WrongShape
-        Where shapes do not fit the network, with what would make them fit.
+        If a shape does not fit the network, with the remedy.
     WrongType
-        Where something is no gradient, or has no real numbers.
+        If the candidate is not a gradient, or its numbers are not real.
     """
     if isinstance(candidate, Gradient):
         parts = [part for pair in zip(candidate.weights, candidate.biases, strict=True) for part in pair]
@@ -67,13 +67,13 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int)
     if vector.shape != (layout.count,):
         raise WrongShape(
             f"a candidate must be {ACCEPTED} of shape ({layout.count},), got an array of shape {vector.shape}; "
-            "hand over its weights and biases layer by layer."
+            "pass the weights and biases layer by layer."
         )
     return Gradient(layout, vector.astype(_dtype_of([vector], dtype)), backend="candidate")
 
 
 def _read_cost(given: Any) -> Any:
-    """Return C as a scalar of NumPy's."""
+    """Return C as a NumPy scalar."""
     cost = _numbers(given, "the cost")
     if cost.shape != ():
         raise WrongShape(
@@ -83,7 +83,7 @@ def _read_cost(given: Any) -> Any:
 
 
 def _is_sequence(given: Any) -> bool:
-    """Whether it holds one thing a layer: a list, a tuple or a gradient's views, not an array of numbers."""
+    """Whether this is a sequence with one item for each layer: a list, a tuple or a gradient's views, no array."""
     return isinstance(given, Sequence) and not isinstance(given, str | bytes)
 
 
@@ -105,16 +105,16 @@ def _weights(given: Any, i: int, shape: tuple[int, int], layout: Layout) -> Arra
         return _stored(given, name, shape, pattern)
     array = _numbers(given.toarray() if issparse(given) else given, name)
     if array.shape != shape:
-        turned = f"; pass {name}.T, for rows are neurons and columns are inputs" if array.shape == shape[::-1] else ""
+        turned = f"; pass {name}.T, since rows are neurons and columns are inputs" if array.shape == shape[::-1] else ""
         raise WrongShape(
             f"{name} of a candidate must have shape {shape}, (n_l, n_(l−1)) of layer {i + 2}, got {array.shape}"
-            f"{turned or '; it is ∂C/∂w of that layer, as the network has w'}."
+            f"{turned or '; pass ∂C/∂w of that layer, in the shape of its w'}."
         )
     return array.ravel()
 
 
 def _stored(given: Any, name: str, shape: tuple[int, int], pattern: Any) -> Array:
-    """Return the entries of a gradient of sparse weights: one for each that the network stores."""
+    """Return the gradient's entries for sparse weights, one for each stored entry."""
     if issparse(given):
         matrix = given.tocsr()
         same = matrix.shape == shape and np.array_equal(matrix.indptr, pattern.indptr)
@@ -126,14 +126,14 @@ def _stored(given: Any, name: str, shape: tuple[int, int], pattern: Any) -> Arra
             return array
     raise WrongShape(
         f"{name} of a candidate must have the {pattern.indices.size} entries that the network's sparse {name} stores; "
-        f"pass a csr_array with its indices, or its .data alone."
+        f"pass a csr_array with its indices, or only its .data."
     )
 
 
 def _biases(given: Any, i: int, n: int) -> Array:
     array = _numbers(given, f"biases[{i}]")
     if array.shape != (n,):
-        flat = f"pass biases[{i}].ravel()" if array.size == n else f"it is ∂C/∂b of layer {i + 2}"
+        flat = f"pass biases[{i}].ravel()" if array.size == n else f"pass ∂C/∂b of layer {i + 2}"
         raise WrongShape(f"biases[{i}] of a candidate must have shape ({n},), got {array.shape}; {flat}.")
     return array
 
@@ -152,13 +152,13 @@ def read_errors(given: Any, layout: Layout, m: int) -> list[Array]:
     if not _is_sequence(given) or len(given) != len(sizes):
         raise WrongShape(
             f"a candidate's errors must be one δ for each of the {len(sizes)} layers from the second on, "
-            f"got {len(given) if _is_sequence(given) else type(given).__name__}; leave them out if there are none."
+            f"got {len(given) if _is_sequence(given) else type(given).__name__}; leave them out if you have none."
         )
     found = []
     for i, (delta, n) in enumerate(zip(given, sizes, strict=True)):
         array = _numbers(delta, f"errors[{i}]")
         if array.shape != (m, n):
-            turned = f"pass errors[{i}].T" if array.shape == (n, m) else f"it is δ of layer {i + 2}, divided by m"
+            turned = f"pass errors[{i}].T" if array.shape == (n, m) else f"pass δ of layer {i + 2}, divided by m"
             raise WrongShape(
                 f"errors[{i}] of a candidate must have shape ({m}, {n}), one example a row, got {array.shape}; "
                 f"{turned}."
@@ -172,13 +172,13 @@ def _numbers(given: Any, name: str) -> Array:
     array = as_array(given, name)
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype not in DTYPES):
         raise WrongType(
-            f"{name} must hold real numbers in float32, float64 or longdouble, got {array.dtype}; a candidate is "
-            f"judged in its own roundoff, and for that dtype there is none here."
+            f"{name} must hold real numbers in float32, float64 or longdouble, got {array.dtype}; "
+            f"convert it to one of these, whose roundoff is known."
         )
     return array
 
 
 def _dtype_of(arrays: list[Array], dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype to judge in: the one with the fewest digits among the arrays' own and the network's."""
+    """Return the dtype to judge in: the least precise of the dtypes of the arrays and the network."""
     own = [array.dtype for array in arrays if array.dtype.kind == "f"]
     return max([dtype, *own], key=lambda each: np.finfo(each).eps)

@@ -1,11 +1,12 @@
-r"""Diagnosis: the likely cause of a wrong gradient, found by trying every mistake.
+r"""Diagnosis: the likely cause of a wrong gradient, found by trying every known mistake.
 
-A mistake predicts the gradient that its mistake would give. Its misfit is the largest difference from the candidate
-in a layer's weights or biases, as a part of the largest entry there. It explains the candidate where the misfit is at
-most :math:`\sqrt u`, half of the digits, and at most a hundredth of the right gradient's own. Of those that explain it,
-the first in the table is believed whose misfit is within a factor of ten of the smallest.
+A mistake predicts the gradient that it produces. The misfit is the largest difference between this prediction and the
+candidate in any layer's weights or biases, relative to the largest entry there. A mistake explains the candidate if its
+misfit is at most :math:`\sqrt u`, half of the digits, and at most a hundredth of the misfit of the correct gradient. Of
+the mistakes that explain it, the diagnosis is the first one in the table whose misfit is within a factor of ten of the
+smallest.
 
-That is a conjecture and no verdict: the verdict is the certificate's, by a derived bound.
+A diagnosis is a conjecture. The verdict of the certificate is not: it follows from a derived bound.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from formulations.verification.oracles import Reference, unit_roundoff
 __all__ = ["Diagnosis", "diagnose"]
 
 SINGLE = (2.0**-29, 2.0**-19)
-"""The misfit of a double-precision gradient some of which was computed in single precision."""
+"""The misfit of a float64 gradient that was partly computed in float32."""
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -36,41 +37,53 @@ class Diagnosis:
     Attributes
     ----------
     name : str
-        What the mistake is called.
+        The name of the mistake.
     layer : int or None
-        Where it sits; None where it is in several layers, or in none.
+        The layer with the mistake; None for several layers, or if no single layer has it.
+    seen_in : int
+        The first layer, from the output backwards, that the certificate calls different.
     equation : str
-        ``"BP1"``, …, ``"BP4"``: the certificate's own.
+        The equation that it calls different there: ``"BP1"``, …, ``"BP4"``.
     sentence, remedy : str
-        What it looks like, and what to do.
-    misfit : float
-        How far the gradient that it predicts is from the candidate, as a part of the layer's largest entry.
+        What is wrong, and how to correct it.
+    misfit : float or None
+        The largest difference between the candidate and the gradient that the mistake predicts, relative to the
+        largest entry of the layer's weights or biases; None if the mistake predicts no gradient.
     """
 
     name: str
     layer: int | None
+    seen_in: int
     equation: str
     sentence: str
     remedy: str
-    misfit: float
+    misfit: float | None
 
     def __str__(self) -> str:
-        return f"{self.sentence}. {self.remedy}."
+        if self.misfit is None:
+            return f"{self.sentence}. {self.remedy}."
+        # Roundoff may hide a mistake in the layer that has it, so the place is the one that the certificate finds.
+        seen = "in" if self.layer == self.seen_in else "first seen in"
+        size = "exactly" if self.misfit == 0 else f"to {self.misfit:.0e}"
+        return (
+            f"{self.sentence}, {seen} layer {self.seen_in}, ({self.equation}). The gradient with this mistake agrees "
+            f"with the candidate {size}. {self.remedy}."
+        )
 
 
 def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Diagnosis | None:
-    """Return the likely cause of a wrong gradient, or None where no mistake explains it.
+    """Return the likely cause of a wrong gradient, or None if no known mistake explains it.
 
     Parameters
     ----------
     tape : Tape
-        Its network, examples and cost are read.
+        The network, the examples and the cost.
     reference : Reference
-        The right gradient, with its forward pass.
+        The correct gradient, with its forward pass.
     gradient : Gradient
-        The wrong one.
+        The wrong gradient.
     place : (int, str)
-        The layer and the equation in which the certificate finds it wrong.
+        The layer and the equation that the certificate finds wrong.
 
     Returns
     -------
@@ -104,7 +117,7 @@ def _half_the_digits(gradient: Gradient) -> float:
 
 
 def _misfit(candidate: Array, predicted: Array, layout: Layout) -> float:
-    """Return the largest difference in any layer's weights or biases, over the largest entry predicted there."""
+    """Return the largest difference in any layer's weights or biases, relative to the largest entry predicted there."""
     worst = 0.0
     for pair in layout.slices:
         for part in pair:
@@ -121,26 +134,16 @@ def _told(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]
         "b": "ˡ⁻¹" if l is None else str(l - 1).translate(SUPERSCRIPTS),
         "n": "l" if l is None else l,
     }
-    layer, equation = place
-    # Roundoff may hide a mistake in the layer where it sits, so it is cited where the certificate sees it.
-    where = f"in layer {l}, ({equation})" if l == layer else f"first seen in layer {layer}, ({equation})"
-    return Diagnosis(
-        name=mistake.name,
-        layer=l,
-        equation=equation,
-        sentence=f"{mistake.sentence.format(**words)}, {where}: with this mistake the gradient is "
-        f"the one handed over, to {misfit:.0e}",
-        remedy=_capital(mistake.remedy.format(**words)),
-        misfit=misfit,
-    )
+    remedy = mistake.remedy.format(**words)
+    return Diagnosis(mistake.name, l, *place, mistake.sentence.format(**words), remedy[:1].upper() + remedy[1:], misfit)
 
 
 def _single_precision(gradient: Gradient, misfit: float, place: tuple[int, str]) -> Diagnosis | None:
     if gradient.dtype == np.float32 or not SINGLE[0] <= misfit <= SINGLE[1]:
         return None
     return Diagnosis(
-        "single_precision", None, place[1], f"the differences are as large as single precision's, {misfit:.0e}",
-        "Look for a float32: an array, a constant, or a sum that is kept in one", misfit,
+        "single_precision", None, *place, f"the differences are of the size of float32 roundoff, {misfit:.0e}",
+        "Look for an array, a constant or a sum in float32", None,
     )  # fmt: skip
 
 
@@ -152,18 +155,14 @@ def _single_entry(
     for pair in layout.slices:
         for part in pair:
             size = np.max(np.abs(right[part]), initial=0.0)
-            # What rounding can do to an entry is far below, and what else is wrong above.
+            # Roundoff is far below this threshold, other faults are above.
             off = np.abs(candidate[part] - right[part]) > 64 * layout.count * unit_roundoff(gradient.dtype) * size
             wrong += [part.start + int(place) for place in np.flatnonzero(off)]
     if len(wrong) != 1:
         return None
     _, i, _ = layout.place(wrong[0])
     return Diagnosis(
-        "single_entry", i + 2, place[1],
-        f"a single entry is wrong, {layout.locate(wrong[0])}, and all others are right",
-        "Look for what writes to that place alone, or for an index that runs too far", 0.0,
+        "single_entry", i + 2, *place,
+        f"only one entry is wrong, {layout.locate(wrong[0])}",
+        "Look for code that writes to this entry only, or for an index out of range", None,
     )  # fmt: skip
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -1,4 +1,4 @@
-"""The certificate: a verdict on a gradient, and everything that helps to find the mistake."""
+"""The certificate: the verdict on a gradient, and where and why it is wrong."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from formulations.verification.tolerances import EquationVerdict, Status
 __all__ = ["Certificate"]
 
 WORDS = {
-    Status.EQUAL: "equal: this is the gradient, as far as roundoff lets anybody know.",
+    Status.EQUAL: "equal: this is the gradient, within roundoff.",
     Status.DIFFERENT: "different: this is not the gradient of this cost.",
-    Status.INCONCLUSIVE: "inconclusive: roundoff hides here whether this is the gradient.",
+    Status.INCONCLUSIVE: "inconclusive: roundoff hides whether this is the gradient.",
 }
 
-WRONG_COST = "different: the cost is wrong, and the gradient is not different."
+WRONG_COST = "different: the cost is wrong, but the gradient is not different."
 
 RULES = {
     "T1": "on its own tape, each equation by itself (T1)",
@@ -30,37 +30,37 @@ RULES = {
 
 @dataclass(frozen=True)
 class Certificate:
-    """What :func:`formulations.certify` found; printed, it says where to look.
+    """The result of :func:`formulations.certify`; printed, it shows where a mistake is.
 
-    Neurons, inputs and examples are counted from 0, as indices are; layers from 1, as in the book.
+    Neurons, inputs and examples are counted from 0, as Python's indices; layers from 1, as in the book.
 
     Attributes
     ----------
     title : str
-        Network, cost, examples and the dtype that it was judged in.
+        The network, the cost, the number of examples and the dtype in which the gradient was judged.
     status : Status
         ``equal``, ``different`` or ``inconclusive``.
     rule : str
-        The bound that judged: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
+        The bound that decided: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
     ratio : float
-        The largest residual in units of its bound; above 1 it is different.
+        The largest residual in units of its bound; the gradient is different if it exceeds 1.
     difference : float
         The largest difference from the reference, over all weights and biases.
     layers : tuple of EquationVerdict
-        What each equation says in each layer, from the output backwards.
+        The verdict on each equation in each layer, from the output backwards.
     reason : str
         One sentence unless equal.
     layer, equation : int and str, or None
-        Where the mistake sits: the first place, from the output backwards, that is different; ``"C"`` where it is the
-        cost alone.
+        The place of the mistake: the first one, from the output backwards, that is different; ``"C"`` if only the cost
+        is wrong.
     cause : Diagnosis or None
-        The likely mistake, where a mistake explains the gradient.
+        The likely mistake, if a known one explains the gradient.
     detectable : float
-        The smallest fault that would have been seen wherever it is, as a part of its layer's largest entry.
+        The smallest fault that is detected in every entry, relative to the largest entry of its layer.
     notes : tuple of str
-        What else was noticed.
+        Other findings.
     cost : EquationVerdict or None
-        What is said of C, where the candidate claims it.
+        The verdict on C, if the candidate includes it.
     """
 
     title: str
@@ -79,7 +79,7 @@ class Certificate:
 
     @property
     def equal(self) -> bool:
-        """Whether it is the gradient, as far as roundoff lets anybody know; what ``bool`` of the certificate says."""
+        """Whether this is the gradient, within roundoff; the same as ``bool`` of the certificate."""
         return self.status is Status.EQUAL
 
     def __bool__(self) -> bool:
@@ -102,8 +102,7 @@ class Certificate:
             parts.append(self.reason)
         else:
             parts.append(
-                f"A fault of more than {2 * self.detectable:.0e} of its layer's largest entry would have been seen, "
-                "wherever it is."
+                f"Any fault above {2 * self.detectable:.0e} of the largest entry of its layer would have been detected."
             )
         return fitted("\n\n".join([*parts, *self.notes]))
 
@@ -121,26 +120,24 @@ class Certificate:
             ]
             for line in (*self.layers, *([] if self.cost is None else [self.cost]))
         ]
-        header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "handed over", "should be"]
+        header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "candidate", "expected"]
         table = format_table(header, rows, right=[0, 3, 6, 7], keys=2)
-        return f"{table}\n\nNeurons, inputs and examples are counted from 0, as the indices are; layers from 1."
+        return f"{table}\n\nNeurons, inputs and examples are counted from 0, layers from 1."
 
     def _place(self) -> str:
         if self.cost is not None and self.equation == "C":
-            return f"The mistake is in the cost: C is {self.cost.found:.17g} and should be {self.cost.expected:.17g}."
+            return f"The mistake is in the cost: C is {self.cost.found:.17g}, expected {self.cost.expected:.17g}."
         first = next(line for line in self.layers if line.status is Status.DIFFERENT and line.layer == self.layer)
         lines = [
             f"The mistake is in layer {self.layer}, ({self.equation}): {first.entry} ({first.place}) is "
-            f"{first.found:.17g} and should be {first.expected:.17g}."
+            f"{first.found:.17g}, expected {first.expected:.17g}."
         ]
         if self.cost is not None and self.cost.status is Status.DIFFERENT:
-            lines.append(
-                f"The cost is wrong, too: C is {self.cost.found:.17g} and should be {self.cost.expected:.17g}."
-            )
+            lines.append(f"The cost is wrong too: C is {self.cost.found:.17g}, expected {self.cost.expected:.17g}.")
         if self.cause is not None:
             lines.append(f"Likely cause: {self.cause}")
         else:
-            lines.append("No mistake that is known here explains it; look at the first line above that is different.")
+            lines.append("No known mistake explains the difference; start with the first line above that is different.")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

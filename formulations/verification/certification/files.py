@@ -1,4 +1,4 @@
-"""Gradients in files: what other programs write."""
+"""Gradients in ``.npz`` files, as other programs write them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["is_file", "read_gradient"]
 
 
 def is_file(candidate: Any) -> bool:
-    """Whether a candidate is a file: a path, a text that ends in ``.npz``, or an archive that NumPy has opened."""
+    """Whether a candidate is a file: a path, a string that ends in ``.npz``, or an archive that NumPy has opened."""
     return candidate.endswith(".npz") if isinstance(candidate, str) else isinstance(candidate, os.PathLike | NpzFile)
 
 
@@ -26,13 +26,13 @@ def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout, m: i
     Parameters
     ----------
     source : str, path-like or NpzFile
-        The file's path, or what ``numpy.load`` returns for it, which stays open. The file holds
-        ``weights_2``, ``biases_2``, ``weights_3``, … counted as the book's layers are, and perhaps
+        The path of the file, or the result of ``numpy.load``, which stays open. The file contains
+        ``weights_2``, ``biases_2``, ``weights_3``, …, numbered as the layers in the book, and optionally
         ``errors_2``, …; or the flat vector as one array, ``vector``.
     layout : Layout
-        The network's.
+        The layout of the network.
     m : int
-        Examples, for the shapes of the errors.
+        The number of examples, which determines the shapes of the errors.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout, m: i
     InvalidInput
         If the file cannot be read, is pickled, or lacks an array.
     WrongShape
-        If an array has too many entries for this network, or too few.
+        If an array has too many or too few entries for this network.
     Refused
-        If its compressed arrays would take more memory than the budget allows.
+        If its compressed arrays need more memory than the budget allows.
     """
     layers = range(2, layout.last + 1)
     remedy = "write it with numpy.savez(path, weights_2=..., biases_2=..., ...) or numpy.savez(path, vector=...)"
@@ -69,10 +69,10 @@ def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout, m: i
 
 
 def _check_sizes(archive: Archive, wanted: Mapping[str, tuple[int, ...]]) -> None:
-    """Refuse arrays that have too many entries or too few, before they are read; the rest is for who reads them."""
+    """Refuse arrays with too many or too few entries before they are read; ``read_candidate`` checks their shapes."""
     for name, found in archive.shapes(wanted).items():
         if prod(found) != prod(wanted[name]):
             raise WrongShape(
-                f"{name} of a candidate must have shape {wanted[name]}, as the network has it, got {found}; "
-                "write the gradient of this network, or name the network that it belongs to."
+                f"{name} of a candidate must have shape {wanted[name]}, as in the network, got {found}; "
+                "write the gradient of this network, or pass the network that it belongs to."
             )

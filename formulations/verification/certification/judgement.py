@@ -1,4 +1,4 @@
-"""Certify that a gradient written by hand is the gradient, or say where it is not.
+"""Certify a gradient written by hand, or find where it is wrong.
 
 >>> import formulations as fm
 >>> from formulations.verification.certification.judgement import certify
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from formulations.arrays import Array, Gradient, format_dtype, quiet
+from formulations.arrays import Array, Gradient, quiet
 from formulations.backends import Backend, Tier
-from formulations.display import counted
+from formulations.data import Problem
 from formulations.exceptions import CandidateFailed
 from formulations.functions import Cost
 from formulations.network import Network, check_network
@@ -34,7 +34,7 @@ from formulations.verification.tolerances import Status, Verdict, judge, judge_b
 __all__ = ["Certificate", "Diagnosis", "certify"]
 
 SINGLES = 32
-"""Examples, at most, that a function is called on one by one to find its mistake."""
+"""The largest number of single examples on which a function is called to find its mistake."""
 
 
 @quiet
@@ -47,12 +47,12 @@ def certify(
     *,
     sample_weight: Any = None,
 ) -> Certificate:
-    """Judge a gradient from anywhere by a derived tolerance, and say what is wrong with it.
+    """Judge a gradient from any source by a derived tolerance, and find what is wrong with it.
 
-    A backend is judged by the bound of its tier, on its own tape, and what that does not call different by the
-    propagated roundoff of two passes too. Whatever else comes has a forward pass of its own: it is judged by propagated
-    roundoff alone, and equation by equation where it offers δ. It may compute its activations by the formulas that are
-    customary, which lose more than this library's: it is different only where they do not explain it either.
+    A backend is judged by the bound of its tier, on its own tape, and if that does not call it different, by the
+    propagated roundoff of two forward passes. Any other candidate has its own forward pass: it is judged by propagated
+    roundoff alone, and equation by equation if it includes δ. It may compute its activations by customary formulas,
+    which lose more digits than those of this library; it is different only if they do not explain the difference.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def certify(
     candidate : Gradient, sequence, array_like, path, NpzFile, Backend, str or callable
         A gradient; a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; the flat vector; a
         function ``(net, X, Y)`` that returns one of these; an ``.npz`` file, by its path or as ``numpy.load`` returns
-        it, that holds ``weights_2``, ``biases_2``, ``weights_3``, …, and perhaps ``errors_2``, …, counted as the book's
-        layers are, or the flat vector as ``vector``; a backend or its name. Functions and backends get copies.
+        it, with ``weights_2``, ``biases_2``, ``weights_3``, … and optionally ``errors_2``, …, numbered as the layers in
+        the book, or the flat vector as ``vector``; a backend or its name. Functions and backends get copies.
     cost : str or Cost
         As in :func:`formulations.gradient`.
     sample_weight : array_like of shape (m,), optional
@@ -73,26 +73,26 @@ def certify(
     Returns
     -------
     Certificate
-        True where it is equal; printed, it says where the mistake is, and what it is likely to be.
+        True if equal; printed, it shows where the mistake is, and its likely cause.
 
     Raises
     ------
     WrongShape, WrongType
-        Where the candidate is no gradient of this network, with what would make it one.
+        If the candidate is not a gradient of this network, with the remedy.
     CandidateFailed
-        Where a function raises, with its message and what it returns for single examples, or changes what it is given.
+        If a function raises, with its message and the results for single examples, or if it changes its arguments.
     InvalidInput
-        Where a file cannot be read, is pickled, or lacks an array.
+        If a file cannot be read, is pickled, or lacks an array.
     InvalidInput, NotFinite, UnknownName, Refused
         As :func:`formulations.gradient`.
     Refused
-        Where the matrices of a coupled activation of your own exceed the budget of :func:`formulations.use_budget`.
+        If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`.
 
     Notes
     -----
-    A candidate with fewer digits than the network is judged in its own roundoff: network and examples are rounded as
-    it must have rounded them. One with more digits is judged in the network's. NaN and infinity are a difference like
-    any other. Every number of a certificate that says "equal" stands for a fault that would have been seen.
+    A candidate less precise than the network is judged by the roundoff of its own dtype: network and examples are
+    rounded to it first. A more precise candidate is judged in the network's dtype. NaN and infinity are differences
+    like any other.
 
     Examples
     --------
@@ -107,21 +107,21 @@ def certify(
     if is_file(candidate):
         candidate = read_gradient(candidate, net.layout, len(X))
     if isinstance(candidate, str | Backend):
-        # It may write to what it is given: it gets copies, and the reference has a tape of its own.
+        # A backend may write to its arguments, so it gets copies, and the reference has its own tape.
         plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
         gradient = plan(X.copy(), Y.copy(), sample_weight)
         if gradient.errors is not None:
             read_errors(gradient.errors, net.layout, len(X))
         reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
         verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
-        return _certificate(reference, gradient, verdict, ())
+        return _certificate(Problem(net, X, Y, cost.name), reference, gradient, verdict)
     watched = Watched(candidate, net) if callable(candidate) else None
     try:
         gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))
     except CandidateFailed as caught:
         if watched is None or caught.__cause__ is None or len(X) == 1:
             raise
-        known = " ".join(_known_alone(watched, net, X, Y, cost))
+        known = " ".join(_single_results(watched, net, X, Y, cost))
         raise CandidateFailed(f"{caught} {known}") from caught.__cause__
     if watched is not None:
         watched.check_repeats(X, Y, gradient)
@@ -131,11 +131,12 @@ def certify(
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
         watched.notes.extend(found)
-    return _certificate(reference, gradient, verdict, tuple(watched.notes) if watched else ())
+    problem = Problem(net, X, Y, cost.name)
+    return _certificate(problem, reference, gradient, verdict, tuple(watched.notes) if watched else ())
 
 
-def _known_alone(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:
-    """Return what single examples tell of a function that raises on all together."""
+def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:
+    """Return the findings on single examples for a function that raises on the whole batch."""
     found = watched.singles(X, Y, SINGLES)
     if not found:
         return watched.notes
@@ -148,16 +149,15 @@ def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Netw
     return net.astype(gradient.dtype), X.astype(gradient.dtype), Y.astype(gradient.dtype)
 
 
-def _certificate(reference: Reference, gradient: Gradient, verdict: Verdict, notes: tuple[str, ...]) -> Certificate:
+def _certificate(
+    problem: Problem, reference: Reference, gradient: Gradient, verdict: Verdict, notes: tuple[str, ...] = ()
+) -> Certificate:
     tape = reference.tape
-    net, m, different = tape.network, tape.m, verdict.status is Status.DIFFERENT
-    names = list(dict.fromkeys(activation.name for activation in net.activations))
-    place = place_of(verdict, net.layout) if different else None
+    place = place_of(verdict, tape.network.layout) if verdict.status is Status.DIFFERENT else None
     cause = diagnose(tape, reference, gradient, place) if place and place[1] != "C" else None
     layer, equation = place or (None, None)
     return Certificate(
-        title=f"{net.layout}, {', '.join(names)}, {tape.known_cost.name} cost, {counted(m, 'example')}, "
-        f"{format_dtype(net.dtype)}",
+        title=problem.title,
         status=verdict.status,
         rule=verdict.rule,
         ratio=verdict.ratio,

@@ -1,4 +1,4 @@
-"""Where a mistake sits: the layer and the equation, from what is wrong and what is right."""
+"""The place of a mistake: the layer and the equation, derived from the verdicts on each layer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["place_of", "single_examples"]
 def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     """Return the layer and the equation of the first mistake, from the output backwards.
 
-    Where none is, it is the cost's, ``"C"``, which the outputs make. Where δ is not offered, both ∂C/∂w^l and ∂C/∂b^l
-    are wrong where δ^l is, and one of them where its own sum is.
+    If no layer is wrong, the place is the cost, ``"C"``, in the output layer. Without δ, a wrong δ^l shows in both
+    ∂C/∂w^l and ∂C/∂b^l, and a wrong sum in only one of them.
     """
     wrong = [line for line in verdict.layers if line.status is Status.DIFFERENT]
     if not wrong:
@@ -32,19 +32,19 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
 
 
 def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gradient]) -> list[str]:
-    """Say whether single examples have the right gradient, or which are wrong, and from which equation on.
+    """Say whether the gradients of single examples are correct, or which are wrong, and from which equation on.
 
     Parameters
     ----------
     net, X, Y, cost
-        What the function was called with.
+        The arguments of the function.
     found : list of Gradient
-        What it returned for each of the first examples alone.
+        Its results for each of the first examples alone.
 
     Returns
     -------
     list of str
-        One sentence, or none where it could not be called so.
+        One sentence, or none if there are no results.
     """
     wrong: dict[tuple[int, str], list[int]] = {}
     equal = True
@@ -58,10 +58,10 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gr
     if not found:
         return []
     if not wrong:
-        which = f"Each of the first {len(found)} examples" if len(found) > 1 else "Example 0"
+        which = f"each of the first {len(found)} examples" if len(found) > 1 else "example 0"
         if not equal:
-            return [f"{which} alone shows no mistake, though roundoff could hide one."]
-        return [f"{which} alone has the right gradient in every layer: the mistake is in how they are put together."]
+            return [f"The gradient of {which} alone shows no mistake, but roundoff could hide one."]
+        return [f"The gradient of {which} alone is correct: the mistake is in how the examples are combined."]
     (layer, equation), examples = max(wrong.items(), key=lambda item: len(item[1]))
     which = "every example" if len(examples) == len(found) else f"example {', '.join(map(str, examples))}"
-    return [f"Called with single examples, {which} is wrong from layer {layer}, ({equation}), on."]
+    return [f"Called on one example at a time, {which} is wrong from layer {layer}, ({equation}), on."]

@@ -1,4 +1,4 @@
-"""A way back through the network whose parts can be replaced: what a mistake about a mistake predicts."""
+"""A backward pass with replaceable parts, which predicts the gradient that a mistake produces."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["Parts", "Pass"]
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What a backward pass is made of; each list has one entry for each layer from the second on.
+    """The parts of a backward pass; each tuple has one entry for each layer from the second on.
 
     Attributes
     ----------
     output : ndarray of shape (m, n_L)
-        ∇_aC, or δ^L where the output is combined.
+        ∇_aC, or δ^L if the output is combined.
     combined : bool
         Whether no slope is applied to ``output``.
     slopes : tuple of ndarray or OuterBlocks
-        Σ′(z^l): its diagonal, shape (m, n_l), or its blocks, shape (m, n_l, n_l).
+        Σ′(z^l): the diagonal, shape (m, n_l), or the blocks, shape (m, n_l, n_l).
     weights : tuple of ndarray
-        w^{l+1} at the place of layer l, as it carries δ^{l+1} back; the last one is not used.
+        w^{l+1} at the index of layer l, by which (BP2) multiplies δ^{l+1}; the last one is not used.
     inputs : tuple of ndarray
-        a^{l−1} as it stands in (BP4).
+        a^{l−1} in (BP4).
     factors : dict of int to float
-        What δ^l is multiplied by.
+        The factor of δ^l.
     examples : ndarray of shape (m, 1)
-        What each example's part is multiplied by.
+        The factor of each example.
     of_weights, of_biases : dict of int to float
-        What ∂C/∂w^l and ∂C/∂b^l are multiplied by.
+        The factors of ∂C/∂w^l and ∂C/∂b^l.
     """
 
     output: Array
@@ -54,7 +54,7 @@ class Parts:
         return replace(self, slopes=_changed(self.slopes, l - 2, slope))
 
     def with_weights(self, l: int, weights: Any) -> Parts:
-        """Return the parts with another w^{l+1} on the way back to layer l."""
+        """Return the parts with another w^{l+1} in (BP2) of layer l."""
         return replace(self, weights=_changed(self.weights, l - 2, weights))
 
     def with_input(self, l: int, a: Array) -> Parts:
@@ -62,7 +62,7 @@ class Parts:
         return replace(self, inputs=_changed(self.inputs, l - 2, a))
 
     def gradient(self, layout: Layout) -> Array:
-        """Return ∂C/∂w and ∂C/∂b by these parts, shape (P + N,)."""
+        """Return ∂C/∂w and ∂C/∂b from these parts, shape (P + N,)."""
         vector = np.empty(layout.count)
         last = layout.last
         delta = self.output if self.combined else through(self.slopes[-1], self.output)
@@ -83,14 +83,14 @@ def _changed(parts: tuple[Any, ...], i: int, part: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """A forward pass in float64, and the right way back from it.
+    """A forward pass in float64, with the correct backward pass.
 
     Parameters
     ----------
     tape : Tape
         Network, examples and cost.
     reference : Reference
-        The pass itself, in whatever precision.
+        The reference gradient with its forward pass, in any precision.
     """
 
     tape: Tape
@@ -98,7 +98,7 @@ class Pass:
 
     @cached_property
     def layout(self) -> Layout:
-        """The network's."""
+        """The layout of the network."""
         return self.tape.network.layout
 
     @cached_property
@@ -123,7 +123,7 @@ class Pass:
 
     @cached_property
     def parts(self) -> Parts:
-        """What the right gradient is made of."""
+        """The parts of the correct backward pass."""
         combined = self.tape.combined is not None
         output = (self.reference.errors or ())[-1] if combined else self.reference.cost_gradient
         weights = [w.astype(np.float64) for w in self.tape.network.weights]

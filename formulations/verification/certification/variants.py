@@ -1,4 +1,4 @@
-"""Backward passes with a mistake in them: one function a mistake, which yields it for every layer where it could be."""
+"""Backward passes with a mistake: one function for each mistake, which yields it in every layer that can have it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 Variants: TypeAlias = Iterator[tuple[int | None, Parts | Array]]
-"""A layer, or None for all of them, and the backward pass, or the gradient, that has the mistake there."""
+"""A layer, or None for all layers, and the backward pass, or the gradient, with the mistake there."""
 
 
 def _layers(p: Pass) -> range:
@@ -71,12 +71,12 @@ def slope_missing(p: Pass) -> Variants:
 
 
 def value_for_slope(p: Pass) -> Variants:
-    """Take σ(z) for σ′(z)."""
+    """Use σ(z) instead of σ′(z)."""
     return _slopes(p, lambda l: p.activations[l - 1])
 
 
 def slope_at_activation(p: Pass) -> Variants:
-    """Take σ′(a) for σ′(z)."""
+    """Use σ′(a) instead of σ′(z)."""
 
     def slope(l: int) -> Array | None:
         activation = p.tape.network.activations[l - 2]
@@ -86,7 +86,7 @@ def slope_at_activation(p: Pass) -> Variants:
 
 
 def logistic_slope(p: Pass) -> Variants:
-    """Take a(1 − a) for the slope of another activation."""
+    """Use a(1 − a) as the slope of another activation."""
 
     def slope(l: int) -> Array | None:
         a = p.activations[l - 1]
@@ -96,7 +96,7 @@ def logistic_slope(p: Pass) -> Variants:
 
 
 def diagonal_slope(p: Pass) -> Variants:
-    """Take the diagonal of a coupled Σ′ alone."""
+    """Use only the diagonal of a coupled Σ′."""
 
     def slope(l: int) -> Array | None:
         full = p.parts.slopes[l - 2]
@@ -108,7 +108,7 @@ def diagonal_slope(p: Pass) -> Variants:
 
 
 def gelu_by_tanh(p: Pass) -> Variants:
-    """Approximate gelu, forward and back."""
+    """Approximate gelu in the forward and the backward pass."""
     network = with_gelu_by_tanh(p.tape.network)
     if network is not None:
         tape = Tape(network, p.tape.cost, p.tape.m)
@@ -116,13 +116,13 @@ def gelu_by_tanh(p: Pass) -> Variants:
         try:
             approximate = reference_gradient(tape)
         except FormulationsException:
-            # The cost may not be defined for its outputs.
+            # The cost may be undefined for these outputs.
             return
         yield None, approximate.vector.astype(np.float64)
 
 
 def slope_of_other_layer(p: Pass) -> Variants:
-    """Take a neighbouring layer's slope."""
+    """Use the slope of a neighbouring layer."""
     for step in (-1, 1):
         for l in _layers(p):
             if 2 <= l + step <= p.layout.last and not (p.parts.combined and l == p.layout.last):
@@ -132,7 +132,7 @@ def slope_of_other_layer(p: Pass) -> Variants:
 
 
 def weights_transposed(p: Pass) -> Variants:
-    """Carry δ back by w in place of wᵀ, where it is square."""
+    """Multiply δ by w instead of wᵀ, if w is square."""
     found = [l for l in range(p.layout.last - 1, 1, -1) if p.parts.weights[l - 2].shape[0] == p.layout.sizes[l - 1]]
     parts = p.parts
     for l in found:
@@ -143,7 +143,7 @@ def weights_transposed(p: Pass) -> Variants:
 
 
 def weights_of_other_layer(p: Pass) -> Variants:
-    """Carry δ back by a neighbouring layer's weights."""
+    """Multiply δ by the weights of a neighbouring layer."""
     own = [w.astype(np.float64) for w in p.tape.network.weights]
     for step in (-1, 1):
         for l in range(p.layout.last - 1, 1, -1):
@@ -153,7 +153,7 @@ def weights_of_other_layer(p: Pass) -> Variants:
 
 
 def all_factors(factor: float) -> Callable[[Pass], Variants]:
-    """Return what multiplies everything by a factor."""
+    """Return the variants that multiply every entry by a factor."""
 
     def variants(p: Pass) -> Variants:
         yield None, replace(p.parts, examples=p.parts.examples * factor)
@@ -168,7 +168,7 @@ def sign_in_layer(p: Pass) -> Variants:
 
 
 def by_m(power: int) -> Callable[[Pass], Variants]:
-    """Return what multiplies sums over the examples by a power of m."""
+    """Return the variants that multiply sums over the examples by a power of m."""
 
     def variants(p: Pass) -> Variants:
         factor, layers = float(p.tape.m) ** power, _layers(p)
@@ -184,7 +184,7 @@ def by_m(power: int) -> Callable[[Pass], Variants]:
 
 
 def of_weights(factor: float) -> Callable[[Pass], Variants]:
-    """Return what multiplies ∂C/∂w by a factor."""
+    """Return the variants that multiply ∂C/∂w by a factor."""
 
     def variants(p: Pass) -> Variants:
         yield None, replace(p.parts, of_weights=dict.fromkeys(_layers(p), factor))
@@ -195,7 +195,7 @@ def of_weights(factor: float) -> Callable[[Pass], Variants]:
 
 
 def of_biases(factor: float) -> Callable[[Pass], Variants]:
-    """Return what multiplies ∂C/∂b by a factor."""
+    """Return the variants that multiply ∂C/∂b by a factor."""
 
     def variants(p: Pass) -> Variants:
         yield None, replace(p.parts, of_biases=dict.fromkeys(_layers(p), factor))
@@ -221,7 +221,7 @@ def example_dropped(p: Pass) -> Variants:
 
 
 def one_example(p: Pass) -> Variants:
-    """Leave all examples but the last or the first out."""
+    """Use only the last or the first example."""
     return _examples(p, lambda chosen: chosen)
 
 
@@ -233,14 +233,14 @@ def shares_ignored(p: Pass) -> Variants:
 
 
 def input_of_next_layer(p: Pass) -> Variants:
-    """Take a^l for a^{l−1} in (BP4)."""
+    """Use a^l instead of a^{l−1} in (BP4)."""
     for l in _layers(p):
         if p.activations[l - 1].shape == p.activations[l - 2].shape:
             yield l, p.parts.with_input(l, p.activations[l - 1])
 
 
 def weighted_input_for_activation(p: Pass) -> Variants:
-    """Take z^{l−1} for a^{l−1} in (BP4)."""
+    """Use z^{l−1} instead of a^{l−1} in (BP4)."""
     parts = p.parts
     for l in range(p.layout.last, 2, -1):
         yield l, p.parts.with_input(l, p.weighted_inputs[l - 3])
@@ -250,7 +250,7 @@ def weighted_input_for_activation(p: Pass) -> Variants:
 
 
 def gradient_transposed(p: Pass) -> Variants:
-    """Transpose ∂C/∂w, where it is square."""
+    """Transpose ∂C/∂w, if it is square."""
     right = p.parts.gradient(p.layout)
     everywhere, found = right.copy(), []
     for l in _layers(p):
@@ -276,7 +276,7 @@ def layers_reversed(p: Pass) -> Variants:
 
 
 def other_cost(p: Pass) -> Variants:
-    """Take another cost's ∇_aC, or its combined δ^L."""
+    """Use ∇_aC of another cost, or its combined δ^L."""
     for cost in COSTS.values():
         combined = cost.combined(p.tape.network.activations[-1])
         if p.tape.cost is not cost:

@@ -130,7 +130,7 @@ class WeightsOfOtherLayer(Written):
 
 @planted(3, "BP2")
 class WeightsAbsolute(Written):
-    """|w| instead of w in the backward pass."""
+    """The absolute values of w in the backward pass."""
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         return delta @ np.abs(tape.network.weights[l - 1])

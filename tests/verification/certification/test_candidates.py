@@ -1,4 +1,4 @@
-"""What may be handed over, what is refused with which remedy, and what is noticed of functions."""
+"""Which candidates are accepted, which are refused with which remedy, and which notes functions get."""
 
 from __future__ import annotations
 
@@ -57,7 +57,12 @@ def test_a_certificate_says_of_itself_whether_it_is_equal(given):
 def test_a_certificate_says_once_from_where_it_counts_neurons(given):
     net, X, Y, weights, biases = given
     for candidate in ((weights, biases), (weights, [-b for b in biases])):
-        assert str(fm.certify(net, X, Y, candidate)).count("Neurons, inputs and examples are counted from 0") == 1
+        assert (
+            str(fm.certify(net, X, Y, candidate)).count(
+                "Neurons, inputs and examples are counted from 0, layers from 1."
+            )
+            == 1
+        )
 
 
 @pytest.fixture
@@ -173,7 +178,7 @@ def test_nan_is_a_difference_with_a_place(given, value):
     wrong[1][2, 0] = value
     c = fm.certify(net, X, Y, (wrong, biases))
     assert (c.status, c.layer, c.equation, c.cause) == (Status.DIFFERENT, 3, "BP4", None)
-    assert f"weights[1][2, 0] (neuron 2, input 0) is {value}" in str(c)
+    assert f"weights[1][2, 0] (neuron 2, input 0) is {value}, expected" in str(c)
 
 
 def changed(parts, i, part):
@@ -187,15 +192,15 @@ def test_wrong_shapes_are_refused_with_what_would_fit():
     errors = list(fm.gradient(net, X, Y).errors)
     for candidate, message in (
         ((changed(w, 0, w[0].T), b), r"weights\[0\] .* \(3, 4\), .* got \(4, 3\); pass weights\[0\]\.T"),
-        ((changed(w, 0, w[0][:2]), b), r"weights\[0\] .* got \(2, 4\); it is"),
+        ((changed(w, 0, w[0][:2]), b), r"weights\[0\] .* got \(2, 4\); pass ∂C/∂w of that layer"),
         ((w, changed(b, 1, b[1][:, None])), r"biases\[1\] .* got \(2, 1\); pass biases\[1\]\.ravel\(\)"),
-        ((w, changed(b, 1, np.ones(3))), r"biases\[1\] .* got \(3,\); it is ∂C/∂b of layer 3"),
+        ((w, changed(b, 1, np.ones(3))), r"biases\[1\] .* got \(3,\); pass ∂C/∂b of layer 3"),
         ((w[:1], b), "one array for each of the 2 layers .* got 1"),
         ((w, b[0]), "biases must be one array for each of the 2 layers"),
         ((w, b, errors[:1]), "one δ for each of the 2 layers .* got 1"),
         ((w, b, changed(errors, 0, errors[0].T)), r"errors\[0\] .* \(5, 3\).* got \(3, 5\); pass errors\[0\]\.T"),
         (np.ones(7), r"of shape \(23,\), got an array of shape \(7,\)"),
-        (np.ones((2, 2)), "hand over its weights and biases layer by layer"),
+        (np.ones((2, 2)), "pass the weights and biases layer by layer"),
         (([[[1.0], [2.0, 3.0]], w[1]], b), "rows of unequal length"),
     ):
         with pytest.raises(WrongShape, match=message):
@@ -237,10 +242,10 @@ def test_a_function_that_raises_keeps_its_message(given):
     def broken(*_):
         raise IndexError("list index out of range")
 
-    with pytest.raises(CandidateFailed, match="IndexError on 5 examples: list index out of range; mend") as caught:
+    with pytest.raises(CandidateFailed, match="IndexError on 5 examples: list index out of range; fix") as caught:
         fm.certify(net, X, Y, broken)
     assert isinstance(caught.value.__cause__, IndexError)
-    assert "On example 0 alone it could not be called: " in str(caught.value)
+    assert "The call on example 0 alone failed: " in str(caught.value)
     assert "IndexError on 1 example: list index" in str(caught.value)
     with pytest.raises(CandidateFailed) as caught:
         fm.certify(net, X[:1], Y[:1], broken)
@@ -261,16 +266,16 @@ def test_a_function_that_raises_on_a_batch_is_judged_on_single_examples(given):
                 raise ValueError("no more")
             return (faulty(mistake, layer) if mistake else book)(network, x, y)
 
-        with pytest.raises(CandidateFailed, match=r"ValueError on 5 examples: shapes \(3,5\) .*; mend that") as caught:
+        with pytest.raises(CandidateFailed, match=r"ValueError on 5 examples: shapes \(3,5\) .*; fix that") as caught:
             fm.certify(net, X, Y, function)
         assert isinstance(caught.value.__cause__, ValueError)
         return str(caught.value)
 
-    assert "Each of the first 5 examples alone has the right gradient in every layer" in alone()
+    assert "The gradient of each of the first 5 examples alone is correct" in alone()
     assert "every example is wrong from layer 3, (BP2), on" in alone("slope_missing", 3)
     stopped = alone(most=1)
-    assert "Example 0 alone has the right gradient in every layer" in stopped
-    assert "On example 1 alone it could not be called" in stopped and "no more" in stopped
+    assert "The gradient of example 0 alone is correct" in stopped
+    assert "The call on example 1 alone failed" in stopped and "no more" in stopped
 
 
 def test_what_is_hidden_in_single_examples_is_not_called_right():
@@ -284,7 +289,7 @@ def test_what_is_hidden_in_single_examples_is_not_called_right():
         return found
 
     # At z = 0, on relu's kink, no bound for a forward pass of its own is sharp.
-    with pytest.raises(CandidateFailed, match="Each of the first 2 examples alone shows no mistake, though roundoff"):
+    with pytest.raises(CandidateFailed, match="each of the first 2 examples alone shows no mistake, but roundoff"):
         fm.certify(net, [[0.0], [0.0]], [[1.0], [1.0]], function)
 
 
@@ -319,13 +324,13 @@ def test_views_of_buffers_and_moods_are_noticed(given):
     assert any("views of its own buffers" in note for note in c.notes)
     calls = iter(range(100))
     c = fm.certify(net, X, Y, lambda *examples: (1 + next(calls)) * fm.gradient(*examples).vector)
-    assert any("gave two different gradients" in note for note in c.notes)
+    assert any("returned different gradients" in note for note in c.notes)
 
 
 def test_single_examples_tell_a_wrong_sum_from_a_wrong_backward_pass(given):
     net, X, Y, *_ = given
     summed = fm.certify(net, X, Y, faulty("sum_for_mean"))
-    assert any("how they are put together" in note for note in summed.notes)
+    assert any("how the examples are combined" in note for note in summed.notes)
     wrong = fm.certify(net, X, Y, faulty("slope_missing", 3))
     assert any("every example is wrong from layer 3, (BP2), on" in note for note in wrong.notes)
 
@@ -351,7 +356,7 @@ def test_the_certificate_as_plain_values_and_as_text(given):
     net, X, Y, weights, biases = given
     good = fm.certify(net, X, Y, (weights, biases))
     assert str(good).startswith("equal: ")
-    assert "would have been seen" in str(good)
+    assert "would have been detected" in str(good)
     plain = fm.certify(net, X, Y, ([*weights[:2], 2 * weights[2]], biases)).to_dict()
     assert (plain["status"], plain["layer"], plain["equation"]) == ("different", 4, "BP4")
     line = plain["layers"][0]
