@@ -47,6 +47,7 @@ from formulations.display import (
     titled,
 )
 from formulations.exceptions import InvalidInput
+from formulations.network import forward
 from formulations.plans import Plan
 
 __all__ = ["BACKENDS", "MILLION", "NETWORKS", "WIDTHS", "Curve", "Growth", "Passes", "Point", "draw_growth",
@@ -377,7 +378,7 @@ def _problem(sizes: Sequence[int], dtype: Any, m: int) -> Problem:
 def _forward(problem: Problem) -> Callable[[], object]:
     """Return one forward pass on a prepared tape, without slopes."""
     tape = problem.network.forward(problem.X, problem.Y, cost=problem.cost)
-    return partial(problem.network.propagate, tape, slopes=False)
+    return partial(forward, problem.network, tape, slopes=False)
 
 
 def _forward_seconds(problem: Problem, budget: float) -> float:

@@ -101,6 +101,11 @@ class Layout:
         """L, the number of the output layer, counting the input as 1."""
         return len(self.sizes)
 
+    @cached_property
+    def hidden_layers(self) -> range:
+        """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
+        return range(self.last - 1, 1, -1)
+
     def __str__(self) -> str:
         return "-".join(map(str, self.sizes))
 

@@ -45,14 +45,14 @@ class ActivationError(Backend):
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
 
-    def prepare(self, tape: Tape) -> list[Array]:
+    def prepare(self, network: Network, tape: Tape) -> list[Array]:  # noqa: ARG002
         """Return buffer for g², …, g^{L−1}, each of shape (m, n_l)."""
         return [np.empty_like(delta) for delta in tape.errors[:-1]]
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ^l = g^l ⊙ σ′(z^l), while g^{L−1}, …, g² are kept in the workspace."""
         delta = tape.output_error()
-        for l in tape.hidden_layers:
+        for l in network.hidden_layers:
             g = tape.workspace[l - 2]
             np.copyto(g, tape.pull_back(l, delta))
             delta = tape.through_slope(l, g)

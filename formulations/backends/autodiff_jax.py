@@ -64,17 +64,17 @@ class AutodiffJax(Backend):
         """Refuse where jax is absent, and what it cannot differentiate."""
         return why_not_autodiff("jax", network)
 
-    def prepare(self, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
+    def prepare(self, network: Network, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
         """Return the cost, and the function that gives its value and gradient; it is compiled at the first call."""
-        cost, network = tape.known_cost, tape.network
+        cost = tape.known_cost
         return cost, compiled(network.layout, network.activations, cost)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the engine's gradient; there is no δ."""
         cost, value_and_gradient = tape.workspace
-        Y = targets(tape, cost)
+        Y = targets(network, tape, cost)
         with double_precision():
-            (C, outputs), found = value_and_gradient(vector_parts(tape.network), tape.X, Y, tape.share_column)
+            (C, outputs), found = value_and_gradient(vector_parts(network), tape.X, Y, tape.share_column)
         for part, array in zip(vector_parts(gradient), found, strict=True):
             part[...] = np.asarray(array)
         gradient.cost = adopted_cost(tape, cost, C, np.asarray(outputs))

@@ -61,9 +61,9 @@ class AutodiffTorch(Backend):
         """Refuse where torch is absent, and what it cannot differentiate."""
         return why_not_autodiff("torch", network)
 
-    def prepare(self, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
+    def prepare(self, network: Network, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
         """Return how tensors are made, the package, the cost, and the cost in the package's functions."""
-        torch, cost, network = import_module("torch"), tape.known_cost, tape.network
+        torch, cost = import_module("torch"), tape.known_cost
         # Where NumPy's arrays are, whatever the caller's default device is.
         tensor = partial(torch.tensor, device="cpu")
 
@@ -73,14 +73,14 @@ class AutodiffTorch(Backend):
         engine = saturating(torch_engine(torch), lambda array: array.detach())
         return tensor, torch, cost, differentiable_cost(engine, network.layout, network.activations, cost, scatter)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the engine's gradient; there is no δ."""
         tensor, torch, cost, value = tape.workspace
-        Y = targets(tape, cost)
+        Y = targets(network, tape, cost)
         # Copies: the engine warns of memory that it may not write to.
         # It is recorded also within a caller's no_grad or inference_mode.
         with torch.inference_mode(False), torch.enable_grad():
-            leaves = [tensor(part).requires_grad_() for part in vector_parts(tape.network)]
+            leaves = [tensor(part).requires_grad_() for part in vector_parts(network)]
             examples = (tensor(np.ascontiguousarray(array)) for array in (tape.X, Y, tape.share_column))
             C, outputs = value(leaves, *examples)
             found = torch.autograd.grad(C, leaves)

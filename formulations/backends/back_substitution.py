@@ -55,14 +55,14 @@ class BackSubstitution(Backend):
             return f"it needs float32 or float64 for SuperLU, and this network has {format_dtype(network.dtype)}"
         return super().why_not(network, cost)
 
-    def prepare(self, tape: Tape) -> ErrorSystem:
+    def prepare(self, network: Network, tape: Tape) -> ErrorSystem:
         """Return the system with its pattern."""
-        return ErrorSystem(tape, "I-U")
+        return ErrorSystem(network, tape, "I-U")
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L by back substitution."""
         system: ErrorSystem = tape.workspace
-        e = system.fill()
+        e = system.fill(network, tape)
         # SciPy replaces the diagonal, which it is told, and would first copy a matrix that it may not write to.
         delta = scipy.sparse.linalg.spsolve_triangular(
             system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True

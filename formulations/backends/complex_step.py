@@ -36,7 +36,7 @@ from formulations.arrays import Array, Gradient, Parameters
 from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.exceptions import Refused
 from formulations.functions import COMPLEX, Cost, imaginary_step
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["ComplexStep"]
 
@@ -68,28 +68,27 @@ class ComplexStep(Backend):
             return f"it needs an analytic cost, and {cost.name} is non-analytic"
         return super().why_not(network, cost)
 
-    def prepare(self, tape: Tape) -> Parameters:
+    def prepare(self, network: Network, tape: Tape) -> Parameters:  # noqa: ARG002
         """Return buffer for complex parameters: the user's own are never perturbed."""
-        network = tape.network
         # float32 has no buffer for derivatives times a step whose square is negligible.
         return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient, and δ where the nodes are perturbed."""
-        tape.network.propagate(tape, slopes=False)
+        forward(network, tape, slopes=False)
         theta: Parameters = tape.workspace
-        theta.vector[...] = tape.network.vector
+        theta.vector[...] = network.vector
         one = theta.vector.real.dtype.type(1)
         if self.on == "nodes":
             for l, delta in enumerate(tape.errors, start=2):
                 for j in range(delta.shape[1]):
                     z = tape.weighted_inputs[l - 2].astype(theta.dtype)
                     z[:, j] += 1j * one
-                    delta[:, j] = derivatives(tape, theta, l, z, 0) * tape.share_column[:, 0]
+                    delta[:, j] = derivatives(network, tape, theta, l, z, 0) * tape.share_column[:, 0]
             tape.collect(tape.errors, gradient)
             gradient.errors = tuple(tape.errors)
         else:
-            for l, (weights, biases) in enumerate(tape.network.layout.slices, start=2):
+            for l, (weights, biases) in enumerate(network.layout.slices, start=2):
                 a = tape.activations[l - 2]
                 # The inputs may be as large as numbers are, or as small.
                 exponent = -int(np.clip(np.frexp(np.abs(a).max())[1], -900, 900))
@@ -98,7 +97,7 @@ class ComplexStep(Backend):
                     kept = theta.vector[i]
                     theta.vector[i] += step
                     z = weigh(theta, l, a)
-                    gradient.vector[i] = derivatives(tape, theta, l, z, exponent) @ tape.share_column[:, 0]
+                    gradient.vector[i] = derivatives(network, tape, theta, l, z, exponent) @ tape.share_column[:, 0]
                     theta.vector[i] = kept
             gradient.errors = None
         gradient.cost = tape.cost_value
@@ -126,11 +125,11 @@ def weigh(theta: Parameters, l: int, a: Array) -> Array:
     return z
 
 
-def derivatives(tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) -> Any:
+def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) -> Any:
     """Return Im C_x/2^exponent of each example, shape (m,), from a z^l on to the output, which a step has changed."""
-    activations, cost = tape.network.activations, tape.known_cost
+    activations, cost = network.activations, tape.known_cost
     exponents = exponent + rescale(z)
-    for k in range(l, tape.network.layout.last):
+    for k in range(l, network.layout.last):
         z = weigh(theta, k + 1, settled(activations[k - 2].complex_value, z, activations[k - 2].name))
         exponents += rescale(z)
     tape.forward_passes += 1

@@ -42,7 +42,7 @@ from formulations.backends._base import (
     steps,
     tape_bytes,
 )
-from formulations.network import Layered, Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["FiniteDifference"]
 
@@ -77,18 +77,18 @@ class FiniteDifference(Backend):
         """Return the scheme, the step, and how to take another."""
         return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step))
 
-    def prepare(self, tape: Tape) -> Layered:
+    def prepare(self, network: Network, tape: Tape) -> Network:  # noqa: ARG002
         """Return a copy of the network: the user's own parameters are never perturbed."""
-        return tape.network.copy()
+        return network.copy()
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the difference quotients of all parameters."""
-        perturbed: Layered = tape.workspace
+        perturbed: Network = tape.workspace
         theta = perturbed.vector
-        theta[...] = tape.network.vector
+        theta[...] = network.vector
 
         def cost() -> Any:
-            perturbed.propagate(tape, slopes=False)
+            forward(perturbed, tape, slopes=False)
             return tape.cost_value
 
         def at(i: int, value: Any) -> Any:

@@ -70,18 +70,18 @@ class Fused(Backend):
                 return f"it has compiled forms of {', '.join(COMPILED)}, and layer {l} has {activation.name}"
         return None
 
-    def prepare(self, tape: Tape) -> tuple[Any, Buffers]:
+    def prepare(self, network: Network, tape: Tape) -> tuple[Any, Buffers]:
         """Return the compiled passes that suit the size of the products, and the tape's buffers."""
-        largest = max(tape.m * rows * columns for rows, columns in tape.network.layout.shapes)
+        largest = max(tape.m * rows * columns for rows, columns in network.layout.shapes)
         plain = type(tape.cost) is Quadratic if tape.combined is None else tape.combined.is_difference
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
-        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, Buffers.of(tape)
+        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, Buffers.of(network, tape)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient by compiled passes."""
         compute, buffers = tape.workspace
         try:
-            compute(tape, buffers, gradient)
+            compute(network, tape, buffers, gradient)
         except Exception as caught:
             if reason := unreadable_cache(caught):
                 raise Refused(f"backend 'fused' is refused: {reason}.") from caught

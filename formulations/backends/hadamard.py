@@ -26,7 +26,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.backends._base import Backend, Tier
-from formulations.network import Tape
+from formulations.network import Network, Tape
 
 __all__ = ["Hadamard"]
 
@@ -40,12 +40,12 @@ class Hadamard(Backend):
     tier = Tier.RECURRENCE
     serves_coupled = False
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (BP1a), then δ^{L−1}, …, δ² by (BP2)."""
         delta = tape.combined_output_error()
         if delta is None:
             delta = np.multiply(tape.cost_gradient, tape.slopes[-1], out=tape.errors[-1])
-        for l in tape.hidden_layers:
+        for l in network.hidden_layers:
             delta = tape.pull_back(l, delta)
             np.multiply(delta, tape.slopes[l - 2], delta)
         return tape.errors

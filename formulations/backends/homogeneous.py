@@ -57,17 +57,17 @@ class Homogeneous(Backend):
     variant_of = "hadamard"
     serves_sparse = False
 
-    def prepare(self, tape: Tape) -> list[Room]:
+    def prepare(self, network: Network, tape: Tape) -> list[Room]:
         """Return, for each layer, the array whose last column is the constant unit, and buffer for the product."""
-        dtype = tape.network.dtype
+        dtype = network.dtype
         return [
             Room(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
-            for rows, columns in tape.network.layout.shapes
+            for rows, columns in network.layout.shapes
         ]
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L by the recurrence."""
-        return errors_by_recurrence(tape)
+        return errors_by_recurrence(network, tape)
 
     def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write [∂C/∂w, ∂C/∂b] = δᵀ[a, 1] of every layer."""

@@ -33,7 +33,7 @@ import numpy as np
 from formulations.arrays import Array, Gradient
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import errors_by_recurrence, khatri_rao
-from formulations.network import Layered, Network, Tape
+from formulations.network import Network, Tape
 
 __all__ = ["Kronecker"]
 
@@ -46,13 +46,13 @@ class Kronecker(Backend):
     equations = ("BP1", "BP2", "Kronecker", "BP3", "BP4")
     tier = Tier.RECURRENCE
 
-    def prepare(self, tape: Tape) -> Array:
+    def prepare(self, network: Network, tape: Tape) -> Array:
         """Return buffer for the examples' gradients of one layer's weights."""
-        return np.empty(tape.m * largest_layer(tape.network), tape.network.dtype)
+        return np.empty(tape.m * largest_layer(network), network.dtype)
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L by the recurrence."""
-        return errors_by_recurrence(tape)
+        return errors_by_recurrence(network, tape)
 
     def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write the sums of the examples' gradients, layer by layer."""
@@ -76,6 +76,6 @@ class Kronecker(Backend):
         )
 
 
-def largest_layer(network: Layered) -> int:
+def largest_layer(network: Network) -> int:
     """Return the number of weights in the layer that has most of them."""
     return max(int(weights.stop - weights.start) for weights, _ in network.layout.slices)

@@ -51,12 +51,12 @@ class Linear(Backend):
         recurrence = super().estimate(network, m)
         return replace(recurrence, multiplications=recurrence.multiplications - m * network.layout.neuron_count)
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ^L = ∇_aC, then δ^{L−1}, …, δ² by the transposed weights."""
         delta = tape.combined_output_error()
         if delta is None:
             delta = tape.errors[-1]
             np.copyto(delta, tape.cost_gradient)
-        for l in tape.hidden_layers:
+        for l in network.hidden_layers:
             delta = tape.pull_back(l, delta)
         return tape.errors

@@ -58,9 +58,8 @@ class LinearCollapse(Backend):
             return f"it needs the quadratic cost, which the moments of the examples determine, and this is {cost.name}"
         return super().why_not(network, cost)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write [∂C/∂w, ∂C/∂b] of every layer; of the tape only the examples and the outputs' buffer are used."""
-        network = tape.network
         ones = np.ones((tape.m, 1), network.dtype)
         x = np.hstack([tape.X, ones])
         # prefixes[i] = w̃^{l−1} … w̃², l = i + 2: what the layers before layer l make of x̃.

@@ -47,16 +47,16 @@ class Neumann(Backend):
     tier = Tier.RECURRENCE
     variant_of = "back_substitution"
 
-    def prepare(self, tape: Tape) -> ErrorSystem:
+    def prepare(self, network: Network, tape: Tape) -> ErrorSystem:
         """Return the system with its pattern."""
-        return ErrorSystem(tape, "U")
+        return ErrorSystem(network, tape, "U")
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L after the last sweep that changes anything."""
         system: ErrorSystem = tape.workspace
-        e = system.fill().ravel()
+        e = system.fill(network, tape).ravel()
         delta = e.copy()
-        for _ in tape.hidden_layers:
+        for _ in network.hidden_layers:
             swept = system.matrix @ delta
             swept += e
             if np.array_equal(swept, delta):

@@ -45,7 +45,7 @@ from formulations.backends._base import (
     steps,
     tape_bytes,
 )
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["NodePerturbation"]
 
@@ -80,28 +80,28 @@ class NodePerturbation(Backend):
         """Return the scheme, the step, and how to take another."""
         return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step))
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient that follows from the difference quotients of all neurons."""
-        tape.network.propagate(tape, slopes=False)
-        errors = self.errors(tape)
+        forward(network, tape, slopes=False)
+        errors = self.errors(network, tape)
         tape.collect(errors, gradient)
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L as difference quotients of each example's cost."""
         shares = tape.share_column[:, 0]
-        unperturbed = _costs(tape, tape.network.layout.last, tape.weighted_inputs[-1])
+        unperturbed = _costs(network, tape, network.layout.last, tape.weighted_inputs[-1])
         for l, (recorded, delta) in enumerate(zip(tape.weighted_inputs, tape.errors, strict=True), start=2):
             z, h = recorded.copy(), steps(recorded, SCHEMES[self.scheme], self.step)
             for j in range(z.shape[1]):
                 z[:, j] = recorded[:, j] + h[:, j]
-                ahead = _costs(tape, l, z)
+                ahead = _costs(network, tape, l, z)
                 if self.scheme == "forward":
                     quotient = (ahead - unperturbed) / h[:, j]
                 else:
                     z[:, j] = recorded[:, j] - h[:, j]
-                    quotient = (ahead - _costs(tape, l, z)) / (h[:, j] + h[:, j])
+                    quotient = (ahead - _costs(network, tape, l, z)) / (h[:, j] + h[:, j])
                 delta[:, j] = shares * quotient
                 z[:, j] = recorded[:, j]
         return tape.errors
@@ -124,9 +124,8 @@ class NodePerturbation(Backend):
         )
 
 
-def _costs(tape: Tape, l: int, z: Array) -> Any:
+def _costs(network: Network, tape: Tape, l: int, z: Array) -> Any:
     """Return each example's cost, shape (m,), by a partial forward pass from z^l on."""
-    network = tape.network
     a = network.activations[l - 2].value(z)
     for i in range(l - 1, len(network.activations)):
         z = a @ network.weights[i].T + network.biases[i]

@@ -53,11 +53,11 @@ class PathSum(Backend):
     tier = Tier.PRODUCT
     serves_coupled = False
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each entry from paths of its own."""
-        last = tape.network.layout.last
+        last = network.layout.last
         ends = tape.output_error()
-        edges = [_edges(weights) for weights in tape.network.weights]
+        edges = [_edges(weights) for weights in network.weights]
 
         def walk(l: int, j: int, rate: Array) -> Any:
             """Return the sum over the paths from neuron j of layer l, whose rate up to here is ∂a^l_j/∂z."""
@@ -69,8 +69,8 @@ class PathSum(Backend):
                     total += walk(l + 1, q, rate * w * tape.slopes[l - 1][:, q])
             return total
 
-        for l in tape.hidden_layers:
-            for j in range(tape.network.layout.sizes[l - 1]):
+        for l in network.hidden_layers:
+            for j in range(network.layout.sizes[l - 1]):
                 tape.errors[l - 2][:, j] = walk(l, j, tape.slopes[l - 2][:, j])
         return tape.errors
 

@@ -45,9 +45,8 @@ class PerNeuronBackend(Backend):
     serves_sparse = False
     serves_coupled = False
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient found component by component; of the tape only the examples and the buffer are used."""
-        network = tape.network
         for l, (w, b, function) in enumerate(
             zip(network.weights, network.biases, network.activations, strict=True), start=2
         ):
@@ -66,7 +65,7 @@ class PerNeuronBackend(Backend):
         if tape.combined_output_error() is None:
             for j in range(network.layout.sizes[-1]):
                 errors[-1][:, j] = tape.cost_gradient[:, j] * tape.slopes[-1][:, j]
-        for l in tape.hidden_layers:
+        for l in network.hidden_layers:
             for j in range(network.layout.sizes[l - 1]):
                 errors[l - 2][:, j] = (errors[l - 1] @ network.weights[l - 1][:, j]) * tape.slopes[l - 2][:, j]
 

@@ -49,7 +49,7 @@ from formulations.backends._shared import (
     times,
     written,
 )
-from formulations.network import Layered, Network, Tape
+from formulations.network import Network, Tape
 
 __all__ = ["Product"]
 
@@ -71,18 +71,18 @@ class Product(Backend):
     equations = ("35", "BP3", "BP4")
     tier = Tier.PRODUCT
 
-    def prepare(self, tape: Tape) -> list[Tree]:
+    def prepare(self, network: Network, tape: Tape) -> list[Tree]:  # noqa: ARG002
         """Return the brackets of δ², …, δ^L."""
-        return [self.brackets(tape.network, l) for l in range(2, tape.network.layout.last + 1)]
+        return [self.brackets(network, l) for l in range(2, network.layout.last + 1)]
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each by its own product (35)."""
         delta = tape.output_error()
-        layers = [Factor(tape, k) for k in range(2, tape.network.layout.last)]
+        layers = [Factor(network, tape, k) for k in range(2, network.layout.last)]
         factors = [*([layer.matrix() for layer in layers] if self.order == "forward" else layers), delta]
         return [multiply(tree, factors[i:].__getitem__, times) for i, tree in enumerate(tape.workspace)]
 
-    def brackets(self, network: Layered, l: int) -> Tree:
+    def brackets(self, network: Network, l: int) -> Tree:
         """Return the tree of δ^l's product, whose factors are those of the layers l, …, L − 1, and δ^L."""
         count = network.layout.last - l + 1
         if self.order == "optimal":

@@ -60,19 +60,19 @@ class Sigma(Backend):
     equations = ("33", "34", "BP3", "BP4")
     tier = Tier.RECURRENCE
 
-    def prepare(self, tape: Tape) -> list[Callable[[Array], Array]]:
+    def prepare(self, network: Network, tape: Tape) -> list[Callable[[Array], Array]]:  # noqa: ARG002
         """Return, for each layer, the product with its Σ′(z)ᵀ."""
         product = {"planned": planned_product, "sparse": sparse_product, "dense": dense_product}[self.matrix]
         return [product(slope) for slope in tape.slopes]
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (33), then δ^{L−1}, …, δ² by (34)."""
         sigma = tape.workspace
         delta = tape.combined_output_error()
         if delta is None:
             delta = sigma[-1](tape.cost_gradient)
         errors = [delta]
-        for l in tape.hidden_layers:
+        for l in network.hidden_layers:
             delta = sigma[l - 2](tape.pull_back(l, delta))
             errors.append(delta)
         return errors[::-1]

@@ -33,7 +33,7 @@ import numpy as np
 from formulations.arrays import Array, Gradient
 from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.functions import CoupledSlope
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["Tangent"]
 
@@ -49,23 +49,24 @@ class Tangent(Backend):
     equations = ("25", "tangent", "BP3")
     tier = Tier.PRODUCT
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the derivatives in the directions of all parameters."""
-        network = tape.network
-        network.propagate(tape)
+        forward(network, tape)
         output_error = tape.combined_output_error()
         layers = zip(network.layout.slices, network.layout.shapes, network.layout.patterns, strict=True)
         for l, ((of_weights, of_biases), (rows, columns), pattern) in enumerate(layers, start=2):
             weights, below = gradient.vector[of_weights], tape.activations[l - 2]
-            for part in _blocks(tape, weights.size):
+            for part in _blocks(network, tape, weights.size):
                 j, k = divmod(np.arange(part.start, part.stop), columns)
                 if pattern is not None:
                     j, k = pattern.rows[part], pattern.indices[part]
-                weights[part] = _derivatives(tape, l, j, below[:, k], output_error).sum(axis=1)
+                weights[part] = _derivatives(network, tape, l, j, below[:, k], output_error).sum(axis=1)
             biases, delta = gradient.vector[of_biases], np.empty((tape.m, rows), network.dtype)
-            for part in _blocks(tape, rows):
+            for part in _blocks(network, tape, rows):
                 j = np.arange(part.start, part.stop)
-                delta[:, part] = _derivatives(tape, l, j, np.ones((tape.m, j.size), network.dtype), output_error).T
+                delta[:, part] = _derivatives(
+                    network, tape, l, j, np.ones((tape.m, j.size), network.dtype), output_error
+                ).T
             np.add.reduce(delta, axis=0, out=biases)
             # A combined δ^L still lies in its buffer, and the directions of the last biases give it back.
             tape.errors[l - 2][...] = delta
@@ -97,16 +98,16 @@ class Tangent(Backend):
         )
 
 
-def _derivatives(tape: Tape, l: int, j: Array, amounts: Array, output_error: Array | None) -> Array:
+def _derivatives(network: Network, tape: Tape, l: int, j: Array, amounts: Array, output_error: Array | None) -> Array:
     """Return each example's derivative in directions that move neurons j of layer l, shape (directions, m).
 
     ``amounts`` is ż^l_j for each example and direction, shape (m, directions).
     """
-    tangent = np.zeros((j.size, tape.m, tape.network.layout.sizes[l - 1]), tape.network.dtype)
+    tangent = np.zeros((j.size, tape.m, network.layout.sizes[l - 1]), network.dtype)
     tangent[np.arange(j.size), :, j] = amounts.T
     for i in range(l - 2, len(tape.slopes) - 1):
         tangent = _times(tape.slopes[i], tangent)
-        above = tape.network.weights[i + 1]
+        above = network.weights[i + 1]
         tangent = (tangent.reshape(-1, above.shape[1]) @ above.T).reshape(j.size, tape.m, -1)
     if output_error is None:
         output_error, tangent = tape.cost_gradient, _times(tape.slopes[-1], tangent)
@@ -126,7 +127,7 @@ def _block_size(m: int, sizes: tuple[int, ...]) -> int:
     return max(1, BLOCK // (m * max(sizes)))
 
 
-def _blocks(tape: Tape, count: int) -> Iterator[slice]:
+def _blocks(network: Network, tape: Tape, count: int) -> Iterator[slice]:
     """Yield slices of the directions that are carried together."""
-    size = _block_size(tape.m, tape.network.layout.sizes)
+    size = _block_size(tape.m, network.layout.sizes)
     return (slice(start, min(start + size, count)) for start in range(0, count, size))

@@ -7,7 +7,7 @@ from formulations.equations.equation import Equation
 __all__ = ["CHAPTER"]
 
 DC_DW, DC_DB = r"\frac{\partial C}{\partial w^l_{jk}}", r"\frac{\partial C}{\partial b^l_j}"
-PROPAGATE = ("formulations.network.network.Network.propagate",)
+FORWARD = ("formulations.network.forward_pass.forward",)
 COLLECT = ("formulations.network.tape.Tape.collect",)
 QUADRATIC = ("formulations.functions.costs.quadratic.Quadratic",)
 ERRORS = ("formulations.arrays.parameters.Gradient",)
@@ -19,12 +19,12 @@ TO_NEXT = r"\frac{\partial z^{l+1}_k}{\partial z^l_j}"
 CHAPTER = (
     Equation("23", r"a^l_j = \sigma\left(\sum_k w^l_{jk} a^{l-1}_k + b^l_j\right)",
              "a:l_j = σ ( Σ_k w:l_jk a:l-1_k + b:l_j )",
-             "A neuron's activation is σ of its weighted inputs and its bias.", "forward", PROPAGATE),
+             "A neuron's activation is σ of its weighted inputs and its bias.", "forward", FORWARD),
     Equation("24", r"f\left((2, 3)^T\right) = (f(2), f(3))^T", "",
              "A function of a vector acts on each of its entries.", "definition",
              ("formulations.functions.activations.base.Activation.evaluate",)),
     Equation("25", r"a^l = \sigma(w^l a^{l-1} + b^l)", "a:l = σ ( w:l a:l-1 + b:l ?ones.T ) = σ ( z:l )",
-             "The activations of a layer follow from those of the layer before it.", "forward", PROPAGATE),
+             "The activations of a layer follow from those of the layer before it.", "forward", FORWARD),
     Equation("26", r"C = \frac{1}{2m} \sum_x \lVert y(x) - a^L(x) \rVert^2", "C = ½ ‖ y − a:L ‖² ?/m",
              "The quadratic cost of a batch is the mean of its examples' costs.", "mean", QUADRATIC),
     Equation("27", r"C = \tfrac12 \lVert y - a^L \rVert^2 = \tfrac12 \sum_j (y_j - a^L_j)^2", "C = ½ ‖ y − a:L ‖²",
@@ -67,9 +67,9 @@ CHAPTER = (
     Equation("42", rf"\delta^l_j = \sum_k {TO_NEXT} \delta^{{l+1}}_k", "",
              "The first factors of these terms are the errors of the next layer."),
     Equation("43", r"z^{l+1}_k = \sum_j w^{l+1}_{kj} a^l_j + b^{l+1}_k = \sum_j w^{l+1}_{kj} \sigma(z^l_j) + b^{l+1}_k",
-             "", "The weighted inputs of the next layer as functions of those of this one.", "definition", PROPAGATE),
+             "", "The weighted inputs of the next layer as functions of those of this one.", "definition", FORWARD),
     Equation("44", rf"{TO_NEXT} = w^{{l+1}}_{{kj}} \sigma'(z^l_j)", "",
-             "Their derivative is a weight times a slope.", "definition", PROPAGATE),
+             "Their derivative is a weight times a slope.", "definition", FORWARD),
     Equation("45", r"\delta^l_j = \sum_k w^{l+1}_{kj} \delta^{l+1}_k \sigma'(z^l_j)",
              "delta:l_j = Σ_k w:l+1_kj delta:l+1_k slope:l_j",
              "In components, an error is the weighted sum of the next layer's errors times the slope.", "hidden"),

@@ -12,7 +12,7 @@ from formulations.backends import Backend, Scheme, steps
 from formulations.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["error_quotients", "parameter_quotients"]
 
@@ -155,7 +155,7 @@ def _cost(tape: Tape, i: int, change: float) -> float:
     network.vector[i] += change
     fresh = Tape(network, tape.cost, tape.m)
     fresh.load(tape.X, tape.Y, tape.shares)
-    network.propagate(fresh, slopes=False)
+    forward(network, fresh, slopes=False)
     return fresh.cost_value  # type: ignore[no-any-return]
 
 

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.network.forward_pass import forward as forward
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
     from formulations.network.network import Network as Network
     from formulations.network.network import check_network as check_network
     from formulations.network.saved import load as load
     from formulations.network.saved import save as save
-    from formulations.network.tape import Layered as Layered
     from formulations.network.tape import Tape as Tape
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "forward_pass": ["forward"],
         "initialization": ["INITIALIZATIONS"],
         "network": ["Network", "check_network"],
         "saved": ["load", "save"],
-        "tape": ["Layered", "Tape"],
+        "tape": ["Tape"],
     },
 )

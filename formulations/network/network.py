@@ -25,6 +25,7 @@ from formulations.arrays import (
 )
 from formulations.exceptions import WrongShape, WrongType
 from formulations.functions import Activation, Cost, get_cost
+from formulations.network.forward_pass import forward
 from formulations.network.initialization import draw
 from formulations.network.reading import read_activations, read_layers
 from formulations.network.tape import Tape
@@ -141,34 +142,10 @@ class Network(Parameters):
         """Neurons of each layer, n₁ to n_L."""
         return self.layout.sizes
 
-    def propagate(self, tape: Tape, *, slopes: bool = True) -> None:
-        """Fill a loaded tape: z^l, a^l and σ′(z^l) of every layer by Equation (25), then C and ∇_aC.
-
-        Parameters
-        ----------
-        tape : Tape
-            A tape of this network's layout, loaded with examples.
-        slopes : bool
-            False leaves the slopes out, for those who only ask for the cost.
-        """
-        for i, blocks in enumerate(tape.blocks(slopes=slopes)):
-            self._weigh(tape, i)
-            b, evaluate = self._biases[i], self._activations[i].evaluate
-            for z, a, slope, parts in blocks:
-                for part in parts:
-                    np.add(part, b, part)
-                evaluate(z, a, slope)
-        tape.evaluate_cost(gradient=slopes)
-        tape.forward_passes += 1
-
-    def _weigh(self, tape: Tape, i: int) -> None:
-        """Write w a^{l−1}."""
-        a, weights, z = tape.activations[i], self._weights[i], tape.weighted_inputs[i]
-        if self._entries[i] is None:
-            np.dot(a, weights.T, z)
-        else:
-            self.sparse_entries(i)
-            z[...] = a @ weights.T
+    @property
+    def hidden_layers(self) -> range:
+        """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
+        return self.layout.hidden_layers
 
     @quiet
     def forward(self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None) -> Tape:
@@ -201,7 +178,7 @@ class Network(Parameters):
             X, Y = excluding(X, Y, shares)
         tape = Tape(self, cost if Y is not None else None, len(X))
         tape.load(X, Y, shares)
-        self.propagate(tape)
+        forward(self, tape)
         return tape
 
     def check_examples(
@@ -224,7 +201,7 @@ class Network(Parameters):
         X, *_ = self.check_examples(X)
         tape = Tape(self, None, len(X))
         tape.load(X, None)
-        self.propagate(tape, slopes=False)
+        forward(self, tape, slopes=False)
         return tape.output
 
     def copy(self) -> Network:

@@ -9,49 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Array, Block, Gradient, Layout, Pattern, blocks_of
+from formulations.arrays import Array, Block, Gradient, Pattern, blocks_of
 from formulations.exceptions import InvalidInput
-from formulations.functions import Activation, Cost, through
+from formulations.functions import Cost, through
 
-__all__ = ["Layered", "Tape"]
+if TYPE_CHECKING:
+    from formulations.network.network import Network
 
-
-class Layered(Protocol):
-    """What the tape, and whoever reads it, asks of a network."""
-
-    @property
-    def layout(self) -> Layout:
-        """How the parameters are divided among the layers."""
-
-    @property
-    def vector(self) -> Array:
-        """All parameters."""
-
-    @property
-    def weights(self) -> tuple[Any, ...]:
-        """w^l at ``weights[l-2]``."""
-
-    @property
-    def biases(self) -> tuple[Array, ...]:
-        """b^l at ``biases[l-2]``."""
-
-    @property
-    def activations(self) -> tuple[Activation, ...]:
-        """The activation of each layer from the second on."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of parameters, tape and gradient."""
-
-    def copy(self) -> Self:
-        """Return the same network with parameters of its own."""
-
-    def propagate(self, tape: Tape, *, slopes: bool = True) -> None:
-        """Fill the tape by one forward pass, Equation (25)."""
+__all__ = ["Tape"]
 
 
 class Tape:
@@ -91,7 +60,7 @@ class Tape:
         How many forward passes have been written here.
     """
 
-    def __init__(self, network: Layered, cost: Cost | None, m: int, *, rows_of: Tape | None = None) -> None:
+    def __init__(self, network: Network, cost: Cost | None, m: int, *, rows_of: Tape | None = None) -> None:
         self.network = network
         self.cost = cost
         self.m = m
@@ -168,11 +137,6 @@ class Tape:
     def output(self) -> Array:
         """The outputs a^L, shape (m, n_L)."""
         return self.activations[-1]
-
-    @cached_property
-    def hidden_layers(self) -> range:
-        """L−1, L−2, …, 2: the layers to which (BP2) carries the error, in that order."""
-        return range(self.network.layout.last - 1, 1, -1)
 
     def first(self, m: int) -> Tape:
         """Return a tape for fewer examples, in the first rows of this one's memory."""

@@ -10,7 +10,7 @@ from formulations.arrays import Array, current_budget, quiet
 from formulations.backends import errors_by_recurrence, khatri_rao
 from formulations.exceptions import NotFinite, Refused
 from formulations.functions import Cost
-from formulations.network import Network, Tape, check_network
+from formulations.network import Network, Tape, check_network, forward
 
 __all__ = ["per_example_gradients"]
 
@@ -73,8 +73,8 @@ def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quad
     # With shares of 1 the tape holds each example's own δ, and not its part of a mean.
     tape.load(X, Y, np.ones((m, 1), net.dtype))
     rows = np.empty((m, layout.count), net.dtype)
-    net.propagate(tape)
-    layers = zip(errors_by_recurrence(tape), tape.activations, layout.patterns, layout.slices, strict=False)
+    forward(net, tape)
+    layers = zip(errors_by_recurrence(net, tape), tape.activations, layout.patterns, layout.slices, strict=False)
     for delta, a, pattern, (weights, biases) in layers:
         khatri_rao(delta, a, pattern, rows[:, weights])
         rows[:, biases] = delta

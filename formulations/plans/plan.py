@@ -191,11 +191,11 @@ class Plan(Claimed):
             self.network.check_entries()
         tape, gradient = self._whole if len(X) == self.batch_size else self._smaller(len(X))
         if gradient is None:
-            gradient = self.backend.allocate(tape)
+            gradient = self.backend.allocate(self.network)
         self.tape = tape
         tape.load(X, Y, shares)
         before = tape.forward_passes
-        self.backend.gradient(tape, gradient)
+        self.backend.gradient(self.network, tape, gradient)
         gradient.forward_passes = tape.forward_passes - before
         return gradient
 
@@ -220,7 +220,7 @@ class Plan(Claimed):
         self._part, self.tape = self._whole, self._whole[0]
 
     def _ready(self, tape: Tape) -> tuple[Tape, Gradient | None]:
-        return tape, self.backend.ready(tape)
+        return tape, self.backend.ready(self.network, tape)
 
     def _check_fits(self, network: Network) -> None:
         check_network(network)

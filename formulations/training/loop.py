@@ -13,7 +13,7 @@ from formulations.arrays import Array, positive_integer, positive_number, quiet,
 from formulations.backends import BackendLike
 from formulations.exceptions import InvalidInput, NotFinite, WrongType
 from formulations.functions import Cost
-from formulations.network import Network, Tape, check_network
+from formulations.network import Network, Tape, check_network, forward
 from formulations.plans import prepare
 from formulations.training.history import Epoch, History
 from formulations.training.scores import Examination
@@ -168,7 +168,7 @@ def _is_uniform(net: Network, X: Array, size: int) -> bool:
         chunk = X[i : i + size]
         part = tape if len(chunk) == size else tape.first(len(chunk))
         part.load(chunk, None)
-        net.propagate(part, slopes=False)
+        forward(net, part, slopes=False)
         layers = dict(enumerate(part.activations[1:]))
         if i == 0:
             rows = {l: a[0].copy() for l, a in layers.items()}

@@ -9,7 +9,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.data import classes_of
 from formulations.functions import Cost
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["Examination", "accuracy", "chance"]
 
@@ -45,7 +45,7 @@ class Examination:
         """Return the share of correctly classified examples; None if the targets are not classes."""
         if self._wanted is None:
             return None
-        self._net.propagate(self._tape, slopes=False)
+        forward(self._net, self._tape, slopes=False)
         return float(np.mean(_classes(self._tape.output) == self._wanted))
 
 

@@ -196,7 +196,6 @@ INSIDE = {
     "Activation": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "why_not", "why_not_width"),
     "Backend": ("collect", "difference", "errors", "gradient", "estimate", "prepare", "ready", "allocate", "why_not"),
     "Cost": ("average", "check_outputs", "check_targets", "combined", "complex_values", "evaluate", "why_not"),
-    "Network": ("propagate",),
     "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "why_not", "why_not_width"),
     "Plan": ("evaluate", "give_away"),
     "Tape": (

@@ -17,19 +17,19 @@ from tests.audit.mutants import MUTANTS
 class SlightlyOff(makers.HadamardWrapper):
     """The first layer's error, 0.05 % too large."""
 
-    def errors(self, tape):
-        errors = super().errors(tape)
-        errors[0] *= tape.network.dtype.type(1.0005)
+    def errors(self, network, tape):
+        errors = super().errors(network, tape)
+        errors[0] *= network.dtype.type(1.0005)
         return errors
 
 
 class TransposedSquareWeight(makers.HadamardWrapper):
     """w instead of its transpose, wherever the shapes do not give it away: the integers' square weights are sparse."""
 
-    def errors(self, tape):
+    def errors(self, network, tape):
         delta = np.multiply(tape.cost_gradient, tape.slopes[-1], out=tape.errors[-1])
-        for l in tape.hidden_layers:
-            weights = tape.network.weights[l - 1]
+        for l in network.hidden_layers:
+            weights = network.weights[l - 1]
             rows, columns = weights.shape
             pulled = delta @ (weights.T if rows == columns else weights)
             delta = np.multiply(pulled, tape.slopes[l - 2], out=tape.errors[l - 2])

@@ -14,12 +14,13 @@ from typing import Any
 import makers
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 from multiplications import Counting
 from scipy.sparse import bsr_array, csc_array, csr_array, dia_array
 
 import formulations as fm
 from formulations.arrays.parameters import Parameters
-from formulations.backends import back_substitution, complex_step
+from formulations.backends import complex_step
 from formulations.functions.activations.base import Activation
 from formulations.functions.activations.coupled import CoupledSlope
 from formulations.functions.activations.custom_coupled import CustomCoupledActivation
@@ -134,13 +135,13 @@ def count_sparse_products(monkeypatch):
     for kind in (dia_array, bsr_array, csr_array, csc_array):
         for name in ("__matmul__", "__rmatmul__"):
             monkeypatch.setattr(kind, name, counting_stored_numbers(getattr(kind, name)))
-    solve = back_substitution.spsolve_triangular
+    solve = scipy.sparse.linalg.spsolve_triangular
 
     def counted_solve(matrix, right, **options):
         Counting.total += matrix.nnz - matrix.shape[0]
         return solve(matrix, right, **options)
 
-    monkeypatch.setattr(back_substitution, "spsolve_triangular", counted_solve)
+    monkeypatch.setattr(scipy.sparse.linalg, "spsolve_triangular", counted_solve)
 
 
 def counted(monkeypatch, flag: str, net: fm.Network, X, Y, cost="quadratic") -> tuple[int, int]:
@@ -166,7 +167,7 @@ def counted(monkeypatch, flag: str, net: fm.Network, X, Y, cost="quadratic") -> 
     share_column = Tape.share_column.fget
     monkeypatch.setattr(Tape, "share_column", property(lambda tape: share_column(tape).view(Share)))
     Counting.total, plan.tape.forward_passes = 0, 0
-    plan.backend.gradient(plan.tape, fm.Gradient(net.layout, np.empty_like(net.vector)))
+    plan.backend.gradient(net, plan.tape, fm.Gradient(net.layout, np.empty_like(net.vector)))
     return Counting.total, plan.tape.forward_passes
 
 

@@ -132,10 +132,10 @@ def test_a_tape_of_another_length_and_one_without_targets_are_refused():
     g = plan(X, Y)
     plan.tape.load(np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0))
     with pytest.raises(WrongShape, match="buffer for 12 examples, got 24 inputs"):
-        plan.backend.gradient(plan.tape, g)
+        plan.backend.gradient(net, plan.tape, g)
     plan.tape.load(X, None)
     with pytest.raises(InvalidInput, match="no targets"):
-        plan.backend.gradient(plan.tape, g)
+        plan.backend.gradient(net, plan.tape, g)
 
 
 def test_the_copy_of_a_tape_has_nothing_that_writes_into_the_first():

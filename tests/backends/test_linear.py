@@ -50,7 +50,7 @@ def test_no_slope_is_read():
     plan(X, Y)
     for slopes in plan.tape.slopes:
         slopes[...] = np.nan
-    errors = fm.get_backend("linear").errors(plan.tape)
+    errors = fm.get_backend("linear").errors(net, plan.tape)
     assert all(np.isfinite(delta).all() for delta in errors)
 
 

@@ -65,7 +65,7 @@ def test_the_examples_matter_through_their_moments_alone():
 def test_its_forward_pass_is_its_own(monkeypatch):
     net = linear()
     plan = fm.prepare(net, 8, backend="linear_collapse")
-    monkeypatch.setattr(fm.Network, "propagate", lambda *_, **__: pytest.fail("the shared forward pass was used"))
+    monkeypatch.setattr(fm.Tape, "blocks", lambda *_, **__: pytest.fail("the shared forward pass was used"))
     assert plan(*makers.data(net)).forward_passes == plan.backend.estimate(net, 8).forward_passes == 1
 
 

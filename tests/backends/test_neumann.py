@@ -26,8 +26,8 @@ class CountedMatrix:
 def counted(monkeypatch):
     made = []
 
-    def system(tape, which):
-        found = ErrorSystem(tape, which)
+    def system(network, tape, which):
+        found = ErrorSystem(network, tape, which)
         found.matrix = CountedMatrix(found.matrix)
         made.append(found.matrix)
         return found

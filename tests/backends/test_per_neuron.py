@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.backends._base import contract
 from formulations.exceptions import Refused
 
 
@@ -45,7 +46,7 @@ def test_a_single_modified_neuron(j):
 def test_its_forward_pass_is_its_own(monkeypatch):
     net = makers.network()
     plan = fm.prepare(net, 8, backend="per_neuron")
-    monkeypatch.setattr(fm.Network, "propagate", lambda *_, **__: pytest.fail("the shared forward pass was used"))
+    monkeypatch.setattr(fm.Tape, "blocks", lambda *_, **__: pytest.fail("the shared forward pass was used"))
     plan(*makers.data(net))
 
 
@@ -53,13 +54,15 @@ def test_a_wrong_shared_forward_pass_is_found_out(monkeypatch):
     net = makers.network()
     X, Y = makers.data(net)
     bound = 2 * bounds.propagated(net, X, Y).vector
-    weigh = fm.Network._weigh
+    shared = contract.forward
 
-    def without_bias(self, tape, i):
-        weigh(self, tape, i)
-        tape.weighted_inputs[i][...] -= self.biases[i]
+    def without_bias(network, tape, **options):
+        unbiased = network.copy()
+        for b in unbiased.biases:
+            b[...] = 0
+        shared(unbiased, tape, **options)
 
-    monkeypatch.setattr(fm.Network, "_weigh", without_bias)
+    monkeypatch.setattr(contract, "forward", without_bias)
     found, hadamard = (fm.gradient(net, X, Y, backend=each).vector for each in ("per_neuron", "hadamard"))
     assert not bounds.within(found - hadamard, bound)
 

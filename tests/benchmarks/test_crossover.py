@@ -122,10 +122,10 @@ class Faulty(fm.Backend):
 
     name, summary, equations, tier = "faulty", "a multiple of the gradient", (), fm.Tier.RECURRENCE
 
-    def errors(self, tape):
+    def errors(self, network, tape):
         if self.factor == 0:
             raise ZeroDivisionError("nothing left")
-        return [self.factor * delta for delta in fm.get_backend("hadamard").errors(tape)]
+        return [self.factor * delta for delta in fm.get_backend("hadamard").errors(network, tape)]
 
 
 @pytest.mark.parametrize("m", [1, 3])

@@ -119,8 +119,8 @@ def test_who_is_left_out_says_why():
     class Wrong(fm.Backend):
         name, summary, equations, tier = "wrong", "twice the gradient", (), fm.Tier.RECURRENCE
 
-        def errors(self, tape):
-            return [2 * delta for delta in fm.get_backend("hadamard").errors(tape)]
+        def errors(self, network, tape):
+            return [2 * delta for delta in fm.get_backend("hadamard").errors(network, tape)]
 
     found = measure_growth([(2, 1)], (2,), ["linear", Wrong(), "finite_difference"], budget=1e-6, seconds=1e-6)
     assert found, "who is too slow to be judged is not different"

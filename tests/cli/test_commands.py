@@ -150,8 +150,8 @@ def test_compare_ends_with_1_where_a_gradient_is_different(monkeypatch):
     class Wrong(makers.HadamardWrapper):
         name = "wrong"
 
-        def errors(self, tape):
-            errors = super().errors(tape)
+        def errors(self, network, tape):
+            errors = super().errors(network, tape)
             errors[-1] += 1
             return errors
 

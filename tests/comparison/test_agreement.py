@@ -16,8 +16,8 @@ class Wrong(makers.HadamardWrapper):
 
     name = "wrong"
 
-    def errors(self, tape):
-        errors = super().errors(tape)
+    def errors(self, network, tape):
+        errors = super().errors(network, tape)
         for delta in errors:
             delta *= 2
         return errors
@@ -92,8 +92,8 @@ def test_a_comparison_does_not_end_in_agreement_where_a_row_is_not_equal():
 
         name = "near"
 
-        def errors(self, tape):
-            errors = super().errors(tape)
+        def errors(self, network, tape):
+            errors = super().errors(network, tape)
             for delta in errors:
                 delta *= 1 + 2e-15
             return errors

@@ -33,8 +33,8 @@ SIX = {
 class Halved(makers.HadamardWrapper):
     name = "halved"
 
-    def errors(self, tape):
-        errors = super().errors(tape)
+    def errors(self, network, tape):
+        errors = super().errors(network, tape)
         errors[0] *= 0.5
         return errors
 
@@ -58,7 +58,7 @@ class Talkative(makers.HadamardWrapper):
 class Broken(makers.HadamardWrapper):
     name = "broken"
 
-    def errors(self, _):
+    def errors(self, *_):
         raise ZeroDivisionError("of another package")
 
 
@@ -277,9 +277,9 @@ def test_a_pool_that_a_backend_brings_is_limited_too(digits, monkeypatch):
     class Loading(makers.HadamardWrapper):
         name = "loading"
 
-        def errors(self, tape):
+        def errors(self, network, tape):
             monkeypatch.setitem(sys.modules, "torch", fake)
-            return super().errors(tape)
+            return super().errors(network, tape)
 
     compare(digits.network, digits.X, digits.Y, backends=[Loading()])
     assert (found, held) == ([1], [8])
@@ -339,9 +339,9 @@ def test_a_first_call_that_compiles_for_a_minute_is_no_time_of_a_gradient(digits
     class Compiling(kind):
         name = "compiling"
 
-        def errors(self, tape):
+        def errors(self, network, tape):
             now[0] += next(takes)
-            return super().errors(tape)
+            return super().errors(network, tape)
 
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(module, "SLOW", 0.01)

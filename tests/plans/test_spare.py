@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 import formulations as fm
 from formulations.exceptions import InvalidInput, NotFinite, Refused
 from formulations.functions.costs.base import Cost
+from formulations.network import forward
 from formulations.plans import spare
 
 
@@ -84,9 +85,9 @@ def test_a_plan_in_use_is_nobody_elses():
     class Looking(makers.HadamardWrapper):
         name = "looking"
 
-        def gradient(self, tape, gradient):
+        def gradient(self, network, tape, gradient):
             seen.append(spare.SPARE in vars(net))
-            super().gradient(tape, gradient)
+            super().gradient(network, tape, gradient)
 
     net, backend = makers.network(), Looking()
     X, Y = makers.data(net)
@@ -203,7 +204,7 @@ def test_a_copied_tape_has_rooms_of_its_own():
     X, Y = makers.data(net)
     other = copy.deepcopy(net.forward(X, Y))
     other.network.vector[...] *= 2
-    other.network.propagate(other)
+    forward(other.network, other)
     assert np.array_equal(other.output, other.network(X))
 
 

@@ -11,6 +11,7 @@ from makers import data, network
 import formulations as fm
 from formulations.data.digits.reader import load_digits, one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.network import forward
 from formulations.training.loop import sgd
 from formulations.training.scores import accuracy, chance
 
@@ -133,16 +134,16 @@ def test_validation_examples_are_checked_once_and_pass_without_slopes(monkeypatc
     X, Y = data(net)
     Y = one_hot(np.arange(len(X)) % 3, classes=3)
     checked, passes = [], []
-    check, propagate = fm.Network.check_examples, fm.Network.propagate
+    check = fm.Network.check_examples
     monkeypatch.setattr(
         fm.Network, "check_examples", lambda *given, **more: checked.append(given) or check(*given, **more)
     )
 
-    def spy(self, tape, *, slopes=True):
+    def spy(network, tape, *, slopes=True):
         passes.append((tape.m, slopes))
-        propagate(self, tape, slopes=slopes)
+        forward(network, tape, slopes=slopes)
 
-    monkeypatch.setattr(fm.Network, "propagate", spy)
+    monkeypatch.setattr("formulations.training.scores.forward", spy)
     sgd(net, X, Y, epochs=3, batch_size=4, validation=(X[:3], Y[:3]))
     assert len(checked) == 2
     assert [slopes for m, slopes in passes if m == 3] == [False] * 3

@@ -35,7 +35,7 @@ from formulations.backends._base.estimates import (
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
 from formulations.functions import COSTS, Cost
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["Backend", "Tier"]
 
@@ -116,28 +116,29 @@ class Backend(ABC):
         """Return the difference quotient that this backend takes, where it takes one."""
         return None
 
-    def ready(self, tape: Tape) -> Gradient:
-        """Prepare a tape for this backend, and return memory for the gradient."""
-        tape.workspace = self.prepare(tape)
-        return self.allocate(tape)
+    def ready(self, network: Network, tape: Tape) -> Gradient:
+        """Prepare a tape for this backend, and return a buffer for the gradient."""
+        tape.workspace = self.prepare(network, tape)
+        return self.allocate(network)
 
-    def allocate(self, tape: Tape) -> Gradient:
-        """Return buffer for a gradient."""
-        layout = tape.network.layout
-        return Gradient(layout, np.empty(layout.count, tape.network.dtype), backend=self.label)
+    def allocate(self, network: Network) -> Gradient:
+        """Return a buffer for a gradient."""
+        return Gradient(network.layout, np.empty(network.layout.count, network.dtype), backend=self.label)
 
-    def prepare(self, tape: Tape) -> Any:  # noqa: ARG002 - most need nothing but the tape
+    def prepare(self, network: Network, tape: Tape) -> Any:  # noqa: ARG002 - most need nothing but the tape
         """Make once what every call on this tape needs; it becomes ``tape.workspace``."""
         return None
 
-    def errors(self, tape: Tape) -> Sequence[Array]:
+    def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L, each of shape (m, n_l), from a tape that a forward pass has filled."""
-        raise NotImplementedError(f"backend {self.name!r} must define errors(tape) or gradient(tape, gradient).")
+        raise NotImplementedError(
+            f"backend {self.name!r} must define errors(network, tape) or gradient(network, tape, gradient)."
+        )
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write C, δ, ∂C/∂b and ∂C/∂w into ``gradient``, for the examples that are loaded on the tape."""
-        tape.network.propagate(tape)
-        errors = self.errors(tape)
+        forward(network, tape)
+        errors = self.errors(network, tape)
         self.collect(tape, errors, gradient)
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value

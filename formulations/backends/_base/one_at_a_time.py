@@ -68,21 +68,21 @@ class OneAtATime(Backend):
             calls=m * single.calls,
         )
 
-    def prepare(self, tape: Tape) -> tuple[Tape, Gradient]:
+    def prepare(self, network: Network, tape: Tape) -> tuple[Tape, Gradient]:
         """Return a tape and a gradient for one example."""
-        single = Tape(tape.network, tape.cost, 1)
-        return single, self.inner.ready(single)
+        single = Tape(network, tape.cost, 1)
+        return single, self.inner.ready(network, single)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the mean of the examples' gradients, and each example's δ in its row."""
         single, alone = tape.workspace
         passes = single.forward_passes
         gradient.vector[...] = 0
-        cost: Any = tape.network.dtype.type(0)
+        cost: Any = network.dtype.type(0)
         for x, share in enumerate(tape.share_column[:, 0]):
             rows = slice(x, x + 1)
             single.load(tape.X[rows], tape.targets[rows])
-            self.inner.gradient(single, alone)
+            self.inner.gradient(network, single, alone)
             alone.vector[...] *= share
             gradient.vector[...] += alone.vector
             cost += share * alone.cost

@@ -15,7 +15,7 @@ import numpy as np
 from formulations.arrays import SINGLE_AND_DOUBLE, Array, Layout, Parameters, format_dtype
 from formulations.exceptions import why_absent
 from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
-from formulations.network import Layered, Network, Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["adopted_cost", "differentiable_cost", "saturating", "targets", "vector_parts", "why_not_autodiff"]
 
@@ -104,11 +104,11 @@ def differentiable_cost(
     return value
 
 
-def targets(tape: Tape, cost: Cost) -> Array:
+def targets(network: Network, tape: Tape, cost: Cost) -> Array:
     """Return what the formula compares the outputs with: y, or ∇_aC_x at the outputs of the network's own pass."""
     if not _needs_own_gradient(tape, cost):
         return tape.targets
-    tape.network.propagate(tape, slopes=False)
+    forward(network, tape, slopes=False)
     gradient = np.empty_like(tape.output)
     cost.evaluate(tape.output, tape.targets, gradient)
     return gradient
@@ -124,7 +124,7 @@ def adopted_cost(tape: Tape, cost: Cost, value: Any, outputs: Array) -> Any:
     return tape.network.dtype.type(value)
 
 
-def vector_parts(parameters: Layered | Parameters) -> list[Array]:
+def vector_parts(parameters: Parameters) -> list[Array]:
     """Return the pieces of the vector, w², b², w³, b³, …, as flat views."""
     return [parameters.vector[part] for pair in parameters.layout.slices for part in pair]
 

@@ -7,7 +7,7 @@ from scipy.sparse import issparse
 from formulations.arrays import Array
 from formulations.backends._shared.chain import Step, Tree, splits
 from formulations.functions import CoupledSlope, through
-from formulations.network import Layered, Tape
+from formulations.network import Network, Tape
 
 __all__ = ["Factor", "largest_matrix", "slope_count", "step", "times"]
 
@@ -17,15 +17,17 @@ class Factor:
 
     Parameters
     ----------
+    network : Network
+        Where w^{k+1} is.
     tape : Tape
-        Where z^k and w^{k+1} are.
+        Where σ′(z^k) is.
     k : int
         The layer.
     """
 
-    def __init__(self, tape: Tape, k: int) -> None:
+    def __init__(self, network: Network, tape: Tape, k: int) -> None:
         self.slope = tape.slopes[k - 2]
-        self.weights = tape.network.weights[k - 1]
+        self.weights = network.weights[k - 1]
 
     def times(self, v: Array) -> Array:
         """Return the product with a vector for each example, shape (m, n_{k+1}): a matrix times a vector, scaled."""
@@ -51,7 +53,7 @@ def times(left: Factor | Array, right: Factor | Array) -> Array:
     return product
 
 
-def step(network: Layered, l: int) -> Step:
+def step(network: Network, l: int) -> Step:
     """Return what :func:`times` takes for one example in the product of δ^l."""
     widths = [*network.layout.sizes[l - 1 :], 1]
     vector = len(widths) - 2
@@ -68,7 +70,7 @@ def step(network: Layered, l: int) -> Step:
     return multiplications
 
 
-def largest_matrix(network: Layered, l: int, tree: Tree) -> int:
+def largest_matrix(network: Network, l: int, tree: Tree) -> int:
     """Return how many numbers the largest matrix has that :func:`times` meets for one example; 0 without any."""
     widths = network.layout.sizes[l - 1 :]
     vector = len(widths) - 1
@@ -82,6 +84,6 @@ def largest_matrix(network: Layered, l: int, tree: Tree) -> int:
     return max((widths[i] * widths[k + 1] for i, k in parts), default=0)
 
 
-def slope_count(network: Layered, l: int) -> int:
+def slope_count(network: Network, l: int) -> int:
     """Return the multiplications by σ′ of layer l for one example: n where it is diagonal, n² where it is coupled."""
     return network.activations[l - 2].slope_entries(network.layout.sizes[l - 1])

@@ -11,13 +11,13 @@ from formulations.network import Network, Tape
 __all__ = ["errors_by_recurrence", "khatri_rao", "why_not_linear"]
 
 
-def errors_by_recurrence(tape: Tape) -> list[Array]:
+def errors_by_recurrence(network: Network, tape: Tape) -> list[Array]:
     """Return δ², …, δ^L in the tape's own memory, each of shape (m, n_l), by (BP1) and (BP2).
 
     A coupled slope acts as Σ′ᵀ, as in (33) and (34).
     """
     delta = tape.output_error()
-    for l in tape.hidden_layers:
+    for l in network.hidden_layers:
         delta = tape.through_slope(l, tape.pull_back(l, delta))
     return tape.errors
 

@@ -32,8 +32,8 @@ class ErrorSystem:
 
     Parameters
     ----------
-    tape : Tape
-        Whose slopes, weights and cost gradient are read live.
+    network, tape : Network, Tape
+        What the system is written from, whose pattern and sizes decide its own.
     matrix : {"U", "I-U"}
         Which of the two is kept in ``matrix``; with the second, its diagonal of ones is stored.
 
@@ -43,9 +43,9 @@ class ErrorSystem:
         The block-diagonal matrix, N = Σ n_l over l ≥ 2; the errors of an example follow one another by layers.
     """
 
-    def __init__(self, tape: Tape, matrix: Literal["U", "I-U"]) -> None:
-        layout = tape.network.layout
-        self._tape = tape
+    def __init__(self, network: Network, tape: Tape, matrix: Literal["U", "I-U"]) -> None:
+        layout = network.layout
+        self._m = tape.m
         self._sign = -1 if matrix == "I-U" else 1
         self._n = n = layout.neuron_count
         ends = np.cumsum((0, *layout.sizes[1:]))
@@ -64,28 +64,27 @@ class ErrorSystem:
         order = coo_array((np.arange(start), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)).tocsr()
         order.sort_indices()
         self._order = order.data
-        self._written = np.ones((tape.m, start), tape.network.dtype)
-        self._right = np.zeros((tape.m, n), tape.network.dtype)
+        self._written = np.ones((tape.m, start), network.dtype)
+        self._right = np.zeros((tape.m, n), network.dtype)
         examples = np.arange(tape.m)[:, None]
         indices = (order.indices + n * examples).ravel()
         indptr = np.append((order.indptr[:-1] + start * examples).ravel(), tape.m * start)
-        data = np.zeros(indices.size, tape.network.dtype)
+        data = np.zeros(indices.size, network.dtype)
         self.matrix = csr_array((data, indices, indptr), shape=(tape.m * n, tape.m * n))
 
-    def fill(self) -> Array:
-        """Fill the matrix from the tape, and return e, shape (m, N)."""
-        tape = self._tape
+    def fill(self, network: Network, tape: Tape) -> Array:
+        """Fill the matrix, and return e, shape (m, N)."""
         for l, j, part in self._blocks:
-            _write(tape, l, j, self._written[:, part])
+            _write(network, tape, l, j, self._written[:, part])
             if self._sign < 0:
                 self._written[:, part] *= -1
-        self.matrix.data.reshape(tape.m, -1)[...] = self._written[:, self._order]
+        self.matrix.data.reshape(self._m, -1)[...] = self._written[:, self._order]
         self._right[:, self._parts[-1]] = tape.output_error()
         return self._right
 
     def by_layers(self, delta: Array) -> list[Array]:
         """Return δ², …, δ^L, each of shape (m, n_l), as views of the solution."""
-        rows = delta.reshape(self._tape.m, self._n)
+        rows = delta.reshape(self._m, self._n)
         return [rows[:, part] for part in self._parts]
 
 
@@ -121,13 +120,13 @@ def _places(slope: Any, pattern: Any, shape: tuple[int, int]) -> tuple[Array, Ar
     return pattern.rows, pattern.indices
 
 
-def _write(tape: Tape, l: int, j: Array, out: Array) -> None:
+def _write(network: Network, tape: Tape, l: int, j: Array, out: Array) -> None:
     """Write the entries of U_l = Σ′(z^l)ᵀ(w^{l+1})ᵀ for each example, shape (m, entries)."""
     slope = tape.slopes[l - 2]
     if not isinstance(slope, CoupledSlope):
-        np.multiply(slope[:, j], tape.network.vector[tape.network.layout.slices[l - 1][0]], out=out)
+        np.multiply(slope[:, j], network.vector[network.layout.slices[l - 1][0]], out=out)
         return
-    weights = tape.network.weights[l - 1]
+    weights = network.weights[l - 1]
     full = weights if isinstance(weights, np.ndarray) else weights.toarray()
     columns = out.reshape(tape.m, *full.shape)
     for k, row in enumerate(full):

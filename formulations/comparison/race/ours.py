@@ -9,7 +9,7 @@ from formulations.backends import DEFAULT, Backend, BackendLike, Tier, get_backe
 from formulations.comparison.race.contestant import Contestant, Kind, Ready, judge_elsewhere
 from formulations.data import Problem
 from formulations.functions import get_cost
-from formulations.network import Tape
+from formulations.network import Network, Tape
 from formulations.plans import Plan, gradient, prepare
 from formulations.verification import Verdict, judge_backend
 
@@ -79,7 +79,7 @@ class _Nothing(Backend):
     equations: tuple[str, ...] = ()
     tier = Tier.RECURRENCE
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:  # noqa: ARG002
         gradient.cost = tape.cost_value
 
 

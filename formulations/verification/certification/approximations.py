@@ -8,7 +8,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.functions import GELU, Activation, PerNeuron
-from formulations.network import Layered, Network
+from formulations.network import Network
 
 __all__ = ["with_gelu_by_tanh"]
 
@@ -28,7 +28,7 @@ class _GELUByTanh(Activation):
             slope[...] = (1 + t) / 2 + z / 2 * (1 - t) * (1 + t) * factor * (1 + 3 * cubic * z**2)
 
 
-def with_gelu_by_tanh(network: Layered) -> Network | None:
+def with_gelu_by_tanh(network: Network) -> Network | None:
     """Return a copy of the network with gelu approximated by tanh, or None if it has no gelu."""
     activations = [_approximated(activation) for activation in network.activations]
     if activations == list(network.activations):

@@ -10,7 +10,7 @@ from formulations.arrays import Gradient
 from formulations.backends import Backend, Estimate, Tier, get_backend
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, Quadratic
-from formulations.network import Network, Tape
+from formulations.network import Network, Tape, forward
 from formulations.verification.certification import read_candidate
 
 __all__ = ["read_subject"]
@@ -39,12 +39,11 @@ class Function(Backend):
             return f"a function is told of no cost, and is taken to mean the quadratic one, not {cost.name}"
         return None
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write what the function returns; its cost is that of the network's own pass."""
         if tape.shares is not None:
             raise Refused("a function is told of no sample weights; check it without, or write a backend.")
-        network: Any = tape.network
-        tape.network.propagate(tape)
+        forward(network, tape)
         found = read_candidate(self.function(network, tape.X, tape.targets), network.layout, network.dtype, tape.m)
         gradient.vector[...] = found.vector
         gradient.errors, gradient.cost = found.errors, tape.cost_value

@@ -83,9 +83,9 @@ def quotients_of(backend: Backend, tape: Tape) -> Quotients | None:
 
     def at(step: float) -> Array:
         fresh, other = Tape(tape.network, tape.cost, tape.m), found.with_step(step)
-        gradient: Gradient = other.ready(fresh)
+        gradient: Gradient = other.ready(tape.network, fresh)
         fresh.load(tape.X, tape.Y, tape.shares)
-        other.gradient(fresh, gradient)
+        other.gradient(tape.network, fresh, gradient)
         return gradient.vector
 
     return Quotients(found.scheme, found.relative_step or found.scheme.relative_step(tape.network.dtype), at)

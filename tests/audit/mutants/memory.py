@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.network import Tape
+from formulations.network import Network, Tape
 from tests.audit.mutants.written import Written, planted
 
 _calls = itertools.count()
@@ -18,11 +18,11 @@ _calls = itertools.count()
 class AccumulatesOverCalls(Written):
     """The gradient added to that of the last call."""
 
-    def prepare(self, tape: Tape) -> Any:
-        return np.zeros(tape.network.layout.count, tape.network.dtype)
+    def prepare(self, network: Network, tape: Tape) -> Any:  # noqa: ARG002
+        return np.zeros(network.layout.count, network.dtype)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         tape.workspace += gradient.vector
         gradient.vector[...] = tape.workspace
 
@@ -31,7 +31,7 @@ class AccumulatesOverCalls(Written):
 class StaleErrors(Written):
     """δ^L of the previous call, from the second call on."""
 
-    def prepare(self, tape: Tape) -> Any:  # noqa: ARG002
+    def prepare(self, network: Network, tape: Tape) -> Any:  # noqa: ARG002
         return []
 
     def output(self, tape: Tape) -> Any:
@@ -43,8 +43,8 @@ class StaleErrors(Written):
 class StaleParameters(Written):
     """The weights as they were when the plan was prepared."""
 
-    def prepare(self, tape: Tape) -> Any:
-        return [w.copy() for w in tape.network.weights]
+    def prepare(self, network: Network, tape: Tape) -> Any:  # noqa: ARG002
+        return [w.copy() for w in network.weights]
 
     def carried(self, tape: Tape, l: int, delta: Array) -> Any:
         return delta @ tape.workspace[l - 1]
@@ -73,8 +73,8 @@ class Random(Written):
 class ChangesX(Written):
     """The inputs centred in place."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         if tape.X.flags.writeable:
             tape.X[...] -= tape.X.mean(axis=0)
 
@@ -83,8 +83,8 @@ class ChangesX(Written):
 class ChangesY(Written):
     """y overwritten by a − y."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         if tape.targets.flags.writeable:
             tape.targets[...] = tape.output - tape.targets
 
@@ -93,10 +93,10 @@ class ChangesY(Written):
 class ChangesParameters(Written):
     """A gradient descent step applied to the network."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
-        if tape.network.vector.flags.writeable:
-            tape.network.vector[...] -= gradient.vector
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
+        if network.vector.flags.writeable:
+            network.vector[...] -= gradient.vector
 
 
 @planted()

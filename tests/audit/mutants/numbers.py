@@ -46,8 +46,8 @@ class OneBillionth(Written):
 class OneNaN(Written):
     """NaN in one entry."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         gradient.weights[len(gradient.weights) // 2][0, 0] = np.nan
 
 
@@ -55,8 +55,8 @@ class OneNaN(Written):
 class OneInfinity(Written):
     """Infinity in one entry."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         gradient.biases[-1][0] = np.inf
 
 
@@ -64,8 +64,8 @@ class OneInfinity(Written):
 class DoubleErrors(Written):
     """δ in float64 for every dtype of the network."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         gradient.errors = tuple(delta.astype(np.float64) for delta in gradient.errors or ())
 
 
@@ -73,8 +73,8 @@ class DoubleErrors(Written):
 class ErrorsTurned(Written):
     """δ with examples as columns."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         gradient.errors = tuple(delta.T for delta in gradient.errors or ())
 
 
@@ -82,8 +82,8 @@ class ErrorsTurned(Written):
 class ErrorsReversed(Written):
     """δ of the layers in reverse order."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         gradient.errors = tuple(reversed(gradient.errors or ()))
 
 
@@ -91,8 +91,8 @@ class ErrorsReversed(Written):
 class AnotherCost(Written):
     """A wrong cost with the correct gradient."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         gradient.cost = gradient.cost * gradient.dtype.type(tape.m + 1)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from formulations.arrays import Array, Gradient
-from formulations.network import Tape
+from formulations.network import Network, Tape
 from tests.audit.mutants.written import Written, planted
 
 ALL = (None, 4, 3, 2)
@@ -138,8 +138,8 @@ class LastExampleDroppedFromWeights(Written):
 class LayersReversed(Written):
     """The layers' gradients in reverse order, if the shapes allow it."""
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
-        super().gradient(tape, gradient)
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        super().gradient(network, tape, gradient)
         parts = [(w.copy(), b.copy()) for w, b in zip(gradient.weights, gradient.biases, strict=True)]
         if [w.shape for w, _ in parts] == [w.shape for w, _ in parts[::-1]]:
             for i, (w, b) in enumerate(parts[::-1]):

@@ -8,7 +8,7 @@ from typing import Any
 
 from formulations.arrays import Array, Gradient
 from formulations.backends import Backend, Tier
-from formulations.network import Tape
+from formulations.network import Network, Tape, forward
 
 __all__ = ["MUTANTS", "Mutant", "Written", "fault", "planted"]
 
@@ -64,12 +64,12 @@ class Written(Backend):
         """Return ∂C/∂b^l = Σ_x δ^l (BP3)."""
         return delta.sum(axis=0)
 
-    def gradient(self, tape: Tape, gradient: Gradient) -> None:
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient, layer by layer from the output backwards."""
-        tape.network.propagate(tape)
+        forward(network, tape)
         delta = self.output(tape)
         errors = [delta]
-        for l in tape.hidden_layers:
+        for l in network.hidden_layers:
             delta = self.hidden(tape, l, delta)
             errors.insert(0, delta)
         for l, delta in enumerate(errors, start=2):

@@ -121,8 +121,8 @@ class Halved(makers.HadamardWrapper):
 
     name = "halved"
 
-    def gradient(self, tape, gradient):
-        super().gradient(tape, gradient)
+    def gradient(self, network, tape, gradient):
+        super().gradient(network, tape, gradient)
         gradient.vector[...] /= 2
 
 

@@ -26,8 +26,8 @@ FEW = ("single_neuron", "weighted_examples", "cross_entropy", "square_weights", 
 class Scaled(makers.HadamardWrapper):
     """Everything times 1 + 1e-6."""
 
-    def errors(self, tape):
-        errors = super().errors(tape)
+    def errors(self, network, tape):
+        errors = super().errors(network, tape)
         for delta in errors:
             delta *= tape.network.dtype.type(1.000001)
         return errors

@@ -30,8 +30,8 @@ class WrongCost(makers.HadamardWrapper):
     name = "wrong_cost"
     factor = 1.0
 
-    def gradient(self, tape, gradient):
-        super().gradient(tape, gradient)
+    def gradient(self, network, tape, gradient):
+        super().gradient(network, tape, gradient)
         gradient.cost = gradient.cost * tape.network.dtype.type(self.factor)
 
 
@@ -138,8 +138,8 @@ class ClampedCost(WrongCost):
 
     name = "clamped_cost"
 
-    def gradient(self, tape, gradient):
-        super().gradient(tape, gradient)
+    def gradient(self, network, tape, gradient):
+        super().gradient(network, tape, gradient)
         gradient.cost = np.minimum(gradient.cost, 708.0)
 
 

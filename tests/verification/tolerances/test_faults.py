@@ -150,8 +150,8 @@ def test_allclose_would_not_have_seen_it() -> None:
 
 def test_a_backend_that_is_off_by_a_billionth() -> None:
     class Off(type(fm.get_backend("per_neuron"))):  # type: ignore[misc]
-        def gradient(self, tape: fm.Tape, gradient: fm.Gradient) -> None:
-            super().gradient(tape, gradient)
+        def gradient(self, network: fm.Network, tape: fm.Tape, gradient: fm.Gradient) -> None:
+            super().gradient(network, tape, gradient)
             gradient.vector[...] *= 1 + 1e-9
 
     case = plain_case()

@@ -82,8 +82,8 @@ def test_a_perturbation_without_a_step_has_no_bound() -> None:
     class Opaque(fm.Backend):
         name, summary, equations, tier = "opaque", "another's", ("46",), fm.Tier.PERTURBATION
 
-        def gradient(self, tape: fm.Tape, gradient: fm.Gradient) -> None:
-            fm.get_backend("hadamard").gradient(tape, gradient)
+        def gradient(self, network: fm.Network, tape: fm.Tape, gradient: fm.Gradient) -> None:
+            fm.get_backend("hadamard").gradient(network, tape, gradient)
 
     case = plain_case()
     plan = fm.prepare(case.net, 5, backend=Opaque())

@@ -10,6 +10,7 @@ from makers import data, network
 import formulations as fm
 from formulations.backends.hadamard import Hadamard
 from formulations.backends.product import Product
+from formulations.network import forward
 
 
 def slope_replaced(tape):
@@ -22,38 +23,38 @@ def activation_spoiled(tape):
 
 def shares_ignored(tape):
     tape.shares = None
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 def inputs_changed(tape):
     tape.load(tape.X * 1.0001, tape.Y, tape.shares)
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 def inputs_changed_in_place(tape):
     tape.X[...] *= 1.01
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 def targets_changed_in_place(tape):
     tape.Y[...] *= 1.01
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 def shares_changed_in_place(tape):
     tape.shares[...] *= 1.01
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 def parameters_changed_in_place(tape):
     tape.network.vector[...] *= 1.01
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 def parameters_overflowing(tape):
     # Whoever judged it by bounds from these parameters would find them infinite, and nothing different.
     tape.network.vector[...] = 1e300
-    tape.network.propagate(tape)
+    forward(tape.network, tape)
 
 
 IN_PLACE = [inputs_changed_in_place, targets_changed_in_place, shares_changed_in_place, parameters_changed_in_place]
@@ -66,9 +67,9 @@ def spoiling(formulation, spoil):
     class Spoiling(formulation):
         name = "spoiling"
 
-        def errors(self, tape):
+        def errors(self, network, tape):
             spoil(tape)
-            return super().errors(tape)
+            return super().errors(network, tape)
 
     return Spoiling()
 
@@ -149,8 +150,8 @@ class WithoutErrors(makers.HadamardWrapper):
     name = "without_errors"
     fault = 1.0
 
-    def gradient(self, tape, gradient):
-        super().gradient(tape, gradient)
+    def gradient(self, network, tape, gradient):
+        super().gradient(network, tape, gradient)
         gradient.vector *= tape.network.dtype.type(self.fault)
         gradient.errors = None
 

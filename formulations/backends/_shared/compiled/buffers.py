@@ -10,7 +10,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.backends._shared.compiled.forms import number_of, parameter_of
-from formulations.network import Tape
+from formulations.network import Network, Tape
 
 __all__ = ["Buffers"]
 
@@ -55,9 +55,8 @@ class Buffers:
     held: tuple[Array, ...]
 
     @classmethod
-    def of(cls, tape: Tape) -> Self:
-        """Return the buffers of a tape."""
-        network = tape.network
+    def of(cls, network: Network, tape: Tape) -> Self:
+        """Return the buffers of a network and its tape."""
         numbers = np.array([number_of(activation) for activation in network.activations])
         parameters = np.array([parameter_of(each, network.dtype) for each in network.activations], network.dtype)
         cost = np.empty(1, network.dtype)

@@ -11,14 +11,14 @@ import numpy as np
 from formulations.arrays import Gradient
 from formulations.backends._shared.compiled.buffers import Buffers
 from formulations.backends._shared.compiled.steps import activate, by_slope
-from formulations.network import Tape
+from formulations.network import Network, Tape
 
 __all__ = ["compute"]
 
 
-def compute(tape: Tape, buffers: Buffers, gradient: Gradient) -> None:
+def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) -> None:
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
-    weights, biases = tape.network.weights, tape.network.biases
+    weights, biases = network.weights, network.biases
     for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
         z = tape.weighted_inputs[i]
         np.matmul(tape.activations[i], w.T, out=z)
@@ -30,7 +30,7 @@ def compute(tape: Tape, buffers: Buffers, gradient: Gradient) -> None:
         by_slope(tape.cost_gradient, tape.slopes[-1], delta, gradient.biases[-1])
     else:
         np.add.reduce(delta, axis=0, out=gradient.biases[-1])
-    for l in tape.hidden_layers:
+    for l in network.hidden_layers:
         np.matmul(delta.T, tape.activations[l - 1], out=gradient.weights[l - 1])
         delta = tape.pull_back(l, delta)
         by_slope(delta, tape.slopes[l - 2], delta, gradient.biases[l - 2])

@@ -27,12 +27,12 @@ from formulations.backends._shared.compiled.buffers import (
 from formulations.backends._shared.compiled.compiler import compiled
 from formulations.backends._shared.compiled.steps import activate, by_slope, quadratic_gradient
 from formulations.exceptions import WrongShape
-from formulations.network import Tape
+from formulations.network import Network, Tape
 
 __all__ = ["compute"]
 
 
-def compute(tape: Tape, buffers: Buffers, gradient: Gradient) -> None:
+def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) -> None:  # noqa: ARG001 - by address
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
     X, Y = tape.activations[0], tape.Y
     if Y is None or not len(X) == len(Y) == tape.m:

@@ -18,15 +18,15 @@ class Halving(fm.Backend):
     serves_sparse = False
     serves_coupled = False
 
-    def errors(self, tape):
+    def errors(self, network, tape):
         """Return δ², …, δ^L from a tape that a forward pass has filled."""
         delta = tape.combined_output_error()
         if delta is None:
             delta = tape.errors[-1]
             delta[...] = tape.cost_gradient * tape.slopes[-1]
         middle = tape.m // 2
-        for l in tape.hidden_layers:
-            weights, pulled = tape.network.weights[l - 1], tape.errors[l - 2]
+        for l in network.hidden_layers:
+            weights, pulled = network.weights[l - 1], tape.errors[l - 2]
             for half in (slice(0, middle), slice(middle, tape.m)):
                 pulled[half] = (delta[half] @ weights) * tape.slopes[l - 2][half]
             delta = pulled
