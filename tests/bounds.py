@@ -1,4 +1,4 @@
-"""Rounding bounds of gradients, for the tests; Higham, *RelativeErrors and Stability of Numerical Algorithms*, ch. 3.
+"""Rounding bounds of gradients, for the tests; Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 3.
 
 They are the independent oracle of ``formulations.verification.tolerances.forward``: derived by curvatures where that
 evaluates the ends of intervals, and in the precision of the network where that takes a higher one. The two are held

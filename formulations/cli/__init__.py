@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line ``formulations``."""
 
 from __future__ import annotations
 

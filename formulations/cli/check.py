@@ -45,7 +45,7 @@ GOES_WITH = {
     "markdown": ("--accuracy",),
     "verbose": (LAWS_MODE,),
 }
-"""What is checked with each option; beside anything else it would have no effect, and is refused."""
+"""The modes in which each option has an effect; with any other it is refused."""
 
 
 @click.command()
@@ -54,19 +54,19 @@ GOES_WITH = {
     "--backends",
     "--backend",
     metavar="NAME,…",
-    help="Which to check, or package:Class.  [default: all]",
+    help="Backends to check, or package:Class.  [default: all]",
     shell_complete=complete_backends,
 )
 @click.option(
     "--gradient",
     metavar="FILE.npz",
-    help="Judge a gradient from elsewhere: weights_2, biases_2, …",
+    help="Judge the gradient in a file: weights_2, biases_2, …",
     shell_complete=complete_file,
 )
 @click.option("--accuracy", is_flag=True, help="Measure each backend's relative error against 50 digits.")
-@click.option("--verbose", is_flag=True, help="Show each law of each backend, and what was refused.")
+@click.option("--verbose", is_flag=True, help="Show each law of each backend, and the problems refused.")
 @click.option("--markdown", is_flag=True, help="With --accuracy: print the table in Markdown.")
-@click.option("--jobs", type=int, default=1, show_default=True, help="Processes to run in.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes.")
 def check(
     problem: Problem,
     batch_size: int | None,
@@ -80,7 +80,7 @@ def check(
     jobs: int,
     as_json: bool,
 ) -> None:
-    """Check that backends keep every law of the contract, or judge a gradient from elsewhere.
+    """Check that backends keep every law of the contract, or judge a gradient from a file.
 
     \b
     Examples:
@@ -89,11 +89,11 @@ def check(
       formulations check --gradient g.npz --network trained.npz --data mine.npz
       formulations check --accuracy
 
-    A gradient is judged over all examples of --data, or over the first --batch-size of them; its file holds weights_2,
-    biases_2, weights_3, … counted as the book's layers are, or the flat vector as one array, vector. The options that
-    describe a network and its data go with --gradient alone. Exit status 0 if the gradient is
-    equal or no law is broken, else 1. A backend that cannot be checked because its package is missing counts as a
-    failure only if --backends names it.
+    A gradient is judged over all examples of --data, or over the first --batch-size of them. Its file holds weights_2,
+    biases_2, weights_3, …, numbered by layer as in the book, or one array, vector, with all of them. The options that
+    describe a network and its data go with --gradient only. Exit status 0 if the gradient is equal or no law is broken,
+    else 1. A backend that cannot be checked because its package is missing counts as a failure only if --backends names
+    it.
     """
     modes = {"--gradient": gradient, "--accuracy": accuracy}
     chosen = [name for name, value in modes.items() if value not in (None, False)]
@@ -131,10 +131,10 @@ class Reports:
     reports : list of ConformanceReport
         One for each backend.
     named : bool
-        Whether somebody asked for these backends: then each of them must keep the laws. Of all backends that there are,
-        those that cannot be checked here do not count, so long as one can.
+        Whether --backends names them: then each must keep the laws. Otherwise those that cannot be checked here do not
+        count, provided that one can.
     verbose : bool
-        Whether to print each law of each backend instead of one line a backend.
+        Whether to print each law of each backend instead of one line per backend.
     """
 
     reports: list[ConformanceReport]
@@ -146,7 +146,7 @@ class Reports:
         return bool(counted) and all(counted)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of them as plain Python values."""
+        """Return everything as plain Python values."""
         return {"passed": bool(self), "reports": [report.to_dict() for report in self.reports]}
 
     def __str__(self) -> str:
@@ -172,14 +172,14 @@ class Reports:
 
 
 def _meanings(laws: Iterable[str]) -> str:
-    """Return each law with what it asks, in lines that fit the terminal."""
+    """Return each law with its meaning, in lines that fit the terminal."""
     formatter = click.HelpFormatter()
     formatter.write_dl([(law, LAWS[law].summary) for law in laws])
     return "The laws:\n" + formatter.getvalue().rstrip()
 
 
 def _refuse_without_effect(mode: str) -> None:
-    """Refuse an option that does not go with what is checked."""
+    """Refuse an option that has no effect in this mode."""
     context = click.get_current_context()
     for name, modes in GOES_WITH.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT and mode not in modes:
@@ -190,13 +190,13 @@ def _refuse_without_effect(mode: str) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], object]]:
-    """Yield what shows a line of progress on a terminal."""
+    """Yield a function that shows a line of progress on a terminal."""
     with progress_console().status("preparing …") as status:
         yield lambda label: status.update(f"{label} …")
 
 
 def _processes(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
-    """Return a context with an executor of so many processes; with None where one is enough."""
+    """Return a context with an executor of this many processes, or with None for one."""
     jobs = positive_integer(jobs, "--jobs")
-    # A process that is forked inherits the locks of threads that it does not have.
+    # A forked process would inherit the locks of threads that it does not have.
     return nullcontext() if jobs == 1 else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))

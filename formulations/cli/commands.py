@@ -33,19 +33,19 @@ def formulations() -> None:
 
     \b
     formulations compare                # every formulation on handwritten digits
-    formulations check --gradient g.npz # judge a gradient from elsewhere
+    formulations check --gradient g.npz # judge the gradient in a file
     formulations bench --cells digits   # race them, and other packages
     formulations train --backend sigma  # train with diagonal matrices
     formulations explain                # each equation with its numbers
-    formulations list                   # what there is
+    formulations list                   # the backends and the equations
 
     \b
-    To complete with the Tab key, add a line to the start-up file of your shell:
+    For completion with the Tab key, add a line to the start-up file of your shell:
       bash  eval "$(_FORMULATIONS_COMPLETE=bash_source formulations)"
       zsh   eval "$(_FORMULATIONS_COMPLETE=zsh_source formulations)"
       fish  _FORMULATIONS_COMPLETE=fish_source formulations | source
 
-    Exit status: 0 what was asked for holds, 1 it does not hold, 2 bad usage.
+    Exit status: 0 the result holds, 1 it does not hold, 2 bad usage.
     """
 
 

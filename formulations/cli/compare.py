@@ -24,12 +24,12 @@ __all__ = ["compare"]
     "--backends",
     "--backend",
     metavar="NAME,…",
-    help="Which to compare, options after a colon.  [default: all]",
+    help="Backends to compare, options after a colon.  [default: all]",
     shell_complete=complete_backends,
 )
-@click.option("--matrix", is_flag=True, help="Also print how far apart every two gradients are.")
+@click.option("--matrix", is_flag=True, help="Also print the difference of every pair of gradients.")
 @click.option(
-    "--plot", metavar="FILE", help="Draw that as a heat map: .png, .svg, .pdf, …", shell_complete=complete_file
+    "--plot", metavar="FILE", help="Draw the pairwise differences: .png, .svg, .pdf, …", shell_complete=complete_file
 )
 @click.option(
     "--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: 1 for small products]"
@@ -56,13 +56,12 @@ def compare(
       formulations compare --matrix --plot agreement.png
       formulations compare --sizes 3,4,3,2 --activations tanh --json
 
-    The gradient is that of the first mini-batch: of your data, else of the embedded digits where the network has 64
-    inputs and 10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is
-    different, else 1. The variable FORMULATIONS_BACKEND chooses the backend of train; compare runs all, or those that
-    --backends names.
+    The gradient is that of the first mini-batch: of --data, else of the embedded digits if the network has 64 inputs and
+    10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is different, else 1.
+    The variable FORMULATIONS_BACKEND has no effect here: compare runs all backends, or those that --backends names.
     """
     if plot is not None:
-        # Better now than after everything is measured.
+        # Fail before anything is measured.
         check_plot(plot)
     batch = problem.first(batch_size_for(batch_size, len(problem.X)))
     with progress_console().status("preparing …") as status:

@@ -1,4 +1,4 @@
-"""Shell completion: of the names that options take, of backends with their options, and of files."""
+"""Shell completion of names, backends with their options, and files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def complete_names(names: Iterable[str], *, several: bool = True) -> Completer:
-    """Return what completes one of these names, or several with commas between them."""
+    """Return a function that completes one of these names, or several separated by commas."""
     valid = list(names)
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -35,12 +35,12 @@ def complete_names(names: Iterable[str], *, several: bool = True) -> Completer:
 
 
 def complete_file(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Leave it to the shell to complete a path."""
+    """Let the shell complete a path."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def complete_backends(_: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete backends, and after a colon their options; after a comma comes another option or another backend."""
+    """Complete backends, and their options after a colon; a comma begins another option or another backend."""
     before, comma, last = incomplete.rpartition(",")
     name, colon, option = last.partition(":")
     if colon:
@@ -52,14 +52,14 @@ def complete_backends(_: click.Context, parameter: click.Parameter, incomplete: 
     if not comma or parameter.name == "backends":
         for each in list_backends():
             if each.startswith(last):
-                # zsh takes a colon for the end of what it completes where there is a help text.
+                # With a help text, zsh ends the word at a colon.
                 text = None if ":" in before else get_backend(each).summary
                 found.append(CompletionItem(before + comma + each, help=text))
     return found
 
 
 def _options(name: str, incomplete: str, prefix: str) -> list[CompletionItem]:
-    """Complete ``key=value`` of a backend; the value is left open where every number will do."""
+    """Complete ``key=value`` of a backend; the value is left open if it is a number."""
     try:
         declared: Any = type(get_backend(name))
     except UnknownName:
@@ -73,7 +73,7 @@ def _options(name: str, incomplete: str, prefix: str) -> list[CompletionItem]:
 
 
 class Bash(BashComplete):
-    """Completion in Bash, which breaks words at ``:`` and ``=``, and replaces what comes after the last of them."""
+    """Completion in Bash, which breaks words at ``:`` and ``=`` and replaces the text after the last of them."""
 
     source_template = """\
 %(complete_func)s() {
@@ -100,7 +100,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
     _kept = 0
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the one to complete, and that word as a whole."""
+        """Return the words before the one to complete, and that word."""
         line = os.environ["COMP_LINE"]
         words = split_arg_string(line)
         incomplete = "" if line[-1:].isspace() else words.pop()
@@ -110,7 +110,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return words[1:], incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        """Return the type and the part of the value that replaces what comes after the last break."""
+        """Return the type, and the part of the value after the last break, which Bash replaces."""
         return f"{item.type},{item.value[self._kept :]}"
 
 

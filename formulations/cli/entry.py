@@ -1,4 +1,4 @@
-"""The command line: argument parsing and tables only."""
+"""The entry point of the command line."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def _until_closed(stream: TextIO) -> TextIO:
 def main() -> None:
     """Run the command ``formulations``.
 
-    Without the ``cli`` extra, or if the output cannot be written, it says so and exits with status 2.
+    It exits with status 2 and one sentence if the extra ``cli`` is not installed or the output cannot be written.
     """
     for name in ("stdout", "stderr"):
-        # Python has no stream where the caller has closed one.
+        # Python sets a stream to None if the caller has closed it.
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the end
     try:
@@ -67,8 +67,8 @@ def main() -> None:
         if caught.filename is not None:
             raise
         with suppress(OSError):
-            print(f"formulations: the output cannot be written ({caught}); check where it goes.", file=sys.stderr)
-        # At exit Python writes what is left, which would fail once more and change the status.
+            print(f"formulations: the output cannot be written ({caught}); redirect it elsewhere.", file=sys.stderr)
+        # At exit Python flushes the streams, which would fail again and change the status.
         for stream in (sys.stdout, sys.stderr):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         sys.exit(2)

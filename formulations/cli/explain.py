@@ -29,28 +29,28 @@ __all__ = ["explain"]
     default="hadamard",
     show_default=True,
     metavar="NAME,NAME",
-    help="One or two.",
+    help="One or two backends.",
     shell_complete=complete_backends,
 )
-@click.option("--sizes", metavar="N,N,…", help="Neurons of each layer.  [default: 2,3,2, or what the data need]")
+@click.option("--sizes", metavar="N,N,…", help="Neurons of each layer.  [default: 2,3,2, or those that --data needs]")
 @activations_option
 @cost_option
 @network_option
 @click.option(
     "--data",
     metavar="FILE.npz",
-    help="Arrays X (m, n₁) and Y (m, n_L) whose first examples are taken.",
+    help="Arrays X (m, n₁) and Y (m, n_L); the first examples are used.",
     shell_complete=complete_file,
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="For weights, biases and examples.")
-@click.option("--examples", type=int, default=1, show_default=True, help="How many, each a column.")
+@click.option("--examples", type=int, default=1, show_default=True, help="Number of examples, each a column.")
 @click.option("--equation", metavar="NUMBER", help="Show one equation alone, such as BP2.")
-@click.option("--digits", type=int, default=DIGITS, show_default=True, help="How many digits each number has.")
+@click.option("--digits", type=int, default=DIGITS, show_default=True, help="Digits of each number.")
 @click.option("--latex", "as_latex", is_flag=True, help="Print a LaTeX document.")
 @click.option(
     "--html",
     metavar="FILE",
-    help="Write one HTML page that loads nothing from elsewhere.",
+    help="Write one self-contained HTML page.",
     shell_complete=complete_file,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the numbers in full.")
@@ -69,7 +69,7 @@ def explain(
     html: str | None,
     as_json: bool,
 ) -> None:
-    """Show each equation with its number, in symbols, in numbers, and its result.
+    """Show each equation with its number, in symbols and in numbers, and its result.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def explain(
     Layers of more than 6 neurons are shown by shapes, non-zeros and multiplications.
     """
     if as_latex + as_json + (html is not None) > 1:
-        raise InvalidInput("--latex, --html and --json exclude each other; give one of them, or none for text.")
+        raise InvalidInput("--latex, --html and --json exclude each other; give at most one.")
     count = positive_integer(examples, "--examples")
     given = None if data is None else read_examples(data)
     if sizes is None and network is None and given is None:
@@ -92,7 +92,7 @@ def explain(
     problem = problem.first(size_of_batch(count, len(problem.X), "--examples"))
     chosen = parse_backends(backends)
     if chosen is None:
-        raise InvalidInput("--backends names one or two for an explanation, got all; try hadamard,sigma.")
+        raise InvalidInput("--backends must name one or two backends to explain, got all; try hadamard,sigma.")
     found = run_explanation(
         problem.network,
         problem.X,

@@ -20,14 +20,14 @@ SIZES, EXAMPLES = (64, 30, 10), 10
 
 
 @click.command("list")
-@click.option("--equations", is_flag=True, help="List the equations instead, and who uses each.")
+@click.option("--equations", is_flag=True, help="List the equations instead, and the backends that use each.")
 @click.option("--markdown", is_flag=True, help="With --equations: print the page of the documentation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
     """List every backend: the equations that it computes, what it does, and what a gradient costs.
 
-    The costs are estimates for a 64-30-10 network and 10 examples: multiplications, and forward passes, with the
-    tangent or partial passes that come on top of these.
+    The costs are estimates for a 64-30-10 network and 10 examples: multiplications, forward passes, and tangent or
+    partial passes.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
       formulations list --equations --json
     """
     if markdown and (as_json or not equations):
-        raise InvalidInput("--markdown goes with --equations, and without --json; give these two alone.")
+        raise InvalidInput("--markdown needs --equations and excludes --json; give --equations --markdown.")
     if markdown:
         click.echo(as_markdown(), nl=False)
     elif equations and as_json:
@@ -48,7 +48,7 @@ def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
 
 
 def _print_backends(as_json: bool) -> None:
-    found = [(each, _predicted(each)) for each in map(get_backend, list_backends())]
+    found = [(each, _estimated(each)) for each in map(get_backend, list_backends())]
     if as_json:
         print_json(
             [
@@ -81,15 +81,15 @@ def _print_backends(as_json: bool) -> None:
     ]
     header = ["backend", "kind", "equations", "tier", "multiplications", "passes", "what it does"]
     print_text(format_table(header, rows, right=[4, 5]))
-    print_text(f"\nPredicted for one gradient of a {'-'.join(map(str, SIZES))} network over {EXAMPLES} examples.")
+    print_text(f"\nEstimates for one gradient of a {'-'.join(map(str, SIZES))} network over {EXAMPLES} examples.")
     tiers = ", ".join(f"{tier.value} {tier.name.lower()}" for tier in Tier)
     print_text(f"Tiers: {tiers}.\n")
     options = [[each.name, "  ".join(f"{key}={values}" for key, values in _options(each).items())] for each, _ in found]
-    print_text(format_table(["backend", "options, after a colon, commas between; the default first"], options))
+    print_text(format_table(["backend", "options, after a colon, separated by commas; the default first"], options))
 
 
 def _options(backend: Backend) -> dict[str, str]:
-    """Return the values that each option takes, the default first, or its type."""
+    """Return the values of each option, the default first, or its type."""
     described = {}
     declared: Any = type(backend)
     for key, kind in option_types(declared).items():
@@ -102,8 +102,8 @@ def _options(backend: Backend) -> dict[str, str]:
     return {**described, "batch": "|".join(BATCH)}
 
 
-def _predicted(backend: Backend) -> Estimate | None:
-    """Predict the cost on a sigmoid network, or on a linear one; None where the backend serves neither."""
+def _estimated(backend: Backend) -> Estimate | None:
+    """Estimate the cost on a sigmoid network, or on a linear one; None if the backend serves neither."""
     for activation in ("sigmoid", "identity"):
         network = Network.random(SIZES, activation, seed=0)
         if backend.why_not(network, get_cost("quadratic")) is None:

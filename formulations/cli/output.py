@@ -1,4 +1,4 @@
-"""Where the commands write: results to standard output, progress to a terminal alone."""
+"""Output of the commands: results go to standard output, progress only to a terminal."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ __all__ = ["print_json", "print_problem", "print_text", "progress_console", "sav
 
 
 def print_problem(problem: Problem, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-    """Print as JSON what came of a problem, with all that is needed to do it again."""
+    """Print the result for a problem as JSON, with all that is needed to reproduce it."""
     print_json({"version": __version__, **problem.to_dict(), **settings, **result})
 
 
 def print_text(text: Any, *, err: bool = False) -> None:
-    """Print what has a text, in lines that fit the terminal."""
+    """Print an object's text, in lines that fit the terminal."""
     click.echo(fitted(str(text)), err=err)
 
 
 def print_json(result: Any) -> None:
-    """Print plain Python values as JSON; NaN and infinity, which JSON does not know, as null."""
+    """Print plain Python values as JSON; NaN and infinity, which JSON lacks, become null."""
     click.echo(_as_json(result))
 
 
 def save_json(result: Any, path: str) -> None:
-    """Write what :func:`print_json` prints into a file.
+    """Write to a file what :func:`print_json` prints.
 
     Raises
     ------
@@ -47,8 +47,8 @@ def save_json(result: Any, path: str) -> None:
 
 
 def progress_console() -> Console:
-    """Return the console for progress: standard error, and silent unless that is a terminal."""
-    # Left to itself, rich also takes a file for a terminal where FORCE_COLOR or TTY_COMPATIBLE is set.
+    """Return the console for progress: standard error, silent unless it is a terminal."""
+    # By default rich treats a file as a terminal if FORCE_COLOR or TTY_COMPATIBLE is set.
     terminal = sys.stderr.isatty()
     return Console(stderr=True, force_terminal=terminal, quiet=not terminal)
 

@@ -35,16 +35,16 @@ __all__ = ["train"]
 @click.option(
     "--backend",
     metavar="NAME",
-    help="Which formulation, options after a colon.  [default: hadamard]",
+    help="The formulation, options after a colon.  [default: hadamard]",
     shell_complete=complete_backends,
 )
 @click.option(
-    "--no-shuffle", is_flag=True, help="Split --data in the order of the file: its last fifth is for testing."
+    "--no-shuffle", is_flag=True, help="Split --data in the order of the file: the last fifth is for testing."
 )
 @click.option(
     "--save",
     metavar="FILE.npz",
-    help="Write the trained network there, for formulations.load.",
+    help="Save the trained network, for formulations.load.",
     shell_complete=complete_file,
 )
 def train(
@@ -68,20 +68,19 @@ def train(
       FORMULATIONS_BACKEND=sigma formulations train
       formulations train --data mine.npz --learning-rate 0.5 --save trained.npz
 
-    The embedded digits are split into 1437 for training and 360 for testing. Data of your own are split at the same
-    ratio, four to one, shuffled by --seed and with the same share of each class in both parts; --no-shuffle keeps the
-    order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other activations and costs mostly want
-    less, 0.1 or 0.01. RelativeErrors is shown where the targets are unit vectors (one-hot), or one column of 0 and 1.
-    Exit status 0 when the training is over, 1 where it diverges or is dead (the network ignores its inputs), and then
-    nothing is saved.
-    If the network cannot be saved as asked, it goes to the current or the temporary folder, with exit status 2.
+    The embedded digits are split into 1437 for training and 360 for testing. Data from --data are split at the same
+    ratio, four to one, shuffled by --seed, with the same share of each class in both parts; --no-shuffle keeps the
+    order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other activations and costs mostly need
+    less, 0.1 or 0.01. The accuracy is shown if the targets are unit vectors (one-hot), or one column of 0 and 1. Exit
+    status 0 if the training completes; 1 if it diverges or is dead (the network ignores its inputs), and then nothing
+    is saved. A network that cannot be saved at --save goes to the current or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
     if save is not None:
         _check_save(save)
     net = problem.network
     if no_shuffle and data is None:
-        raise InvalidInput("--no-shuffle goes with --data, for the embedded digits are split already; leave it out.")
+        raise InvalidInput("--no-shuffle goes with --data; the embedded digits are already split, so leave it out.")
     shuffled = data is not None and not no_shuffle
     X, Y, X_test, Y_test = problem.split(seed if shuffled else None)
     how = _how_split(Y, shuffled, seed)
@@ -117,7 +116,7 @@ def train(
                 progress=advance,
             )
         except NotFinite as caught:
-            # The data and the network have been checked: it is the training that has left the range of numbers.
+            # The data and the network are checked, so it is the training that diverged.
             raise click.ClickException(str(caught)) from None
     failure: Exception | None = None
     if history.failure is not None:
@@ -145,52 +144,52 @@ def train(
 
 
 def _hint(problem: Problem, on_train: float | None, guess: float | None) -> None:
-    """Say what to change where the training has learnt nothing."""
+    """Suggest what to change if the network has learnt nothing."""
     activations = problem.network.activations
     if problem.cost == LogLikelihood.name and not activations[-1].coupled:
-        # Its least value is reached by outputs of 1 everywhere, which only a softmax keeps from happening.
+        # Outputs of 1 everywhere minimise it, and only a softmax excludes them.
         *names, last = [activation.name for activation in activations]
         print_text(
-            f"hint: the cost {problem.cost} is made for softmax outputs, and with {last} it falls by calling every "
-            f"class certain; try --activations {','.join([*names, 'softmax'])}."
+            f"hint: the cost {problem.cost} needs softmax outputs; with {last}, predicting every class as certain "
+            f"minimises it; try --activations {','.join([*names, 'softmax'])}."
         )
     elif on_train is not None and guess is not None and on_train <= guess < 1:
         print_text(
-            f"hint: naming the commonest class every time gets {_percent(guess)}; try a smaller --learning-rate, "
+            f"hint: always predicting the most common class gives {_percent(guess)}; try a smaller --learning-rate "
             "or more --epochs."
         )
 
 
 def _how_split(Y: Array, shuffled: bool, seed: int) -> str:
-    """Say how the examples are split into those to train on and those to test on."""
+    """Say how the examples are split into training and test examples."""
     if not shuffled:
         return "in the order of the data"
     return f"shuffled with seed {seed}" + ("" if classes_of(Y) is None else ", each class with its share of both")
 
 
 def _absent(Y: Array, Y_test: Array, shuffled: bool) -> Iterator[str]:
-    """Say of each class that stands on one side alone what that means."""
+    """Yield a warning for each class that occurs only in the training or only in the test examples."""
     on_train, on_test = classes_of(Y), classes_of(Y_test)
     if on_train is None or on_test is None:
         return
     remedy = "add examples of it" if shuffled else "leave --no-shuffle out, or shuffle the data"
     for one, other, consequence in (
-        (on_train, on_test, "no example to test on, and the accuracy on test examples says nothing of it"),
-        (on_test, on_train, "no example to train on, and cannot be learnt"),
+        (on_train, on_test, "no example to test on, so the test accuracy does not cover it"),
+        (on_test, on_train, "no example to train on, so it cannot be learnt"),
     ):
         for name in np.setdiff1d(one, other):
             yield f"class {name} has {consequence}; {remedy}."
 
 
 def _check_save(path: str) -> None:
-    """Refuse, before anything is trained, what would not be found again as a saved network."""
+    """Refuse a path that cannot be written or loaded, before the training starts."""
     if Path(path).suffix != ".npz":
         raise InvalidInput(f"--save must name an .npz file in a folder that exists, got {path!r}; try trained.npz.")
     check_writable(path)
 
 
 def _save(net: Network, path: str) -> InvalidInput | None:
-    """Save a trained network, elsewhere if it cannot be saved where it should; then return what to say of that."""
+    """Save a trained network, elsewhere if need be; return the exception that says where, or None."""
     try:
         save_network(net, path)
         return None
@@ -205,7 +204,7 @@ def _save(net: Network, path: str) -> InvalidInput | None:
 
 
 def _unused(path: str) -> str:
-    """Return a path at which there is nothing: this one, or one with a number."""
+    """Return a path that does not exist: this one, or one with a number."""
     stem, suffix = os.path.splitext(path)
     names = chain([path], (f"{stem}-{i}{suffix}" for i in count(1)))
     return next(name for name in names if not os.path.lexists(name))

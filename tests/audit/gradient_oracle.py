@@ -6,7 +6,7 @@ the bounds in extended precision. What is read of a network are its weights, bia
 The bounds propagate, entry by entry, what every operation can lose. For each activation f the reach of f and f′ over
 [z − e, z + e] follows from a bound on the logarithmic slope of f′ or on f″ near z, so that it stays relative where a
 neuron saturates. An evaluation of f or f′ is granted 8u of its terms, and below the normal numbers an absolute floor.
-Higham, *RelativeErrors and Stability of Numerical Algorithms*, chapter 3: u = eps/2, γ_k = ku/(1 − ku).
+Higham, *Accuracy and Stability of Numerical Algorithms*, chapter 3: u = eps/2, γ_k = ku/(1 − ku).
 """
 
 from __future__ import annotations

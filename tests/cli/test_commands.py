@@ -226,7 +226,7 @@ def test_train_hints_that_the_log_likelihood_is_made_for_softmax_outputs(few, ac
     command = ["train", "--data", few, "--cost", "log_likelihood", "--epochs", "2", "--learning-rate", "0.1"]
     shown = run(*command, "--activations", activations)
     assert shown.exit_code == 0, shown.output
-    assert ("hint: the cost log_likelihood is made for softmax outputs" in shown.stdout) is hinted
+    assert ("hint: the cost log_likelihood needs softmax outputs" in shown.stdout) is hinted
     assert ("try --activations sigmoid,softmax." in shown.stdout) is hinted
     assert "hint" not in run(*command, "--activations", activations, "--json").stdout
 
@@ -662,7 +662,7 @@ def test_train_warns_of_a_class_that_is_absent_from_one_side(sorted_by_class):
     told = " ".join(result.stderr.split())
     for name in (0, 1):
         assert f"warning: class {name} has no example to test on" in told
-    assert "warning: class 2 has no example to train on, and cannot be learnt" in told
+    assert "warning: class 2 has no example to train on, so it cannot be learnt" in told
 
 
 def test_the_order_is_kept_of_data_alone():

@@ -3,7 +3,7 @@ r"""Roundoff: the unit u, the constants γ_k, and the underflow unit η.
 .. math:: u = \epsilon/2, \qquad \gamma_k = \frac{ku}{1 - ku}
 
 A sum of products in k roundings is off by at most γ_k times the sum of their absolute values, in whatever order it is
-taken (Higham, *RelativeErrors and Stability of Numerical Algorithms*, 2nd ed., Lemma 3.1 and section 3.1); a product
+taken (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., Lemma 3.1 and section 3.1); a product
 that underflows is off by at most η/2 more.
 """
 
