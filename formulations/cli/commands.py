@@ -40,7 +40,7 @@ def formulations() -> None:
     formulations list                   # the backends and the equations
 
     \b
-    For completion with the Tab key, add a line to the start-up file of your shell:
+    For completion with the Tab key, add a line to your shell's start-up file:
       bash  eval "$(_FORMULATIONS_COMPLETE=bash_source formulations)"
       zsh   eval "$(_FORMULATIONS_COMPLETE=zsh_source formulations)"
       fish  _FORMULATIONS_COMPLETE=fish_source formulations | source

@@ -56,9 +56,9 @@ def compare(
       formulations compare --matrix --plot agreement.png
       formulations compare --sizes 3,4,3,2 --activations tanh --json
 
-    The gradient is that of the first mini-batch: of --data, else of the embedded digits if the network has 64 inputs and
-    10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is different, else 1.
-    The variable FORMULATIONS_BACKEND has no effect here: compare runs all backends, or those that --backends names.
+    The gradient is that of the first mini-batch: of --data, else of the embedded digits if the network has 64 inputs
+    and 10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is different, else
+    1. The variable FORMULATIONS_BACKEND has no effect here: compare runs all backends, or those that --backends names.
     """
     if plot is not None:
         # Fail before anything is measured.
