@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import formulations as fm
 from formulations.cli.commands import formulations
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,11 @@ def test_every_dotted_name_on_a_page_can_be_imported(page):
         except (AttributeError, ImportError):
             missing.append(name)
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_of_the_root_on_a_page_is_public(page):
+    assert set(re.findall(r"\bfm\.([A-Za-z]\w*)", PAGES[page])) <= {*fm.__all__, "exceptions"}
 
 
 @pytest.mark.parametrize("page", PAGES)

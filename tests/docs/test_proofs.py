@@ -1,7 +1,7 @@
-"""The identities of docs/explanation/proofs.md, by calculus: sympy differentiates C, and each formula must give that.
+"""The identities of docs/explanation/proofs.md by calculus: sympy differentiates C, and each formula must agree.
 
-Nothing is known of the functions: σ(z) has a derivative σ′(z), and C(a₁, …, a_n) has ∂C/∂a_k, each of which is again a
-function of which nothing is known. So an identity that holds here holds for every activation and every cost.
+The functions are unspecified: σ(z) has a derivative σ′(z), and C(a₁, …, a_n) has ∂C/∂a_k, again unspecified functions.
+So an identity that holds here holds for every activation and every cost.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ SHAPES = [(1, 1, 1), (1, 2, 1), (2, 2, 2), (2, 3, 2), (1, 2, 1, 2)]
 
 @cache
 def generic(name: str):
-    """Return a function that is nothing but its name; its derivative by argument i is the function name_i."""
+    """Return an unspecified function; its derivative with respect to argument i is the function name_i."""
     return type(name, (sympy.Function,), {"fdiff": lambda self, i=1: generic(f"{name}_{i}")(*self.args)})
 
 
 def neuronwise(j: int, z: Matrix):
-    """Apply σ to a neuron's own weighted input."""
+    """Apply σ to the neuron's weighted input."""
     return generic("sigma")(z[j])
 
 
 def coupled(j: int, z: Matrix):
-    """Apply a function of the whole layer, another one for each neuron."""
+    """Apply a function of the whole layer, a different one for each neuron."""
     return generic(f"f{j}")(*z)
 
 
@@ -60,7 +60,7 @@ class Chapter:
         self.w = {l: symbols(f"w{l}", sizes[l - 1], sizes[l - 2]) for l in self.hidden_and_output}
         self.b = {l: symbols(f"b{l}", sizes[l - 1]) for l in self.hidden_and_output}
         self.x = symbols(f"x{example}", sizes[0])
-        # What may be any weighted input: the rules of the chapter hold wherever the network happens to be.
+        # Weighted inputs are free symbols, because the chapter's rules hold for any values.
         self.z = {l: symbols(f"z{l}", sizes[l - 1]) for l in self.hidden_and_output}
 
     @property
@@ -93,13 +93,13 @@ class Chapter:
         return Matrix([diff(self.C(l), z) for z in self.z[l]])
 
     def nabla(self) -> Matrix:
-        """Return ∇_aC, the derivatives by the outputs where these are anything, at a^L."""
+        """Return ∇_aC, the derivatives with respect to free outputs, evaluated at a^L."""
         outputs = symbols("alpha", self.sizes[-1])
         at = dict(zip(outputs, self.a(self.last), strict=True))
         return Matrix([diff(self.cost(outputs), a) for a in outputs]).xreplace(at)
 
     def slope(self, l: int) -> Matrix:
-        """Return σ′(z^l), each neuron's derivative by its own weighted input."""
+        """Return σ′(z^l), each neuron's derivative with respect to its weighted input."""
         return Matrix([diff(a, z) for a, z in zip(self.a(l), self.z[l], strict=True)])
 
     def sigma(self, l: int) -> Matrix:
@@ -261,7 +261,7 @@ def test_the_whole_mini_batch_is_the_mean_of_its_examples(sizes):
         columns = [dict(zip(first.z[l], Z[:, x], strict=True)) for x in range(m)]
         A[l] = Matrix.hstack(*(first.a(l).xreplace(column) for column in columns))
         D[l] = Matrix.hstack(*(first.slope(l).xreplace(column) for column in columns))
-    # ∇_aC of each example is asked of the examples themselves; the recurrence is that of the matrices.
+    # ∇_aC comes from the single examples; the recurrence is that of the matrices.
     G = Matrix.hstack(*(net.carried(net.nabla(), 1) for net in examples)) / m
     delta = {first.last: entrywise(G, D[first.last])}
     for l in reversed(first.hidden):
@@ -283,7 +283,7 @@ def test_the_demons_of_a_layer_save_what_their_errors_say(l):
 @pytest.mark.parametrize("l", [2, 3])
 def test_an_error_by_the_activation_takes_one_slope_more(l):
     net = Chapter((2, 2, 2))
-    # ∂C/∂a is had from linear neurons in this layer, whose weighted inputs are then their activations.
+    # Linear neurons in this layer give ∂C/∂a, because their weighted inputs are their activations.
     layer = Chapter((2, 2, 2), special={l: lambda j, z: z[j]})
     g = layer.delta(l).xreplace(dict(zip(layer.z[l], net.a(l), strict=True)))
     assert holds([(net.delta(l), entrywise(g, net.slope(l)))])
