@@ -1,4 +1,4 @@
-"""Explanations: each equation in symbols, then in numbers."""
+"""Explanations of a gradient: each equation in symbols, then in numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forward mode: the change of one weight, carried along with the pass."""
+"""The steps of forward mode, for a change of one weight."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ __all__ = ["direction_steps"]
 
 
 def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step]:
-    """Write forward mode in the direction of the first weight of layer 2, for a single example.
+    """Yield the steps of forward mode for the first weight of layer 2, if there is a single example.
 
     Parameters
     ----------
     equation : Equation
-        The rules of forward mode.
+        The equation of forward mode.
     quantities : Quantities
         The numbers.
 
     Yields
     ------
     Step
-        The rules, then each change of the way.
+        The equation, then each change that follows from that of the weight.
     """
     last, weight = quantities.last, quantities.operand("dw", 2, (1, 1))
-    says = equation.says if quantities.m > 1 else f"{equation.says} The numbers are those of {weight.text}."
-    yield Step(equation.number, says, (Operand(equation.latex),))
+    remarks = () if quantities.m > 1 else (f"The numbers are those of {weight.text}.",)
+    yield Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
     if quantities.m > 1:
         return
     combined = quantities.tape.combined is not None
     start = 0 * quantities.numbers("z", 2)
     start[0, 0] = quantities.numbers("a", 1)[0, 0]
     moved = Operand(r"\dot z^{2}", start)
-    yield _step("The change of one weight is a change of one weighted input.", moved)
+    yield _step("A change of one weight changes one weighted input.", moved)
     for l in range(2, last + 1 - combined):
         before, Sigma = moved, quantities.operand("Sigma", l)
         moved = _times(Sigma, before, rf"\dot a^{{{l}}}")
-        yield _step("The change passes through the slopes.", moved, Sigma, before)
+        yield _step("The slopes scale the change.", moved, Sigma, before)
         if l < last:
             before, w = moved, quantities.operand("w", l + 1)
             moved = _times(w, before, rf"\dot z^{{{l + 1}}}")
-            yield _step("The change passes through the weights.", moved, w, before)
+            yield _step("The weights pass it on to the next layer.", moved, w, before)
     if combined:
         reached = Operand(rf"(\delta^{{{last}}})^T", quantities.numbers("delta", last).T)
     else:

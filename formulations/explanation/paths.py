@@ -1,4 +1,4 @@
-"""Paths, Equation (53): all of them, from one weight to the outputs, with the rates along each."""
+"""The sum over paths, Equation (53): every path from one weight to the outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 12
 
 
 def path_step(equation: Equation, quantities: Quantities) -> Step:
-    """Write (53) for the first weight of layer 2: a row for each path, and their sum.
+    """Write (53) for the first weight of layer 2: a row for each path, then their sum.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
     count = prod(sizes[2:])
     weight = quantities.operand("dw", 2, (1, 1))
     symbols = (Operand(equation.latex),)
-    says = f"{equation.says} From {weight.text} there are {count}"
+    paths = f"There are {count} paths to the cost from the weight of {weight.text}"
     if quantities.m > 1 or count > MOST or quantities.tape.combined is not None:
-        return Step(equation.number, f"{says}.", symbols)
+        return Step(equation.number, equation.says, symbols, remarks=(f"{paths}.",))
     rows: list[tuple[Piece, ...]] = []
     terms: list[Piece] = []
     for ends in product(*(range(1, n + 1) for n in sizes[2:])):
@@ -52,10 +52,5 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
         terms += ["+", path]
         rows.append((path, "=", *factors, "=", path))
     rows.append((weight, "=", *terms[1:], "=", weight))
-    return Step(
-        equation.number,
-        f"{says}, named by their neurons from layer 2 on.",
-        symbols,
-        tuple(rows),
-        multiplications=multiplications(rows),
-    )
+    remarks = (f"{paths}, named by their neurons from layer 2 on.",)
+    return Step(equation.number, equation.says, symbols, tuple(rows), remarks, multiplications(rows))
