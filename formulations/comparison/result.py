@@ -22,18 +22,9 @@ from formulations.display import (
     save_figure,
 )
 from formulations.exceptions import InvalidInput
+from formulations.verification.tolerances import RULES
 
 __all__ = ["Comparison", "Row", "RowStatus"]
-
-RULES = {
-    "T1": "each equation by itself",
-    "T2": "a product over layers",
-    "T3": "its partial products",
-    "T4": "against a forward pass in a higher precision",
-    "P": "a difference quotient",
-}
-"""The bounds that judge, in a few words each."""
-
 
 NOISY = 1.25
 """Times itself from which a backend's own time tells that another row's says little."""
@@ -208,7 +199,9 @@ class Comparison:
         return "\n".join(lines)
 
     def _legend(self) -> str:
-        rules = [f"{rule} {RULES[rule]}" for rule in RULES if any(row.bound == rule for row in self.rows)]
+        rules = [
+            f"{rule.name} {rule.judges}" for rule in RULES.values() if any(row.bound == rule.name for row in self.rows)
+        ]
         lines = [
             "difference: the largest, from the gradient in a higher precision.",
             "of its bound: the residual over what roundoff explains; above 1 it is different.",

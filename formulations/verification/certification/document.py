@@ -7,7 +7,7 @@ from typing import Any
 
 from formulations.display import fitted, format_table
 from formulations.verification.certification.diagnosis import Diagnosis
-from formulations.verification.tolerances import EquationVerdict, Status
+from formulations.verification.tolerances import RULES, EquationVerdict, Status
 
 __all__ = ["Certificate"]
 
@@ -18,14 +18,6 @@ WORDS = {
 }
 
 WRONG_COST = "different: the cost is wrong, but the gradient is not different."
-
-RULES = {
-    "T1": "on its own tape, each equation by itself (T1)",
-    "T2": "on its own tape, as a product over layers (T2)",
-    "T3": "on its own tape, by its partial products (T3)",
-    "T4": "against a forward pass in a higher precision (T4)",
-    "P": "as a difference quotient (P)",
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +87,9 @@ class Certificate:
 
     def __str__(self) -> str:
         words = WRONG_COST if self.equation == "C" else WORDS[self.status]
-        parts = [words, f"{self.title}; judged {RULES[self.rule]}.", self._table()]
+        rule = RULES[self.rule]
+        tape = "on its own tape, " if rule.on_tape else ""
+        parts = [words, f"{self.title}; judged {tape}{rule.judges} ({rule.name}).", self._table()]
         if self.status is Status.DIFFERENT:
             parts.append(self._place())
         elif self.status is Status.INCONCLUSIVE:

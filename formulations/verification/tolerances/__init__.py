@@ -1,4 +1,4 @@
-"""Derived tolerances: T1, T2, T3, T4 and P, and the verdicts by them."""
+"""Derived tolerances T1 to T4 and P, and the verdicts that they give."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
     from formulations.verification.tolerances.perturbation import cost_roundoff as cost_roundoff
+    from formulations.verification.tolerances.rules import RULES as RULES
+    from formulations.verification.tolerances.rules import Rule as Rule
     from formulations.verification.tolerances.verdict import RESOLUTION as RESOLUTION
     from formulations.verification.tolerances.verdict import EquationVerdict as EquationVerdict
     from formulations.verification.tolerances.verdict import Status as Status
@@ -22,6 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "deviations": ["deviation"],
         "judging": ["judge", "judge_backend"],
         "perturbation": ["cost_roundoff"],
+        "rules": ["RULES", "Rule"],
         "verdict": ["EquationVerdict", "RESOLUTION", "Status", "Verdict"],
     },
 )

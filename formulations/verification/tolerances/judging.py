@@ -61,13 +61,13 @@ __all__ = [
     "reference_gradient",
 ]
 
-Rule: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]
+Checks: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]
 
 
-def _forward_rules(formulas: Formulas) -> tuple[tuple[str, Rule], ...]:
+def _forward_rules(formulas: Formulas) -> tuple[tuple[str, Checks], ...]:
     """Return T4 in the order in which it is asked: as a whole and equation by equation, then by exact Jacobians."""
 
-    def rule(checks: Callable[..., list[Check]], exactly: bool) -> Rule:
+    def rule(checks: Callable[..., list[Check]], exactly: bool) -> Checks:
         return lambda _, gradient, reference, __: checks(gradient, reference, exactly=exactly, formulas=formulas)
 
     return tuple(
@@ -77,7 +77,7 @@ def _forward_rules(formulas: Formulas) -> tuple[tuple[str, Rule], ...]:
 
 _FORWARD = _forward_rules(Formulas.CAREFUL)
 
-CHECKS: dict[Tier, tuple[str, Rule]] = {
+CHECKS: dict[Tier, tuple[str, Checks]] = {
     Tier.RECURRENCE: ("T1", lambda tape, gradient, *_: local_checks(tape, gradient)),
     Tier.PRODUCT: ("T2", lambda tape, gradient, *_: path_checks(tape, gradient)),
     Tier.FORWARD: _FORWARD[0],
@@ -86,7 +86,7 @@ CHECKS: dict[Tier, tuple[str, Rule]] = {
 }
 """The rule that judges each tier: its name, and its checks."""
 
-FURTHER: dict[Tier, tuple[tuple[str, Rule], ...]] = {
+FURTHER: dict[Tier, tuple[tuple[str, Checks], ...]] = {
     Tier.PRODUCT: (CHECKS[Tier.RECURRENCE], ("T3", lambda tape, gradient, *_: partial_checks(tape, gradient))),
     Tier.FORWARD: _FORWARD[1:],
     Tier.ELSEWHERE: _FORWARD[1:],
@@ -146,7 +146,7 @@ def judge(
 
 
 def _by_rules(
-    rules: tuple[tuple[str, Rule], ...],
+    rules: tuple[tuple[str, Checks], ...],
     tape: Tape,
     gradient: Gradient,
     quotients: Quotients | None,
