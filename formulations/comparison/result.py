@@ -22,7 +22,7 @@ from formulations.display import (
     save_figure,
 )
 from formulations.exceptions import InvalidInput
-from formulations.verification.tolerances import RULES
+from formulations.verification import RULES
 
 __all__ = ["Comparison", "Row", "RowStatus"]
 

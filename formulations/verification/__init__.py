@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.deviations import deviation as deviation
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
+    from formulations.verification.tolerances.rules import RULES as RULES
     from formulations.verification.tolerances.verdict import Status as Status
     from formulations.verification.tolerances.verdict import Verdict as Verdict
 
@@ -40,6 +41,7 @@ __getattr__, __dir__, __all__ = attach(
         "oracles.roundoff": ["unit_roundoff"],
         "tolerances.deviations": ["deviation"],
         "tolerances.judging": ["judge", "judge_backend"],
+        "tolerances.rules": ["RULES"],
         "tolerances.verdict": ["Status", "Verdict"],
     },
 )
