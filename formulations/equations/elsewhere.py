@@ -1,4 +1,4 @@
-"""Equations from other chapters, by their numbers, and those from elsewhere, by a word."""
+"""Equations from other chapters, named by their numbers, and from other sources, named by a word."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ ELSEWHERE = (
              "C = − Σ_j ( y_j ln a:L_j + ( 1 − y_j ) ln ( 1 − a:L_j ) )",
              "The cross-entropy of one example, from chapter 3.", "cost", CROSS_ENTROPY),
     Equation("66", r"\delta^L = a^L - y", "delta:L = ?( a:L − y ?) ?/m",
-             "With the cross-entropy behind a sigmoid the slope cancels, from chapter 3.", "fused", CROSS_ENTROPY),
+             "With cross-entropy and sigmoid outputs the slope cancels, from chapter 3.", "combined", CROSS_ENTROPY),
     Equation("78", r"a^L_j = \frac{e^{z^L_j}}{\sum_k e^{z^L_k}}", "",
-             "The softmax makes a probability distribution of a layer, from chapter 3.", "definition",
+             "The softmax turns a layer into a probability distribution, from chapter 3.", "definition",
              ("formulations.functions.activations.coupled.Softmax",)),
     Equation("80", r"C = -\sum_j y_j \ln a^L_j", "C = − Σ_j y_j ln a:L_j",
              "The log-likelihood cost of one example, from chapter 3, for targets that are distributions.", "cost",
              LOG_LIKELIHOOD),
     Equation("81", r"\delta^L = a^L \sum_j y_j - y", "delta:L = ?( a:L ?⊙ sum − y ?) ?/m",
-             "With the log-likelihood behind a softmax the slope cancels, from chapter 3.", "fused", LOG_LIKELIHOOD),
+             "With log-likelihood and softmax outputs the slope cancels, from chapter 3.", "combined", LOG_LIKELIHOOD),
     Equation("sigmoid", r"\delta^L = a^L \odot y - y", "delta:L = ?( a:L ⊙ y − y ?) ?/m",
-             "With the log-likelihood behind a sigmoid the slope cancels too; it is computed as −y(1 − a), where "
-             "1 − a = σ(−z) keeps its digits.", "fused", LOG_LIKELIHOOD),
+             "With log-likelihood and sigmoid outputs the slope cancels too; the error is computed as −y(1 − a), where "
+             "1 − a = σ(−z) keeps its digits.", "combined", LOG_LIKELIHOOD),
     Equation("linearL", r"\delta^L = \nabla_a C", "delta:L = nabla",
-             "Of a linear output layer the error is the gradient of the cost, by chapter 2's exercise.", "output"),
+             "The error of a linear output layer is the gradient of the cost, from the exercise of chapter 2.",
+             "output"),
     Equation("linear", r"\delta^l = (w^{l+1})^T \delta^{l+1}", "delta:l = w:l+1.T delta:l+1",
-             "Between linear layers the transposed weights alone pull an error back, by chapter 2's exercise.",
+             "Between linear layers an error is multiplied by the transposed weights alone, from the exercise of "
+             "chapter 2.",
              "hidden"),
     Equation("handed", r"g^l = (w^{l+1})^T (g^{l+1} \odot \sigma'(z^{l+1})), \quad \delta^l = g^l \odot \sigma'(z^l)",
-             "", "The layers hand on g, the derivative by the activations, which chapter 2 says would serve as well; "
-             "from it the errors of (BP1) and (BP2) follow.", "way"),
+             "", "The layers pass on g, the derivative with respect to the activations, which chapter 2 mentions as an "
+             "alternative; the errors of (BP1) and (BP2) follow from it.", "way"),
     Equation("system", r"(I - U) \delta = e, \quad U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T", "",
-             "The errors of all layers solve one triangular system, whose rows are (BP2) and whose last is (BP1) "
-             "(Edelman, Akyürek and Wang, 2024).", "way"),
+             "The errors of all layers solve one triangular system, whose last row is (BP1) and whose other rows are "
+             "(BP2) (Edelman, Akyürek and Wang, 2024).", "way"),
     Equation("sweep", r"\delta \leftarrow e + U \delta", "",
-             "A sweep for each hidden layer makes the errors of (BP1) and (BP2) exact, as the Neumann series of "
-             "I − U's inverse is finite.", "way"),
+             "One sweep per hidden layer makes the errors of (BP1) and (BP2) exact, since the Neumann series of the "
+             "inverse of I − U is finite.", "way"),
     Equation("Kronecker", r"\text{vec}\, \frac{\partial C_x}{\partial w^l} = \delta^{x,l} \otimes a^{x,l-1}", "",
-             "Each example's gradient by itself, vec taken row by row (column by column it is a ⊗ δ), before the sum "
-             "that is (BP4) (Khatri and Rao, 1968).", "way"),
+             "The gradient of each example, before (BP4) sums them, with vec taken row by row; column by column it is "
+             "a ⊗ δ (Khatri and Rao, 1968).", "way"),
     Equation("homogeneous", r"[\frac{\partial C}{\partial w^l}\ \frac{\partial C}{\partial b^l}] "
              r"= \delta^l [a^{l-1}; 1]^T", "dwb:l = delta:l extended:l-1.T",
              "Biases are weights of a constant unit, and (BP3) is a column of (BP4) (Bishop, section 5.1).", "layer"),
     Equation("moments", r"[\frac{\partial C}{\partial w^l}\ \frac{\partial C}{\partial b^l}] "
              r"= (w^{l+1})^T \cdots (w^L)^T (T M - N) (P^{l-1})^T, \quad M = \frac{1}{m} \sum_x \tilde x \tilde x^T, "
              r"\quad N = \frac{1}{m} \sum_x y \tilde x^T", "",
-             "With x̃ = [x; 1], P what the layers before make of it and T what the network does, linear layers and "
-             "the quadratic cost need two moments of the examples.", "way"),
+             "With x̃ = [x; 1], P the map of the layers before and T the map of the network, linear layers and the "
+             "quadratic cost need two moments of the examples.", "way"),
     Equation("tangent", r"\dot a^l = \Sigma'(z^l) \dot z^l, \quad \dot z^{l+1} = w^{l+1} \dot a^l, \quad "
              r"\frac{\partial C}{\partial w^l_{jk}} = \nabla_a C \cdot \dot a^L", "",
-             "In forward mode a change is carried along with the pass, one parameter at a time (Griewank and Walther, "
-             "chapter 3).", "direction"),
+             "Forward mode propagates the effect of a change with the forward pass, one parameter at a time (Griewank "
+             "and Walther, chapter 3).", "direction"),
     Equation("imaginary", r"\frac{\partial C}{\partial w_j} = \frac{\text{Im}\, C(w + i h e_j)}{h}", "",
-             "An imaginary step, of weights, biases or weighted inputs, needs no difference (Squire and Trapp, 1998).",
+             "An imaginary step of a weight, bias or weighted input needs no difference (Squire and Trapp, 1998).",
              "way"),
     Equation("demon", r"\delta^l_j \approx \frac{C(z^l_j + h) - C(z^l_j)}{h}", "",
-             "The demon of chapter 2 changes a weighted input a little and looks at the cost.", "demon"),
+             "The demon of chapter 2 changes a weighted input a little and observes the cost.", "demon"),
 )  # fmt: skip

@@ -11,27 +11,27 @@ __all__ = ["Equation"]
 
 @dataclass(frozen=True)
 class Equation:
-    """A numbered equation, and how one layer's numbers are put into it.
+    """A numbered equation, with a template for the numbers of one layer.
 
     Attributes
     ----------
     number : str
-        Its number in the book, such as ``"BP2"`` or ``"34"``, or a word for an equation from elsewhere.
+        Its number in the book, such as ``"BP2"`` or ``"34"``, or a word for an equation from another source.
     latex : str
-        The equation, for a layer l in general.
+        The equation for a general layer l.
     template : str
-        The same, as operands and operators between blanks, from which symbols, numbers and LaTeX of a single layer
-        are written: ``w:l+1.T`` is (w^{l+1})ᵀ, ``w:l_jk`` a component, ``{ … }`` is repeated for k = l, …, L − 1,
-        and what has a ``?`` before it is left out for a single example. Empty where there is no such picture.
+        The equation as operands and operators separated by spaces, from which the symbols, numbers and LaTeX of one
+        layer are made: ``w:l+1.T`` is (w^{l+1})ᵀ, ``w:l_jk`` is a component, ``{ … }`` is repeated for
+        k = l, …, L − 1, and an operand after ``?`` is omitted for a single example. Empty if there is no template.
     says : str
-        What it says, in one sentence.
+        Its meaning, in one sentence.
     scope : str
-        Where it is applied: ``forward``, ``hidden`` or ``layer`` (each one), ``output``, ``fused`` (instead of an
-        output's equation), ``cost`` (of one example), ``mean`` (of several), ``quotient`` (each parameter), ``demon``
-        (each weighted input), ``path``, ``direction``; ``way`` for the method by which a backend gets to what other
-        equations show; ``definition`` if nothing is computed.
+        Where it applies: ``forward``, ``hidden`` or ``layer`` (each one), ``output``, ``combined`` (replaces the
+        equation of the output), ``cost`` (of one example), ``mean`` (of several), ``quotient`` (each parameter),
+        ``demon`` (each weighted input), ``path``, ``direction``; ``way`` if it is the method by which a backend
+        computes the quantities of other equations; ``definition`` if nothing is computed.
     functions : tuple of str
-        Dotted names of what uses it, beside the backends that declare it.
+        Dotted names of the objects that use it, except the backends that declare it.
     """
 
     number: str

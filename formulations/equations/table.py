@@ -1,6 +1,6 @@
-"""The index of equations: every numbered equation that the library uses, in one table.
+"""The index of equations: every numbered equation that the library uses.
 
-A backend declares numbers, in ``equations``; what they stand for is said here alone.
+Backends refer to them by number, in ``equations``.
 
 >>> print(EQUATIONS["BP2"].plain)
 δˡ = ((wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ′(zˡ)
@@ -15,4 +15,4 @@ from formulations.equations.equation import Equation
 __all__ = ["EQUATIONS", "Equation"]
 
 EQUATIONS: dict[str, Equation] = {equation.number: equation for equation in (*CHAPTER, *ELSEWHERE)}
-"""Every equation by its number, in the order of the book."""
+"""Number → equation, in the order of the book."""

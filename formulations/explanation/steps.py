@@ -131,7 +131,7 @@ def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
     at_output = l == quantities.last
     remarks: tuple[str, ...] = ()
     if quantities.tape.combined is not None and at_output:
-        combined = EQUATIONS.get(quantities.tape.combined.equation) or _of_cost("fused", quantities.tape.known_cost)
+        combined = EQUATIONS.get(quantities.tape.combined.equation) or _of_cost("combined", quantities.tape.known_cost)
         return write(combined, quantities, l, (f"It replaces ({equation.number}) here.",))
     if "slope" in operand_names(equation.template) and quantities.coupled(l):
         remarks = (f"It replaces ({equation.number}) here, since the neurons of layer {l} are coupled.",)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, PROOFS = ROOT / "docs/reference/equations.md", ROOT / "docs/explanation/proofs.md"
 CHAPTER = [*map(str, range(23, 54)), "BP1", "BP1a", "BP2", "BP3", "BP4"]
 UNTEMPLATED = {"definition", "quotient", "demon", "path", "direction", "way"}
-SCOPES = {"forward", "output", "hidden", "layer", "fused", "cost", "mean"} | UNTEMPLATED
+SCOPES = {"forward", "output", "hidden", "layer", "combined", "cost", "mean"} | UNTEMPLATED
 
 
 def test_the_chapter_is_complete_and_in_order():

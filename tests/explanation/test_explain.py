@@ -592,7 +592,7 @@ def test_bad_usage_ends_with_2(arguments, part):
 
 
 def test_every_template_is_of_an_equation_that_is_applied():
-    applied = {"forward", "output", "hidden", "layer", "fused", "cost", "mean"}
+    applied = {"forward", "output", "hidden", "layer", "combined", "cost", "mean"}
     assert all(equation.scope in applied for equation in EQUATIONS.values() if equation.template)
 
 
