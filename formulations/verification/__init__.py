@@ -1,4 +1,4 @@
-"""Verification: oracles, derived tolerances, certificates and the laws of the contract."""
+"""Verification: oracles, derived tolerances, certificates and the laws of the backend contract."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The laws of the contract, asked of any backend."""
+"""The laws of the backend contract, checked for any backend."""

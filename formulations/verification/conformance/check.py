@@ -1,4 +1,4 @@
-"""The check of a backend: every law on every problem."""
+"""The check of a backend: each law on each problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from formulations.verification.conformance.subjects import read_subject
 __all__ = ["ask", "check_backend"]
 
 SECONDS = 0.05
-"""A backend is asked on problems of which one gradient takes no longer, by its own estimate."""
+"""A backend is checked on the problems whose gradient takes at most this long, by its own estimate."""
 
 
 @quiet
@@ -42,29 +42,29 @@ def check_backend(
     ----------
     backend : Backend, class, str or callable
         A backend, its class, its name, ``"package:Class"``, or a plain function ``(net, X, Y)`` that returns a gradient
-        as :func:`formulations.certify` takes it.
+        in a form that :func:`formulations.certify` accepts.
     laws, scenarios : iterable of str, optional
-        Names; by default all.
+        Names of the laws and scenarios to check; by default all.
     dtypes : iterable of str
-        What the networks are in.
+        The dtypes of the networks.
     expected_failures : mapping of str to str, optional
-        Laws that are known to be broken, and why. One that is kept all the same makes the check fail.
+        The laws that the backend is known to break, and why. The check fails if it keeps one of them.
     executor : concurrent.futures.Executor, optional
-        Where to run; in processes, the backend must be picklable.
+        Runs the problems. With processes, the backend must be picklable.
     progress : callable, optional
-        Called with each law's name before it is asked.
+        Called with the name of each law before it is checked.
     fail_fast : bool
-        Stop at the first law that is broken.
+        Whether to stop at the first broken law.
 
     Returns
     -------
     ConformanceReport
-        True where every law is kept.
+        True if every law is kept.
 
     Raises
     ------
     UnknownName
-        Where a law, a scenario or a backend has another name.
+        If there is no law, scenario or backend with a given name.
     WrongType
         If ``backend`` is not a backend, or names are not a list.
     InvalidInput
@@ -102,12 +102,12 @@ def check_backend(
 
 
 def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
-    """Ask one law on one problem."""
+    """Check one law on one problem."""
     problem = PROBLEMS[scenario](dtype)
     try:
         reason = backend.why_not(problem.network, get_cost(problem.cost))
         if reason is None and foreseen_seconds(backend.estimate(problem.network, len(problem.X))) > SECONDS:
-            reason = "it would take too long here"
+            reason = "it would take too long"
         if reason is not None and law != "refusals":
             return Result(law, scenario, dtype, Outcome.REFUSED, str(reason))
         with np.errstate(all="ignore"):
@@ -116,6 +116,6 @@ def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
         return Result(law, scenario, dtype, Outcome.REFUSED, str(caught))
     except FormulationsException as caught:
         complaint = f"it raised {type(caught).__name__}: {caught}"
-    except Exception as caught:  # whatever another package's backend raises is what is wrong with it
-        complaint = f"it raised {type(caught).__name__}, which is none of the library's exceptions: {caught}"
+    except Exception as caught:  # any exception of a user-supplied backend is a finding
+        complaint = f"it raised {type(caught).__name__}, which is not an exception of this library: {caught}"
     return Result(law, scenario, dtype, Outcome.HELD if complaint is None else Outcome.BROKEN, complaint or "")

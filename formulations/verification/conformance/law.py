@@ -1,4 +1,4 @@
-"""What a law is, and how a backend is asked whether it keeps it."""
+"""Laws of the backend contract, and helpers to check them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["Answer", "Law", "answer", "apart"]
 
 @dataclass(frozen=True)
 class Law:
-    """What every backend keeps.
+    """A property that every backend must have.
 
     Attributes
     ----------
     name : str
-        What it is called.
+        The name of the law.
     summary : str
-        What it says, in one line.
+        The law in one line.
     complaint : callable (Backend, Problem) -> str or None
-        One sentence on how the backend breaks it, or None.
+        Returns one sentence on how the backend breaks the law, or None if it keeps it.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Law:
 
 @dataclass(frozen=True)
 class Answer:
-    """A gradient that a backend has computed.
+    """The gradient of a backend, with its plan.
 
     Attributes
     ----------
     plan : Plan
-        As the call has left it.
+        The plan after the call.
     gradient : Gradient
-        A copy.
+        A copy of the result.
     """
 
     plan: Plan
@@ -55,19 +55,19 @@ class Answer:
 
     @property
     def reference(self) -> Reference:
-        """The gradient of the same examples in a higher precision."""
+        """The gradient for the same examples in a higher precision."""
         with np.errstate(all="ignore"):
             return reference_gradient(self.plan.tape)
 
     @property
     def bound(self) -> Array:
-        """How far the gradient may be from the truth, shape (P + N,)."""
+        """The bound on the difference from the reference, shape (P + N,)."""
         with np.errstate(all="ignore"):
             return deviation(self.plan.backend, self.plan.tape, self.gradient, self.reference)
 
 
 def answer(backend: Backend, problem: Problem, network: Network | None = None, **changed: Any) -> Answer:
-    """Return what a fresh plan makes of a problem, or of one that differs in X, Y, sample_weight or cost."""
+    """Return the gradient of a new plan for a problem, or for one with another X, Y, sample_weight or cost."""
     given = {"X": problem.X, "Y": problem.Y, "sample_weight": problem.sample_weight, "cost": problem.cost} | changed
     plan = prepare(network or problem.network, len(given["X"]), cost=given["cost"], backend=backend)
     with np.errstate(all="ignore"):
@@ -75,7 +75,7 @@ def answer(backend: Backend, problem: Problem, network: Network | None = None, *
 
 
 def apart(found: Array, expected: Array, bound: Array, what: str) -> str | None:
-    """Return None where two arrays differ by no more than the bound, else where they differ most."""
+    """Return None if two arrays differ by at most the bound, else a sentence with the first entry that differs more."""
     with np.errstate(all="ignore"):
         residual = np.abs(found - expected)
         wrong = ~(residual <= bound) & np.isfinite(bound) & np.isfinite(expected)
@@ -83,6 +83,6 @@ def apart(found: Array, expected: Array, bound: Array, what: str) -> str | None:
         return None
     place = int(np.flatnonzero(wrong)[0])
     return (
-        f"{what}: entry {place} of the vector is {found.ravel()[place]:.17g} and should be "
-        f"{expected.ravel()[place]:.17g}, to {bound.ravel()[place]:.2g}."
+        f"{what}: entry {place} of the vector is {found.ravel()[place]:.17g}, expected "
+        f"{expected.ravel()[place]:.17g} ± {bound.ravel()[place]:.2g}."
     )

@@ -1,7 +1,7 @@
 """The pytest plugin: ``pytest --pyargs formulations.verification.conformance --backend my_package:MyBackend``.
 
-The option is there only where the suite itself is asked for, so that it cannot collide with an option of that name in
-somebody else's tests. The fixtures ``backend`` and ``scenario`` are there for everybody; others of the same name win.
+The option exists only if the command names the suite, so it cannot collide with an option of the same name in other
+tests. The fixtures ``backend`` and ``scenario`` are available in all tests; fixtures of the same name override them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SUITE = "formulations.verification.conformance"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:  # noqa: ARG001
-    """Add the option where an argument names the suite."""
+    """Add the option if an argument names the suite."""
     if any(str(argument).startswith(SUITE) for argument in args):
         group = parser.getgroup("formulations", "conformance of backends")
         group.addoption(
@@ -25,12 +25,12 @@ def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str
             action="append",
             default=[],
             metavar="BACKEND",
-            help="What to check: package:Class, or a registered name; again for more. By default all registered.",
+            help="Backend to check: package:Class or a registered name; can be repeated.  [default: all registered]",
         )
 
 
 def pytest_generate_tests(metafunc: Any) -> None:
-    """Run the suite's tests for every backend that is asked for, law by law."""
+    """Run the tests of the suite for each selected backend and each law."""
     if metafunc.module.__name__ != f"{SUITE}.test_conformance":
         return
     from formulations.backends import list_backends
@@ -43,7 +43,7 @@ def pytest_generate_tests(metafunc: Any) -> None:
 
 @pytest.fixture
 def backend(request: Any) -> Any:
-    """Return the first backend that ``--backend`` names, else the default one."""
+    """Return the first backend given with ``--backend``, or the default backend."""
     from formulations.backends import DEFAULT
     from formulations.verification.conformance.subjects import read_subject
 
@@ -52,7 +52,7 @@ def backend(request: Any) -> Any:
 
 @pytest.fixture
 def scenario(request: Any) -> Any:
-    """Return the problem that ``@pytest.mark.parametrize("scenario", names, indirect=True)`` names, else the digits."""
+    """Return the problem named by ``@pytest.mark.parametrize("scenario", …, indirect=True)``, or the digits."""
     from formulations.verification.conformance.problems import PROBLEMS
 
     return PROBLEMS[getattr(request, "param", "digits")]()

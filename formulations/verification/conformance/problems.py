@@ -1,4 +1,4 @@
-"""The problems on which laws are asked: the scenarios, and more in which a fault could hide."""
+"""The problems on which laws are checked: the scenarios, and more in which a fault could hide."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _random(
     weighted: bool = False,
     cost: str = "quadratic",
 ) -> Callable[[np.dtype[Any]], Problem]:
-    """Return what makes a random problem; its numbers are those of single precision, whatever the dtype."""
+    """Return a function that makes a random problem, with the same float32 numbers in every dtype."""
 
     def make(dtype: np.dtype[Any]) -> Problem:
         random = np.random.default_rng(seed)
@@ -77,14 +77,14 @@ def _one_function(activation: Activation) -> Scenario:
 _MORE = (
     Scenario("one_example", "a single example", _random([4, 5, 3], m=1)),
     Scenario("three_examples", "an odd number of examples", _random([4, 6, 2], m=3, seed=1)),
-    Scenario("square_weights", "weights that are as wide as high", _random([4, 4, 4, 4], ("tanh",) * 3, m=5, seed=2)),
+    Scenario("square_weights", "square weight matrices", _random([4, 4, 4, 4], ("tanh",) * 3, m=5, seed=2)),
     Scenario("one_wide", "layers of one neuron", _random([1, 1, 1], m=2, seed=3)),
     Scenario("more_examples", "more examples than neurons", _random([3, 2, 2], m=16, seed=4)),
     Scenario("single_layer", "no hidden layer", _random([5, 3], "sigmoid", m=4, seed=5)),
     Scenario("deep", "twelve layers", _random([3] * 12, "tanh", m=3, seed=7)),
     Scenario("vanishing", "small weights: the gradient fades", _random([4] * 5, "sigmoid", m=4, seed=8, scale=0.05)),
     Scenario("saturated", "large weights: neurons saturate", _random([4, 6, 4], "sigmoid", m=4, seed=9, scale=8)),
-    Scenario("weighted", "examples that count differently", _random([4, 5, 3], m=5, seed=10, weighted=True)),
+    Scenario("weighted", "sample weights", _random([4, 5, 3], m=5, seed=10, weighted=True)),
     Scenario(
         "cross_entropy",
         "sigmoid outputs with their cost",
@@ -100,12 +100,12 @@ _MORE = (
     ),
     Scenario(
         "per_neuron",
-        "neurons of one layer with different functions",
+        "different activations in one layer",
         _random([3, 4, 2], [PerNeuron(["tanh", "sigmoid", "tanh", "sine"]), "sigmoid"], seed=14),
     ),
-    Scenario("linear", "linear neurons alone", _random([4, 5, 3], "identity", m=6, seed=15)),
-    Scenario("sparse", "stored entries alone are parameters", _sparse),
-    Scenario("integers", "integers, on which nothing is rounded", _integers([3, 3, 2], ["relu", "identity"], 4, 16)),
+    Scenario("linear", "linear neurons only", _random([4, 5, 3], "identity", m=6, seed=15)),
+    Scenario("sparse", "sparse weights", _sparse),
+    Scenario("integers", "integers, so that nothing is rounded", _integers([3, 3, 2], ["relu", "identity"], 4, 16)),
     Scenario("linear_integers", "linear neurons on integers", _integers([3, 3, 3, 2], ["identity"] * 3, 4, 17)),
     Scenario("square_integers", "square neurons on integers", _integers([2, 3, 2], ["square", "identity"], 2, 18)),
 )

@@ -1,4 +1,4 @@
-"""The report: which laws a backend keeps, and where it breaks one."""
+"""The report: which laws a backend keeps, and on which problems it breaks one."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from formulations.display import counted, fitted, format_table
 __all__ = ["ConformanceReport", "Outcome", "Result", "Standing"]
 
 SHOWN = 3
-"""Complaints that are shown of each cause, and reasons of refusals."""
+"""The number of complaints shown for each cause, and of reasons for refusals."""
 
 
 class Outcome(StrEnum):
-    """What came of asking."""
+    """The result of checking a law."""
 
     HELD = "held"
     BROKEN = "broken"
     REFUSED = "refused"
-    """The backend cannot serve the problem, and says why."""
+    """The backend cannot serve the problem, and gives the reason."""
 
 
 class Standing(StrEnum):
-    """What a report comes to."""
+    """The overall result of a report."""
 
     KEPT = "kept"
     NOT_KEPT = "not kept"
     NOT_CHECKED = "not checked"
-    """The backend refuses every problem, because a package is missing, say."""
+    """The backend refuses every problem, for example because a package is missing."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One law asked on one problem.
+    """The result of one law on one problem.
 
     Attributes
     ----------
     law, scenario, dtype : str
-        What was asked, and where.
+        The law, the problem and its dtype.
     outcome : Outcome
-        What came of it.
+        The result.
     complaint : str
-        How it is broken, or why it was refused.
+        How the law is broken, or why the problem was refused.
     """
 
     law: str
@@ -56,16 +56,16 @@ class Result:
 
 @dataclass(frozen=True)
 class ConformanceReport:
-    """What :func:`formulations.check_backend` found; printed, it is a table with the complaints below.
+    """The result of :func:`formulations.check_backend`; printed, a table followed by the complaints.
 
     Attributes
     ----------
     backend : str
-        Its flag.
+        The flag of the backend.
     results : tuple of Result
         One for each law, problem and dtype.
     expected_failures : dict of str to str
-        Laws that are known to be broken, and why. One that is kept all the same counts as broken.
+        The laws that are expected to be broken, and why. One that is kept makes the check fail.
     """
 
     backend: str
@@ -74,7 +74,7 @@ class ConformanceReport:
 
     @property
     def broken(self) -> dict[str, list[Result]]:
-        """The laws that are broken though they were not expected to be, and where."""
+        """The laws that are broken unexpectedly, with the results."""
         found: dict[str, list[Result]] = {}
         for result in self.results:
             if result.outcome is Outcome.BROKEN and result.law not in self.expected_failures:
@@ -83,19 +83,19 @@ class ConformanceReport:
 
     @property
     def kept_unexpectedly(self) -> list[str]:
-        """The laws that were expected to be broken, and are kept wherever they could be asked."""
+        """The laws that were expected to be broken, but are kept on every problem served."""
         asked = self._laws_with(Outcome.HELD) - self._laws_with(Outcome.BROKEN)
         return [law for law in self.expected_failures if law in asked]
 
     @property
     def not_asked(self) -> list[str]:
-        """The laws that no problem could be asked for, since the backend refuses all of them."""
+        """The laws that were not checked, because the backend refuses every problem for them."""
         asked = self._laws_with(Outcome.HELD) | self._laws_with(Outcome.BROKEN)
         return [law for law in dict.fromkeys(result.law for result in self.results) if law not in asked]
 
     @property
     def served(self) -> bool:
-        """Whether anything was served at all."""
+        """Whether the backend served any problem."""
         return any(result.outcome is not Outcome.REFUSED for result in self.results)
 
     @property
@@ -107,12 +107,12 @@ class ConformanceReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every law is kept that was not expected to be broken, and none that was, on something at least."""
+        """Whether the backend served a problem, kept the laws it should and broke those it was expected to break."""
         return self.standing is Standing.KEPT
 
     @property
     def refusals(self) -> dict[str, int]:
-        """Each reason for a refusal, and how many problems it was given for; the commonest comes first."""
+        """Each reason for a refusal with the number of problems refused, the most frequent first."""
         places = {(result.complaint, result.scenario, result.dtype) for result in self._with(Outcome.REFUSED)}
         return dict(Counter(reason for reason, *_ in sorted(places)).most_common())
 
@@ -141,7 +141,7 @@ class ConformanceReport:
 
     @property
     def counts(self) -> dict[str, Counter[Outcome]]:
-        """How often each law had which outcome."""
+        """The number of outcomes of each kind for each law."""
         counts: dict[str, Counter[Outcome]] = {}
         for result in self.results:
             counts.setdefault(result.law, Counter())[result.outcome] += 1
@@ -149,23 +149,23 @@ class ConformanceReport:
 
     @property
     def findings(self) -> list[str]:
-        """What is to be said beside the counts, a paragraph each: what is broken, or was not asked, and why."""
+        """The findings besides the counts, one paragraph each: what is broken, or was not checked, and why."""
         parts = []
         for laws, complaints in self._causes().items():
             named = ", ".join(laws[:SHOWN]) + (", …" if len(laws) > SHOWN else "")
             head = f"{named} is broken:" if len(laws) == 1 else f"{len(laws)} laws ({named}) are broken:"
             parts.append("\n".join([head, *_first(complaints)]))
-        parts += [f"{law} was expected to be broken, and is kept." for law in self.kept_unexpectedly]
+        parts += [f"{law} was expected to be broken, but is kept." for law in self.kept_unexpectedly]
         broken = self._laws_with(Outcome.BROKEN)
         parts += [
             f"{law} is broken as expected: {reason}" for law, reason in self.expected_failures.items() if law in broken
         ]
         if self.not_asked and self.served:
-            parts.append(f"Every problem is refused for {', '.join(self.not_asked)}, which could not be asked.")
+            parts.append(f"Not checked, because every problem is refused: {', '.join(self.not_asked)}.")
         return parts
 
     def _causes(self) -> dict[tuple[str, ...], list[str]]:
-        """Return the complaints by the laws that they are about: one cause often breaks many laws, and is told once."""
+        """Return the complaints by the laws they concern: a cause that breaks many laws is reported once."""
         alike: dict[str, list[Result]] = {}
         for result in (each for results in self.broken.values() for each in results):
             alike.setdefault(result.complaint, []).append(result)
@@ -179,9 +179,9 @@ class ConformanceReport:
 
     def __str__(self) -> str:
         head = {
-            Standing.KEPT: "every law is kept" if not self.not_asked else "every law that could be asked is kept",
+            Standing.KEPT: "every law is kept" if not self.not_asked else "every law that could be checked is kept",
             Standing.NOT_KEPT: "not every law is kept",
-            Standing.NOT_CHECKED: "not checked, for it refuses every problem",
+            Standing.NOT_CHECKED: "not checked, because it refuses every problem",
         }[self.standing]
         rows = [[law, *(str(count[outcome]) for outcome in Outcome)] for law, count in self.counts.items()]
         reasons = [f"{counted(count, 'problem')}: {reason}" for reason, count in self.refusals.items()]
@@ -199,6 +199,6 @@ class ConformanceReport:
 
 
 def _first(lines: list[str]) -> list[str]:
-    """Return the first lines, indented, and how many more there are."""
+    """Return the first lines, indented, and the number of lines left out."""
     more = [f"… and {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
     return [f"  {line}" for line in (*lines[:SHOWN], *more)]

@@ -1,4 +1,4 @@
-"""Subjects: what may be checked, made a backend."""
+"""Anything that can be checked, as a backend."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["read_subject"]
 
 
 class Function(Backend):
-    """A plain function ``(net, X, Y) -> gradient``, for the quadratic cost and examples that count the same.
+    """A plain function ``(net, X, Y) -> gradient``, for the quadratic cost without sample weights.
 
     Parameters
     ----------
     function : callable
-        It returns what :func:`formulations.certify` takes.
+        Returns a gradient in a form that :func:`formulations.certify` accepts.
     """
 
-    summary = "a function of yours"
+    summary = "a user-supplied function"
     equations = ()
     tier = Tier.ELSEWHERE
 
@@ -33,23 +33,23 @@ class Function(Backend):
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - it says so by raising
-        """Refuse costs that the function is not told of."""
+    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - the function raises
+        """Refuse other costs than the quadratic, since the function does not get the cost."""
         if type(cost) is not Quadratic:
-            return f"a function is told of no cost, and is taken to mean the quadratic one, not {cost.name}"
+            return f"a plain function does not get the cost and must be for the quadratic one, got {cost.name}"
         return None
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write what the function returns; its cost is that of the network's own pass."""
+        """Write what the function returns; the cost comes from a forward pass of the network."""
         if tape.shares is not None:
-            raise Refused("a function is told of no sample weights; check it without, or write a backend.")
+            raise Refused("a plain function does not get sample weights; check it without them, or write a backend.")
         forward(network, tape)
         found = read_candidate(self.function(network, tape.X, tape.targets), network.layout, network.dtype, tape.m)
         gradient.vector[...] = found.vector
         gradient.errors, gradient.cost = found.errors, tape.cost_value
 
-    def estimate(self, network: Network, m: int) -> Estimate:  # noqa: ARG002 - nothing is known of it
-        """Predict nothing but a pass."""
+    def estimate(self, network: Network, m: int) -> Estimate:  # noqa: ARG002 - the cost of the function is unknown
+        """Estimate one forward pass, which is all that is known."""
         return Estimate(multiplications=0, bytes=0, forward_passes=1, calls=1)
 
 
@@ -59,11 +59,11 @@ def read_subject(subject: Any) -> Backend:
     Raises
     ------
     WrongType
-        Where it is none of these.
+        If it is none of these.
     InvalidInput
-        Where the package or the class cannot be loaded.
+        If the package or the class cannot be loaded.
     UnknownName
-        Where no backend has this name.
+        If no backend has this name.
     """
     if isinstance(subject, type) and issubclass(subject, Backend):
         return subject()
@@ -73,7 +73,7 @@ def read_subject(subject: Any) -> Backend:
         return get_backend(subject)
     if callable(subject):
         return Function(subject)
-    raise WrongType(f"what is checked must be a backend, its name, package:Class or a function, got {subject!r}.")
+    raise WrongType(f"what to check must be a backend, its name, package:Class or a function, got {subject!r}.")
 
 
 def _loaded(path: str) -> Any:
@@ -81,5 +81,5 @@ def _loaded(path: str) -> Any:
     try:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as caught:
-        raise InvalidInput(f"{path!r} cannot be loaded ({caught}); give package:Class as it is imported.") from caught
+        raise InvalidInput(f"{path!r} cannot be loaded ({caught}); pass an importable package:Class.") from caught
     return found

@@ -1,4 +1,4 @@
-"""Laws about manners: nothing is changed, nothing is remembered, nothing is cast, nobody is disturbed."""
+"""Laws about side effects: inputs unchanged, the same bits from each call, dtypes kept, threads independent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["dtype_kept", "inputs_unchanged", "same_bits", "threads", "views_belo
 
 
 def inputs_unchanged(backend: Backend, problem: Problem) -> str | None:
-    """Ask that X, Y, weights of the examples and parameters stay as they are; they may be read-only or strided."""
+    """Check that X, Y, sample weights and parameters do not change; they may be read-only or strided."""
     net, m = problem.network.copy(), len(problem.X)
     weights = np.ones(m, net.dtype) if problem.sample_weight is None else problem.sample_weight.copy()
     kept = {"X": problem.X.copy(), "Y": problem.Y.copy(), "sample_weight": weights, "net.vector": net.vector}
@@ -26,30 +26,30 @@ def inputs_unchanged(backend: Backend, problem: Problem) -> str | None:
     answer(backend, problem, net, X=kept["X"], Y=kept["Y"], sample_weight=weights)
     for name, array in kept.items():
         if not np.array_equal(array, before[name], equal_nan=True):
-            return f"{name} should stay as it is, and was changed."
+            return f"{name} must not change, but was changed."
     for array in kept.values():
         array.flags.writeable = False
     strided = np.repeat(problem.X, 2, axis=0)[::2]
     one, two = (answer(backend, problem, net, X=X, Y=kept["Y"], sample_weight=weights) for X in (kept["X"], strided))
-    # A library of products may take another way through rows that lie apart, and round otherwise.
+    # BLAS may use another kernel for strided rows, and round differently.
     bound = one.bound + two.bound
-    if complaint := apart(two.gradient.vector, one.gradient.vector, bound, "with examples that lie apart in memory"):
+    if complaint := apart(two.gradient.vector, one.gradient.vector, bound, "with strided examples"):
         return complaint
     return None
 
 
 def same_bits(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the same call give the same bits: twice, by another plan, and after other data."""
+    """Check that the same call gives the same bits: twice, with another plan, and after other data."""
     first = answer(backend, problem)
     again = answer(backend, problem)
     if not _same(first.gradient.vector, again.gradient.vector):
-        return "two plans should give the same bits for the same call, and give others."
+        return "two plans must give the same bits for the same call, but gave different ones."
     plan = first.plan
     with np.errstate(all="ignore"):
         plan(-problem.X, problem.Y, problem.sample_weight)
         after = plan(problem.X, problem.Y, problem.sample_weight)
     if not (_same(first.gradient.vector, after.vector) and _same(first.gradient.cost, after.cost)):
-        return "a plan should give the same bits after other data, and gives others."
+        return "a plan must give the same bits after other data, but gave different ones."
     return None
 
 
@@ -58,7 +58,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def dtype_kept(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the gradient, its δ and C have the network's dtype, whatever X and Y come in."""
+    """Check that the gradient, δ and C have the dtype of the network, whatever the dtype of X and Y."""
     dtype = problem.network.dtype
     for X, Y in ((problem.X, problem.Y), (problem.X.astype(np.float64), problem.Y.astype(np.float64))):
         found = answer(backend, problem, X=X, Y=Y).gradient
@@ -66,12 +66,12 @@ def dtype_kept(backend: Backend, problem: Problem) -> str | None:
         arrays |= {f"errors[{i}]": delta for i, delta in enumerate(found.errors or ())}
         for name, array in arrays.items():
             if np.asarray(array).dtype != dtype:
-                return f"{name} should have the network's dtype {dtype}, got {np.asarray(array).dtype}."
+                return f"{name} must have the network's dtype {dtype}, got {np.asarray(array).dtype}."
     return None
 
 
 def views_belong(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the gradient's weights and biases stay the views into its vector that they were."""
+    """Check that the weights and biases of the gradient remain views into its vector."""
     plan = prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend)
     with np.errstate(all="ignore"):
         found = plan(problem.X, problem.Y, problem.sample_weight)
@@ -79,12 +79,12 @@ def views_belong(backend: Backend, problem: Problem) -> str | None:
         entries = w.data if issparse(w) else w
         for name, array, part in ((f"weights[{i}]", entries, pair[0]), (f"biases[{i}]", b, pair[1])):
             if array.size != part.stop - part.start or (array.size and not np.shares_memory(array, found.vector)):
-                return f"{name} should be a view into the gradient's vector, and is one no longer."
+                return f"{name} must remain a view into the gradient's vector, but was replaced."
     return None
 
 
 def threads(backend: Backend, problem: Problem) -> str | None:
-    """Ask that plans in several threads at once give what they give alone."""
+    """Check that plans in several threads at once give the same gradient as alone."""
     alone = answer(backend, problem)
     plans = [prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend) for _ in range(3)]
 
@@ -95,7 +95,7 @@ def threads(backend: Backend, problem: Problem) -> str | None:
 
     with ThreadPoolExecutor(3) as pool:
         for found in pool.map(work, plans):
-            # A library of products may use fewer or more threads of its own here, and round otherwise.
+            # BLAS may use another number of threads here, and round differently.
             if complaint := apart(found, alone.gradient.vector, 2 * alone.bound, "in several threads at once"):
                 return complaint
     return None

@@ -1,4 +1,4 @@
-"""Laws about plans: they serve smaller batches, follow the parameters, and say what they were not made for."""
+"""Laws about plans: they serve smaller batches, follow the parameters, and refuse what they were not prepared for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["counted_passes", "plan_reuse", "refusals", "stale_plans"]
 
 
 def plan_reuse(backend: Backend, problem: Problem) -> str | None:
-    """Ask that a plan give a fresh plan's bits: for fewer examples, for changed parameters, for another network."""
+    """Check that a plan gives the bits of a new plan for fewer examples, changed parameters and another network."""
     net, m = problem.network.copy(), len(problem.X)
     plan = prepare(net, m + 1, cost=problem.cost, backend=backend)
     weights = problem.sample_weight
@@ -27,43 +27,43 @@ def plan_reuse(backend: Backend, problem: Problem) -> str | None:
             found = plan(problem.X[:count], problem.Y[:count], part).vector.copy()
             fresh = answer(backend, problem, X=problem.X[:count], Y=problem.Y[:count], sample_weight=part)
             if not np.array_equal(found, fresh.gradient.vector, equal_nan=True):
-                return f"a plan for {m + 1} examples should give a fresh plan's bits for {count}, and gives others."
+                return f"a plan for {m + 1} examples must give the bits of a new plan for {count}, but gave others."
         net.vector[...] *= net.dtype.type(0.5)
         found = plan(problem.X, problem.Y, weights).vector.copy()
         changed = answer(backend, problem, net.copy()).gradient.vector
         if not np.array_equal(found, changed, equal_nan=True):
-            return "a plan should follow parameters that have changed, and gives another gradient than a fresh one."
+            return "a plan must follow changed parameters, but gave another gradient than a new plan."
         other = problem.network.copy()
         found = plan(problem.X, problem.Y, weights, network=other).vector
         if not np.array_equal(found, answer(backend, problem).gradient.vector, equal_nan=True):
-            return "a plan should serve another network of the same kind, and gives another gradient than a fresh one."
+            return "a plan must serve another network of the same kind, but gave another gradient than a new plan."
     return None
 
 
 def stale_plans(backend: Backend, problem: Problem) -> str | None:
-    """Ask that a plan refuse a larger batch than it was made for."""
+    """Check that a plan refuses a larger batch than it was prepared for."""
     plan = prepare(problem.network, len(problem.X), cost=problem.cost, backend=backend)
     X, Y = np.concatenate([problem.X, problem.X[:1]]), np.concatenate([problem.Y, problem.Y[:1]])
     try:
         plan(X, Y)
     except StalePlan:
         return None
-    return f"a plan for {len(problem.X)} examples should refuse {len(X)} with StalePlan, and did not."
+    return f"a plan for {len(problem.X)} examples must refuse {len(X)} with StalePlan, but did not."
 
 
 def refusals(backend: Backend, problem: Problem) -> str | None:
-    """Ask that a refusal be a reason in words, and that what is not refused be served."""
+    """Check that a refusal has a reason in words, and a problem that is not refused is served."""
     reason = backend.why_not(problem.network, get_cost(problem.cost))
     if reason is not None:
         if not (isinstance(reason, str) and reason):
-            return f"why_not should say why in words, got {reason!r}."
+            return f"why_not must return None or a reason in words, got {reason!r}."
         raise Refused(reason)
     answer(backend, problem)
     return None
 
 
 def counted_passes(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the forward passes be as many as were foreseen."""
+    """Check that the number of forward passes is the estimated one."""
     found = answer(backend, problem).gradient.forward_passes
-    foreseen = backend.estimate(problem.network, len(problem.X)).forward_passes
-    return None if found == foreseen else f"forward_passes should be {foreseen}, as foreseen, and is {found}."
+    estimated = backend.estimate(problem.network, len(problem.X)).forward_passes
+    return None if found == estimated else f"forward_passes must be {estimated}, as estimated, but is {found}."

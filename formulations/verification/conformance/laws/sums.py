@@ -1,4 +1,4 @@
-"""Laws about sums over examples and costs: a mean of its examples, in any order, linear in ∇_aC."""
+"""Laws about examples and costs: the mean over the examples, in any order, linear in ∇_aC."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIXED = cost(
 
 
 def linear_in_cost(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the gradient of 2C − 3C′ be twice the one minus three times the other."""
+    """Check that the gradient of 2C − 3C′ is twice that of C minus three times that of C′."""
     first, second, both = (answer(backend, problem, cost=each) for each in (HALF_SQUARES, OVERLAP, MIXED))
     expected = 2 * first.gradient.vector - 3 * second.gradient.vector
     bound = both.bound + 2 * first.bound + 3 * second.bound
@@ -32,14 +32,14 @@ def linear_in_cost(backend: Backend, problem: Problem) -> str | None:
 
 
 def _rounded(*answers: Answer) -> Array:
-    """Return what adding a few gradients up rounds away."""
+    """Return a bound on the roundoff of adding up a few gradients."""
     dtype = answers[0].gradient.dtype
     sizes = np.sum([np.abs(each.gradient.vector) for each in answers], axis=0)
     return np.asarray(gamma(8, unit_roundoff(dtype)) * 3 * sizes + np.finfo(dtype).smallest_normal)
 
 
 def mean_of_examples(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the batch's gradient be the weighted mean of its examples' gradients."""
+    """Check that the gradient of a batch is the weighted mean of the gradients of its examples."""
     m = min(len(problem.X), 6)
     part = problem.first(m)
     weights = np.arange(1, m + 1).astype(part.network.dtype)
@@ -51,11 +51,11 @@ def mean_of_examples(backend: Backend, problem: Problem) -> str | None:
     sizes = sum(share * np.abs(each.gradient.vector) for share, each in zip(shares, alone, strict=True))
     u = unit_roundoff(whole.gradient.dtype)
     bound = bound + gamma(m + 6, u) * sizes + np.finfo(whole.gradient.dtype).smallest_normal
-    return apart(whole.gradient.vector, np.asarray(expected), bound, "the mean of the single gradients")
+    return apart(whole.gradient.vector, np.asarray(expected), bound, "the mean of the examples' gradients")
 
 
 def order_of_examples(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the order of the examples make no difference beyond rounding, and that δ follow it."""
+    """Check that the order of the examples makes no difference beyond roundoff."""
     order = np.arange(len(problem.X))[::-1]
     weights = None if problem.sample_weight is None else problem.sample_weight[order]
     straight = answer(backend, problem)
@@ -65,7 +65,7 @@ def order_of_examples(backend: Backend, problem: Problem) -> str | None:
 
 
 def weight_zero(backend: Backend, problem: Problem) -> str | None:
-    """Ask that an example of weight 0 make no difference, even one that drives every sum beyond the dtype."""
+    """Check that an example of weight 0 makes no difference, even if its numbers overflow."""
     weights = np.ones(len(problem.X)) if problem.sample_weight is None else problem.sample_weight
     weights, Y = np.append(weights, 0), np.vstack([problem.Y, problem.Y[:1]])
     extreme = np.full_like(problem.X[:1], np.finfo(problem.network.dtype).max)
@@ -74,13 +74,13 @@ def weight_zero(backend: Backend, problem: Problem) -> str | None:
         for more in (problem.X[:1], extreme)
     )
     fewer = answer(backend, problem)
-    # The extreme example must not enter the bound either: it would make it infinite.
+    # The extreme example must not enter the bound, which would be infinite.
     bound = ordinary.bound + fewer.bound
-    return apart(masked.gradient.vector, fewer.gradient.vector, bound, "with an example of weight 0 more")
+    return apart(masked.gradient.vector, fewer.gradient.vector, bound, "with an additional example of weight 0")
 
 
 def neurons_permuted(backend: Backend, problem: Problem) -> str | None:
-    """Ask that the gradient follow where the neurons of the first hidden layer change places."""
+    """Check that permuting the neurons of the first hidden layer permutes the gradient."""
     net = problem.network
     if len(net.sizes) < 3 or net.layout.is_sparse or not all(len(f.functions) == 1 for f in net.activations[:1]):
         return None

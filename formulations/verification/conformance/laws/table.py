@@ -1,4 +1,4 @@
-"""The laws by name; each is one function, whose docstring says what it asks."""
+"""The laws by name; the first line of each function's docstring says what it checks."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ LAWS: dict[str, Law] = {
         plans.counted_passes,
     )
 }
-"""In the order in which they are asked."""
+"""In the order in which they are checked."""
