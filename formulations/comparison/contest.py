@@ -21,7 +21,7 @@ from formulations.data import Problem
 from formulations.display import Ratio
 from formulations.exceptions import FormulationsException, NotFinite
 from formulations.functions import Cost
-from formulations.network import Network, check_network
+from formulations.network import Batch, Network, check_network
 from formulations.plans import Plan, prepare, unreasonable
 from formulations.verification import deviation, judge_backend, reference_gradient
 
@@ -106,12 +106,12 @@ def compare(
     """
     check_network(net)
     chosen = _chosen(backends)
-    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     _check_parameters(net)
     limit = None if threads is None else positive_integer(threads, "threads")
-    if limit is None and len(X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
+    if limit is None and len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
         limit = 1
-    race = _Race(net, X, Y, cost, sample_weight, budget)
+    race = _Race(net, batch, sample_weight, budget)
     with limited_threads(limit, needed=threads is not None) as before:
         for backend in chosen:
             if progress is not None:
@@ -122,7 +122,7 @@ def compare(
         # Backends have loaded libraries since, with pools of their own.
         with limited_threads(limit, needed=threads is not None) as inside:
             race.time()
-    title = Problem(net, X, Y, cost.name).title
+    title = Problem(net, batch.X, batch.Y, batch.cost.name).title
     # What this process itself did meanwhile is no sign of others.
     found = replace(inside, load=before.load)
     return Comparison(title, tuple(race.rows.values()), race.baseline or DEFAULT, race.agreement(), found, race.control)
@@ -153,18 +153,17 @@ def _budget(seconds: float | None) -> Budget:
 class _Race:
     """One mini-batch, and what each backend made of it so far."""
 
-    def __init__(self, net: Network, X: Array, Y: Array, cost: Cost, sample_weight: Any, budget: float | None) -> None:
-        self.net, self.cost = net, cost
+    def __init__(self, net: Network, batch: Batch, sample_weight: Any, budget: float | None) -> None:
+        self.net, self.cost = net, batch.cost
         self.budget = _budget(budget)
-        self.examples = (X, Y, sample_weight)
+        self.examples = (batch.X, batch.Y, sample_weight)
         self.rows: dict[str, Row] = {}
         self.baseline: str | None = None
         self.control: Ratio | None = None
         self._plans: dict[str, Plan] = {}
         self._found: dict[str, tuple[Array, Array]] = {}
         # Of copies: a backend may write to what it is given.
-        tape = net.copy().forward(X.copy(), Y.copy(), cost=cost, sample_weight=sample_weight)
-        self._reference = reference_gradient(tape)
+        self._reference = reference_gradient(net.copy().record(batch.copy()))
 
     def judge(self, backend: Backend) -> None:
         """Add the backend's row, not yet timed."""

@@ -21,7 +21,7 @@ from formulations.explanation.template import Step
 from formulations.explanation.text import entry
 from formulations.functions import Cost, LogLikelihood, get_cost
 from formulations.network import Network, Tape, check_network
-from formulations.plans import gradient as gradient_of
+from formulations.plans import gradient_of_batch
 
 __all__ = ["explain"]
 
@@ -99,11 +99,12 @@ def explain(
         X, Y = (random.random((1, n)).astype(net.dtype) for n in (net.sizes[0], net.sizes[-1]))
         if isinstance(cost, LogLikelihood):
             Y = np.eye(net.sizes[-1], dtype=net.dtype)[Y.argmax(axis=1)]
-    tape = net.forward(X, Y, cost=cost)
+    batch = net.check_examples(X, Y, cost=cost)
+    tape = net.record(batch)
     columns = [
         [
             (place, _with_digits(step, digits))
-            for place, step in steps(backend, Quantities(tape, gradient_of(net, X, Y, cost=cost, backend=backend)))
+            for place, step in steps(backend, Quantities(tape, gradient_of_batch(net, batch, backend)))
         ]
         for backend in chosen
     ]

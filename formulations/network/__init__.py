@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.network.batch import Batch as Batch
     from formulations.network.forward_pass import forward as forward
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
     from formulations.network.network import Network as Network
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "batch": ["Batch"],
         "forward_pass": ["forward"],
         "initialization": ["INITIALIZATIONS"],
         "network": ["Network", "check_network"],

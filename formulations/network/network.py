@@ -17,7 +17,6 @@ from formulations.arrays import (
     check_finite,
     check_pair,
     example_shares,
-    excluding,
     format_dtype,
     positive_integer,
     quiet,
@@ -25,6 +24,7 @@ from formulations.arrays import (
 )
 from formulations.exceptions import WrongShape, WrongType
 from formulations.functions import Activation, Cost, get_cost
+from formulations.network.batch import Batch
 from formulations.network.forward_pass import forward
 from formulations.network.initialization import draw
 from formulations.network.reading import read_activations, read_layers
@@ -173,18 +173,20 @@ class Network(Parameters):
         WrongShape, WrongType, NotFinite
             Where the data cannot be used; the message names what came and the remedy.
         """
-        X, Y, shares, cost = self.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-        if shares is not None:
-            X, Y = excluding(X, Y, shares)
-        tape = Tape(self, cost if Y is not None else None, len(X))
+        return self.record(self.check_examples(X, Y, cost=cost, sample_weight=sample_weight))
+
+    def record(self, batch: Batch) -> Tape:
+        """Run one forward pass over checked examples and return its tape; see :meth:`forward`."""
+        X, Y, shares, cost = batch.counted()
+        tape = Tape(self, None if Y is None else cost, len(X))
         tape.load(X, Y, shares)
         forward(self, tape)
         return tape
 
     def check_examples(
         self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None
-    ) -> tuple[Array, Any, Array | None, Cost]:
-        """Return examples as arrays of this network's dtype, every check made; see :meth:`forward`."""
+    ) -> Batch:
+        """Check examples and return them as arrays of this network's dtype; see :meth:`forward`."""
         cost = get_cost(cost)
         X = as_examples(X, "X", self.sizes[0], self.dtype)
         if Y is not None:
@@ -193,7 +195,7 @@ class Network(Parameters):
             check_finite(Y, "Y")
             cost.check_targets(Y)
         check_finite(X, "X")
-        return X, Y, example_shares(sample_weight, len(X), self.dtype), cost
+        return Batch(X, Y, example_shares(sample_weight, len(X), self.dtype), cost)
 
     @quiet
     def __call__(self, X: Any) -> Array:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from formulations.plans.budget import foreseen_seconds as foreseen_seconds
     from formulations.plans.budget import unreasonable as unreasonable
     from formulations.plans.calls import gradient as gradient
+    from formulations.plans.calls import gradient_of_batch as gradient_of_batch
     from formulations.plans.calls import prepare as prepare
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
@@ -20,7 +21,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "budget": ["foreseen_seconds", "unreasonable"],
-        "calls": ["gradient", "prepare", "which"],
+        "calls": ["gradient", "gradient_of_batch", "prepare", "which"],
         "chunks": ["ChunkedPlan"],
         "per_example": ["per_example_gradients"],
         "plan": ["Plan"],

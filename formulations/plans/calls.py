@@ -11,20 +11,19 @@ from formulations.arrays import (
     as_examples,
     check_gradient,
     current_budget,
-    excluding,
     positive_integer,
     quiet,
 )
 from formulations.backends import Backend, BackendLike, chosen_backend, get_backend, list_backends
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, get_cost
-from formulations.network import Network, check_network
+from formulations.network import Batch, Network, check_network
 from formulations.plans.budget import foreseen_seconds, unreasonable
 from formulations.plans.chunks import ChunkedPlan, bytes_for
 from formulations.plans.plan import Plan
 from formulations.plans.spare import Call, is_small, leave_spare, shadow, take_spare
 
-__all__ = ["gradient", "prepare", "which"]
+__all__ = ["gradient", "gradient_of_batch", "prepare", "which"]
 
 
 @quiet
@@ -80,12 +79,16 @@ def gradient(
     (np.float64(2.0), array([[6.]]), array([2.]))
     """
     check_network(net)
-    X, Y, shares, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     if Y is None:
         # Only a forward pass does without targets.
         as_examples(Y, "Y", net.sizes[-1], net.dtype)
-    if shares is not None:
-        X, Y = excluding(X, Y, shares)
+    return gradient_of_batch(net, batch, backend)
+
+
+def gradient_of_batch(net: Network, batch: Batch, backend: BackendLike = None) -> Gradient:
+    """Compute the gradient over checked examples; see :func:`gradient`."""
+    X, Y, shares, cost = batch.counted()
     call = Call(len(X), cost, chosen_backend(backend), current_budget())
     plan = take_spare(net, call)
     small = plan is not None

@@ -197,6 +197,7 @@ INSIDE = {
     "Backend": ("collect", "difference", "errors", "gradient", "estimate", "prepare", "ready", "allocate", "why_not"),
     "Cost": ("average", "check_outputs", "check_targets", "combined", "complex_values", "evaluate", "why_not"),
     "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "why_not", "why_not_width"),
+    "Network": ("record",),
     "Plan": ("evaluate", "give_away"),
     "Tape": (
         "blocks", "collect", "evaluate_cost", "first", "combined_output_error", "load", "output_error", "pull_back",

@@ -103,16 +103,17 @@ def certify(
     <Status.EQUAL: 'equal'>
     """
     check_network(net)
-    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    X, Y, _, cost = batch
     if is_file(candidate):
         candidate = read_gradient(candidate, net.layout, len(X))
     if isinstance(candidate, str | Backend):
         # A backend may write to its arguments, so it gets copies, and the reference has its own tape.
         plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
-        gradient = plan(X.copy(), Y.copy(), sample_weight)
+        gradient = plan.evaluate(*batch.copy().counted()[:3])
         if gradient.errors is not None:
             read_errors(gradient.errors, net.layout, len(X))
-        reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+        reference = reference_gradient(net.record(batch))
         verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
         return _certificate(Problem(net, X, Y, cost.name), reference, gradient, verdict)
     watched = Watched(candidate, net) if callable(candidate) else None
@@ -125,8 +126,11 @@ def certify(
         raise CandidateFailed(f"{caught} {known}") from caught.__cause__
     if watched is not None:
         watched.check_repeats(X, Y, gradient)
-    net, X, Y = _rounded(net, X, Y, gradient)
-    reference = reference_gradient(net.forward(X, Y, cost=cost, sample_weight=sample_weight))
+    if gradient.dtype != net.dtype:
+        net, X, Y = _rounded(net, X, Y, gradient)
+        # Rounded, they may be infinite, and the shares are those of another dtype.
+        batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    reference = reference_gradient(net.record(batch))
     verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference)
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
