@@ -22,12 +22,12 @@ from tests.audit.random_networks import random_problem
 
 
 def logistic(z):
-    """Return σ as most programs have it."""
+    """Return σ as most programs compute it."""
     return 1 / (1 + np.exp(-z))
 
 
 def logistic_by_tanh(z):
-    """Return σ as it is recommended where the exponential overflows."""
+    """Return σ by tanh, whose exponential does not overflow."""
     return (np.tanh(z / 2) + 1) / 2
 
 
@@ -52,7 +52,7 @@ def gelu_slope(z, _):
     return normal(z) + z * np.exp(-z * z / 2) / np.sqrt(z.dtype.type(2 * np.pi))
 
 
-# activation -> (value of z, slope of z and a), as hand-written programs have them
+# activation -> (value of z, slope of z and a), as hand-written programs compute them
 FORMULAS = {
     "sigmoid": [
         (logistic, lambda _, a: a * (1 - a)),
@@ -92,7 +92,7 @@ FORMULAS = {
 
 
 def drawn(activation, random):
-    """Return value and slope of a layer, by formulas that chance chooses."""
+    """Return value and slope of a layer, by randomly chosen formulas."""
     if isinstance(activation, fm.PerNeuron):
         pairs = [drawn(member, random) for member in activation.members]
 
@@ -120,7 +120,7 @@ def shares(problem):
     return found.astype(dtype)[:, None]
 
 
-# The costs as hand-written programs have them, from the outputs.
+# The costs as hand-written programs compute them, from the outputs.
 COSTS = {
     "quadratic": lambda p, a: (np.linalg.norm(a - p.Y, axis=1) ** 2 / 2 * shares(p)[:, 0]).sum(),
     "binary_cross_entropy": lambda p, a: ((-p.Y * np.log(a) - (1 - p.Y) * np.log(1 - a)) * shares(p)).sum(),
@@ -198,7 +198,7 @@ WIDEST, MOST = 48, 16
 
 @lru_cache
 def jax_functions():
-    """Return name -> (value, pull back) of JAX's activations, and the products of a layer, all of them compiled."""
+    """Return name -> (value, pull back) of JAX's activations, and the products of a layer, all compiled."""
     import jax
     from jax import nn
     from jax import numpy as jnp
@@ -227,7 +227,7 @@ def jax_functions():
 
 
 def by_jax(problem):
-    """Return ∂C/∂w, ∂C/∂b, δ and C by JAX, layer by layer in arrays of one shape, for which it compiles once."""
+    """Return ∂C/∂w, ∂C/∂b, δ and C by JAX, layer by layer in arrays of one shape, so that it compiles once."""
     with double_precision():
         table, costs, forward, back = jax_functions()
         net, m, dtype = problem.network, len(problem.X), problem.network.dtype
@@ -251,7 +251,7 @@ def by_jax(problem):
         for w, b, activation in zip(weights, net.biases, net.activations, strict=True):
             z = np.array(forward(activations[-1], w, padded(b[None], 1, WIDEST)[0]))
             if activation.coupled or (problem.cost == "binary_cross_entropy" and len(zs) == len(weights) - 1):
-                # A neuron that only fills the array counts for nothing.
+                # A neuron that only pads the array must not contribute.
                 z[:, len(b) :] = -1e30
             zs.append(z)
             a = each(activation, 0, z)
@@ -278,7 +278,7 @@ SOURCES = {"numpy": by_numpy, "torch": by_torch, "jax": by_jax}
 
 
 def problem_of(number):
-    """Return a random problem, in every third of which neurons saturate."""
+    """Return a random problem; in every third one neurons saturate."""
     problem = random_problem(number, seed=2026)
     if number % 3 == 0:
         first = problem.network.layout.slices[0][0]
@@ -288,7 +288,7 @@ def problem_of(number):
 
 
 def judged(number: int, sources: Iterable[str] = tuple(SOURCES)):
-    """Yield source, verdict, what the bound for this library's own says, and the gradient, of one network."""
+    """Yield source, verdict, the verdict by the bound for our own backends, and the gradient, of one network."""
     problem = problem_of(number)
     net = problem.network
     with np.errstate(all="ignore"):
@@ -309,7 +309,7 @@ def judged(number: int, sources: Iterable[str] = tuple(SOURCES)):
 
 
 def main(count: int, first: int = 0) -> None:
-    """Judge networks, and print what became of their gradients, and what without the grant."""
+    """Judge the gradients of networks, and print the counts of verdicts with and without the grant."""
     counts: Counter = Counter()
     for number in range(first, first + count):
         for source, verdict, tight, found in judged(number):

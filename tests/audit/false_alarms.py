@@ -31,8 +31,8 @@ SECONDS = 0.02
 TIERS = {
     Tier.RECURRENCE: "recurrences (T1)",
     Tier.PRODUCT: "products (T2, T3)",
-    Tier.FORWARD: "forward passes of their own (T4)",
-    Tier.ELSEWHERE: "forward passes from elsewhere (T4)",
+    Tier.FORWARD: "own forward passes (T4)",
+    Tier.ELSEWHERE: "external forward passes (T4)",
     Tier.PERTURBATION: "difference quotients (P)",
 }
 

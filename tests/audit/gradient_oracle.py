@@ -1,11 +1,11 @@
-"""The gradient in sixty digits from the book's equations, and how far rounding can drive a right computation from it.
+"""The gradient in sixty digits from the book's equations, and bounds on the roundoff of a correct computation.
 
-Nothing here is shared with the package: σ, σ′, the costs, (25) and (BP1)–(BP4) are written anew, the values by mpmath,
-the bounds in extended precision. What is read of a network are its weights, biases, and the names of its activations.
+The oracle shares no code with the package: σ, σ′, the costs, (25) and (BP1)–(BP4) are implemented independently, the
+values with mpmath, the bounds in extended precision. It reads only a network's weights, biases and activation names.
 
-The bounds propagate, entry by entry, what every operation can lose. For each activation f the reach of f and f′ over
-[z − e, z + e] follows from a bound on the logarithmic slope of f′ or on f″ near z, so that it stays relative where a
-neuron saturates. An evaluation of f or f′ is granted 8u of its terms, and below the normal numbers an absolute floor.
+The bounds propagate the roundoff of every operation, entry by entry. For each activation f the range of f and f′ over
+[z − e, z + e] follows from a bound on the logarithmic slope of f′ or on f″ near z, so that it stays relative if a
+neuron saturates. An evaluation of f or f′ may lose 8u of its terms, and an absolute amount below the normal numbers.
 Higham, *Accuracy and Stability of Numerical Algorithms*, chapter 3: u = eps/2, γ_k = ku/(1 − ku).
 """
 
@@ -31,9 +31,9 @@ class Problem:
     weights: list[Any]
     biases: list[Any]
     activations: list[Any]
-    """For each layer a name, ``("leaky_relu", ν)``, or a list of these, one a neuron."""
+    """For each layer a name, ``("leaky_relu", ν)``, or a list of these, one for each neuron."""
     patterns: list[Any]
-    """For each layer None, or rows and columns of the weights that are stored."""
+    """For each layer None, or the rows and columns of the stored weights."""
     X: Any
     Y: Any
     cost: str
@@ -42,7 +42,7 @@ class Problem:
 
     @property
     def form(self) -> str:
-        """``"sigmoid"`` or ``"softmax"`` where the cost is fused with these outputs, else ``"outputs"``."""
+        """``"sigmoid"`` or ``"softmax"`` if the cost is combined with these outputs, else ``"outputs"``."""
         last, sigmoids = self.activations[-1], {"binary_cross_entropy", "log_likelihood"}
         if self.cost == "log_likelihood" and last == "softmax":
             return "softmax"
@@ -62,7 +62,7 @@ def _digits(x: Any) -> Any:
 def _wide(x: Any) -> Any:
     man, exponent = x.man_exp
     surplus = max(0, man.bit_length() - 64)
-    # Beyond what a longdouble holds there is 0, or infinity.
+    # Beyond the range of longdouble, 0 or infinity.
     size = np.ldexp(WIDE(man >> surplus), min(max(exponent + surplus, -20000), 20000))
     return -size if x < 0 else size
 
@@ -126,7 +126,7 @@ _VECTORISED = {name: np.frompyfunc(f, 1, 2) for name, f in FUNCTIONS.items()}
 
 def _element(name: Any, z: Any, dtype: Any) -> tuple[Any, Any]:
     if isinstance(name, tuple):
-        # The slope of the network is ν as its dtype holds it.
+        # The slope is ν rounded to the dtype of the network.
         nu = _digits(dtype.type(name[1]))
         return np.where(z > 0, z, nu * z), np.where(z > 0, mp.mpf(1), nu)
     value, slope = _VECTORISED[name](z)
@@ -134,7 +134,7 @@ def _element(name: Any, z: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def _evaluate(activation: Any, z: Any, dtype: Any) -> tuple[Any, Any]:
-    """Return a and σ′(z); for a softmax the slope is None, since it is known by a."""
+    """Return a and σ′(z); for a softmax the slope is None, since a determines it."""
     if activation == "softmax":
         shifted = np.frompyfunc(mp.exp, 1, 1)(z - z.max(axis=1, keepdims=True))
         return shifted / shifted.sum(axis=1, keepdims=True), None
@@ -145,13 +145,13 @@ def _evaluate(activation: Any, z: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 def _through_softmax(a: Any, v: Any) -> Any:
-    """Return a_j Σ_k a_k (v_j − v_k), which is a ⊙ (v − aᵀv) without its cancellation."""
+    """Return a_j Σ_k a_k (v_j − v_k), which is a ⊙ (v − aᵀv) without cancellation."""
     return a * (a[:, None, :] * (v[:, :, None] - v[:, None, :])).sum(axis=2)
 
 
 @dataclass(frozen=True)
 class Exact:
-    """The gradient in two parts each, high + low, and what the pass went through."""
+    """The gradient, each number in two parts, high + low, and the quantities of the passes."""
 
     vector: tuple[Any, Any]
     errors: list[tuple[Any, Any]]
@@ -203,7 +203,7 @@ def _parts(array: Any) -> tuple[Any, Any]:
 
 
 def flat(problem: Problem, weights: list[Any], biases: list[Any]) -> Any:
-    """Return w², b², w³, … as one vector, of sparse weights the stored entries alone."""
+    """Return w², b², w³, … as one vector, with only the stored entries of sparse weights."""
     pieces = []
     for w, b, pattern in zip(weights, biases, problem.patterns, strict=True):
         pieces += [w.ravel() if pattern is None else w[pattern], b]
@@ -211,7 +211,7 @@ def flat(problem: Problem, weights: list[Any], biases: list[Any]) -> Any:
 
 
 def _output(problem: Problem, z: Any, a: Any, d: Any, Y: Any) -> tuple[Any, Any, Any]:
-    """Return C_x, ∇_aC_x where (BP1) is not fused, and δ^L, without the shares."""
+    """Return C_x, ∇_aC_x if (BP1) is not combined, and δ^L, without the shares."""
     softplus, log = np.frompyfunc(lambda x: _softplus(x)[0], 1, 1), np.frompyfunc(mp.log, 1, 1)
     sigma = np.frompyfunc(lambda x: _sigmoid(x)[0], 1, 1)
     if problem.form == "sigmoid" and problem.cost == "log_likelihood":
@@ -252,12 +252,12 @@ def _output(problem: Problem, z: Any, a: Any, d: Any, Y: Any) -> tuple[Any, Any,
 
 
 def _grown(e: Any) -> Any:
-    """Return e^e − 1, which is infinite where e is large."""
+    """Return e^e − 1, which is infinite if e is large."""
     return np.where(e > 1000, np.inf, np.expm1(np.minimum(e, 1000)))
 
 
 def reach(name: Any, z: Any, a: Any, d: Any, e: Any, unit: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Return how far computed f and f′ at a z known to e can be from f(z) and f′(z)."""
+    """Return bounds on the errors of computed f and f′ at a z whose error is at most e."""
     u, tiny = unit
     size, own_d = np.abs(z), 8 * u * np.abs(d)
     if name == "sigmoid":
@@ -291,7 +291,7 @@ def reach(name: Any, z: Any, a: Any, d: Any, e: Any, unit: tuple[Any, Any]) -> t
     elif name == "identity":
         return e, np.zeros_like(e)
     else:
-        # At 0 itself the slope is the left one for everybody who finds 0 without rounding.
+        # At 0 itself a computation that finds z = 0 without rounding takes the left slope.
         of_a, of_d = np.where(z + e > 0, e, np.abs(d) * e), np.where((size <= e) & (e > 0), 1, 0)
         if name == "relu":
             return of_a, of_d * WIDE(1)
@@ -325,7 +325,7 @@ def gamma(k: int, u: Any) -> Any:
 
 
 def _in_range(bound: Any, size: Any, dtype: Any) -> Any:
-    """Return the bound where numbers of this size can be squared away from overflow, elsewhere infinity."""
+    """Return the bound if numbers of this size can be squared without overflow, else infinity."""
     held = np.abs(size) + bound < WIDE(np.finfo(dtype).max) / 1024
     return np.where(held, bound, np.inf)
 
@@ -337,12 +337,12 @@ def _forward(problem: Problem, W: list[Any], b: list[Any], z: Any, a: Any, d: An
     for i, activation in enumerate(problem.activations):
         magnitude, n = np.abs(W[i]).swapaxes(-1, -2), W[i].shape[-1]
         size = (np.abs(a[i]) + of_a[-1]) @ magnitude
-        # Where every product is 0 nothing is rounded.
+        # If every product is 0, nothing is rounded.
         e = of_a[-1] @ magnitude + gamma(n + 2, u) * (size + np.abs(b[i])) + np.where(size == 0, 0, (n + 2) * tiny)
         e = np.broadcast_to(_in_range(e, size + np.abs(b[i]), problem.dtype), z[i].shape)
         of_z.append(e)
         moved, turned = _reach_of_layer(activation, z[i], a[i + 1], d[i], e, unit)
-        # Of a z that may be infinite nothing is known, not even where f is bounded.
+        # Nothing is known if z may be infinite, not even if f is bounded.
         moved, turned = (None if each is None else np.where(np.isfinite(e), each, np.inf) for each in (moved, turned))
         of_a.append(_in_range(moved, a[i + 1], problem.dtype))
         of_d.append(None if turned is None else _in_range(turned, d[i], problem.dtype))
@@ -350,7 +350,7 @@ def _forward(problem: Problem, W: list[Any], b: list[Any], z: Any, a: Any, d: An
 
 
 def _of_softplus(z: Any, e: Any, u: Any) -> tuple[Any, Any]:
-    """Return softplus(z) and the bound of its computed value at a z known to e."""
+    """Return softplus(z) and the bound of its computed value at a z whose error is at most e."""
     value = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
     slope = np.exp(np.minimum(z, 0)) / (1 + np.exp(-np.abs(z)))
     return value, np.minimum(e, slope * _grown(e)) + 8 * u * value
@@ -362,7 +362,7 @@ def _of_cost(problem: Problem, z: Any, a: Any, e: tuple[Any, Any], shares: Any) 
     of_z, of_a = e
     Y = problem.Y.astype(WIDE)
     m, n = Y.shape
-    # 0·∞ is of an entry without weight.
+    # 0·∞ belongs to an entry without weight.
     weighed = lambda y, term: np.where(y == 0, 0, y * term)  # noqa: E731
     if problem.form == "sigmoid":
         (miss, of_miss), (hit, of_hit) = _of_softplus(z, of_z, u), _of_softplus(-z, of_z, u)
@@ -401,7 +401,7 @@ def _of_cost(problem: Problem, z: Any, a: Any, e: tuple[Any, Any], shares: Any) 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far a right computation can be from the exact numbers, entry by entry; infinite where nothing is known."""
+    """Bounds on the error of a correct computation, entry by entry; infinite if nothing is known."""
 
     vector: Any
     errors: list[Any]
@@ -420,9 +420,9 @@ def shares_of(problem: Problem) -> Any:
 def gradient_bounds(problem: Problem, exact: Exact) -> dict[str, Bounds]:
     """Return the bounds of three kinds of computation.
 
-    ``"local"`` is for recurrences from layer to layer. ``"paths"`` is for products bracketed in any way, whose terms
-    are summed along every path: it has |w| and |σ′| in place of what they cancel to. ``"moments"`` is for what sums
-    over examples and layers before it subtracts the targets.
+    ``"local"`` is for recurrences from layer to layer. ``"paths"`` is for products with any bracketing, whose terms are
+    summed along every path, with |w| and |σ′|. ``"moments"`` is for formulations that sum over examples and layers
+    before they subtract the targets.
     """
     with np.errstate(all="ignore"):
         unit = _unit(problem.dtype)
@@ -444,7 +444,7 @@ def _collected(problem: Problem, errors: Any, deltas: Any, a: Any, of_a: Any, of
     weights, biases = [], []
     for i, (e, delta) in enumerate(zip(errors, deltas, strict=True)):
         below, size = np.abs(a[i]), delta + e
-        # An example that is excluded has δ = 0, however far its activations are out of range.
+        # An excluded example has δ = 0, even if its activations overflow.
         loose = np.where((e == 0) & (delta == 0), 0, 1).max(axis=1, keepdims=True)
         moved = np.where(loose == 0, 0, of_a[i])
         each = (
@@ -464,14 +464,14 @@ def _collected(problem: Problem, errors: Any, deltas: Any, a: Any, of_a: Any, of
 
 
 def _backward(problem: Problem, exact: Exact, W: Any, moved: Any, shares: Any, unit: Any, kind: str) -> tuple[Any, Any]:
-    """Return E_δ of every layer, and the |δ| that belongs to it: along paths, the sum of all their magnitudes."""
+    """Return E_δ of every layer with its |δ|; for paths, the sum of the magnitudes of all of them."""
     (u, tiny), (of_z, of_a, of_d) = unit, moved
     last, dtype = len(W) - 1, problem.dtype
     e = _of_output(problem, exact, (of_z[-1], of_a[-1], of_d[-1]), shares, unit)
     out = shares == 0
     e, delta = np.where(out, 0, e), np.where(out, 0, np.abs(exact.delta[-1]))
     if kind == "paths":
-        # What the fused form subtracts, or the terms that J·∇C sums, are all that there is.
+        # The terms are those that the combined form subtracts, or that J·∇C sums.
         delta = np.maximum(delta, np.where(out, 0, _magnitude_of_output(problem, exact, shares)))
         e = np.where(out, 0, e + 8 * u * delta)
     errors, deltas = [_in_range(e, delta, dtype)], [delta]
@@ -488,7 +488,7 @@ def _backward(problem: Problem, exact: Exact, W: Any, moved: Any, shares: Any, u
             d, turned = np.abs(exact.d[i]), of_d[i]
             delta = d * s if kind == "paths" else np.abs(exact.delta[i])
             e = d * of_s + s * turned + of_s * turned + 4 * u * (d + turned) * (s + of_s)
-            # An error of exactly 0, as an excluded example has, stays 0.
+            # An error of exactly 0, as of an excluded example, stays 0.
             e = e + np.where((s == 0) & (of_s == 0), 0, tiny)
         e = np.where(((s == 0) & (of_s == 0)).all(axis=1, keepdims=True), 0, e)
         errors.insert(0, _in_range(e, delta, dtype))
@@ -497,7 +497,7 @@ def _backward(problem: Problem, exact: Exact, W: Any, moved: Any, shares: Any, u
 
 
 def _through(a: Any, of_a: Any, s: Any, of_s: Any, signed: Any, unit: Any, kind: str) -> tuple[Any, Any]:
-    """Return the bound of a ⊙ (v − aᵀv), and the sum of its terms' magnitudes, for |v| = s known to of_s."""
+    """Return the bound of a ⊙ (v − aᵀv), and the sum of its terms' magnitudes, for |v| = s within of_s."""
     u, tiny = unit
     n = a.shape[1]
     inner = (a * s).sum(axis=1, keepdims=True)
@@ -569,10 +569,10 @@ def _of_moments(problem: Problem, exact: Exact, W: Any, b: Any, shares: Any, of_
         deltas.insert(0, deltas[0] @ np.abs(w))
     weights = [delta.T @ below for delta, below in zip(deltas, a, strict=False)]
     vector = flat(problem, weights, [delta.sum(axis=0) for delta in deltas])
-    # C comes from outputs T x̃, each known to the same factor.
+    # C is computed from the outputs T x̃, whose relative errors have the same bound.
     residual, e = np.abs(exact.a[-1] - problem.Y), factor * a[-1]
     cost = (shares * (residual * e + e * e)).sum() + factor * (shares * residual**2).sum() + of_C
-    # Products of weights may leave the range that the network itself stays in.
+    # Products of weights may overflow although the network itself does not.
     largest = max(float(np.max(each)) for each in (*a, *deltas, vector))
     limit = np.inf if not largest**2 < np.finfo(problem.dtype).max else 0
     floor = tiny * len(sizes) * max(sizes) * (1 + largest)
@@ -613,11 +613,11 @@ def cost_of_perturbed(
     Parameters
     ----------
     problem : Problem
-        With the examples.
+        The network and the examples.
     W, b : list of ndarray
-        Of each layer, shape (n, n′) and (n,), or with the number of networks as one axis in front.
+        For each layer, shape (n, n′) and (n,), or with a leading axis over networks.
     shifts : dict of int to ndarray, optional
-        What is added to z of a layer, shape (K, m, n).
+        Added to z of a layer, shape (K, m, n).
     """
     with np.errstate(all="ignore"):
         z, a, d = [], [problem.X.astype(WIDE)], []

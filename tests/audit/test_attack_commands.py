@@ -1,7 +1,7 @@
-"""An attack on the command line: wrong words, hostile surroundings, narrow terminals.
+"""An attack on the command line: wrong arguments, hostile environments, narrow terminals.
 
-Whatever is asked, wherever it runs: the status is 0, 1 or 2, nobody sees a traceback, JSON is JSON, and no line of
-what a command prints is wider than the terminal.
+For every command line in every environment, the exit status is 0, 1 or 2, there is no traceback, JSON output is valid
+JSON, and no line of output is wider than the terminal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ command = pytest.importorskip("formulations.cli.commands").formulations
 pytestmark = pytest.mark.slow
 
 SECONDS = 120
-"""A child takes one or two; one that has not ended by then hangs."""
+"""A child process takes one or two seconds; one that is still running after this long hangs."""
 SMALL = "--sizes 2,3,2 --backends hadamard,sigma"
 
 WRONG = [
@@ -52,7 +52,7 @@ WRONG = [
     "list --markdown", "list --equations --markdown --json", "bench --cells nonsense", "bench --against nonsense",
     "bench --threads 0", "bench --dtype float16", "bench --save missing/x.json",
 ]  # fmt: skip
-"""What is refused with status 2."""
+"""Command lines that are refused with status 2."""
 
 RIGHT = [
     f"compare {SMALL}", "compare --sizes 2,3,2 --activations tanh,softmax --cost log_likelihood",
@@ -62,14 +62,14 @@ RIGHT = [
     "train --data examples.npz --epochs 2 --learning-rate 0.1", "check --backend hadamard",
     "check --gradient gradient.npz --network net.npz --data examples.npz",
 ]  # fmt: skip
-"""What holds."""
+"""Command lines that succeed with status 0."""
 
 WITH_JSON = [line for line in RIGHT if line != "list --equations"] + ["list --equations"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a network, examples and a gradient."""
+    """A directory with a network, examples and a gradient."""
     place = tmp_path_factory.mktemp("attack")
     random = np.random.default_rng(3)
     X, Y = random.random((20, 3)), np.eye(2)[random.integers(2, size=20)]
@@ -90,7 +90,7 @@ def run(folder: Path, monkeypatch: Any, line: str, columns: int = 80) -> Any:
 
 
 def check(result: Any, columns: int | None = None) -> None:
-    """Refuse a traceback, a foreign exception, and lines that are too wide."""
+    """Check that there is no traceback, no foreign exception, and no line that is too wide."""
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     assert "Traceback" not in result.output
     too_wide = [text for text in result.output.splitlines() if columns and len(text) > columns]
@@ -122,7 +122,7 @@ def test_every_command_helps(folder, monkeypatch, name):
 @pytest.mark.parametrize("line", RIGHT)
 def test_no_line_is_wider_than_the_terminal(folder, monkeypatch, line, columns):
     result = run(folder, monkeypatch, line, columns)
-    # An explanation sets its formulas for 80 columns.
+    # An explanation lays out its formulas for 80 columns.
     check(result, 80 if line.startswith("explain") else columns)
     assert result.exit_code == 0, result.output
 
@@ -142,7 +142,7 @@ def test_json_is_json_and_alone(folder, monkeypatch, line):
 
 START = "import sys; sys.argv[0] = 'formulations'\n{before}\nfrom formulations.cli import main; main()"
 
-# Each with the status that it ends with, and what comes before the command.
+# Each with its exit status and the environment before the command.
 SURROUNDINGS: dict[str, tuple[int, str, str]] = {
     "as it is": (0, f"compare {SMALL}", ""),
     "standard output is closed": (0, f"compare {SMALL}", "exec >&-;"),
@@ -175,7 +175,7 @@ SURROUNDINGS: dict[str, tuple[int, str, str]] = {
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of a child, which imports this package from where it is."""
+    """Return the environment of a child process, which imports this package from its present path."""
     kept = {name: value for name, value in os.environ.items() if name != "FORMULATIONS_BACKEND"}
     return {**kept, "PYTHONPATH": str(Path(fm.__file__).parents[1]), "COLUMNS": "80"}
 
@@ -201,12 +201,12 @@ posix = pytest.mark.skipif(not HOSTED, reason="it needs /dev/full and a shell")
 
 @posix
 @pytest.mark.parametrize("where", SURROUNDINGS)
-def test_hostile_surroundings(folder, where):
+def test_hostile_environments(folder, where):
     status, line, surroundings = SURROUNDINGS[where]
     check_child(child(folder, line, surroundings=surroundings), status)
 
 
-# What each says where a package is absent, and the status then.
+# The message of each command without a package, and its exit status.
 ABSENT: dict[str, tuple[int, str, str]] = {
     "click": (2, f"compare {SMALL}", "cli"),
     "rich": (2, "list", "cli"),
@@ -228,7 +228,7 @@ class Present(PathFinder):
 
 sys.meta_path[:] = [Present if finder is PathFinder else finder for finder in sys.meta_path]
 """
-"""Code after which a package is not to be found."""
+"""Code that hides a package."""
 
 
 @posix
@@ -242,7 +242,7 @@ def test_an_absent_package_is_named(folder, package):
 
 @posix
 @pytest.mark.parametrize("line", ["list", f"compare {SMALL} --json", "explain --sizes 6,6,6,6"])
-def test_a_reader_that_stops_listening(folder, line):
+def test_a_closed_pipe(folder, line):
     reader = subprocess.Popen(["/usr/bin/env", "head", "-c", "1"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     with reader, tempfile.TemporaryFile() as errors:
         writer = subprocess.Popen(

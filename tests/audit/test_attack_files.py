@@ -1,7 +1,7 @@
-"""An attack on every reader of files: damaged, forged and hostile ones.
+"""An attack on every file reader: damaged, forged and hostile files.
 
-Each reader either reads a file or raises one of this library's exceptions. A file that is merely damaged is never read
-as something else, and none makes a reader ask for memory that its contents do not need.
+Each reader either reads a file or raises one of this library's exceptions. A damaged file is never read with other
+contents, and no file makes a reader allocate more memory than its contents need.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ options = pytest.importorskip("formulations.cli.options")
 pytestmark = pytest.mark.slow
 
 BLOCKS, FILES = 16, 1_230
-"""19,680 files in all, each for one of the three readers."""
+"""19,680 files in total, each for one of the three readers."""
 MEMORY = 12 << 20
-"""What reading any of these files may take: the largest holds 400 kB, and LZMA has a dictionary of 8 MB."""
+"""The memory limit for reading any of these files: the largest contains 400 kB, and LZMA has a dictionary of 8 MB."""
 BOMB = 32 << 20
 SECONDS = 120
-"""A block takes a few; one that has not ended by then hangs."""
+"""A block takes a few seconds; one that is still running after this long hangs."""
 
 NETWORKS = [
     fm.Network.random([3, 4, 2], ["tanh", "sigmoid"], seed=1),
@@ -55,7 +55,7 @@ def archive(members: dict[str, bytes], method: int = zipfile.ZIP_STORED, extra: 
     with zipfile.ZipFile(blob, "w") as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Duplicate name")
         for name, content in [*members.items(), *extra]:
-            # An entry of its own takes any name, and no time of day.
+            # An explicit entry accepts any name, and has no time stamp.
             file.writestr(zipfile.ZipInfo(name), content, method)
     return blob.getvalue()
 
@@ -96,7 +96,7 @@ def flip(random: Any, blob: bytes) -> bytes:
 
 
 def flip_directory(random: Any, blob: bytes) -> bytes:
-    """Flip bytes where the archive says what it holds, and where."""
+    """Flip bytes in the archive's directory."""
     changed, start = bytearray(blob), blob.rindex(b"PK\x01\x02") if random.random() < 0.5 else blob.index(b"PK\x01\x02")
     for place in random.integers(start, len(blob), size=int(random.integers(1, 3))):
         changed[place] ^= 1 << int(random.integers(8))
@@ -281,7 +281,7 @@ def forge_array(random: Any, blob: bytes) -> bytes:
             )
         ] = one_of(random, [np.array(99), np.zeros(3), np.array("x"), np.array([-1])])
     elif kind == 7:
-        # Wide enough to be told apart from a slip, and yet small.
+        # Too wide for a mistake, but still small.
         arrays[name] = np.zeros((1, 50_000))
     else:
         integers = [key for key, held in arrays.items() if held.dtype.kind in "iu" and held.size]
@@ -314,7 +314,7 @@ def forge_text(random: Any, blob: bytes) -> bytes:
 
 
 def bomb(random: Any, blob: bytes) -> bytes:
-    """Return an archive whose members hold more than their names and headers say."""
+    """Return an archive whose members contain more than their names and headers say."""
     return _bomb(blob, int(random.integers(4)))
 
 
@@ -365,7 +365,7 @@ def examples(path: str, sound: Any) -> str:
 
 @contextmanager
 def bounded_time() -> Any:
-    """Raise where a reader hangs."""
+    """Raise if a reader hangs."""
 
     def ring(*_: Any) -> None:
         raise TimeoutError(f"a reader has not ended within {SECONDS} s")
@@ -393,7 +393,7 @@ def test_no_file_is_misread(block, tmp_path):
     defects, counts = [], Counter()
     held = subjects(tmp_path)
     path = tmp_path / "file.npz"
-    # What is imported at first use is no part of any file.
+    # Modules imported at first use do not count as memory of a file.
     for reader, blob, sound in held:
         path.write_bytes(blob)
         assert reader(str(path), sound) == "same"
@@ -419,7 +419,7 @@ def test_no_file_is_misread(block, tmp_path):
 
 
 def tried(reader: Callable[[str, Any], str], path: str, sound: Any) -> list[str]:
-    """Return what is wrong with how a reader takes a file."""
+    """Return what is wrong with how a reader handles a file."""
     found = []
     tracemalloc.reset_peak()
     before, _ = tracemalloc.get_traced_memory()

@@ -1,4 +1,4 @@
-"""An attack on every backend and on the judge: networks that nobody chose, against sixty digits.
+"""An attack on every backend and on the judge: random networks, compared with sixty digits.
 
 Each gradient, each δ and each cost of each backend has to lie within what rounding can explain by the oracle's own
 bounds. The judge is a second opinion: it must not call a right gradient different, nor a wrong one equal.
@@ -35,20 +35,20 @@ pytestmark = [
 
 BLOCKS, NETWORKS = 24, 90
 GRADIENTS = 1_300
-"""A block judges at least so many: 2,160 networks and 31,200 gradients in all."""
+"""The least number of gradients in a block: 2,160 networks and 31,200 gradients in total."""
 SECONDS = 0.003
-"""A backend gets the networks whose foreseen time is at most this."""
+"""A backend gets the networks whose estimated time is at most this."""
 ELEMENTWISE = [
     "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "identity", "square", "sine",
 ]  # fmt: skip
 BACKENDS = [flag for flag in makers.FLAGS if ":" not in flag]
 OPTIONS = [flag for flag in makers.FLAGS if ":" in flag]
 COMPILING = 30
-"""An engine that compiles gets every 30th network; ten in a row of these differ in their numbers alone."""
+"""A compiling engine gets every 30th network; ten consecutive ones differ only in their numbers."""
 
 
 class Drawn:
-    """A network of the series, in the package's form and in the oracle's."""
+    """A network of the series, as the package and as the oracle represent it."""
 
     def __init__(self, number: int) -> None:
         compiling = number % COMPILING == 0
@@ -72,7 +72,7 @@ class Drawn:
             w = (random.standard_normal((after, before)) * scale / before**0.5).astype(dtype)
             kept = shape.random(w.shape) < 0.6
             weights.append(w * kept if mask else w)
-            # A stored zero is a parameter too.
+            # A stored zero is a parameter.
             patterns.append(np.nonzero(kept) if mask else None)
             spread = float(random.choice([0, 0.5, scale]))
             biases.append((random.standard_normal(after) * spread).astype(dtype))
@@ -159,7 +159,7 @@ def residual(found: Any, exact: tuple[Any, Any]) -> Any:
 
 
 def outside(found: Any, exact: tuple[Any, Any], bound: Any) -> Any:
-    """Return where a number is further away than its bound; where nothing is known, nowhere."""
+    """Return where a number is further away than its bound; an infinite bound excludes nothing."""
     return ~(residual(found, exact) <= bound) & np.isfinite(bound)
 
 
@@ -172,7 +172,7 @@ def _scheme(flag: str) -> Any:
 
 
 def quotients(drawn: Drawn, scheme: str) -> tuple[Any, Any]:
-    """Return the exact difference quotients of all parameters, and how far computed ones can be from them."""
+    """Return the exact difference quotients of all parameters, and bounds on the error of computed ones."""
     problem, dtype = drawn.problem, drawn.dtype
     eps = np.finfo(dtype).eps
     theta = oracle.flat(problem, problem.weights, problem.biases)
@@ -215,7 +215,7 @@ def quotients(drawn: Drawn, scheme: str) -> tuple[Any, Any]:
 
 
 def node_quotients(drawn: Drawn, exact: Any, scheme: str, local: Any) -> tuple[Any, Any]:
-    """Return the exact quotients δ of every neuron and example, and how far computed ones can be from them."""
+    """Return the exact quotients δ of every neuron and example, and bounds on the error of computed ones."""
     problem, dtype = drawn.problem, drawn.dtype
     eps, m = np.finfo(dtype).eps, len(problem.X)
     W = [w.astype(np.longdouble) for w in problem.weights]
@@ -238,13 +238,13 @@ def node_quotients(drawn: Drawn, exact: Any, scheme: str, local: Any) -> tuple[A
         with np.errstate(all="ignore"):
             delta = (C - C0).reshape(m, n) / width
             bound = (e + e0).reshape(m, n) / width + 4 * u * np.abs(delta)
-        # The z that is perturbed is itself known to rounding alone, which moves δ as the bound of δ says.
+        # The perturbed z itself is rounded, which changes δ by at most the bound of δ.
         found.append((np.where(shares == 0, 0, delta), np.where(shares == 0, 0, bound + local.errors[i])))
     return found
 
 
 def complaints(drawn: Drawn, exact: Any, bounds: dict[str, Any], flag: str, gradient: Any) -> list[str]:
-    """Return what is wrong with a gradient beyond doubt."""
+    """Return what is certainly wrong with a gradient."""
     backend, scheme = fm.get_backend(flag), _scheme(flag)
     kind = "local" if backend.inner.tier is fm.Tier.RECURRENCE else "paths"
     found = []
@@ -333,7 +333,7 @@ def one_of(number: int, held: list[str]) -> str:
 
 
 def in_one_call(drawn: Drawn, flag: str, known: bool) -> list[str]:
-    """Return where a gradient in one call is not that of a plan, or is refused for no reason."""
+    """Return where the gradient of one call differs from that of a plan, or is refused without a reason."""
     problem = drawn.problem
     arguments = {"cost": problem.cost, "backend": flag}
     plan = fm.prepare(drawn.net, len(problem.X), **arguments)
@@ -358,7 +358,7 @@ def overstated(drawn: Drawn, exact: Any, bound: Any, gradient: Any, verdict: Any
         part = drawn.net.layout.slices[line.layer - 2][line.equation == "∂C/∂b"]
         largest = np.abs(exact.vector[0][part]).max()
         furthest = distance[part].max()
-        # What rounding explains is not wrong beyond doubt, even where the gradient is below the normal numbers.
+        # A difference within roundoff is not certainly wrong, even if the gradient is subnormal.
         if not furthest <= min(2 * line.bound, 2e-3 * largest) + bound[part].max():
             found.append(
                 f"{line.equation} of layer {line.layer} is off by {furthest:.2g} of {largest:.2g}, and called equal"
@@ -367,7 +367,7 @@ def overstated(drawn: Drawn, exact: Any, bound: Any, gradient: Any, verdict: Any
 
 
 def planted(drawn: Drawn, number: int, exact: Any, bound: Any, reference: Any, counts: Counter[str]) -> list[str]:
-    """Judge the exact gradient, and the same with faults in it."""
+    """Judge the exact gradient, and the same gradient with faults."""
     random, layout = np.random.default_rng([5, number]), drawn.net.layout
     with np.errstate(over="ignore", under="ignore"):
         right = exact.vector[0].astype(drawn.dtype)

@@ -18,7 +18,7 @@ OTHERS = [flag for flag in QUICK if flag not in RECURRENCES and not flag.startsw
 
 
 def alternating(flags, number):
-    """Two of the backends, by turns."""
+    """Two of the backends, in turn."""
     return [flags[number % len(flags)], flags[(7 * number + 3) % len(flags)]]
 
 

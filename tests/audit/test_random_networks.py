@@ -1,7 +1,7 @@
-"""Networks that nobody chose: of random depth, width, activations, cost, scale and dtype, judged by derived bounds.
+"""Networks of random depth, width, activations, cost, scale and dtype, judged by derived bounds.
 
-Every backend gets each network of one long series that it serves and whose foreseen time is short, until it has had its
-number; the series goes on to smaller networks for those to whom large ones take long.
+Each backend gets the networks of one long series that it serves and whose estimated time is short, until it has its
+number of networks. The series continues with smaller networks for backends that are slow on large ones.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Status
 
 WANTED = {"backend": 200, "option": 50}
-"""Each backend is given so many networks, and each other value of an option, or one example at a time, so many more."""
+"""Networks for each backend, and for each other value of an option and for one example at a time."""
 SECONDS = 0.02
-"""A backend is given the networks whose foreseen time is at most this."""
+"""A backend gets the networks whose estimated time is at most this."""
 STAGES = ((64, 8), (24, 6), (12, 4), (6, 3), (3, 3))
-"""The widest layer and the most layers of the series, which changes over after so many networks, and then stays."""
+"""The widest layer and the largest number of layers in each stage of the series; the last stage has no end."""
 STAGE = 240
 POSITIVE = ("sigmoid", "softmax", "softplus")
 PROBABLE = ("sigmoid", "softmax")
@@ -36,7 +36,7 @@ PROBABLE = ("sigmoid", "softmax")
 
 @dataclass(frozen=True)
 class Drawn:
-    """A network with its data, and the reference that all backends are held against."""
+    """A network with its data, and the reference for all backends."""
 
     case: makers.Case
 
@@ -67,7 +67,7 @@ def drawn(shape: int, values: int, stage: int, names: tuple[str, ...]) -> Drawn:
     net = fm.Network.random(sizes, activations, seed=random, dtype=dtype)
     for biases in net.biases:
         biases[...] = random.normal(scale=0.5, size=biases.shape)
-    # From networks whose errors vanish to some whose neurons saturate.
+    # From networks whose errors vanish to networks whose neurons saturate.
     net.vector[...] *= net.dtype.type(10 ** random.uniform(-1, 0.7))
     X = random.standard_normal((m, sizes[0])).astype(dtype)
     return Drawn(makers.Case(net, X, random.random((m, sizes[-1])).astype(dtype), cost))
@@ -78,11 +78,11 @@ def wanted(flag: str) -> int:
 
 
 def given(flag: str) -> Iterator[tuple[str, Drawn]]:
-    """Yield the networks for a backend, each with what it takes to draw it again."""
+    """Yield the networks for a backend, each with the seeds to draw it again."""
     backend = fm.get_backend(flag)
     served = [fm.Network.random([2, 3, 2], name, seed=0) for name in ACTIVATIONS]
     names = tuple(net.activation_names for net in served if backend.why_not(net, get_cost("quadratic")) is None)
-    # An engine that compiles gets ten shapes, each with many numbers.
+    # A compiling engine gets ten shapes, each with many numbers.
     shapes = 10 if backend.name.startswith("autodiff_") else None
     found = number = 0
     while found < wanted(flag):
@@ -114,6 +114,6 @@ def test_no_network_is_found_different(flag, record_property):
         assert verdict.status is not Status.DIFFERENT, f"{draw}: {network.case.net}: {verdict.reason}"
         verdicts[verdict.status] += 1
     assert verdicts.total() == wanted(flag)
-    # A series that proves nothing would be of no use.
+    # A series of inconclusive verdicts would prove nothing.
     assert verdicts[Status.EQUAL] > 0
     record_property("verdicts", {str(status): count for status, count in verdicts.items()})

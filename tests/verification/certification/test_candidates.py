@@ -288,7 +288,7 @@ def test_what_is_hidden_in_single_examples_is_not_called_right():
         found[1] += 1e-9
         return found
 
-    # At z = 0, on relu's kink, no bound for a forward pass of its own is sharp.
+    # At z = 0, on relu's kink, no bound for an own forward pass is sharp.
     with pytest.raises(CandidateFailed, match="each of the first 2 examples alone shows no mistake, but roundoff"):
         fm.certify(net, [[0.0], [0.0]], [[1.0], [1.0]], function)
 

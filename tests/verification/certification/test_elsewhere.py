@@ -1,4 +1,4 @@
-"""Gradients from elsewhere are granted what customary formulas lose, and no more."""
+"""Gradients from elsewhere are granted the digits that customary formulas lose, and no more."""
 
 from __future__ import annotations
 

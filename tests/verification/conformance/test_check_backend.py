@@ -18,7 +18,7 @@ from formulations.verification.conformance.laws.table import LAWS
 from formulations.verification.conformance.problems import PROBLEMS
 from formulations.verification.conformance.report import Outcome, Standing
 
-# Each value of an option that is not the default, and one example at a time; names alone are asked by the suite.
+# Each value of an option except the default, and one example at a time; the suite checks the names alone.
 OPTIONS = [flag for flag in makers.FLAGS if ":" in flag and not flag.startswith("autodiff_")]
 FEW = ("single_neuron", "weighted_examples", "cross_entropy", "square_weights", "integers", "hidden_softmax")
 
@@ -56,7 +56,7 @@ def test_longdouble_keeps_the_laws(flag):
     assert report.passed or not report.served, str(report)
 
 
-def test_every_law_is_asked_of_something():
+def test_every_law_is_checked_on_some_problem():
     held = {result.law for result in fm.check_backend("hadamard").results if result.outcome is Outcome.HELD}
     assert held == set(LAWS)
 
@@ -149,7 +149,7 @@ def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch)
     assert [reason for reason in report.refusals if f"the package {package}" in reason] == list(report.refusals)
 
 
-def test_a_law_that_could_not_be_asked_is_named():
+def test_a_law_that_could_not_be_checked_is_named():
     report = fm.check_backend(by_hand, scenarios=["digits"])
     assert report.passed
     assert report.not_asked == ["linear_in_cost", "mean_of_examples", "weight_zero", "inputs_unchanged"]
@@ -172,7 +172,7 @@ def test_what_another_package_raises_is_a_complaint():
     assert fm.check_backend(Refuses(), laws=["equal"], scenarios=["digits"]).results[0].outcome is Outcome.REFUSED
 
 
-# A process that is forked inherits threads that are not there.
+# A forked process inherits locks whose threads it does not have.
 SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent / "example_package"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Install the package into a folder of its own, without a network."""
+    """Install the package into an empty directory, offline."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]

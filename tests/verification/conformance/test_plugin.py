@@ -1,4 +1,4 @@
-"""The plugin: its fixtures are there, and its option only where the suite is asked for."""
+"""The plugin: its fixtures are always available, its option only if the command names the suite."""
 
 from __future__ import annotations
 
