@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from formulations.backends._base.options import option_types as option_types
     from formulations.backends._base.perturbation import SCHEMES as SCHEMES
     from formulations.backends._base.perturbation import Difference as Difference
+    from formulations.backends._base.perturbation import Extrapolation as Extrapolation
+    from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import Scheme as Scheme
     from formulations.backends._base.perturbation import steps as steps
     from formulations.backends._choices import by_name as by_name
@@ -41,7 +43,7 @@ __getattr__, __dir__, __all__ = attach(
         "_base.contract": ["Backend", "Tier"],
         "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
         "_base.options": ["option_types"],
-        "_base.perturbation": ["Difference", "SCHEMES", "Scheme", "steps"],
+        "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "steps"],
         "_choices": ["by_name", "chosen_backends", "integers", "items", "precisions"],
         "_registry": [
             "BATCH",

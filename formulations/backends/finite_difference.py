@@ -28,6 +28,7 @@ approximate arithmetical solution by finite differences" (1911).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -37,6 +38,8 @@ from formulations.backends._base import (
     Backend,
     Difference,
     Estimate,
+    Extrapolation,
+    Quotient,
     Tier,
     forward_multiplications,
     steps,
@@ -75,7 +78,7 @@ class FiniteDifference(Backend):
 
     def difference(self) -> Difference:
         """Return the scheme, the step, and how to take another."""
-        return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step))
+        return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step), self.quotients)
 
     def prepare(self, network: Network, tape: Tape) -> Network:  # noqa: ARG002
         """Return a copy of the network: the user's own parameters are never perturbed."""
@@ -83,35 +86,39 @@ class FiniteDifference(Backend):
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the difference quotients of all parameters."""
-        perturbed: Network = tape.workspace
-        theta = perturbed.vector
-        theta[...] = network.vector
+        forward(network, tape, slopes=False)
+        gradient.cost = tape.cost_value
+        for i, quotient in enumerate(self.quotients(network, tape)):
+            gradient.vector[i] = quotient.value
+        gradient.errors = None
 
-        def cost() -> Any:
-            forward(perturbed, tape, slopes=False)
-            return tape.cost_value
+    def quotients(self, network: Network, tape: Tape) -> Iterator[Quotient | Extrapolation]:
+        """Yield the difference quotient of each parameter, from a tape that a forward pass has filled.
+
+        Every quotient overwrites the tape.
+        """
+        perturbed: Network = tape.workspace
+        theta, unperturbed = perturbed.vector, tape.cost_value
+        theta[...] = network.vector
 
         def at(i: int, value: Any) -> Any:
             kept, theta[i] = theta[i], value
-            found = cost()
+            forward(perturbed, tape, slopes=False)
             theta[i] = kept
-            return found
+            return tape.cost_value
 
-        def central(i: int, h: Any) -> Any:
+        def central(i: int, h: Any) -> Quotient:
             ahead, behind = theta[i] + h, theta[i] - h
             # Only one step is exactly what was added; twice it, or its negative, is measured.
-            return (at(i, ahead) - at(i, behind)) / (ahead - behind)
+            return Quotient(at(i, ahead), at(i, behind), ahead - behind)
 
-        unperturbed = cost() if self.scheme == "forward" else None
         for i, h in enumerate(steps(theta, SCHEMES[self.scheme], self.step)):
             if self.scheme == "forward":
-                gradient.vector[i] = (at(i, theta[i] + h) - unperturbed) / h
+                yield Quotient(at(i, theta[i] + h), unperturbed, h)
             elif self.scheme == "central":
-                gradient.vector[i] = central(i, h)
+                yield central(i, h)
             else:
-                gradient.vector[i] = (4 * central(i, h) - central(i, h + h)) / 3
-        gradient.cost = cost() if unperturbed is None else unperturbed
-        gradient.errors = None
+                yield Extrapolation(central(i, h), central(i, h + h))
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Predict one, two or four forward passes for every parameter, and one for the cost itself."""

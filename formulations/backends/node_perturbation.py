@@ -30,7 +30,7 @@ backpropagation".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ from formulations.backends._base import (
     Backend,
     Difference,
     Estimate,
+    Quotient,
     Tier,
     forward_multiplications,
     steps,
@@ -78,7 +79,7 @@ class NodePerturbation(Backend):
 
     def difference(self) -> Difference:
         """Return the scheme, the step, and how to take another."""
-        return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step))
+        return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step), self.quotients)
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient that follows from the difference quotients of all neurons."""
@@ -91,20 +92,25 @@ class NodePerturbation(Backend):
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ², …, δ^L as difference quotients of each example's cost."""
         shares = tape.share_column[:, 0]
-        unperturbed = _costs(network, tape, network.layout.last, tape.weighted_inputs[-1])
-        for l, (recorded, delta) in enumerate(zip(tape.weighted_inputs, tape.errors, strict=True), start=2):
-            z, h = recorded.copy(), steps(recorded, SCHEMES[self.scheme], self.step)
-            for j in range(z.shape[1]):
-                z[:, j] = recorded[:, j] + h[:, j]
-                ahead = _costs(network, tape, l, z)
-                if self.scheme == "forward":
-                    quotient = (ahead - unperturbed) / h[:, j]
-                else:
-                    z[:, j] = recorded[:, j] - h[:, j]
-                    quotient = (ahead - _costs(network, tape, l, z)) / (h[:, j] + h[:, j])
-                delta[:, j] = shares * quotient
-                z[:, j] = recorded[:, j]
+        for l, delta in enumerate(tape.errors, start=2):
+            for j, quotient in enumerate(self.quotients(network, tape, l)):
+                delta[:, j] = shares * quotient.value
         return tape.errors
+
+    def quotients(self, network: Network, tape: Tape, l: int) -> Iterator[Quotient]:
+        """Yield the difference quotient of each neuron of layer l, for every example its own."""
+        recorded = tape.weighted_inputs[l - 2]
+        z, h = recorded.copy(), steps(recorded, SCHEMES[self.scheme], self.step)
+        unperturbed = _output_costs(network, tape, tape.weighted_inputs[-1])
+        for j in range(z.shape[1]):
+            z[:, j] = recorded[:, j] + h[:, j]
+            ahead = _costs(network, tape, l, z)
+            if self.scheme == "forward":
+                yield Quotient(ahead, unperturbed, h[:, j])
+            else:
+                z[:, j] = recorded[:, j] - h[:, j]
+                yield Quotient(ahead, _costs(network, tape, l, z), h[:, j] + h[:, j])
+            z[:, j] = recorded[:, j]
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Predict one or two partial forward passes for every neuron."""
@@ -126,10 +132,13 @@ class NodePerturbation(Backend):
 
 def _costs(network: Network, tape: Tape, l: int, z: Array) -> Any:
     """Return each example's cost, shape (m,), by a partial forward pass from z^l on."""
-    a = network.activations[l - 2].value(z)
     for i in range(l - 1, len(network.activations)):
-        z = a @ network.weights[i].T + network.biases[i]
-        a = network.activations[i].value(z)
+        z = network.activations[i - 1].value(z) @ network.weights[i].T + network.biases[i]
+    return _output_costs(network, tape, z)
+
+
+def _output_costs(network: Network, tape: Tape, z: Array) -> Any:
+    """Return each example's cost, shape (m,), from z^L."""
     if tape.combined is not None:
         return tape.combined.value(z, tape.targets)
-    return tape.known_cost.evaluate(a, tape.targets)
+    return tape.known_cost.evaluate(network.activations[-1].value(z), tape.targets)

@@ -83,7 +83,7 @@ def symbol_formula(pieces: Sequence[Piece]) -> str:
 
 
 def row_formula(row: Sequence[Piece], *, numbers: bool) -> list[str]:
-    """Return the LaTeX of a row in numbers, in parts that begin at its equals signs; the left side is a symbol.
+    """Return the LaTeX of a row in numbers, in parts that begin at its equals signs, but for the first.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def row_formula(row: Sequence[Piece], *, numbers: bool) -> list[str]:
     pieces = dotted(row)
     parts = [[_symbol(row[0])]]
     for before, piece in pairwise(pieces):
-        if piece in ("=", "≈"):
+        if piece in ("=", "≈") and len(parts[-1]) > 1:
             parts.append([])
         parts[-1].append(_value(piece, before, numbers))
     return [" ".join(part) for part in parts]

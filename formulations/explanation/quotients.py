@@ -1,80 +1,75 @@
-"""Quotients of differences, Equation (46) and the demon's: the first few with their numbers."""
+"""The difference quotients of a backend: Equation (46), and those of weighted inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Layout
-from formulations.backends import Backend, Scheme, steps
+from formulations.arrays import Layout
+from formulations.backends import Backend, Extrapolation, Quotient, Scheme
 from formulations.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
-from formulations.network import Network, Tape, forward
+from formulations.network import Tape, forward
 
 __all__ = ["error_quotients", "parameter_quotients"]
 
 FEW = 3
 MOST_NEURONS = 6
 DIGITS = 13
-"""The costs before and after differ in their last digits only."""
+"""The least number of digits of a cost: the costs of a quotient differ only in their last digits."""
+
+Row = tuple[Piece, ...]
 
 
 def parameter_quotients(equation: Equation, backend: Backend, quantities: Quantities) -> Step:
-    """Write (46) for the first few parameters, with the costs before and after each change.
+    """Write (46) for the first few parameters, with the costs that the backend computes.
 
     Parameters
     ----------
     equation : Equation
         Equation (46).
     backend : Backend
-        Whose scheme and step are taken.
+        The backend.
     quantities : Quantities
         The numbers.
 
     Returns
     -------
     Step
+        Without rows if the backend does not provide its quotients.
     """
-    tape = quantities.tape
     difference = backend.difference()
-    if difference is None:
-        return Step(equation.number, equation.says, (Operand(equation.latex),))
-    theta = tape.network.vector
-    few = min(FEW, tape.network.layout.slices[0][0].stop)
-    wanted = steps(theta[:few], difference.scheme, difference.relative_step)
-    rows = []
-    for i, h in enumerate(wanted):
-        derivative = quantities.operand("dw", 2, _place(tape.network.layout, i))
-        cost_at = partial(_cost, tape, i)
-        if difference.scheme.reach > 1:
-            near, far = ((cost_at(step) - cost_at(-step)) / (step + step) for step in (h, h + h))
-            quotient: tuple[Piece, ...] = (
-                "(", Operand("4", _number(4)), Operand("D(h)", _number(near), DIGITS), "−",
-                Operand("D(2h)", _number(far), DIGITS), ")", "/", Operand("3", _number(3)),
-            )  # fmt: skip
-        else:
-            quotient = _quotient(cost_at, h, difference.scheme, "C(w + h e_j)", "C(w - h e_j)", "C(w)")
-        rows.append((derivative, "≈", *quotient, "≈", derivative))
-    says = f"{equation.says} The first {len(rows)} of {len(theta)} parameters, with the "
-    if difference.scheme.reach > 1:
-        says += "central quotients D(h) and D(2h) of either step."
-    else:
-        says += "costs that their changes give; the last digits of the costs decide."
-    return Step(equation.number, says, (Operand(_scheme_latex(equation.latex, difference.scheme)),), tuple(rows))
+    if difference is None or difference.quotients is None:
+        return _symbols_alone(equation)
+    tape, network = quantities.tape, quantities.tape.network
+    # The quotients overwrite the tape, so they get their own.
+    own = Tape(network, tape.cost, tape.m)
+    own.load(tape.X, tape.Y, tape.shares)
+    backend.inner.ready(network, own)
+    forward(network, own, slopes=False)
+    few = min(FEW, network.layout.slices[0][0].stop)
+    rows, remark = [], ""
+    for i, quotient in enumerate(islice(difference.quotients(network, own), few)):
+        derivative = quantities.operand("dw", 2, _place(network.layout, i))
+        rows.append((derivative, "≈", *_pieces(quotient), "≈", derivative))
+        costs = "with the central quotients D(h) and D(2h)" if isinstance(quotient, Extrapolation) else "with the costs"
+        remark = f"The first {few} of {len(network.vector)} parameters, {costs}."
+    latex = _quotient_latex(r"\frac{\partial C}{\partial w_j}", "w", "h e_j", difference.scheme)
+    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), (remark,))
 
 
 def error_quotients(equation: Equation, backend: Backend, quantities: Quantities, l: int) -> Step:
-    """Write the demon's quotients for the neurons of layer l, of the first example.
+    """Write the quotients of the neurons of layer l, for the first example.
 
     Parameters
     ----------
     equation : Equation
         The quotient.
     backend : Backend
-        Whose scheme and step are taken.
+        The backend.
     quantities : Quantities
         The numbers.
     l : int
@@ -83,59 +78,50 @@ def error_quotients(equation: Equation, backend: Backend, quantities: Quantities
     Returns
     -------
     Step
+        Without rows if the backend does not provide its quotients.
     """
     difference = backend.difference()
-    if difference is None:
-        return Step(equation.number, equation.says, (Operand(equation.latex),))
-    tape, network = quantities.tape, quantities.tape.network
-    recorded = tape.weighted_inputs[l - 2][:1]
-    shown = recorded.shape[1] if recorded.shape[1] <= MOST_NEURONS else FEW
-    identity = np.eye(recorded.shape[1], dtype=network.dtype)
-    # The layers from l on, behind a layer that hands z^l on as it is.
-    rest = Network(
-        [identity, *network.weights[l - 1 :]],
-        [0 * recorded[0], *network.biases[l - 1 :]],
-        network.activations[l - 2 :],
-    )
+    if difference is None or difference.quotients is None:
+        return _symbols_alone(equation)
+    tape, m = quantities.tape, quantities.m
+    count = tape.network.layout.sizes[l - 1]
+    shown = count if count <= MOST_NEURONS else FEW
+    mean = (f"/ {m}",) if m > 1 else ()
     rows = []
-    for j, h in enumerate(steps(recorded[0, :shown], difference.scheme, difference.relative_step)):
-
-        def cost_at(change: float, j: int = j) -> float:
-            z = recorded.copy()
-            z[0, j] += change
-            return float(rest.forward(z, tape.targets[:1], cost=tape.known_cost).cost_value)
-
-        ahead, behind = "C(z^l_j + h)", "C(z^l_j - h)"
-        quotient = _quotient(cost_at, h, difference.scheme, ahead, behind, "C(z^l_j)")
-        delta = quantities.operand("delta", l, (j + 1,))
-        mean = (f"/ {quantities.m}",) if quantities.m > 1 else ()
-        rows.append((delta, "≈", *quotient, *mean, "≈", delta))
-    says = equation.says if shown == recorded.shape[1] else f"{equation.says} The first {shown} neurons."
-    if quantities.m > 1:
-        says += f" The numbers are those of example 1 of {quantities.m}."
-    latex = _scheme_latex(equation.latex, difference.scheme)
-    return Step(equation.number, says, (Operand(latex.replace("^l", f"^{{{l}}}")),), tuple(rows))
+    for j, quotient in enumerate(islice(difference.quotients(tape.network, tape, l), shown), start=1):
+        delta = quantities.operand("delta", l, (j,))
+        rows.append((delta, "≈", *_pieces(quotient), *mean, "≈", delta))
+    remarks = () if shown == count else (f"The first {shown} neurons of {count}.",)
+    if m > 1:
+        remarks = (*remarks, f"The numbers are those of example 1 of {m}.")
+    latex = _quotient_latex(rf"\delta^{{{l}}}_j", rf"z^{{{l}}}_j", "h", difference.scheme)
+    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), remarks)
 
 
-def _quotient(
-    cost_at: Callable[[float], float], h: float, scheme: Scheme, ahead: str, behind: str, middle: str
-) -> tuple[Piece, ...]:
-    """Return the pieces of a forward or a central quotient."""
-    forward = scheme.order == 1
+def _symbols_alone(equation: Equation) -> Step:
+    return Step(equation.number, equation.says, (Operand(equation.latex),))
+
+
+def _pieces(quotient: Quotient | Extrapolation) -> Row:
+    if isinstance(quotient, Extrapolation):
+        near, far = (_number(each.value, DIGITS) for each in quotient)
+        return ("(", _number(4), near, "−", far, ")", "/", _number(3))
     return (
-        "(", Operand(ahead, _number(cost_at(h)), DIGITS), "−",
-        Operand(middle if forward else behind, _number(cost_at(0 * h if forward else -h)), DIGITS), ")", "/",
-        Operand("h" if forward else "2h", _number(h if forward else h + h)),
+        "(", _number(quotient.ahead, DIGITS), "−", _number(quotient.behind, DIGITS), ")", "/", _number(quotient.width)
     )  # fmt: skip
 
 
-def _scheme_latex(latex: str, scheme: Scheme) -> str:
-    """Write a forward quotient, as the book has it, as the one that the scheme takes."""
+def _number(value: Any, digits: int = 1) -> Operand:
+    """Return a number; of one for each example, that of the first."""
+    return Operand("", np.reshape(value, (-1, 1))[:1], digits)
+
+
+def _quotient_latex(left: str, at: str, step: str, scheme: Scheme) -> str:
+    """Write the quotient of a scheme."""
+    ahead, behind = f"C({at} + {step})", f"C({at} - {step})"
     if scheme.order == 1:
-        return latex
-    left, right = latex.split(r" \approx \frac{")
-    ahead = right.split(" - ")[0]
-    central = rf"\frac{{{ahead} - {ahead.replace('+', '-')}}}{{2h}}"
+        return rf"{left} \approx \frac{{{ahead} - C({at})}}{{h}}"
+    central = rf"\frac{{{ahead} - {behind}}}{{2h}}"
     if scheme.reach == 1:
         return rf"{left} \approx {central}"
     return rf"{left} \approx \frac{{4 D(h) - D(2h)}}{{3}}, \quad D(h) = {central}"
@@ -148,16 +134,3 @@ def _place(layout: Layout, i: int) -> tuple[int, int]:
         j, k = divmod(i, layout.shapes[0][1])
         return j + 1, k + 1
     return int(pattern.rows[i]) + 1, int(pattern.indices[i]) + 1
-
-
-def _cost(tape: Tape, i: int, change: float) -> float:
-    network = tape.network.copy()
-    network.vector[i] += change
-    fresh = Tape(network, tape.cost, tape.m)
-    fresh.load(tape.X, tape.Y, tape.shares)
-    forward(network, fresh, slopes=False)
-    return fresh.cost_value  # type: ignore[no-any-return]
-
-
-def _number(value: float) -> Array:
-    return np.full((1, 1), value)

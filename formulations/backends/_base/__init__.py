@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from formulations.backends._base.options import read_options as read_options
     from formulations.backends._base.perturbation import SCHEMES as SCHEMES
     from formulations.backends._base.perturbation import Difference as Difference
+    from formulations.backends._base.perturbation import Extrapolation as Extrapolation
+    from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import steps as steps
 
 __getattr__, __dir__, __all__ = attach(
@@ -26,6 +28,6 @@ __getattr__, __dir__, __all__ = attach(
         "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
         "one_at_a_time": ["OneAtATime"],
         "options": ["convert", "read_options"],
-        "perturbation": ["Difference", "SCHEMES", "steps"],
+        "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "steps"],
     },
 )

@@ -14,16 +14,16 @@ quotient keeps the fraction p/(p+1) of the digits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 
-__all__ = ["SCHEMES", "Difference", "Scheme", "steps"]
+__all__ = ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "steps"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,45 @@ class Scheme:
         return float(np.finfo(dtype).eps ** (1 / (self.order + 1)))
 
 
+class Quotient(NamedTuple):
+    """A difference quotient.
+
+    Attributes
+    ----------
+    ahead, behind : float or ndarray of shape (m,)
+        The costs at both ends of the step.
+    width : float or ndarray of shape (m,)
+        The distance between the ends.
+    """
+
+    ahead: Any
+    behind: Any
+    width: Any
+
+    @property
+    def value(self) -> Any:
+        """The difference of the costs over the width."""
+        return (self.ahead - self.behind) / self.width
+
+
+class Extrapolation(NamedTuple):
+    """Richardson's extrapolation of two central quotients, (4·D_h − D_2h)/3.
+
+    Attributes
+    ----------
+    near, far : Quotient
+        D_h and D_2h.
+    """
+
+    near: Quotient
+    far: Quotient
+
+    @property
+    def value(self) -> Any:
+        """The extrapolated quotient."""
+        return (4 * self.near.value - self.far.value) / 3
+
+
 @dataclass(frozen=True)
 class Difference:
     """The difference quotient that a backend takes, for those who judge it.
@@ -64,11 +103,14 @@ class Difference:
         The step in units of max(1, |θ|); None for the scheme's rule.
     with_step : callable (float) -> Backend
         The same backend with another relative step.
+    quotients : callable (network, tape[, l]) -> iterator of Quotient or Extrapolation, optional
+        The quotients that the backend computes, of the parameters or of the weighted inputs of layer l.
     """
 
     scheme: Scheme
     relative_step: float | None
     with_step: Callable[[float], Any]
+    quotients: Callable[..., Iterator[Quotient | Extrapolation]] | None = None
 
 
 SCHEMES = {
