@@ -34,6 +34,7 @@ from formulations.display import (
     SLATE,
     Ratio,
     counted,
+    format_quotient,
     format_seconds,
     new_figure,
     tidy,
@@ -221,7 +222,8 @@ class Standings:
         if self.fastest is None:
             return "–"
         mark = "" if self.winner else "≈ "
-        return f"{mark}{self.fastest.backend} {self.fastest.ratio.median:.2f}× {format_seconds(self.fastest.seconds)}"
+        times = format_quotient(self.fastest.ratio.median)
+        return f"{mark}{self.fastest.backend} {times}× {format_seconds(self.fastest.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -511,7 +513,7 @@ def _draw_grid(
             Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, color=colour, alpha=1 if alone else 0.3, linewidth=0)
         )
         ink = "white" if alone else "black"
-        axes.text(x, y, f"{cell.fastest.ratio.median:.2f}", ha="center", va="center", fontsize=6.5, color=ink)
+        axes.text(x, y, format_quotient(cell.fastest.ratio.median), ha="center", va="center", fontsize=6.5, color=ink)
     axes.set_xlim(-0.5, len(widths) - 0.5)
     axes.set_ylim(-0.5, len(depths) - 0.5)
     axes.set_xticks(range(len(widths)), widths, fontsize=7)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from formulations.display.figures import tidy as tidy
     from formulations.display.figures import titled as titled
     from formulations.display.ratios import Ratio as Ratio
+    from formulations.display.ratios import format_quotient as format_quotient
     from formulations.display.ratios import format_ratio as format_ratio
     from formulations.display.ratios import paired as paired
     from formulations.display.tables import counted as counted
@@ -52,7 +53,7 @@ __getattr__, __dir__, __all__ = attach(
             "tidy",
             "titled",
         ],
-        "ratios": ["Ratio", "format_ratio", "paired"],
+        "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
         "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
     },
 )

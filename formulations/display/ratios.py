@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-__all__ = ["Ratio", "format_ratio", "paired"]
+__all__ = ["Ratio", "format_quotient", "format_ratio", "paired"]
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,18 @@ def format_ratio(ratio: Ratio | None, sign: str = "") -> str:
     """
     if ratio is None:
         return "–"
-    median, lower, upper = map(_three_digits, (ratio.median, ratio.lower, ratio.upper))
-    return f"{median}{sign}" if ratio.lower == ratio.upper else f"{median}{sign} ({lower}–{upper})"
+    median = format_quotient(ratio.median) + sign
+    if ratio.lower == ratio.upper:
+        return median
+    return f"{median} ({format_quotient(ratio.lower)}–{format_quotient(ratio.upper)})"
 
 
-def _three_digits(number: float) -> str:
-    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
-    return f"{number:.{digits}f}"
+def format_quotient(quotient: float) -> str:
+    """Format a single quotient with three digits, or all digits before the decimal point.
+
+    Examples
+    --------
+    >>> format_quotient(1.2), format_quotient(12.34), format_quotient(2181.7)
+    ('1.20', '12.3', '2182')
+    """
+    return f"{quotient:.{2 if quotient < 9.995 else 1 if quotient < 99.95 else 0}f}"

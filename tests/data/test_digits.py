@@ -1,4 +1,4 @@
-"""The digits: what is in the file, how it is split, and how it was made."""
+"""The digits: the contents of the file, the split, and the script that made the file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def stored():
 
 
 def members(content: bytes):
-    """Names, dates and uncompressed bytes: what stays the same whichever zlib compressed it."""
+    """Names, dates and uncompressed bytes, which do not depend on the version of zlib."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return [(info.filename, info.date_time, archive.read(info)) for info in archive.infolist()]
 
 
 def rows(X, Y):
-    """Each example as sixteenths and its label, to be compared as multisets."""
+    """Each example in sixteenths with its label, to compare parts as multisets."""
     return Counter((np.rint(x * 16).astype(np.uint8).tobytes(), int(y.argmax())) for x, y in zip(X, Y, strict=True))
 
 
@@ -50,7 +50,7 @@ def test_pixels_and_class_counts_are_those_of_the_source():
     images, labels = stored()
     assert (images.min(), images.max()) == (0, 16)
     assert tuple(np.bincount(labels)) == COUNTS
-    # The first image is the 0 that every introduction to these data prints.
+    # The first image is the 0 that introductions to these data print.
     assert images[0, :16].tolist() == [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0]
     assert labels[:10].tolist() == list(range(10))
 

@@ -1,4 +1,4 @@
-"""Tables and sentences fit the terminal: spare columns go first, then words are broken, then columns are stacked."""
+"""Tables and sentences fit the terminal: spare columns are dropped, cells are wrapped, then columns are stacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of equations: complete, resolvable, and the page that is generated from it."""
+"""The index of equations: it is complete, its names resolve, and its page is up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Costs: values and gradients against 60 digits, the fused output, saturation, and the checks of costs of one's own."""
+"""Costs: values and gradients against 60 digits, combined forms, saturation, and the checks of custom costs."""
 
 from __future__ import annotations
 

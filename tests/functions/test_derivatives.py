@@ -1,4 +1,4 @@
-"""Derivatives by differences: right within the tolerance that they give, and refused where they do not settle."""
+"""Numerical derivatives: correct within their own tolerance, and refused if they do not converge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users hand in to make costs, activations and targets: refused by the project's own exceptions alone."""
+"""User-supplied activations, costs and targets: bad ones raise the exceptions of the library, and only those."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_accuracy_of_one_output_neuron_is_measured_at_one_half():
     ],
 )
 def test_accuracy_is_known_only_where_the_targets_name_classes(Y, expected):
-    # It always answers the second class.
+    # It always predicts the second class.
     net = fm.Network([[[0.0], [0.0]]], [[0.0, 1.0]], "identity")
     X = [[1.0]] * 3
     assert accuracy(net, X, Y) == expected
@@ -203,7 +203,7 @@ def test_a_learning_rate_that_the_dtype_cannot_hold_is_refused(rate, shown):
 
 
 def test_divergence_in_the_last_step_is_seen_in_the_parameters():
-    # One step, its cost ½ finite, its update 1e200·1e200 not.
+    # The cost ½ of the only step is finite, its update 1e200·1e200 is not.
     net = fm.Network([[[0.0]]], [[0.0]], "identity")
     with pytest.raises(NotFinite, match="diverged in epoch 1"):
         sgd(net, [[1e200]], [[1.0]], epochs=1, batch_size=1, learning_rate=1e200)
@@ -230,7 +230,7 @@ def test_the_digits_reach_97_percent_and_sigma_gives_the_same_parameters():
         assert history.backend == backend
         assert history.accuracy >= 0.97
         trained[backend] = net.vector
-    # Planned Σ does the Hadamard product's arithmetic bit for bit.
+    # Planned Σ does the arithmetic of the Hadamard product, bit for bit.
     assert np.array_equal(trained["hadamard"], trained["sigma"])
 
 
@@ -256,9 +256,9 @@ def test_a_training_that_works_has_not_failed():
     X, Y = lines()
     for history in (
         course(["tanh", "identity"], 0.1, X, Y),
-        # Nothing moves, and the cost rises and falls with the mini-batches; but nothing has been lost either.
+        # The targets are noise: the cost fluctuates with the mini-batches, without a trend.
         course(["tanh", "identity"], 0.1, X, np.random.default_rng(1).normal(size=X.shape), epochs=50),
-        # A constant answer is right where all targets, or all inputs, are the same.
+        # Constant outputs are correct if all targets, or all inputs, are the same.
         course(["relu", "identity"], 0.5, X, np.ones_like(Y), epochs=200),
         course(["tanh", "identity"], 0.1, np.ones_like(X), Y),
         course(["tanh", "identity"], 0.1, X[:1], Y[:1], batch_size=1),
@@ -289,7 +289,7 @@ def test_a_training_whose_layer_is_switched_off_is_dead():
     history = fm.sgd(net, X, Y, epochs=3, batch_size=5, learning_rate=0.1, seed=0)
     assert history.uniform and history.dead
     assert history.failure.startswith("training is dead: a layer's activations are the same for all examples")
-    # The output neuron's bias still follows the targets, so that parameters and cost move.
+    # The bias of the output neuron still follows the targets, so parameters and cost change.
     assert not history.unchanged
     assert history.constant_cost == pytest.approx(np.mean(Y**2) / 2)
 
@@ -298,7 +298,7 @@ def test_a_training_whose_parameters_no_longer_change_is_dead():
     X, Y = lines()
     Y = (Y > 0).astype(float)
     net = fm.Network.random([1, 4, 1], seed=0)
-    # Zero biases would follow the smallest step.
+    # A zero bias would change with the smallest step.
     net.vector[...] += 1
     history = fm.sgd(net, X, Y, epochs=2, learning_rate=1e-300, seed=0)
     assert history.unchanged and history.dead and not history.uniform

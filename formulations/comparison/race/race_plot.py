@@ -7,7 +7,7 @@ from typing import Any
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.floor import FLOOR
 from formulations.comparison.race.results import Heat, Race, RaceRow
-from formulations.display import Ratio, arms, new_figure, tidy, titled
+from formulations.display import Ratio, arms, format_quotient, new_figure, tidy, titled
 
 __all__ = ["draw_race"]
 
@@ -76,7 +76,7 @@ def _draw(axes: Any, heat: Heat) -> None:
     axes.axvline(1, color="#555555", linewidth=0.8)
     axes.set_xlim(min(0.5, *medians) * 0.8, max(medians) * 2.5)
     for place, (_, ratio) in enumerate(bars):
-        axes.text(max(ratio.upper, ratio.median) * 1.08, place, f"{ratio.median:.3g}", va="center", fontsize=7)
+        axes.text(max(ratio.upper, ratio.median) * 1.08, place, format_quotient(ratio.median), va="center", fontsize=7)
     titled(axes, f"{heat.cell.title}, {heat.dtype}")
     axes.set_xlabel("time over that of the matrix products alone", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)

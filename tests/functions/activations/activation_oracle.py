@@ -1,4 +1,4 @@
-"""Every built-in in 60 digits, written from its definition and sharing no code with the library."""
+"""The built-in activations in 60 digits, written from their definitions without code of the library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLAMP = {np.float32: 87, np.float64: 708, np.longdouble: 11355}
 
 
 def exact(x: Any) -> mp.mpf:
-    """Return a floating number of any of the three dtypes as it is."""
+    """Return a number of any of the three dtypes without rounding."""
     mantissa, exponent = np.frexp(x)
     high = np.float64(mantissa)
     return mp.ldexp(mp.mpf(float(high)) + mp.mpf(float(mantissa - high)), int(exponent))
@@ -81,11 +81,11 @@ ORACLE = {
 
 
 def silu_size(z):
-    """Return σ + |z|σ′, which does not vanish where silu's slope does."""
+    """Return σ + |z|σ′, which does not vanish at the zero of the slope of silu."""
     return sigma(z) + abs(z) * sigma_slope(z)
 
 
-# What a derivative that changes sign is measured against instead of itself: the sum of its terms' sizes.
+# The error of a derivative that changes sign is relative to the sum of the magnitudes of its terms.
 SIZE = {
     ("silu", "slope"): silu_size,
     ("silu", "curvature"): lambda z: sigma_slope(z) * (2 + abs(z)),

@@ -17,14 +17,14 @@ from formulations.functions.activations.logistic import Sigmoid, Tanh
 from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.functions.activations.table import ACTIVATIONS, get_activation, is_built_in
 
-# What acts on a whole layer is no function of one z.
+# A coupled activation is not a function of one z.
 ELEMENTWISE = [name for name, activation in ACTIVATIONS.items() if not activation.coupled]
 BUILT_IN = pytest.mark.parametrize("name", ELEMENTWISE)
 DTYPE = pytest.mark.parametrize("dtype", FLOATS, ids=lambda dtype: np.dtype(dtype).name)
 QUANTITIES = ("value", "slope", "curvature")
 
-# Rounding errors u that the docstrings allow value, slope and curvature; in float32, whose exp is less accurate,
-# those with an exponential have two more.
+# The rounding errors, in u, that the docstrings allow for value, slope and curvature; in float32, whose exp has larger
+# errors, those with an exponential have two more.
 ROUNDINGS = {
     "sigmoid": (4, 6, 10),
     "tanh": (4, 6, 11),
@@ -50,7 +50,7 @@ def served(name, dtype):
 
 
 def sample(dtype, seed=0):
-    """Moderate, tiny, saturated and huge z of both signs, and the seams."""
+    """Moderate, tiny, saturated and huge z of both signs, and the points where two pieces meet."""
     rng, t, info = np.random.default_rng(seed), CLAMP[dtype], np.finfo(dtype)
     bands = (
         rng.uniform(-10, 10, 120),
@@ -64,7 +64,7 @@ def sample(dtype, seed=0):
 
 
 def legitimate(name, z):
-    """z² and 2z leave the floating-point numbers by themselves: those z are not in the comparison."""
+    """z² and 2z overflow as they should: those z are not compared."""
     return z[np.abs(z) < np.sqrt(np.finfo(z.dtype).max)][None] if name == "square" else z
 
 
@@ -84,8 +84,8 @@ def test_value_slope_and_curvature_agree_with_sixty_digits(name, dtype):
             exact_z = exact(x)
             # x = z/√2 is rounded twice and x² once more: 5u of the exponent z²/2.
             factor = roundings + (2.5 * min(exact_z**2, 2 * t) if name == "gelu" else 0)
-            # Where an exponential is no normal number any more, only the smallest normal number's size is
-            # promised, and z times that where z multiplies it.
+            # If an exponential is not a normal number, the error is bounded by the smallest normal number, and by z
+            # times it if z multiplies it.
             faded = 2 * tiny * ((1 + t) if name in ("silu", "gelu") else 1)
             at_end = abs(exact_z) > {"tanh": t / 2 - 1, "silu": t - 46, "gelu": math.sqrt(2 * t) - 1}.get(name, t - 1)
             bound = factor * u * abs(size(exact_z)) + (8 * faded if at_end else 0) + subnormal * (roundings > 0)
@@ -250,7 +250,7 @@ def test_an_activation_without_curvature_refuses_it():
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 16, 64])
 @BUILT_IN
 def test_a_column_of_a_layer_gives_the_same_as_the_column_alone(name, width, dtype):
-    # NumPy 2.4 negates some strided columns wrongly when it writes into a strided column.
+    # NumPy 2.4 negates some strided columns incorrectly when the output is a strided column.
     activation = ACTIVATIONS[name]
     if activation.why_not(dtype):
         pytest.skip("refused")
@@ -259,7 +259,7 @@ def test_a_column_of_a_layer_gives_the_same_as_the_column_alone(name, width, dty
     for j in range(width):
         activation.evaluate(z[:, j], value[:, j], slope[:, j])
         alone, its_slope = activation.value(z[:, j].copy()), activation.slope(z[:, j].copy())
-        # A vectorised loop may round otherwise than the scalar one that serves strides: a few units, not more.
+        # The vectorised loop and the scalar loop for strides may round differently, by a few units.
         u = np.finfo(dtype).eps
         assert np.all(np.abs(value[:, j] - alone) <= 8 * u * (1 + np.abs(alone)))
         assert np.all(np.abs(slope[:, j] - its_slope) <= 8 * u * (1 + np.abs(its_slope)))

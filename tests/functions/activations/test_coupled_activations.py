@@ -1,4 +1,4 @@
-"""Activations that couple the neurons of a layer: products, widths, refusals."""
+"""Coupled activations: products, widths, refusals."""
 
 from __future__ import annotations
 

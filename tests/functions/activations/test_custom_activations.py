@@ -11,7 +11,7 @@ from formulations.functions.activations.table import ACTIVATIONS
 
 
 def seam(name):
-    """Where the curvature jumps a numerical derivative of the slope is right on neither side."""
+    """At a jump of the curvature, a numerical derivative of the slope is correct on neither side."""
     return (0.0,) if name == "elu" else ACTIVATIONS[name].kinks
 
 
