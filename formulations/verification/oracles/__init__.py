@@ -1,4 +1,4 @@
-"""Oracles: the gradient in fractions, in fifty digits and in the next higher precision."""
+"""Gradients to judge others by: in fractions, in fifty digits, and in the next higher precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products with weights and slopes of any kind in any precision, sharing no code with the tape that they judge."""
+"""Products with weights and slopes of any kind, in any precision; no code is shared with the tape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["combined_error", "magnitudes", "outer", "product", "shares_of", "thr
 
 
 def widened(arrays: Any, dtype: np.dtype[Any]) -> list[Any]:
-    """Return dense or sparse arrays in another dtype; no digit is lost where it is a higher one."""
+    """Return dense or sparse arrays in another dtype; exact if that is a higher precision."""
     return [array.astype(dtype) for array in arrays]
 
 
@@ -30,7 +30,7 @@ def through(slope: Matrices, v: Array) -> Array:
 
 
 def product(slope: Matrices, v: Array) -> Array:
-    """Return Σ′v of each example, likewise."""
+    """Return Σ′v of each example, of the same shapes as :func:`through`."""
     if isinstance(slope, OuterBlocks):
         return slope @ v
     if slope.ndim == v.ndim:
@@ -40,7 +40,7 @@ def product(slope: Matrices, v: Array) -> Array:
 
 
 def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
-    """Return Σ_x a_k δ_j of the weights that are parameters of layer i + 2, in the order of the flat vector."""
+    """Return Σ_x a_k δ_j for the stored weights of layer i + 2, in the order of the flat vector."""
     pattern = layout.patterns[i]
     if pattern is None:
         return (delta.T @ a).ravel()
@@ -51,10 +51,10 @@ def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
 
 
 def combined_error(combined: CombinedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
-    """Return each example's δ^L of a combined output, the magnitudes that are rounded, and k of their γ_k.
+    """Return each example's δ^L of a combined output, what rounding acts on, and the number of roundings.
 
-    s(y)a − y, the share and 1/m are at most five, and n_L more where s(y) is a sum. In −y(1 − a) nothing cancels, and
-    they are eleven: 1 − a is known to 8u, and the product, the share and 1/m follow.
+    s(y)a − y, the share and 1/m take at most 5 roundings, and n_L more if s(y) is a sum. In −y(1 − a) nothing cancels,
+    and the roundings are 11: 8 for 1 − a, and those of the product, the share and 1/m.
     """
     if combined.complement is not None:
         delta = -targets * combined.complement(z)
@@ -68,6 +68,6 @@ def combined_error(combined: CombinedOutput, z: Array, output: Array, targets: A
 def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:
     """Return each example's share of the mean cost, shape (m, 1)."""
     if tape.shares is None:
-        # The tape's own 1/m is rounded to the tape's precision.
+        # The tape's own 1/m is rounded to the precision of the tape.
         return np.full((tape.m, 1), dtype.type(1) / dtype.type(tape.m))
     return tape.share_column.astype(dtype)

@@ -1,8 +1,8 @@
-r"""Blocks that are never formed: a square matrix for each example, by a diagonal and outer products outside of it.
+r"""Matrices that are not formed: for each example a diagonal, and outer products off the diagonal.
 
-Σ′ of softmax is :math:`\mathrm{diag}(a) - a a^T`, and so are its bounds of this form. A product with it takes O(n) for
-each example where the matrix has n² entries. The sums leave out one entry each and subtract nothing, so that a product
-is as accurate as one with the entries themselves.
+Σ′ of softmax is :math:`\mathrm{diag}(a) - a a^T`, and its bounds have the same form. A product takes O(n) operations
+for each example, although the matrix has n² entries. Each sum leaves out one entry and subtracts nothing, so a product
+is as accurate as one with the formed matrix.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Matrices", "OuterBlocks", "sums_of_others"]
 
 @dataclass(frozen=True, eq=False)
 class OuterBlocks:
-    r"""diag(d) for each example, with the entries of :math:`\sum_r x_r y_r^T` outside of the diagonal.
+    r"""diag(d) for each example, with the entries of :math:`\sum_r x_r y_r^T` off the diagonal.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ class OuterBlocks:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(m, n, n), as of the blocks themselves."""
+        """(m, n, n), the shape of the formed matrices."""
         m, n = self.diagonal.shape
         return m, n, n
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """That of the factors."""
+        """The dtype of the factors."""
         return self.diagonal.dtype
 
     @property
@@ -57,12 +57,12 @@ class OuterBlocks:
         return OuterBlocks(self.diagonal, tuple((y, x) for x, y in self.pairs))
 
     def astype(self, dtype: np.dtype[Any]) -> OuterBlocks:
-        """Return the same in another dtype."""
+        """Return the matrices in another dtype."""
         pairs = tuple((x.astype(dtype), y.astype(dtype)) for x, y in self.pairs)
         return OuterBlocks(self.diagonal.astype(dtype), pairs)
 
     def __abs__(self) -> OuterBlocks:
-        """Return the absolute values, or with several pairs of different signs a bound of them."""
+        """Return the absolute values, or an upper bound of them if several pairs differ in sign."""
         return OuterBlocks(np.abs(self.diagonal), tuple((np.abs(x), np.abs(y)) for x, y in self.pairs))
 
     def __add__(self, other: OuterBlocks) -> OuterBlocks:

@@ -1,8 +1,8 @@
-r"""Customary formulas: what the usual ways to write an activation lose beyond the bound of a careful one.
+r"""Customary formulas: what the usual ways to write an activation lose beyond the bound of a careful formula.
 
-T4 grants :math:`8u|a|` to each activation. The formulas that programs usually have lose more where they cancel, as
-:math:`\tfrac12 z(1+\mathrm{erf}(z/\sqrt2))` does for z < −4. A gradient from elsewhere is granted what the worst of
-them lost against fifty digits at 6,597 points in each dtype, rounded up, in absolute terms:
+T4 allows :math:`8u|a|` for each activation. The formulas that most programs use lose more if they cancel, as
+:math:`\tfrac12 z(1+\mathrm{erf}(z/\sqrt2))` does for z < −4. A gradient from elsewhere is allowed the largest absolute
+loss of these formulas against fifty digits, at 6,597 points in each dtype, rounded up:
 
 ============  ====================================================  ==========================  =================
 activation    formulas                                              value                       slope
@@ -15,8 +15,8 @@ gelu          ½z(1 + erf(z/√2))                                     4u·min(\
 silu          z·½(tanh(z/2) + 1)                                    ½u·min(\|z\|, 38)           ½u·min(\|z\|, 38)
 ============  ====================================================  ==========================  =================
 
-PyTorch's softplus is z itself beyond z = 20. In float64 that is off by up to :math:`e^{-20}`, which is no roundoff: a
-gradient within it is neither proved right nor proved wrong.
+PyTorch's softplus returns z beyond z = 20. In float64 that is off by up to :math:`e^{-20}`, which is not roundoff: a
+gradient within that distance is proved neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = ["APPROXIMATION", "Formulas", "approximates", "granted"]
 Loss: TypeAlias = Callable[[Array], tuple[Any, Any]]
 
 THRESHOLD = 20
-"""The z beyond which PyTorch's softplus is z."""
+"""The z beyond which PyTorch's softplus returns z."""
 
-APPROXIMATION = f"torch approximates softplus here, by z beyond z = {THRESHOLD}"
-"""Why a difference that :func:`granted` covers with approximations alone proves nothing."""
+APPROXIMATION = f"torch approximates softplus by z beyond z = {THRESHOLD}"
+"""Why a difference proves nothing if :func:`granted` covers it only with approximations."""
 
 
 class Formulas(Enum):
-    """The formulas that a candidate's activations may be computed by, from the tightest bound to the widest."""
+    """The formulas that a candidate may use for its activations, from the tightest bound to the widest."""
 
     CAREFUL = "careful"
     CUSTOMARY = "customary"
@@ -57,22 +57,22 @@ _LOSSES: dict[type[Activation], Loss] = {
     GELU: lambda z: (4 * np.minimum(np.abs(z), 9), 1),
     SiLU: lambda z: (np.minimum(np.abs(z), 38) / 2, np.minimum(np.abs(z), 38) / 2),
 }
-"""What customary formulas lose of value and slope, in units of u."""
+"""The absolute loss of customary formulas in value and slope, in units of u."""
 
 
 def granted(activation: Activation, z: Array, e: Array, formulas: Formulas, u: float) -> tuple[Array, Array]:
-    """Return what is added to E_a and E_d of a layer, shape (m, n) each.
+    """Return what to add to E_a and E_d of a layer, each of shape (m, n).
 
     Parameters
     ----------
     activation : Activation
-        The layer's, element-wise.
+        The layer's activation, element-wise.
     z, e : ndarray of shape (m, n)
-        Weighted inputs, and how far they may be off.
+        Weighted inputs and E_z.
     formulas : Formulas
-        Those that the candidate may have used.
+        The formulas that the candidate may use.
     u : float
-        Its unit roundoff.
+        The candidate's unit roundoff.
     """
     of_a, of_d = np.zeros_like(z), np.zeros_like(z)
     if formulas is Formulas.CAREFUL:

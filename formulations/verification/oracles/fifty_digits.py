@@ -1,7 +1,7 @@
-"""The gradient in fifty digits, by mpmath: what relative errors are measured against.
+"""The gradient in fifty digits, by mpmath, from which relative errors are measured.
 
-One example at a time, component by component, as the book writes it: (25), (BP1)–(BP4). The activations are written
-from their definitions, and share no code with those that are measured.
+It computes (25) and (BP1)–(BP4) as the book writes them, one example and one component at a time. The activations are
+written from their definitions, and share no code with those that are measured.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ DIGITS = 50
 
 
 class OracleGradient:
-    """A gradient in many digits, and the same sums of absolute values.
+    """A gradient in many digits, and the same sums with absolute values.
 
     Attributes
     ----------
     vector : list of mpf
         ∂C/∂w and ∂C/∂b in the order of ``network.vector``.
     absolute : list of mpf
-        g_abs: the same with |w|, |σ′|, |∇_aC| and |a| in every product and sum of the way back.
+        g_abs: the same with |w|, |σ′|, |∇_aC| and |a| in every product and sum of the backward pass.
     """
 
     def __init__(self, vector: list[Any], absolute: list[Any]) -> None:
@@ -49,7 +49,7 @@ class OracleGradient:
         self.absolute = absolute
 
     def condition(self) -> float:
-        r"""Return the largest g_abs over the largest \|g\|: how many digits cancellation may cost the way back."""
+        r"""Return the largest g_abs over the largest \|g\|: what cancellation may cost the backward pass."""
         largest = max(map(abs, self.vector), default=0)
         return float(max(self.absolute) / largest) if largest else float("inf")
 
@@ -62,15 +62,15 @@ def gradient_in_digits(
     Parameters
     ----------
     net : Network
-        Of built-in activations.
+        With built-in activations.
     X, Y : ndarray of shape (m, n₁) and (m, n_L)
         The examples.
     cost : str or Cost
-        A built-in one.
+        A built-in cost.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
     digits : int
-        Decimal digits.
+        The number of decimal digits.
 
     Returns
     -------
@@ -79,9 +79,9 @@ def gradient_in_digits(
     Raises
     ------
     Refused
-        Where an activation or the cost is a function of one's own, which has no definition here.
+        If an activation or the cost is not built-in, and so has no definition in fifty digits.
     MissingExtra
-        Where mpmath is not installed.
+        If mpmath is not installed.
     """
     mp: Any = needs("accuracy", "mpmath", "a gradient in fifty digits").mp.clone()
     mp.dps = digits
@@ -100,7 +100,7 @@ def gradient_in_digits(
 
 
 class _Layer:
-    """One layer's numbers: its stored weights by rows, its biases, and its functions."""
+    """One layer's stored weights by rows, its biases, and its activation."""
 
     def __init__(self, mp: Any, net: Network, i: int) -> None:
         matrix, pattern = net.weights[i], net.layout.patterns[i]
@@ -132,7 +132,7 @@ class _Layer:
         return z
 
     def activate(self, mp: Any, z: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Return a and the slopes; of softmax, a alone, of which its Σ′ is made."""
+        """Return a and the slopes; for softmax a alone, which determines Σ′."""
         if self.softmax:
             largest = max(z)
             powers = [mp.exp(v - largest) for v in z]
@@ -142,14 +142,14 @@ class _Layer:
         return [a for a, _ in pairs], [d for _, d in pairs]
 
     def back(self, a: list[Any], slopes: list[Any], v: list[Any], absolute: bool) -> list[Any]:
-        """Return Σ′ᵀv, or the same of absolute values."""
+        """Return Σ′ᵀv, or the same with absolute values."""
         if not self.softmax:
             return [(abs(d) if absolute else d) * each for d, each in zip(slopes, v, strict=True)]
         overlap = sum(p * each for p, each in zip(a, v, strict=True))
         return [p * (each + overlap if absolute else each - overlap) for p, each in zip(a, v, strict=True)]
 
     def pull(self, mp: Any, delta: list[Any], absolute: bool) -> list[Any]:
-        """Return wᵀδ, or the same of absolute values."""
+        """Return wᵀδ, or the same with absolute values."""
         pulled = [mp.mpf(0)] * self.columns
         for (j, k), w in zip(self.places, self.entries, strict=True):
             pulled[k] += (abs(w) if absolute else w) * delta[j]
@@ -199,7 +199,7 @@ def _output_error(layer: _Layer, cost: Cost, a: list[Any], d: list[Any], y: list
 
 
 def _exact(mp: Any, x: Any) -> Any:
-    """Return a float of any dtype as the number that it is."""
+    """Return the exact value of a float of any dtype."""
     mantissa, exponent = np.frexp(np.longdouble(x))
     high = float(mantissa)
     return mp.ldexp(mp.mpf(high) + mp.mpf(float(mantissa - np.longdouble(high))), int(exponent))

@@ -1,8 +1,8 @@
-"""The gradient in fractions, example by example and neuron by neuron: not one rounding, and no code of a backend.
+"""The exact gradient in fractions, by code that it shares with no backend.
 
-Of a network whose activations and cost are rational functions every derivative is a rational number. A float is one
-too, so the gradient of the network as it stands can be had exactly, by the chain rule in plain Python: (23), (BP1),
-(45), (BP3), (BP4), over ``fractions.Fraction``.
+If the activations and the cost of a network are rational functions, every derivative is a rational number. Floats are
+rational numbers, so the gradient is computed exactly, by the chain rule in plain Python over ``fractions.Fraction``:
+(23), (BP1), (45), (BP3) and (BP4), one example and one neuron at a time.
 """
 
 from __future__ import annotations
@@ -50,15 +50,14 @@ class ExactGradient:
     cost : Fraction
         C, the (weighted) mean of the examples' costs.
     weights, biases : list
-        ``weights[l-2][j][k]`` is ∂C/∂w^l_jk and ``biases[l-2][j]`` is ∂C/∂b^l_j; a sparse weight's are those of the
-        whole matrix.
+        ``weights[l-2][j][k]`` is ∂C/∂w^l_jk and ``biases[l-2][j]`` is ∂C/∂b^l_j; of sparse weights, for the whole
+        matrix.
     errors : list
-        ``errors[l-2][x][j]`` is δ^l_j of example x, its share of the mean included.
+        ``errors[l-2][x][j]`` is δ^l_j of example x, including its share of the mean.
     vector : list of Fraction
-        All derivatives in the order of ``network.vector``: of a sparse weight, those of the stored entries.
+        All derivatives in the order of ``network.vector``; of sparse weights, for the stored entries only.
     largest : Fraction
-        The largest absolute value of all numbers on the way. Where it has no more digits than a float holds, floats
-        round nothing either.
+        The largest absolute value of all intermediate results. If all are integers up to 2⁵³, float64 rounds nothing.
     """
 
     cost: Fraction
@@ -87,26 +86,26 @@ def exact_gradient(
     Y : array_like of shape (m, n_L)
         The targets.
     cost : str or Cost
-        The quadratic one.
+        The quadratic cost.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
 
     Returns
     -------
     ExactGradient
-        In nested lists of fractions, and as one flat list.
+        Nested lists of fractions, and one flat list.
 
     Raises
     ------
     WrongShape, WrongType, NotFinite, InvalidInput
-        Where the data cannot be used.
+        If the data cannot be used.
     Refused
-        Where an activation or the cost is not rational.
+        If an activation or the cost is not rational.
 
     Notes
     -----
-    Every float stands for the number that it is: a leaky slope of 0.01 is that of the network's dtype. Numerators
-    and denominators grow with every layer, so this is for small networks.
+    Each float is taken as its exact value; a leaky slope of 0.01 is rounded to the network's dtype first. Numerators
+    and denominators grow with every layer, so use this for small networks only.
 
     Examples
     --------
@@ -150,14 +149,14 @@ def exact_gradient(
 
 
 def rational(activation: Activation, dtype: Any = "float64") -> Rational | None:
-    """Return an element-wise activation over the rational numbers, or None where it is not rational.
+    """Return an element-wise activation over the rational numbers, or None if it is not rational.
 
     Parameters
     ----------
     activation : Activation
-        One function.
+        The activation of one neuron.
     dtype : dtype
-        That to which a leaky slope is rounded.
+        The dtype that a leaky slope is rounded to.
     """
     if not is_built_in(activation):
         return None
@@ -188,12 +187,12 @@ def gradient_in_fractions(
     X, Y : sequence
         Examples and targets, one a row.
     shares : sequence of Fraction
-        Each example's share of the cost.
+        The share of each example in the cost.
 
     Returns
     -------
     ExactGradient
-        Its vector has all entries of every matrix.
+        Its flat list has all entries of every matrix.
     """
     layers = range(len(weights))
     dW = [[[ZERO for _ in row] for row in matrix] for matrix in weights]

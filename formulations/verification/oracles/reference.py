@@ -1,6 +1,6 @@
-"""The reference: the gradient by a pass of its own in the next higher precision, sharing no code with the tape.
+"""The reference gradient, computed in the next higher precision by code that it does not share with the tape.
 
-Only the activations' and the cost's own functions are shared; their tests against independent digits stand elsewhere.
+Only the functions of the activations and of the cost are shared; separate tests compare these with fifty digits.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["Reference", "reference_gradient", "reference_on_tape"]
 
 
 class Reference(Gradient):
-    """A gradient together with the pass that it comes from.
+    """A gradient together with the pass that computed it.
 
     Attributes
     ----------
     tape : Tape
-        Whose network, examples and cost it is the gradient of.
+        Supplies the network, the examples and the cost.
     weighted_inputs : list of ndarray
         z^l at ``[l-2]``, shape (m, n_l).
     slopes : list of Slope
@@ -35,9 +35,9 @@ class Reference(Gradient):
     activations : list of ndarray
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
-        ∇_aC of the mean cost; zero where cost and output activation have a combined form.
+        ∇_aC of the mean cost; zero if cost and output activation have a combined form.
     bounds : dict
-        The bounds that T4 has propagated, which are the same for every candidate; see
+        The propagated bounds of T4, which are the same for every candidate; see
         :func:`formulations.verification.tolerances.propagation.propagate_bounds`.
     """
 
@@ -52,22 +52,22 @@ class Reference(Gradient):
 def reference_gradient(tape: Tape) -> Reference:
     """Compute the gradient for the examples that are loaded on a tape, in the next higher precision.
 
-    Where there is no higher one, or an activation or the cost does not serve it, the tape's own is taken.
+    If there is no higher precision, or if an activation or the cost does not serve it, the tape's own is used.
 
     Parameters
     ----------
     tape : Tape
-        Only its network, examples and cost are read; bounds read them again.
+        Only its network, examples and cost are read, also by the bounds later.
 
     Returns
     -------
     Reference
-        Its dtype says which precision it is in.
+        Its dtype is the precision that was used.
 
     Raises
     ------
     Refused
-        Where the slopes of coupled activations that are not this library's would exceed the budget's memory.
+        If the slopes of user-defined coupled activations would exceed the budget's memory.
     """
     wide, own = higher(tape.network.dtype), tape.network.dtype
     if wide is None or any(part.why_not(wide) for part in (*tape.network.activations, tape.cost) if part is not None):
@@ -77,7 +77,7 @@ def reference_gradient(tape: Tape) -> Reference:
 
 
 def _check_memory(tape: Tape, precision: Precision) -> None:
-    """Refuse to form matrices that exceed the budget: Σ′ of a coupled activation of which only products are known."""
+    """Refuse to form Σ′ of coupled activations of which only products are known, if it exceeds the budget."""
     network, allowed = tape.network, current_budget().memory
     formed = [
         (activation.slope_entries(n), activation.name)
@@ -88,7 +88,7 @@ def _check_memory(tape: Tape, precision: Precision) -> None:
         return
     entries, names = zip(*formed, strict=True)
     wide, working = precision.wide.itemsize, precision.working.itemsize
-    # Of each layer Σ′, M, |Σ′| and E_d are kept; E_d is made from the differences of Σ′ at two ends of each z.
+    # Σ′, M, |Σ′| and E_d of each layer are kept; E_d is computed from Σ′ at both ends of the interval of each z.
     needed = tape.m * (sum(entries) * (wide + 3 * working) + max(entries) * 7 * wide)
     if needed > allowed:
         raise Refused(
@@ -144,7 +144,7 @@ def reference_on_tape(tape: Tape, output_error: Array) -> Reference:
 
 
 def _backward_pass(reference: Reference, weights: list[Array], output_error: Array) -> None:
-    """Put δ and the gradient into a reference that has its forward pass."""
+    """Set δ and the gradient of a reference that has its forward pass."""
     errors, layout = [output_error], reference.layout
     for w, slope in zip(weights[:0:-1], reference.slopes[-2::-1], strict=True):
         errors.append(through(slope.matrix, errors[-1] @ w))
@@ -156,7 +156,7 @@ def _backward_pass(reference: Reference, weights: list[Array], output_error: Arr
 
 
 def _output_error(tape: Tape, reference: Reference, dtype: np.dtype[Any]) -> Array:
-    """Return δ^L, and put C and ∇_aC into the reference."""
+    """Return δ^L, and set C and ∇_aC of the reference."""
     output, targets, shares = reference.activations[-1], tape.targets.astype(dtype), shares_of(tape, dtype)
     reference.cost_gradient = np.zeros_like(output)
     if tape.combined is not None:

@@ -1,9 +1,9 @@
-r"""Roundoff: the unit u, the constants γ_k, and the underflow unit η.
+r"""The unit roundoff u, the constants γ_k, and the underflow unit η.
 
 .. math:: u = \epsilon/2, \qquad \gamma_k = \frac{ku}{1 - ku}
 
 A sum of products in k roundings is off by at most γ_k times the sum of their absolute values, in whatever order it is
-taken (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., Lemma 3.1 and section 3.1); a product
+computed (Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., Lemma 3.1 and section 3.1). A product
 that underflows is off by at most η/2 more.
 """
 
@@ -23,12 +23,12 @@ __all__ = ["Precision", "gamma", "unit_roundoff"]
 
 
 def unit_roundoff(dtype: np.dtype[Any]) -> float:
-    """Return u, half of the distance from 1 to the next number."""
+    """Return u, half the distance from 1 to the next larger number."""
     return float(np.finfo(dtype).eps) / 2
 
 
 def gamma(k: int, u: float) -> float:
-    """Return γ_k = ku/(1 − ku), infinite where ku ≥ 1 and the bound says nothing.
+    """Return γ_k = ku/(1 − ku); infinite if ku ≥ 1.
 
     Examples
     --------
@@ -40,16 +40,16 @@ def gamma(k: int, u: float) -> float:
 
 @dataclass(frozen=True)
 class Precision:
-    """What a candidate and the reference beside it are computed in.
+    """The precisions of a candidate and of the reference.
 
     Parameters
     ----------
     dtype : dtype
-        The candidate's.
+        That of the candidate.
     wide : dtype
-        The reference's: the next higher one, or the same where there is none.
+        That of the reference: the next higher one, or the same if there is none.
     formulas : Formulas
-        Those that the candidate's activations may be computed by.
+        The formulas that the candidate may use for its activations.
     """
 
     dtype: np.dtype[Any]
@@ -58,7 +58,7 @@ class Precision:
 
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> Precision:
-        """Return the candidate's precision with the highest that a reference can have next to it."""
+        """Return the precision of a candidate together with the next higher one, if there is one."""
         return cls(dtype, higher(dtype) or dtype)
 
     @cached_property
@@ -68,7 +68,7 @@ class Precision:
 
     @cached_property
     def sides(self) -> float:
-        """1 + u_wide/u, which turns a bound that is linear in u into one for both sides together."""
+        """1 + u_wide/u: a bound linear in u, times this, is a bound for candidate and reference together."""
         return 1 + unit_roundoff(self.wide) / self.u
 
     @cached_property
@@ -78,25 +78,25 @@ class Precision:
 
     @cached_property
     def tiny(self) -> Any:
-        """The smallest normal number, below which candidates from elsewhere may flush to zero."""
+        """The smallest normal number; candidates from elsewhere may flush smaller ones to zero."""
         return self.working.type(np.finfo(self.dtype).smallest_normal)
 
     @cached_property
     def largest(self) -> Any:
-        """The largest number, beyond which the candidate overflows and no bound holds."""
+        """The largest finite number; no bound holds beyond it."""
         return self.working.type(np.finfo(self.dtype).max)
 
     @cached_property
     def working(self) -> np.dtype[Any]:
-        """The dtype that bounds are computed in: two digits of them are enough, but all of the range is needed."""
+        """The dtype of bounds: they need few digits, but all of the range."""
         return np.promote_types(self.dtype, np.float64)
 
     def within_range(self, e: Array, size: Array) -> Array:
-        """Return a bound E of a quantity of this size, infinite where the candidate can overflow and no bound holds."""
+        """Return the bound E of a quantity of this size; infinite if the candidate may overflow."""
         return np.where(size + e <= self.largest, e, np.inf)
 
     def gamma(self, k: int) -> float:
-        """Return γ_k of both sides together, in the units of an absolute product that is itself rounded."""
+        """Return γ_k of candidate and reference together, to multiply an absolute product that is itself rounded."""
         one = gamma(k, self.u)
         if not one < 1:
             return math.inf

@@ -1,12 +1,12 @@
-r"""Slopes as numbers: Σ′(z) in the reference's precision, and what rounding acts on in a product with it.
+r"""Σ′(z) in the reference's precision, and what rounding acts on in a product with it.
 
 An element-wise activation has a diagonal Σ′, and a product with it is one rounding. A coupled one has a block
 :math:`\Sigma'_{jk} = \partial a_j / \partial z_k` for each example, an exact function of the z and a that both sides
-read. A product with it, in whatever way it is taken, is off by at most γ_{n+5} times that with M, the entries that
-rounding acts on: for softmax, :math:`M = \mathrm{diag}(a) + a a^T`, and neither its blocks nor M are ever formed. An
-activation that does not say its M (those that users hand over) is asked in two precisions: M is |Σ′| and 4/u times the
-largest difference in a column, at z and at three places nearby, for a single rounding may vanish by accident. That is
-an estimate, not a proof.
+read. A product with it, in whatever order, is off by at most γ_{n+5} times the product with M, the entries that
+rounding acts on. For softmax, :math:`M = \mathrm{diag}(a) + a a^T`, and neither the blocks nor M are formed. A
+user-supplied activation that does not define its M is evaluated in two precisions, at z and at three places nearby,
+since a single rounding may vanish by accident: M is |Σ′| plus 4/u times the largest difference in a column. That is an
+estimate, not a proof.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Slope:
     Parameters
     ----------
     matrix : ndarray of shape (m, n) or (m, n, n), or OuterBlocks
-        Its diagonal, or its blocks, in the reference's precision.
+        The diagonal, or the blocks, in the reference's precision.
     acted_on : of the same kind
-        M, at least \|Σ′\|, in the precision of bounds.
+        M, at least \|Σ′\|, in the dtype of bounds.
     roundings : int
-        How many more than a product with a diagonal a product with it takes.
+        The roundings of a product with it, beyond those of a product with a diagonal.
     """
 
     matrix: Matrices
@@ -46,23 +46,23 @@ class Slope:
 
     @cached_property
     def size(self) -> Matrices:
-        """The absolute values of Σ′, in the precision of bounds."""
+        """The absolute values of Σ′, in the dtype of bounds."""
         size: Any = abs(self.matrix)
         return size.astype(self.acted_on.dtype)  # type: ignore[no-any-return]
 
     @cached_property
     def gain(self) -> Array:
-        """Mᵀ1, shape (m, n): what an underflow in every factor comes to."""
+        """Mᵀ1, shape (m, n): the effect of an underflow in every factor."""
         return through(self.acted_on, np.ones(self.acted_on.shape[:2], self.acted_on.dtype))
 
 
 def read_slope(slope: Any, precision: Precision) -> Slope:
-    """Return a tape's slope as numbers.
+    """Return the slope of a tape in the reference's precision, with what rounding acts on.
 
     Parameters
     ----------
     slope : ndarray of shape (m, n), or CoupledSlope
-        As it stands on the tape; taken as exact.
+        The slope on the tape, taken as exact.
     precision : Precision
         That of the candidate and of the reference.
 
@@ -74,7 +74,7 @@ def read_slope(slope: Any, precision: Precision) -> Slope:
         return Slope(slope.astype(precision.wide), np.abs(slope).astype(precision.working), 0)
     activation, own = slope.activation, slope.z.dtype
     wide = own if activation.why_not(precision.wide) else precision.wide
-    # Blocks in the candidate's own precision are rounded as the candidate's are.
+    # In the candidate's own precision, the reference rounds the blocks as the candidate does.
     sides = 2 if wide == own else 1
     roundings = sides * (slope.z.shape[1] + 5)
     if is_softmax(activation):
@@ -96,19 +96,19 @@ def read_slope(slope: Any, precision: Precision) -> Slope:
 
 
 def is_softmax(activation: Activation) -> bool:
-    """Whether Σ′ is known to be diag(a) − aaᵀ."""
+    """Whether Σ′ is diag(a) − aaᵀ by definition."""
     return isinstance(activation, Softmax) and is_built_in(activation)
 
 
 def worse(own: np.dtype[Any], wide: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the precision in which rounding shows against the wide one: the candidate's own, or the one below."""
+    """Return a precision whose rounding shows against the wide one: the candidate's own, or the next lower."""
     if wide != own:
         return own
     return np.dtype(np.float64 if own == np.longdouble else np.float32)
 
 
 def seen_rounding(rounded: Array, exact: Array) -> Array:
-    """Return, in units of u, four times the largest difference over axis 1: what a function's own terms lose."""
+    """Return four times the largest difference over axis 1, in units of u: what a function's own terms lose."""
     seen: Array = 4 / unit_roundoff(rounded.dtype) * np.abs(rounded - exact).max(axis=1, keepdims=True)
     return seen
 

@@ -1,19 +1,20 @@
-r"""Reach: how far an activation and its slope move when z moves by at most E_z, their own rounding included.
+r"""Bounds of an activation and its slope when z is off by at most E_z, their own rounding included.
 
-*Neurons by themselves.* Up to a distance of 1/4 the functions are evaluated at both ends of the interval. For a
-monotone function that is its exact reach; it is never wider than the mean value theorem's, needs no σ″ of a function
-handed in by a user, and sees kinks, where a curvature formula (σ″ = 0 on both sides of relu's) is wrong. Farther away a
-function can turn and come back, so that sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z.
-What customary formulas lose is added where the candidate may use them; see
-:mod:`formulations.verification.oracles.customary`. What a function handed in loses, as log(1 + e^z) does for z ≪ 0,
-nobody knows: it is evaluated in two precisions, at z and at places nearby, and four times the largest difference is
-allowed. That is an estimate, not a proof; and where the function refuses the lower precision, nothing is allowed.
+*Element-wise activations.* Up to a distance of 1/4 the functions are evaluated at both ends of the interval. For a
+monotone function this is exact. It is never wider than the mean value theorem's bound, needs no σ″ of a user-supplied
+function, and includes kinks, for which a curvature formula is wrong (σ″ = 0 on both sides of relu's). Over a longer
+interval a function can turn and come back, so sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z.
+If the candidate may use customary formulas, what they lose is added; see
+:mod:`formulations.verification.oracles.customary`. The library cannot know what a user-supplied function loses, as
+log(1 + e^z) does for z ≪ 0. It evaluates the function in two precisions, at z and at places nearby, and allows four
+times the largest difference. That is an estimate, not a proof. If the function refuses the lower precision, nothing is
+added.
 
-*Softmax.* With t_j = E_j + max_k E_k, a_j changes at most by the factor e^{±t_j}; and since all activations sum to
-1, by no more than the others together. Σ′ = diag(a) − aaᵀ then moves as products of what is known to E_a do.
+*Softmax.* With t_j = E_j + max_k E_k, a_j changes at most by the factor e^{±t_j}. Since all activations sum to 1, it
+also changes by no more than the others together. The bound of Σ′ = diag(a) − aaᵀ follows from E_a.
 
-*Other coupled activations.* Nothing is known of them between two points. Each z_k is moved by itself and the changes
-are added, twice, for what moving together adds; farther than 1/4 altogether, there is no bound.
+*Other coupled activations.* Nothing is known of them between two points. Each z_k is moved by itself, and twice the sum
+of the changes is allowed, for what moving together adds. If all E_z together exceed 1/4, there is no bound.
 """
 
 from __future__ import annotations
@@ -40,29 +41,29 @@ from formulations.verification.oracles import (
 __all__ = ["PLACES", "activation_bounds", "lost"]
 
 NEAR = 0.25
-"""Up to here the ends of an interval of z say how far a function moves in it: activations bend over lengths of 1."""
+"""The longest distance in z over which the ends of an interval bound a function: activations bend over lengths of 1."""
 
 PLACES = 8
-"""At how many places a function's own roundoff is looked at: at a single one it may vanish by accident."""
+"""Places where a function's own roundoff is measured: at a single one it may vanish by accident."""
 
 
 def activation_bounds(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Matrices]:
-    """Return E_a, shape (m, n), and E_d of the slope, shape (m, n), or its blocks where it is coupled.
+    """Return E_a, shape (m, n), and E_d of the slope, shape (m, n), or its blocks if the activation is coupled.
 
     Parameters
     ----------
     activation : Activation
-        One layer's.
+        The layer's.
     z, e : ndarray of shape (m, n)
-        Weighted inputs, and how far they may be off, both in the reference's precision.
+        Weighted inputs and E_z, both in the reference's precision.
     precision : Precision
         That of the candidate and of the reference.
     """
-    # Where an activation fades out it may reach zero early, by the smallest normal number or z times it.
+    # An activation that fades out may reach zero early, by the smallest normal number or by z times that.
     faded = 8 * precision.tiny * (1 + np.abs(z).astype(precision.working))
-    # How far a function moves is the difference of two values, each of them rounded in the reference's precision.
+    # The change of a function is the difference of two values, each rounded in the reference's precision.
     u = precision.u + 2 * unit_roundoff(precision.wide)
-    # A rounded exponent, such as z²/2, is a z that is off.
+    # Rounding an exponent, such as z²/2, has the effect of moving z.
     e = e + 8 * precision.u * np.abs(z)
     if is_softmax(activation):
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
@@ -70,8 +71,8 @@ def activation_bounds(activation: Activation, z: Array, e: Array, precision: Pre
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
     near, more = _of_neurons(activation, z, e, 8 * u, faded), granted(activation, z, e, precision.formulas, precision.u)
     of_a, of_d = (own + part.astype(own.dtype) for own, part in zip(near, more, strict=True))
-    handed_in = not all(map(is_built_in, activation.functions))
-    if handed_in and not activation.why_not(worse(precision.dtype, precision.wide)):
+    user_supplied = not all(map(is_built_in, activation.functions))
+    if user_supplied and not activation.why_not(worse(precision.dtype, precision.wide)):
         places = (z * z.dtype.type(1 + part / 1024) for part in range(PLACES))
         lost_a, lost_d = lost(lambda at: _both(activation, at), places, precision)
         of_a, of_d = of_a + lost_a.astype(of_a.dtype), of_d + lost_d.astype(of_d.dtype)
@@ -83,7 +84,7 @@ def _of_neurons(activation: Activation, z: Array, e: Array, rounding: float, fad
     (value, slope), (value_up, slope_up), (value_down, slope_down) = ends
     of_a = np.maximum(np.abs(value_up - value), np.abs(value_down - value))
     of_d = np.maximum(np.abs(slope_up - slope), np.abs(slope_down - slope))
-    # A function can turn between far ends, and come back to where it was: there its largest curvature decides.
+    # Between distant ends a function can turn and come back, so its largest curvature decides.
     curvature = np.inf if activation.curvature_bound is None else activation.curvature_bound
     far_d = of_d + curvature * e
     far = ~(e <= NEAR)
@@ -97,25 +98,25 @@ def _of_neurons(activation: Activation, z: Array, e: Array, rounding: float, fad
 def lost(
     function: Callable[[Array], tuple[Array, ...]], places: Iterable[Array], precision: Precision
 ) -> tuple[Array, ...]:
-    """Return what a function handed in loses on its way to its results, over what rounding them explains.
+    """Return what a user-supplied function loses by intermediate rounding, beyond the rounding of its results.
 
     Parameters
     ----------
     function : callable (ndarray) -> tuple of ndarray
-        Its results in the dtype that it is asked in; it serves the candidate's, or, where the reference has the same,
-        the one below.
+        Returns its results in the dtype of its argument. It serves the candidate's dtype or, if the reference has the
+        same one, the next lower.
     places : iterable of ndarray
-        Where it is asked, in the reference's precision.
+        The arguments, in the reference's precision.
     precision : Precision
         That of the candidate and of the reference.
 
     Returns
     -------
     tuple of ndarray
-        For each result four times the largest difference, in the candidate's roundoff.
+        For each result, four times the largest difference, in units of the candidate's roundoff.
     """
     other = worse(precision.dtype, precision.wide)
-    # Where the candidate's own precision overflows there is no bound; where a lower one does, it says nothing.
+    # Overflow in the candidate's own precision leaves no bound; overflow in a lower one says nothing.
     unknown = np.inf if other == precision.dtype else 0
     seen = []
     for place in places:
@@ -127,7 +128,7 @@ def lost(
 
 
 def _both(activation: Activation, z: Array) -> tuple[Array, Array]:
-    """Return value and slope."""
+    """Return the value and the slope."""
     value, slope = np.empty_like(z), np.empty_like(z)
     activation.evaluate(z, value, slope)
     return value, slope

@@ -1,4 +1,4 @@
-"""Deviation: how far a right gradient can be from the truth, entry by entry of the flat vector."""
+"""The distance that a right gradient can have from the exact one, entry by entry of the flat vector."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["deviation"]
 
 
 def deviation(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference) -> Array:
-    """Return the bound of a backend's distance from the exact gradient, shape (P + N,).
+    """Return the bound of the distance from a backend's gradient to the exact one, shape (P + N,).
 
-    Two right gradients differ by at most the sum of theirs.
+    Two right gradients differ by at most the sum of their bounds.
 
     Parameters
     ----------
     backend : Backend
-        Whose gradient it is; the bound of T4 holds for all but difference quotients, whatever they computed.
+        The backend. For all but difference quotients, the bound is that of T4.
     tape : Tape
-        The one that it was computed on.
+        The tape that the gradient was computed on.
     gradient : Gradient
-        What it computed.
+        The backend's gradient.
     reference : Reference
-        For the same examples.
+        The reference for the same examples.
 
     Returns
     -------
     ndarray
-        Infinite where nothing can be said: beside a kink, and beyond the largest number of the gradient's dtype.
+        Infinite beside a kink, and beyond the largest number of the gradient's dtype.
     """
     layout = tape.network.layout
     found = np.empty(layout.count, np.promote_types(tape.network.dtype, np.float64))

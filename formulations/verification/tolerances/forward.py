@@ -1,7 +1,7 @@
-"""T4: candidates with a forward pass of their own, judged by bounds that are propagated through both passes.
+"""T4: the checks of candidates with a forward pass of their own.
 
-:mod:`formulations.verification.tolerances.propagation` has the bounds, and
-:mod:`formulations.verification.tolerances.jacobians` those that are sharp in deep networks.
+The bounds are those of :mod:`formulations.verification.tolerances.propagation`, or those of
+:mod:`formulations.verification.tolerances.jacobians`, which are sharp in deep networks.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ def forward_checks(
     Parameters
     ----------
     gradient : Gradient
-        With or without errors; its tape is not looked at.
+        With or without errors; its tape is not read.
     reference : Reference
-        For the examples that it should be for, and from a tape that the candidate had no hand in.
+        For the same examples, from a tape that the candidate has not written to.
     exactly : bool
-        Whether the bounds are carried by exact Jacobians.
+        Whether exact Jacobians carry the bounds.
     formulas : Formulas
-        Those that the candidate's activations may be computed by.
+        The formulas that the candidate may use for its activations.
 
     Returns
     -------
     list of Check
-        None where these take too long, or too much memory.
+        Empty if exact Jacobians would take too long or too much memory.
     """
     if exactly and not _affordable(reference):
         return []
@@ -44,20 +44,20 @@ def forward_checks(
 def local_forward_checks(
     gradient: Gradient, reference: Reference, *, exactly: bool = False, formulas: Formulas = Formulas.CAREFUL
 ) -> list[Check]:
-    """Return the checks of (BP1), (BP2), (BP4) and (BP3), each on the candidate's own δ of the layer above.
+    """Return the checks of (BP1), (BP2), (BP4) and (BP3), each with the candidate's own δ of the layer above.
 
-    The forward pass is the candidate's, and known to E_a and E_d; the way back is judged equation by equation, so that
-    a fault is found in one layer alone, and the bound does not grow on the way.
+    The candidate's forward pass is known to within E_a and E_d. The backward pass is judged equation by equation, so a
+    fault shows in one layer only, and the bound does not grow from layer to layer.
 
     Parameters
     ----------
     gradient, reference, exactly, formulas
-        As in :func:`forward_checks`; the gradient with its errors.
+        As in :func:`forward_checks`.
 
     Returns
     -------
     list of Check
-        None where there are no errors, or exact Jacobians take too long or too much memory.
+        Empty if there are no errors, or if exact Jacobians would take too long or too much memory.
     """
     errors, layout = gradient.errors, reference.layout
     if errors is None or (exactly and not _affordable(reference)):

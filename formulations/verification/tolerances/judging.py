@@ -1,16 +1,17 @@
-"""Certificates: is a gradient right? Judged by a tolerance that is derived, never chosen.
+"""Judging: whether a gradient is right, by a derived tolerance.
 
-A backend's tier says how it relates to the tape, and thereby which bound judges it: a recurrence is judged locally
-(T1), a product by its paths (T2), a forward pass of its own by propagated roundoff (T4), a perturbation by truncation
-and roundoff (P). A recurrence that does not offer its δ is judged as a product. Where that does not say "equal",
-others are asked: for a product T1, where δ is offered, and its exact partial products (T3), for a forward pass of its
-own its equations one by one, and exact Jacobians. A gradient from elsewhere is different only where the bound that
-covers customary formulas (:mod:`formulations.verification.oracles.customary`) says so too. T1, T2 and T3 see the
-backward pass alone, on the tape as it was left: what they do not call "different" is held against the reference by T4,
-too, and is different where T4 says so. A cost that the candidate claims is judged by a bound of its own: where it is
-wrong, the whole is different; where nothing can be said of it, the verdict on the gradient stands. "Equal" means that
-every residual is within its bound and that every layer's bound is sharp enough to have seen a fault; where it is not,
-the verdict is inconclusive, never equal.
+A backend's tier says how it relates to the tape, and so decides which bound judges it: T1 a recurrence, layer by layer;
+T2 a product, over its paths; T4 a forward pass of its own, by propagated roundoff; P a perturbation, by truncation and
+roundoff. A recurrence without δ is judged as a product. If the first rule does not say "equal", further rules are
+tried: for a product T1, if it has δ, and then T3; for a forward pass of its own, T4 equation by equation, and T4 by
+exact Jacobians. A gradient from elsewhere is different only if the bound that covers customary formulas
+(:mod:`formulations.verification.oracles.customary`) says so too.
+
+T1, T2 and T3 see only the backward pass, on the tape as the backend left it. A gradient that they do not call different
+is therefore compared with the reference by T4 as well, and is different if T4 says so. The cost that a candidate claims
+is judged by a separate bound: a wrong cost makes the whole different, and an inconclusive one leaves the verdict on the
+gradient as it is. "Equal" means that every residual is within its bound, and that every layer's bound is sharp enough
+to have shown a fault. If a bound is too wide for that, the verdict is inconclusive, never equal.
 
 >>> import formulations as fm
 >>> net = fm.Network.random([2, 3, 1], seed=0)
@@ -38,34 +39,15 @@ from formulations.verification.tolerances.partial import partial_checks
 from formulations.verification.tolerances.path import path_checks
 from formulations.verification.tolerances.perturbation import Quotients, perturbation_checks, quotients_of
 from formulations.verification.tolerances.propagation import propagate_bounds
-from formulations.verification.tolerances.verdict import (
-    RESOLUTION,
-    Check,
-    EquationVerdict,
-    Status,
-    Verdict,
-    conclude,
-    cost_check,
-)
+from formulations.verification.tolerances.verdict import Check, EquationVerdict, Status, Verdict, conclude, cost_check
 
-__all__ = [
-    "CHECKS",
-    "RESOLUTION",
-    "EquationVerdict",
-    "Quotients",
-    "Reference",
-    "Status",
-    "Verdict",
-    "judge",
-    "judge_backend",
-    "reference_gradient",
-]
+__all__ = ["CHECKS", "FURTHER", "judge", "judge_backend"]
 
 Checks: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]
 
 
 def _forward_rules(formulas: Formulas) -> tuple[tuple[str, Checks], ...]:
-    """Return T4 in the order in which it is asked: as a whole and equation by equation, then by exact Jacobians."""
+    """Return T4 in the order in which it is tried: whole, equation by equation, then both by exact Jacobians."""
 
     def rule(checks: Callable[..., list[Check]], exactly: bool) -> Checks:
         return lambda _, gradient, reference, __: checks(gradient, reference, exactly=exactly, formulas=formulas)
@@ -91,7 +73,7 @@ FURTHER: dict[Tier, tuple[tuple[str, Checks], ...]] = {
     Tier.FORWARD: _FORWARD[1:],
     Tier.ELSEWHERE: _FORWARD[1:],
 }
-"""The rules asked in turn where a tier's own does not say "equal"; one that cannot judge the gradient has no checks."""
+"""The rules tried in turn if a tier's own does not say "equal"; a rule that cannot judge the gradient has no checks."""
 
 
 def judge(
@@ -101,38 +83,38 @@ def judge(
     quotients: Quotients | None = None,
     reference: Reference | None = None,
 ) -> Verdict:
-    """Judge a gradient by the rule of a tier, and one that was computed on the tape by T4 too.
+    """Judge a gradient by the rule of its tier and, if it was computed on the tape, by T4 too.
 
     Parameters
     ----------
     tape : Tape
-        The one that it was computed on, as it was left. T4 does not read it: its examples are the reference's.
+        The tape that it was computed on, as the backend left it. T4 reads the reference instead.
     gradient : Gradient
         The candidate; not changed.
     tier : Tier
-        How it relates to the tape, which decides the rule; for a recurrence or a product T4 can overrule it. A
-        recurrence without errors is judged as a product.
+        How the candidate relates to the tape, which decides the rule. T4 can overrule the rule for a recurrence or a
+        product. A recurrence without errors is judged as a product.
     quotients : Quotients, optional
-        How to take its difference quotients at another step; of use to ``Tier.PERTURBATION`` alone.
+        How to take its difference quotients with another step; used for ``Tier.PERTURBATION`` only.
     reference : Reference, optional
-        From :func:`reference_gradient` for the same examples, where several gradients are judged, or where the
-        candidate may have written to the tape; by default that of the tape as it was left.
+        :func:`~formulations.verification.reference_gradient` of the same examples. Pass it to judge several gradients,
+        or if the candidate may have written to the tape. By default it is computed from the tape as it is now.
 
     Returns
     -------
     Verdict
-        Its status, the largest ratio of residual to bound, and what each equation says in each layer, all by the rule
-        that decided.
+        The status, the largest ratio of residual to bound, and the verdict on each equation in each layer, all by the
+        rule that decided.
 
     Raises
     ------
     InvalidInput
-        Where the tape has no targets.
+        If the tape has no targets.
     """
-    # What overflows or is not a number is judged by what comes out, not operation by operation.
     if tier is Tier.RECURRENCE and gradient.errors is None:
-        # T1 judges each δ by the one above. A recurrence that shows none is judged as a product over layers.
+        # T1 judges each δ by the one above, so it needs δ.
         tier = Tier.PRODUCT
+    # Overflow and NaN are judged in the results, not operation by operation.
     with np.errstate(all="ignore"):
         reference = reference or reference_gradient(tape)
         difference = float(np.max(np.abs(gradient.vector - reference.vector)))
@@ -153,19 +135,19 @@ def _by_rules(
     reference: Reference,
     difference: float,
 ) -> Verdict:
-    """Return the verdict of the first rule, or of a further one that says "equal"."""
+    """Return the verdict of the first rule, or of the first further rule that says "equal"."""
     (rule, checks), *further = rules
     verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
     if verdict.status is Status.EQUAL:
         return verdict
-    # A small bound that is kept proves equality, however the gradient was found; "different" stays the first one's.
+    # A gradient within a sharp bound is right however it was computed. Only the first rule may say "different".
     answer = verdict
     for name, checks in further:
         found = checks(tape, gradient, reference, quotients)
         other = conclude(name, found, difference) if found else verdict
         if other.status is Status.EQUAL:
             return other
-        # Equation by equation, the same fault has a name.
+        # Judged equation by equation, the fault has a place.
         if name == rule and answer is verdict and other.status is verdict.status:
             answer = other
         if verdict.status is Status.DIFFERENT:
@@ -174,7 +156,7 @@ def _by_rules(
 
 
 def _granted(tape: Tape, gradient: Gradient, reference: Reference, difference: float) -> Verdict:
-    """Return the verdict on a gradient whose activations may be computed by formulas that lose more than ours."""
+    """Return the verdict on a gradient whose activations may come from formulas that lose more digits than ours."""
     rules = _forward_rules(Formulas.CUSTOMARY)
     verdict = _by_rules(rules, tape, gradient, None, reference, difference)
     if verdict.status is not Status.DIFFERENT or not approximates(reference.tape.network.activations):
@@ -186,7 +168,7 @@ def _granted(tape: Tape, gradient: Gradient, reference: Reference, difference: f
 
 
 def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> EquationVerdict | None:
-    """Return the verdict on the cost that a candidate claims, by the bound of a forward pass of its own."""
+    """Return the verdict on the cost that a candidate claims, by the bound of a separate forward pass."""
     if gradient.cost is None:
         return None
     claimed = np.asarray(gradient.cost).astype(np.promote_types(np.asarray(gradient.cost).dtype, gradient.dtype))
@@ -206,21 +188,22 @@ def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> Equati
 
 
 def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, difference: float) -> Verdict | None:
-    """Return the verdict on tape and gradient together, where it is "different"; the way back says nothing of the tape.
+    """Return the verdict on tape and gradient together if it is "different".
 
-    Whoever reads a tape that is wrong, or has been written to, keeps every equation, and yet has another gradient.
+    A backend that reads a wrong tape, or writes to it, satisfies every equation of the backward pass and still returns
+    another gradient.
     """
     if tier not in (Tier.RECURRENCE, Tier.PRODUCT):
         return None
     verdict = conclude("T4", forward_checks(gradient, reference), difference)
     if verdict.status is not Status.DIFFERENT:
         return None
-    # Equation by equation, the same fault has a name.
+    # Judged equation by equation, the fault has a place.
     found = local_forward_checks(gradient, reference)
     named = conclude("T4", found, difference) if found else verdict
     return named if named.status is Status.DIFFERENT else verdict
 
 
 def judge_backend(backend: Backend, tape: Tape, gradient: Gradient, reference: Reference | None = None) -> Verdict:
-    """Judge the gradient that a backend has computed on a tape; see :func:`judge`."""
+    """Judge the gradient that a backend computed on a tape; see :func:`judge`."""
     return judge(tape, gradient, backend.tier, quotients_of(backend, tape), reference)

@@ -1,4 +1,4 @@
-r"""T1, the local certificate: every equation judged on the candidate's own error of the layer above.
+r"""T1, the local bound: every equation is judged with the candidate's own error of the layer above.
 
 .. math::
 
@@ -7,14 +7,15 @@ r"""T1, the local certificate: every equation judged on the candidate's own erro
     \qquad \hat s = \Sigma'(z^l)^T (w^{l+1})^T \hat\delta^{l+1} \\
     |\hat\delta^L - \Sigma'(z^L)^T \nabla_a C| &\le \gamma_k M^T |\nabla_a C| + 5\eta (1 + M^T 1)
 
-M is what rounding acts on in Σ′: its diagonal |d|, and k = n_{l+1} + 2 in hidden layers, 5 at the output; where the
-activation is coupled, see :mod:`formulations.verification.oracles.slopes`, n_l + 5 more. Nothing is carried from layer
-to layer, so the bound does not grow with depth, and a ratio above 1 names the layer and the equation.
+M holds what rounding acts on in Σ′, the diagonal |d|, and k is n_{l+1} + 2 in hidden layers and 5 at the output. A
+coupled activation has the M of :mod:`formulations.verification.oracles.slopes`, and adds n_l + 5 to k. Nothing is
+carried from layer to layer. So the bound does not grow with depth, and a ratio above 1 names the layer and the
+equation.
 
-Where cost and output activation are combined, δ^L is s(y)a − y times the example's share, for Σ′ᵀ∇_aC may be 0·∞. The
-bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) where s(y) is a sum over the outputs. Where δ^L is
-−y(1 − a) it is γ_11 y(1 − a), for 1 − a is known to 8u and nothing cancels. The gradients' lines have k = m + 3 and
-|δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
+If cost and output activation have a combined form, δ^L is s(y)a − y times the example's share, since Σ′ᵀ∇_aC may be
+0·∞. The bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) if s(y) is a sum over the outputs. If
+δ^L is −y(1 − a), the bound is γ_11 y(1 − a): 1 − a is known to within 8u, and nothing cancels. For the gradients, k is
+m + 3 and γ_k multiplies |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ __all__ = ["OutputError", "local_checks", "output_error"]
 
 @dataclass(frozen=True)
 class OutputError:
-    """δ^L by (BP1) from what the tape holds, and what a candidate's may be off by: γ_k times size, and the floor.
+    """δ^L by (BP1) from the tape, and the parts of its bound, γ_k times size plus floor.
 
     Attributes
     ----------
     reference : ndarray of shape (m, n_L)
         In the wide precision.
     size, floor : ndarray of shape (m, n_L)
-        What rounding acts on, and what underflow does.
+        What rounding acts on, and the bound of underflow.
     k : int
-        Roundings.
+        The number of roundings.
     """
 
     reference: Array
@@ -67,14 +68,14 @@ def local_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     Parameters
     ----------
     tape : Tape
-        The one that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as they are.
+        The tape that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as exact.
     gradient : Gradient
         With its errors.
 
     Returns
     -------
     list of Check
-        None where there are no errors.
+        Empty if there are no errors.
     """
     precision = Precision.of(tape.network.dtype)
     errors = gradient.errors
@@ -96,7 +97,7 @@ def _error_checks(tape: Tape, errors: tuple[Array, ...], precision: Precision) -
         reference = through(slope.matrix, above.astype(precision.wide) @ weights[l - 1])
         magnitude = np.abs(above).astype(working)
         size = through(slope.acted_on, magnitude @ absolute[l - 1])
-        # Who forms Σ′wᵀ first has an underflow there multiplied by δ.
+        # A candidate that forms Σ′wᵀ first multiplies an underflow there by δ.
         under = precision.eta * k * (1 + slope.gain + magnitude.sum(axis=1, keepdims=True))
         bound = precision.gamma(k) * size + under
         checks.append(error_check(l, "BP2", errors[l - 2], reference, bound))
@@ -116,7 +117,7 @@ def _gradient_checks(tape: Tape, gradient: Gradient, errors: tuple[Array, ...], 
 
 
 def output_error(tape: Tape, precision: Precision) -> OutputError:
-    """Return δ^L by (BP1), combined or not, with its bound."""
+    """Return δ^L by (BP1), in the combined form if there is one, with its bound."""
     if tape.combined is not None:
         return _combined(tape.combined, tape, precision)
     slope = read_slope(tape.slopes[-1], precision)
@@ -135,7 +136,7 @@ def _combined(combined: CombinedOutput, tape: Tape, precision: Precision) -> Out
     size = size.astype(precision.working) * shares
     floor = np.full_like(size, k * precision.eta)
     if combined.complement is not None:
-        # What underflows in 1 − a is multiplied by y.
+        # An underflow in 1 − a is multiplied by y.
         floor = floor * (1 + np.abs(tape.targets))
     return OutputError(
         reference=delta * shares_of(tape, precision.wide),

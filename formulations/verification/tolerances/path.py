@@ -1,14 +1,14 @@
-r"""T2, the path bound: a product over several layers, in whatever bracketing, judged on the tape that it read.
+r"""T2, the path bound: for a product over several layers in any order, on the tape that it read.
 
 .. math::
 
     |\hat g - g| \le \frac{\gamma_{K} + \gamma'_{K}}{1 - \gamma_{K}}\, g_{abs}, \qquad
     K_l = \sum_{j>l} (n_j + 1) + 5 \quad (+\, m + 3 \text{ for the gradients})
 
-where g_abs is the same gradient with |w|, |σ′|, |∇_aC| and |a|, and γ′ is the reference's. A coupled slope enters
-g_abs by the entries that rounding acts on, and adds n_j + 5 to K. Every path from a neuron to the output is a product
-of at most K roundings. The sum over paths takes no cancellation into account, so the bound says nothing about deep
-networks: inconclusive there, float32 from about depth 8, float64 from about 30.
+where g_abs is the same gradient with |w|, |σ′|, |∇_aC| and |a|, and γ′ is that of the reference. A coupled slope enters
+g_abs by the entries that rounding acts on, and adds n_j + 5 to K. Each path from a neuron to the output takes at most K
+roundings. The sum over paths ignores cancellation, so in deep networks the bound is too wide and the verdict
+inconclusive: from about depth 8 in float32, and from about 30 in float64.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def path_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     Parameters
     ----------
     tape : Tape
-        The one that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as they are.
+        The tape that the gradient was computed on; its z, a, σ′ and ∇_aC are taken as exact.
     gradient : Gradient
         With or without errors.
 
@@ -43,7 +43,7 @@ def path_checks(tape: Tape, gradient: Gradient) -> list[Check]:
     weights, absolute = widened(tape.network.weights, wide), magnitudes(tape.network.weights, working)
     output = output_error(tape, precision)
     reference, size, under, k = output.reference, output.size, output.floor, output.k
-    # What a product of matrices that has underflowed may still be multiplied by: a vector of any layer above.
+    # A product of matrices that has underflowed may still be multiplied by the vector of any layer above.
     amplified = 1 + size.sum(axis=1, keepdims=True)
     if tape.combined is None:
         amplified = amplified + np.abs(tape.cost_gradient).astype(working).sum(axis=1, keepdims=True)
@@ -62,7 +62,7 @@ def path_checks(tape: Tape, gradient: Gradient) -> list[Check]:
             errors.append(error_check(l, "δ", gradient.errors[l - 2], reference, bound))
         a, k_all = tape.activations[l - 2], k + tape.m + 3
         a_size = np.abs(a).astype(working)
-        # From the parameter upwards, an underflow is multiplied by what is above it and not by a.
+        # Multiplied from the parameter upwards, an underflow is multiplied by what is above it, but not by a.
         floor = precision.eta * k_all * amplified.sum()
         references = outer(reference, a.astype(wide), layout, l - 2), reference.sum(axis=0)
         bounds = (

@@ -1,14 +1,14 @@
-r"""P: difference quotients, judged by their own truncation and roundoff.
+r"""P, the bound of difference quotients: their truncation and roundoff.
 
 .. math::
 
     |D_h - \nabla C| \le \max(2\|D_h - D_{2h}\|_\infty, \|D_{2h} - D_{4h}\|_\infty) + \frac{c\,\varepsilon_C}{h} + E
 
-The truncation error of order p is 2^p − 1 times smaller than D_h − D_{2h}; where σ″ jumps, as elu's does, the order
-falls to 1. All three are computed afresh, so that a fault in the candidate cannot widen the bound that judges it, and
-only where the rest alone, which needs no further passes, is exceeded. There are two estimates, and the norm runs over a
-layer, because a single one can vanish by accident. E is the bound of T4, and ε_C is the roundoff of the cost, each
-rounding weighted by what it does to C,
+The truncation error of order p is 2^p − 1 times smaller than D_h − D_{2h}. If σ″ jumps, as that of elu does, the order
+falls to 1. All three quotients are computed afresh, so that a fault in the candidate cannot widen its bound, and only
+if the rest of the bound, which needs no further passes, is exceeded. There are two estimates, and the norm runs over a
+layer, because a single difference can vanish by accident. E is the bound of T4, and ε_C is the roundoff of the cost,
+each rounding weighted by its effect on C,
 
 .. math::
 
@@ -16,12 +16,12 @@ rounding weighted by what it does to C,
                     + \sum_l \left|\frac{\partial C}{\partial a^l}\right| \cdot 8u (|a^l| + M^l |z^l|)
                     + \gamma |C|,
 
-h is the parameter's step; where weighted inputs are perturbed, whose δ is multiplied by a, the step over max(1, |a|).
-Further M = |Σ′| (or what rounding acts on in it), and c is 2 for a cost that is perturbed on both sides and 4 on one:
-twice what two evaluations can do.
+h is the parameter's step. If weighted inputs are perturbed, whose δ is multiplied by a, it is the step over max(1,
+|a|). M is |Σ′|, or what rounding acts on in it, and c is 2 for a cost that is perturbed on both sides and 4 for one
+side, twice the effect of two evaluations.
 
-Two things make a difference undecidable, never "different", in a layer and all below it: a unit nearer to a kink than
-the steps can move it, which answers for a slope that is on neither side, and a unit that they move so far that no
+Two things make a difference in a layer and all layers below inconclusive, never "different": a unit nearer to a kink
+than the steps can move it, whose quotient is the slope of neither side, and a unit that the steps move so far that no
 estimate holds. A candidate whose step cannot be doubled has no bound. Agreement within the bound stays agreement.
 """
 
@@ -53,21 +53,21 @@ from formulations.verification.tolerances.verdict import Check, gradient_checks
 __all__ = ["Quotients", "cost_roundoff", "perturbation_checks", "quotients_of"]
 
 FAR = 1.0
-"""How far z may move for the truncation to be estimated: activations bend over lengths of 1."""
+"""The farthest that z may move for the truncation to be estimated: activations bend over lengths of 1."""
 
 
 @dataclass(frozen=True)
 class Quotients:
-    """The difference quotients of a candidate, at any step.
+    """The difference quotients of a candidate, for any step.
 
     Attributes
     ----------
     scheme : Scheme
-        Their order and evaluations.
+        The difference scheme: its order and evaluations.
     step : float
-        The candidate's, in units of max(1, |θ|).
+        The candidate's step, in units of max(1, |θ|).
     at : callable (float) -> ndarray of shape (P + N,)
-        The gradient by the same formulation with another relative step, computed afresh.
+        Computes the gradient by the same formulation with another relative step.
     """
 
     scheme: Scheme
@@ -76,7 +76,7 @@ class Quotients:
 
 
 def quotients_of(backend: Backend, tape: Tape) -> Quotients | None:
-    """Return the difference quotients that a backend takes on this tape's examples; None where it takes none."""
+    """Return the difference quotients that a backend takes of this tape's examples; None if it takes none."""
     found = backend.difference()
     if found is None:
         return None
@@ -99,13 +99,13 @@ def perturbation_checks(
     Parameters
     ----------
     tape : Tape
-        Its network, examples and cost are read.
+        Supplies the network, the examples and the cost.
     gradient : Gradient
         The difference quotients.
     reference : Reference
-        For the same examples.
+        The reference for the same examples.
     quotients : Quotients or None
-        The same at other steps; without them no bound is finite.
+        The candidate's quotients for other steps; without them the bound is infinite.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def _bound(quotients: Quotients, tape: Tape, gradient: Gradient, reference: Refe
 
 
 def _node_steps(tape: Tape, reference: Reference, step: float) -> Array:
-    """Return for each parameter the smallest step that a perturbation of z is for it: a_k times δ_j has 1/a_k of it."""
+    """Return for each parameter the smallest step that a perturbation of z means for it: for w_jk, 1/a_k of it."""
     layout = tape.network.layout
     h = np.full(layout.count, step, reference.dtype)
     for i, (of_weights, _) in enumerate(layout.slices):
@@ -159,7 +159,7 @@ def _largest_by_layer(change: Array, tape: Tape) -> Array:
 
 
 def _undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]:
-    """Return for each layer what its steps do to a unit of it or above that no bound covers, or an empty text."""
+    """Return for each layer why the steps make a difference inconclusive, in it or above it; empty if they do not."""
     network, precision = tape.network, Precision(tape.network.dtype, reference.dtype)
     found = []
     moved = np.zeros_like(reference.activations[0])
@@ -170,7 +170,7 @@ def _undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]
         below = np.max(np.abs(reference.activations[i]), axis=1, keepdims=True)
         distance = moved @ weights.T + largest * np.maximum(1, below)
         z = reference.weighted_inputs[i]
-        # A formulation that perturbs z itself moves it in proportion to its own size.
+        # A formulation that perturbs z moves it in proportion to its size.
         distance = np.maximum(distance, relative * np.maximum(1, np.abs(z)))
         found.append(_unit_out_of_bounds(i + 2, activation, z, distance))
         moved = activation_bounds(activation, z, distance, precision)[0].astype(reference.dtype)
@@ -186,36 +186,36 @@ def _unit_out_of_bounds(l: int, activation: Activation, z: Array, distance: Arra
             if near.any():
                 x = int(np.argmax(near))
                 return (
-                    f"unit {j} of layer {l} sits on a kink in example {x}, "
-                    f"z = {z[x, j]:.3g} and f bends at {kink:.3g}, within reach of the step"
+                    f"unit {j} of layer {l} is too close to a kink for the step in example {x} "
+                    f"(z = {z[x, j]:.3g}, kink at {kink:.3g})"
                 )
     far = ~(distance <= FAR)
     if far.any():
         j = int(np.argmax(far.any(axis=0)))
         largest = distance[:, j].max()
-        return f"the step moves unit {j} of layer {l} by up to {largest:.3g}, too far to estimate its truncation"
+        return f"the step moves unit {j} of layer {l} by up to {largest:.3g}, too far to estimate the truncation"
     return ""
 
 
 def cost_roundoff(tape: Tape, reference: Reference) -> float:
-    """Return ε_C: what the roundings of one forward pass, each weighted by its effect, can do to C."""
+    """Return ε_C, the bound of the roundings of one forward pass, each weighted by its effect on C."""
     network, wide = tape.network, reference.dtype
     u, errors = Precision(network.dtype, wide).u, reference.errors or ()
     weights, absolute = widened(network.weights, wide), magnitudes(network.weights, wide)
-    # C as a function of a^L; where it is computed from z^L, its own rounding is all that is left.
+    # ∂C/∂a of each layer. If C is computed from z^L, only its own rounding is left at the output.
     of_outputs = [error @ w for error, w in zip(errors[1:], weights[1:], strict=True)] + [reference.cost_gradient]
     total = wide.type(0)
     for i, (error, of_output) in enumerate(zip(errors, of_outputs, strict=True)):
         below, z, a = reference.activations[i], reference.weighted_inputs[i], reference.activations[i + 1]
         summed = np.abs(below) @ absolute[i].T + np.abs(network.biases[i])
         total += gamma(below.shape[1] + 2, u) * (np.abs(error) * summed).sum()
-        # An exponent that is rounded is a z that is off: by 8u|z|, or, where activations are coupled, the largest |z|.
+        # Rounding an exponent moves z by up to 8u|z|, or 8u times the largest |z| if activations are coupled.
         total += 8 * u * (np.abs(of_output) * np.abs(a)).sum()
         total += 8 * u * (through(reference.slopes[i].acted_on, np.abs(of_output)) * np.abs(z)).sum()
     outputs, targets = reference.activations[-1], tape.targets.astype(wide)
     total += 4 * u * (np.abs(reference.cost_gradient) * (np.abs(outputs) + np.abs(targets))).sum()
     if network.activations[-1].coupled and tape.combined is not None:
-        # The logarithm of a sum less z: each of the two is rounded, and C may be much smaller than both.
+        # The logarithm of a sum minus z: both are rounded, and C may be much smaller than either.
         largest = np.abs(reference.weighted_inputs[-1]).max(axis=1, keepdims=True) + 1
         total += 8 * u * (np.abs(targets) * largest * shares_of(tape, wide)).sum()
     total += gamma(outputs.shape[1] + tape.m + 16, u) * abs(reference.cost)

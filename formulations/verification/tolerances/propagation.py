@@ -1,6 +1,6 @@
-r"""Propagated roundoff: how far another forward and backward pass can be from the reference, entry by entry.
+r"""T4, the propagated roundoff of a forward and a backward pass, entry by entry.
 
-With E the bound of a quantity's error, componentwise, beside a reference in the next higher precision:
+E is the componentwise bound of a quantity's error, for a reference in the next higher precision:
 
 .. math::
 
@@ -10,11 +10,10 @@ With E the bound of a quantity's error, componentwise, beside a reference in the
     E_\delta^l &= |d| E_s + |s| E_d + E_s E_d + 2u (|d| + E_d)(|s| + E_s), \qquad s = w^T \delta^{l+1} \\
     E_{\partial w} &= E_\delta |a|^T + |\delta| E_a^T + E_\delta E_a^T + \gamma_{m+3} (|\delta| + E_\delta)(|a| + E_a)^T
 
-A coupled slope is a matrix, and so is its E_d: the products with d and E_d are then those with the transposed
-blocks, with γ_{n+7} for 2u. What E_a and E_d are for each kind of activation,
-:mod:`formulations.verification.tolerances.activation_bounds` says. Where the output is combined, E_δ = s(y)E_a + γ_k
-(|s(y)a| + |y|) times the example's share, with k = 5, or n_L + 5 where s(y) is a sum; where δ^L is −y(1 − a), yE_a +
-γ_11 y(1 − a).
+A coupled slope is a matrix, and so is its E_d: the products with d and E_d become products with the transposed blocks,
+and γ_{n+7} replaces 2u. :mod:`formulations.verification.tolerances.activation_bounds` derives E_a and E_d for each kind
+of activation. If cost and output have a combined form, E_δ^L is s(y)E_a + γ_k(|s(y)a| + |y|) times the example's share,
+with k = 5, or n_L + 5 if s(y) is a sum. If δ^L is −y(1 − a), it is yE_a + γ_11 y(1 − a) times that share.
 """
 
 from __future__ import annotations

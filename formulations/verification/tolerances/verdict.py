@@ -1,4 +1,4 @@
-"""Verdicts: what residuals and bounds say, equation by equation and as a whole."""
+"""Verdicts from residuals and bounds, for each equation and for the whole gradient."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 RESOLUTION = 1e-3
-"""A bound above this part of the largest entry that it judges could not tell a wrong result from a right one."""
+"""A bound above this fraction of the largest entry that it judges cannot tell a wrong result from a right one."""
 
 
 class Status(StrEnum):
-    """What can be said of a candidate."""
+    """The verdict on a candidate."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -38,30 +38,32 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class EquationVerdict:
-    """What one equation says in one layer.
+    """The verdict on one equation in one layer.
 
     Attributes
     ----------
     layer : int
         l, counted from 1 for the input; L for the cost.
     equation : str
-        ``"BP1"``, …, ``"BP4"`` where the equation itself is judged, else ``"δ"``, ``"∂C/∂w"``, ``"∂C/∂b"`` or ``"C"``.
+        ``"BP1"``, …, ``"BP4"`` if the equation itself is judged, else ``"δ"``, ``"∂C/∂w"``, ``"∂C/∂b"`` or ``"C"``.
     residual : float
         The largest difference between candidate and reference.
     bound : float
-        The largest bound; where it varies, entries are judged by their own.
+        The largest bound; each entry is judged by its own.
     ratio : float
         The largest residual in units of its entry's bound.
     status : Status
-        ``equal`` where every residual is within its bound and the bound is sharp; ``different`` where one is not.
+        ``equal`` if every residual is within its bound and the bound is sharp, ``different`` if a residual exceeds its
+        bound.
     entry : str
-        Where the ratio is largest, such as ``"errors[0][3, 7]"``.
+        The entry with the largest ratio, such as ``"errors[0][3, 7]"``.
     place : str
-        The same in words: which example, neuron and input, counted from 0.
+        The same in words: the example, neuron and input, counted from 0.
     found, expected : float
-        What stands there in the candidate, and what should.
+        The entry in the candidate and in the reference.
     detectable : float
-        The largest bound as a part of the layer's largest entry: a fault beyond twice that part shows, wherever it is.
+        The largest bound as a fraction of the layer's largest entry. A fault of more than twice that fraction shows in
+        any entry.
     reason : str
         One sentence unless equal.
     """
@@ -80,7 +82,7 @@ class EquationVerdict:
     reason: str
 
     def excused(self, excuse: str) -> EquationVerdict:
-        """Return the verdict with a difference undecidable, for a reason that the equation does not know of."""
+        """Return the verdict with a difference made inconclusive, for a reason that lies outside the equation."""
         if self.status is not Status.DIFFERENT:
             return self
         reason = _undecidable(_where(self.layer, self.equation), excuse)
@@ -89,25 +91,26 @@ class EquationVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a derived bound says about a gradient.
+    """The verdict of a derived bound on a gradient.
 
     Attributes
     ----------
     status : Status
-        ``different`` where any layer is, else ``inconclusive`` where any layer is, else ``equal``.
+        ``different`` if any layer is, else ``inconclusive`` if any layer is, else ``equal``.
     rule : str
-        The bound that judged: ``"T1"``, ``"T2"``, ``"T3"``, ``"T4"`` or ``"P"``.
+        The name of the rule that judged, from :data:`~formulations.verification.RULES`.
     ratio : float
         The largest residual in units of its bound, over all layers and equations.
     difference : float
-        The largest difference from the reference gradient, which has a forward pass of its own.
+        The largest difference from the reference gradient, which has a separate forward pass.
     layers : tuple of EquationVerdict
-        From the output backwards: the errors first, then the gradients.
+        From the output backwards: first the errors, then the gradients.
     reason : str
-        One sentence unless equal: that of the first layer, from the output backwards, that is not, or of the cost.
+        Empty if equal, else one sentence: that of the first layer, from the output backwards, that is not equal, or
+        that of the cost.
     cost : EquationVerdict or None
-        On C, where the candidate claims it. What is different there makes the whole different; what is inconclusive
-        there leaves the verdict on the gradient as it is.
+        The verdict on C, if the candidate claims it. A different cost makes the whole different; an inconclusive one
+        leaves the verdict on the gradient as it is.
     """
 
     status: Status
@@ -126,24 +129,24 @@ class Verdict:
         return replace(self, cost=cost, status=Status.DIFFERENT, ratio=ratio, reason=cost.reason)
 
     def excused(self, excuse: str) -> Verdict:
-        """Return the verdict with what is different undecidable, for a reason that no equation knows of."""
+        """Return the verdict with every difference made inconclusive, for a reason that lies outside the equations."""
         return _concluded(self.rule, [line.excused(excuse) for line in self.layers], self.difference)
 
 
 @dataclass(frozen=True)
 class Check:
-    """A candidate, what it should be, and how far apart roundoff can drive the two, entry by entry.
+    """A candidate, its reference, and a bound of their distance by roundoff, entry by entry.
 
     Parameters
     ----------
     layer, equation
         As in :class:`EquationVerdict`.
     candidate, reference, bound : ndarray
-        Of one shape; the reference in a higher precision where there is one.
+        Of the same shape; the reference in a higher precision if there is one.
     locate : callable
-        Names the entry at a place of the flattened candidate, and says in words where it is.
+        Returns the name of an entry of the flattened candidate, and its place in words.
     excuse : str
-        Why a difference would prove nothing here; empty where it would.
+        Why a difference proves nothing here; empty if it does.
     """
 
     layer: int
@@ -155,12 +158,12 @@ class Check:
     excuse: str = ""
 
     def verdict(self) -> EquationVerdict:
-        """Return what the residual says."""
+        """Return the verdict on the residual."""
         residual = np.abs(self.candidate - self.reference).ravel()
-        # Beyond the candidate's largest number no bound holds.
+        # No bound holds beyond the candidate's largest number.
         reaches = np.abs(self.reference) + self.bound <= float(np.finfo(self.candidate.dtype).max)
         limit = np.where(reaches, self.bound, np.inf).ravel()
-        # x/0 is infinite and 0/0 is perfect agreement; NaN stays, and counts as the worst where the bound is finite.
+        # x/0 is infinite, and 0/0 is exact agreement. NaN stays, and counts as the worst if the bound is finite.
         ratios = np.where((residual == 0) | np.isinf(limit), 0, residual / limit)
         worst = int(np.argmax(np.where(np.isnan(ratios), np.inf, ratios)))
         largest = float(limit.max())
@@ -186,8 +189,8 @@ class Check:
     def _status(self, residual: Array, limit: Array, detectable: float, worst: int) -> tuple[Status, str]:
         where = _where(self.layer, self.equation)
         if not np.isfinite(self.reference).all():
-            return Status.INCONCLUSIVE, f"{where}: the reference itself is not finite, so nothing can be compared."
-        # Where the bound is infinite, not even NaN proves anything: the arithmetic has left its range.
+            return Status.INCONCLUSIVE, f"{where}: the reference is not finite, so nothing can be compared."
+        # If the bound is infinite, the arithmetic has left its range, and even NaN proves nothing.
         outside = ~(residual <= limit) & np.isfinite(limit)
         if outside.any():
             entry, _ = self.locate(worst)
@@ -202,12 +205,12 @@ class Check:
         if undecided and self.excuse:
             return Status.INCONCLUSIVE, _undecidable(where, self.excuse)
         if not np.isfinite(limit).all():
-            return Status.INCONCLUSIVE, f"{where}: no finite bound holds there."
-        # Agreement to the last digit is agreement, however wide the bound: a layer that is dead is dead in both.
+            return Status.INCONCLUSIVE, f"{where}: no finite bound holds."
+        # Exact agreement needs no sharp bound: a dead layer is dead in both.
         if detectable > RESOLUTION and residual.any():
             return Status.INCONCLUSIVE, (
                 f"{where}: the bound is {detectable:.1g} of the layer's largest entry, "
-                "too wide to tell right from wrong."
+                "too wide to tell a right result from a wrong one."
             )
         return Status.EQUAL, ""
 
@@ -238,7 +241,7 @@ def gradient_checks(
     layout: Layout = gradient.layout
     checks = []
     for equation, part, reference, bound in zip(equations, layout.slices[i], references, bounds, strict=True):
-        # A sparse matrix without a stored entry has no parameter to judge.
+        # A sparse matrix without stored entries has no parameters to judge.
         if part.start == part.stop:
             continue
 
@@ -251,7 +254,7 @@ def gradient_checks(
 
 
 def cost_check(last: int, candidate: Array, reference: Array, bound: float) -> Check:
-    """Return the check of C, of a network with so many layers."""
+    """Return the check of C, in layer ``last``."""
     shape = (1,)
     return Check(
         last,
@@ -264,7 +267,7 @@ def cost_check(last: int, candidate: Array, reference: Array, bound: float) -> C
 
 
 def conclude(rule: str, checks: Sequence[Check], difference: float) -> Verdict:
-    """Return the verdict on all layers together."""
+    """Return the verdict on all checks together."""
     return _concluded(rule, [check.verdict() for check in checks], difference)
 
 

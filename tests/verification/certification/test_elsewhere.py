@@ -84,7 +84,7 @@ def test_the_approximation_of_softplus_is_inconclusive_and_hides_no_larger_fault
     pair = softplus_by_threshold, lambda z, _: np.where(z > 20, 1, elsewhere.logistic(z))
     c = certified(given, pair)
     assert c.status is Status.INCONCLUSIVE
-    assert "torch approximates softplus here" in c.reason
+    assert "torch approximates softplus by z" in c.reason
     weights, biases = by_formula(given, pair)
     weights[0][2, 3] *= 1 + 1e-6
     assert fm.certify(given.network, given.X, given.Y, (weights, biases)).status is Status.DIFFERENT

@@ -74,7 +74,7 @@ def test_a_unit_on_a_kink_is_undecidable() -> None:
     net = fm.Network([[[1.0], [1.0]], [[1.0, 1.0]]], [[1e-9 - 1, 1.0], [0.0]], ["relu", "identity"])
     verdict = Case(net, np.array([[1.0]]), np.array([[5.0]])).verdict("finite_difference")
     assert verdict.status is Status.INCONCLUSIVE
-    assert "undecidable: unit 0 of layer 2 sits on a kink in example 0" in verdict.reason
+    assert "undecidable: unit 0 of layer 2 is too close to a kink for the step in example 0" in verdict.reason
     assert [line.status for line in verdict.layers if line.layer == 3] == [Status.EQUAL, Status.EQUAL]
 
 
@@ -169,4 +169,4 @@ def test_a_unit_on_a_kink_is_reported_as_that(biases):
     net = fm.Network([[[1.0], [1.0]]], [biases], "relu")
     row = fm.compare(net, [[0.0]], [[0.5, 0.5]], backends=["finite_difference"]).rows[0]
     assert row.status == "inconclusive"
-    assert "undecidable" in row.reason and "f bends at 0" in row.reason
+    assert "undecidable" in row.reason and "kink at 0)" in row.reason
