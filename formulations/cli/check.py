@@ -19,7 +19,7 @@ from formulations.backends import list_backends
 from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_json, print_problem, print_text, progress_console
-from formulations.comparison import measure
+from formulations.comparison import measure_relative_errors
 from formulations.data import Problem
 from formulations.display import format_table
 from formulations.exceptions import InvalidInput
@@ -107,7 +107,7 @@ def check(
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
             found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost)
         elif accuracy:
-            found = measure(flags, progress=progress)
+            found = measure_relative_errors(flags, progress=progress)
         else:
             reports = [check_backend(each, executor=executor, progress=progress) for each in flags or list_backends()]
             found = Reports(reports, named=flags is not None, verbose=verbose)

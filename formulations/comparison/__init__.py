@@ -1,4 +1,4 @@
-"""Comparison: gradients by several backends, judged and timed; the race against other packages."""
+"""Gradients by several backends, judged and timed; the race against other packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from formulations.comparison.race.peers.table import PEERS as PEERS
     from formulations.comparison.race.race import run_race as run_race
     from formulations.comparison.race.race_plot import draw_race as draw_race
-    from formulations.comparison.relative_errors import measure as measure
+    from formulations.comparison.relative_errors import measure_relative_errors as measure_relative_errors
     from formulations.comparison.result import Comparison as Comparison
     from formulations.comparison.threads import limited_threads as limited_threads
 
@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "contest": ["compare"],
-        "relative_errors": ["measure"],
+        "relative_errors": ["measure_relative_errors"],
         "race.cells": ["CELLS", "DTYPES"],
         "race.machine": ["machine"],
         "race.peers.table": ["PEERS"],

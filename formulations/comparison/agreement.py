@@ -1,4 +1,4 @@
-"""Agreement: every pair of gradients held against each other, in units of how far two right ones can be apart."""
+"""The difference of every pair of gradients, in units of the difference that two correct ones can have."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["Agreement", "agreement_of", "short"]
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How far apart each pair of gradients is, in units of the sum of their two bounds; above 1 they disagree.
+    """The difference of each pair of gradients, in units of the sum of their two bounds; above 1 they disagree.
 
     Attributes
     ----------
     labels : tuple of str
-        Whose gradients they are.
+        The names of the gradients.
     ratios : ndarray of shape (n, n)
-        Symmetric, with 0 on the diagonal; infinite where one of the two is not finite and should be.
+        Symmetric, with 0 on the diagonal; infinite if one of the two is not finite but should be.
     undecided : tuple of str
-        Those that have no finite bound in some entry; there they agree with everything.
+        Those without a finite bound in some entry; in such an entry they agree with everything.
     doubts : dict of str to str
-        What is said of gradients that are not known to be right, such as ``"different"``: to be near to another proves
-        nothing of them.
+        The verdict on each gradient that is not known to be correct, such as ``"different"``: agreement with another
+        does not make it correct.
     """
 
     labels: tuple[str, ...]
@@ -45,20 +45,20 @@ class Agreement:
 
     @property
     def closing_pair(self) -> tuple[str, str]:
-        """The two that are furthest apart."""
+        """The pair with the largest difference."""
         i, j = np.unravel_index(np.argmax(self.ratios), self.ratios.shape)
-        # Where nothing differs at all, the first pair stands for the rest.
+        # If nothing differs, the first pair represents all.
         return (self.labels[i], self.labels[j]) if i != j else (self.labels[0], self.labels[1])
 
     @cached_property
     def odd_ones(self) -> tuple[str, ...]:
-        """The fewest without whom all the others agree; where several choices are as few, all that are in one."""
+        """The members of every smallest set without which all the others agree."""
         remaining = [_fewest(_without(self._apart, [i])) for i in range(len(self.labels))]
         return tuple(label for label, rest in zip(self.labels, remaining, strict=True) if rest < self._count)
 
     @property
     def certain(self) -> bool:
-        """Whether there is no other choice of odd ones; of two alone that differ, there is."""
+        """Whether there is only one such set; with two gradients that differ there are two."""
         return len(self.odd_ones) == self._count
 
     @cached_property
@@ -72,7 +72,7 @@ class Agreement:
 
     @property
     def sentence(self) -> str:
-        """What the matrix says, in a sentence or two."""
+        """A summary of the matrix in one to three sentences."""
         parts = [self._verdict]
         if self.undecided:
             parts.append(f"No finite bound holds in every entry for {_listed(self.undecided)}.")
@@ -94,7 +94,7 @@ class Agreement:
             return f"{pair} differ by {largest} times their bounds: at least one of the two is wrong."
         if not self.certain:
             return (
-                f"{_listed(odd)} do not all agree, and which of them is odd cannot be told: "
+                f"{_listed(odd)} do not all agree, and which of them are wrong cannot be determined: "
                 f"without {self._count} of them all the others agree."
             )
         if len(odd) > 1:
@@ -139,14 +139,14 @@ def agreement_of(
     Parameters
     ----------
     labels : sequence of str
-        Whose they are; two or more.
+        The names of the gradients; at least two.
     gradients : sequence of ndarray of shape (P + N,)
-        They may hold NaN and infinity.
+        They may contain NaN and infinity.
     deviations : sequence of ndarray of shape (P + N,)
-        How far each can be from the exact gradient; see
+        The largest difference of each from the exact gradient; see
         :func:`formulations.verification.tolerances.deviations.deviation`.
     doubts : mapping of str to str, optional
-        The verdicts that are not "equal", by label. A gradient with NaN or infinity is in doubt unasked.
+        The verdicts other than "equal", by label. A gradient with NaN or infinity is always in doubt.
 
     Returns
     -------
@@ -187,13 +187,13 @@ def short(ratio: float) -> str:
 def _ratio(one: Array, other: Array, limit: Array) -> float:
     with np.errstate(all="ignore"):
         difference = np.abs(one - other)
-        # x/0 is infinite and 0/0 is perfect agreement; NaN is the worst, but where no bound holds nothing is wrong.
+        # 0/0 is agreement, x/0 and NaN are infinite; without a finite bound nothing is wrong.
         ratios = np.where((difference == 0) | np.isinf(limit), 0, difference / limit)
         return float(np.max(np.where(np.isnan(ratios), np.inf, ratios)))
 
 
 def _fewest(apart: Array) -> int:
-    """Return how many must be left out so that no two of the rest are apart: the size of a smallest vertex cover."""
+    """Return the smallest number to leave out so that all the rest agree: the size of a smallest vertex cover."""
     counts = apart.sum(axis=0)
     if not counts.any():
         return 0
@@ -201,7 +201,7 @@ def _fewest(apart: Array) -> int:
     without_it = 1 + _fewest(_without(apart, [worst]))
     if counts[worst] == 1:
         return without_it
-    # Whoever stays, all those that it disagrees with must go.
+    # If the worst stays, all those that it disagrees with must go.
     others = np.flatnonzero(apart[worst])
     return min(without_it, len(others) + _fewest(_without(apart, [worst, *others])))
 

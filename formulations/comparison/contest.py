@@ -1,4 +1,4 @@
-"""Comparison: the same gradient by several backends, judged against derived bounds, then timed."""
+"""The same gradient by several backends, judged against derived bounds, then timed."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from formulations.verification import deviation, judge_backend, reference_gradie
 __all__ = ["compare"]
 
 SLOW = 1.0
-"""Seconds from which a single measurement is enough."""
+"""Seconds from which one measurement is enough."""
 
 SMALL = 10**7
 """Multiplications up to which one thread computes a product in about 1 ms, less than it costs to change pools."""
 
 CONTROL = "the baseline again"
-"""What is timed beside the rows to see the machine's noise; no backend's label."""
+"""The label of the second measurement of the baseline, which shows the machine's noise; no backend has it."""
 
 SKIPPED_FROM = 20.0
-"""Seconds from which one gradient is too long to wait for without being asked."""
+"""Seconds from which a gradient is skipped by default."""
 
 LONGEST = Budget(seconds=SKIPPED_FROM, memory=math.inf)
 """The largest estimate for which a gradient is called a second time."""
@@ -58,7 +58,7 @@ def compare(
 ) -> Comparison:
     """Compute one gradient by several backends, judge each against its derived bound, then time them.
 
-    A row is timed only where it is not different: a wrong gradient's speed means nothing.
+    A backend whose gradient is different is not timed: the speed of a wrong gradient means nothing.
 
     Parameters
     ----------
@@ -69,15 +69,15 @@ def compare(
     cost : str or Cost
         As in :func:`formulations.gradient`.
     backends : iterable of str or Backend, or "all", optional
-        Which to compare; by default all that are registered.
+        The backends to compare; by default all that are registered.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
     budget : float, optional
-        A backend that would take more than so many seconds for one gradient is skipped, and says what it would
-        take; ``math.inf`` skips none. By default 20 seconds, or less where :func:`formulations.use_budget` says so.
+        A backend that is estimated to need more than this many seconds for one gradient is skipped, with its estimate;
+        ``math.inf`` skips none. By default 20 seconds, or less if :func:`formulations.use_budget` says so.
     threads : int, optional
-        How many threads BLAS, OpenMP and PyTorch use. By default one where the products are small, since pools that are
-        used in turn wait for each other; otherwise as many as they do.
+        Threads of BLAS, OpenMP and PyTorch. By default one if the products are small, since pools used in turn compete
+        for the cores; otherwise unchanged.
     progress : callable, optional
         Called with each backend's label before it runs.
 
@@ -90,13 +90,13 @@ def compare(
     Raises
     ------
     InvalidInput, WrongShape, WrongType, NotFinite
-        Where the data cannot be used, or a parameter is NaN or infinite.
+        If the data cannot be used, or a parameter is NaN or infinite.
     UnknownName
-        Where a backend does not exist.
+        If a backend does not exist.
     Refused
-        Where the matrices of a coupled activation of your own exceed the budget of :func:`formulations.use_budget`.
+        If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`.
     MissingExtra
-        Where ``threads`` are given, and threadpoolctl is not installed.
+        If ``threads`` is given and threadpoolctl is not installed.
 
     Examples
     --------
@@ -111,30 +111,30 @@ def compare(
     limit = None if threads is None else positive_integer(threads, "threads")
     if limit is None and len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
         limit = 1
-    race = _Race(net, batch, sample_weight, budget)
+    run = _Trials(net, batch, sample_weight, budget)
     with limited_threads(limit, needed=threads is not None) as before:
         for backend in chosen:
             if progress is not None:
                 progress(backend.label)
-            race.judge(backend)
+            run.judge(backend)
         if progress is not None:
             progress("timing")
-        # Backends have loaded libraries since, with pools of their own.
+        # Backends may have loaded libraries with pools of their own.
         with limited_threads(limit, needed=threads is not None) as inside:
-            race.time()
+            run.time()
     title = Problem(net, batch.X, batch.Y, batch.cost.name).title
-    # What this process itself did meanwhile is no sign of others.
+    # The load during the comparison is due to this process.
     found = replace(inside, load=before.load)
-    return Comparison(title, tuple(race.rows.values()), race.baseline or DEFAULT, race.agreement(), found, race.control)
+    return Comparison(title, tuple(run.rows.values()), run.baseline or DEFAULT, run.agreement(), found, run.control)
 
 
 def _check_parameters(net: Network) -> None:
-    # With them no reference is finite, and no gradient could be told from another.
+    # With such parameters the reference is not finite, and nothing can be judged.
     wrong = np.flatnonzero(~np.isfinite(net.vector))
     if wrong.size:
         raise NotFinite(
             f"the network's parameters must be finite, got {net.vector[wrong[0]]} at "
-            f"network.{net.layout.locate(int(wrong[0]))}; take them from before the training diverged."
+            f"network.{net.layout.locate(int(wrong[0]))}; restore those from before the training diverged."
         )
 
 
@@ -150,8 +150,8 @@ def _budget(seconds: float | None) -> Budget:
     return replace(given, seconds=positive_number(seconds, "budget", finite=False))
 
 
-class _Race:
-    """One mini-batch, and what each backend made of it so far."""
+class _Trials:
+    """The rows of the backends on one mini-batch."""
 
     def __init__(self, net: Network, batch: Batch, sample_weight: Any, budget: float | None) -> None:
         self.net, self.cost = net, batch.cost
@@ -162,17 +162,17 @@ class _Race:
         self.control: Ratio | None = None
         self._plans: dict[str, Plan] = {}
         self._found: dict[str, tuple[Array, Array]] = {}
-        # Of copies: a backend may write to what it is given.
+        # From copies: a faulty backend may write to its inputs.
         self._reference = reference_gradient(net.copy().record(batch.copy()))
 
     def judge(self, backend: Backend) -> None:
-        """Add the backend's row, not yet timed."""
+        """Add the backend's row, without its time."""
         row = Row(backend.label, backend.equations, RowStatus.REFUSED)
         m = len(self.examples[0])
         if reason := backend.why_not(self.net, self.cost):
             row = replace(row, reason=reason)
         elif reason := unreasonable(backend, self.net, m, self.budget):
-            reason += "; --all, or budget=math.inf, runs it all the same"
+            reason += "; run it with --all or budget=math.inf"
             row = replace(row, status=RowStatus.SKIPPED, reason=reason)
         else:
             try:
@@ -189,7 +189,7 @@ class _Race:
         gradient = plan(*self.examples)
         seconds = perf_counter() - start
         if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), LONGEST) is None:
-            # A first call may have compiled something, on a busy machine for longer than estimated.
+            # The first call may have compiled something.
             start = perf_counter()
             gradient = plan(*self.examples)
             seconds = perf_counter() - start
@@ -212,7 +212,7 @@ class _Race:
         )
 
     def agreement(self) -> Agreement | None:
-        """Return how far apart every two gradients are; None where there are no two."""
+        """Compare every pair of gradients; None if there are fewer than two."""
         if len(self._found) < 2:
             return None
         gradients, deviations = zip(*self._found.values(), strict=True)
@@ -228,7 +228,7 @@ class _Race:
         default = get_backend(DEFAULT)
         if DEFAULT not in plans and default.why_not(self.net, self.cost) is None:
             plans[DEFAULT] = self._plan(default)
-        # What takes seconds was timed well enough when it was judged.
+        # The time of a slow backend was measured when it was judged.
         quick = {
             label: partial(plan, *self.examples)
             for label, plan in plans.items()
@@ -237,7 +237,7 @@ class _Race:
         self.baseline = baseline = DEFAULT if DEFAULT in quick else next(iter(quick), None)
         timings = {}
         if baseline is not None:
-            # The last of a round, so that it has another neighbour than the baseline itself.
+            # Last in a round, so that the baseline is not its neighbour.
             quick[CONTROL] = partial(self._plan(plans[baseline].backend), *self.examples)
             timings = interleave(quick, baseline=baseline)
             self.control = timings[CONTROL].ratio

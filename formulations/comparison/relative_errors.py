@@ -1,4 +1,4 @@
-"""Digits lost: each backend's relative error against fifty digits, beside the condition of the problem."""
+"""Each backend's relative error against fifty digits, beside the condition of the problem."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from formulations.functions import get_cost
 from formulations.plans import foreseen_seconds, prepare
 from formulations.verification import OracleGradient, gradient_in_digits, unit_roundoff
 
-__all__ = ["Measured", "RelativeErrors", "measure"]
+__all__ = ["RelativeError", "RelativeErrors", "measure_relative_errors"]
 
 SECONDS = 5.0
-"""A backend that would take longer for one gradient is left out."""
+"""A backend that is estimated to need longer for one gradient is left out."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    r"""One backend on one scenario.
+class RelativeError:
+    r"""The relative error of one backend on one scenario.
 
     Attributes
     ----------
     backend, scenario, dtype : str
-        Who, where, in which precision.
+        The backend, the scenario, and the precision.
     condition : float
-        The largest g_abs over the largest \|g\|: 1 where nothing cancels on the way back.
+        The largest g_abs over the largest \|g\|: 1 if nothing cancels in the backward pass.
     error : float
-        ‖ĝ − g‖∞ / ‖g‖∞; ‖ĝ‖∞ itself where g is 0.
+        ‖ĝ − g‖∞ / ‖g‖∞, or ‖ĝ‖∞ if g is 0.
     componentwise : float
         The largest \|ĝ − g\| / \|g\| over the entries that are not 0.
     units : float
@@ -50,17 +50,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class RelativeErrors:
-    """What :func:`measure` found; printed, one table a precision.
+    """The result of :func:`measure_relative_errors`; printed, one table per precision.
 
     Attributes
     ----------
-    rows : tuple of Measured
+    rows : tuple of RelativeError
         In the order of scenarios, then of backends.
     left_out : int
-        Combinations that a backend refuses, or takes too long for.
+        Combinations that a backend refuses, or would need too long for.
     """
 
-    rows: tuple[Measured, ...]
+    rows: tuple[RelativeError, ...]
     left_out: int
 
     def __bool__(self) -> bool:
@@ -83,7 +83,7 @@ class RelativeErrors:
             ]
             for scenario, condition in conditions.items()
         ]
-        # Backends are many and scenarios few: one row a backend is the narrower table.
+        # There are more backends than scenarios, so one row per backend is narrower.
         turned = [list(row) for row in zip(header, *lines, strict=True)]
         return turned[0], turned[1:]
 
@@ -106,7 +106,7 @@ class RelativeErrors:
         )
 
     def to_markdown(self) -> str:
-        """Return the tables as a page has them."""
+        """Return the tables in Markdown."""
         tables = []
         for dtype in self._dtypes():
             header, lines = self._table(dtype)
@@ -114,7 +114,7 @@ class RelativeErrors:
         return "\n\n".join([*tables, self._sentence()])
 
 
-def measure(
+def measure_relative_errors(
     backends: Iterable[str] | None = None,
     scenarios: Iterable[str] | None = None,
     dtypes: Iterable[str] = ("float32", "float64"),
@@ -139,11 +139,11 @@ def measure(
     Raises
     ------
     UnknownName
-        Where a backend or a scenario has another name.
+        If a backend or a scenario does not exist.
     InvalidInput, WrongType
-        Where none is named, or names are no list.
+        If none is named, or the names are not a list.
     MissingExtra
-        Where mpmath is not installed.
+        If mpmath is not installed.
     """
     flags = list_backends() if backends is None else items(backends, "backends", "['hadamard']", one=str)
     names, dtypes = by_name(SCENARIOS, scenarios, "scenario", "scenarios"), precisions(dtypes)
@@ -161,7 +161,7 @@ def measure(
     return RelativeErrors(tuple(rows), left_out)
 
 
-def _measured(flag: str, name: str, dtype: str, problem: Problem, truth: OracleGradient) -> Measured | None:
+def _measured(flag: str, name: str, dtype: str, problem: Problem, truth: OracleGradient) -> RelativeError | None:
     net, m, backend = problem.network, len(problem.X), get_backend(flag)
     reason = backend.why_not(net, get_cost(problem.cost))
     if reason is not None or foreseen_seconds(backend.estimate(net, m)) > SECONDS:
@@ -174,4 +174,4 @@ def _measured(flag: str, name: str, dtype: str, problem: Problem, truth: OracleG
     error = float(max(differences) / (largest or 1))
     entries = [float(d / abs(g)) for d, g in zip(differences, truth.vector, strict=True) if g]
     units = error / unit_roundoff(net.dtype)
-    return Measured(flag, name, dtype, truth.condition(), error, max(entries, default=0.0), units)
+    return RelativeError(flag, name, dtype, truth.condition(), error, max(entries, default=0.0), units)

@@ -1,4 +1,4 @@
-"""Comparisons: what each backend made of the same gradient, row by row."""
+"""The result of a comparison: one row for each backend."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from formulations.verification import RULES
 __all__ = ["Comparison", "Row", "RowStatus"]
 
 NOISY = 1.25
-"""Times itself from which a backend's own time tells that another row's says little."""
+"""Ratio of the baseline's time to itself from which the times are too noisy to compare."""
 
 
 class RowStatus(StrEnum):
-    """What came of a backend: one of the three verdicts, or why there is none."""
+    """A verdict, or the reason why there is none."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -39,9 +39,9 @@ class RowStatus(StrEnum):
     REFUSED = "refused"
     """It cannot serve this network and cost."""
     SKIPPED = "skipped"
-    """It would take more than the budget."""
+    """It is estimated to exceed the budget."""
     FAILED = "failed"
-    """It raised an exception that is not this library's."""
+    """It raised an exception that is not one of this library."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,23 @@ class Row:
     equations : tuple of str
         The equations of the chapter that it computes.
     status : RowStatus
-        What came of it.
+        Its verdict, or why there is none.
     difference : float or None
         Largest absolute difference from the reference, over all weights and biases.
     bound : str
         The bound that judged it: T1, T2, T3, T4 or P.
     ratio : float or None
-        Largest residual in units of that bound; above 1 it is different.
+        Largest residual in units of that bound; above 1 the gradient is different.
     seconds : float or None
         Time for one gradient by a prepared plan: the median of interleaved rounds.
     relative_time : float or None
-        The median over the rounds of its time over the baseline's in the same round.
+        The median over the rounds of the ratio of its time to the baseline's in the same round.
     relative_spread : (float, float) or None
-        Lower and upper quartile of that quotient.
+        Lower and upper quartile of that ratio.
     forward_passes : int or None
-        Forward passes that one gradient took.
+        Forward passes in one gradient.
     reason : str
-        Why it is different, inconclusive, refused or skipped.
+        Why it is not equal.
     """
 
     backend: str
@@ -89,7 +89,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What :func:`formulations.compare` found; printed, it is a table.
+    """The result of :func:`formulations.compare`; printed, it is a table.
 
     Attributes
     ----------
@@ -98,14 +98,14 @@ class Comparison:
     rows : tuple of Row
         One for each backend.
     baseline : str
-        The backend that times are relative to: ``hadamard`` where it serves the network, else the first that does.
+        The backend that times are relative to: ``hadamard`` if it serves the network, else the first that does.
     agreement : Agreement or None
-        How far apart every two of the gradients are; None where there are no two.
+        The differences of all pairs of gradients; None if there are fewer than two.
     threads : Threads
-        How many threads there were, and how many others wanted the cores.
+        The threads used, and the load of the machine.
     control : Ratio or None
-        The time of the baseline, prepared a second time, over that of the baseline: 1, but for the machine's noise.
-        None where it was not measured round by round.
+        The time of the baseline, prepared a second time, over that of the baseline: 1 except for the machine's noise.
+        None if it was not measured.
     """
 
     title: str
@@ -123,7 +123,7 @@ class Comparison:
 
     @property
     def noise(self) -> tuple[str, ...]:
-        """What tells that the machine was not quiet, so that the times say little."""
+        """The signs that other work was running, so that the times are unreliable."""
         found = []
         if self.control is not None and not (1 / NOISY <= self.control.lower <= self.control.upper <= NOISY):
             found.append(f"{self.baseline} against itself is {format_ratio(self.control, '×')}")
@@ -146,26 +146,26 @@ class Comparison:
         return {**verdict, "baseline": self.baseline, **measured, "rows": rows, "agreement": agreement}
 
     def plot(self, path: str) -> None:
-        """Draw the matrix of pairwise agreement as a heat map.
+        """Draw the pairwise differences as a heat map.
 
         Parameters
         ----------
         path : str
-            Where to; its suffix names the format, as in ``"agreement.png"``.
+            The file; its suffix selects the format, as in ``"agreement.png"``.
 
         Raises
         ------
         InvalidInput
-            Where there are fewer than two gradients, or the file cannot be written.
+            If there are fewer than two gradients, or the file cannot be written.
         MissingExtra
-            Where matplotlib is not installed.
+            If matplotlib is not installed.
         """
         if self.agreement is None:
-            raise InvalidInput("a plot of agreement needs two gradients or more; compare more backends.")
+            raise InvalidInput("a plot of the agreement needs at least two gradients; compare more backends.")
         save_figure(heat_map(self.agreement.labels, self.agreement.ratios, self.title), path)
 
     def _counts(self) -> dict[str, int]:
-        """Count the rows of each status that there is, in the order of the table."""
+        """Count the rows of each status, in the order of the table."""
         return {str(status): count for status, count in Counter(row.status for row in self.rows).items()}
 
     def __str__(self) -> str:
@@ -203,8 +203,8 @@ class Comparison:
             f"{rule.name} {rule.judges}" for rule in RULES.values() if any(row.bound == rule.name for row in self.rows)
         ]
         lines = [
-            "difference: the largest, from the gradient in a higher precision.",
-            "of its bound: the residual over what roundoff explains; above 1 it is different.",
+            "difference: the largest difference from the gradient in a higher precision.",
+            "of its bound: the residual over what roundoff explains; above 1 the gradient is different.",
             f"  {'; '.join(rules)}.",
         ]
         if self.control is not None:
@@ -222,7 +222,7 @@ class Comparison:
 
 
 def _relative(row: Row) -> str:
-    """Write the relative time with its quartiles; beside itself the default has no spread to show."""
+    """Write the relative time with its quartiles, which the baseline itself does not have."""
     if row.relative_time is None or row.relative_spread is None:
         return "–"
     return format_ratio(Ratio(row.relative_time, *row.relative_spread), "×")

@@ -1,8 +1,8 @@
-"""Threads: how many the libraries of products use, and whether the machine has cores left for them.
+"""The threads of BLAS, OpenMP, PyTorch and JAX, and the load of the machine.
 
-NumPy's and SciPy's wheels, PyTorch and JAX each bring a pool of threads, whose threads wait for work by running in
-circles. Two pools that are used in turn take each other's cores: a product of 10⁶ multiplications takes 0.05 ms in one
-thread, and took 50 ms between two pools on a busy machine of two cores.
+NumPy's and SciPy's wheels, PyTorch and JAX each have a pool of threads that spin while they wait for work. Two pools
+used in turn compete for the cores: a product of 10⁶ multiplications takes 0.05 ms in one thread, and took 50 ms with
+two pools on a busy machine with two cores.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ __all__ = ["Threads", "limited_threads"]
 
 @dataclass(frozen=True)
 class Threads:
-    """How many threads there were for a measurement, and how many wanted the same cores.
+    """The threads of a measurement, and the load of the machine before it.
 
     Attributes
     ----------
     limit : int or None
-        What every pool was limited to; None where they were left as they are.
+        The limit of every pool; None if they are unchanged.
     pools : mapping of str to int
-        The threads of each pool that is known.
+        The threads of each known pool.
     unlimited : mapping of str to str
-        The pools that could not be limited though they should have been, and why.
+        The pools that could not be limited, and why.
     cores : int
-        That this process may use.
+        Those that this process may use.
     load : float or None
-        How many threads of the whole machine wanted a core in the minute before; None where the system does not say.
+        Average number of threads of the machine that were ready to run in the last minute; None if unknown.
     """
 
     limit: int | None = None
@@ -45,7 +45,7 @@ class Threads:
 
     @property
     def crowded(self) -> bool:
-        """Whether others leave too few cores for these threads; half a thread is what this process itself did before.
+        """Whether other work leaves too few cores for these threads; half a thread is attributed to this process.
 
         Examples
         --------
@@ -61,31 +61,31 @@ class Threads:
     def __str__(self) -> str:
         if self.limit is None:
             known = ", ".join(f"{name} {count}" for name, count in self.pools.items())
-            return f"as they are{f' ({known})' if known else ''}"
+            return f"unchanged{f' ({known})' if known else ''}"
         exceptions = ", ".join(f"{name} ({why})" for name, why in self.unlimited.items())
         return f"{self.limit}{f', except {exceptions}' if exceptions else ''}"
 
 
 @contextmanager
 def limited_threads(limit: int | None, *, needed: bool = True) -> Iterator[Threads]:
-    """Let BLAS and OpenMP, and PyTorch where it is loaded, use so many threads; None leaves them as they are.
+    """Limit the threads of BLAS, OpenMP and, if it is loaded, PyTorch inside a ``with`` block.
 
     Parameters
     ----------
     limit : int or None
-        How many threads.
+        The number of threads; None leaves them unchanged.
     needed : bool
-        Whether it is an exception if BLAS and OpenMP cannot be limited; otherwise the result says so.
+        Whether to raise if BLAS and OpenMP cannot be limited; otherwise the result says so.
 
     Yields
     ------
     Threads
-        What holds inside the ``with`` block.
+        Those inside the ``with`` block.
 
     Raises
     ------
     MissingExtra
-        Where threadpoolctl is not installed, and is needed.
+        If threadpoolctl is needed and not installed.
     """
     load, cores = _load(), _cores()
     pools: dict[str, int] = {}
@@ -102,7 +102,7 @@ def limited_threads(limit: int | None, *, needed: bool = True) -> Iterator[Threa
                 pools[name] = max(pools.get(name, 0), pool["num_threads"])
         elif limit is not None:
             unlimited["BLAS and OpenMP"] = "to limit these, install threadpoolctl"
-        # Loading it here would bring its threads into a process that does without.
+        # Importing it here would start threads that the process does not need.
         if torch := sys.modules.get("torch"):
             if limit is not None:
                 limits.callback(torch.set_num_threads, torch.get_num_threads())
@@ -114,14 +114,14 @@ def limited_threads(limit: int | None, *, needed: bool = True) -> Iterator[Threa
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _load() -> float | None:
-    """Return the load average of the last minute; None where there is none, as on Windows."""
+    """Return the load average of the last minute; None if the system has none, as Windows."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):

@@ -1,7 +1,7 @@
-"""Timing: interleaved rounds, medians and paired ratios.
+"""Timing by interleaved rounds, medians and paired ratios.
 
-On a noisy machine a ratio is trustworthy only where both sides were measured under the same conditions. So all
-candidates run in turn, round by round, and each is compared with the baseline of its own round.
+On a noisy machine a ratio is reliable only if both sides are measured under the same conditions. So all calls run in
+turn, round by round, and each is compared with the baseline of the same round.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from formulations.display import Ratio, paired
 __all__ = ["Stopwatch", "Timing", "interleave", "quickest", "settle", "timed", "without_collector"]
 
 FEWEST, MOST = 3, 31
-"""Rounds: enough for a median, and no more than help it."""
+"""Rounds: enough for a median, and no more than improve it."""
 SAMPLE_SECONDS = 1e-3
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a call takes.
+    """The time of a call.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Timing:
 
     @property
     def rounds(self) -> int:
-        """Rounds measured."""
+        """Number of rounds measured."""
         return len(self.samples)
 
     def over(self, other: Timing) -> Ratio:
@@ -53,13 +53,13 @@ class Timing:
 
 @runtime_checkable
 class Stopwatch(Protocol):
-    """A call that keeps its own time, because it runs elsewhere."""
+    """A call that measures its own time, because it runs in another process."""
 
     def timed(self, repeats: int) -> float:
-        """Return seconds per call over so many calls."""
+        """Return the seconds per call, over this many calls."""
 
     def settle(self, seconds: float) -> float:
-        """Call for at least so many seconds, and return how many it were."""
+        """Call for at least this many seconds, and return the seconds that it took."""
 
 
 def interleave(
@@ -76,19 +76,19 @@ def interleave(
     Parameters
     ----------
     calls : mapping of str to callable
-        What to time; each is called before, to warm up and to see how many calls take as long as a sample.
+        Each is called before, to warm up and to find how many calls a sample needs.
     baseline : str
         The call that the ratios refer to.
     budget : float
-        Seconds to spend on each call; a slow one still gets three rounds, a fast one at most 31.
+        Seconds to spend on each call; a slow one gets at least three rounds, a fast one at most 31.
     sample : float
-        Seconds that a measurement takes at least: a fast call is repeated.
+        Minimum seconds of a measurement: a fast call is repeated.
     settling : float
-        Seconds of the same call, not measured, before each measurement: meanwhile its data come back into the cache,
-        and threads that are not needed fall asleep.
+        Seconds of the same call, not measured, before each measurement: its data return to the cache, and idle threads
+        go to sleep.
     silence : float
-        Seconds in which nothing runs, before and after a call that runs in another process: threads that wait for work
-        by running in circles give up, and do not take the next one's cores.
+        Seconds to wait before and after a call that runs in another process, so that threads that spin while they wait
+        go to sleep and leave the cores to the next call.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def interleave(
         for name, call in calls.items():
             call()
             repeats[name] = 1
-            # The clock may be too coarse to time a single call: doubling ends however coarse it is.
+            # The clock may be too coarse for a single call.
             while (taken := repeats[name] * timed(call, repeats[name])) < sample:
                 repeats[name] *= 2
             rounds[name] = min(max(int(budget / taken), FEWEST), MOST)
@@ -120,7 +120,7 @@ def interleave(
 
 
 def settle(call: Callable[[], object], seconds: float) -> float:
-    """Call for at least so many seconds, and return how many it were."""
+    """Call for at least this many seconds, and return the seconds that it took."""
     if isinstance(call, Stopwatch):
         return call.settle(seconds)
     start = perf_counter()
@@ -130,7 +130,7 @@ def settle(call: Callable[[], object], seconds: float) -> float:
 
 
 def timed(call: Callable[[], object], repeats: int) -> float:
-    """Return seconds per call over so many calls."""
+    """Return the seconds per call, over this many calls."""
     if isinstance(call, Stopwatch):
         return call.timed(repeats)
     start = perf_counter()
@@ -140,13 +140,13 @@ def timed(call: Callable[[], object], repeats: int) -> float:
 
 
 def quickest(call: Callable[[], object]) -> float:
-    """Return the seconds of the quickest of three calls: whatever else runs only ever adds to them."""
+    """Return the seconds of the fastest of three calls, the one least disturbed by other work."""
     return min(timed(call, 1) for _ in range(FEWEST))
 
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Keep the garbage collector from landing in somebody's measurement."""
+    """Switch the garbage collector off during measurements."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -10,7 +10,7 @@ import formulations as fm
 from formulations.backends._choices import by_name, chosen_backends, integers, items, precisions
 from formulations.comparison.race.cells import CELLS, read_cells, read_dtypes
 from formulations.comparison.race.peers.table import PEERS, read_peers
-from formulations.comparison.relative_errors import measure
+from formulations.comparison.relative_errors import measure_relative_errors
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 TABLE = {"book": 1, "digits": 2}
@@ -36,9 +36,9 @@ READERS = {
     "scenarios": lambda given: check(scenarios=given),
     "dtypes of a check": lambda given: check(dtypes=given),
     "backends to compare": compare,
-    "backends to measure": lambda given: measure(given),
-    "scenarios to measure": lambda given: measure(scenarios=given),
-    "dtypes to measure": lambda given: measure(dtypes=given),
+    "backends to measure": lambda given: measure_relative_errors(given),
+    "scenarios to measure": lambda given: measure_relative_errors(scenarios=given),
+    "dtypes to measure": lambda given: measure_relative_errors(dtypes=given),
     "backends to explain": lambda given: fm.explain(backends=given),
 }
 READERS_OF_NAMES = [name for name in READERS if name not in ("integers", "backends to explain")]

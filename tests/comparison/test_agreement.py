@@ -132,5 +132,5 @@ def test_the_picture(tmp_path):
         c.plot(str(tmp_path / "plot.xyz"))
     with pytest.raises(InvalidInput, match="cannot be written"):
         c.plot(str(tmp_path / "nowhere" / "plot.png"))
-    with pytest.raises(InvalidInput, match="two gradients or more"):
+    with pytest.raises(InvalidInput, match="at least two gradients"):
         fm.compare(*small(), backends=["hadamard"]).plot(str(tmp_path / "one.png"))

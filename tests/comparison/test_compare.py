@@ -264,7 +264,7 @@ def test_small_products_are_timed_with_one_thread_in_every_pool(digits, monkeypa
         assert pools() == {3}
     assert found == [held]
     assert c.threads.limit == (None if held == {3} else held.pop())
-    assert f"\nthreads: {c.threads.limit or 'as they are ('}" in str(c)
+    assert f"\nthreads: {c.threads.limit or 'unchanged ('}" in str(c)
 
 
 def test_a_pool_that_a_backend_brings_is_limited_too(digits, monkeypatch):

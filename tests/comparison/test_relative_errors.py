@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.comparison.relative_errors import measure
+from formulations.comparison.relative_errors import measure_relative_errors
 from formulations.exceptions import Refused, UnknownName
 from formulations.functions.activations.coupled import Softmax
 from formulations.functions.activations.logistic import Tanh
@@ -69,7 +69,9 @@ def test_what_is_not_built_in_has_no_definition_in_fifty_digits():
 
 
 def test_what_is_measured():
-    found = measure(["hadamard", "finite_difference:scheme=forward"], ["digits", "saturated_neuron", "exact_fit"])
+    found = measure_relative_errors(
+        ["hadamard", "finite_difference:scheme=forward"], ["digits", "saturated_neuron", "exact_fit"]
+    )
     rows = {(row.backend, row.scenario, row.dtype): row for row in found.rows}
     assert rows["hadamard", "exact_fit", "float64"].error == 0
     # A saturated neuron costs backpropagation no digits, and a difference quotient all of them.
@@ -81,4 +83,4 @@ def test_what_is_measured():
     assert "| hadamard |" in found.to_markdown()
     assert len(found.to_dict()["rows"]) == len(found.rows)
     with pytest.raises(UnknownName, match="unknown scenario"):
-        measure(scenarios=["digit"])
+        measure_relative_errors(scenarios=["digit"])

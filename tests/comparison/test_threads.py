@@ -46,7 +46,7 @@ def test_without_a_limit_nothing_is_changed_and_the_pools_are_told(pools, torch)
     with limited_threads(None) as threads:
         assert pools() == {2} and torch.get_num_threads() == 8
     assert threads.limit is None and threads.pools["torch"] == 8
-    assert str(threads).startswith("as they are (") and "torch 8" in str(threads)
+    assert str(threads).startswith("unchanged (") and "torch 8" in str(threads)
 
 
 def test_without_the_tool_it_says_what_is_not_limited_or_refuses(monkeypatch, torch):

@@ -1,4 +1,4 @@
-"""The race: backends, other packages and the matrix products alone, judged and then timed."""
+"""The race of backends, other packages and the matrix products alone: judged, then timed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The book's program: one example at a time, columns, a sum over the mini-batch; plain NumPy as the chapter writes it.
+"""The book's program: one example at a time, as columns, and a sum over the mini-batch, in plain NumPy.
 
-Its σ′ is σ(1 − σ), its results are new arrays, and its sum is divided by m at the end. Nothing of this library's is
-used, so it is what a reader who types the chapter in would measure.
+Its σ′ is σ(1 − σ), its results are new arrays, and its sum is divided by m at the end. It uses nothing from this
+library, so it takes as long as the chapter's program does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def sigmoid_prime(z: Array) -> Array:
 
 
 def backprop(weights: list[Array], biases: list[Array], x: Array, y: Array) -> tuple[Any, list[Array], list[Array]]:
-    """Return C_x, ∂C_x/∂b and ∂C_x/∂w of one example, a column each, by (25) and (BP1)–(BP4)."""
+    """Return C_x, ∂C_x/∂b and ∂C_x/∂w of one example, given as columns, by (25) and (BP1)–(BP4)."""
     activation, activations, zs = x, [x], []
     for w, b in zip(weights, biases, strict=True):
         z = np.dot(w, activation) + b
@@ -52,7 +52,7 @@ def backprop(weights: list[Array], biases: list[Array], x: Array, y: Array) -> t
 def _enter(problem: Problem) -> Ready:
     net = problem.network
     if problem.cost != "quadratic" or net.activation_names != "sigmoid":
-        raise Refused("the book's program is written for sigmoid neurons and the quadratic cost.")
+        raise Refused("the book's program needs sigmoid neurons and the quadratic cost.")
     weights, biases = list(net.weights), [b.reshape(-1, 1) for b in net.biases]
     columns = [(x.reshape(-1, 1), y.reshape(-1, 1)) for x, y in zip(problem.X, problem.Y, strict=True)]
     m = net.dtype.type(len(columns))

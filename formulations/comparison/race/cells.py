@@ -1,4 +1,4 @@
-"""The cells of the race: a network's sizes and a batch, by name."""
+"""The cells of the race: the sizes of a network and of its batch, by name."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from formulations.exceptions import InvalidInput
 __all__ = ["CELLS", "DTYPES", "Cell", "read_cells", "read_dtypes"]
 
 DTYPES = ("float32", "float64")
-"""What peers compute in too."""
+"""Those that all peers have."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Sigmoid neurons and the quadratic cost: value and gradient with respect to all parameters.
+    """A network with sigmoid neurons, the quadratic cost, and the size of a batch.
 
     Attributes
     ----------
     name : str
-        What flags and tables call it.
+        Its name in flags and tables.
     sizes : tuple of int
         n₁, …, n_L.
     m : int
@@ -37,13 +37,13 @@ class Cell:
     m: int
 
     def problem(self, dtype: Any) -> Problem:
-        """Return the network and its batch, in memory of their own."""
+        """Return the network and its batch, in newly allocated memory."""
         whole = make_problem(self.sizes, dtype=dtype, count=self.m).first(self.m)
         return Problem(whole.network, np.ascontiguousarray(whole.X), np.ascontiguousarray(whole.Y), whole.cost)
 
     @property
     def title(self) -> str:
-        """Name, sizes and batch in words; equal neighbours counted."""
+        """Name, sizes and batch; runs of equal sizes are counted."""
         runs: list[tuple[int, int]] = []
         for n in self.sizes:
             runs = [*runs[:-1], (n, runs[-1][1] + 1)] if runs and runs[-1][0] == n else [*runs, (n, 1)]
@@ -69,9 +69,9 @@ def read_cells(names: Iterable[str] | None) -> list[Cell]:
     Raises
     ------
     UnknownName
-        Where there is no such cell.
+        If a cell does not exist.
     InvalidInput, WrongType
-        Where no cell is named, or the names are no list.
+        If no cell is named, or the names are not a list.
     """
     return list(by_name(CELLS, names, "cell", "cells").values())
 
@@ -82,12 +82,14 @@ def read_dtypes(names: Iterable[str] | None) -> list[str]:
     Raises
     ------
     InvalidInput
-        Where one is neither float32 nor float64, or there is none.
+        If one is neither float32 nor float64, or none is named.
     WrongType
-        Where they are no list.
+        If they are not a list.
     """
     chosen = list(DTYPES) if names is None else items(names, "dtypes", "['float32']", one=str)
     for name in chosen:
         if not isinstance(name, str) or name not in DTYPES:
-            raise InvalidInput(f"a race is run in {' or '.join(DTYPES)}, got {name!r}; peers have no other dtypes.")
+            raise InvalidInput(
+                f"the dtype of a race must be {' or '.join(DTYPES)}, which all peers have, got {name!r}."
+            )
     return list(dict.fromkeys(chosen))

@@ -1,4 +1,4 @@
-"""What takes part in a race: something to call, and a way to judge what it returns."""
+"""A contestant of the race: a call, and a way to judge its result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Contestant", "Kind", "Ready", "judge_elsewhere"]
 
 
 class Kind(StrEnum):
-    """What a row of the race stands for."""
+    """What a row of the race represents."""
 
     PLAN = "plan"
     """A backend, prepared."""
     CALL = "call"
-    """A backend in one call, which allocates its result as peers do."""
+    """A backend in one call, which allocates its result, as peers do."""
     LOOP = "loop"
     """One example at a time."""
     PEER = "peer"
@@ -29,9 +29,9 @@ class Kind(StrEnum):
     FLOOR = "floor"
     """The matrix products alone."""
     NULL = "null"
-    """What the harness costs."""
+    """The overhead of the measurement."""
     CONTROL = "control"
-    """The baseline once more: how noisy the machine is."""
+    """The baseline again, which shows the machine's noise."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Ready:
     call : callable () -> Any
         Computes the gradient once.
     judge : callable (result) -> Verdict, or None
-        Judges what a call returned; None where it computes no gradient.
+        Judges the result of a call; None if it is not a gradient.
     first : float or None
-        Seconds of preparation and first call, where whoever prepared it has taken them.
+        Seconds of preparation and first call, if it ran in another process.
     """
 
     call: Callable[[], Any]
@@ -55,18 +55,18 @@ class Ready:
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who takes part.
+    """A named participant in the race.
 
     Attributes
     ----------
     name : str
-        What tables and flags call it.
+        Its name in tables and flags.
     kind : Kind
-        What it stands for.
+        What it represents.
     enter : callable (Problem) -> Ready
-        Prepares it; raises one of the library's exceptions where it cannot take part.
+        Prepares it; raises one of the library's exceptions if it cannot take part.
     why_not : callable (Problem) -> str or None, optional
-        The reason why it does not take part, where that can be said beforehand.
+        The reason why it cannot take part, if that is known before it is prepared.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Contestant:
 
 
 def judge_elsewhere(problem: Problem, cost: Any, vector: Array) -> Verdict:
-    """Judge a gradient with a forward pass of its own, flat in the order w², b², w³, b³, …, by T4."""
+    """Judge by T4 a gradient from another implementation, flat in the order w², b², w³, b³, …."""
     net = problem.network
     tape = net.forward(problem.X, problem.Y, cost=problem.cost)
     return judge(tape, Gradient(net.layout, vector, cost=cost, backend="elsewhere"), Tier.ELSEWHERE)

@@ -1,4 +1,4 @@
-"""The floor: a gradient's matrix products on a plan's own kind of buffers, on random data, and nothing else."""
+"""The floor: only the matrix products of a gradient, on random data in buffers like a plan's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FLOOR", "products_of"]
 def products_of(problem: Problem) -> list[tuple[Array, Array, Array]]:
     """Return (left, right, out) of every product of (25), (BP2) and (BP4), in the order of a gradient.
 
-    The input layer's error is never needed, and so is not among them.
+    The error of the input layer is not needed.
     """
     sizes, m, dtype = problem.network.sizes, len(problem.X), problem.network.dtype
     generator = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def products_of(problem: Problem) -> list[tuple[Array, Array, Array]]:
 
     weights = [buffer(n, below) for below, n in pairwise(sizes)]
     activations, errors = [buffer(m, n) for n in sizes], [buffer(m, n) for n in sizes[1:]]
-    # Products write where no product reads: their numbers must not grow from call to call.
+    # No product reads what another writes, so that the numbers do not grow from call to call.
     forward = [(a, w.T, buffer(m, len(w))) for a, w in zip(activations, weights, strict=False)]
     back = [(delta, w, buffer(m, w.shape[1])) for delta, w in zip(errors[:0:-1], weights[:0:-1], strict=False)]
     gradients = [(delta.T, a, np.empty_like(w)) for delta, a, w in zip(errors, activations, weights, strict=False)]
@@ -44,4 +44,4 @@ def _enter(problem: Problem) -> Ready:
 
 
 FLOOR = Contestant("floor", Kind.FLOOR, _enter)
-"""The products alone."""
+"""The matrix products alone."""

@@ -1,8 +1,8 @@
-"""Contestants in a process of their own.
+"""Contestants in separate processes.
 
-Every library of products and every compiler's run time keeps threads that wait for work by running in circles. Several
-of them take each other's cores, a tenth of a second at a time. So a peer that brings its own gets a process for itself;
-it is called in turn with everybody else, with silence between, and keeps its own time.
+The threads of BLAS libraries and of compilers' run times spin while they wait for work, so several pools in one process
+compete for the cores, for a tenth of a second at a time. A peer with its own pool therefore runs in its own process. It
+is called in turn with the others, after a pause, and measures its own time.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = ["Isolated", "isolated"]
 
 @dataclass
 class Isolated:
-    """A peer in its process, as something to call and to time.
+    """A peer in its own process, which can be called and timed.
 
     Attributes
     ----------
     name : str
-        Who.
+        The peer.
     connection : Connection
         To the process.
     """
@@ -43,15 +43,15 @@ class Isolated:
     connection: Connection
 
     def __call__(self) -> float:
-        """Call it once, and return the seconds that it took."""
+        """Call the peer once, and return the seconds that it took."""
         return self.timed(1)
 
     def timed(self, repeats: int) -> float:
-        """Return seconds per call over so many calls, by the process's own clock."""
+        """Return the seconds per call, over this many calls, measured in the process."""
         return self._ask("timed", repeats)
 
     def settle(self, seconds: float) -> float:
-        """Call it for so many seconds."""
+        """Call the peer for at least this many seconds, and return the seconds that it took."""
         return self._ask("settle", seconds)
 
     def _ask(self, what: str, number: float) -> float:
@@ -60,19 +60,19 @@ class Isolated:
             answer: float = self.connection.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise CandidateFailed(
-                f"the process of {self.name} ended while it was timed; leave that peer out with --against."
+                f"the process of {self.name} ended while it was timed; exclude that peer with --against."
             ) from None
         return answer
 
 
 @contextmanager
 def isolated(name: str, cell: Cell, dtype: str, threads: int | None) -> Iterator[Ready]:
-    """Hold a peer in a process of its own, prepared for a cell, inside a ``with`` block.
+    """Run a peer, prepared for a cell, in its own process inside a ``with`` block.
 
     Raises
     ------
     Refused
-        Where it cannot take part, with its reason.
+        If it cannot take part, with the reason.
     """
     # A forked process would inherit the locks of threads that it does not have.
     context = get_context("spawn")
@@ -92,7 +92,7 @@ def _ready(name: str, connection: Connection) -> Ready:
     try:
         answer = connection.recv()
     except EOFError:
-        answer = "its process ended without a word."
+        answer = "its process ended without an answer."
     if isinstance(answer, str):
         raise Refused(answer)
     verdict, first = answer
@@ -100,7 +100,7 @@ def _ready(name: str, connection: Connection) -> Ready:
 
 
 def _serve(connection: Connection, name: str, cell: Cell, dtype: str, threads: int | None) -> None:
-    """Prepare a peer, send the verdict on it or the reason against it, and answer until nobody asks any more."""
+    """Prepare a peer, send its verdict or the reason against it, and answer until the connection is closed."""
     try:
         problem = cell.problem(dtype)
         start = perf_counter()
@@ -112,7 +112,7 @@ def _serve(connection: Connection, name: str, cell: Cell, dtype: str, threads: i
             _answer(connection, ready.call)
     except FormulationsException as caught:
         connection.send(str(caught))
-    except Exception as caught:  # what a package raises in its own process is told where the race is
+    except Exception as caught:  # the race reports what a package raises in its process
         connection.send(f"{type(caught).__name__}: {caught}")
 
 

@@ -1,4 +1,4 @@
-"""On what machine, with which packages and how many threads a measurement was made."""
+"""The machine, packages and threads of a measurement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("backprop-formulations", "numpy", "scipy", "numba", "torch", "jax", 
 
 
 def machine() -> dict[str, Any]:
-    """Return what a reader needs to know to read the numbers: processor, threads, versions and the date."""
+    """Return the processor, threads, versions and date, which a reader needs to interpret the numbers."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -38,7 +38,7 @@ def _version(name: str) -> str | None:
 
 
 def _processor() -> str:
-    """Return the processor's name; /proc has a better one than the platform module where there is a /proc."""
+    """Return the processor's name, from /proc if there is one, since the platform module's is less precise."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -48,7 +48,7 @@ def _processor() -> str:
 
 
 def _blas() -> list[str]:
-    """Return the BLAS libraries that are loaded, with their kernels and threads; none are known without a tool."""
+    """Return the loaded BLAS libraries with kernels and threads; empty if threadpoolctl is not installed."""
     if find_spec("threadpoolctl") is None:
         return []
     loaded = needs("bench", "threadpoolctl", "the number of threads")

@@ -1,4 +1,4 @@
-"""Backends in the race: prepared, in one call, and two that tell what the measurement itself is worth."""
+"""The library's contestants: backends, prepared and in one call, and two that test the measurement itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from formulations.verification import Verdict, judge_backend
 __all__ = ["CONTROL", "NULL", "default_flags", "one_call", "planned", "prepared"]
 
 FACES = {"sigma": ("sigma", "sigma:matrix=sparse", "sigma:matrix=dense")}
-"""Backends that are raced with more than their default options: Σ as planned, made at every call, written out."""
+"""Backends that are raced in several forms: Σ planned, built at every call, and dense."""
 
 
 def default_flags() -> list[str]:
-    """Return the flags that are raced unless some are named: every backend but the engines that are peers."""
+    """Return the flags raced by default: every backend except the engines, which are raced as peers."""
     names = [name for name in list_backends() if not name.startswith("autodiff_")]
     return [flag for name in names for flag in FACES.get(name, (name,))] + [f"{DEFAULT}:batch=example"]
 
@@ -31,12 +31,12 @@ def prepared(problem: Problem, backend: BackendLike = DEFAULT) -> Plan:
 
 
 def planned(flag: str) -> Contestant:
-    """Return a backend that is prepared once and called with the same batch.
+    """Return a backend that is prepared once, then called with the same batch.
 
     Raises
     ------
     UnknownName
-        Where there is no such backend.
+        If the backend does not exist.
     """
     backend = get_backend(flag)
     kind = Kind.LOOP if backend.inner is not backend else Kind.PLAN
@@ -57,7 +57,7 @@ def _verdict(plan: Plan, result: Gradient) -> Verdict:
 
 
 def one_call(flag: str) -> Contestant:
-    """Return a backend in one call of :func:`formulations.gradient`, with all its checks and a result of its own."""
+    """Return a backend in one call of :func:`formulations.gradient`, with all its checks and a new result."""
     backend = get_backend(flag)
 
     def enter(problem: Problem) -> Ready:
@@ -72,7 +72,7 @@ def one_call(flag: str) -> Contestant:
 
 
 class _Nothing(Backend):
-    """Computes nothing: what a plan's checks and the harness cost."""
+    """Computes nothing, which shows the overhead of a plan's checks and of the measurement."""
 
     name = "null"
     summary = "nothing"
@@ -96,4 +96,4 @@ NULL = Contestant("null", Kind.NULL, _enter_null)
 """A plan that computes nothing."""
 
 CONTROL = Contestant("control", Kind.CONTROL, _enter_control)
-"""``hadamard`` a second time, in memory of its own."""
+"""``hadamard`` again, in memory of its own."""

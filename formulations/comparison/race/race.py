@@ -1,7 +1,7 @@
-"""The race: who computes the same gradient, judged first, then timed in turn.
+"""The race: contestants that compute the same gradient, judged first, then timed in turn.
 
-A row that is different is not timed: a wrong gradient's speed means nothing. All rows of a cell run in the same rounds,
-so that every ratio is taken between neighbours in time.
+A contestant whose gradient is different is not timed: the speed of a wrong gradient means nothing. All rows of a cell
+run in the same rounds, so that both sides of a ratio are measured close together.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ __all__ = ["run_race"]
 
 BASELINE = DEFAULT
 SLOW = 60.0
-"""Times the baseline from which a row has nothing to do in a race."""
+"""Multiple of the baseline's time above which a row is not timed."""
 HOPELESS = 100.0
-"""Times that limit from which a row is not even begun, by what is foreseen."""
+"""Multiple of that limit above which a row is not started, by its estimate."""
 SAMPLE = 4e-3
-"""Seconds of one measurement, at least."""
+"""Minimum seconds of a measurement."""
 SETTLE = 2e-3
-"""Seconds of the same call before it."""
+"""Seconds of the same call before each measurement."""
 SILENCE = 0.15
-"""Seconds between processes: OpenBLAS's threads run in circles for a tenth of a second before they sleep."""
+"""Seconds of pause between processes: OpenBLAS's threads spin for a tenth of a second before they sleep."""
 
 
 def run_race(
@@ -59,9 +59,9 @@ def run_race(
 ) -> Race:
     """Race backends against peers, the book's loop and the products alone.
 
-    Peers that bring threads of their own (:data:`~formulations.comparison.race.peers.table.ALONE`) run in processes of
-    their own, which import the calling script anew: there, call this below ``if __name__ == "__main__":``, or with
-    ``against=[]``.
+    Peers with their own pools of threads (:data:`~formulations.comparison.race.peers.table.ALONE`) run in separate
+    processes, which import the calling script again: in a script, call this below ``if __name__ == "__main__":``, or
+    with ``against=[]``.
 
     Parameters
     ----------
@@ -70,16 +70,16 @@ def run_race(
     dtypes : iterable of str, optional
         float32, float64; both by default.
     backends : sequence of str, optional
-        Flags; by default every backend that is not a peer's engine, Σ in its three faces. ``hadamard`` always runs.
+        Flags; by default every backend except the engines, Σ in three forms. ``hadamard`` always runs.
     against : iterable of str, optional
-        Names of :data:`~formulations.comparison.race.peers.table.PEERS`; all by default, and those that are not
-        installed say so.
+        Names of :data:`~formulations.comparison.race.peers.table.PEERS`; all by default. A row says so if its package
+        is not installed.
     threads : int, optional
-        Threads of BLAS, OpenMP and PyTorch; as they are by default.
+        Threads of BLAS, OpenMP and PyTorch; unchanged by default.
     budget : float
-        Seconds of measurement for each row of each cell; settling, and silence between rows, come on top.
+        Seconds of measurement for each row of each cell; warm-up, and pauses between rows, add to it.
     progress : callable, optional
-        Called with what is being done.
+        Called with each step before it begins.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def run_race(
     Raises
     ------
     UnknownName, InvalidInput, WrongType
-        Where a cell, dtype, backend, peer or number cannot be used, or none is named where one is needed.
+        If a cell, dtype, backend, peer or number cannot be used, or none is named but one is needed.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
     budget = positive_number(budget, "budget")
@@ -102,13 +102,13 @@ def run_race(
     with limited_threads(threads):
         settings = Settings(budget, threads, tell)
         heats = [_heat(cell, dtype, field, settings) for cell in chosen for dtype in precisions]
-        # Afterwards, when everything that takes part has been loaded.
+        # After the race, when all libraries have been loaded.
         facts = machine()
     return Race(tuple(heats), {**facts, "threads": threads}, BASELINE)
 
 
 class Settings(NamedTuple):
-    """What holds for all heats."""
+    """The settings of all heats."""
 
     budget: float
     threads: int | None
@@ -119,7 +119,7 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
     problem, rows = cell.problem(dtype), list[RaceRow]()
     calls: dict[str, Callable[[], object]] = {}
     with np.errstate(all="ignore"), ExitStack() as processes:
-        # The first is the baseline, which says what is slow.
+        # The baseline comes first, since it defines what is slow.
         for contestant in sorted(field, key=lambda one: one.name != BASELINE):
             settings.tell(f"{cell.name} {dtype}: {contestant.name}")
             one = contestant
@@ -143,17 +143,17 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
 
 
 def _entered(processes: ExitStack, alone: AbstractContextManager[Ready], _: Problem) -> Ready:
-    """Enter a peer's process, which makes the problem for itself and ends with the heat."""
+    """Start a peer's process, which makes the problem itself and ends with the heat."""
     return processes.enter_context(alone)
 
 
 def _admit(contestant: Contestant, problem: Problem, limit: float | None) -> tuple[RaceRow, Ready | None]:
-    """Return the row of who takes part, and, unless there is a reason not to time it, what to call."""
+    """Return a contestant's row, and its call unless there is a reason not to time it."""
     row = RaceRow(contestant.name, contestant.kind)
     if contestant.why_not is not None and (reason := contestant.why_not(problem)):
         return row.refused(reason), None
     try:
-        # What is foreseen to take minutes is not even begun.
+        # A contestant that is estimated to take minutes is not started.
         with use_budget(seconds=np.inf if limit is None else HOPELESS * limit):
             start = perf_counter()
             ready = contestant.enter(problem)

@@ -1,4 +1,4 @@
-"""The picture of a race: a panel for each cell and dtype, a bar for each row, over the products alone."""
+"""The figure of a race: a panel for each cell and dtype, a bar for each row, relative to the products alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLOURS = {
     Kind.LOOP: "#8c6bb1",
     Kind.FLOOR: "#555555",
 }
-"""What a reader looks for; null and control are for the table."""
+"""The kinds that are drawn; null and control appear only in the table."""
 
 LABELS = {
     Kind.PLAN: "a backend, prepared",
@@ -40,7 +40,7 @@ def draw_race(race: Race) -> Any:
     Raises
     ------
     MissingExtra
-        Where matplotlib is not installed.
+        If matplotlib is not installed.
     """
     columns = 2 if len(race.heats) > 1 else 1
     lines = -(-len(race.heats) // columns)

@@ -1,9 +1,10 @@
-"""What a race came to: rows by cell and dtype, and their tables."""
+"""The result of a race: rows by cell and dtype, and their tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from formulations.comparison.race.cells import Cell
@@ -13,36 +14,46 @@ from formulations.comparison.timing import Timing
 from formulations.display import Ratio, format_ratio, format_seconds, format_table
 from formulations.verification import Verdict
 
-__all__ = ["Heat", "Race", "RaceRow"]
+__all__ = ["Heat", "Race", "RaceRow", "RaceStatus"]
+
+
+class RaceStatus(StrEnum):
+    """The verdict on a contestant's gradient, or why there is none."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+    NO_GRADIENT = "–"
+    NOT_RACED = "not raced"
 
 
 @dataclass(frozen=True)
 class RaceRow:
-    """One contestant's line in a cell.
+    """One contestant's row in a cell.
 
     Attributes
     ----------
     name : str
-        Who.
+        The contestant.
     kind : Kind
-        What it stands for.
-    status : str
-        The verdict on its gradient; ``"–"`` where it computes none, ``"not raced"`` where it does not take part.
+        What it represents.
+    status : RaceStatus
+        The verdict on its gradient, or why there is none.
     judged_by : str
-        The bound that judged, with the residual in units of it.
+        The bound that judged it, after the residual in units of that bound.
     reason : str
-        Why it is not timed, or not called equal.
+        Why it is not timed, or not equal.
     first : float or None
-        Seconds to prepare it, its first call included: what is compiled is compiled then.
+        Seconds of preparation and first call, including any compilation.
     again : float or None
-        Seconds of the quickest of the calls after it.
+        Seconds of the fastest call after the first.
     timing : Timing or None
         Its times round by round.
     """
 
     name: str
     kind: Kind
-    status: str = "–"
+    status: RaceStatus = RaceStatus.NO_GRADIENT
     judged_by: str = ""
     reason: str = ""
     first: float | None = None
@@ -52,15 +63,15 @@ class RaceRow:
     def judged(self, verdict: Verdict) -> RaceRow:
         """Return the row with the verdict on its gradient."""
         by = f"{verdict.ratio:.2g} {verdict.rule}"
-        return replace(self, status=str(verdict.status), judged_by=by, reason=verdict.reason)
+        return replace(self, status=RaceStatus(verdict.status), judged_by=by, reason=verdict.reason)
 
     def entered(self, *, first: float, again: float) -> RaceRow:
         """Return the row with the times of its first calls."""
         return replace(self, first=first, again=again)
 
     def refused(self, reason: str) -> RaceRow:
-        """Return the row of who is not timed."""
-        return replace(self, status="not raced", reason=reason)
+        """Return the row of a contestant that is not timed."""
+        return replace(self, status=RaceStatus.NOT_RACED, reason=reason)
 
     def with_timing(self, timing: Timing | None) -> RaceRow:
         """Return the row with its times."""
@@ -78,7 +89,7 @@ class Heat:
     dtype : str
         float32 or float64.
     rows : tuple of RaceRow
-        In the order of the field.
+        In the order in which they are printed.
     """
 
     cell: Cell
@@ -86,17 +97,17 @@ class Heat:
     rows: tuple[RaceRow, ...]
 
     def timing(self, name: str) -> Timing | None:
-        """Return the times of a row; None where there are none."""
+        """Return the times of a row; None if it was not timed."""
         return next((row.timing for row in self.rows if row.name == name), None)
 
     @property
     def best_peer(self) -> str | None:
-        """The name of the fastest peer; None where none was timed."""
+        """The name of the fastest peer; None if none was timed."""
         peers = [row for row in self.rows if row.kind is Kind.PEER and row.timing is not None]
         return min(peers, key=lambda row: row.timing.seconds if row.timing else 0).name if peers else None
 
     def ratio(self, name: str, other: str | None) -> Ratio | None:
-        """Return one row's time over another's, round by round; None where one of them was not timed."""
+        """Return the time of one row over that of another, round by round; None if one of them was not timed."""
         first, second = self.timing(name), None if other is None else self.timing(other)
         return None if first is None or second is None else first.over(second)
 
@@ -121,7 +132,7 @@ class Heat:
         return "\n\n".join([title, table, *(["\n".join(reasons)] if reasons else [])])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain Python values."""
+        """Return everything as plain Python values."""
         return {
             "cell": self.cell.name,
             "sizes": list(self.cell.sizes),
@@ -132,7 +143,7 @@ class Heat:
                 {
                     "name": row.name,
                     "kind": str(row.kind),
-                    "status": row.status,
+                    "status": str(row.status),
                     "judged_by": row.judged_by,
                     "reason": row.reason,
                     "first_seconds": row.first,
@@ -148,7 +159,7 @@ class Heat:
 
 @dataclass(frozen=True)
 class Race:
-    """All heats, and where they were run.
+    """All heats, and the machine.
 
     Attributes
     ----------
@@ -157,7 +168,7 @@ class Race:
     machine : mapping
         Processor, threads, versions, date.
     baseline : str
-        What noise is measured with.
+        The backend that runs twice, which shows the noise.
     """
 
     heats: tuple[Heat, ...]
@@ -165,29 +176,29 @@ class Race:
     baseline: str
 
     def __bool__(self) -> bool:
-        return not any(row.status == "different" for heat in self.heats for row in heat.rows)
+        return not any(row.status is RaceStatus.DIFFERENT for heat in self.heats for row in heat.rows)
 
     def heat(self, cell: str, dtype: str) -> Heat | None:
-        """Return the heat of a cell in a dtype; None where it was not run."""
+        """Return the heat of a cell in a dtype; None if it was not run."""
         return next((heat for heat in self.heats if (heat.cell.name, heat.dtype) == (cell, dtype)), None)
 
     @property
     def where(self) -> str:
-        """The machine, its BLAS and the date in a line."""
+        """The machine, its BLAS and the date, in one line."""
         facts = self.machine
         blas = "; ".join(facts["blas"]) or "BLAS not known"
         return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}"
 
     def __str__(self) -> str:
         legend = (
-            "time: median of a call. Ratios: of the rounds' own ratios the median, and the quartiles in brackets.\n"
-            "first call: preparation with it; what is compiled is compiled then. null: what a plan's checks cost.\n"
-            f"control: {self.baseline} a second time; it differs from {self.baseline} by the machine's noise."
+            "time: the median of a call. Ratios: the median of the ratios of all rounds, and their quartiles.\n"
+            "first call: includes preparation and compilation. null: the overhead of a plan's checks.\n"
+            f"control: {self.baseline} again; it differs from {self.baseline} by the machine's noise."
         )
         return "\n\n".join([self.where, *map(str, self.heats), legend])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain Python values."""
+        """Return everything as plain Python values."""
         return {"machine": dict(self.machine), "heats": [heat.to_dict() for heat in self.heats]}
 
 

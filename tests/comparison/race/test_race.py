@@ -59,7 +59,7 @@ def test_a_peer_refuses_what_it_is_not_written_for(name):
     problem = SMALL.problem("float64")
     tanh = fm.Network.random(SMALL.sizes, "tanh", seed=0)
     other = type(problem)(tanh, problem.X, problem.Y)
-    with pytest.raises(Refused, match="sigmoid neurons with the quadratic cost"):
+    with pytest.raises(Refused, match="sigmoid neurons and the quadratic cost"):
         PEERS[name].enter(other)
 
 

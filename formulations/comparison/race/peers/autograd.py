@@ -1,4 +1,4 @@
-"""Autograd: NumPy, recorded at every call."""
+"""Autograd: NumPy operations, recorded at every call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["enter"]
 
 
 def enter(problem: Problem) -> Ready:
-    """Prepare the recorded form."""
+    """Prepare the recorded function."""
     needs("peers", "autograd", "the peer autograd")
     import autograd
     import autograd.numpy as anp

@@ -20,7 +20,7 @@ def enter(problem: Problem) -> Ready:
     double = problem.network.dtype.itemsize == 8
 
     def precision() -> AbstractContextManager[Any]:
-        # Entering it costs a call, which single precision does without.
+        # Entering the context takes time, which single precision need not spend.
         return jax.enable_x64(True) if double else nullcontext()
 
     def value(parameters: Any, X: Any, Y: Any) -> Any:

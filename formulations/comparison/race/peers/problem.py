@@ -1,4 +1,4 @@
-"""What peers are given: sigmoid neurons and the quadratic cost, in plain arrays."""
+"""The problem that peers get: sigmoid neurons and the quadratic cost, in plain arrays."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["checked", "parameters_of", "quadratic", "verdict_on"]
 
 
 def checked(problem: Problem) -> Problem:
-    """Return a problem that peers are written for.
+    """Return a problem if peers can compute it.
 
     Raises
     ------
     Refused
-        Where the network has other neurons than sigmoid ones, or the cost is not quadratic.
+        If the network has other than sigmoid neurons, or the cost is not quadratic.
     """
     if problem.cost != "quadratic" or problem.network.activation_names != "sigmoid":
-        raise Refused("peers are raced on sigmoid neurons with the quadratic cost.")
+        raise Refused("peers need sigmoid neurons and the quadratic cost.")
     return problem
 
 
@@ -36,7 +36,7 @@ def parameters_of(problem: Problem) -> list[Array]:
 
 
 def quadratic(sigmoid: Callable[[Any], Any], parameters: Sequence[Any], X: Any, Y: Any) -> Any:
-    """Return C = Σ(a^L − y)²/2m with the operators of whatever arrays come, a^l by (25)."""
+    """Return C = Σ(a^L − y)²/2m, with a^l by (25), for arrays of any package."""
     a = X
     for w, b in zip(parameters[::2], parameters[1::2], strict=True):
         a = sigmoid(a @ w.T + b)
@@ -45,5 +45,5 @@ def quadratic(sigmoid: Callable[[Any], Any], parameters: Sequence[Any], X: Any, 
 
 
 def verdict_on(problem: Problem, cost: Any, parts: Sequence[Any]) -> Verdict:
-    """Judge ∂C/∂w², ∂C/∂b², … as a peer returned them."""
+    """Judge the ∂C/∂w², ∂C/∂b², … that a peer returned."""
     return judge_elsewhere(problem, cost, np.concatenate([np.asarray(part).ravel() for part in parts]))

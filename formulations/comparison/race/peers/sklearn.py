@@ -1,8 +1,8 @@
-"""scikit-learn: the backpropagation of its own multilayer perceptrons.
+"""scikit-learn: the backpropagation of its multilayer perceptrons.
 
-Its perceptrons pair sigmoid outputs with cross-entropy alone, where σ′(z^L) cancels. The quadratic cost needs that
-factor, so it is put in where the output layer's error is first used, by the function that scikit-learn itself has for
-hidden layers. Nothing else is added: there is no public call for one gradient, and the private one is used.
+Its perceptrons combine sigmoid outputs only with cross-entropy, for which σ′(z^L) cancels. The quadratic cost needs
+that factor, so it is applied to the output error with scikit-learn's function for hidden layers. Nothing else is added.
+The gradient is a private method, since there is no public one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def enter(problem: Problem) -> Ready:
     Raises
     ------
     Refused
-        Where this version of scikit-learn works otherwise inside.
+        If this version of scikit-learn has other private methods.
     """
     needs("peers", "sklearn", "the peer sklearn")
     problem = checked(problem)
@@ -34,7 +34,7 @@ def enter(problem: Problem) -> Ready:
         call = _call(problem)
         call()
     except (AttributeError, TypeError, ImportError, KeyError) as caught:
-        raise Refused(f"this version of scikit-learn works otherwise inside: {caught}") from caught
+        raise Refused(f"this version of scikit-learn has other private methods: {caught}") from caught
     return Ready(call, lambda result: verdict_on(problem, result[0], _in_order(*result[1:])))
 
 
@@ -60,10 +60,10 @@ def _call(problem: Problem) -> Callable[[], Any]:
     X, Y, layers, outputs = problem.X, problem.Y, len(net.weights), net.sizes[-1]
 
     def call() -> Any:
-        # As its own fit does before it descends.
+        # The arguments that its fit passes.
         buffers: list[list[Any]] = [[None] * layers for _ in range(3)]
         loss, coefficients, intercepts = perceptron._backprop(X, Y, None, [X] + [None] * layers, *buffers)
-        # Its squared loss is a mean over the outputs too.
+        # Its squared loss is also a mean over the outputs.
         return loss * outputs, coefficients, intercepts
 
     return call

@@ -1,7 +1,7 @@
-"""Peers: other packages that compute the same gradient, each as fast as its own manual would have it.
+"""Other packages that compute the same gradient, each in the way that its manual recommends for speed.
 
-Each gets the same numbers in arrays of its own kind, made beforehand, and returns C and the gradient with respect to
-all parameters in arrays of its own kind. One file a package; nothing is imported before it takes part.
+Each gets the same numbers in its own kind of arrays, made beforehand, and returns C and the gradient with respect to
+all parameters in such arrays. There is one file per package, and a package is imported only if it takes part.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ PEERS = {
         _peer("sklearn", "sklearn"),
     )
 }
-"""Who can be raced against, by name."""
+"""The peers by name."""
 
 
 ALONE = ("torch", "torch.compile", "jax")
-"""Peers that bring threads of their own, and so get a process of their own; the others multiply with NumPy, as here."""
+"""Peers with their own threads, which therefore run in separate processes; the others multiply with NumPy."""
 
 
 def read_peers(names: Iterable[str] | None) -> list[Contestant]:
@@ -47,8 +47,8 @@ def read_peers(names: Iterable[str] | None) -> list[Contestant]:
     Raises
     ------
     UnknownName
-        Where there is no such peer.
+        If a peer does not exist.
     WrongType
-        Where the names are no list.
+        If the names are not a list.
     """
     return list(by_name(PEERS, names, "peer", "against", some=False).values())

@@ -14,25 +14,25 @@ __all__ = ["enter", "enter_compiled"]
 
 
 def enter(problem: Problem) -> Ready:
-    """Prepare the recorded form."""
+    """Prepare the recorded function."""
     return _enter(problem, lambda function: function)
 
 
 def enter_compiled(problem: Problem) -> Ready:
-    """Prepare the compiled form; the first call compiles.
+    """Prepare the compiled function; the first call compiles.
 
     Raises
     ------
     Refused
-        Where there is no compiler, or it fails.
+        If there is no compiler, or it fails.
     """
     torch = needs("peers", "torch", "the peer torch.compile")
-    # Each cell is another network: what was compiled for the last one is of no use, and counts against a limit.
+    # Functions compiled for earlier networks are not used again, and count towards a limit.
     torch.compiler.reset()
     ready = _enter(problem, torch.compile)
     try:
         ready.call()
-    except Exception as caught:  # what a compiler raises is its own affair
+    except Exception as caught:  # a compiler may raise anything
         raise Refused(f"torch.compile raised {type(caught).__name__}: {str(caught).splitlines()[0]}") from caught
     return ready
 
