@@ -1,21 +1,21 @@
-"""Everything that this library raises, drawn as one tree.
+"""The exceptions of this library.
 
-The word "error" belongs to backpropagation here (δ, the derivative of the cost with respect to a weighted
-input), so what goes wrong is called an exception::
+"Error" means δ throughout, the derivative of the cost with respect to a weighted input; what goes wrong is an
+exception::
 
     FormulationsException
     ├── InvalidInput (ValueError)        data, weights or numbers that cannot be used
     │   ├── WrongShape                   an array, or a chain of arrays, has the wrong shape
-    │   └── NotFinite                    NaN or infinity, at a position that is named
+    │   └── NotFinite                    NaN or infinity, with its position
     ├── WrongType (TypeError)            a dtype or a Python type that is never converted
-    ├── UnknownName (ValueError)         a name that is not in its table; lists those that are
+    ├── UnknownName (ValueError)         an unknown name; the message lists the valid ones
     ├── WrongDerivative (ValueError)     a slope or gradient that differs from its function's own
-    ├── Refused (ValueError)             valid, but not to be had here: says why, and who can
-    ├── StalePlan (ValueError)           a plan used with what it was not prepared for, field by field
-    ├── CandidateFailed (RuntimeError)   a function to be judged raised, or changed what it was given
+    ├── Refused (ValueError)             a valid request that cannot be met; gives the reason
+    ├── StalePlan (ValueError)           a plan used with what it was not prepared for
+    ├── CandidateFailed (RuntimeError)   a candidate function failed or changed its arguments
     └── MissingExtra (ImportError)       an optional package is absent; names the extra
 
-Every message is one sentence that says what was expected, what came, and the remedy.
+Every message is one sentence: what was expected, what was passed, and the remedy.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class FormulationsException(Exception):
-    """Whatever this library raises on purpose."""
+    """Base class of all exceptions of this library."""
 
 
 class InvalidInput(FormulationsException, ValueError):
@@ -64,20 +64,20 @@ class WrongType(FormulationsException, TypeError):
 
 
 class UnknownName(FormulationsException, ValueError):
-    """A name that is not in its table.
+    """An unknown name.
 
     Parameters
     ----------
     what : str
-        The kind of thing that was looked for, such as ``"backend"``.
+        The kind of name, such as ``"backend"``.
     name : object
-        The name that came.
+        The unknown name.
     valid : iterable of str
-        The names that exist; all of them are listed, and the closest one is suggested.
+        The valid names, which the message lists; it suggests the closest one.
     of : str
-        What has these names, where that is to be said, such as ``"backend 'sigma'"`` of an option.
+        What the names belong to, such as ``"backend 'sigma'"`` for the name of an option.
     elsewhere : mapping of str to sequence of str, optional
-        What other libraries call them: lower-case letters and digits alone, and the names that are meant.
+        Names in other libraries, in lower-case letters and digits, and the valid names that they correspond to.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class UnknownName(FormulationsException, ValueError):
         elsewhere: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         names = list(valid)
-        # Case, and the signs between words, are no part of what somebody means.
+        # Ignore case and punctuation.
         plain, asked = {_plain(each): each for each in names}, _plain(str(name))
         meant = (elsewhere or {}).get(asked) or [plain[each] for each in difflib.get_close_matches(asked, plain, n=1)]
         suggestion = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
@@ -106,28 +106,28 @@ class UnknownName(FormulationsException, ValueError):
 
 
 def _plain(name: str) -> str:
-    """Return a name's letters and digits alone, in lower case."""
+    """Return the letters and digits of a name, in lower case."""
     return "".join(filter(str.isalnum, name)).lower()
 
 
 class WrongDerivative(FormulationsException, ValueError):
-    """A slope or gradient that differs from the numerical derivative of its own function."""
+    """A slope or gradient that differs from the numerical derivative of its function."""
 
 
 class Refused(FormulationsException, ValueError):
-    """What is asked for is valid but cannot be served: by this backend, dtype, file or budget."""
+    """A valid request that this backend, dtype, file or budget cannot meet."""
 
 
 class StalePlan(FormulationsException, ValueError):
-    """A plan was used with something that it was not prepared for."""
+    """A plan was used with something it was not prepared for."""
 
 
 class CandidateFailed(FormulationsException, RuntimeError):
-    """A function that was to be judged raised an exception, or changed what it was given."""
+    """A candidate function raised an exception or changed its arguments."""
 
 
 _DISTRIBUTED_AS = {"sklearn": "scikit-learn"}
-"""The names that packages are installed by, where those are not the names that they are imported by."""
+"""Names of distributions that differ from the names of their packages."""
 
 
 class MissingExtra(FormulationsException, ImportError):
@@ -182,7 +182,7 @@ def needs(extra: str, package: str, what: str) -> ModuleType:
 
 
 def why_absent(package: str) -> str | None:
-    """Return None where an optional package is installed, else what to say of it; nothing is imported.
+    """Return None if an optional package is installed, else the reason and the remedy; nothing is imported.
 
     Examples
     --------
@@ -194,5 +194,5 @@ def why_absent(package: str) -> str | None:
 
 
 def _distribution(package: str) -> str:
-    """Return the name that a package is installed by."""
+    """Return the name of the distribution that installs a package."""
     return _DISTRIBUTED_AS.get(package, package)

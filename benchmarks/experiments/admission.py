@@ -11,7 +11,7 @@ from formulations.comparison.race.ours import prepared
 from formulations.comparison.timing import Timing, interleave
 from formulations.data import Problem
 from formulations.functions import get_cost
-from formulations.plans import Plan, foreseen_seconds, unreasonable
+from formulations.plans import Plan, seconds_for, unreasonable
 from formulations.verification import Reference, Status, judge_backend, reference_gradient
 
 __all__ = ["Jury", "estimated_seconds", "reason_against", "time_beside_default"]
@@ -26,7 +26,7 @@ def reason_against(problem: Problem, backend: Backend) -> str | None:
 
 def estimated_seconds(problem: Problem, backend: Backend) -> float:
     """Return roughly how many seconds a gradient will take."""
-    return foreseen_seconds(backend.estimate(problem.network, len(problem.X)))
+    return seconds_for(backend.estimate(problem.network, len(problem.X)))
 
 
 class Jury:

@@ -1,4 +1,4 @@
-"""Reading ``.npz`` archives: only the arrays that are asked for, and of each the header first."""
+"""Read ``.npz`` archives, checking the header of each array before its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from formulations.exceptions import InvalidInput, Refused
 __all__ = ["Archive", "Source", "open_archive"]
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
-"""What an archive is read from."""
+"""The source of an archive."""
 
 HEADER = 12 + 10_000
 """The bytes of the longest header that NumPy reads from an untrusted file."""
@@ -32,11 +32,11 @@ def open_archive(source: Source, what: str, remedy: str) -> Iterator[Archive]:
     Parameters
     ----------
     source : str, path-like, file or NpzFile
-        The file's path, a file that is open for reading bytes, or what ``numpy.load`` returns for it; both stay open.
+        The path, a file opened for reading bytes, or the result of ``numpy.load``; the last two stay open.
     what : str
-        What it must be, for the message if there is no such file.
+        A description of the file, for the message if it does not exist.
     remedy : str
-        How to write one, for all other messages.
+        How to write such a file, for all other messages.
 
     Yields
     ------
@@ -45,7 +45,7 @@ def open_archive(source: Source, what: str, remedy: str) -> Iterator[Archive]:
     Raises
     ------
     InvalidInput
-        If there is no such file, or it is no archive.
+        If the file does not exist or is not an archive.
     """  # noqa: DOC501 - it is made by a function
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the archive"
     if isinstance(source, NpzFile):
@@ -98,14 +98,14 @@ class Archive:
         names : iterable of str
             Their names.
         memory : float
-            The bytes that the compressed ones among them may take together.
+            The number of bytes that the compressed arrays may take together.
 
         Raises
         ------
         InvalidInput
             As :meth:`shapes`, and if the data are broken.
         Refused
-            If they would take more memory.
+            If they need more memory.
         """
         wanted = {name: self._members[name] for name in self.shapes(names)}
         size = sum(info.file_size for info in wanted.values() if info.compress_type != zipfile.ZIP_STORED)
@@ -121,17 +121,17 @@ class Archive:
         return arrays
 
     def unreadable(self, reason: str) -> InvalidInput:
-        """Return the exception that says why the file cannot be used."""
+        """Return an exception that gives the reason why the file cannot be used."""
         return _unreadable(self._name, reason, self._remedy)
 
     def _shape(self, name: str, info: zipfile.ZipInfo) -> tuple[int, ...]:
-        """Return an array's shape, after its size has been checked against its header."""
+        """Return the shape of an array after checking its size against its header."""
         stored = info.compress_type == zipfile.ZIP_STORED
-        # NumPy writes no other methods, and some of them inflate without a limit.
+        # NumPy uses no other methods, and some of them have no limit on the inflated size.
         if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
             raise self.unreadable(f"{name} is compressed by a method that NumPy does not write")
         with _reading(self._name, self._remedy), self._opened.open(info) as stream:
-            # A header may say that it is 4 GB long, and NumPy would read them all before it refuses.
+            # A header may claim a length of 4 GB, all of which NumPy would read before raising an exception.
             head = io.BytesIO(stream.read(HEADER))
             read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(head)]
             try:
@@ -153,7 +153,7 @@ def _unreadable(name: str, reason: str, remedy: str) -> InvalidInput:
 
 @contextmanager
 def _reading(name: str, remedy: str) -> Iterator[None]:
-    """Turn what a broken archive raises into one exception."""
+    """Convert the exceptions that a broken archive raises into InvalidInput."""
     try:
         yield
     except (FileNotFoundError, MemoryError):

@@ -1,4 +1,4 @@
-"""Blocks: the element-wise steps of a layer, so many examples at a time that they stay in the cache."""
+"""Blocks of examples that stay in the cache during the element-wise steps of a layer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from formulations.arrays.dtypes import Array
 __all__ = ["Block", "blocks_of"]
 
 BLOCK = 2**18
-"""Bytes of weighted inputs that are taken at a time."""
+"""The bytes of weighted inputs in one block."""
 
 BUFFER = 2**15
-"""Bytes that biases are added to at a time: NumPy copies a row that is repeated into a buffer of this size."""
+"""The bytes that biases are added to at a time: NumPy copies a repeated row into a buffer of this size."""
 
 
 class Block(NamedTuple):
@@ -23,9 +23,9 @@ class Block(NamedTuple):
     z, a : ndarray of shape (rows, n)
         Weighted inputs and activations.
     slope : ndarray of shape (rows, n), CoupledSlope or None
-        σ′(z); None where it is not asked for.
+        σ′(z); None if it is not computed.
     parts : list of ndarray
-        z once more, in parts that biases are added to.
+        z again, in the parts that biases are added to.
     """
 
     z: Array
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(z: Array, a: Array, slope: Any, *, coupled: bool) -> list[Block]:
-    """Return the blocks of a layer's buffers, shape (m, n); a coupled slope belongs to all examples together."""
+    """Return the blocks of a layer's buffers, shape (m, n); a coupled slope is not divided."""
     if coupled:
         return [Block(z, a, slope, [z[rows] for rows in _slices(z, BUFFER)])]
     return [

@@ -1,4 +1,4 @@
-"""Amounts of memory, read and written as people do: 512MB, 1.5GiB."""
+"""Amounts of memory as text, such as 512MB or 1.5GiB."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def as_bytes(value: Any, name: str) -> float:
     value : int, float or str
         Bytes, or a number with a unit: B, kB, MB, GB and TB count in thousands, KiB, MiB, GiB and TiB in 1024s.
     name : str
-        What it is, for the message.
+        The name of the argument, for the message.
 
     Raises
     ------
     WrongType
-        Where it is neither a number nor text.
+        If it is neither a number nor text.
     InvalidInput
-        Where it is not positive, or text that is no amount of memory.
+        If it is not positive, or text that is not an amount of memory.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def _counted(text: str) -> float:
 
 
 def format_bytes(count: float) -> str:
-    """Write an amount of memory with three digits and a unit that fits.
+    """Return an amount of memory as text, with three digits and a suitable unit.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The checks of what users hand in: X, Y, sample weights, counts.
+"""Checks of user input: X, Y, sample weights, counts.
 
-They live here alone, so that the same input gives the same message whatever the backend. Real numbers (bool,
-integer, float) become the network's dtype; nothing else is ever cast, and nothing is broadcast.
+All checks are here, so the same input gives the same message with every backend. Real numbers (bool, integer,
+float) are converted to the network's dtype; nothing else is converted, and nothing is broadcast.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ __all__ = [
 ]
 
 BATCH_SIZE = 10
-"""Examples in a mini-batch where nobody says how many, or all where there are fewer."""
+"""The default number of examples in a mini-batch, or all examples if there are fewer."""
 
 
 def as_array(data: Any, name: str) -> Array:
-    """Return what NumPy reads from ``data``.
+    """Convert ``data`` to an array.
 
     Raises
     ------
     WrongShape
         If rows have unequal lengths.
     WrongType
-        If the data refuse to become an array, such as a tensor that records its gradient or lives on another device.
+        If the data cannot become an array, such as a tensor that records its gradient or is on another device.
     """
     try:
         return np.asarray(data)
@@ -60,12 +60,12 @@ def as_array(data: Any, name: str) -> Array:
 
 
 def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
-    """Return ``data`` as an array of ``dtype`` (its own by default), without a copy where it is one already.
+    """Return ``data`` as an array of ``dtype`` (its own by default), without a copy if it is one already.
 
     Raises
     ------
     WrongType
-        Where the data are complex, objects, strings or dates.
+        If the data are complex, objects, strings or dates.
     """
     if type(data) is np.ndarray and data.dtype == dtype:
         return data
@@ -82,16 +82,16 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
 
 
 def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = None) -> Array:
-    """Return ``data`` as examples of ``dtype`` (their own by default), one a row: shape (m, ``width``), m ≥ 1.
+    """Return ``data`` as examples of ``dtype`` (by default their own), one a row: shape (m, ``width``), m ≥ 1.
 
     Raises
     ------
     WrongShape
-        Where the array has not two dimensions, not ``width`` columns, or no row.
+        If the array does not have two dimensions, ``width`` columns and at least one row.
     WrongType
-        Where the data are not real numbers.
+        If the data are not real numbers.
     """
-    # What comes again and again in a training loop is let through first.
+    # The fast path of a training loop.
     if type(data) is np.ndarray and data.dtype is dtype:
         shape = data.shape
         if len(shape) == 2 and shape[1] == width and shape[0]:
@@ -115,7 +115,7 @@ def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = 
 
 
 def _one_hot(array: Array, name: str, width: int) -> str:
-    """Return the remedy for class labels where unit vectors are wanted, else nothing."""
+    """Return the remedy if class labels were passed in place of unit vectors, else an empty string."""
     column = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if name != "Y" or width == 1 or not column or not array.size:
         return ""
@@ -124,7 +124,7 @@ def _one_hot(array: Array, name: str, width: int) -> str:
 
 
 def check_pair(X: Array, Y: Array) -> None:
-    """Refuse X and Y with different numbers of examples."""
+    """Raise an exception if X and Y have different numbers of examples."""
     if X.shape[0] != Y.shape[0]:
         raise WrongShape(
             f"X and Y must hold the same number of examples, got {X.shape[0]} and {Y.shape[0]}; pair them row by row."
@@ -139,7 +139,7 @@ def check_finite(array: Array, name: str) -> None:
     NotFinite
         With the position of the first entry that is not a number.
     """
-    # One product, without an array of its own: a sum of squares is finite only where all are.
+    # A single product without a temporary array: a sum of squares is finite only if all entries are.
     if array.dtype.kind == "f" and math.isfinite(np.vdot(array, array)):
         return
     finite = np.isfinite(array)
@@ -154,24 +154,24 @@ def check_finite(array: Array, name: str) -> None:
 
 
 def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | None:
-    """Return each example's share of the mean, w_x / Σw, shape (m, 1); None where all are 1/m.
+    """Return each example's share of the mean, w_x / Σw, shape (m, 1); None if all are 1/m.
 
     Raises
     ------
     WrongShape
-        Where there is not one weight an example.
+        If there is not one weight for each example.
     InvalidInput
-        Where a weight is negative, or all are zero.
+        If a weight is negative, or all are zero.
     NotFinite
-        Where a weight, or their sum, is not finite.
+        If a weight, or their sum, is not finite.
     """
     if sample_weight is None:
         return None
     weights = example_weights(sample_weight, m)
     largest = weights.max()
     check_some_weight(largest)
-    # Scaled by the largest, so that neither does the sum overflow nor a small weight vanish; and in at least the
-    # network's precision, so that a small dtype of the weights rounds no quotient.
+    # Scale by the largest, so that the sum cannot overflow and small weights do not vanish; and use at least the
+    # network's precision, so that weights of a smaller dtype are not rounded twice.
     wide = np.promote_types(weights.dtype, dtype)
     scaled = (weights.astype(wide, copy=False) / wide.type(largest)).astype(dtype)
     shares: Array = (scaled / scaled.sum())[:, None]
@@ -179,10 +179,10 @@ def example_shares(sample_weight: Any, m: int, dtype: np.dtype[Any]) -> Array | 
 
 
 def excluding(X: Array, Y: Any, shares: Array) -> tuple[Array, Any]:
-    """Return examples in which a copy of the one with the largest share replaces each one whose share is 0.
+    """Return the examples, each one of share 0 replaced by a copy of the one with the largest share.
 
-    A factor 0 alone does not exclude an example, since it may meet ∞. A copy's numbers are finite if those of the other
-    examples are, so that 0 times them is exactly 0, in every formulation.
+    A factor of 0 does not exclude an example, since 0·∞ is NaN. The copy's values are finite if those of the other
+    examples are, so 0 times them is exactly 0 in every formulation.
     """
     excluded = shares[:, 0] == 0
     if not excluded.any():
@@ -192,16 +192,16 @@ def excluding(X: Array, Y: Any, shares: Array) -> tuple[Array, Any]:
 
 
 def example_weights(sample_weight: Any, m: int) -> Array:
-    """Return the weights of m examples in the dtype that they came in, which may all be zero.
+    """Return the weights of m examples in their own dtype; they may all be zero.
 
     Raises
     ------
     WrongShape
-        Where there is not one weight an example.
+        If there is not one weight for each example.
     InvalidInput
-        Where a weight is negative.
+        If a weight is negative.
     NotFinite
-        Where a weight is not finite.
+        If a weight is not finite.
     """
     weights = as_real(sample_weight, "sample_weight")
     if weights.shape != (m,):
@@ -220,7 +220,7 @@ def example_weights(sample_weight: Any, m: int) -> Array:
 
 
 def check_some_weight(largest: Any) -> None:
-    """Refuse weights none of which is positive, whose mean is of nothing."""
+    """Raise an exception if no weight is positive."""
     if largest == 0:
         raise InvalidInput("sample_weight must not be zero everywhere; give at least one example a positive weight.")
 
@@ -231,9 +231,9 @@ def positive_integer(value: Any, name: str) -> int:
     Raises
     ------
     WrongType
-        Where it is not an integer (a bool is none, and 10.0 is a float).
+        If it is not an integer (neither a bool nor 10.0 is one).
     InvalidInput
-        Where it is below 1.
+        If it is below 1.
     """
     if isinstance(value, bool | np.bool_):
         raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.")
@@ -249,14 +249,14 @@ def positive_integer(value: Any, name: str) -> int:
 
 
 def size_of_batch(value: Any, m: int, name: str = "batch_size") -> int:
-    """Return ``value`` as the size of mini-batches taken from m examples; None stands for the default.
+    """Return ``value`` as the size of mini-batches taken from m examples; None means the default.
 
     Raises
     ------
     WrongType
-        Where it is not an integer.
+        If it is not an integer.
     InvalidInput
-        Where it is below 1 or above m.
+        If it is below 1 or above m.
     """
     if value is None:
         return min(BATCH_SIZE, m)
@@ -272,9 +272,9 @@ def random_generator(seed: Any) -> np.random.Generator:
     Raises
     ------
     WrongType
-        Where the seed is of another type.
+        If the seed is of another type.
     InvalidInput
-        Where it is negative.
+        If it is negative.
     """
     remedy = "pass a non-negative integer such as 0, None or a numpy.random.Generator"
     try:
@@ -286,14 +286,14 @@ def random_generator(seed: Any) -> np.random.Generator:
 
 
 def positive_number(value: Any, name: str, *, finite: bool = True) -> float:
-    """Return ``value`` as a positive float, finite unless infinity may stand for no limit.
+    """Return ``value`` as a positive float, finite unless infinity is allowed as no limit.
 
     Raises
     ------
     WrongType
-        Where it is not a real number.
+        If it is not a real number.
     InvalidInput
-        Where it is not positive, or not finite.
+        If it is not positive, or not finite.
     """
     if isinstance(value, bool | np.bool_ | str):
         raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.")

@@ -1,4 +1,4 @@
-"""The dtypes that a network can have, the precision above each, and the one name for an array."""
+"""The dtypes that a network can have, and the next higher precision of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
     Parameters
     ----------
     dtype : dtype-like
-        Whatever ``numpy.dtype`` reads as one of ``DTYPES``.
+        Anything that ``numpy.dtype`` converts to one of ``DTYPES``.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
     Raises
     ------
     WrongType
-        For anything else: half precision, for instance, has no product of its own and would become float32.
+        For any other dtype, such as half precision, which has no matrix product and would become float32.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
 
 
 def format_dtype(dtype: Any) -> str:
-    """Write a dtype as users choose it: NumPy's own name of longdouble differs from machine to machine.
+    """Return the name of a dtype; NumPy's own name of longdouble depends on the platform.
 
     Examples
     --------
@@ -69,9 +69,9 @@ def format_dtype(dtype: Any) -> str:
 
 
 def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
-    """Return the next higher precision, or None where the platform has none.
+    """Return the next higher precision, or None if the platform has none.
 
-    Where the functions of longdouble have the digits of double alone, as with musl and in WebAssembly, it is none.
+    longdouble does not count if its functions are only as precise as double's, as with musl and in WebAssembly.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
 
 @cache
 def _exponential_is_extended() -> bool:
-    """Whether exp has the digits that ``finfo`` promises for longdouble: held against a sum, which has them."""
+    """Return whether exp is as precise as ``finfo`` says for longdouble, by comparison with its series."""
     one = term = total = np.longdouble(1)
     for k in range(1, 40):
         term = term / k

@@ -1,4 +1,4 @@
-"""Writing files: what is written takes the place of what was there when it is complete, or not at all."""
+"""Atomic writing: a new file replaces the old one once it is complete, or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from formulations.exceptions import InvalidInput
 __all__ = ["check_writable", "replaced"]
 
 UNNAMED = getattr(os, "O_TMPFILE", 0) if os.path.isdir("/proc/self/fd") else 0
-"""The flag that opens a file without a name, where the system has it."""
+"""The flag that opens a file without a name; 0 if the system has none."""
 WINDOWS = os.name == "nt"
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Seconds between attempts to replace a file that a reader on Windows holds open."""
@@ -26,12 +26,12 @@ PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 @contextmanager
 def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Yield a file to write to, which takes the place of ``path`` once it is complete and on the disk.
+    """Yield a file to write to, which replaces ``path`` once it is complete and on disk.
 
-    If anything fails before, a kill included, ``path`` stays as it was: a reader finds the old file or the new one.
-    Symbolic links are followed and the mode of an existing file is kept; hard links to it keep the old content. A
-    device or a pipe is written to directly. On Linux the new file has no name until it is complete, so that a kill
-    leaves nothing behind.
+    If writing fails or the process is killed, ``path`` is unchanged: a reader finds the old file or the new one.
+    Symbolic links are followed and the mode of an existing file is kept; hard links keep the old content. Devices and
+    pipes are written to directly. On Linux the new file has no name until it is complete, so a killed process leaves
+    nothing behind.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     with _refusing(path):
         target, found = _resolve(path)
         if found is not None and not stat.S_ISREG(found.st_mode):
-            # Formats that go back in their file need one that can.
+            # Some formats seek in their file, which a pipe cannot do.
             yield (whole := io.BytesIO())
             with open(path, "wb") as stream:
                 stream.write(whole.getbuffer())
@@ -72,13 +72,13 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Refuse a path that cannot be written to, before there is anything to write; nothing changes.
+    """Raise an exception if a path cannot be written to; nothing is changed.
 
     Raises
     ------
     InvalidInput
         If its folder is absent or read-only, if the file is read-only, or if the path names a folder.
-    """  # noqa: DOC501 - what the system raises becomes InvalidInput
+    """  # noqa: DOC501 - OSError becomes InvalidInput
     with _refusing(path):
         target, found = _resolve(path)
         if found is None or stat.S_ISREG(found.st_mode):
@@ -120,9 +120,9 @@ def _resolve(path: Any) -> tuple[str, os.stat_result | None]:
         raise IsADirectoryError(errno.EISDIR, "it names a folder or nothing")
     target = os.path.realpath(name)
     if not os.path.isdir(os.path.dirname(target)):
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder")
+        raise FileNotFoundError(errno.ENOENT, "the parent directory does not exist")
     if found is not None and stat.S_ISREG(found.st_mode):
-        # A superuser may write to any file, but one that is marked read-only was marked for a reason.
+        # A superuser may write to any file; respect the read-only mark all the same.
         if not found.st_mode & 0o222:
             raise PermissionError(errno.EACCES, "it is read-only")
         os.close(os.open(target, os.O_WRONLY))
@@ -151,28 +151,28 @@ def _open_unnamed(folder: str) -> int | None:
 
 
 def _adopt(draft: BinaryIO, found: os.stat_result) -> None:
-    """Give a new file the owner and the mode of the one that it replaces."""
+    """Give a new file the owner and the mode of the file that it replaces."""
     made = os.fstat(draft.fileno())
     if (made.st_uid, made.st_gid) != (found.st_uid, found.st_gid):
-        with suppress(PermissionError):  # Only a superuser can give a file away.
+        with suppress(PermissionError):  # Only a superuser can change the owner.
             os.fchown(draft.fileno(), found.st_uid, found.st_gid)
     if made.st_mode != found.st_mode:
         os.fchmod(draft.fileno(), stat.S_IMODE(found.st_mode))
 
 
 def _link(draft: BinaryIO, target: str) -> None:
-    """Put a file without a name in the target's place: link it under a short name, then rename that.
+    """Replace the target by a file without a name: link it under a short name, then rename that.
 
-    A process that is killed between the two calls leaves the short name, of a complete file. The next save to the same
-    target, or one at the same time, finds the name taken and renames that file first. So no name stays for long, and
-    none is removed from under another process.
+    A process that is killed between the two calls leaves a complete file under the short name. The next save to the
+    same target, or a simultaneous one, finds the name taken and renames that file first. So no name stays for long, and
+    no process removes the file of another.
     """  # noqa: DOC501 - raised again
     folder, name = os.path.split(target)
     short = os.path.join(folder, f".formulations-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}")
     linked = False
     while not linked:
         try:
-            # The descriptor means nothing beside an absolute path, but without one Python does not follow the link.
+            # The descriptor is unused with an absolute path, but without one Python does not follow the link.
             os.link(f"/proc/self/fd/{draft.fileno()}", short, src_dir_fd=draft.fileno(), follow_symlinks=True)
             linked = True
         except FileExistsError:
@@ -182,7 +182,7 @@ def _link(draft: BinaryIO, target: str) -> None:
         with suppress(FileNotFoundError):
             os.replace(short, target)
     except OSError:
-        # The name may be another process's by now.
+        # The name may belong to another process by now.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.stat(short), os.fstat(draft.fileno())):
                 os.unlink(short)
@@ -200,7 +200,7 @@ def _replace(short: str, target: str) -> None:
 
 
 def _flush_folder(folder: str) -> None:
-    """Write a folder's entries to the disk, if it may be read and its file system knows how to."""
+    """Flush a folder's entries to disk, if it is readable and its file system supports that."""
     with suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

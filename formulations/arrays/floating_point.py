@@ -1,7 +1,7 @@
-"""Arithmetic whose results are checked as a whole, with a remedy, instead of operation by operation.
+"""Suppression of floating-point errors and warnings inside public functions.
 
-Every public function that computes is :func:`quiet`, so that nothing inside raises or warns under a caller's
-``numpy.errstate``. User-supplied functions that are called inside run on the same terms.
+Every public function that computes is :func:`quiet`: it checks its result as a whole, and no operation inside raises or
+warns, whatever the caller's ``numpy.errstate``. The same holds for user-supplied functions that it calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _changed() -> list[tuple[ContextVar[Any], Any]]:
-    """Return the context variables that ``numpy.errstate`` sets, with what it sets them to."""
+    """Return the context variables that ``numpy.errstate`` sets, with their values."""
     outside = copy_context()
     with np.errstate(all="ignore"):
         inside = copy_context()
@@ -36,8 +36,8 @@ def _end(state: Any) -> None:
     state.__exit__(None, None, None)
 
 
-# NumPy keeps its state in one context variable. Setting that to a state made once takes a third of the time of
-# numpy.errstate, which makes one at every call; a small gradient is over in four microseconds.
+# NumPy keeps its state in one context variable. Setting it to a prepared state takes a third of the time of
+# numpy.errstate, which creates one at every call; a small gradient takes four microseconds.
 begin_quiet: Callable[[], Any]
 end_quiet: Callable[[Any], None]
 if len(_found := _changed()) == 1:
@@ -47,7 +47,7 @@ else:
 
 
 def quiet(function: Function) -> Function:
-    """Let a function compute without floating-point errors or warnings, whatever its caller's state is.
+    """Make a function compute without floating-point errors or warnings, whatever the caller's state.
 
     Examples
     --------

@@ -17,21 +17,21 @@ __all__ = ["Layout", "Pattern"]
 class Pattern:
     """Where a sparse weight matrix has entries, in compressed sparse rows.
 
-    A stored zero is a parameter like every other, so a pattern never loses one.
+    A stored zero is a parameter like any other and is never dropped.
     """
 
     indices: Array
     indptr: Array
 
     def __post_init__(self) -> None:
-        # Network, copies and gradients share a pattern: who could drop a stored zero from one would ruin all.
+        # Patterns are shared, hence read-only.
         for name in ("indices", "indptr"):
             mine = np.array(getattr(self, name))
             mine.flags.writeable = False
             object.__setattr__(self, name, mine)
 
     def __eq__(self, other: object) -> bool:
-        """Two patterns are equal when they store the same places."""
+        """Return whether two patterns store the same positions."""
         return (
             isinstance(other, Pattern)
             and np.array_equal(self.indptr, other.indptr)
@@ -39,7 +39,7 @@ class Pattern:
         )
 
     def __reduce__(self) -> tuple[type[Pattern], tuple[Array, Array]]:
-        # Made anew, so that what is unpickled cannot be written to either.
+        # Call the constructor, so that an unpickled pattern is read-only too.
         return Pattern, (self.indices, self.indptr)
 
     def __hash__(self) -> int:
@@ -60,7 +60,7 @@ class Layout:
     shapes : tuple of (int, int)
         The shape (n_l, n_{l−1}) of each weight matrix, for l = 2, …, L.
     patterns : tuple of Pattern or None
-        One for each layer: None where the matrix is dense.
+        One for each layer: None if the matrix is dense.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -88,7 +88,7 @@ class Layout:
 
     @cached_property
     def weight_count(self) -> int:
-        """P, the number of weights that are parameters (stored ones, where a matrix is sparse)."""
+        """P, the number of weights that are parameters (only the stored ones of a sparse matrix)."""
         return sum(weights.stop - weights.start for weights, _ in self.slices)
 
     @property
@@ -115,12 +115,12 @@ class Layout:
         return any(pattern is not None for pattern in self.patterns)
 
     def locate(self, position: int) -> str:
-        """Name the parameter at a place of the vector, such as ``weights[0][2, 5]``."""
+        """Return the name of the parameter at a position of the vector, such as ``weights[0][2, 5]``."""
         kind, i, indices = self.place(position)
         return f"{kind}[{i}][{', '.join(map(str, indices))}]"
 
     def place(self, position: int) -> tuple[str, int, tuple[int, ...]]:
-        """Return ``("weights", l − 2, (j, k))`` or ``("biases", l − 2, (j,))`` for a place of the vector."""
+        """Return ``("weights", l − 2, (j, k))`` or ``("biases", l − 2, (j,))`` for a position of the vector."""
         for i, (weights, biases) in enumerate(self.slices):
             if position < weights.stop:
                 entry, pattern = position - weights.start, self.patterns[i]
@@ -129,4 +129,4 @@ class Layout:
                 return "weights", i, (int(pattern.rows[entry]), int(pattern.indices[entry]))
             if position < biases.stop:
                 return "biases", i, (position - biases.start,)
-        raise InvalidInput(f"a vector of {self.count} parameters has no place {position}.")
+        raise InvalidInput(f"a vector of {self.count} parameters has no position {position}.")

@@ -1,4 +1,4 @@
-"""The limits within which the library works unless it is asked twice: the seconds and the memory of one gradient."""
+"""The budget: limits on the time and memory of one gradient."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ __all__ = ["Budget", "current_budget", "use_budget"]
 
 @dataclass(frozen=True)
 class Budget:
-    """What one gradient may take.
+    """Limits on the time and memory of one gradient.
 
     Attributes
     ----------
     seconds : float
-        Estimated time; ``math.inf`` for any.
+        The estimated time; ``math.inf`` for no limit.
     memory : float
-        Estimated bytes beyond the parameters; ``math.inf`` for any. Compressed arrays in a file may take no more.
+        The estimated bytes beyond the parameters; ``math.inf`` for no limit. It also limits the compressed arrays of a
+        file.
     """
 
     seconds: float = 600.0
@@ -39,14 +40,14 @@ def current_budget() -> Budget:
 
 @contextmanager
 def use_budget(seconds: float | None = None, memory: float | str | None = None) -> Iterator[Budget]:
-    """Change what one gradient may take, inside a ``with`` block.
+    """Change the limits on the time and memory of one gradient inside a ``with`` block.
 
     Parameters
     ----------
     seconds : float, optional
-        Estimated time; ``math.inf`` for any. Unchanged if omitted.
+        The estimated time; ``math.inf`` for no limit. Unchanged if omitted.
     memory : float or str, optional
-        Estimated bytes, or text such as ``"8GB"``; ``math.inf`` for any. Unchanged if omitted.
+        The estimated bytes, or text such as ``"8GB"``; ``math.inf`` for no limit. Unchanged if omitted.
 
     Yields
     ------
@@ -56,7 +57,7 @@ def use_budget(seconds: float | None = None, memory: float | str | None = None) 
     Raises
     ------
     InvalidInput, WrongType
-        Where a limit is not a positive number.
+        If a limit is not a positive number.
     """
     limits = {}
     if seconds is not None:

@@ -28,7 +28,7 @@ class Views(tuple[Any, ...]):
     __slots__ = ()
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        # `weights[0] -= step` changes the view in place and then hands the same object back to us.
+        # `weights[0] -= step` changes the view in place and then assigns the same object.
         if value is not self[index]:
             _refuse_rebinding()
 
@@ -48,7 +48,7 @@ class Parameters:
     layout : Layout
         How the vector is divided.
     vector : ndarray of shape (layout.count,)
-        Taken as it is, without a copy.
+        Not copied.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Parameters:
             )
         self._layout = layout
         self._vector = vector
-        # This runs for every gradient: a dense layer is asked nothing but its shape.
+        # This runs for every gradient, so dense layers take the shortest path.
         weights: list[Any] = []
         entries: list[tuple[Array, Array, Array] | None] = []
         for (part, _), shape, pattern in zip(layout.slices, layout.shapes, layout.patterns, strict=True):
@@ -90,7 +90,7 @@ class Parameters:
 
     @vector.setter
     def vector(self, value: Array) -> None:
-        # `network.vector -= step` ends here with the array that is already ours.
+        # `network.vector -= step` assigns the same array again.
         if value is not self._vector:
             raise InvalidInput("the vector cannot be replaced; change its entries: network.vector[...] = new_values.")
 
@@ -113,7 +113,7 @@ class Parameters:
         _refuse_rebinding()
 
     def sparse_entries(self, i: int) -> Array:
-        """Return the stored entries of a sparse ``weights[i]``, refusing arrays that are not the layout's own.
+        """Return the stored entries of a sparse ``weights[i]``, checking that its arrays are still the layout's.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class Parameters:
         return stored
 
     def check_entries(self) -> None:
-        """Refuse a sparse weight whose arrays have been replaced; see :meth:`sparse_entries`."""
+        """Raise an exception if an array of a sparse weight has been replaced; see :meth:`sparse_entries`."""
         for i, entries in enumerate(self._entries):
             if entries is not None:
                 self.sparse_entries(i)
@@ -158,20 +158,20 @@ def _sparse_view(data: Array, pattern: Pattern, shape: tuple[int, int]) -> Any:
 
 
 class Gradient(Parameters):
-    """The gradient of a cost: ∂C/∂w and ∂C/∂b as one vector, with what else the backward pass found.
+    """The gradient of a cost: ∂C/∂w and ∂C/∂b as one vector, with the errors δ and the cost.
 
     Attributes
     ----------
     vector, weights, biases
         As in :class:`Parameters`: ``weights[l-2]`` is ∂C/∂w^l, ``biases[l-2]`` is ∂C/∂b^l.
     errors : tuple of ndarray, or None
-        ``errors[l-2]`` is δ^l = ∂C/∂z^l, shape (m, n_l); None where the backend does not go through δ.
+        ``errors[l-2]`` is δ^l = ∂C/∂z^l, shape (m, n_l); None if the backend does not go through δ.
     cost : float
         C, the (weighted) mean of the examples' costs, of the same cost as the gradient.
     backend : str
-        The backend that computed it, with the options that it was given.
+        The backend that computed it, with its options.
     forward_passes : int
-        Forward passes through the network that it took.
+        The number of forward passes used.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class Gradient(Parameters):
         self.forward_passes = forward_passes
 
     def copy(self) -> Gradient:
-        """Return the same gradient in memory of its own."""
+        """Return a copy of the gradient, with its own memory."""
         return Gradient(
             self.layout,
             self.vector.copy(),
@@ -207,7 +207,7 @@ class Gradient(Parameters):
         return self.copy()
 
     def __reduce__(self) -> Any:
-        # Rebuilt from the vector, so that a copy's views belong to the copy.
+        # Rebuild from the vector, so that the views of a copy belong to the copy.
         fields = {
             "errors": self.errors,
             "cost": self.cost,
@@ -222,11 +222,11 @@ class Gradient(Parameters):
 
 
 def check_gradient(result: Gradient) -> None:
-    """Refuse a gradient with NaN or infinity in it, naming the first such parameter."""
+    """Raise an exception if a gradient has NaN or infinity in it, naming the first such parameter."""
     if math.isfinite(result.cost) and math.isfinite(np.vdot(result.vector, result.vector)):
         return
     wrong = np.flatnonzero(~np.isfinite(result.vector))
-    # NumPy's own, for a longdouble may be finite and beyond every Python float.
+    # np.isfinite, since a longdouble may be finite and beyond the range of Python floats.
     if np.isfinite(result.cost) and not wrong.size:
         return
     where = (

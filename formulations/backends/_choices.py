@@ -35,9 +35,9 @@ def items(values: Any, name: str, example: str, *, one: Any = (), some: bool = T
     Raises
     ------
     InvalidInput
-        Where it is empty.
+        If it is empty.
     WrongType
-        Where it is no list; a text that is no list of one would be taken letter by letter.
+        If it is no list; a text that is no list of one would be taken letter by letter.
     """
     if isinstance(values, one):
         return [values]
@@ -56,9 +56,9 @@ def integers(values: Any, name: str) -> tuple[int, ...]:
     Raises
     ------
     InvalidInput
-        Where there is none, or one is below 1.
+        If there is none, or one is below 1.
     WrongType
-        Where they are not iterable, or one is not an integer.
+        If they are not iterable, or one is not an integer.
     """
     return tuple(sorted({positive_integer(value, name) for value in items(values, name, "[10, 100]")}))
 
@@ -69,9 +69,9 @@ def precisions(values: Any) -> list[str]:
     Raises
     ------
     InvalidInput
-        Where there is none.
+        If there is none.
     WrongType
-        Where they are no list, or one is no dtype of a network.
+        If they are no list, or one is no dtype of a network.
     """
     asked = items(values, "dtypes", "['float32']", one=str)
     return list(dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in asked))
@@ -83,11 +83,11 @@ def by_name(table: Mapping[str, T], names: Any, what: str, name: str, *, some: b
     Raises
     ------
     InvalidInput
-        Where there is no name, and ``some`` are needed.
+        If there is no name, and ``some`` are needed.
     WrongType
-        Where the names are no list.
+        If the names are no list.
     UnknownName
-        Where the table has no such name.
+        If the table has no such name.
     """
     if names is None:
         return dict(table)
@@ -104,11 +104,11 @@ def chosen_backends(backends: Any) -> dict[str, Backend]:
     Raises
     ------
     InvalidInput
-        Where there is none, or two that differ have the same label.
+        If there is none, or two that differ have the same label.
     WrongType
-        Where they are no list.
+        If they are no list.
     UnknownName
-        Where one does not exist.
+        If one does not exist.
     """
     chosen: dict[str, Backend] = {}
     for backend in map(get_backend, items(backends, "backends", "['hadamard']", one=(str, Backend))):

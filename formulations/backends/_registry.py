@@ -53,9 +53,9 @@ def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
     Raises
     ------
     InvalidInput
-        Where the name is taken or is not a plain word.
+        If the name is taken or is not a plain word.
     WrongType
-        Where it is not a backend.
+        If it is not a backend.
     """
     name = _declared_name(backend)
     if name in list_backends():
@@ -86,9 +86,9 @@ def get_backend(backend: BackendLike = None) -> Backend:
     Raises
     ------
     UnknownName
-        Where no backend, or no option of it, has this name; lists those that there are.
+        If no backend, or no option of it, has this name; lists those that there are.
     InvalidInput
-        Where an option's value does not fit.
+        If an option's value does not fit.
     WrongType
         If ``backend`` is neither a name nor a backend.
 

@@ -46,7 +46,7 @@ class ActivationError(Backend):
     variant_of = "hadamard"
 
     def prepare(self, network: Network, tape: Tape) -> list[Array]:  # noqa: ARG002
-        """Return buffer for g², …, g^{L−1}, each of shape (m, n_l)."""
+        """Return a buffer for g², …, g^{L−1}, each of shape (m, n_l)."""
         return [np.empty_like(delta) for delta in tape.errors[:-1]]
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
@@ -59,7 +59,7 @@ class ActivationError(Backend):
         return tape.errors
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence that keeps g beside δ."""
+        """Estimate as for a recurrence that keeps g beside δ."""
         recurrence = super().estimate(network, m)
         hidden = sum(network.sizes[1:-1])
         return replace(recurrence, bytes=recurrence.bytes + m * hidden * network.dtype.itemsize)

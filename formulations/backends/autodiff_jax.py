@@ -61,7 +61,7 @@ class AutodiffJax(Backend):
     tier = Tier.FORWARD
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
-        """Refuse where jax is absent, and what it cannot differentiate."""
+        """Refuse if jax is absent, and what it cannot differentiate."""
         return why_not_autodiff("jax", network)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
@@ -81,7 +81,7 @@ class AutodiffJax(Backend):
         gradient.errors = None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence in one call, with the arrays that go in and out."""
+        """Estimate as for a recurrence in one call, with the arrays that go in and out."""
         return replace(super().estimate(network, m), calls=10 + 4 * len(network.activations))
 
 

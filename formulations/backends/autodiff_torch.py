@@ -58,7 +58,7 @@ class AutodiffTorch(Backend):
     tier = Tier.FORWARD
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
-        """Refuse where torch is absent, and what it cannot differentiate."""
+        """Refuse if torch is absent, and what it cannot differentiate."""
         return why_not_autodiff("torch", network)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
@@ -90,7 +90,7 @@ class AutodiffTorch(Backend):
         gradient.errors = None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence, with the recording of every operation."""
+        """Estimate as for a recurrence, with the recording of every operation."""
         return replace(super().estimate(network, m), calls=40 * len(network.activations))
 
 

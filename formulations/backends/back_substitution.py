@@ -70,5 +70,5 @@ class BackSubstitution(Backend):
         return system.by_layers(delta)
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict a multiplication for each entry of the system to fill it, and one to solve it."""
+        """Estimate a multiplication for each entry of the system to fill it, and one to solve it."""
         return estimate_system(network, m, sweeps=1)

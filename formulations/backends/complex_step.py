@@ -69,7 +69,7 @@ class ComplexStep(Backend):
         return super().why_not(network, cost)
 
     def prepare(self, network: Network, tape: Tape) -> Parameters:  # noqa: ARG002
-        """Return buffer for complex parameters: the user's own are never perturbed."""
+        """Return a buffer for complex parameters: the user's own are never perturbed."""
         # float32 has no buffer for derivatives times a step whose square is negligible.
         return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
 
@@ -103,7 +103,7 @@ class ComplexStep(Backend):
         gradient.cost = tape.cost_value
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict a partial pass in complex numbers for each parameter, or node, and one forward pass."""
+        """Estimate a partial pass in complex numbers for each parameter, or node, and one forward pass."""
         layout = network.layout
         counts = [weights.stop - weights.start for weights, _ in layout.slices]
         own = [0 if self.on == "nodes" else count for count in counts]

@@ -121,7 +121,7 @@ class FiniteDifference(Backend):
                 yield Extrapolation(central(i, h), central(i, h + h))
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict one, two or four forward passes for every parameter, and one for the cost itself."""
+        """Estimate one, two or four forward passes for every parameter, and one for the cost itself."""
         passes = SCHEMES[self.scheme].evaluations * network.layout.count + 1
         return Estimate(
             multiplications=passes * forward_multiplications(network, m),

@@ -57,7 +57,7 @@ class Fused(Backend):
     serves_coupled = False
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Refuse where numba is absent, and what has no compiled form."""
+        """Refuse if numba is absent, and what has no compiled form."""
         if reason := why_absent("numba") or why_not_compiled() or _why_no_folder():
             return reason
         if network.dtype not in SINGLE_AND_DOUBLE:
@@ -91,7 +91,7 @@ class Fused(Backend):
         gradient.cost = tape.cost_value
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence, in as many calls of products as there are."""
+        """Estimate as for a recurrence, in as many calls of products as there are."""
         return replace(super().estimate(network, m), calls=3 * len(network.activations))
 
 

@@ -79,7 +79,7 @@ class Homogeneous(Backend):
             np.copyto(biases, buffer.gradient[:, -1])
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence with one more column in (BP4)."""
+        """Estimate as for a recurrence with one more column in (BP4)."""
         recurrence = super().estimate(network, m)
         numbers = sum((m + rows) * (columns + 1) for rows, columns in network.layout.shapes)
         return replace(

@@ -47,7 +47,7 @@ class Kronecker(Backend):
     tier = Tier.RECURRENCE
 
     def prepare(self, network: Network, tape: Tape) -> Array:
-        """Return buffer for the examples' gradients of one layer's weights."""
+        """Return a buffer for the examples' gradients of one layer's weights."""
         return np.empty(tape.m * largest_layer(network), network.dtype)
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
@@ -66,7 +66,7 @@ class Kronecker(Backend):
             np.add.reduce(delta, axis=0, out=gradient.vector[biases])
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence that keeps the examples' gradients of the largest layer."""
+        """Estimate as for a recurrence that keeps the examples' gradients of the largest layer."""
         recurrence = super().estimate(network, m)
         numbers = m * largest_layer(network)
         return replace(

@@ -47,7 +47,7 @@ class Linear(Backend):
         return why_not_linear(network) or super().why_not(network, cost)
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence without its Hadamard products."""
+        """Estimate as for a recurrence without its Hadamard products."""
         recurrence = super().estimate(network, m)
         return replace(recurrence, multiplications=recurrence.multiplications - m * network.layout.neuron_count)
 

@@ -84,7 +84,7 @@ class LinearCollapse(Backend):
         gradient.cost = tape.cost_value
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict the products: of layers by layers, of examples by examples, and of both."""
+        """Estimate the products: of layers by layers, of examples by examples, and of both."""
         sizes, inputs, outputs = network.sizes, network.sizes[0] + 1, network.sizes[-1]
         prefixes = sum(after * before * inputs for before, after in pairwise(sizes))
         moments = m * inputs * (1 + inputs + 2 * outputs) + outputs * inputs * inputs

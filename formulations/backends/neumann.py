@@ -65,5 +65,5 @@ class Neumann(Backend):
         return system.by_layers(delta)
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict a multiplication by U for each hidden layer."""
+        """Estimate a multiplication by U for each hidden layer."""
         return estimate_system(network, m, sweeps=len(network.activations) - 1)

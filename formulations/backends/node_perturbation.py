@@ -113,7 +113,7 @@ class NodePerturbation(Backend):
             z[:, j] = recorded[:, j]
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict one or two partial forward passes for every neuron."""
+        """Estimate one or two partial forward passes for every neuron."""
         layout, evaluations = network.layout, SCHEMES[self.scheme].evaluations
         above = [layout.weight_count]
         for weights, _ in layout.slices:

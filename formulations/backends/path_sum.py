@@ -75,7 +75,7 @@ class PathSum(Backend):
         return tape.errors
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict two multiplications for each step of each path, and say how many paths there are."""
+        """Estimate two multiplications for each step of each path, and say how many paths there are."""
         layout = network.layout
         neurons, weights, steps = _count(layout)
         return Estimate(

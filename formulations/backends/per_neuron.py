@@ -77,5 +77,5 @@ class PerNeuronBackend(Backend):
         gradient.cost = tape.cost_value
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence, with several vector operations for every single neuron."""
+        """Estimate as for a recurrence, with several vector operations for every single neuron."""
         return replace(super().estimate(network, m), calls=20 * network.layout.neuron_count)

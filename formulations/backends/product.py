@@ -90,7 +90,7 @@ class Product(Backend):
         return from_right(count) if self.order == "reverse" else from_left(count)
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict the products of all layers, and the matrices that are kept for each example."""
+        """Estimate the products of all layers, and the matrices that are kept for each example."""
         layout, sizes = network.layout, network.sizes
         trees = {l: self.brackets(network, l) for l in range(2, layout.last + 1)}
         count = slope_count(network, layout.last)

@@ -78,7 +78,7 @@ class Sigma(Backend):
         return errors[::-1]
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict as a recurrence; dense matrices have n² numbers where a diagonal has n."""
+        """Estimate as for a recurrence; dense matrices have n² numbers where a diagonal has n."""
         recurrence = super().estimate(network, m)
         if self.matrix != "dense":
             return recurrence

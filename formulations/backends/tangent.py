@@ -74,7 +74,7 @@ class Tangent(Backend):
         gradient.cost = tape.cost_value
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict a pass through the layers above for every parameter."""
+        """Estimate a pass through the layers above for every parameter."""
         layout = network.layout
         widths = zip(layout.sizes[1:], network.activations, strict=True)
         slopes = [activation.slope_entries(n) for n, activation in widths]

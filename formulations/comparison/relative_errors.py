@@ -12,7 +12,7 @@ from formulations.backends import by_name, get_backend, items, list_backends, pr
 from formulations.data import SCENARIOS, Problem
 from formulations.display import format_table
 from formulations.functions import get_cost
-from formulations.plans import foreseen_seconds, prepare
+from formulations.plans import prepare, seconds_for
 from formulations.verification import OracleGradient, gradient_in_digits, unit_roundoff
 
 __all__ = ["RelativeError", "RelativeErrors", "measure_relative_errors"]
@@ -164,7 +164,7 @@ def measure_relative_errors(
 def _measured(flag: str, name: str, dtype: str, problem: Problem, truth: OracleGradient) -> RelativeError | None:
     net, m, backend = problem.network, len(problem.X), get_backend(flag)
     reason = backend.why_not(net, get_cost(problem.cost))
-    if reason is not None or foreseen_seconds(backend.estimate(net, m)) > SECONDS:
+    if reason is not None or seconds_for(backend.estimate(net, m)) > SECONDS:
         return None
     with np.errstate(all="ignore"):
         plan = prepare(net, m, cost=problem.cost, backend=backend)

@@ -1,4 +1,4 @@
-"""The network, its tape, the forward pass, and saved networks."""
+"""The network, its batches, its tape, the forward pass, and saved networks."""
 
 from __future__ import annotations
 

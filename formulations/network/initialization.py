@@ -1,4 +1,4 @@
-"""Random weights to begin with."""
+"""Random initial weights and biases."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["INITIALIZATIONS", "draw"]
 
 # Standard deviations of the weights and of the biases of a layer, from (n_{l−1}, n_l).
 INITIALIZATIONS: dict[str, Callable[[int, int], tuple[float, float]]] = {
-    # Nielsen, chapter 1: N(0, 1) for all.
+    # Nielsen, chapter 1: N(0, 1) for weights and biases.
     "book": lambda _, __: (1.0, 1.0),
-    # Glorot & Bengio 2010, Equation (12), with the same variance for normal numbers.
+    # Glorot & Bengio 2010, Equation (12), with a normal distribution of the same variance.
     "glorot": lambda fan_in, fan_out: (math.sqrt(2.0 / (fan_in + fan_out)), 0.0),
     # He et al. 2015, Equation (10).
     "he": lambda fan_in, _: (math.sqrt(2.0 / fan_in), 0.0),
@@ -29,12 +29,12 @@ def draw(
 ) -> Iterator[tuple[Array, Array]]:
     """Yield each layer's weights, shape (n_l, n_{l−1}), and biases, from pairs (n_{l−1}, n_l).
 
-    The numbers are drawn in double precision and rounded, so that another dtype gives the same network.
+    The numbers are drawn in double precision and then rounded, so that every dtype gives the same network.
 
     Raises
     ------
     UnknownName
-        Where no initialisation has the name ``init``.
+        If no initialisation has the name ``init``.
     InvalidInput
         If a layer does not fit into memory.
     """

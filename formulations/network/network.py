@@ -1,4 +1,4 @@
-"""The network: layers of weights, biases and activations, and the forward pass through them."""
+"""The network: the weights, biases and activations of its layers."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Network(Parameters):
     Raises
     ------
     WrongShape
-        Where the weights do not chain, or biases or activations do not fit them.
+        If the shapes of the weights do not match from layer to layer, or those of biases or activations do not fit.
     WrongType
-        Where arrays are not real, or not all of one dtype.
+        If the arrays are not real, or differ in dtype.
     NotFinite
-        Where a weight or bias is NaN or infinite.
+        If a weight or bias is NaN or infinite.
     Refused
-        Where an activation cannot serve the dtype.
+        If an activation does not support the dtype.
 
     Examples
     --------
@@ -103,9 +103,9 @@ class Network(Parameters):
         dtype : dtype
             float32, float64 or longdouble.
         init : {"glorot", "book", "he"}
-            Normal weights with standard deviation √(2/(n_{l−1} + n_l)) after Glorot and Bengio (2010); 1, with such
-            biases too, as in Nielsen's chapter 1, where sums over many inputs saturate the neurons (his chapter 3
-            says so); or √(2/n_{l−1}) after He et al. (2015).
+            The standard deviation of the normally distributed weights: √(2/(n_{l−1} + n_l)), Glorot and Bengio (2010);
+            1, for the biases too, as in Nielsen's chapter 1, which saturates neurons with many inputs (see his
+            chapter 3); or √(2/n_{l−1}), He et al. (2015).
 
         Returns
         -------
@@ -114,11 +114,11 @@ class Network(Parameters):
         Raises
         ------
         WrongShape
-            Where there are fewer than two layers.
+            If there are fewer than two layers.
         InvalidInput
-            Where a size is not a positive integer.
+            If a size is not a positive integer.
         UnknownName
-            Where no initialisation has this name.
+            If no initialisation has this name.
 
         Examples
         --------
@@ -158,10 +158,10 @@ class Network(Parameters):
         Y : array_like of shape (m, n_L), optional
             The targets; with them the tape also holds C and ∇_aC.
         cost : str or Cost
-            The cost, where there are targets.
+            The cost; used if Y is given.
         sample_weight : array_like of shape (m,), optional
-            Weights of the examples in the mean, as in scikit-learn. On the tape, a copy of the example with the largest
-            weight replaces each one of weight 0.
+            Weights of the examples in the mean, as in scikit-learn. The tape replaces each example of weight 0 by a
+            copy of the one with the largest weight.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class Network(Parameters):
         Raises
         ------
         WrongShape, WrongType, NotFinite
-            Where the data cannot be used; the message names what came and the remedy.
+            If the data cannot be used.
         """
         return self.record(self.check_examples(X, Y, cost=cost, sample_weight=sample_weight))
 
@@ -187,15 +187,15 @@ class Network(Parameters):
         self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None
     ) -> Batch:
         """Check examples and return them as arrays of this network's dtype; see :meth:`forward`."""
-        cost = get_cost(cost)
-        X = as_examples(X, "X", self.sizes[0], self.dtype)
+        cost, sizes, dtype = get_cost(cost), self._layout.sizes, self._vector.dtype
+        X = as_examples(X, "X", sizes[0], dtype)
         if Y is not None:
-            Y = as_examples(Y, "Y", self.sizes[-1], self.dtype)
+            Y = as_examples(Y, "Y", sizes[-1], dtype)
             check_pair(X, Y)
             check_finite(Y, "Y")
             cost.check_targets(Y)
         check_finite(X, "X")
-        return Batch(X, Y, example_shares(sample_weight, len(X), self.dtype), cost)
+        return Batch(X, Y, example_shares(sample_weight, len(X), dtype), cost)
 
     @quiet
     def __call__(self, X: Any) -> Array:
@@ -207,7 +207,7 @@ class Network(Parameters):
         return tape.output
 
     def copy(self) -> Network:
-        """Return the same network with parameters of its own."""
+        """Return a copy of the network, with its own parameters."""
         return self.astype(self.dtype)
 
     @quiet
@@ -217,7 +217,7 @@ class Network(Parameters):
         Raises
         ------
         Refused
-            Where an activation cannot serve that dtype.
+            If an activation does not support the dtype.
         """
         return self.with_vector(self.vector.astype(as_dtype(dtype)))
 
@@ -235,7 +235,7 @@ class Network(Parameters):
         """
         if not isinstance(vector, np.ndarray):
             raise WrongType(
-                f"the vector must be an array, for it is not copied, got {type(vector).__name__}; "
+                f"the vector must be an array, since it is not copied, got {type(vector).__name__}; "
                 "pass numpy.asarray(vector, network.dtype)."
             )
         return assembled(self.layout, vector, self._activations)
@@ -246,12 +246,12 @@ class Network(Parameters):
         return self.copy()
 
     def __reduce__(self) -> Any:
-        # Rebuilt around its vector, so that a copy's views belong to the copy's own vector.
+        # Rebuild from the vector, so that the views of a copy belong to the copy.
         return assembled, (self.layout, self.vector, self._activations)
 
     @property
     def activation_names(self) -> str:
-        """The activations in words: one name where all layers have the same."""
+        """The names of the activations; a single name if all layers have the same."""
         names = [activation.name for activation in self._activations]
         return names[0] if len(set(names)) == 1 else ", ".join(names)
 
@@ -261,7 +261,7 @@ class Network(Parameters):
 
 
 def assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) -> Network:
-    """Return a network around a vector, which is neither copied nor checked for NaN."""
+    """Return a network that uses a vector without copying it or checking it for NaN."""
     net = Network.__new__(Network)
     Parameters.__init__(net, layout, vector)
     net._activations = read_activations(activations, layout, vector.dtype)
@@ -269,12 +269,12 @@ def assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) 
 
 
 def check_network(net: Any) -> None:
-    """Refuse what is not a network.
+    """Raise an exception if ``net`` is not a network.
 
     Raises
     ------
     WrongType
-        Naming what came instead.
+        If it is not; the message names its type.
     """
     if not isinstance(net, Network):
         raise WrongType(

@@ -1,4 +1,4 @@
-"""What a network is made of: the reading and checking of the arrays and activations that a user hands in."""
+"""Read and check the user-supplied arrays and activations of a network."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def check_shapes(named: Sequence[tuple[str, tuple[int, ...]]]) -> list[tuple[int
     Raises
     ------
     WrongShape
-        If they cannot make a network.
+        If they do not make a network.
     """
     pairs = list(zip(named[::2], named[1::2], strict=True))
     shapes = [_shape(*weights, *biases) for weights, biases in pairs]
@@ -101,14 +101,14 @@ def _each(given: Any, name: str) -> list[Any]:
 
 
 def _rows(matrix: Any, name: str, dtype: Any) -> Any:
-    """Return a sparse matrix by its compressed rows, each place stored once, stored zeros kept."""
+    """Return a sparse matrix in compressed rows, without duplicate entries and with its stored zeros."""
     if not _fits(matrix):
         raise InvalidInput(
             f"{name} must be a valid sparse array, got one whose indices do not fit its shape {matrix.shape}; "
             "rebuild it, for instance by scipy.sparse.csr_array(dense)."
         )
     checked = matrix.tocoo(copy=True)
-    # Entries of one place are added, which small integers and bools would not survive.
+    # Duplicate entries are added, which would overflow small integers and bools.
     data = as_real(checked.data, f"{name}.data", None if dtype is None else as_dtype(dtype))
     checked.data = data if data.dtype.kind == "f" else data.astype(np.float64)
     rows = checked.tocsr()
@@ -117,7 +117,7 @@ def _rows(matrix: Any, name: str, dtype: Any) -> Any:
 
 
 def _fits(matrix: Any) -> bool:
-    """Say whether a sparse matrix's indices lie inside; SciPy's own conversions read and write where they point."""
+    """Return whether all indices of a sparse matrix are valid; SciPy's conversions do not check them."""
     indptr = getattr(matrix, "indptr", None)
     if indptr is not None:
         stored = min(len(matrix.indices), len(matrix.data))
@@ -140,7 +140,7 @@ def _fits(matrix: Any) -> bool:
 
 
 def _common_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
-    """Return the one floating dtype of all arrays; integers and bools stand for float64."""
+    """Return the one floating dtype of all arrays; integers and bools count as float64."""
     found = {np.dtype("float64") if dtype.kind in "biu" else dtype for dtype in dtypes}
     if len(found) > 1:
         raise WrongType(

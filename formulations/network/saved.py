@@ -1,4 +1,4 @@
-"""Networks in files: parameters, sparse patterns and activations in one ``.npz`` of plain arrays, never a pickle."""
+"""Save networks to ``.npz`` files of plain arrays, without pickles, and load them."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ SPARSE = ("_data", "_indices", "_indptr", "_shape")
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
-    """Write a network to a file, for :func:`load`.
+    """Save a network to a file that :func:`load` reads.
 
-    The arrays are ``weights_2``, ``biases_2``, …, counted as the book's layers are, and a sparse weight is written as
-    its compressed rows; ``activations`` is JSON text. ``numpy.load`` reads them without this library.
+    The arrays are ``weights_2``, ``biases_2``, …, numbered as the layers in the book; a sparse weight is saved as its
+    compressed rows, and ``activations`` is JSON text. ``numpy.load`` reads them without this library.
 
     Parameters
     ----------
     network : Network
         The network.
     path : str or path-like
-        Where to write. An existing file is replaced when the new one is complete and on the disk, so that a
-        reader finds the old network or the new one, also after a crash or with a full disk. Symbolic links are
-        followed and the file's mode is kept; hard links to it keep the old network.
+        The file to write. An existing file is replaced once the new one is complete and on disk, so a reader finds the
+        old network or the new one, even after a crash or on a full disk. Symbolic links are followed and the file's
+        mode is kept; hard links keep the old network.
 
     Raises
     ------
     Refused
-        Where an activation is a function of your own, which a file of arrays cannot hold.
+        If an activation is user-defined: a file of arrays cannot hold a function.
     InvalidInput
-        Where the file cannot be written.
+        If the file cannot be written.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Network:
-    """Read a network that :func:`save` has written.
+    """Load a network saved by :func:`save`.
 
     Parameters
     ----------
@@ -77,17 +77,17 @@ def load(path: str | os.PathLike[str]) -> Network:
     Returns
     -------
     Network
-        With the same parameters, bit for bit, the same dtype, sparse patterns and activations. NaN and infinity, which
-        a diverged training leaves, come back too.
+        A network with the same parameters, bit for bit, NaN and infinity included, and the same dtype, sparse patterns
+        and activations.
 
     Raises
     ------
     InvalidInput
-        If the file cannot be read, holds pickles, or is not such a file.
+        If the file cannot be read, contains pickles, or is not a saved network.
     WrongShape, WrongType, UnknownName, Refused
-        If what it holds makes no network.
+        If its contents do not make a network.
     Refused
-        If its compressed arrays would take more memory than the budget allows.
+        If its compressed arrays need more memory than the budget allows.
     """  # noqa: DOC501 - ours pass through
     with open_archive(path, "a network saved by save", "write it again with save(network, path)") as archive:
         last = 2
@@ -97,7 +97,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         parts = {l: SPARSE if f"weights_{l}_shape" in archive else ("",) for l in layers}
         names = [name for l in layers for name in (*(f"weights_{l}{part}" for part in parts[l]), f"biases_{l}")]
         shapes = archive.shapes(["activations", *names])
-        # What the shapes have to be is known from the smallest arrays; the others are read when they fit.
+        # The smallest arrays determine all shapes; the others are read only if they fit.
         for l in layers:
             if parts[l] is SPARSE:
                 shapes[f"weights_{l}"] = _sparse_shape(archive, l, shapes, memory)
@@ -109,13 +109,13 @@ def load(path: str | os.PathLike[str]) -> Network:
         except FormulationsException:
             raise
         except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
-            raise archive.unreadable("it holds no network") from None
+            raise archive.unreadable("it does not contain a network") from None
     layout, read = read_layers(weights, [held[f"biases_{l}"] for l in layers], finite=False)
     return assembled(layout, np.concatenate(read), activations)
 
 
 def _sparse_shape(archive: Archive, l: int, shapes: dict[str, tuple[int, ...]], memory: float) -> tuple[int, ...]:
-    """Return the shape of a sparse matrix whose compressed rows fit it."""
+    """Return the shape of a sparse matrix after checking its compressed rows against it."""
     name = f"weights_{l}_shape"
     if shapes[name] == (2,):
         shape = archive.read([name], memory)[name]
@@ -135,7 +135,7 @@ def _weights(held: dict[str, Array], l: int) -> Any:
 
 
 def _described(activation: Activation) -> Any:
-    """Return an activation as what JSON can hold: a name, a negative slope, or a list, one entry a neuron."""
+    """Return an activation in JSON form: a name, a negative slope, or a list with one entry for each neuron."""
     if isinstance(activation, PerNeuron):
         return [_described(member) for member in activation.members]
     if is_built_in(activation):
@@ -144,7 +144,7 @@ def _described(activation: Activation) -> Any:
         return activation.name
     raise Refused(
         f"a saved network must have built-in activations, got {activation.name!r}, a function that no array can hold; "
-        "save network.vector with numpy.save, and make the network anew around it."
+        "save network.vector with numpy.save, and copy it into the vector of a new network."
     )
 
 

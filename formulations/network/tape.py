@@ -1,7 +1,7 @@
-"""The tape: what one forward pass leaves behind, and the verbs in which a backward pass is written.
+"""The tape: what a forward pass records, and the operations of a backward pass.
 
-Every backward formulation reads the same tape, so a disagreement between two of them can only come from the
-backward algebra. The tape is at the same time the workspace: nothing is allocated when it is filled again.
+All formulations of the backward pass read the same tape, so a difference between two of them comes from the backward
+pass alone. The tape is also the workspace: filling it again allocates nothing.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class Tape:
     Parameters
     ----------
     network : Network
-        The network whose layers it records; its parameters are read live, at each pass.
+        The network whose layers it records. The tape reads its parameters at each call and never calls it.
     cost : Cost or None
-        The cost of the outputs; None for a forward pass without targets.
+        The cost; None for a forward pass without targets.
     m : int
-        Examples in the mini-batch.
+        The number of examples.
 
     Attributes
     ----------
     X, Y : ndarray of shape (m, n₁) and (m, n_L)
         The examples, one a row.
     shares : ndarray of shape (m, 1), or None
-        Each example's share of the mean cost; None where each has 1/m. Where it is 0, the example on the tape is a copy
-        of the one with the largest share.
+        Each example's share of the mean cost; None if each has 1/m. An example of share 0 is recorded as a copy of
+        the one with the largest share.
     weighted_inputs : list of ndarray
         ``weighted_inputs[l-2]`` is z^l, shape (m, n_l).
     activations : list of ndarray
@@ -49,7 +49,7 @@ class Tape:
     slopes : list of ndarray
         ``slopes[l-2]`` is σ′(z^l), shape (m, n_l); for a coupled activation a :class:`CoupledSlope`.
     cost_gradient : ndarray of shape (m, n_L)
-        ∇_aC of the mean cost: the division by m is done. Untouched where cost and activation have a combined form.
+        ∇_aC of the mean cost, already divided by m. Not computed if cost and activation have a combined form.
     errors : list of ndarray
         Buffers for δ^l at ``errors[l-2]``, shape (m, n_l).
     cost_value : scalar
@@ -57,7 +57,7 @@ class Tape:
     workspace : Any
         What the backend prepared for this tape.
     forward_passes : int
-        How many forward passes have been written here.
+        The number of forward passes recorded so far.
     """
 
     def __init__(self, network: Network, cost: Cost | None, m: int, *, rows_of: Tape | None = None) -> None:
@@ -81,13 +81,13 @@ class Tape:
         """Return an array for each layer from the second on: new, or the first rows of a larger tape's."""
         if self._rows_of is not None:
             return [array[: self.m] for array in of(self._rows_of)]
-        # In one piece, so that compiled code can take the buffer of all layers as one array.
+        # One allocation, so that compiled code can treat the buffers of all layers as one array.
         m, sizes = self.m, self.network.layout.sizes[1:]
         flat, ends = np.empty(m * sum(sizes), self.network.dtype), accumulate(sizes)
         return [flat[m * (end - n) : m * end].reshape(m, n) for n, end in zip(sizes, ends, strict=True)]
 
     def blocks(self, *, slopes: bool) -> list[list[Block]]:
-        """Return each layer's steps of so many examples at a time that they stay in the cache."""
+        """Return each layer's blocks of examples, small enough to stay in the cache."""
         return self._blocks_with_slopes if slopes else self._blocks_without
 
     @cached_property
@@ -99,7 +99,7 @@ class Tape:
         return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
 
     def __getstate__(self) -> dict[str, Any]:
-        # Blocks are views, and what a backend prepared refers to this tape's buffers: a copy is for reading.
+        # Blocks are views, and a backend's workspace refers to this tape's buffers: a copy has neither.
         kept = {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
         return kept | {"workspace": None}
 
@@ -107,7 +107,7 @@ class Tape:
         coupled = self.network.activations[i].coupled
         return blocks_of(self.weighted_inputs[i], self.activations[i + 1], slope, coupled=coupled)
 
-    # Room that only a backward pass needs is made when it is first asked for.
+    # Buffers that only a backward pass needs are allocated on first use.
 
     @cached_property
     def slopes(self) -> list[Any]:
@@ -139,19 +139,19 @@ class Tape:
         return self.activations[-1]
 
     def first(self, m: int) -> Tape:
-        """Return a tape for fewer examples, in the first rows of this one's memory."""
+        """Return a tape for fewer examples that uses the first rows of this one's buffers."""
         return Tape(self.network, self.cost, m, rows_of=self)
 
     @property
     def targets(self) -> Array:
-        """The targets y, shape (m, n_L), of a tape that has them."""
+        """The targets y, shape (m, n_L)."""
         if self.Y is None:
             raise InvalidInput("this tape has no targets; load it with Y, as network.forward(X, Y) does.")
         return self.Y
 
     @property
     def known_cost(self) -> Cost:
-        """The cost, of a tape that has one."""
+        """The cost; raises an exception if the tape has none."""
         if self.cost is None:
             raise InvalidInput("this tape has no cost; load it with Y, as network.forward(X, Y) does.")
         return self.cost
@@ -164,13 +164,13 @@ class Tape:
         return self.shares
 
     def load(self, X: Array, Y: Array | None, shares: Array | None = None) -> None:
-        """Put a mini-batch on the tape; the arrays are kept, not copied, and never written to."""
+        """Load a mini-batch; the arrays are neither copied nor written to."""
         self.activations[0] = X
         self.Y = Y
         self.shares = shares
 
     def evaluate_cost(self, *, gradient: bool = True) -> None:
-        """Compute C and, if asked for and where there is no combined form, ∇_aC from the outputs."""
+        """Compute C and, unless there is a combined form, ∇_aC from the outputs."""
         if self.cost is None or self.Y is None:
             return
         if self.combined is None:
@@ -181,9 +181,9 @@ class Tape:
             self.cost_value = np.dot(values, self.share_column[:, 0])
 
     def combined_output_error(self) -> Array | None:
-        """Return δ^L where cost and output activation have a combined form, else None.
+        """Return δ^L if cost and output activation have a combined form, else None.
 
-        A cost's combined form has no σ′ and therefore no 0·∞ where the output neuron saturates.
+        The combined form has no σ′, and therefore no 0·∞ if an output neuron saturates.
         """
         if self.combined is None:
             return None
@@ -193,12 +193,12 @@ class Tape:
         return delta
 
     def output_error(self) -> Array:
-        """Return δ^L: combined where there is such a form, else Σ′(z^L)ᵀ∇_aC, which is (BP1) where Σ′ is diagonal."""
+        """Return δ^L: the combined form if there is one, else Σ′(z^L)ᵀ∇_aC, which for a diagonal Σ′ is (BP1)."""
         delta = self.combined_output_error()
         return self.through_slope(self.network.layout.last, self.cost_gradient) if delta is None else delta
 
     def through_slope(self, l: int, v: Array) -> Array:
-        """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the buffer of δ^l: σ′(z^l) ⊙ v where the slope is diagonal."""
+        """Return Σ′(z^l)ᵀ v, shape (m, n_l), in the buffer of δ^l; for a diagonal slope this is σ′(z^l) ⊙ v."""
         return through(self.slopes[l - 2], v, out=self.errors[l - 2])
 
     def pull_back(self, l: int, delta: Array) -> Array:
@@ -221,7 +221,7 @@ class Tape:
             else:
                 _outer_on_pattern(delta, self.activations[i], pattern, of_weights[i].data)
 
-    # Constants as arrays: NumPy takes half as long with them as with Python's numbers.
+    # Constants are arrays, which NumPy handles twice as fast as Python numbers.
 
     @cached_property
     def _share(self) -> Array:
@@ -241,8 +241,8 @@ class Tape:
 
 
 def _outer_on_pattern(delta: Array, a: Array, pattern: Pattern, out: Array) -> None:
-    """Sum a_k δ_j over the examples at the stored entries alone, a block of entries at a time."""
-    # About 2¹⁸ gathered numbers fit the cache and keep the memory independent of the number of entries.
+    """Sum a_k δ_j over the examples for the stored entries only, block by block."""
+    # About 2¹⁸ numbers fit the cache, and memory does not grow with the number of entries.
     block = max(1, 2**18 // max(1, len(delta)))
     for start in range(0, out.size, block):
         part = slice(start, start + block)

@@ -1,7 +1,7 @@
-"""The weighted mean of gradients that come chunk by chunk, summed in the next higher precision.
+"""The weighted mean of the gradients of chunks, summed in the next higher precision.
 
-Weights may be as large or as small as floats are, so all sums are kept in units of a power of two that grows with the
-largest weight so far: to rescale by one rounds nothing, and no sum overflows where the mean would not.
+Weights may be as large or as small as floats can be, so all sums are in units of a power of two that grows with the
+largest weight so far: scaling by it is exact, and no sum overflows unless the mean does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Accumulator:
     count : int
         Length of the gradients.
     dtype : dtype
-        Of the gradients; the sums have the next higher precision, where the platform has one.
+        The dtype of the gradients; the sums have the next higher precision, if the platform has one.
     """
 
     def __init__(self, count: int, dtype: np.dtype[Any]) -> None:
@@ -38,7 +38,7 @@ class Accumulator:
         return 2 * count * (higher(dtype) or dtype).itemsize
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Reset all sums to zero."""
         self._vector[...] = 0
         self._cost = self._weight = self._wide.type(0)
         self._exponent: int | None = None
@@ -66,7 +66,7 @@ class Accumulator:
         Raises
         ------
         InvalidInput
-            Where no example has had a positive weight.
+            If no example so far has a positive weight.
         """
         check_some_weight(self._weight)
         np.divide(self._vector, self._weight, self._buffers)
@@ -78,12 +78,12 @@ class Accumulator:
 
 
 def shares_in_powers_of_two(weights: Array | None, m: int, dtype: np.dtype[Any]) -> tuple[Array | None, float, int]:
-    """Return what m examples weigh, in units of a power of two that make the sum at most 1.
+    """Return the weights of m examples in units of a power of two that makes their sum at most 1.
 
     Parameters
     ----------
     weights : ndarray of shape (m,), or None
-        Finite and not negative; None where each is 1.
+        Finite and not negative; None if each is 1.
     m : int
         Number of examples.
     dtype : dtype
@@ -92,7 +92,7 @@ def shares_in_powers_of_two(weights: Array | None, m: int, dtype: np.dtype[Any])
     Returns
     -------
     shares : ndarray of shape (m, 1), or None
-        w_x / 2^exponent; None where that is 1/m for every example, for which a tape needs no array.
+        w_x / 2^exponent; None if that is 1/m for every example.
     total : float
         Their sum.
     exponent : int

@@ -1,4 +1,4 @@
-"""Budgets: what is too long or too large to begin without being asked twice."""
+"""Whether a gradient stays within the budget."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from formulations.backends import Backend, Estimate
 from formulations.display import format_seconds
 from formulations.network import Network
 
-__all__ = ["foreseen_seconds", "unreasonable"]
+__all__ = ["seconds_for", "unreasonable"]
 
 SECONDS_PER_MULTIPLICATION = 1e-9
 SECONDS_PER_CALL = 1.5e-6
-"""What NumPy takes for an operation on a small array; both are rough, enough to foresee minutes."""
+"""The time of a NumPy operation on a small array; both constants are rough, but enough to tell seconds from minutes."""
 
 
-def foreseen_seconds(estimate: Estimate) -> float:
-    """Return roughly how long a gradient is going to take."""
+def seconds_for(estimate: Estimate) -> float:
+    """Return roughly how long a gradient takes."""
     return estimate.multiplications * SECONDS_PER_MULTIPLICATION + estimate.calls * SECONDS_PER_CALL
 
 
 def unreasonable(backend: Backend, network: Network, m: int, budget: Budget) -> str | None:
-    """Return None where a gradient over m examples stays within the budget, else what it would take."""
+    """Return None if a gradient over m examples stays within the budget, else the reason why it does not."""
     estimate = backend.estimate(network, m)
-    seconds = foreseen_seconds(estimate)
+    seconds = seconds_for(estimate)
     if seconds <= budget.seconds and estimate.bytes <= budget.memory:
         return None
     detail = estimate.detail or f"{estimate.forward_passes} forward passes"

@@ -1,4 +1,4 @@
-"""The gradient in one call, the plan for many, and who can serve what."""
+"""The functions ``gradient``, ``prepare`` and ``which``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from formulations.backends import Backend, BackendLike, chosen_backend, get_back
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, get_cost
 from formulations.network import Batch, Network, check_network
-from formulations.plans.budget import foreseen_seconds, unreasonable
+from formulations.plans.budget import seconds_for, unreasonable
 from formulations.plans.chunks import ChunkedPlan, bytes_for
 from formulations.plans.plan import Plan
 from formulations.plans.spare import Call, is_small, leave_spare, shadow, take_spare
@@ -50,7 +50,7 @@ def gradient(
     backend : str, Backend or None
         The formulation; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional
-        Weights of the examples in the mean, as in scikit-learn; 0 excludes an example, whatever it would lead to.
+        Weights of the examples in the mean, as in scikit-learn; 0 excludes an example, even one with an infinite cost.
 
     Returns
     -------
@@ -60,16 +60,16 @@ def gradient(
     Raises
     ------
     WrongShape, WrongType, NotFinite, InvalidInput
-        Where the data cannot be used.
+        If the data cannot be used.
     UnknownName
-        Where no backend or cost has this name.
+        If no backend or cost has this name.
     Refused
-        Where the backend cannot serve this network.
+        If the backend cannot serve this network.
 
     Notes
     -----
-    What was prepared for a small network stays with it, and serves the next call with as many examples, the same cost,
-    backend and budget. The result has memory of its own.
+    A small network keeps its plan for the next call with the same number of examples, cost, backend and budget. The
+    result has its own memory.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def gradient_of_batch(net: Network, batch: Batch, backend: BackendLike = None) -
     result = plan.evaluate(X, Y, shares)
     check_gradient(result)
     if small:
-        # Before the plan is put back, for another thread may take it at once; and it is put back without the
+        # Before the plan is put back, since another thread may take it at once; and without references to the
         # examples, which may be a file or most of the memory.
         plan.give_away(result)
         leave_spare(net, call, plan)
@@ -128,27 +128,27 @@ def prepare(
     Parameters
     ----------
     net : Network
-        Its parameters are read live at each call.
+        Its parameters are read at each call.
     batch_size : int or "auto"
-        The most examples that a call will bring; with ``"auto"`` any number, which are then taken chunk by chunk.
+        The largest number of examples in a call; with ``"auto"`` any number, chunk by chunk.
     cost : str or Cost
         As in :func:`gradient`.
     backend : str, Backend or None
         As in :func:`gradient`.
     memory : int, float or str, optional
-        With ``"auto"``, what a chunk may take beyond the parameters and the data themselves: bytes, or text such as
+        With ``"auto"``, the memory for a chunk beyond the parameters and the data themselves: bytes, or text such as
         ``"512MB"`` or ``"1.5GiB"``. By default that of the budget of :func:`formulations.use_budget`.
 
     Returns
     -------
     Plan or ChunkedPlan
-        ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's own memory; a ChunkedPlan, made by
+        ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's memory; a ChunkedPlan, returned for
         ``"auto"``, also has ``plan.over(chunks)``.
 
     Raises
     ------
     Refused
-        Where the backend cannot serve this network, with the names of those that can; or where it would exceed the
+        If the backend cannot serve this network (the message names those that can), or if it would exceed the
         budget of :func:`formulations.use_budget`, or ``memory`` with one example.
     InvalidInput
         If ``batch_size`` or ``memory`` is out of range, or ``memory`` is given with a number of examples.
@@ -200,9 +200,9 @@ def prepare(
 
 
 def _in_chunks(backend: Backend, net: Network, m: int, budget: Budget) -> str:
-    """Name the remedy for a batch that is too large and not too long: chunks that fit."""
+    """Return the remedy for a batch that exceeds only the memory: chunks that fit."""
     estimate = backend.estimate(net, m)
-    too_long = foreseen_seconds(estimate) > budget.seconds
+    too_long = seconds_for(estimate) > budget.seconds
     if too_long or estimate.bytes <= budget.memory or bytes_for(backend, net, 1) > budget.memory:
         return ""
     return " let formulations.prepare(net, 'auto') take them chunk by chunk,"
@@ -210,7 +210,7 @@ def _in_chunks(backend: Backend, net: Network, m: int, budget: Budget) -> str:
 
 @quiet
 def which(net: Network, cost: str | Cost = "quadratic", batch_size: int | None = None) -> dict[str, str | None]:
-    """Say which backends can serve a network.
+    """Return which backends can serve a network.
 
     Parameters
     ----------

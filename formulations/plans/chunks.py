@@ -46,37 +46,37 @@ from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.functions import Cost
 from formulations.network import Network
 from formulations.plans.accumulator import Accumulator, shares_in_powers_of_two
-from formulations.plans.budget import foreseen_seconds
+from formulations.plans.budget import seconds_for
 from formulations.plans.plan import Claimed, Plan
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]
 
 TAPE_BYTES = 2**21
 FEWEST, MOST = 2**9, 2**13
-"""A tape that stays in a core's cache is fastest, for few or many inputs alike; but matrices want their rows."""
+"""A tape that fits a core's cache is fastest for few and many inputs alike, but matrix products need enough rows."""
 
 MARGIN = 4
-"""Predictions of memory are right to the order of magnitude: by a factor of √10 at most, and the objects around."""
+"""Estimates of memory are correct within a factor of √10, plus the objects around them."""
 OBJECTS = 2**17
-"""Bytes of Python's objects and NumPy's buffers, which do not grow with a chunk."""
+"""Bytes of Python objects and NumPy buffers, which do not grow with the chunk."""
 
 
 def bytes_for(backend: Backend, network: Network, m: int) -> int:
-    """Return the memory that chunks of m examples may take, beyond the parameters and the data themselves."""
+    """Return the memory for chunks of m examples, beyond the parameters and the data themselves."""
     layout, item = network.layout, network.dtype.itemsize
-    # Buffers for the examples in the network's dtype, and for what checking them makes.
+    # Buffers for the examples in the network's dtype, and temporaries of their checks.
     examples = 2 * m * (layout.sizes[0] + layout.sizes[-1]) * item
     vectors = 2 * layout.count * item + Accumulator.bytes(layout.count, network.dtype)
     return MARGIN * backend.estimate(network, m).bytes + examples + vectors + OBJECTS
 
 
 def chunk_size(backend: Backend, network: Network, memory: float) -> int:
-    """Return how many examples to take at once: as many as are fast, or as fit; a power of two.
+    """Return the number of examples in a chunk: the fastest power of two, or the largest that fits.
 
     Raises
     ------
     Refused
-        Where not even one example fits.
+        If not even one example fits.
     """
     fast = TAPE_BYTES // max(1, backend.estimate(network, 1).bytes)
     powers = [1 << i for i in range(min(max(fast, FEWEST), MOST).bit_length())]
@@ -95,25 +95,25 @@ class ChunkedPlan(Claimed):
 
     Made by :func:`formulations.prepare` with ``batch_size="auto"``. Calling it returns a
     :class:`~formulations.Gradient` in the plan's own memory, which the next call overwrites: ``.copy()`` keeps one. It
-    has no ``errors``: δ of all examples would take as much memory as they do. What :func:`formulations.gradient`
-    checks is checked here too, chunk by chunk. The first call claims the plan for its thread, as that of a
-    :class:`~formulations.Plan` does.
+    has no ``errors``: δ of all examples would need as much memory as the examples. The checks are those of
+    :func:`formulations.gradient`, chunk by chunk. The first call claims the plan for its thread, as with
+    :class:`~formulations.Plan`.
 
     Parameters
     ----------
     network : Network
-        Its parameters are read live at each call.
+        Its parameters are read at each call.
     cost : Cost
         The cost whose gradient is computed.
     backend : Backend
         The formulation that computes it.
     budget : Budget
-        What it may take: ``memory`` for the chunk in hand, ``seconds`` for what a call brings.
+        Limits: ``memory`` for a chunk, ``seconds`` for a call.
 
     Attributes
     ----------
     batch_size : int
-        Examples that are taken at once.
+        The number of examples in a chunk.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class ChunkedPlan(Claimed):
         self.backend = backend
         self.budget = budget
         self.batch_size = chunk_size(backend, network, budget.memory)
-        self._foresee(1)
+        self._check_time(1)
         self._plan = Plan(network, self.batch_size, cost, backend)
         self._X, self._Y = (
             np.empty((self.batch_size, n), network.dtype) for n in (network.sizes[0], network.sizes[-1])
@@ -148,8 +148,8 @@ class ChunkedPlan(Claimed):
         Parameters
         ----------
         X : array_like of shape (m, n₁)
-            One example a row; a ``numpy.memmap``, and whatever else has a shape, a dtype and slices, is read and
-            converted chunk by chunk, never whole.
+            One example a row. A ``numpy.memmap``, or any object with a shape, a dtype and slices, is read and
+            converted chunk by chunk, never as a whole.
         Y : array_like of shape (m, n_L)
             The targets, likewise.
         sample_weight : array_like of shape (m,), optional
@@ -163,9 +163,9 @@ class ChunkedPlan(Claimed):
         Raises
         ------
         WrongShape, WrongType, NotFinite, InvalidInput
-            Where the data cannot be used, with the first row of the chunk in which that was seen.
+            If the data cannot be used; the message names the first row of the chunk.
         Refused
-            Where it would take longer than the budget that was in force when the plan was prepared; or if another
+            If it would take longer than the budget that was in force when the plan was prepared; or if another
             thread has called the plan before, or the plan is called from within its own call.
         """
         token = self._begin()
@@ -183,7 +183,7 @@ class ChunkedPlan(Claimed):
         Parameters
         ----------
         chunks : iterable of (X, Y) or (X, Y, sample_weight)
-            Each as :meth:`__call__` takes it, of any length. Where there are no weights, each example counts 1.
+            Each of any length, as for :meth:`__call__`. Without weights, each example counts 1.
 
         Returns
         -------
@@ -195,9 +195,9 @@ class ChunkedPlan(Claimed):
         WrongType
             If ``chunks`` is not iterable, or a chunk does not hold real numbers.
         WrongShape, NotFinite, InvalidInput
-            If there is no chunk, or one cannot be used; the message begins with its number, counted from 0.
+            If there is no chunk, or one cannot be used; the message begins with its number, from 0.
         Refused
-            Where a chunk would take longer than the budget that was in force when the plan was prepared; or as
+            If a chunk would take longer than the budget that was in force when the plan was prepared; or as
             :meth:`__call__`.
         """
         if not isinstance(chunks, Iterable):
@@ -226,33 +226,33 @@ class ChunkedPlan(Claimed):
                         "and pass the arrays of a single batch as plan(X, Y)."
                     )
                 self._take(*chunk)
-            # Whoever makes the next chunk may need the buffer of this one; enumerate would keep it.
+            # Free this chunk before the next one is made; enumerate would keep it.
             del chunk
             number += 1
         if not number:
             raise InvalidInput(
-                "chunks must hold at least one (X, Y), got none; a generator that has been read once is empty, "
-                "so make it anew for each call."
+                "chunks must hold at least one (X, Y), got none; a generator that has been read is empty, "
+                "so make a new one for each call."
             )
 
     def _take(self, X: Any, Y: Any, sample_weight: Any = None) -> None:
-        """Add the examples of X and Y to the sums, so many at a time."""
+        """Add the examples of X and Y to the sums, chunk by chunk."""
         sizes = self.network.sizes
         X, Y = _rows(X, "X", sizes[0]), _rows(Y, "Y", sizes[-1])
         check_pair(X, Y)
         m = X.shape[0]
         weights = None if sample_weight is None else as_real(sample_weight, "sample_weight")
         if weights is not None and weights.shape != (m,):
-            # All of it is what has the wrong shape, not its part that belongs to the first chunk.
+            # The message must name the shape of all weights, not that of the first chunk's.
             example_weights(weights, m)
-        self._foresee(m)
+        self._check_time(m)
         for start in range(0, m, self.batch_size):
             rows = slice(start, min(start + self.batch_size, m))
             with _placed(f"counting rows from {start} on, " if start else ""):
                 self._add(X[rows], Y[rows], None if weights is None else weights[rows], rows.stop - start)
 
     def _add(self, X: Any, Y: Any, weights: Any, m: int) -> None:
-        # In buffer of the plan's own: no dtype costs an allocation, and nobody keeps the data, or their file, alive.
+        # Copy into the plan's buffers, so that no dtype needs an allocation and no reference keeps the data alive.
         X, Y = _converted(X, "X", self._X[:m]), _converted(Y, "Y", self._Y[:m])
         self.network.check_examples(X, Y, cost=self.cost)
         weights = None if weights is None else example_weights(weights, len(X))
@@ -271,10 +271,10 @@ class ChunkedPlan(Claimed):
         self._gradient.forward_passes = self._sums.forward_passes
         return self._gradient
 
-    def _foresee(self, m: int) -> None:
-        """Refuse m examples that would take longer than the budget."""
+    def _check_time(self, m: int) -> None:
+        """Raise an exception if m examples would take longer than the budget."""
         estimate = self.backend.estimate(self.network, min(m, self.batch_size))
-        seconds = foreseen_seconds(estimate) * ceil(m / self.batch_size)
+        seconds = seconds_for(estimate) * ceil(m / self.batch_size)
         if seconds > self.budget.seconds:
             raise Refused(
                 f"backend {self.backend.label!r} is refused: {counted(m, 'example')} would take about "
@@ -283,7 +283,7 @@ class ChunkedPlan(Claimed):
             )
 
     def __reduce__(self) -> Any:
-        # A copy prepares anew: what a backend prepared refers to this plan's memory.
+        # A copy is prepared again, since the workspace refers to this plan's memory.
         return ChunkedPlan, (self.network, self.cost, self.backend, self.budget)
 
     def __repr__(self) -> str:
@@ -294,7 +294,7 @@ class ChunkedPlan(Claimed):
 
 
 def _rows(data: Any, name: str, width: int) -> Any:
-    """Return what can be sliced into chunks, its shape checked where that does not read all of it."""
+    """Return data that can be sliced into chunks, checking the shape if that does not read all of it."""
     lazy = not isinstance(data, np.ndarray) and hasattr(data, "dtype") and hasattr(type(data), "__getitem__")
     if lazy and len(data.shape) == 2 and data.shape[0]:
         return data
@@ -302,11 +302,11 @@ def _rows(data: Any, name: str, width: int) -> Any:
 
 
 def _converted(data: Any, name: str, buffer: Array) -> Array:
-    """Return a chunk's examples in ``buffer``, which has a row for each."""
+    """Return a chunk's examples, converted into ``buffer``."""
     array = as_examples(data, name, buffer.shape[1])
     if len(array) != len(buffer):
         raise WrongShape(
-            f"a slice of {name} must hold as many rows as were asked for, {len(buffer)}, got {len(array)}; "
+            f"a slice of {name} must have {len(buffer)} rows, as requested, got {len(array)}; "
             f"give {name} the shape of the data that it returns."
         )
     np.copyto(buffer, array, casting="unsafe")
@@ -315,7 +315,7 @@ def _converted(data: Any, name: str, buffer: Array) -> Array:
 
 @contextmanager
 def _placed(where: str) -> Iterator[None]:
-    """Say where in the data an exception belongs."""
+    """Prefix the messages of exceptions with their place in the data."""
     try:
         yield
     except (InvalidInput, Refused, WrongType) as caught:

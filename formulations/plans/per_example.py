@@ -1,4 +1,4 @@
-"""The gradients of the single examples, one a row."""
+"""The gradients of single examples, one a row."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quad
     NotFinite
         If the data or the gradients hold NaN or infinity.
     UnknownName
-        Where no cost has this name.
+        If no cost has this name.
     Refused
-        Where the m·(P + N) numbers would exceed the budget of :func:`formulations.use_budget`.
+        If the m·(P + N) numbers exceed the budget of :func:`formulations.use_budget`.
 
     Notes
     -----
@@ -70,7 +70,7 @@ def per_example_gradients(net: Network, X: Any, Y: Any, cost: str | Cost = "quad
             "formulations.use_budget(memory=...)."
         )
     tape = Tape(net, cost, m)
-    # With shares of 1 the tape holds each example's own δ, and not its part of a mean.
+    # With shares of 1 the tape holds each example's own δ, and not its share of the mean.
     tape.load(X, Y, np.ones((m, 1), net.dtype))
     rows = np.empty((m, layout.count), net.dtype)
     forward(net, tape)

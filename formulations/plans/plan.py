@@ -1,4 +1,4 @@
-"""The plan: a backend prepared for one network shape, dtype and cost, and up to so many examples."""
+"""The plan: a backend prepared for one network, cost and dtype, and for a largest batch size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Claimed", "Plan"]
 
 
 class _Thread(threading.local):
-    """A mark of each thread. An identifier would not do: a new thread may have that of one that has ended."""
+    """A mark of each thread. Identifiers would not do, since a new thread may get that of one that has ended."""
 
     def __init__(self) -> None:
         self.mark = object()
@@ -37,20 +37,20 @@ _THREAD = _Thread()
 
 
 class Claimed:
-    """What belongs to the first thread that calls it, for good, and serves one call at a time.
+    """Base class of plans, which belong to the first thread that calls them and serve one call at a time.
 
-    The claim outlives the call, for the result is a view that the next call overwrites; and it outlives the thread,
+    The claim outlives the call, since the result is a view that the next call overwrites, and it outlives the thread,
     which may have passed that view on. A copy is unclaimed.
     """
 
     _busy = False
     _owner: dict[str, object]
-    """Empty until the first call; a dictionary, since ``setdefault`` is one step and ``__dict__`` slows attributes."""
+    """Empty until the first call. A dictionary, because ``setdefault`` is atomic and ``__dict__`` slows attributes."""
 
     def _begin(self) -> Any:
-        """Claim this for the calling thread and let it compute quietly.
+        """Claim the plan for the calling thread and suppress floating-point errors.
 
-        A call ends with ``end_quiet`` of what this returns, and ``_busy = False``.
+        The call must end with ``end_quiet`` of the returned token, and ``_busy = False``.
 
         Raises
         ------
@@ -58,11 +58,11 @@ class Claimed:
             If another thread has claimed it, or a call of this thread is still running.
         """
         mark = _THREAD.mark
-        # One step, which no other thread can interrupt.
+        # A single atomic step.
         if self._owner.setdefault("thread", mark) is not mark:
             raise Refused(
                 "a plan must be called by the thread that called it first, got a call from another thread, which "
-                "would overwrite that one's result; give each thread a plan of its own, copy.copy(plan)."
+                "would overwrite that one's result; give each thread its own plan, copy.copy(plan)."
             )
         if self._busy:
             raise Refused(
@@ -78,14 +78,14 @@ class Plan(Claimed):
 
     Made by :func:`formulations.prepare`. Calling it returns a :class:`~formulations.Gradient` in the plan's own
     memory, which the next call overwrites: ``.copy()`` keeps one. The first call claims the plan for its thread:
-    another thread needs a plan of its own, ``copy.copy(plan)``, which prepares anew for the same network.
+    another thread needs its own plan, ``copy.copy(plan)``, which is prepared for the same network.
 
     Parameters
     ----------
     network : Network
-        Its parameters are read live at each call, so a plan stays valid while the network learns.
+        Its parameters are read at each call, so the plan stays valid while the network learns.
     batch_size : int
-        The most examples that a call may bring; fewer run in the same memory.
+        The largest number of examples in a call; smaller batches use the same memory.
     cost : Cost
         The cost whose gradient is computed.
     backend : Backend
@@ -94,7 +94,7 @@ class Plan(Claimed):
     Attributes
     ----------
     tape : Tape
-        The tape that the last call has filled.
+        The tape of the last call.
     """
 
     tape: Tape
@@ -116,7 +116,7 @@ class Plan(Claimed):
     def __call__(self, X: Any, Y: Any, sample_weight: Any = None, *, network: Network | None = None) -> Gradient:
         """Compute the gradient over a mini-batch of at most ``batch_size`` examples.
 
-        Shapes and dtypes are checked; that all entries are finite is not, for speed.
+        Shapes and dtypes are checked; for speed, finiteness is not.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class Plan(Claimed):
         sample_weight : array_like of shape (m,), optional
             Weights of the examples in the mean.
         network : Network, optional
-            Another network of the same layout, activations and dtype to read the parameters from, from now on.
+            Another network with the same layout, activations and dtype, whose parameters are read from now on.
 
         Returns
         -------
@@ -137,9 +137,9 @@ class Plan(Claimed):
         Raises
         ------
         WrongShape, WrongType
-            Where the data do not fit the network.
+            If the data do not fit the network.
         StalePlan
-            Where the batch is larger than the plan, or another network does not fit it.
+            If the batch is larger than the plan, or another network does not fit it.
         Refused
             If another thread has called the plan before, or the plan is called from within its own call.
         """
@@ -163,17 +163,16 @@ class Plan(Claimed):
             self._busy = False
 
     def evaluate(self, X: Array, Y: Array, shares: Array | None) -> Gradient:
-        """Compute Σ s_x ∇C_x over arrays that are checked already, with shares that need not add up to 1.
+        """Compute Σ s_x ∇C_x over checked arrays, with shares that need not add up to 1.
 
-        For a caller that shares the plan with nobody and ignores floating-point errors: the plan is neither claimed nor
-        checked.
+        This neither claims the plan nor suppresses floating-point errors: the caller must do both.
 
         Parameters
         ----------
         X, Y : ndarray of shape (m, n₁) and (m, n_L)
             Examples in the network's dtype.
         shares : ndarray of shape (m, 1), or None
-            s_x of each example; None where each is 1/m.
+            s_x of each example; None if each is 1/m.
 
         Returns
         -------
@@ -183,7 +182,7 @@ class Plan(Claimed):
         Raises
         ------
         StalePlan
-            Where the batch is larger than the plan.
+            If the batch is larger than the plan.
         InvalidInput
             If an array of a sparse weight has been replaced.
         """
@@ -200,11 +199,11 @@ class Plan(Claimed):
         return gradient
 
     def give_away(self, gradient: Gradient) -> None:
-        """Leave the last call's gradient to who has it, with δ of its own, and let go of the examples."""
+        """Transfer the last gradient to the caller: copy δ, and drop references to the examples."""
         if gradient.errors is not None:
             gradient.errors = tuple([delta.copy() for delta in gradient.errors])
         self.tape.load(self._no_examples, None)
-        # The next call makes buffer anew: that is cheaper than a copy, and often the buffer of a gradient let go.
+        # The next call allocates again, which is cheaper than a copy and often reuses the memory of a freed gradient.
         self._whole = self._part = self._whole[0], None
 
     def _smaller(self, m: int) -> tuple[Tape, Gradient | None]:
@@ -216,7 +215,7 @@ class Plan(Claimed):
 
     def _prepare(self) -> None:
         self._whole = self._ready(Tape(self.network, self.cost, self.batch_size))
-        # Training ends an epoch with a smaller batch: one such is kept beside the whole one.
+        # Training ends an epoch with a smaller batch: its tape is kept beside the whole one.
         self._part, self.tape = self._whole, self._whole[0]
 
     def _ready(self, tape: Tape) -> tuple[Tape, Gradient | None]:
@@ -244,7 +243,7 @@ class Plan(Claimed):
         self._prepare()
 
     def __reduce__(self) -> Any:
-        # A copy prepares anew: what a backend prepared refers to this plan's memory.
+        # A copy is prepared again, since the workspace refers to this plan's memory.
         return Plan, (self.network, self.batch_size, self.cost, self.backend)
 
     def __repr__(self) -> str:

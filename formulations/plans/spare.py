@@ -1,4 +1,4 @@
-"""The spare plan: what a gradient in one call leaves with its network, for the next call like it."""
+"""The spare plan: a small plan that ``gradient`` keeps with the network for the next similar call."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from formulations.plans.plan import Plan
 __all__ = ["Call", "is_small", "leave_spare", "shadow", "take_spare"]
 
 SPARE = "_spare"
-"""Where it is left: an attribute of the network that copies do not have."""
+"""The attribute of the network that holds it; copies of the network do not have it."""
 
 SPARED = 2**24
-"""Bytes, the gradient's among them, up to which a plan is kept."""
+"""The bytes, including the gradient's, up to which a plan is kept."""
 
 
 class Call(NamedTuple):
-    """What a gradient is asked for besides the numbers.
+    """The arguments of a gradient, apart from the data.
 
     Attributes
     ----------
     m : int
-        Examples.
+        The number of examples.
     cost : Cost
         The cost.
     backend : str or Backend
         The flag, or the backend itself.
     budget : Budget
-        What it may cost.
+        The budget in force.
     """
 
     m: int
@@ -40,7 +40,7 @@ class Call(NamedTuple):
     budget: Budget
 
     def is_like(self, other: Call) -> bool:
-        """Whether one plan serves both: cost and backend by identity, for what users write may compare oddly."""
+        """Return whether one plan serves both; costs and backends, which users may write, compare by identity."""
         backend, other_backend = self.backend, other.backend
         named = isinstance(backend, str) and isinstance(other_backend, str) and backend == other_backend
         same = self.m == other.m and self.cost is other.cost and (named or backend is other_backend)
@@ -48,8 +48,8 @@ class Call(NamedTuple):
 
 
 def take_spare(net: Network, call: Call) -> Plan | None:
-    """Take the network's spare plan away, for a plan belongs to one thread; None where it does not serve this call."""
-    # In one step, which no other thread comes between.
+    """Remove and return the network's spare plan; None if it does not serve this call."""
+    # A single atomic step, so that two threads never get the same plan.
     left = net.__dict__.pop(SPARE, None)
     return left[1] if left is not None and call.is_like(left[0]) else None
 
@@ -68,7 +68,7 @@ def leave_spare(net: Network, call: Call, plan: Plan) -> None:
 def shadow(net: Network) -> Network:
     """Return a network on the same parameters for the plan to hold.
 
-    A network that its own plan held would not go with its last name, but when the collector comes, and that counts
+    If the plan held the network itself, the cycle would keep both alive until the garbage collector runs, which counts
     objects and not their megabytes.
     """
     return net.with_vector(net.vector) if type(net) is Network else net

@@ -17,7 +17,7 @@ from formulations.arrays import format_dtype
 from formulations.backends import Tier, get_backend, list_backends
 from formulations.display import format_table
 from formulations.functions import get_cost
-from formulations.plans import foreseen_seconds
+from formulations.plans import seconds_for
 from formulations.verification import Status, judge_backend, reference_gradient
 from formulations.verification.conformance.law import answer
 from tests.audit.command import markdown_table, parser, positive, print_table, processes, show
@@ -191,7 +191,7 @@ def judged(number: int, flags: Sequence[str], seed: int = 0) -> list[Judged]:
         reference = reference_gradient(tape)
         for flag in flags:
             backend = get_backend(flag)
-            if backend.why_not(net, cost) or foreseen_seconds(backend.estimate(net, len(problem.X))) > SECONDS:
+            if backend.why_not(net, cost) or seconds_for(backend.estimate(net, len(problem.X))) > SECONDS:
                 continue
             given = answer(backend, problem)
             verdict = judge_backend(backend, given.plan.tape, given.gradient, reference)

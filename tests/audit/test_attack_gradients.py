@@ -20,7 +20,7 @@ import formulations as fm
 from formulations.exceptions import FormulationsException
 from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.functions.costs.table import get_cost
-from formulations.plans.budget import foreseen_seconds
+from formulations.plans.budget import seconds_for
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.tolerances.judging import judge, judge_backend
 from formulations.verification.tolerances.verdict import Status
@@ -147,7 +147,7 @@ class Drawn:
             backend = fm.get_backend(flag)
             if flag.startswith("autodiff_jax") and not self.compiling:
                 continue
-            if backend.why_not(self.net, cost) is None and foreseen_seconds(backend.estimate(self.net, m)) <= SECONDS:
+            if backend.why_not(self.net, cost) is None and seconds_for(backend.estimate(self.net, m)) <= SECONDS:
                 found.append(flag)
         return found
 

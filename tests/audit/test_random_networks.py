@@ -18,7 +18,7 @@ import pytest
 import formulations as fm
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import get_cost
-from formulations.plans.budget import foreseen_seconds
+from formulations.plans.budget import seconds_for
 from formulations.verification.oracles.reference import Reference, reference_gradient
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Status
@@ -91,7 +91,7 @@ def given(flag: str) -> Iterator[tuple[str, Drawn]]:
         number += 1
         candidate = drawn(*draw)
         net, cost, m = candidate.case.net, get_cost(candidate.case.cost), len(candidate.case.X)
-        if backend.why_not(net, cost) is None and foreseen_seconds(backend.estimate(net, m)) <= SECONDS:
+        if backend.why_not(net, cost) is None and seconds_for(backend.estimate(net, m)) <= SECONDS:
             found += 1
             yield f"drawn{draw}", candidate
 

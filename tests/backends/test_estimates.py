@@ -27,7 +27,7 @@ from formulations.functions.activations.custom_coupled import CustomCoupledActiv
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import COSTS, get_cost
 from formulations.network.tape import Tape
-from formulations.plans.budget import foreseen_seconds
+from formulations.plans.budget import seconds_for
 
 # An engine multiplies in arrays of its own, and compiled code in those that it is handed.
 BACKENDS = [flag for flag in makers.FLAGS if not flag.startswith(("autodiff_", "fused"))]
@@ -247,7 +247,7 @@ def test_forward_passes_of_a_fused_output(flag):
 @pytest.mark.parametrize("flag", [*WHOLE, "hadamard:batch=example"])
 def test_the_order_of_magnitude_of_memory(flag):
     net, X, Y = example(flag, (30, 40, 20), m=64)
-    if foreseen_seconds(fm.get_backend(flag).estimate(net, 64)) > 0.1:
+    if seconds_for(fm.get_backend(flag).estimate(net, 64)) > 0.1:
         # Few parameters and many examples, so that arrays outweigh the objects around them.
         net, X, Y = example(flag, (3, 4, 2), m=1000)
     fm.prepare(net, len(X), backend=flag)(X, Y)

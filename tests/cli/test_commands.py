@@ -268,7 +268,7 @@ def test_train_saves_what_it_has_trained(few, tmp_path):
 
 def test_train_refuses_a_folder_that_is_not_there_before_it_begins(few, tmp_path):
     result = run("train", "--data", few, "--epochs", "1000000", "--save", str(tmp_path / "absent" / "net.npz"))
-    assert result.exit_code == 2 and "there is no such folder" in result.stderr
+    assert result.exit_code == 2 and "the parent directory does not exist" in result.stderr
 
 
 def test_train_refuses_to_save_over_a_folder(few, tmp_path):
@@ -414,12 +414,12 @@ BAD = [
     (["compare", "--seed", "-1"], "seed"),
     (["compare", "--threads", "0"], "--threads"),
     (["compare", "--plot", "agreement.foo"], "try plot.png"),
-    (["compare", "--plot", "absent/agreement.png"], "no such folder"),
+    (["compare", "--plot", "absent/agreement.png"], "the parent directory does not exist"),
     (["train", "--epochs", "0"], "--epochs"),
     (["train", "--learning-rate", "nan"], "learning_rate"),
     (["train", "--batch-size", "5000"], "1437"),
     (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
-    (["train", "--save", "absent/trained.npz"], "no such folder"),
+    (["train", "--save", "absent/trained.npz"], "the parent directory does not exist"),
     (["train", "--backend", "linear"], "identity"),
     (["train", "--activations", "tanh,softmax"], "--cost log_likelihood"),
     (["train", "--sizes", "3,4,2"], "the embedded digits have 64 and 10"),
@@ -430,8 +430,8 @@ BAD = [
     (["bench", "--threads", "0"], "--threads"),
     (["bench", "--budget", "0"], "budget"),
     (["bench", "--plot", "race.txt"], "try plot.png"),
-    (["bench", "--plot", "absent/race.png"], "no such folder"),
-    (["bench", "--save", "absent/race.json"], "no such folder"),
+    (["bench", "--plot", "absent/race.png"], "the parent directory does not exist"),
+    (["bench", "--save", "absent/race.json"], "the parent directory does not exist"),
     (["bench", "--save", ""], "it names a folder or nothing"),
     (["no-such-command"], "no-such-command"),
 ]

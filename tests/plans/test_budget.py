@@ -10,13 +10,13 @@ import pytest
 import formulations as fm
 from formulations.arrays.limits import Budget, current_budget
 from formulations.exceptions import InvalidInput, Refused, WrongType
-from formulations.plans.budget import foreseen_seconds, unreasonable
+from formulations.plans.budget import seconds_for, unreasonable
 
 
 def test_exactly_the_budget_is_allowed_and_anything_less_is_not(backend):
     found, net = fm.get_backend(backend), makers.network(backend)
     estimate = found.estimate(net, 8)
-    seconds, memory = foreseen_seconds(estimate), estimate.bytes
+    seconds, memory = seconds_for(estimate), estimate.bytes
     assert unreasonable(found, net, 8, Budget(seconds, memory)) is None
     assert "more than the budget" in unreasonable(found, net, 8, Budget(math.nextafter(seconds, 0), memory))
     assert "more than the budget" in unreasonable(found, net, 8, Budget(seconds, memory - 1))
@@ -25,7 +25,7 @@ def test_exactly_the_budget_is_allowed_and_anything_less_is_not(backend):
 def test_operations_on_arrays_count_as_well_as_multiplications():
     few = fm.Estimate(multiplications=10**6, bytes=0, forward_passes=1, calls=1)
     many = fm.Estimate(multiplications=10**6, bytes=0, forward_passes=1, calls=10**6)
-    assert foreseen_seconds(many) > 100 * foreseen_seconds(few)
+    assert seconds_for(many) > 100 * seconds_for(few)
 
 
 def test_a_budget_holds_inside_its_block_and_nests():

@@ -431,5 +431,5 @@ def test_a_slice_that_has_not_the_rows_that_were_asked_for_is_refused(rows):
     net = fm.Network.random([3, 2], seed=0)
     plan = fm.prepare(net, "auto", memory="300kB")
     X, Y = np.ones((2 * plan.batch_size, 3)), np.ones((2 * plan.batch_size, 2))
-    with pytest.raises(WrongShape, match=f"a slice of X must hold as many rows as were asked for, {plan.batch_size}, "):
+    with pytest.raises(WrongShape, match=f"a slice of X must have {plan.batch_size} rows, as requested, "):
         plan(Sliced(X), Sliced(Y))

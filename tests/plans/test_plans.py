@@ -241,7 +241,7 @@ def test_a_vector_that_is_not_flat_is_refused():
         net.with_vector(np.zeros(86)[::2])
     with pytest.raises(WrongShape, match="contiguous with 43 entries"):
         net.with_vector(np.zeros(3))
-    with pytest.raises(WrongType, match="must be an array, for it is not copied, got list"):
+    with pytest.raises(WrongType, match="must be an array, since it is not copied, got list"):
         net.with_vector([0.0] * 43)
 
 

@@ -70,7 +70,7 @@ class Backend(ABC):
     tier : Tier
         How it relates to the tape.
     variant_of : str or None
-        The formulation of which it is a variant; None where it is a formulation of its own.
+        The formulation of which it is a variant; None if it is a formulation of its own.
     serves_sparse, serves_coupled : bool
         Whether it can serve sparse weights, and slopes that are not diagonal.
     """
@@ -88,7 +88,7 @@ class Backend(ABC):
         check_choices(self)
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Return None where this backend can serve the network and cost, else the reason."""
+        """Return None if this backend can serve the network and cost, else the reason."""
         if network.layout.is_sparse and not self.serves_sparse:
             return "it works on dense weights, and this network has sparse ones"
         if not self.serves_coupled:
@@ -104,7 +104,7 @@ class Backend(ABC):
         return None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict what a gradient over m examples costs; by default, as a recurrence on the tape."""
+        """Estimate what a gradient over m examples costs; by default, as a recurrence on the tape."""
         return Estimate(
             multiplications=forward_multiplications(network, m) + backward_multiplications(network, m),
             bytes=tape_bytes(network, m),

@@ -58,7 +58,7 @@ class OneAtATime(Backend):
         return found and replace(found, with_step=lambda step: OneAtATime(found.with_step(step)))
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Predict m gradients of one example each."""
+        """Estimate m gradients of one example each."""
         single = self.inner.estimate(network, 1)
         return replace(
             single,

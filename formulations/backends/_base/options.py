@@ -44,7 +44,7 @@ def read_options(name: str, text: str) -> dict[str, str]:
     Raises
     ------
     InvalidInput
-        Where a part has another form, or a key comes twice.
+        If a part has another form, or a key comes twice.
     """
     options: dict[str, str] = {}
     for item in text.split(",") if text else []:
@@ -65,9 +65,9 @@ def convert(backend: type, options: Mapping[str, str]) -> dict[str, Any]:
     Raises
     ------
     UnknownName
-        Where the backend has no such option; lists those that it has.
+        If the backend has no such option; lists those that it has.
     InvalidInput
-        Where a text is not of the option's type.
+        If a text is not of the option's type.
     """
     known = option_types(backend)
     name = getattr(backend, "name", backend.__name__)

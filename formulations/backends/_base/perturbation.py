@@ -136,7 +136,7 @@ def steps(theta: Array, scheme: Scheme, relative: float | None = None) -> Array:
     Raises
     ------
     InvalidInput
-        Where a step is so small that it perturbs nothing.
+        If a step is so small that it perturbs nothing.
     """
     size = scheme.relative_step(theta.dtype) if relative is None else relative
     wanted = theta.dtype.type(size) * np.maximum(theta.dtype.type(1), np.abs(theta))

@@ -23,7 +23,7 @@ Function: TypeAlias = Callable[[Any], Any]
 
 
 def why_not_autodiff(package: str, network: Network) -> str | None:
-    """Return None where the engine can differentiate it, else the reason, and the extra that is absent."""
+    """Return None if the engine can differentiate it, else the reason, and the extra that is absent."""
     if reason := why_absent(package):
         return reason
     if network.dtype not in SINGLE_AND_DOUBLE:

@@ -89,7 +89,7 @@ class ErrorSystem:
 
 
 def estimate_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Estimate:
-    """Predict what it costs to fill the system and to multiply by U so many times.
+    """Estimate what it costs to fill the system and to multiply by U so many times.
 
     A block U_l = Σ′ᵀwᵀ takes a multiplication for each entry where the slope is diagonal. Where it is coupled, the
     block is full, and takes n_l for each entry.

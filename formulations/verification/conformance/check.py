@@ -12,7 +12,7 @@ from formulations.arrays import quiet
 from formulations.backends import Backend, by_name, precisions
 from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
 from formulations.functions import get_cost
-from formulations.plans import foreseen_seconds
+from formulations.plans import seconds_for
 from formulations.verification.conformance.laws import LAWS
 from formulations.verification.conformance.problems import PROBLEMS
 from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
@@ -106,7 +106,7 @@ def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
     problem = PROBLEMS[scenario](dtype)
     try:
         reason = backend.why_not(problem.network, get_cost(problem.cost))
-        if reason is None and foreseen_seconds(backend.estimate(problem.network, len(problem.X))) > SECONDS:
+        if reason is None and seconds_for(backend.estimate(problem.network, len(problem.X))) > SECONDS:
             reason = "it would take too long"
         if reason is not None and law != "refusals":
             return Result(law, scenario, dtype, Outcome.REFUSED, str(reason))

@@ -15,7 +15,7 @@ COMPILED = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "square")
 
 
 def number_of(activation: Activation) -> int | None:
-    """Return what compiled code knows an activation by; None where it has no compiled form."""
+    """Return what compiled code knows an activation by; None if it has no compiled form."""
     if not is_built_in(activation):
         return None
     name = "leaky_relu" if isinstance(activation, LeakyReLU) else activation.name

@@ -49,7 +49,7 @@ def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) 
 def _misfit(tape: Tape) -> WrongShape:
     """Return what is wrong with examples that compiled code would write for behind the buffers."""
     came = f"{len(tape.X)} inputs and {len(tape.targets)} targets"
-    return WrongShape(f"the tape has buffer for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
+    return WrongShape(f"the tape has buffers for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
 
 
 @compiled
