@@ -17,7 +17,7 @@ __all__ = ["Activation"]
 
 
 class Activation(ABC):
-    r"""An element-wise activation: :math:`a_j = f(z_j)` with slope :math:`f'(z_j)`.
+    r"""An activation: by default element by element, :math:`a_j = f(z_j)` with slope :math:`f'(z_j)`.
 
     The book's σ and σ′ (Nielsen, chapter 2, eq. (23) and (BP1)) are one object, so that a function always has its
     own slope, and one call computes both from the same exponential.
@@ -41,7 +41,8 @@ class Activation(ABC):
 
     Notes
     -----
-    An activation is immutable and keeps no state between calls.
+    An activation is immutable and keeps no state between calls. A class that overrides ``evaluate`` of a custom class must
+    also override the attributes and methods that describe that function.
     """
 
     name: str

@@ -79,6 +79,11 @@ class Cost(ABC):
         Whether the cost extends to complex outputs as an analytic function.
     formula : callable (engine, A, Y) -> (m,), or None
         The cost of each example in the functions of an engine; None if it is unknown.
+
+    Notes
+    -----
+    A class that overrides ``evaluate`` of a custom class must also override the attributes and methods that describe that
+    cost, such as ``combined``.
     """
 
     name: str
