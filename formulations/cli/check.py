@@ -40,9 +40,9 @@ GOES_WITH = {
         ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size"), ("--gradient",)
     ),
     "seed": ("--gradient",),
-    "backends": (LAWS_MODE, "--accuracy"),
+    "backends": (LAWS_MODE, "--relative-errors"),
     "jobs": (LAWS_MODE,),
-    "markdown": ("--accuracy",),
+    "markdown": ("--relative-errors",),
     "verbose": (LAWS_MODE,),
 }
 """The modes in which each option has an effect; with any other it is refused."""
@@ -63,9 +63,9 @@ GOES_WITH = {
     help="Judge the gradient in a file: weights_2, biases_2, …",
     shell_complete=complete_file,
 )
-@click.option("--accuracy", is_flag=True, help="Measure each backend's relative error against 50 digits.")
+@click.option("--relative-errors", is_flag=True, help="Measure each backend's relative error against 50 digits.")
 @click.option("--verbose", is_flag=True, help="Show each law of each backend, and the problems refused.")
-@click.option("--markdown", is_flag=True, help="With --accuracy: print the table in Markdown.")
+@click.option("--markdown", is_flag=True, help="With --relative-errors: print the table in Markdown.")
 @click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes.")
 def check(
     problem: Problem,
@@ -74,7 +74,7 @@ def check(
     seed: int,
     backends: str | None,
     gradient: str | None,
-    accuracy: bool,
+    relative_errors: bool,
     verbose: bool,
     markdown: bool,
     jobs: int,
@@ -87,7 +87,7 @@ def check(
       formulations check
       formulations check --backend my_package:MyBackend --verbose
       formulations check --gradient g.npz --network trained.npz --data mine.npz
-      formulations check --accuracy
+      formulations check --relative-errors
 
     A gradient is judged over all examples of --data, or over the first --batch-size of them. Its file holds weights_2,
     biases_2, weights_3, …, numbered by layer as in the book, or one array, vector, with all of them. The options that
@@ -95,7 +95,7 @@ def check(
     else 1. A backend that cannot be checked because its package is missing counts as a failure only if --backends names
     it.
     """
-    modes = {"--gradient": gradient, "--accuracy": accuracy}
+    modes = {"--gradient": gradient, "--relative-errors": relative_errors}
     chosen = [name for name, value in modes.items() if value not in (None, False)]
     if len(chosen) > 1:
         raise InvalidInput(f"one thing is checked at a time, got {' and '.join(chosen)}; give one of them.")
@@ -106,7 +106,7 @@ def check(
             whole = data is not None and batch_size is None
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
             found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost)
-        elif accuracy:
+        elif relative_errors:
             found = measure_relative_errors(flags, progress=progress)
         else:
             reports = [check_backend(each, executor=executor, progress=progress) for each in flags or list_backends()]

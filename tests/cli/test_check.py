@@ -112,7 +112,7 @@ def test_what_describes_a_network_goes_with_a_gradient(files, option, value):
 
 
 def test_an_option_without_effect_is_refused():
-    for options in (["--accuracy", "--seed", "3"], ["--accuracy", "--jobs", "2"]):
+    for options in (["--relative-errors", "--seed", "3"], ["--relative-errors", "--jobs", "2"]):
         found = run(*options)
         assert found.exit_code == 2
         assert "has no effect on" in " ".join(found.output.split())
@@ -154,14 +154,14 @@ def test_a_network_from_a_file_brings_its_own_sizes(files):
     assert "--network brings its own sizes; leave --sizes out" in " ".join(found.output.split())
 
 
-def test_accuracy():
-    found = run("--accuracy", "--backends", "hadamard")
+def test_relative_errors():
+    found = run("--relative-errors", "--backends", "hadamard")
     assert found.exit_code == 0, found.output
     assert "error in units of u" in found.output
 
 
 def test_one_thing_at_a_time():
-    for options in (["--accuracy", "--gradient", "g.npz"], ["--markdown"], ["--jobs", "0"]):
+    for options in (["--relative-errors", "--gradient", "g.npz"], ["--markdown"], ["--jobs", "0"]):
         assert run(*options).exit_code == 2
 
 

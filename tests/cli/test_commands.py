@@ -698,7 +698,7 @@ WIDE = [
     ["list", "--equations"],
     ["compare", "--backends", "hadamard,finite_difference:scheme=forward,batch=example,linear", "--matrix"],
     ["check", "--backend", "linear", "--verbose"],
-    ["check", "--accuracy", "--backends", "hadamard,linear"],
+    ["check", "--relative-errors", "--backends", "hadamard,linear"],
     ["train", "--epochs", "2", "--activations", "tanh,sigmoid", "--cost", "log_likelihood"],
     ["explain", "--backends", "hadamard,sigma"],
     ["explain", "--sizes", "6,6,6,6", "--activations", "tanh", "--backends", "product", "--examples", "12"],

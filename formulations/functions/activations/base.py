@@ -41,8 +41,8 @@ class Activation(ABC):
 
     Notes
     -----
-    An activation is immutable and keeps no state between calls. A class that overrides ``evaluate`` of a custom class must
-    also override the attributes and methods that describe that function.
+    An activation is immutable and keeps no state between calls. A class that overrides ``evaluate`` of a custom class
+    must also override the attributes and methods that describe that function.
     """
 
     name: str

@@ -82,8 +82,8 @@ class Cost(ABC):
 
     Notes
     -----
-    A class that overrides ``evaluate`` of a custom class must also override the attributes and methods that describe that
-    cost, such as ``combined``.
+    A class that overrides ``evaluate`` of a custom class must also override the attributes and methods that describe
+    that cost, such as ``combined``.
     """
 
     name: str
