@@ -1,7 +1,7 @@
-"""What the matrix products alone take by another library: Intel's MKL beside the one that NumPy brings.
+"""The time of the matrix products by Intel's MKL, beside NumPy's own BLAS.
 
-Run ``python benchmarks/another_blas.py path/to/libmkl_rt.so``; ``pip install mkl`` in an environment of its own has
-one, under ``lib``. A ratio below 1 says that MKL is faster. Only cells with large products are asked: in a small one
+Run ``python benchmarks/another_blas.py path/to/libmkl_rt.so``; ``pip install mkl`` in a separate environment installs
+one under ``lib``. A ratio below 1 means that MKL is faster. Only cells with large products are measured: in a small one
 the call from Python takes longer than the product.
 """
 
@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays.dtypes import Array
+from formulations.arrays import Array
 from formulations.comparison.race.cells import CELLS
 from formulations.comparison.race.floor import products_of
 from formulations.comparison.timing import interleave
-from formulations.display.ratios import format_ratio
-from formulations.display.tables import format_seconds, format_table
+from formulations.display import format_ratio, format_seconds, format_table
 
-CELLS_ASKED = ("medium", "wide")
-ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
+MEASURED = ("medium", "wide")
+ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 SILENCE = 0.15
-"""Seconds of the same call before a measurement: by then the other library's threads have fallen asleep."""
+"""Seconds of the same call before a measurement, after which the other library's threads sleep."""
 
 
 def product_by(library: ctypes.CDLL, left: Array, right: Array, out: Array) -> partial[Any]:
@@ -35,7 +34,7 @@ def product_by(library: ctypes.CDLL, left: Array, right: Array, out: Array) -> p
     operands: list[Any] = []
     for matrix in (left, right):
         stored = matrix if matrix.flags.c_contiguous else matrix.T
-        operands.append((AS_IT_IS if stored is matrix else TRANSPOSED, stored.ctypes.data, stored.shape[1]))
+        operands.append((PLAIN if stored is matrix else TRANSPOSED, stored.ctypes.data, stored.shape[1]))
     (of_left, a, a_row), (of_right, b, b_row) = operands
     pointer = ctypes.c_void_p
     return partial(
@@ -45,12 +44,12 @@ def product_by(library: ctypes.CDLL, left: Array, right: Array, out: Array) -> p
 
 
 def measured(library: ctypes.CDLL, cell: str, dtype: str) -> list[str]:
-    """Return a line of the table."""
+    """Return a row of the table."""
     products = products_of(CELLS[cell].problem(dtype))
     calls = [product_by(library, *product) for product in products]
     for (left, right, out), call in zip(products, calls, strict=True):
         call()
-        # Sums of as many numbers of one sign as a row has, twice.
+        # Each of the two sums has as many terms of one sign as a row has entries.
         np.testing.assert_allclose(out, left @ right, rtol=2 * left.shape[1] * np.finfo(dtype).eps)
 
     def by_numpy() -> None:
@@ -73,7 +72,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     library = ctypes.CDLL(sys.argv[1])
-    lines = [measured(library, cell, dtype) for cell in CELLS_ASKED for dtype in ("float32", "float64")]
+    lines = [measured(library, cell, dtype) for cell in MEASURED for dtype in ("float32", "float64")]
     print(format_table(["", "dtype", "NumPy's", "MKL's", "MKL's over NumPy's"], lines, right=[2, 3, 4]))
 
 

@@ -1,7 +1,7 @@
-"""What was tried to make a step cheaper: estimate and measurement, attempt by attempt.
+"""Attempts to make a step cheaper, each with its predicted and its measured gain.
 
-Run ``python benchmarks/attempts.py``. Each line times two ways of doing the same in turn; a ratio below 1 is a gain.
-benchmarks/targets.md says which were kept, and why.
+Run ``python benchmarks/attempts.py``. Each line times two implementations of one step in turn; a ratio below 1 is a
+gain. benchmarks/targets.md says which were kept, and why.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy as np
 from numba import njit
 from scipy.linalg.blas import daxpy, dgemm, saxpy, sgemm
 
-from formulations.arrays.dtypes import Array
+from formulations.arrays import Array
 from formulations.comparison.timing import interleave
-from formulations.display.ratios import format_ratio
-from formulations.display.tables import format_seconds, format_table
-from formulations.functions.activations.table import ACTIVATIONS
+from formulations.display import format_ratio, format_seconds, format_table
+from formulations.functions import ACTIVATIONS
 
 SAMPLE, SETTLE = 4e-3, 2e-3
 
 
 class Attempt(NamedTuple):
-    """Two ways of one step."""
+    """Two implementations of one step."""
 
     name: str
     predicted: str
@@ -33,7 +32,7 @@ class Attempt(NamedTuple):
 
 
 def buffers(m: int, n: int, dtype: str, count: int) -> list[Array]:
-    """Return arrays of shape (m, n) with numbers between ½ and 1."""
+    """Return arrays of shape (m, n) with entries between ½ and 1."""
     generator = np.random.default_rng(0)
     return [(0.5 + generator.random((m, n)) / 2).astype(dtype) for _ in range(count)]
 
@@ -150,13 +149,13 @@ def takes_few(a, b, c, d, e, f) -> None:  # type: ignore[no-untyped-def]
     """Receive six."""
 
 
-def handed(dtype: str) -> Attempt:
+def passed(dtype: str) -> Attempt:
     arrays = buffers(1, 1, dtype, 15)
     return Attempt("arrays handed to compiled code: 15 → 6", "0.4", lambda: takes_many(*arrays),
                    lambda: takes_few(*arrays[:6]))  # fmt: skip
 
 
-ATTEMPTS = (layout, biases, products, division, descent, finite, cost, clamp, threads, handed)
+ATTEMPTS = (layout, biases, products, division, descent, finite, cost, clamp, threads, passed)
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
-"""The race's cells one by one: ``pytest benchmarks``. Who is judged *different* fails before it is timed."""
+"""The race's cells one by one: ``pytest benchmarks``. A gradient that is different fails before it is timed."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from formulations.arrays.limits import use_budget
-from formulations.backends._registry import DEFAULT
+from formulations.arrays import use_budget
+from formulations.backends import DEFAULT
 from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import CELLS, DTYPES
 from formulations.comparison.race.floor import FLOOR
@@ -15,7 +15,7 @@ from formulations.comparison.race.peers.table import PEERS
 from formulations.exceptions import FormulationsException
 
 FIELD = [FLOOR, NULL, *map(planned, default_flags()), one_call(DEFAULT), BOOK, *PEERS.values()]
-# What takes longer than this is a number of forward passes, and takes as much longer as they are many.
+# Seconds; longer calls are those of perturbation, whose time is that of their forward passes.
 LONGEST = 0.05
 
 

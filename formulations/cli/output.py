@@ -40,7 +40,7 @@ def save_json(result: Any, path: str) -> None:
     Raises
     ------
     InvalidInput
-        Where it cannot be written.
+        If it cannot be written.
     """
     with replaced(path) as file:
         file.write(f"{_as_json(result)}\n".encode())
