@@ -16,7 +16,7 @@ import pytest
 
 import formulations as fm
 from formulations.backends._table import BUILT_IN as NAMES
-from formulations.comparison import machine
+from formulations.comparison import describe_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = [
@@ -102,7 +102,7 @@ def test_a_backends_file_reads_like_a_page_of_the_book(name):
 def test_the_version_is_the_same_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     cited = re.search(r'^version: "?([^"\n]+)"?$', (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
-    measured = machine()["packages"][project["name"]]
+    measured = describe_machine()["packages"][project["name"]]
     assert project["version"] == cited[1] == fm.__version__ == measured
 
 

@@ -58,7 +58,7 @@ def compare(
 
     The gradient is that of the first mini-batch: of --data, else of the embedded digits if the network has 64 inputs
     and 10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is different, else
-    1. The variable FORMULATIONS_BACKEND has no effect here: compare runs all backends, or those that --backends names.
+    1. The variable FORMULATIONS_BACKEND applies to train only: compare runs all backends, or those of --backends.
     """
     if plot is not None:
         # Fail before anything is measured.

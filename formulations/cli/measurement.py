@@ -13,7 +13,7 @@ import click
 from formulations.arrays import check_writable, positive_integer
 from formulations.cli.completion import complete_file
 from formulations.cli.output import print_json, print_text, progress_console, save_json
-from formulations.comparison import limited_threads, machine
+from formulations.comparison import describe_machine, limited_threads
 from formulations.display import check_plot, save_figure
 
 __all__ = ["measurement", "read_peers", "split_names"]
@@ -62,7 +62,7 @@ def measurement(draw: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Ca
                 if takes_threads:
                     options["threads"] = threads
                 found = measure(progress=lambda label: status.update(f"{label} …"), **options)
-                document = {"machine": {**machine(), "threads": threads}, **found.to_dict()}
+                document = {"machine": {**describe_machine(), "threads": threads}, **found.to_dict()}
             if as_json:
                 print_json(document)
             else:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from formulations.comparison.contest import compare as compare
     from formulations.comparison.race.cells import CELLS as CELLS
     from formulations.comparison.race.cells import DTYPES as DTYPES
-    from formulations.comparison.race.machine import machine as machine
+    from formulations.comparison.race.machine import describe_machine as describe_machine
     from formulations.comparison.race.peers.table import PEERS as PEERS
     from formulations.comparison.race.race import run_race as run_race
     from formulations.comparison.race.race_plot import draw_race as draw_race
@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "contest": ["compare"],
         "relative_errors": ["measure_relative_errors"],
         "race.cells": ["CELLS", "DTYPES"],
-        "race.machine": ["machine"],
+        "race.machine": ["describe_machine"],
         "race.peers.table": ["PEERS"],
         "race.race": ["run_race"],
         "race.race_plot": ["draw_race"],

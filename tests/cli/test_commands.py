@@ -238,7 +238,7 @@ def test_training_that_diverges_is_one_sentence_and_status_1(tmp_path):
     assert result.exit_code == 1, result.output
     assert re.match(r"Error: training diverged in epoch \d+: .* below 3\.0\.$", " ".join(result.stderr.split()))
     assert result.stdout == "" and not (tmp_path / "net.npz").exists()
-    assert "1 where it diverges" in " ".join(run("train", "--help").stdout.split())
+    assert "1 if it diverges" in " ".join(run("train", "--help").stdout.split())
 
 
 def test_train_says_for_what_its_learning_rate_is_meant():
@@ -246,7 +246,7 @@ def test_train_says_for_what_its_learning_rate_is_meant():
 
 
 def test_compare_says_that_the_variable_is_for_training():
-    assert "FORMULATIONS_BACKEND chooses the backend of train" in " ".join(run("compare", "--help").stdout.split())
+    assert "FORMULATIONS_BACKEND applies to train only" in " ".join(run("compare", "--help").stdout.split())
 
 
 def test_train_on_targets_that_name_no_classes_shows_no_accuracy(examples):

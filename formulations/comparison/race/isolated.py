@@ -24,7 +24,7 @@ from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import settle, timed, without_collector
 from formulations.exceptions import CandidateFailed, FormulationsException, Refused
 
-__all__ = ["Isolated", "isolated"]
+__all__ = ["Isolated", "isolate"]
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Isolated:
 
 
 @contextmanager
-def isolated(name: str, cell: Cell, dtype: str, threads: int | None) -> Iterator[Ready]:
+def isolate(name: str, cell: Cell, dtype: str, threads: int | None) -> Iterator[Ready]:
     """Run a peer, prepared for a cell, in its own process inside a ``with`` block.
 
     Raises

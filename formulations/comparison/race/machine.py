@@ -12,12 +12,12 @@ from typing import Any
 
 from formulations.exceptions import needs
 
-__all__ = ["machine"]
+__all__ = ["describe_machine"]
 
 PACKAGES = ("backprop-formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Return the processor, threads, versions and date, which a reader needs to interpret the numbers."""
     return {
         "date": datetime.now(UTC).date().isoformat(),

@@ -21,8 +21,8 @@ from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import Cell, read_cells, read_dtypes
 from formulations.comparison.race.contestant import Contestant, Ready
 from formulations.comparison.race.floor import FLOOR
-from formulations.comparison.race.isolated import isolated
-from formulations.comparison.race.machine import machine
+from formulations.comparison.race.isolated import isolate
+from formulations.comparison.race.machine import describe_machine
 from formulations.comparison.race.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.comparison.race.peers import ALONE, read_peers
 from formulations.comparison.race.results import Heat, Race, RaceRow
@@ -103,7 +103,7 @@ def run_race(
         settings = Settings(budget, threads, tell)
         heats = [_heat(cell, dtype, field, settings) for cell in chosen for dtype in precisions]
         # After the race, when all libraries have been loaded.
-        facts = machine()
+        facts = describe_machine()
     return Race(tuple(heats), {**facts, "threads": threads}, BASELINE)
 
 
@@ -124,7 +124,7 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
             settings.tell(f"{cell.name} {dtype}: {contestant.name}")
             one = contestant
             if contestant.name in ALONE:
-                alone = isolated(contestant.name, cell, dtype, settings.threads)
+                alone = isolate(contestant.name, cell, dtype, settings.threads)
                 one = replace(contestant, enter=partial(_entered, processes, alone))
             limit = next((SLOW * row.again for row in rows if row.name == BASELINE and row.again), None)
             row, ready = _admit(one, problem, limit)
