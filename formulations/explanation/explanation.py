@@ -55,7 +55,8 @@ class Explanation(Story):
 def _plain_step(step: Step) -> dict[str, Any]:
     return {
         "equation": step.equation,
-        "says": step.text,
+        "says": step.says,
+        "remarks": list(step.remarks),
         "symbols": join(step.symbols),
         "multiplications": step.multiplications,
         "rows": [[_plain_piece(piece) for piece in row] for row in step.rows],

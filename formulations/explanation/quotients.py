@@ -55,8 +55,8 @@ def parameter_quotients(equation: Equation, backend: Backend, quantities: Quanti
     for i, quotient in enumerate(islice(difference.quotients(network, own), few)):
         derivative = quantities.operand("dw", 2, _place(network.layout, i))
         rows.append((derivative, "≈", *_pieces(quotient), "≈", derivative))
-        costs = "with the central quotients D(h) and D(2h)" if isinstance(quotient, Extrapolation) else "with the costs"
-        remark = f"The first {few} of {len(network.vector)} parameters, {costs}."
+        remark = f"The numbers are those of the first {few} of {len(network.vector)} parameters"
+        remark += ", with the central quotients D(h) and D(2h)." if isinstance(quotient, Extrapolation) else "."
     latex = _quotient_latex(r"\frac{\partial C}{\partial w_j}", "w", "h e_j", difference.scheme)
     return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), (remark,))
 
@@ -91,7 +91,7 @@ def error_quotients(equation: Equation, backend: Backend, quantities: Quantities
     for j, quotient in enumerate(islice(difference.quotients(tape.network, tape, l), shown), start=1):
         delta = quantities.operand("delta", l, (j,))
         rows.append((delta, "≈", *_pieces(quotient), *mean, "≈", delta))
-    remarks = () if shown == count else (f"The first {shown} neurons of {count}.",)
+    remarks = () if shown == count else (f"The numbers are those of the first {shown} of {count} neurons.",)
     if m > 1:
         remarks = (*remarks, f"The numbers are those of example 1 of {m}.")
     latex = _quotient_latex(rf"\delta^{{{l}}}_j", rf"z^{{{l}}}_j", "h", difference.scheme)

@@ -60,7 +60,7 @@ def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Ste
         for name in ("dw", "db"):
             if (name, l) not in shown:
                 result = quantities.operand(name, l)
-                says = f"The result of {backend.label}, all entries at once."
+                says = f"All entries, as {backend.label} computes them."
                 yield _gradient_place(l), Step("", says, (result,), ((result, "=", result),))
 
 
