@@ -95,7 +95,7 @@ def test_both_mistakes_are_told():
     gradient.cost *= 2
     c = fm.certify(given.net, given.X, given.Y, gradient)
     assert (c.layer, c.equation) == (3, "BP4")
-    assert "The cost is wrong, too: C is " in str(c)
+    assert "The cost is wrong too: C is " in str(c)
 
 
 def test_a_cost_of_which_nothing_can_be_said_leaves_the_verdict_on_the_gradient():
