@@ -60,6 +60,7 @@ def test_there_are_enough_of_every_kind():
     assert causes == {mistake.name for mistake in MISTAKES} - elsewhere
 
 
+@pytest.mark.slow
 def test_the_table_adds_up():
     table = kill_table(["biases_lost", "passes_not_counted"])
     assert table.survivors == []
@@ -80,9 +81,13 @@ def test_the_page_has_all_of_them():
     assert re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M) == list(MUTANTS)
 
 
-def test_the_command_prints_the_table_and_names_the_mutants(capsys):
+def test_the_command_prints_the_table_and_names_the_mutants(capsys, monkeypatch):
+    monkeypatch.setattr(
+        "tests.audit.kills.killed", lambda name: Kill(name, ("exact",) if name == "biases_lost" else ())
+    )
     assert main(["biases_lost", "--markdown"]) == 0
-    assert "| `biases_lost` | ∂C/∂b = 0. | layer 4, BP3 | biases_lost | equal, " in capsys.readouterr().out
+    assert "| `biases_lost` | ∂C/∂b = 0. |  |  | exact |" in capsys.readouterr().out
+    assert main(["biases_lost", "sign"]) == 1
     with pytest.raises(SystemExit, match="2"):
         main(["nonsense"])
     assert "unknown mutant 'nonsense'; valid names are one_example_alone, " in capsys.readouterr().err
