@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.roundoff import Precision as Precision
     from formulations.verification.oracles.roundoff import gamma as gamma
     from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
-    from formulations.verification.oracles.slopes import is_softmax as is_softmax
     from formulations.verification.oracles.slopes import read_slope as read_slope
     from formulations.verification.oracles.slopes import seen_rounding as seen_rounding
     from formulations.verification.oracles.slopes import worse as worse
@@ -42,6 +41,6 @@ __getattr__, __dir__, __all__ = attach(
         "fractions": ["exact_gradient"],
         "reference": ["Reference", "reference_gradient", "reference_on_tape"],
         "roundoff": ["Precision", "gamma", "unit_roundoff"],
-        "slopes": ["is_softmax", "read_slope", "seen_rounding", "worse"],
+        "slopes": ["read_slope", "seen_rounding", "worse"],
     },
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from formulations.arrays import as_real, quiet
 from formulations.exceptions import Refused
-from formulations.functions import Activation, Cost, Identity, LeakyReLU, Quadratic, ReLU, Square, is_built_in
+from formulations.functions import Activation, Cost, Identity, LeakyReLU, Quadratic, ReLU, Square
 from formulations.network import Network, check_network
 
 __all__ = ["ExactGradient", "Rational", "exact_gradient", "gradient_in_fractions", "rational"]
@@ -158,8 +158,6 @@ def rational(activation: Activation, dtype: Any = "float64") -> Rational | None:
     dtype : dtype
         The dtype that a leaky slope is rounded to.
     """
-    if not is_built_in(activation):
-        return None
     if isinstance(activation, Identity):
         return Rational(lambda z: z, lambda _: ONE)
     if isinstance(activation, Square):

@@ -11,12 +11,12 @@ import numpy as np
 
 from formulations.arrays import Array, Gradient, current_budget, format_bytes, higher
 from formulations.exceptions import Refused
-from formulations.functions import CoupledActivation, CoupledSlope
+from formulations.functions import CoupledActivation, CoupledSlope, Softmax
 from formulations.network import Tape
 from formulations.verification.oracles.algebra import combined_error, outer, shares_of, through, widened
 from formulations.verification.oracles.customary import Formulas
 from formulations.verification.oracles.roundoff import Precision
-from formulations.verification.oracles.slopes import Slope, is_softmax, read_slope
+from formulations.verification.oracles.slopes import Slope, read_slope
 
 __all__ = ["Reference", "reference_gradient", "reference_on_tape"]
 
@@ -82,7 +82,7 @@ def _check_memory(tape: Tape, precision: Precision) -> None:
     formed = [
         (activation.slope_entries(n), activation.name)
         for n, activation in zip(network.layout.sizes[1:], network.activations, strict=True)
-        if activation.coupled and not is_softmax(activation)
+        if activation.coupled and not isinstance(activation, Softmax)
     ]
     if not formed:
         return

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.functions import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
+from formulations.functions import CoupledActivation, CoupledSlope, Softmax
 from formulations.verification.oracles.algebra import through
 from formulations.verification.oracles.blocks import Matrices, OuterBlocks
 from formulations.verification.oracles.roundoff import Precision, unit_roundoff
 
-__all__ = ["Slope", "is_softmax", "read_slope", "seen_rounding", "worse"]
+__all__ = ["Slope", "read_slope", "seen_rounding", "worse"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def read_slope(slope: Any, precision: Precision) -> Slope:
     # In the candidate's own precision, the reference rounds the blocks as the candidate does.
     sides = 2 if wide == own else 1
     roundings = sides * (slope.z.shape[1] + 5)
-    if is_softmax(activation):
+    if isinstance(activation, Softmax):
         a = slope.a.astype(wide)
         size = np.abs(a).astype(precision.working)
         of_products = OuterBlocks(size + size * size, ((size, size),))
@@ -93,11 +93,6 @@ def read_slope(slope: Any, precision: Precision) -> Slope:
             seen = np.maximum(seen, seen_rounding(_blocks(near, other), _blocks(near, wide)))
         acted_on = acted_on + seen.astype(precision.working)
     return Slope(matrix, acted_on, roundings)
-
-
-def is_softmax(activation: Activation) -> bool:
-    """Whether Σ′ is diag(a) − aaᵀ by definition."""
-    return isinstance(activation, Softmax) and is_built_in(activation)
 
 
 def worse(own: np.dtype[Any], wide: np.dtype[Any]) -> np.dtype[Any]:

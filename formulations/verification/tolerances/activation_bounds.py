@@ -25,13 +25,12 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.functions import Activation, CoupledActivation, CoupledSlope, is_built_in
+from formulations.functions import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
 from formulations.verification.oracles import (
     Matrices,
     OuterBlocks,
     Precision,
     granted,
-    is_softmax,
     seen_rounding,
     sums_of_others,
     unit_roundoff,
@@ -65,7 +64,7 @@ def activation_bounds(activation: Activation, z: Array, e: Array, precision: Pre
     u = precision.u + 2 * unit_roundoff(precision.wide)
     # Rounding an exponent, such as z²/2, has the effect of moving z.
     e = e + 8 * precision.u * np.abs(z)
-    if is_softmax(activation):
+    if isinstance(activation, Softmax):
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)

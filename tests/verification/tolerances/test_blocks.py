@@ -1,4 +1,4 @@
-"""Softmax is judged by products with Σ′ and its bounds; where blocks have to be formed, the budget guards the judge."""
+"""Softmax is judged without forming Σ′; if blocks have to be formed, the budget limits them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_sigma_of_softmax_is_that_of_its_blocks(dtype: str) -> None:
     assert slope.gain == pytest.approx(formed(slope.acted_on).sum(axis=1), rel=1e-14)
 
 
-def test_the_bound_of_its_slope_is_that_of_products_known_to_their_bounds() -> None:
+def test_the_bound_of_its_slope_follows_from_the_bounds_of_its_factors() -> None:
     z = saturated().astype(PRECISION.wide)
     for distance in (1e-9, 1e-2, 3.0):
         e = distance * np.random.default_rng(4).random(z.shape).astype(PRECISION.wide)
@@ -59,7 +59,7 @@ def test_the_bound_of_its_slope_is_that_of_products_known_to_their_bounds() -> N
         assert formed(of_d) == pytest.approx(expected, rel=1e-14)
 
 
-def test_products_are_those_with_the_entries() -> None:
+def test_products_equal_those_with_the_formed_matrix() -> None:
     random = np.random.default_rng(5)
     d, *factors = random.standard_normal((5, 7, 4))
     blocks = OuterBlocks(d, ((factors[0], factors[1]), (factors[2], factors[3])))
@@ -75,8 +75,8 @@ def test_products_are_those_with_the_entries() -> None:
     assert formed(single + OuterBlocks(0 * d, blocks.pairs[1:])) == pytest.approx(entries, rel=1e-12)
 
 
-def test_nothing_cancels_where_one_neuron_outshines_the_others() -> None:
-    # a₁(1 − a₁) is all that is left of a₁, and the others' slopes are as small.
+def test_nothing_cancels_if_one_neuron_dominates() -> None:
+    # Only a₁(1 − a₁) is left of a₁, and the slopes of the others are as small.
     slope = read_slope(CoupledSlope(SOFTMAX, *2 * [np.array([[1.0, 1e-200]])]), PRECISION)
     v = np.array([[1.0, 3.0]])
     assert (through(slope.size, v) == [[3e-200, 1e-200 + 3e-200]]).all()
@@ -103,10 +103,10 @@ def judged(case: str, n: int, m: int = 32) -> int:
 
 
 @pytest.mark.parametrize("case", ["fused", "unfused", "hidden"])
-def test_memory_grows_with_the_neurons_and_not_with_their_pairs(case: str) -> None:
+def test_memory_grows_with_the_neurons_not_with_their_pairs(case: str) -> None:
     few, many = judged(case, 64), judged(case, 256)
     assert many < 5 * few
-    # One array of the blocks in float64 would take more than all of it.
+    # A single array of the blocks in float64 would take more.
     assert many < 32 * 256**2 * 8
 
 
@@ -120,7 +120,7 @@ CUMULATIVE = fm.coupled_activation(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_the_budget_guards_the_judge_where_blocks_have_to_be_formed(depth: int, dtype: str) -> None:
+def test_the_budget_limits_the_blocks_that_have_to_be_formed(depth: int, dtype: str) -> None:
     net = fm.Network.random([5] + [30] * depth, CUMULATIVE, seed=0, dtype=dtype)
     net.vector[...] *= net.dtype.type(0.1)
     X, Y = np.ones((40, 5), dtype), np.zeros((40, 30), dtype)
@@ -155,7 +155,7 @@ def test_the_refusal_comes_before_the_matrices() -> None:
     ],
     ids=["T4", "T3"],
 )
-def test_exact_products_are_not_asked_where_they_exceed_the_budget(
+def test_exact_products_that_exceed_the_budget_are_not_formed(
     flag: str, rule: Callable[[fm.Tape, fm.Gradient], list[Check]]
 ) -> None:
     net = fm.Network.random([10] * 12, "tanh", seed=0, dtype="float32")
@@ -173,7 +173,7 @@ def test_exact_products_are_not_asked_where_they_exceed_the_budget(
 
 
 @pytest.mark.parametrize("cost", list(COSTS))
-def test_outputs_that_are_moved_at_once_move_as_far_as_one_by_one(cost: str) -> None:
+def test_moving_all_outputs_at_once_gives_the_sum_of_moving_each(cost: str) -> None:
     generator = np.random.default_rng(7)
     A, E = generator.uniform(0.1, 0.9, (5, 4)), generator.uniform(0, 0.1, (5, 4))
     Y = generator.dirichlet(np.ones(4), 5)

@@ -1,4 +1,4 @@
-"""No correct gradient is ever called different, whatever the network."""
+"""No right gradient is called different."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_random_networks(flag: str, dtype: str) -> None:
     form = fm.get_backend(flag)
     slow = form.tier is fm.Tier.PERTURBATION
     equal = served = 0
-    # What is compiled anew for every shape, or walks every path, takes a second a network.
+    # Compiling for each shape, or walking every path, takes a second for each network.
     few = form.name in ("autodiff_jax", "path_sum")
     for seed in range(5 if few else 15 if slow or ":" in flag else 40):
         case = random_case(seed, dtype, flag, widest=4, deepest=4) if slow else random_case(seed, dtype, flag)
@@ -35,13 +35,13 @@ def test_random_networks(flag: str, dtype: str) -> None:
             continue
         served += 1
         verdict = case.verdict(flag)
-        # A product whose paths are too many to tell is asked layer by layer, and by its partial products.
+        # If T2 is too wide, a product is judged by T1 and T3.
         assert verdict.rule in (RULES[form.tier.value], *(["T1", "T3"] if form.tier is fm.Tier.PRODUCT else []))
         assert verdict.status is not Status.DIFFERENT, f"seed {seed}: {verdict.reason}"
         equal += verdict.status is Status.EQUAL
     if not served:
         pytest.skip(f"{flag} serves none of these networks in {dtype}")
-    # Half of float32's digits are lost in a difference quotient, more than a verdict of equality asks for.
+    # A difference quotient loses half of float32's digits, too many to be called equal.
     assert equal or (slow and dtype == "float32")
 
 
@@ -65,7 +65,7 @@ def test_coupled_activations(flag: str, hidden: fm.Activation, cost: str) -> Non
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if serves(flag, COUPLED) and flag not in PERTURBING])
-def test_a_saturated_softmax_of_a_user_is_never_different(flag: str, dtype: str) -> None:
+def test_a_saturated_user_defined_softmax_is_never_different(flag: str, dtype: str) -> None:
     def value(Z: np.ndarray) -> np.ndarray:
         E = np.exp(Z - Z.max(axis=1, keepdims=True))
         return E / E.sum(axis=1, keepdims=True)
@@ -95,7 +95,7 @@ def test_difference_quotients_of_any_step_are_never_different(scheme: str, step:
 
 @pytest.mark.parametrize("backend", ["hadamard", "sigma", "product", "per_neuron"])
 def test_integers_agree_to_the_last_digit(backend: str) -> None:
-    # Units at z = 0 sit on relu's kink, where no bound for a forward pass of its own is sharp; agreement needs none.
+    # At relu's kink, z = 0, no bound of T4 is sharp; exact agreement needs none.
     net = fm.Network([[[1, -1], [2, 1]], [[1, 3]]], [[0, 1], [2]], ["relu", "identity"])
     plan, gradient = Case(net, np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([[1.0], [2.0]])).computed(backend)
     verdict = judge_backend(plan.backend, plan.tape, gradient)

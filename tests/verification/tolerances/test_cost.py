@@ -1,4 +1,4 @@
-"""A cost that is claimed is judged by a bound of its own; without one, or where none holds, the gradient decides."""
+"""A claimed cost is judged by a separate bound; if there is no cost, or no sharp bound, the gradient decides."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def case(cost, dtype="float64", scale=1.0):
 
 
 class WrongCost(makers.HadamardWrapper):
-    """Right but for C."""
+    """Right except for C."""
 
     name = "wrong_cost"
     factor = 1.0
@@ -81,14 +81,14 @@ def test_a_candidate_without_a_cost_is_not_judged_on_it():
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, 0.0, -1.0])
-def test_a_cost_that_is_no_number_is_different(wrong):
+def test_a_cost_that_is_not_finite_is_different(wrong):
     given = case("binary_cross_entropy")
     gradient = fm.gradient(given.net, given.X, given.Y, cost=given.cost).copy()
     gradient.cost = wrong
     assert fm.certify(given.net, given.X, given.Y, gradient, given.cost).equation == "C"
 
 
-def test_both_mistakes_are_told():
+def test_both_mistakes_are_reported():
     given = case("quadratic")
     gradient = fm.gradient(given.net, given.X, given.Y).copy()
     gradient.weights[1][0, 0] *= 2
@@ -98,8 +98,8 @@ def test_both_mistakes_are_told():
     assert "The cost is wrong too: C is " in str(c)
 
 
-def test_a_cost_of_which_nothing_can_be_said_leaves_the_verdict_on_the_gradient():
-    # Single precision knows an exact fit's C to no digit, and its gradient is 0 on both sides.
+def test_an_inconclusive_cost_leaves_the_verdict_on_the_gradient():
+    # In float32 no digit of an exact fit's C is known, and the gradient is 0 on both sides.
     net = fm.Network([[[1.0]]], [[0.0]], ["identity"], dtype="float32")
     X = np.array([[1.0], [3.0]], "float32")
     gradient = fm.gradient(net, X, X).copy()
@@ -109,7 +109,7 @@ def test_a_cost_of_which_nothing_can_be_said_leaves_the_verdict_on_the_gradient(
 
 
 def by_outputs(given):
-    """Return C of the cross-entropy as it stands in the book, from the outputs."""
+    """Return the cross-entropy as the book writes it, from the outputs."""
     with np.errstate(all="ignore"):
         a = given.net.forward(given.X, given.Y).output
         return -(given.Y * np.log(a) + (1 - given.Y) * np.log(1 - a)).sum() / len(given.X)
@@ -134,7 +134,7 @@ def test_the_cost_of_every_tier_is_equal(flag):
 
 
 class ClampedCost(WrongCost):
-    """C by an exponential that is held where it would leave the normal numbers."""
+    """C by an exponential that is clamped to the normal numbers."""
 
     name = "clamped_cost"
 

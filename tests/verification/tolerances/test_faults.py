@@ -1,4 +1,4 @@
-"""Planted faults are found, and the layer and the equation are named."""
+"""Planted faults are found, with the layer and the equation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from formulations.verification.tolerances.verdict import Status
 
 
 def spoil_error(tape: fm.Tape, gradient: fm.Gradient, l: int, error: np.ndarray) -> None:
-    """Put a wrong δ^l in place and compute all that follows from it rightly."""
+    """Replace δ^l by a wrong one, and compute the rest correctly from it."""
     errors = list(gradient.errors or ())
     errors[l - 2][...] = error
     for k in range(l - 1, 1, -1):
@@ -59,12 +59,12 @@ def test_wrong_error(name: str, backend: str, bound: str, scale: float) -> None:
     equation = "δ" if bound == "T2" else "BP1" if layer == 4 else "BP2"
     assert verdict.reason.startswith(f"layer {layer}, {equation}: errors[{layer - 2}][")
     if bound == "T1" and "NaN" not in name:
-        # The local bound blames this equation alone: all that was computed from the wrong δ is right.
+        # T1 blames this equation alone: everything computed from the wrong δ is right.
         blamed = [(line.layer, line.equation) for line in verdict.layers if line.status is not Status.EQUAL]
         assert blamed == [(layer, equation)]
 
 
-# name -> (layer, weights or biases, what is written into the gradient)
+# name -> (layer, weights or biases, the values written to the gradient)
 WRONG_SUMS = {
     "all zero": (4, "w", lambda _, g: g.vector.fill(0)),
     "first layer zero": (2, "w", lambda _, g: g.weights[0].fill(0)),
@@ -76,7 +76,7 @@ WRONG_SUMS = {
     "one entry NaN": (3, "w", lambda _, g: g.weights[1].__setitem__((1, 2), np.nan)),
     "one entry infinite": (2, "b", lambda _, g: g.biases[0].__setitem__(1, np.inf)),
 }
-# Where δ is offered, the equations are told apart.
+# With δ, the equations can be told apart.
 EQUATIONS = dict.fromkeys(("hadamard", "per_neuron", "hadamard:batch=example"), ("BP4", "BP3"))
 
 
@@ -100,7 +100,7 @@ def test_last_example_dropped_from_the_sum() -> None:
     assert judge_backend(plan.backend, plan.tape, gradient).reason.startswith("layer 4, BP4: weights[2][")
 
 
-# name -> (layer, what takes the place of Σ′ᵀv, from z, a and v)
+# name -> (layer, the replacement of Σ′ᵀv, from z, a and v)
 WRONG_COUPLED_SLOPES = {
     "diagonal alone": (3, lambda a, v: a * (1 - a) * v),
     "minus forgotten": (3, lambda a, v: a * v),
@@ -133,7 +133,7 @@ def test_softmax_output_without_the_sum_of_targets(backend: str, cost: str) -> N
     assert verdict.reason.startswith(f"layer 4, {'δ' if backend == 'product' else 'BP1'}: ")
 
 
-def test_fused_output_off_by_an_example_share() -> None:
+def test_combined_output_off_by_an_example_share() -> None:
     case = plain_case()
     plan, gradient = Case(case.net, case.X, case.Y, "binary_cross_entropy").computed("sigma")
     spoil_error(plan.tape, gradient, 4, 5 * (gradient.errors or ())[2])

@@ -1,4 +1,4 @@
-"""The propagated bounds, held against those that the tests derive by curvatures, and against exact displacement."""
+"""The propagated bounds, compared with those that the tests derive by curvatures, and with exact displacements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOTH = [("tanh", "sigmoid"), ("softplus", "sine"), ("silu", "tanh"), ("square", 
 
 
 def propagated(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Return the package's bound of every parameter's gradient, and the oracle's."""
+    """Return the bound of every derivative by the package and by the tests."""
     plan, _ = case.computed("per_neuron")
     found = propagate_bounds(reference_gradient(plan.tape))
     flat = [part for pair in zip(found.weights, found.biases, strict=True) for part in pair]
@@ -37,13 +37,13 @@ def test_two_derivations_agree(activations: tuple[str, str], cost: str, dtype: s
         net = network("per_neuron", activations, seed=seed, dtype=dtype)
         ours, theirs = propagated(Case(net, *data(net, seed=seed), cost))
         ratio = ours / theirs
-        # The package adds 8u|z| for a rounded exponent, and something for its reference; neither forgets a term.
+        # The package adds 8u|z| for a rounded exponent, and a little for its reference.
         assert ratio.min() > 1 / 3, f"seed {seed}"
         assert ratio.max() < 4, f"seed {seed}"
 
 
 def test_an_error_in_an_early_layer_reaches_the_last() -> None:
-    # Large inputs are rounded in layer 2; the layers above, with small numbers of their own, must still carry that.
+    # Large inputs are rounded in layer 2; the layers above hold small numbers and must still carry that error.
     chain = fm.Network([[[1e-6]], [[1.0]], [[1.0]]], [[1e-6]] + [[0.0]] * 2, ["tanh", "identity", "identity"])
     noisy = fm.Network([[[1.0, 1.0]], [[1.0]], [[1.0]]], [[1e-6]] + [[0.0]] * 2, ["tanh", "identity", "identity"])
     last = []
@@ -69,14 +69,14 @@ def test_a_comparison_propagates_them_once(exactly: bool, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("distance", [1e-9, 1e-3, 0.2, 2.0])
 @pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"gelu"}))
-def test_nothing_moves_farther_than_its_reach(name: str, distance: float) -> None:
+def test_nothing_moves_farther_than_its_bound(name: str, distance: float) -> None:
     random, activation = np.random.default_rng(7), ACTIVATIONS[name]
     precision = Precision.of(np.dtype("float64"))
     z = 3 * random.standard_normal((50, 4)).astype(precision.wide)
     e = distance * random.random(z.shape).astype(precision.wide)
     of_a, of_d = activation_bounds(activation, z, e, precision)
     bound = formed(of_d) if activation.coupled else of_d
-    # Bounds are kept in float64, and rounded to it.
+    # Bounds are rounded to float64.
     rounded = 1 + 2 * precision.u
 
     def matrices(at: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def test_nothing_moves_farther_than_its_reach(name: str, distance: float) -> Non
         assert (np.abs(matrices(moved) - matrices(z)) <= bound * rounded).all()
 
 
-def test_a_coupled_activation_of_a_user_has_a_reach_while_it_is_near() -> None:
+def test_a_user_defined_coupled_activation_has_a_bound_for_small_distances() -> None:
     softmax = ACTIVATIONS["softmax"]
     theirs = fm.coupled_activation(
         softmax.value,

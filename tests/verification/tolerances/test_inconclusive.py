@@ -1,4 +1,4 @@
-"""Where a bound says nothing, the verdict says so, and why; it is never "equal" by default."""
+"""If a bound is too wide or not finite, the verdict is inconclusive and gives the reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(candidate: list[float], reference: list[float], bound: list[float], ex
         ([1.0], [1.0 + 2**-20], [np.inf], "inconclusive", 0),
         ([1.0], [1.0], [np.inf], "inconclusive", 0),
         ([1.0], [np.nan], [1e-9], "inconclusive", 0),
-        # A bound of more than a thousandth of the layer's largest entry is too wide, unless nothing differs at all.
+        # A bound above a thousandth of the layer's largest entry is too wide, unless the agreement is exact.
         ([1.0], [1.0 + 2**-20], [2e-3], "inconclusive", None),
         ([1.0], [1.0], [2e-3], "equal", 0),
         ([1e-5, 1.0], [1.1e-5, 1.0], [5e-4, 0], "equal", None),
@@ -48,7 +48,7 @@ def check(candidate: list[float], reference: list[float], bound: list[float], ex
         ([1e-310], [0.0], [1e-300], "inconclusive", None),
     ],
 )
-def test_what_a_residual_says(
+def test_the_verdict_on_a_residual(
     candidate: list[float], reference: list[float], bound: list[float], status: str, ratio: float | None
 ) -> None:
     with np.errstate(all="ignore"):
@@ -58,7 +58,7 @@ def test_what_a_residual_says(
     assert bool(verdict.reason) is (status != "equal")
 
 
-def test_an_excuse_turns_a_difference_into_doubt_and_leaves_agreement() -> None:
+def test_an_excuse_makes_a_difference_inconclusive_and_leaves_agreement() -> None:
     assert check([1.0], [2.0], [1e-9], "on a kink").verdict().status is Status.INCONCLUSIVE
     assert check([1.0], [1.0], [1e-9], "on a kink").verdict().status is Status.EQUAL
 
@@ -123,7 +123,7 @@ def test_the_path_bound_counts_every_rounding() -> None:
         assert counted[layer] == pytest.approx(Precision.of(np.dtype("float64")).gamma(k), rel=1e-9, abs=0)
 
 
-def test_the_reference_is_one_precision_higher_where_there_is_one() -> None:
+def test_the_reference_is_one_precision_higher_if_there_is_one() -> None:
     assert higher(np.dtype("float32")) == np.float64
     assert higher(np.dtype("longdouble")) is None
     assert gamma(10, 0.1) == np.inf
@@ -146,7 +146,7 @@ def test_functions_with_the_digits_of_double_are_no_higher_precision(monkeypatch
     assert len(asked) == 1
 
 
-def test_both_sides_count_where_the_reference_is_no_better() -> None:
+def test_both_sides_count_if_the_reference_has_no_higher_precision() -> None:
     double, single = np.dtype("float64"), np.dtype("float32")
     assert Precision(double, double).gamma(5) == pytest.approx(2 * gamma(5, 2.0**-53), rel=1e-12, abs=0)
     assert gamma(5, 2.0**-24) < Precision.of(single).gamma(5) < 1.000001 * gamma(5, 2.0**-24)
@@ -165,7 +165,7 @@ def test_a_cost_that_refuses_the_higher_precision_is_judged_in_its_own() -> None
 
 
 @pytest.mark.parametrize("biases", [[0.0, 1.0], [0.0, 0.0]])
-def test_a_unit_on_a_kink_is_reported_as_that(biases):
+def test_the_reason_names_the_unit_on_a_kink(biases):
     net = fm.Network([[[1.0], [1.0]]], [biases], "relu")
     row = fm.compare(net, [[0.0]], [[0.5, 0.5]], backends=["finite_difference"]).rows[0]
     assert row.status == "inconclusive"

@@ -1,4 +1,4 @@
-"""T4 by exact Jacobians: kept by every computation layer by layer, sharp in deep networks, and exceeded by faults."""
+"""T4 by exact Jacobians: every computation layer by layer keeps it, it is sharp in deep networks, faults exceed it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bounds_of(case: Case, *, exactly: bool) -> Propagation:
 
 
 def displaced(case: Case, k: float, signs: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return δ and ∂C/∂w in float64, each step off by a k-th of what float32 is allowed, to the side that signs say."""
+    """Return δ and ∂C/∂w in float64, each step off by k times what float32 is allowed, with the given signs."""
     net, a = case.net, case.X.astype(float)
     activations, slopes = [a], []
     for w, b, activation in zip(net.weights, net.biases, net.activations, strict=True):
@@ -84,8 +84,8 @@ def test_no_displacement_exceeds_it(activation: str) -> None:
                 assert (np.abs(moved - right).ravel() <= flat).all(), f"seed {seed}, trial {trial}"
 
 
-def test_a_layer_alone_comes_near_it() -> None:
-    # Rotations without biases, every displacement to one side: what a bound for all sides can lose is a small factor.
+def test_rotations_come_near_it() -> None:
+    # Rotations without biases, every displacement to one side: the bound is wider by a small factor only.
     half = 0.5**0.5
     weights = [[[half, -half], [half, half]]] * 40
     net = fm.Network(weights, [[0.0, 0.0]] * 40, "identity", dtype="float32")
@@ -93,7 +93,7 @@ def test_a_layer_alone_comes_near_it() -> None:
     sharp, wide = bounds_of(case, exactly=True), bounds_of(case, exactly=False)
     found, exact = (displaced(case, k, np.sign)[0] for k in (1, 0))
     assert max(np.max(np.abs(f - e) / b) for f, e, b in zip(found, exact, sharp.errors, strict=True)) > 0.03
-    # 2^(1/2) is what |w| makes of a rotation in each of 80 steps.
+    # |w| of a rotation has the norm 2^(1/2), in each of 80 steps.
     assert np.max(sharp.errors[0]) < 1e-3 < 1e3 < np.max(wide.errors[0])
 
 
@@ -124,8 +124,8 @@ def test_no_right_gradient_exceeds_it(start: int) -> None:
                 assert found.status is not Status.DIFFERENT, f"network {number}, {flag}: {found.reason}"
 
 
-def test_what_bends_is_counted() -> None:
-    # On the top of a sine, where the slope is 0, all that is left of a rounded z is its square; and δ³ = a − y is 0.
+def test_curvature_counts() -> None:
+    # At the top of a sine the slope is 0, so a rounded z has an effect of second order only; δ³ = a − y is 0.
     half = np.float32(np.pi / 2)
     net = fm.Network([[[1.0, 1.0]], [[1.0]]], [[half], [0.0]], ["sine", "identity"], dtype="float32")
     case = Case(net, np.float32([[1e5, -1e5]]), np.float32([[np.sin(half)]]))
@@ -137,7 +137,7 @@ def test_what_bends_is_counted() -> None:
 
 
 @pytest.mark.parametrize("coupled", [False, True])
-def test_errors_are_carried_by_the_products_of_their_way(coupled: bool) -> None:
+def test_errors_are_carried_by_products_of_jacobians(coupled: bool) -> None:
     random, precision = np.random.default_rng(0), Precision.of(np.dtype("float32"))
     sizes = [3, 2, 4, 3]
     weights = [random.standard_normal((after, before)) for before, after in pairwise(sizes)]
@@ -182,7 +182,7 @@ FAULTS = {
 }
 
 
-def test_deep_float32_without_errors_is_told() -> None:
+def test_deep_float32_without_errors_is_confirmed() -> None:
     told = 0
     for seed in range(10):
         plan, gradient = deep(seed, 20).computed("hadamard:batch=example")
@@ -202,7 +202,7 @@ def test_no_fault_is_called_equal(name: str) -> None:
         assert judge(plan.tape, gradient, Tier.FORWARD).status is not Status.EQUAL, f"seed {seed}"
 
 
-def test_large_networks_are_not_asked() -> None:
+def test_large_networks_are_skipped() -> None:
     case = Case(fm.Network.random([2, 600, 600, 600], "tanh", seed=0), np.ones((1, 2)), np.ones((1, 600)))
     plan, gradient = case.computed("hadamard")
     reference = reference_gradient(plan.tape)

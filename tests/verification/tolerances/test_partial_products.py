@@ -34,17 +34,18 @@ def deep(depth: int = 20, seed: int = 0, dtype: str = "float32", activation: str
 
 
 def partial(case: Case, flag: str) -> fm.certificate.Verdict:
-    """Return what T3 alone says."""
+    """Return the verdict of T3 alone."""
     plan, gradient = case.computed(flag)
     return conclude("T3", partial_checks(plan.tape, gradient), 0.0)
 
 
 @pytest.mark.parametrize("flag", FROM_THE_FRONT)
-def test_deep_float32_is_told_by_partial_products(flag: str) -> None:
+def test_deep_float32_is_confirmed_by_partial_products(flag: str) -> None:
     verdict = deep().verdict(flag)
     assert (verdict.status, verdict.rule) == (Status.EQUAL, "T3"), verdict.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 400, 100))
 def test_no_right_product_exceeds_it(start: int) -> None:
     for number in range(start, start + 100):
@@ -59,7 +60,7 @@ def test_no_right_product_exceeds_it(start: int) -> None:
 
 
 def worst_roundoff(case: Case, k: int) -> tuple[fm.Tape, fm.Gradient, list[np.ndarray]]:
-    """Return δ multiplied from the front in float64, every step off by γ_k in the direction that hurts most."""
+    """Return δ multiplied from the front in float64, every step off by γ_k in the worst direction."""
     plan, gradient = case.computed("hadamard")
     tape, factor = plan.tape, gamma(k, 2.0**-24)
     weights = [w.astype(float) for w in tape.network.weights]
@@ -94,7 +95,7 @@ def test_the_worst_roundoff_nearly_reaches_it(depth: int) -> None:
         assert first.verdict().ratio > 1, f"seed {seed}"
 
 
-# The sizes of w^3, w^4, w^5, b^3, b^5 and ∂C/∂a: what is a normal number from the back is none from the front.
+# The sizes of w^3, w^4, w^5, b^3, b^5 and ∂C/∂a: products that are normal from the back underflow from the front.
 # Only T2 calls a product different, so T2 has to allow for that.
 UNDERFLOWING = {
     "products": (1e-15, 1e-15, 1e-14, 1.0, 1.0, 1e30),
@@ -121,7 +122,7 @@ def test_underflow_is_no_fault_of_a_product(name: str, flag: str) -> None:
 
 
 def test_cancellation_along_paths_is_not_lost() -> None:
-    # Rotations: their products stay rotations, while those of their absolute values grow as 2^(L/2).
+    # Products of rotations stay rotations; those of their absolute values grow as 2^(L/2).
     half = 0.5**0.5
     net = fm.Network([[[half, -half], [half, half]]] * 40, [[0.0, 0.0]] * 40, "identity", dtype="float64")
     case = Case(net, np.array([[1.0, 0.5]]), np.array([[2.0, 1.0]]))
@@ -164,7 +165,7 @@ def test_without_errors_the_gradients_alone_are_judged(layer: int) -> None:
 @pytest.mark.parametrize("activations", [["softmax"] * 3, ["tanh", CUMULATIVE, "sigmoid"]], ids=["softmax", "own"])
 @pytest.mark.parametrize("cost", ["quadratic", "binary_cross_entropy"])
 @pytest.mark.parametrize("flag", FROM_THE_FRONT)
-def test_coupled_slopes_sparse_weights_and_fused_outputs(flag: str, cost: str, activations: list[str]) -> None:
+def test_coupled_slopes_sparse_weights_and_combined_outputs(flag: str, cost: str, activations: list[str]) -> None:
     plain = plain_case(activations=activations)
     if cost != "quadratic" and activations[-1] != "sigmoid":
         cost = "log_likelihood"
@@ -175,7 +176,7 @@ def test_coupled_slopes_sparse_weights_and_fused_outputs(flag: str, cost: str, a
         assert found.ratio > 1e-3
 
 
-def test_large_networks_are_not_asked() -> None:
+def test_large_networks_are_skipped() -> None:
     case = Case(fm.Network.random([2, 600, 600, 600], "tanh", seed=0), np.ones((1, 2)), np.ones((1, 600)))
     plan, gradient = case.computed("product")
     assert partial_checks(plan.tape, gradient) == []

@@ -1,4 +1,4 @@
-"""A way back that is right on a tape that is not: the equations hold, and the gradient is another one."""
+"""A right backward pass on a wrong tape: the equations hold, and the gradient is wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parameters_changed_in_place(tape):
 
 
 def parameters_overflowing(tape):
-    # Whoever judged it by bounds from these parameters would find them infinite, and nothing different.
+    # Bounds from these parameters would be infinite, and nothing would be different.
     tape.network.vector[...] = 1e300
     forward(tape.network, tape)
 
@@ -62,7 +62,7 @@ SPOILED = [slope_replaced, activation_spoiled, shares_ignored, inputs_changed, *
 
 
 def spoiling(formulation, spoil):
-    """Return a formulation that spoils the tape before it reads it."""
+    """Return a formulation that changes the tape before it reads it."""
 
     class Spoiling(formulation):
         name = "spoiling"
@@ -91,7 +91,7 @@ def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
     assert not rows.equal
 
 
-def test_what_is_wrong_with_shares_that_a_backend_ignores_has_a_name():
+def test_ignored_sample_weights_are_named():
     net = network()
     X, Y = data(net)
     found = fm.certify(net, X, Y, spoiling(Hadamard, shares_ignored), sample_weight=np.arange(1.0, 1 + len(X)))
@@ -107,7 +107,7 @@ NAIVE = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAIVE)
 @pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
-def test_an_activation_of_ones_own_may_lose_digits(name, backend, dtype):
+def test_a_user_defined_activation_may_lose_digits(name, backend, dtype):
     function = fm.activation(*NAIVE[name], name=name)
     for seed in range(5):
         net = fm.Network.random([3, 5, 2], [function, "identity"], seed=seed, dtype=dtype)
@@ -121,7 +121,7 @@ def test_an_activation_of_ones_own_may_lose_digits(name, backend, dtype):
 
 
 COSTS = {
-    # a²/2 and a for small a, and 1/a by way of the large numbers 1/a ± 1.
+    # a²/2 and a for small a, and a difference of nearly equal squares.
     "of_one": (lambda A, Y: (A - np.log1p(A) - 0 * Y).sum(1), lambda A, Y: 1 - 1 / (1 + A) + 0 * Y),
     "of_squares": (lambda A, Y: ((A - Y) ** 2).sum(1), lambda A, Y: ((1 + A - Y) ** 2 - (1 - A + Y) ** 2) / 2),
 }
@@ -130,7 +130,7 @@ COSTS = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", COSTS)
 @pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
-def test_a_cost_of_ones_own_may_lose_digits(name, backend, dtype):
+def test_a_user_defined_cost_may_lose_digits(name, backend, dtype):
     cost = fm.cost(*COSTS[name], name=name)
     for seed in range(5):
         net = fm.Network.random([3, 4, 2], "sigmoid", seed=seed, dtype=dtype)
@@ -145,7 +145,7 @@ def test_a_cost_of_ones_own_may_lose_digits(name, backend, dtype):
 
 
 class WithoutErrors(makers.HadamardWrapper):
-    """A recurrence that keeps its δ to itself."""
+    """A recurrence without δ."""
 
     name = "without_errors"
     fault = 1.0
