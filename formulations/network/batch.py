@@ -33,8 +33,9 @@ class Batch(NamedTuple):
     cost: Cost
 
     def copy(self) -> Batch:
-        """Return the same batch with its own X and Y, for code that may write to them."""
-        return self._replace(X=self.X.copy(), Y=None if self.Y is None else self.Y.copy())
+        """Return the same batch with arrays of its own, for code that may write to them."""
+        Y, shares = (None if array is None else array.copy() for array in (self.Y, self.shares))
+        return self._replace(X=self.X.copy(), Y=Y, shares=shares)
 
     def counted(self) -> Batch:
         """Return the batch with each example of share 0 replaced, so that it cannot affect a gradient."""
