@@ -48,7 +48,7 @@ OPERATORS = {
 ACCENTS = {r"\dot": ("˙", "\N{COMBINING DOT ABOVE}"), r"\tilde": ("~", "\N{COMBINING TILDE}")}
 SPACES = {r"\quad": "1em", r"\ ": "0.3em", r"\,": ""}
 PREFIXES = ("∂", "Δ", "∇", "∇_a")
-"""Signs that stand close to what they act on."""
+"""Symbols after which plain text has no space."""
 RAISED = str.maketrans("0123456789+-lLT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ˡᴸᵀ")
 ESCAPES = {sign: rf"\{sign}" for sign in "_#%&${}"}
 ESCAPES |= {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
@@ -110,12 +110,12 @@ def _symbol(element: str, latex: str, sign: str) -> Formula:
 
 
 def _in_row(parts: Sequence[str]) -> str:
-    """Return MathML as one element, as scripts and fractions need it."""
+    """Return MathML as one element, which scripts and fractions need."""
     return parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>"
 
 
 class _Parser:
-    """A formula's tokens, and how many have been read."""
+    """The tokens of a formula, read from left to right."""
 
     def __init__(self, latex: str) -> None:
         self.tokens, self.at = TOKEN.findall(latex), 0
@@ -128,7 +128,7 @@ class _Parser:
         return str(self.tokens[self.at - 1])
 
     def row(self, ends: Sequence[str] = ("",)) -> Formula:
-        """Read up to one of these tokens, which is not read."""
+        """Read up to one of these tokens, which stays unread."""
         latex, mathml, text = "", [], ""
         last = before = ""
         while self.peek() not in ends:
@@ -182,7 +182,7 @@ class _Parser:
         return Formula(latex, element, text)
 
     def argument(self) -> Formula:
-        """Read what a command or script takes: one atom, or a group in braces."""
+        """Read the argument of a command or script: one atom, or a group in braces."""
         while self.peek().isspace():
             self.take()
         if self.peek() != "{":
@@ -257,7 +257,7 @@ class _Parser:
         raise ValueError(r"a formula lacks '}' after \text; close it.")
 
     def bracketed(self) -> Formula:
-        r"""Read from \left to its \right; a row of their own makes the brackets as tall as what they hold."""
+        r"""Read from \left to its \right, into one row, so that the brackets are as tall as their contents."""
         opening = self.fence()
         inner = self.row((r"\right", ""))
         self.close(r"\right")
@@ -295,7 +295,7 @@ def _table_row(cells: Iterable[Formula]) -> str:
 
 
 def _raised(exponent: Formula) -> str:
-    """Write an exponent in raised characters, or as it is in LaTeX if some character has no raised form."""
+    """Write an exponent in superscript characters, or as in LaTeX if a character has no such form."""
     inner = exponent.latex.removeprefix("{").removesuffix("}")
     signs = inner.replace(" ", "")
     small = signs.translate(RAISED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
-from itertools import accumulate
+from itertools import accumulate, combinations_with_replacement
 
 import makers
 import numpy as np
@@ -284,17 +284,17 @@ def test_the_paths_of_equation_53_add_up():
         assert abs(value - row[-1].value) <= 60 * U * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activations", ["identity", "sigmoid"])
 def test_any_two_backends_stand_side_by_side(activations):
     net = fm.Network.random([2, 3, 2], activations, seed=0, init="book")
     served = [name for name in fm.list_backends() if makers.serves(name, net)]
-    for one in served:
-        for other in served:
-            found = explain(net, backends=[one, other])
-            assert found.backends == (one, other) and str(found)
-            latex = found.latex()
-            # Names of authors are the only letters beyond ASCII.
-            assert latex.encode("latin-1") and latex.count("{") == latex.count("}")
+    for pair in combinations_with_replacement(served, 2):
+        found = explain(net, backends=pair)
+        assert found.backends == pair and str(found)
+        latex = found.latex()
+        # Names of authors are the only letters beyond ASCII.
+        assert latex.encode("latin-1") and latex.count("{") == latex.count("}")
 
 
 @pytest.mark.parametrize("m", [1, 2])
