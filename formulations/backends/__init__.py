@@ -1,4 +1,4 @@
-"""Backends: one page for each formulation; the registry finds them by name."""
+"""The backends, one file for each formulation, and the registry that finds them by name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What is asked for by lists: names, backends, dtypes and numbers, read in one way and before anything is computed.
+"""Reading of list arguments: names, backends, dtypes and numbers.
 
-A name by itself is a list of one; a list that must name something and does not is refused, whatever kind it is of.
+A single name counts as a list of one; an empty list is an exception unless it is allowed.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ T = TypeVar("T")
 
 
 def items(values: Any, name: str, example: str, *, one: Any = (), some: bool = True) -> list[Any]:
-    """Return a list of what was given as one.
+    """Return the elements of a list argument.
 
     Parameters
     ----------
     values : object
-        What was given.
+        The argument.
     name, example : str
-        What it is called, and what could have been given, for the messages.
+        The name of the argument and a valid value, for the messages.
     one : type or tuple of types
-        Of what is a list of one by itself.
+        Types of which a single value counts as a list of one.
     some : bool
-        Whether it must not be empty.
+        Whether at least one element is required.
 
     Raises
     ------
     InvalidInput
         If it is empty.
     WrongType
-        If it is no list; a text that is no list of one would be taken letter by letter.
+        If it is not a list. Text is not one: it would be read letter by letter.
     """
     if isinstance(values, one):
         return [values]
@@ -51,12 +51,12 @@ def items(values: Any, name: str, example: str, *, one: Any = (), some: bool = T
 
 
 def integers(values: Any, name: str) -> tuple[int, ...]:
-    """Return positive integers in ascending order, each once.
+    """Return positive integers in ascending order, without duplicates.
 
     Raises
     ------
     InvalidInput
-        If there is none, or one is below 1.
+        If there are none, or one is below 1.
     WrongType
         If they are not iterable, or one is not an integer.
     """
@@ -64,28 +64,28 @@ def integers(values: Any, name: str) -> tuple[int, ...]:
 
 
 def precisions(values: Any) -> list[str]:
-    """Return the names of dtypes that a network can have, each once.
+    """Return the names of dtypes that a network can have, without duplicates.
 
     Raises
     ------
     InvalidInput
-        If there is none.
+        If there are none.
     WrongType
-        If they are no list, or one is no dtype of a network.
+        If they are not a list, or a network cannot have one of them.
     """
     asked = items(values, "dtypes", "['float32']", one=str)
     return list(dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in asked))
 
 
 def by_name(table: Mapping[str, T], names: Any, what: str, name: str, *, some: bool = True) -> dict[str, T]:
-    """Return a table's entries of these names, each once; all of them for None.
+    """Return the entries of a table with these names, without duplicates; all entries for None.
 
     Raises
     ------
     InvalidInput
-        If there is no name, and ``some`` are needed.
+        If there are no names and ``some`` is true.
     WrongType
-        If the names are no list.
+        If the names are not a list.
     UnknownName
         If the table has no such name.
     """
@@ -104,9 +104,9 @@ def chosen_backends(backends: Any) -> dict[str, Backend]:
     Raises
     ------
     InvalidInput
-        If there is none, or two that differ have the same label.
+        If there are none, or two different ones have the same label.
     WrongType
-        If they are no list.
+        If they are not a list.
     UnknownName
         If one does not exist.
     """

@@ -1,4 +1,4 @@
-"""The registry: backends by name, their options, and the flag that chooses one."""
+"""The registry of backends: names, options, and the flag that selects one."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ ENTRY_POINTS = "formulations.backends"
 BATCH = ("whole", "example")
 
 _registered: dict[str, type[Backend] | Backend] = {}
-"""Backends that were added, by name."""
+"""Registered backends by name."""
 _chosen: ContextVar[str | Backend | None] = ContextVar("formulations_backend", default=None)
 
 
 def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
-    """Add a backend, so that its name works wherever a backend is named.
+    """Register a backend under its name.
 
     Parameters
     ----------
     backend : Backend subclass, or an instance of one
-        A class takes its options by the flag; usable as a decorator.
+        The options of a class can be set in the flag. ``register`` works as a decorator.
 
     Returns
     -------
     Backend subclass, or an instance of one
-        What came.
+        The argument.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
 
 
 def list_backends() -> list[str]:
-    """Return the names of all backends: those of this library first, then those that were added."""
+    """Return the names of all backends, those of this library first."""
     return [*BUILT_IN, *_added()]
 
 
@@ -76,8 +76,8 @@ def get_backend(backend: BackendLike = None) -> Backend:
     ----------
     backend : str, Backend or None
         A name, with options after a colon as in ``"sigma:matrix=dense"`` or ``"hadamard:batch=example"`` (one
-        example at a time, for any backend). A backend is returned as it is. None stands for the one chosen by
-        :func:`use_backend`, else by the variable FORMULATIONS_BACKEND, else ``"hadamard"``.
+        example at a time, for any backend). A backend is returned unchanged. None means the choice of
+        :func:`use_backend`, else of the environment variable FORMULATIONS_BACKEND, else ``"hadamard"``.
 
     Returns
     -------
@@ -86,9 +86,9 @@ def get_backend(backend: BackendLike = None) -> Backend:
     Raises
     ------
     UnknownName
-        If no backend, or no option of it, has this name; lists those that there are.
+        If there is no such backend or option; the message lists the valid names.
     InvalidInput
-        If an option's value does not fit.
+        If the value of an option is invalid.
     WrongType
         If ``backend`` is neither a name nor a backend.
 
@@ -118,15 +118,15 @@ def get_backend(backend: BackendLike = None) -> Backend:
 
 
 def chosen_backend(backend: BackendLike = None) -> str | Backend:
-    """Return what names a backend: what is given, else the choice of the block, the variable, or the default."""
+    """Return the given backend, else the choice of ``use_backend``, the environment variable or the default."""
     return backend if backend is not None else _chosen.get() or os.environ.get(VARIABLE) or DEFAULT
 
 
 @contextmanager
 def use_backend(backend: str | Backend) -> Iterator[Backend]:
-    """Choose the backend of every call inside a ``with`` block that names none itself.
+    """Set the default backend inside a ``with`` block.
 
-    The choice belongs to the current thread or task, and nests.
+    The setting belongs to the current thread or task, and blocks may be nested.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def use_backend(backend: str | Backend) -> Iterator[Backend]:
     Yields
     ------
     Backend
-        The chosen backend.
+        The backend in force.
     """
     found = get_backend(backend)
     token = _chosen.set(found)
@@ -148,7 +148,7 @@ def use_backend(backend: str | Backend) -> Iterator[Backend]:
 
 @cache
 def _entry_points() -> EntryPoints:
-    # Reading the metadata of all installed packages takes longer than many a gradient.
+    # Reading the metadata of all installed packages takes longer than a small gradient.
     return entry_points(group=ENTRY_POINTS)
 
 
@@ -176,7 +176,7 @@ def _added() -> Mapping[str, type[Backend] | Backend]:
 
 
 def _declared_name(backend: Any) -> str:
-    """Return a backend's name, refusing what is not a backend or does not declare what it is."""
+    """Return the name of a backend after checking its declaration."""
     if not (isinstance(backend, Backend) or (isinstance(backend, type) and issubclass(backend, Backend))):
         raise WrongType(f"a backend derives from formulations.Backend, got {backend!r}; subclass it.")
     for attribute in ("name", "summary", "equations", "tier"):

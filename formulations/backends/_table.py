@@ -29,7 +29,7 @@ BUILT_IN = (
     "autodiff_torch",
     "autodiff_jax",
 )
-"""Name of the backend and of its file, in the order in which they are listed."""
+"""The names of the backends and of their files, in the order of listings."""
 
 
 def load_built_in(name: str) -> type[Backend]:

@@ -1,17 +1,17 @@
-r"""The error taken with respect to the activations, as layered code hands it from layer to layer.
+r"""The error with respect to the activations, which layered code passes from layer to layer.
 
 .. math::
 
     g^L &= \nabla_a C                                                          \\
     \delta^l &= g^l \odot \sigma'(z^l), \qquad g^{l-1} = (w^l)^T \delta^l
 
-With :math:`g^l = \partial C / \partial a^l`, of shape (m, n_l), a layer is given the derivative by its output and
-returns that by its input: it need not know what comes behind it, which is how layered code is built. The products are
-those of (BP1) and (BP2), so the arithmetic is that of the Hadamard form, bit for bit; keeping the g of the hidden
-layers takes as many numbers again as keeping their δ. A coupled slope acts as Σ′ᵀ.
+With :math:`g^l = \partial C / \partial a^l`, of shape (m, n_l), a layer receives the derivative with respect to
+its output and returns that with respect to its input, without knowing the layers above; layered code is built this way.
+The products are those of (BP1) and (BP2), so the arithmetic is that of the Hadamard form, bit for bit. Keeping g of the
+hidden layers takes as much memory as keeping their δ. A coupled slope acts as Σ′ᵀ.
 
-It misleads where its g is taken for the chapter's error: at a saturated neuron g may be large while δ is 0, and (BP3)
-and (BP4) hold for δ alone.
+It misleads if g is taken for the chapter's error: at a saturated neuron g may be large while δ is 0, and (BP3) and
+(BP4) hold only for δ.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, where the demon changes z rather than a, and the text
 says that ∂C/∂a would serve as well, with slightly longer formulas.
@@ -37,10 +37,10 @@ __all__ = ["ActivationError"]
 
 
 class ActivationError(Backend):
-    """∂C/∂a handed from layer to layer, and δ formed of it."""
+    """∂C/∂a passed from layer to layer, and δ computed from it."""
 
     name = "activation_error"
-    summary = "∂C/∂a handed from layer to layer"
+    summary = "∂C/∂a passed from layer to layer"
     equations = ("handed", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
@@ -50,7 +50,7 @@ class ActivationError(Backend):
         return [np.empty_like(delta) for delta in tape.errors[:-1]]
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
-        """Return δ^l = g^l ⊙ σ′(z^l), while g^{L−1}, …, g² are kept in the workspace."""
+        """Return δ^l = g^l ⊙ σ′(z^l), keeping g^{L−1}, …, g² in the workspace."""
         delta = tape.output_error()
         for l in network.hidden_layers:
             g = tape.workspace[l - 2]
@@ -59,7 +59,7 @@ class ActivationError(Backend):
         return tape.errors
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence that keeps g beside δ."""
+        """Estimate as for a recurrence that also keeps g."""
         recurrence = super().estimate(network, m)
         hidden = sum(network.sizes[1:-1])
         return replace(recurrence, bytes=recurrence.bytes + m * hidden * network.dtype.itemsize)

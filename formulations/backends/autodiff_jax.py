@@ -1,19 +1,19 @@
-r"""The same cost handed to JAX, which differentiates and compiles it.
+r"""Automatic differentiation by JAX, which also compiles the program.
 
 .. math::
 
     \frac{\partial C}{\partial w^l}, \; \frac{\partial C}{\partial b^l} = \mathrm{grad}(C)(w, b), \qquad
     C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \qquad (25)
 
-No formula of the chapter's is used: JAX traces the forward pass, transposes it, and compiles both into one program,
-which is (BP1)–(BP4) once more, in somebody else's code. That makes it an independent witness for all others.
+It uses no formula of the chapter: JAX traces the forward pass, transposes it, and compiles both into one program. That
+is (BP1)–(BP4) again, in independent code, and therefore a check of all other backends.
 
-It needs the package jax: ``pip install jax``. Double precision is asked for around each call, and
-JAX's own settings stay as they are. A cost of your own is not known to the engine, which then starts at its ∇_aC.
-Sparse weights are written out, with gradients on their pattern only.
+It needs the package jax: ``pip install jax``. Double precision is enabled for each call only, and
+JAX's settings are not changed. A user-defined cost is unknown to the engine, which then starts at its ∇_aC.
+Sparse weights are made dense, with gradients on their pattern only.
 
-It misleads when its first call is timed: compiling a network takes longer than thousands of gradients of it. And
-XLA takes numbers below the smallest normal one for zero.
+It misleads if its first call is timed: compiling a network takes longer than thousands of its gradients. XLA flushes
+subnormal numbers to zero.
 
 Source: J. Bradbury et al., "JAX: composable transformations of Python+NumPy programs" (2018).
 
@@ -61,11 +61,11 @@ class AutodiffJax(Backend):
     tier = Tier.FORWARD
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
-        """Refuse if jax is absent, and what it cannot differentiate."""
+        """Return the reason if jax is absent or cannot differentiate the network."""
         return why_not_autodiff("jax", network)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
-        """Return the cost, and the function that gives its value and gradient; it is compiled at the first call."""
+        """Return the cost and a function of its value and gradient, which is compiled at the first call."""
         cost = tape.known_cost
         return cost, compiled(network.layout, network.activations, cost)
 
@@ -81,15 +81,15 @@ class AutodiffJax(Backend):
         gradient.errors = None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence in one call, with the arrays that go in and out."""
+        """Estimate as for a recurrence in one call, with its input and output arrays."""
         return replace(super().estimate(network, m), calls=10 + 4 * len(network.activations))
 
 
 @contextmanager
 def double_precision() -> Iterator[None]:
-    """Let JAX keep float64 on the CPU inside a ``with`` block, whatever its settings are."""
+    """Let JAX keep float64 on the CPU inside a ``with`` block, whatever its settings."""
     jax = import_module("jax")
-    # Earlier versions have it among the experiments only.
+    # Earlier versions have it in jax.experimental.
     enable = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
     with enable(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
         yield
@@ -97,7 +97,7 @@ def double_precision() -> Iterator[None]:
 
 @lru_cache(maxsize=128)
 def compiled(layout: Layout, activations: tuple[Activation, ...], cost: Cost) -> Callable[..., Any]:
-    """Return (parameters, X, targets, shares) ↦ ((C, outputs), gradient), the same one for the same network."""
+    """Return (parameters, X, targets, shares) ↦ ((C, outputs), gradient), cached for each network."""
     jax = import_module("jax")
 
     def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:

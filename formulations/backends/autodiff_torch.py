@@ -1,17 +1,17 @@
-r"""The same cost handed to PyTorch, which differentiates it.
+r"""Automatic differentiation by PyTorch.
 
 .. math::
 
     \frac{\partial C}{\partial w^l}, \; \frac{\partial C}{\partial b^l} = \mathrm{autograd}(C)(w, b), \qquad
     C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \qquad (25)
 
-No formula of the chapter's is used: the engine records the forward pass and multiplies it by the chain rule
-backwards, which is (BP1)–(BP4) once more, in somebody else's code. That makes it an independent witness for all others.
+It uses no formula of the chapter: the engine records the forward pass and applies the chain rule backwards. That is
+(BP1)–(BP4) again, in independent code, and therefore a check of all other backends.
 
-It needs the package torch: ``pip install torch``. A cost of your own is not known to the engine, which
-then starts at its ∇_aC. Sparse weights are written out, with gradients on their pattern only.
+It needs the package torch: ``pip install torch``. A user-defined cost is unknown to the engine, which
+then starts at its ∇_aC. Sparse weights are made dense, with gradients on their pattern only.
 
-It misleads as a measure of what backpropagation costs: small networks pay for the recording, not for the arithmetic.
+It misleads as a measure of the cost of backpropagation: small networks pay for the recording, not the arithmetic.
 
 Source: A. Paszke et al., "Automatic differentiation in PyTorch" (2017).
 
@@ -58,13 +58,13 @@ class AutodiffTorch(Backend):
     tier = Tier.FORWARD
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
-        """Refuse if torch is absent, and what it cannot differentiate."""
+        """Return the reason if torch is absent or cannot differentiate the network."""
         return why_not_autodiff("torch", network)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
-        """Return how tensors are made, the package, the cost, and the cost in the package's functions."""
+        """Return a constructor of tensors, the package, the cost, and the cost in the package's functions."""
         torch, cost = import_module("torch"), tape.known_cost
-        # Where NumPy's arrays are, whatever the caller's default device is.
+        # On the CPU like NumPy's arrays, whatever the caller's default device.
         tensor = partial(torch.tensor, device="cpu")
 
         def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
@@ -77,8 +77,8 @@ class AutodiffTorch(Backend):
         """Write the engine's gradient; there is no δ."""
         tensor, torch, cost, value = tape.workspace
         Y = targets(network, tape, cost)
-        # Copies: the engine warns of memory that it may not write to.
-        # It is recorded also within a caller's no_grad or inference_mode.
+        # Copies, since the engine warns of read-only memory. Record even within the caller's no_grad or
+        # inference_mode.
         with torch.inference_mode(False), torch.enable_grad():
             leaves = [tensor(part).requires_grad_() for part in vector_parts(network)]
             examples = (tensor(np.ascontiguousarray(array)) for array in (tape.X, Y, tape.share_column))
@@ -90,7 +90,7 @@ class AutodiffTorch(Backend):
         gradient.errors = None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence, with the recording of every operation."""
+        """Estimate as for a recurrence, plus the recording of every operation."""
         return replace(super().estimate(network, m), calls=40 * len(network.activations))
 
 

@@ -5,16 +5,16 @@ r"""The errors of all layers at once, as the solution of one sparse unit upper t
     (I - U)\,\delta = e, \qquad U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T, \qquad
     e = \left(0, \ldots, 0, \Sigma'(z^L) \nabla_a C\right)
 
-The unknown δ holds δ², …, δ^L one below the other. Row by row the system says (BP2), and its last block is (BP1). The
+The unknown δ stacks δ², …, δ^L. Row by row the system says (BP2), and its last block is (BP1). The
 matrix is triangular with ones on its diagonal, so it is solved from the last row upwards: backpropagation is back
 substitution. Over a mini-batch the examples' systems are the blocks of one block-diagonal system of m·N unknowns. Where
 an activation is coupled, Σ′ᵀ takes the place of Σ′.
 
-The pattern is made once, in the plan; each call fills in the numbers and solves. That is one multiplication for each
-weight beyond the first layer to write it down, and one to solve, for every example.
+The pattern is built once, in the plan; each call fills in the values and solves. For each example and each weight
+beyond the first layer that takes one multiplication to fill in the value and one to solve.
 
-It misleads when it is timed on dense layers: every example gets a copy of all weights, where a recurrence multiplies
-all examples by the same one. It is at its best where the wiring is sparse or irregular.
+It misleads if timed on dense layers: every example gets a copy of all weights, while a recurrence multiplies all
+examples by the same matrix. It is at its best for sparse or irregular connections.
 
 Source: A. Edelman, E. Akyürek and Y. Wang, "Backpropagation through Back Substitution with a Backslash", SIAM Journal
 on Matrix Analysis and Applications 45(1), 2024.
@@ -50,7 +50,7 @@ class BackSubstitution(Backend):
     tier = Tier.RECURRENCE
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Refuse numbers that SuperLU does not know."""
+        """Return the reason if SuperLU does not support the dtype."""
         if network.dtype not in (np.float32, np.float64):
             return f"it needs float32 or float64 for SuperLU, and this network has {format_dtype(network.dtype)}"
         return super().why_not(network, cost)
@@ -63,7 +63,7 @@ class BackSubstitution(Backend):
         """Return δ², …, δ^L by back substitution."""
         system: ErrorSystem = tape.workspace
         e = system.fill(network, tape)
-        # SciPy replaces the diagonal, which it is told, and would first copy a matrix that it may not write to.
+        # SciPy replaces the diagonal, and would copy the matrix first without overwrite_A.
         delta = scipy.sparse.linalg.spsolve_triangular(
             system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True
         )

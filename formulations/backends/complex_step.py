@@ -1,19 +1,19 @@
-r"""Perturb along the imaginary axis, where no difference is taken and so nothing is cancelled.
+r"""Perturbation along the imaginary axis, which needs no difference and so has no cancellation.
 
 .. math::
 
     \frac{\partial C}{\partial w_j} = \frac{\operatorname{Im} C(w + i h e_j)}{h} + O(h^2)
 
-In each layer a power of two brings each example's imaginary parts to 10⁻²⁰ times what they meet, the smallest \|z\| or
-1. Their square is far below rounding: there is no truncation, and no step to choose, and neither large weights nor
-saturated neurons drive them out of range. A float32 network is perturbed in double precision, since float32 has no
-buffer for such products. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer
+In each layer a power of two scales each example's imaginary parts to 10⁻²⁰ times the smallest \|z\| or 1. Their square
+is far below rounding, so there is no truncation error and no step to choose, and neither large weights nor saturated
+neurons drive them out of range. A float32 network is perturbed in double precision, since float32 has no range for such
+products. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer
 on; ``on="nodes"`` perturbs each weighted input z^l_j in all examples at once, which gives δ^l_j in N partial passes,
 and the rest is (BP3) and (BP4).
 
-It misleads where a function is not analytic: |z| and its kin have complex values, but not those of a derivative. Such
-activations and costs are refused, and so is a point so near to a singularity that an imaginary part of that size is not
-small there. In complex arithmetic a multiplication is four.
+It misleads for functions that are not analytic, such as |z|, whose complex values do not give the derivative. Such
+activations and costs are refused, and so are points so near a singularity that an imaginary part of that size is not
+small. A complex multiplication takes four real ones.
 
 Source: W. Squire and G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40
 (1998).
@@ -59,7 +59,7 @@ class ComplexStep(Backend):
     tier = Tier.FORWARD
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Refuse what is not analytic, by its name and layer."""
+        """Return the reason if an activation or the cost is not analytic."""
         for l, activation in enumerate(network.activations, start=2):
             for function in activation.functions:
                 if not function.analytic:
@@ -69,12 +69,12 @@ class ComplexStep(Backend):
         return super().why_not(network, cost)
 
     def prepare(self, network: Network, tape: Tape) -> Parameters:  # noqa: ARG002
-        """Return a buffer for complex parameters: the user's own are never perturbed."""
-        # float32 has no buffer for derivatives times a step whose square is negligible.
+        """Return a buffer for complex parameters; the user's parameters are never perturbed."""
+        # float32 has no range for derivatives times a step whose square is negligible.
         return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write the gradient, and δ where the nodes are perturbed."""
+        """Write the gradient, and δ if nodes are perturbed."""
         forward(network, tape, slopes=False)
         theta: Parameters = tape.workspace
         theta.vector[...] = network.vector
@@ -90,7 +90,7 @@ class ComplexStep(Backend):
         else:
             for l, (weights, biases) in enumerate(network.layout.slices, start=2):
                 a = tape.activations[l - 2]
-                # The inputs may be as large as numbers are, or as small.
+                # The inputs may be as large or as small as numbers can be.
                 exponent = -int(np.clip(np.frexp(np.abs(a).max())[1], -900, 900))
                 step = 1j * np.ldexp(one, exponent)
                 for i in range(weights.start, biases.stop):
@@ -126,7 +126,7 @@ def weigh(theta: Parameters, l: int, a: Array) -> Array:
 
 
 def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) -> Any:
-    """Return Im C_x/2^exponent of each example, shape (m,), from a z^l on to the output, which a step has changed."""
+    """Return Im C_x/2^exponent of each example, shape (m,), from a perturbed z^l on."""
     activations, cost = network.activations, tape.known_cost
     exponents = exponent + rescale(z)
     for k in range(l, network.layout.last):
@@ -145,8 +145,8 @@ def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Arra
 def rescale(z: Array) -> Array:
     """Multiply the imaginary parts of each row, in place, by a power of two, and return its exponent, shape (m,).
 
-    The largest becomes h times 1, or times the smallest real part other than 0 of those that are perturbed, which a
-    function may be singular next to. That one is taken as at least 2⁻⁶⁰⁰, so that small slopes do not underflow.
+    The largest becomes h times 1, or h times the smallest nonzero real part among the perturbed ones, near which a
+    function may be singular. That real part counts as at least 2⁻⁶⁰⁰, so that small slopes do not underflow.
     """
     real, size = np.abs(z.real), np.abs(z.imag).max(axis=1)
     scale = real.min(axis=1, where=(real > 0) & (z.imag != 0), initial=1).clip(2.0**-600)
@@ -157,15 +157,15 @@ def rescale(z: Array) -> Array:
 
 
 def settled(function: Callable[[Array], Array], at: Array, name: str) -> Array:
-    """Return a function of complex numbers after a look at the real part of its value.
+    """Return the value of a function of complex numbers after checking its real part.
 
-    An imaginary part ε moves the real part of f by ε²f″/2 and its own quotient Im f/ε by ε²f‴/6. If the one shows, the
-    other is not known to be small.
+    An imaginary part ε changes the real part of f by ε²f″/2 and the quotient Im f/ε by ε²f‴/6. If the first change is
+    visible, the second may not be small.
 
     Raises
     ------
     Refused
-        If the imaginary part is not small there.
+        If the imaginary part is not small enough.
     """
     value, still = function(at), function(at.real + 0j).real
     if (np.abs(value.real - still) > 2.0**-30 * (1 + np.abs(still))).any():

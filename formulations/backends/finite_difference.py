@@ -1,4 +1,4 @@
-r"""Perturb every weight and bias in turn, and see how the cost changes.
+r"""Difference quotients of the cost for every weight and bias.
 
 .. math::
 
@@ -7,14 +7,13 @@ r"""Perturb every weight and bias in turn, and see how the cost changes.
 ``scheme="forward"`` is the chapter's formula, with a truncation error of order h; ``"central"`` takes
 D_h = (C(w + he_j) − C(w − he_j))/2h, of order h²; ``"richardson"`` extrapolates two of those, (4·D_h − D_2h)/3, of
 order h⁴. For P weights and N biases that is P + N + 1 forward passes, 2(P + N) + 1 or 4(P + N) + 1 with the one for C
-itself: the chapter's "million and one", where backpropagation takes one pass forward and about one back.
+itself: the chapter's "million and one", while backpropagation takes one forward pass and about one backward pass.
 
 The step follows a rule: it balances truncation against the roundoff of the cost, h = eps^(1/(order + 1)) times
 max(1, |w|), and is rounded so that w + h − w is h exactly.
 
-It misleads when its digits are taken for the gradient's: half of them are lost by ``forward``, a third by
-``central``, a fifth by ``richardson``, and near the kink of an activation it answers for a slope that is on neither
-side.
+It misleads if all its digits are trusted: ``forward`` loses half of them, ``central`` a third, ``richardson`` a fifth,
+and near the kink of an activation the quotient is a slope of neither side.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, Equation (46). L. F. Richardson, "The
 approximate arithmetical solution by finite differences" (1911).
@@ -81,7 +80,7 @@ class FiniteDifference(Backend):
         return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step), self.quotients)
 
     def prepare(self, network: Network, tape: Tape) -> Network:  # noqa: ARG002
-        """Return a copy of the network: the user's own parameters are never perturbed."""
+        """Return a copy of the network; the user's parameters are never perturbed."""
         return network.copy()
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
@@ -109,7 +108,7 @@ class FiniteDifference(Backend):
 
         def central(i: int, h: Any) -> Quotient:
             ahead, behind = theta[i] + h, theta[i] - h
-            # Only one step is exactly what was added; twice it, or its negative, is measured.
+            # Only θ + h − θ is exactly h; the distance between the two points is computed.
             return Quotient(at(i, ahead), at(i, behind), ahead - behind)
 
         for i, h in enumerate(steps(theta, SCHEMES[self.scheme], self.step)):

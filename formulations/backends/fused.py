@@ -5,15 +5,15 @@ r"""Hadamard products with every element-wise step of a layer compiled into one 
     \delta^L &= \nabla_a C \odot \sigma'(z^L)                              & \text{(BP1a)} \\
     \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)   & \text{(BP2)}
 
-The equations are Hadamard's, over the whole mini-batch. What differs is who walks over the numbers: bias, σ and σ′ of a
-layer are one compiled loop, the slope and the sum over the biases another, and a small network's gradient is two
-compiled calls in place of some forty of NumPy's. It wins where the calls cost more than the arithmetic.
+The equations are those of ``hadamard``. Bias, σ and σ′ of a layer are one compiled loop, and the product with the slope
+and the sum for the biases another; the gradient of a small network takes two compiled calls in place of about forty
+NumPy calls. It wins if the calls cost more than the arithmetic.
 
-It needs the package numba: ``pip install numba``. The first gradient in each dtype is compiled, which
-takes some seconds once on a machine; the result is kept beside the library's files. It serves the activations that
-have a compiled form.
+It needs the package numba: ``pip install numba``. The first gradient in each dtype compiles the code,
+which takes some seconds once on each machine; the result is cached with the library's files. It supports
+activations that have a compiled form.
 
-It misleads as a measure of the formulation: it is a variant of Hadamard's in somebody else's loops.
+It misleads as a measure of the formulation: it is ``hadamard`` in compiled loops.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2.
 
@@ -42,7 +42,7 @@ from formulations.network import Network, Tape
 __all__ = ["Fused"]
 
 IN_ONE_THREAD = 2**18
-"""Multiplications of a product up to which OpenBLAS takes one thread."""
+"""The number of multiplications up to which OpenBLAS computes a product in one thread."""
 
 
 class Fused(Backend):
@@ -57,7 +57,7 @@ class Fused(Backend):
     serves_coupled = False
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Refuse if numba is absent, and what has no compiled form."""
+        """Return the reason if numba is absent or an activation has no compiled form."""
         if reason := why_absent("numba") or why_not_compiled() or _why_no_folder():
             return reason
         if network.dtype not in SINGLE_AND_DOUBLE:
@@ -71,7 +71,7 @@ class Fused(Backend):
         return None
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Any, Buffers]:
-        """Return the compiled passes that suit the size of the products, and the tape's buffers."""
+        """Return the compiled pass for the size of the products, and the tape's buffers."""
         largest = max(tape.m * rows * columns for rows, columns in network.layout.shapes)
         plain = type(tape.cost) is Quadratic if tape.combined is None else tape.combined.is_difference
         passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
@@ -91,12 +91,12 @@ class Fused(Backend):
         gradient.cost = tape.cost_value
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence, in as many calls of products as there are."""
+        """Estimate as for a recurrence, with one call for each product."""
         return replace(super().estimate(network, m), calls=3 * len(network.activations))
 
 
 def _why_no_folder() -> str | None:
-    """Return what to say if the current folder has been deleted: numba names source files relative to it."""
+    """Return the reason if the current folder has been deleted, to which numba's source paths are relative."""
     try:
         os.getcwd()
     except FileNotFoundError:

@@ -1,14 +1,14 @@
-r"""Hadamard products over the whole mini-batch: the equations as the chapter recommends them.
+r"""Hadamard products over the whole mini-batch, the form that the chapter recommends.
 
 .. math::
 
     \delta^L &= \nabla_a C \odot \sigma'(z^L)                              & \text{(BP1a)} \\
     \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)   & \text{(BP2)}
 
-With one example a row, all the δ^l of a mini-batch form one array of shape (m, n_l), and (w^{l+1})ᵀδ^{l+1} reads
+With one example a row, the δ^l of a mini-batch form one array of shape (m, n_l), and (w^{l+1})ᵀδ^{l+1} is
 ``delta @ w``. The backward pass takes about 2 − n₁n₂/P times the multiplications of a forward pass.
 
-It misleads where an activation is coupled: a slope that is not diagonal cannot be a Hadamard product.
+It misleads for coupled activations: a slope that is not diagonal cannot be a Hadamard product.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2.
 

@@ -1,4 +1,4 @@
-r"""Biases as the weights of a constant unit: (BP3) and (BP4) become one product.
+r"""Biases as the weights of a constant unit, so that (BP3) and (BP4) become one product.
 
 .. math::
 
@@ -7,12 +7,12 @@ r"""Biases as the weights of a constant unit: (BP3) and (BP4) become one product
         = \delta^l \begin{pmatrix} a^{l-1} \\ 1 \end{pmatrix}^T
 
 A bias is the weight from a unit whose activation is always 1, so that (BP3) is (BP4) with a = 1. Over a mini-batch
-that is ``delta.T @ [A, 1]``, shapes (n_l, m) and (m, n_{l−1} + 1). Nothing leads back into the constant unit, so δ is
-found as ever. It takes m·N multiplications by 1 in place of a sum, and copies: a^{l−1} into the enlarged array, and
-the product into the gradient, where w and b lie one after the other.
+that is ``delta.T @ [A, 1]``, shapes (n_l, m) and (m, n_{l−1} + 1). The constant unit has no error, so δ is computed as
+usual. The sum is replaced by m·N multiplications by 1, and there are two copies: a^{l−1} into the enlarged array, and
+the product into the gradient, in which w and b follow one another.
 
-It misleads where it is taken to make biases disappear: they are parameters all the same, and what treats them in
-another way (weight decay, initialisation) must take them apart again.
+It misleads if it is taken to eliminate biases: they are still parameters, and weight decay and initialisation, which
+treat them differently, must separate them again.
 
 Source: Bishop, *Pattern Recognition and Machine Learning*, section 5.1 (the input x₀ = 1), and Nielsen, *Neural
 Networks and Deep Learning*, chapter 2, (BP3) and (BP4).
@@ -40,8 +40,8 @@ __all__ = ["Homogeneous"]
 
 
 @dataclass(frozen=True)
-class Room:
-    """What is made once for a layer: [a^{l−1}, 1], shape (m, n_{l−1} + 1), and [∂C/∂w^l, ∂C/∂b^l]."""
+class Buffers:
+    """The buffers of a layer: [a^{l−1}, 1], shape (m, n_{l−1} + 1), and [∂C/∂w^l, ∂C/∂b^l]."""
 
     activations: Array
     gradient: Array
@@ -57,11 +57,11 @@ class Homogeneous(Backend):
     variant_of = "hadamard"
     serves_sparse = False
 
-    def prepare(self, network: Network, tape: Tape) -> list[Room]:
-        """Return, for each layer, the array whose last column is the constant unit, and buffer for the product."""
+    def prepare(self, network: Network, tape: Tape) -> list[Buffers]:
+        """Return each layer's buffers; the last column of [a, 1] is the constant unit."""
         dtype = network.dtype
         return [
-            Room(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
+            Buffers(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
             for rows, columns in network.layout.shapes
         ]
 

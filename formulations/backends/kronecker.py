@@ -1,17 +1,17 @@
-r"""Every example's gradient by itself, as a Kronecker product, and then their sum.
+r"""The gradient of every example as a Kronecker product, and then their sum.
 
 .. math::
 
     \operatorname{vec} \frac{\partial C_x}{\partial w^l} = \delta^{x,l} \otimes a^{x,l-1}, \qquad
     \frac{\partial C_x}{\partial b^l} = \delta^{x,l}
 
-with vec taken row by row, as the flat vector is laid out (column by column the factors change places,
+with vec row by row, the order of the flat vector (column by column the factors are exchanged,
 :math:`a \otimes \delta`). (BP4) is this outer product. Over a mini-batch the Kronecker products of corresponding rows
-make up the Khatri–Rao product, one array of shape (m, n_l·n_{l−1}), and the gradient is the sum of its rows. The
+form the Khatri–Rao product, one array of shape (m, n_l·n_{l−1}), and the gradient is the sum of its rows. The
 errors come from (BP1) and (BP2); a coupled slope acts as Σ′ᵀ.
 
-It misleads as a way to the sum: (BP4) as one matrix product does the same multiplications without the
-m·n_l·n_{l−1} numbers in memory. What it is for are the rows: :func:`formulations.per_example_gradients`.
+It misleads as a method for the sum: (BP4) as one matrix product does the same multiplications without the
+m·n_l·n_{l−1} numbers in memory. Its use is the rows: :func:`formulations.per_example_gradients`.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, (BP4); Khatri and Rao, "Solutions to some functional
 equations and their applications to characterization of probability distributions", *Sankhyā* A 30 (1968); Goodfellow,
@@ -77,5 +77,5 @@ class Kronecker(Backend):
 
 
 def largest_layer(network: Network) -> int:
-    """Return the number of weights in the layer that has most of them."""
+    """Return the largest number of weights in a layer."""
     return max(int(weights.stop - weights.start) for weights, _ in network.layout.slices)

@@ -4,11 +4,11 @@ r"""Backpropagation in a network of linear neurons: no σ′ anywhere.
 
     \delta^L = \nabla_a C, \qquad \delta^l = (w^{l+1})^T \delta^{l+1}
 
-With σ(z) = z the slope is 1 everywhere, so the Hadamard products disappear and the error is pulled back by the
-transposed weights alone. Every other network is refused.
+With σ(z) = z the slope is 1 everywhere, so the Hadamard products disappear and only the transposed weights remain.
+Other networks are refused.
 
-It misleads when its speed is compared with the others': it does less, because its network can do less. A chain of
-linear layers computes no more than a single one.
+It misleads if its speed is compared with that of other backends: it computes less, because its network can do less. A
+chain of linear layers is equivalent to a single one.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, exercise "Backpropagation with linear neurons".
 
@@ -35,7 +35,7 @@ __all__ = ["Linear"]
 
 
 class Linear(Backend):
-    """δ pulled back by the transposed weights alone, for σ(z) = z."""
+    """δ by the transposed weights alone, for σ(z) = z."""
 
     name = "linear"
     summary = "linear neurons: the transposed weights alone"
@@ -43,7 +43,7 @@ class Linear(Backend):
     tier = Tier.RECURRENCE
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Refuse a network with any activation but the identity."""
+        """Return the reason if an activation is not the identity."""
         return why_not_linear(network) or super().why_not(network, cost)
 
     def estimate(self, network: Network, m: int) -> Estimate:

@@ -9,13 +9,13 @@ r"""A linear network collapsed into one matrix, and the examples into their mome
 
 where the first factor of T is [w^L, b^L], and with the constant unit of biases in :math:`\tilde x = (x, 1)` the
 moments are the means :math:`\Sigma_{xx} = \langle \tilde x \tilde x^T \rangle`, shape (n₁ + 1, n₁ + 1), and
-:math:`\Sigma_{yx} = \langle y \tilde x^T \rangle`, shape (n_L, n₁ + 1). With σ(z) = z, (23) makes of all layers the
-one matrix T; the quadratic cost knows the examples by these moments alone. Once they are formed, nothing depends on
-m. There is no δ, since no example is left that could have one. The cost is computed from the outputs T x̃.
+:math:`\Sigma_{yx} = \langle y \tilde x^T \rangle`, shape (n_L, n₁ + 1). With σ(z) = z, (23) combines all layers into
+the matrix T, and the quadratic cost depends on the examples only through these moments. Once they are computed, nothing
+depends on m. There is no δ, since single examples no longer appear. The cost is computed from the outputs T x̃.
 
-It misleads near an exact fit: TΣ_xx − Σ_yx is there the small difference of two large matrices, and the digits that
-the two share are lost, while δ^L = a − y loses them once only, in each example. And n₁² of Σ_xx is more than m·n₁
-wherever there are fewer examples than inputs.
+It misleads near an exact fit: TΣ_xx − Σ_yx is then the small difference of two large matrices and loses the digits that
+they share, while δ^L = a − y loses them only once, in each example. With fewer examples than inputs, the n₁² numbers of
+Σ_xx are more than the m·n₁ of X.
 
 Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
 networks", ICLR 2014, arXiv:1312.6120, for networks without biases.
@@ -51,7 +51,7 @@ class LinearCollapse(Backend):
     serves_sparse = False
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Refuse a network with any activation but the identity, and any cost but the quadratic one."""
+        """Return the reason if an activation is not the identity or the cost is not quadratic."""
         if reason := why_not_linear(network):
             return reason
         if type(cost) is not Quadratic:
@@ -59,10 +59,10 @@ class LinearCollapse(Backend):
         return super().why_not(network, cost)
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write [∂C/∂w, ∂C/∂b] of every layer; of the tape only the examples and the outputs' buffer are used."""
+        """Write [∂C/∂w, ∂C/∂b] of every layer; uses only the examples and the output buffer of the tape."""
         ones = np.ones((tape.m, 1), network.dtype)
         x = np.hstack([tape.X, ones])
-        # prefixes[i] = w̃^{l−1} … w̃², l = i + 2: what the layers before layer l make of x̃.
+        # prefixes[i] = w̃^{l−1} … w̃², l = i + 2: the product of the layers before layer l.
         prefixes = [np.eye(x.shape[1], dtype=network.dtype)]
         for w, b in zip(network.weights[:-1], network.biases[:-1], strict=True):
             prefixes.append(np.vstack([extended(w, b, prefixes[-1]), prefixes[0][-1:]]))
@@ -101,7 +101,7 @@ class LinearCollapse(Backend):
 
 
 def extended(w: Array, b: Array, prefix: Array) -> Array:
-    """Return [w, b] times what the layers before make of x̃; the constant unit's row, the last, brings the bias."""
+    """Return [w, b] times the product of the layers before; the last row, of the constant unit, adds the bias."""
     product: Array = w @ prefix[:-1]
     product[:, -1] += b
     return product

@@ -1,4 +1,4 @@
-r"""The errors of all layers improved at the same time, sweep by sweep, until they are exact.
+r"""The errors of all layers by simultaneous sweeps, until they are exact.
 
 .. math::
 
@@ -6,11 +6,11 @@ r"""The errors of all layers improved at the same time, sweep by sweep, until th
     U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T
 
 This is the system of ``back_substitution``, (I − U)δ = e, by the Neumann series of (I − U)⁻¹. Since U carries an error
-down by one layer, U^{L−1} = 0 and the series is finite: a sweep for each hidden layer makes all errors exact, not only
-nearly so. Within a sweep no layer waits for another one.
+down by one layer, U^{L−1} = 0 and the series is finite: one sweep for each hidden layer makes all errors exact. Within
+a sweep no layer depends on another.
 
-A sweep takes a multiplication for each weight beyond the first layer, for every example, so that all L − 2 take as many
-times what back substitution does. It stops earlier where a sweep changes nothing, as in a network whose errors vanish.
+A sweep takes a multiplication for each weight beyond the first layer, for every example, so L − 2 sweeps cost L − 2
+times as much as back substitution. It stops earlier if a sweep changes nothing, as in a network whose errors vanish.
 
 It misleads as an iteration: nothing converges. After s sweeps the errors of the last s + 1 layers are final, and those
 below are still zero.
@@ -52,7 +52,7 @@ class Neumann(Backend):
         return ErrorSystem(network, tape, "U")
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
-        """Return δ², …, δ^L after the last sweep that changes anything."""
+        """Return δ², …, δ^L after the last sweep that changes them."""
         system: ErrorSystem = tape.workspace
         e = system.fill(network, tape).ravel()
         delta = e.copy()

@@ -1,4 +1,4 @@
-r"""Perturb the weighted input of every neuron in turn: the chapter's demon, at work.
+r"""Perturbation of the weighted input of every neuron, as by the chapter's demon.
 
 .. math::
 
@@ -6,17 +6,16 @@ r"""Perturb the weighted input of every neuron in turn: the chapter's demon, at 
     \frac{\partial C}{\partial b^l_j} = \delta^l_j, \qquad
     \frac{\partial C}{\partial w^l_{jk}} = a^{l-1}_k \delta^l_j
 
-The demon sits at neuron j of layer l and adds Δz to its weighted input. The cost changes by Δz ∂C/∂z^l_j, which is how
-the chapter comes to call that derivative the error δ^l_j. The layers below do not notice, so a perturbation takes a
-partial forward pass from layer l on. Examples do not notice each other either: one pass perturbs neuron j for all of
-them, each by a step of its own, and each has its own difference. That makes N partial passes for ``scheme="forward"``
-and 2N for ``"central"``, where perturbing parameters takes P + N whole ones, or twice as many. (BP3) and (BP4) do the
-rest.
+The demon sits at neuron j of layer l and adds Δz to its weighted input. The cost changes by Δz ∂C/∂z^l_j, and the
+chapter calls this derivative the error δ^l_j. The layers below do not change, so a perturbation takes a partial forward
+pass from layer l on. Examples are independent: one pass perturbs neuron j in all of them, each by its own step, and
+each has its own difference. That takes N partial passes for ``scheme="forward"`` and 2N for ``"central"``, while
+perturbing the parameters takes P + N whole passes, or twice as many. The gradient follows by (BP3) and (BP4).
 
 The step follows the rule of ``finite_difference``: eps^(1/2) and eps^(1/3) times max(1, |z|), rounded so that z + h − z
 is h exactly.
 
-It misleads when its digits are taken for the gradient's, as every difference does, and near the kink of an activation.
+It misleads if all its digits are trusted, as with every difference quotient, and near the kink of an activation.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, "The four fundamental equations behind
 backpropagation".
@@ -82,7 +81,7 @@ class NodePerturbation(Backend):
         return Difference(SCHEMES[self.scheme], self.step, lambda step: replace(self, step=step), self.quotients)
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write the gradient that follows from the difference quotients of all neurons."""
+        """Write the gradient from the difference quotients of all neurons."""
         forward(network, tape, slopes=False)
         errors = self.errors(network, tape)
         tape.collect(errors, gradient)

@@ -1,4 +1,4 @@
-r"""The sum over all paths from a neuron to the output: the chapter's big picture, carried out.
+r"""The sum over all paths from a neuron to the output, the chapter's big picture.
 
 .. math::
 
@@ -11,11 +11,11 @@ r"""The sum over all paths from a neuron to the output: the chapter's big pictur
 
 Every edge of a path contributes the rate :math:`\partial a^{l+1}_q / \partial a^l_j = \sigma'(z^{l+1}_q) w^{l+1}_{qj}`
 of (47), and all paths of a neuron begin with :math:`\partial a^l_j / \partial z^l_j = \sigma'(z^l_j)`. Their sum is
-δ^l_j, from which (BP3) and (BP4) follow; each factor is a column of m numbers, one an example. A path is walked from
-the neuron to the output and multiplied up on the way; σ′(z^L) ∂C/∂a^L, at its end, is formed once.
+δ^l_j, from which (BP3) and (BP4) follow; each factor is a column of m numbers, one an example. Each path is
+followed from the neuron to the output, multiplying the rates; σ′(z^L) ∂C/∂a^L, at its end, is computed once.
 
-It misleads when it runs: on a tiny network it is as quick as anything. A neuron has n_{l+1}·n_{l+2}⋯n_L paths, and each
-layer multiplies their number by its width. Backpropagation is what remains when paths share what they have in common.
+It misleads on tiny networks, where it is as fast as any other. A neuron has n_{l+1}·n_{l+2}⋯n_L paths, and each layer
+multiplies their number by its width. Backpropagation computes the common parts of the paths only once.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, "Backpropagation: the big picture", Equations
 (47)–(53).
@@ -41,7 +41,7 @@ from formulations.network import Network, Tape
 __all__ = ["PathSum"]
 
 COUNTABLE = 10**100
-"""Paths are not counted further: the number of a deep network's paths fits no float."""
+"""The largest number of paths that is counted: in deep networks the number exceeds the range of floats."""
 
 
 class PathSum(Backend):
@@ -54,13 +54,13 @@ class PathSum(Backend):
     serves_coupled = False
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
-        """Return δ², …, δ^L, each entry from paths of its own."""
+        """Return δ², …, δ^L, each entry from its own paths."""
         last = network.layout.last
         ends = tape.output_error()
         edges = [_edges(weights) for weights in network.weights]
 
         def walk(l: int, j: int, rate: Array) -> Any:
-            """Return the sum over the paths from neuron j of layer l, whose rate up to here is ∂a^l_j/∂z."""
+            """Return the sum over the paths from neuron j of layer l; ``rate`` is ∂a^l_j/∂z of the path so far."""
             total = np.zeros_like(rate)
             for q, w in edges[l - 1][j]:
                 if l + 1 == last:
@@ -75,7 +75,7 @@ class PathSum(Backend):
         return tape.errors
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate two multiplications for each step of each path, and say how many paths there are."""
+        """Estimate two multiplications for each step of each path, with the number of paths."""
         layout = network.layout
         neurons, weights, steps = _count(layout)
         return Estimate(
@@ -88,7 +88,7 @@ class PathSum(Backend):
 
 
 def _edges(weights: Any) -> list[list[tuple[int, Any]]]:
-    """Return (q, w_qj) of the edges that lead on from each neuron j."""
+    """Return (q, w_qj) of the outgoing edges of each neuron j."""
     if not issparse(weights):
         return [list(enumerate(column)) for column in weights.T]
     columns = weights.tocsc()
@@ -97,7 +97,7 @@ def _edges(weights: Any) -> list[list[tuple[int, Any]]]:
 
 
 def _count(layout: Layout) -> tuple[int, int, int]:
-    """Return the paths from all neurons, those from all weights, and the steps of the walks along the first."""
+    """Return the paths from all neurons, those from all weights, and the total steps of the former."""
     paths, ahead = [1] * layout.sizes[-1], [0] * layout.sizes[-1]
     neurons, weights, steps = layout.sizes[-1], 0, 0
     for i in range(len(layout.shapes) - 1, -1, -1):
@@ -111,7 +111,7 @@ def _count(layout: Layout) -> tuple[int, int, int]:
                 walked[j] += 1 + ahead[q]
         paths, ahead = ([min(n, COUNTABLE) for n in each] for each in (found, walked))
         weights += sum(paths)
-        # What leads on from the inputs leads on from the weights of layer 2, but from no neuron that has an error.
+        # Paths from the inputs count for the weights of layer 2, but inputs have no error.
         if i > 0:
             neurons += sum(paths)
             steps += sum(ahead)

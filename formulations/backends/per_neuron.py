@@ -1,4 +1,4 @@
-r"""Neuron by neuron, in components, each neuron with a function of its own.
+r"""The equations in components, neuron by neuron, each with its own function.
 
 .. math::
 
@@ -8,12 +8,12 @@ r"""Neuron by neuron, in components, each neuron with a function of its own.
     \frac{\partial C}{\partial w^l_{jk}} &= a^{l-1}_k \delta^l_j, \qquad
     \frac{\partial C}{\partial b^l_j} = \delta^l_j                                                & \text{(BP4), (BP3)}
 
-The exercise asks what changes when a single neuron has another function f: in components the answer can be read off,
-f_j′ takes the place of σ′ for that neuron j. Each step is one operation over the mini-batch. The forward pass is its
-own, so its agreement with the others checks the tape as well.
+The exercise asks what changes if a single neuron has another function f: in components, f_j′ replaces σ′ for that
+neuron j. Each step is one operation over the mini-batch. It runs its own forward pass, so its agreement with other
+backends checks the tape too.
 
-It misleads as a measure of the chapter's matrix notation: N neurons cost N calls of each kind, which is the price
-of leaving matrices aside in Python, not of the arithmetic.
+It misleads as a measure of the chapter's matrix notation: N neurons cost N calls of each kind, the price of Python
+loops and not of the arithmetic.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, exercise "Backpropagation with a single modified
 neuron" and Equation (45).
@@ -46,7 +46,7 @@ class PerNeuronBackend(Backend):
     serves_coupled = False
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write the gradient found component by component; of the tape only the examples and the buffer are used."""
+        """Write the gradient found component by component; uses only the examples and the buffers of the tape."""
         for l, (w, b, function) in enumerate(
             zip(network.weights, network.biases, network.activations, strict=True), start=2
         ):
@@ -56,7 +56,7 @@ class PerNeuronBackend(Backend):
                 if not function.coupled:
                     function.neuron(j).evaluate(z, tape.activations[l - 1][:, j], tape.slopes[l - 2][:, j])
             if function.coupled:
-                # Only a combined output layer can be: its error needs no slope.
+                # Only an output layer with a combined form can be coupled: its error needs no slope.
                 function.evaluate(tape.weighted_inputs[l - 2], tape.activations[l - 1])
         tape.forward_passes += 1
         tape.evaluate_cost()

@@ -4,18 +4,18 @@ r"""The recurrence unrolled: each layer's error as one product of matrices.
 
     \delta^l = \Sigma'(z^l) (w^{l+1})^T \cdots \Sigma'(z^{L-1}) (w^L)^T \Sigma'(z^L) \nabla_a C \qquad (35)
 
-Every δ^l starts anew at ∇_aC; without sharing what the layers have in common, L layers cost (L−1)(L−2)/2 products
-where a recurrence takes L−2. The option ``order`` sets the brackets. ``reverse`` multiplies from the right, a matrix
-times a vector each time, over all examples at once. ``forward`` multiplies from the left, and has for each example the
-matrices themselves, Σ′(z^k)(w^{k+1})ᵀ and their products of shape (n_l, n_k). ``optimal`` finds the brackets with the
-fewest multiplications by the matrix-chain recurrence of :mod:`formulations.backends._shared.chain`. A diagonal matrix
-scales rows, so no Σ′ is ever written out; a coupled slope acts as Σ′ᵀ.
+Every δ^l starts again at ∇_aC; without sharing common factors, L layers take (L−1)(L−2)/2 products, while a recurrence
+takes L−2. The option ``order`` sets the brackets. ``reverse`` multiplies from the right, a matrix times a vector each
+time, over all examples at once. ``forward`` multiplies from the left and forms for each example the matrices
+Σ′(z^k)(w^{k+1})ᵀ and their products of shape (n_l, n_k). ``optimal`` finds the brackets with the fewest multiplications
+by the matrix-chain recurrence of :mod:`formulations.backends._shared.chain`. A diagonal matrix scales rows, so no Σ′ is
+formed; a coupled slope acts as Σ′ᵀ.
 
-With a vector at its right end, no brackets beat those from the right, so for a gradient ``optimal`` finds ``reverse``;
-a Jacobian matrix has no vector at its end, and there the order matters.
+With a vector at the right end, brackets from the right are optimal, so for a gradient ``optimal`` equals ``reverse``. A
+Jacobian matrix has no vector at its end, and its order matters.
 
-It misleads as a method of computing gradients: it is the explicit form of what (34) does step by step. What it shows
-is why deep networks have vanishing or exploding gradients: δ^l is a product of all that lies behind layer l.
+It misleads as a method of computing gradients: it is the explicit form of the recurrence (34). It shows why deep
+networks have vanishing or exploding gradients: δ^l is a product over all layers above l.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, Equation (35).
 
@@ -90,7 +90,7 @@ class Product(Backend):
         return from_right(count) if self.order == "reverse" else from_left(count)
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate the products of all layers, and the matrices that are kept for each example."""
+        """Estimate the products of all layers, and the matrices kept for each example."""
         layout, sizes = network.layout, network.sizes
         trees = {l: self.brackets(network, l) for l in range(2, layout.last + 1)}
         count = slope_count(network, layout.last)

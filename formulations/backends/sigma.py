@@ -6,16 +6,15 @@ r"""Diagonal matrices Σ′(z) instead of Hadamard products, with ``scipy.sparse
     \delta^l &= \Sigma'(z^l) (w^{l+1})^T \delta^{l+1}            & (34)
 
 Σ′(z) is a square matrix with the values σ′(z_j) on its diagonal and zeros elsewhere. Over a whole mini-batch it is
-one diagonal of n·m numbers that acts on the errors of all examples, laid out one after the other. A coupled activation
-such as softmax has a full n × n block for each example instead, and since that need not be symmetric, (33) and (34)
-read Σ′ᵀ there.
+one diagonal of n·m numbers that acts on the errors of all examples, one after the other. A coupled activation such as
+softmax has a full n × n block for each example instead; since that need not be symmetric, (33) and (34) use Σ′ᵀ.
 
-The option ``matrix`` says what that costs: ``planned`` makes the matrix once, over the memory in which the tape keeps
-its slopes, so that it is always the current one; ``sparse`` makes it at every call; ``dense`` writes each example's
-n × n matrix out, zeros included, as the chapter does, and multiplies by all of them.
+The option ``matrix`` determines the cost: ``planned`` builds the matrix once, on the memory of the tape's slopes, so
+that it is always up to date; ``sparse`` builds it at every call; ``dense`` forms each example's n × n matrix, including
+the zeros, as the chapter does, and multiplies by all of it.
 
-It misleads when only ``planned`` is timed: that is the arithmetic of the Hadamard product, bit for bit. The price of
-which the chapter speaks is that of the other two.
+It misleads if only ``planned`` is timed: that is the arithmetic of the Hadamard product, bit for bit. The cost that the
+chapter mentions is that of the other two.
 
 Source: Nielsen, *Neural Networks and Deep Learning*, chapter 2, "Alternate presentation of the equations of
 backpropagation".
@@ -50,7 +49,7 @@ class Sigma(Backend):
     Parameters
     ----------
     matrix : {"planned", "sparse", "dense"}
-        Sparse and made once, sparse and made at every call, or dense and made at every call.
+        Sparse and built once, sparse and built at every call, or dense and built at every call.
     """
 
     matrix: Literal["planned", "sparse", "dense"] = "planned"
@@ -78,12 +77,12 @@ class Sigma(Backend):
         return errors[::-1]
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence; dense matrices have n² numbers where a diagonal has n."""
+        """Estimate as for a recurrence; dense matrices have n² numbers instead of n."""
         recurrence = super().estimate(network, m)
         if self.matrix != "dense":
             return recurrence
         widths = network.sizes[1:]
-        # Where a layer is coupled, the recurrence counts n² already.
+        # For coupled layers the recurrence already counts n².
         diagonal = [n for n, activation in zip(widths, network.activations, strict=True) if not activation.coupled]
         return Estimate(
             multiplications=recurrence.multiplications + m * sum(n * n - n for n in diagonal),
@@ -96,7 +95,7 @@ class Sigma(Backend):
 def sigma_matrix(slope: Any) -> Any:
     """Return Σ′ of all examples as one sparse matrix, shape (m·n, m·n).
 
-    A diagonal one lies over the slopes' own memory; a coupled activation gives a block for each example.
+    A diagonal one shares the memory of the slopes; a coupled activation gives a block for each example.
     """
     if isinstance(slope, CoupledSlope):
         return block_diagonal(slope.blocks())
@@ -113,7 +112,7 @@ def block_diagonal(blocks: Array) -> Any:
 
 
 def planned_product(slope: Any) -> Callable[[Array], Array]:
-    """Return v ↦ Σ′ᵀv with a matrix that is made here, once; only the blocks of a coupled slope are filled anew."""
+    """Return v ↦ Σ′ᵀv with a matrix that is built once; only the blocks of a coupled slope are filled at each call."""
     if isinstance(slope, CoupledSlope):
         m, n = slope.z.shape
         blocks = block_diagonal(np.zeros((m, n, n), slope.z.dtype))
@@ -129,7 +128,7 @@ def planned_product(slope: Any) -> Callable[[Array], Array]:
 
 
 def sparse_product(slope: Any) -> Callable[[Array], Array]:
-    """Return v ↦ Σ′ᵀv with a sparse matrix that is made at every call."""
+    """Return v ↦ Σ′ᵀv with a sparse matrix that is built at every call."""
     return lambda v: transposed_times(sigma_matrix(slope), v)
 
 
@@ -140,7 +139,7 @@ def transposed_times(matrix: Any, v: Array) -> Array:
 
 
 def dense_product(slope: Any) -> Callable[[Array], Array]:
-    """Return v ↦ Σ′ᵀv with a dense matrix for each example, made at every call."""
+    """Return v ↦ Σ′ᵀv with a dense matrix for each example, built at every call."""
 
     def product(v: Array) -> Array:
         blocks = slope.blocks() if isinstance(slope, CoupledSlope) else map(np.diag, slope)

@@ -1,4 +1,4 @@
-r"""Forward mode: the derivative in the direction of each parameter, carried along with the network's own pass.
+r"""Forward mode: the derivative in the direction of each parameter, by a forward pass of tangents.
 
 .. math::
 
@@ -6,13 +6,13 @@ r"""Forward mode: the derivative in the direction of each parameter, carried alo
     \dot a^l = \Sigma'(z^l)\, \dot z^l, \quad \dot z^{l+1} = w^{l+1} \dot a^l; \qquad
     \frac{\partial C}{\partial w^l_{jk}} = \nabla_a C \cdot \dot a^L
 
-A pass in one direction is a product of the network's Jacobian matrix with a vector. Each parameter has a direction of
-its own, so P + N passes make the gradient, where the backward direction takes one. Passes are stacked and run many at a
-time. Nothing is transposed on this way, not even where an activation is coupled. The bias b^l_j moves z^l_j alone, and
-by 1, so its derivative for a single example is that example's δ^l_j.
+A pass in one direction is a product of the network's Jacobian matrix with a vector. Each parameter has its own
+direction, so the gradient takes P + N passes, while the backward pass is only one. Many passes are stacked and run
+together. Nothing is transposed, even if an activation is coupled. The bias b^l_j changes only z^l_j, by 1, so its
+derivative for a single example is that example's δ^l_j.
 
-It misleads as a rival: it is the same chain rule, bracketed from the input. That is the better side when there are more
-outputs than parameters, and a cost is one output.
+It misleads as an alternative to backpropagation: it is the same chain rule, bracketed from the input, which is better
+only if there are more outputs than parameters, and a cost is a single output.
 
 Source: A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, chapter 3, "Fundamentals of Forward and
 Reverse".
@@ -38,7 +38,7 @@ from formulations.network import Network, Tape, forward
 __all__ = ["Tangent"]
 
 BLOCK = 2**18
-"""About so many numbers of ż are carried at a time: they fit the cache, and memory stays apart from P."""
+"""The numbers of ż in one block, which fit the cache and keep memory independent of P."""
 
 
 class Tangent(Backend):
@@ -68,7 +68,7 @@ class Tangent(Backend):
                     network, tape, l, j, np.ones((tape.m, j.size), network.dtype), output_error
                 ).T
             np.add.reduce(delta, axis=0, out=biases)
-            # A combined δ^L still lies in its buffer, and the directions of the last biases give it back.
+            # A combined δ^L is still in its buffer, and the directions of the last biases reproduce it.
             tape.errors[l - 2][...] = delta
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value
@@ -78,7 +78,7 @@ class Tangent(Backend):
         layout = network.layout
         widths = zip(layout.sizes[1:], network.activations, strict=True)
         slopes = [activation.slope_entries(n) for n, activation in widths]
-        # What is left of a pass that starts at ż^l: the slopes from there on, the weights above, and ∇_aC.
+        # A pass from ż^l on: the slopes from there on, the weights above, and ∇_aC.
         pass_cost, total = layout.sizes[-1], 0
         for (weights, biases), (above, _), slope in zip(
             layout.slices[::-1], (*layout.slices[1:], (slice(0, 0), 0))[::-1], slopes[::-1], strict=True
@@ -99,7 +99,7 @@ class Tangent(Backend):
 
 
 def _derivatives(network: Network, tape: Tape, l: int, j: Array, amounts: Array, output_error: Array | None) -> Array:
-    """Return each example's derivative in directions that move neurons j of layer l, shape (directions, m).
+    """Return each example's derivatives in directions that change neurons j of layer l, shape (directions, m).
 
     ``amounts`` is ż^l_j for each example and direction, shape (m, directions).
     """
@@ -128,6 +128,6 @@ def _block_size(m: int, sizes: tuple[int, ...]) -> int:
 
 
 def _blocks(network: Network, tape: Tape, count: int) -> Iterator[slice]:
-    """Yield slices of the directions that are carried together."""
+    """Yield slices of the directions in one block."""
     size = _block_size(tape.m, network.layout.sizes)
     return (slice(start, min(start + size, count)) for start in range(0, count, size))

@@ -1,4 +1,4 @@
-"""What every backend builds on: the contract, cost estimates, options and difference schemes."""
+"""The base of all backends: the contract, cost estimates, options and difference schemes."""
 
 from __future__ import annotations
 

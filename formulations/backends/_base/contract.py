@@ -1,18 +1,18 @@
-"""The contract: what a backend is, and the laws that every backend keeps.
+"""The contract: the base class of backends, and the laws that every backend keeps.
 
-A backend is one formulation of the gradient. Most of them only say how the errors δ are found, in
-:meth:`Backend.errors`; those that do not go through δ on the tape override :meth:`Backend.gradient`.
+A backend is one formulation of the gradient. Most backends only define how the errors δ are computed, in
+:meth:`Backend.errors`; those that do not compute δ on the tape override :meth:`Backend.gradient`.
 
 Laws
 ----
-1. *Linear in ∇_aC*: the gradient of αC + βC′ is α times the one plus β times the other.
+1. *Linear in ∇_aC*: the gradient of αC + βC′ is α times that of C plus β times that of C′.
 2. *A mean*: the gradient of a batch is the (weighted) mean of its examples' gradients.
-3. *Nothing is changed*: neither X, Y, the sample weights nor the network's parameters.
-4. *Same bits*: the same call twice gives the same gradient, bit for bit.
-5. *No order*: the order of the examples does not matter beyond rounding.
+3. *No side effects*: X, Y, the sample weights and the network's parameters are unchanged.
+4. *Same bits*: repeating a call gives the same gradient, bit for bit.
+5. *No order*: the order of the examples affects rounding only.
 6. *dtype in = dtype out*: float32 stays float32.
-7. *One cost*: ``gradient.cost`` is the value of the cost whose gradient it is.
-8. *Refusals are exceptions*: a backend that cannot serve a network says why; nothing falls back silently.
+7. *One cost*: ``gradient.cost`` is the value of the cost that is differentiated.
+8. *Refusals are exceptions*: a backend that cannot serve a network gives the reason; there is no silent fallback.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tier(Enum):
     PRODUCT = "Q"
     """An explicit product over several layers, on the tape: judged over paths (T2, T3), and likewise by T4."""
     FORWARD = "F"
-    """A forward pass of its own: judged by the propagated roundoff of both passes (T4)."""
+    """A separate forward pass: judged by the propagated roundoff of both passes (T4)."""
     ELSEWHERE = "E"
     """A forward pass of its own, by functions that are not this library's: judged by T4, and granted what customary
     formulas lose."""
@@ -57,22 +57,22 @@ class Tier(Enum):
 
 
 class Backend(ABC):
-    """One formulation of the gradient; a subclass with options is a frozen dataclass, and its fields are they.
+    """One formulation of the gradient; a subclass with options is a frozen dataclass with the options as fields.
 
     Attributes
     ----------
     name : str
         File, flag and documentation page have this same name.
     summary : str
-        One line for tables: what makes it different.
+        One line for tables that says how it differs from the others.
     equations : tuple of str
-        The equations of the chapter that it computes, by their numbers.
+        The numbers of the chapter's equations that it computes.
     tier : Tier
         How it relates to the tape.
     variant_of : str or None
-        The formulation of which it is a variant; None if it is a formulation of its own.
+        The formulation of which it is a variant; None if it is not a variant.
     serves_sparse, serves_coupled : bool
-        Whether it can serve sparse weights, and slopes that are not diagonal.
+        Whether it supports sparse weights, and slopes that are not diagonal.
     """
 
     name: str
@@ -84,11 +84,11 @@ class Backend(ABC):
     serves_coupled: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse an option whose value is not among those that its type lists; dataclasses call it."""
+        """Raise an exception if an option has an invalid value; dataclasses call this."""
         check_choices(self)
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Return None if this backend can serve the network and cost, else the reason."""
+        """Return None if this backend supports the network and cost, else the reason why it does not."""
         if network.layout.is_sparse and not self.serves_sparse:
             return "it works on dense weights, and this network has sparse ones"
         if not self.serves_coupled:
@@ -104,7 +104,7 @@ class Backend(ABC):
         return None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate what a gradient over m examples costs; by default, as a recurrence on the tape."""
+        """Estimate the cost of a gradient over m examples; by default, that of a recurrence on the tape."""
         return Estimate(
             multiplications=forward_multiplications(network, m) + backward_multiplications(network, m),
             bytes=tape_bytes(network, m),
@@ -113,7 +113,7 @@ class Backend(ABC):
         )
 
     def difference(self) -> Difference | None:
-        """Return the difference quotient that this backend takes, where it takes one."""
+        """Return the difference quotient that this backend computes; None if it computes none."""
         return None
 
     def ready(self, network: Network, tape: Tape) -> Gradient:
@@ -125,18 +125,26 @@ class Backend(ABC):
         """Return a buffer for a gradient."""
         return Gradient(network.layout, np.empty(network.layout.count, network.dtype), backend=self.label)
 
-    def prepare(self, network: Network, tape: Tape) -> Any:  # noqa: ARG002 - most need nothing but the tape
-        """Make once what every call on this tape needs; it becomes ``tape.workspace``."""
+    def prepare(self, network: Network, tape: Tape) -> Any:  # noqa: ARG002 - most need nothing
+        """Return what all calls on this tape share; it becomes ``tape.workspace``."""
         return None
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
-        """Return δ², …, δ^L, each of shape (m, n_l), from a tape that a forward pass has filled."""
+        """Return δ², …, δ^L, each of shape (m, n_l), after a forward pass on the tape.
+
+        Parameters
+        ----------
+        network : Network
+            The network for which the tape was prepared.
+        tape : Tape
+            Its z, a, σ′(z) and ∇_aC.
+        """
         raise NotImplementedError(
             f"backend {self.name!r} must define errors(network, tape) or gradient(network, tape, gradient)."
         )
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write C, δ, ∂C/∂b and ∂C/∂w into ``gradient``, for the examples that are loaded on the tape."""
+        """Write C, δ, ∂C/∂b and ∂C/∂w into ``gradient``, for the examples on the tape."""
         forward(network, tape)
         errors = self.errors(network, tape)
         self.collect(tape, errors, gradient)
@@ -149,17 +157,17 @@ class Backend(ABC):
 
     @property
     def inner(self) -> Backend:
-        """The formulation itself, where this one only wraps it."""
+        """The wrapped formulation, or the backend itself."""
         return self
 
     @property
     def kind(self) -> str:
-        """Formulation, or variant of which one."""
+        """``"formulation"``, or ``"variant of …"``."""
         return "formulation" if self.variant_of is None else f"variant of {self.variant_of}"
 
     @property
     def label(self) -> str:
-        """The flag that names this backend, with every option that is not the default."""
+        """The flag that selects this backend, with all options that differ from their defaults."""
         if not is_dataclass(self):
             return self.name
         changed = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]

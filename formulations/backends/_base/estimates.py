@@ -1,4 +1,4 @@
-"""Predictions: what a gradient is going to cost, counted before it is computed."""
+"""Estimates of the cost of a gradient, before it is computed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ __all__ = ["Estimate", "backward_multiplications", "forward_multiplications", "t
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a gradient is going to cost.
+    """The estimated cost of a gradient.
 
     Attributes
     ----------
     multiplications : int
-        Scalar multiplications of the matrix and Hadamard products, forward passes included; those inside
-        activations and costs, and by 1/m, are left out.
+        Scalar multiplications of the matrix and Hadamard products, including forward passes, without those inside
+        activations and costs and those by 1/m.
     bytes : int
-        Memory for what the backend keeps or makes beyond the parameters and their gradient.
+        Memory beyond the parameters and their gradient.
     forward_passes : int
         Forward passes over the whole mini-batch.
     calls : int
-        Operations on arrays, which is what small networks pay for.
+        Array operations, which dominate the time of small networks.
     other_passes : (int, str) or None
         Number and kind of the passes that are not whole forward passes, such as ``(2260, "tangent")``.
     detail : str
-        What else there is to say, such as the number of paths.
+        Further details, such as the number of paths.
     """
 
     multiplications: int
@@ -39,12 +39,12 @@ class Estimate:
 
 
 def forward_multiplications(network: Network, m: int) -> int:
-    """Multiplications of one forward pass over m examples: those of the matrix products, m·P."""
+    """Return the multiplications of one forward pass over m examples, m·P."""
     return m * network.layout.weight_count
 
 
 def backward_multiplications(network: Network, m: int) -> int:
-    """Multiplications of one recurrence: m·(P − n₁n₂) to pull back, m·N with the slopes, m·P for (BP4)."""
+    """Return the multiplications of one recurrence: m·(P − n₁n₂) for wᵀδ, m·N for the slopes, m·P for (BP4)."""
     layout = network.layout
     first = layout.slices[0][0].stop
     return int(m * (2 * layout.weight_count - first + slope_multiplications(network)))
@@ -57,5 +57,5 @@ def slope_multiplications(network: Network) -> int:
 
 
 def tape_bytes(network: Network, m: int) -> int:
-    """Memory of a tape over m examples: z, a, σ′ and δ of every neuron."""
+    """Return the memory of a tape over m examples: z, a, σ′ and δ of every neuron."""
     return 4 * m * network.layout.neuron_count * network.dtype.itemsize

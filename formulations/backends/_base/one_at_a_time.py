@@ -1,7 +1,7 @@
-"""One example at a time: any backend, run for m = 1 and averaged.
+"""Any backend applied to one example at a time, and averaged.
 
-This is the loop over training examples in which the chapter first states the algorithm. It has a forward pass of
-its own for every example, and so is not judged on the tape of the whole mini-batch.
+This is the loop over training examples in which the chapter first states the algorithm. It runs a forward pass for
+every example, and is therefore not judged on the tape of the whole mini-batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["OneAtATime"]
 
 
 class OneAtATime(Backend):
-    """A backend applied to each example alone; the (weighted) mean of its gradients is returned.
+    """The (weighted) mean of a backend's gradients of single examples.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ class OneAtATime(Backend):
         return f"{inner}{',' if ':' in inner else ':'}batch=example"
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Return the wrapped backend's reason."""
+        """Return the reason of the wrapped backend."""
         return self.inner.why_not(network, cost)
 
     def difference(self) -> Difference | None:
-        """Return the wrapped backend's quotient, taken one example at a time."""
+        """Return the quotient of the wrapped backend, one example at a time."""
         found = self.inner.difference()
         return found and replace(found, with_step=lambda step: OneAtATime(found.with_step(step)))
 
@@ -88,7 +88,7 @@ class OneAtATime(Backend):
             cost += share * alone.cost
             for delta, mine in zip(tape.errors, alone.errors or (), strict=False):
                 delta[rows] = share * mine
-        # The last example is a view of all of them, which the inner tape must not keep.
+        # The last example is a view of the whole batch, which the inner tape must not keep alive.
         single.load(single.X[:0].copy(), None)
         gradient.errors = None if alone.errors is None else tuple(tape.errors)
         gradient.cost = cost

@@ -1,4 +1,4 @@
-"""Options of a backend: the fields of its dataclass, checked when it is made and read from text by their types."""
+"""The options of backends: fields of a dataclass, checked on creation and converted from text by their types."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def option_types(backend: Hashable) -> Mapping[str, Any]:
 
 
 def check_choices(backend: Any) -> None:
-    """Refuse an option whose value is not among those that its type lists.
+    """Raise an exception if the value of an option is not among those of its type.
 
     Raises
     ------
     InvalidInput
-        Naming the option and its valid values.
+        If a value is invalid; the message lists the valid ones.
     """
     declared: Any = type(backend)
     for key, kind in option_types(declared).items():
@@ -44,7 +44,7 @@ def read_options(name: str, text: str) -> dict[str, str]:
     Raises
     ------
     InvalidInput
-        If a part has another form, or a key comes twice.
+        If a part has another form, or a key is repeated.
     """
     options: dict[str, str] = {}
     for item in text.split(",") if text else []:
@@ -65,9 +65,9 @@ def convert(backend: type, options: Mapping[str, str]) -> dict[str, Any]:
     Raises
     ------
     UnknownName
-        If the backend has no such option; lists those that it has.
+        If the backend has no such option; the message lists those that exist.
     InvalidInput
-        If a text is not of the option's type.
+        If a text cannot be converted to the type of its option.
     """
     known = option_types(backend)
     name = getattr(backend, "name", backend.__name__)

@@ -1,4 +1,4 @@
-r"""Perturbation: difference schemes and the choice of a step.
+r"""Difference schemes and the choice of their step.
 
 A quotient of order p over a step h is off by a truncation of c·h^p, c made of the (p+1)-th derivative, and by a
 roundoff of r·ε_C/h, ε_C that of one cost. Their sum is least at
@@ -7,7 +7,7 @@ roundoff of r·ε_C/h, ε_C that of one cost. Their sum is least at
 
     h = \left( \frac{r \, \varepsilon_C}{p \, c} \right)^{1/(p+1)}.
 
-Neither c nor ε_C is known beforehand. The rule takes ε_C/c for eps and leaves out the other constants, whose (p+1)-th
+Neither c nor ε_C is known beforehand. The rule replaces ε_C/c by eps and omits the other constants, whose (p+1)-th
 root is near 1: h = eps^(1/(p+1)), in units of max(1, \|θ\|), since activations bend over lengths of 1. With it a
 quotient keeps the fraction p/(p+1) of the digits.
 """
@@ -33,13 +33,13 @@ class Scheme:
     Attributes
     ----------
     order : int
-        The truncation error is of this order in the step h.
+        The order of the truncation error in the step h.
     evaluations : int
-        Costs evaluated for each parameter.
+        Evaluations of the cost for each parameter.
     roundoff : float
-        How much of ε_C/h the roundings of those costs, and of the unperturbed one, can add up to.
+        The largest total rounding error of a quotient, in units of ε_C/h.
     reach : int
-        How many steps away from the parameter the furthest cost is.
+        The largest distance from the parameter, in steps, at which the cost is evaluated.
     """
 
     order: int
@@ -93,14 +93,14 @@ class Extrapolation(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference quotient that a backend takes, for those who judge it.
+    """The difference quotient of a backend, as needed to judge it.
 
     Attributes
     ----------
     scheme : Scheme
         Its order and evaluations.
     relative_step : float or None
-        The step in units of max(1, |θ|); None for the scheme's rule.
+        The step in units of max(1, |θ|); None for that of the scheme.
     with_step : callable (float) -> Backend
         The same backend with another relative step.
     quotients : callable (network, tape[, l]) -> iterator of Quotient or Extrapolation, optional
@@ -129,14 +129,14 @@ def steps(theta: Array, scheme: Scheme, relative: float | None = None) -> Array:
     theta : ndarray of shape (P + N,)
         The parameters.
     scheme : Scheme
-        The difference scheme, whose rule is used where no step is given.
+        The difference scheme, whose rule gives the default step.
     relative : float, optional
         The step in units of max(1, |θ|).
 
     Raises
     ------
     InvalidInput
-        If a step is so small that it perturbs nothing.
+        If a step is lost in rounding.
     """
     size = scheme.relative_step(theta.dtype) if relative is None else relative
     wanted = theta.dtype.type(size) * np.maximum(theta.dtype.type(1), np.abs(theta))

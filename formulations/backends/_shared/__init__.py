@@ -1,4 +1,4 @@
-"""Algebra that several formulations share, and the compiled passes."""
+"""Algebra shared by several formulations, and the compiled passes."""
 
 from __future__ import annotations
 

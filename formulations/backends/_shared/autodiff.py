@@ -1,7 +1,7 @@
-"""What the engines of automatic differentiation share: the cost of a network as one formula in their functions.
+"""The cost of a network in the functions of an engine of automatic differentiation.
 
-The formulas are those of the activations and costs; the forward pass is written here once, (23) in the functions of an
-:class:`Engine`. What differs between two engines is how they differentiate it.
+Activations and costs supply their formulas, and the forward pass (23) is written here once in the functions of an
+:class:`Engine`. Engines differ only in how they differentiate it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Function: TypeAlias = Callable[[Any], Any]
 
 
 def why_not_autodiff(package: str, network: Network) -> str | None:
-    """Return None if the engine can differentiate it, else the reason, and the extra that is absent."""
+    """Return None if the engine can differentiate the network, else the reason."""
     if reason := why_absent(package):
         return reason
     if network.dtype not in SINGLE_AND_DOUBLE:
         asked = format_dtype(network.dtype)
-        return f"it needs float32 or float64, which are all that {package} has, and the network has {asked}"
+        return f"it needs float32 or float64, the only ones that {package} has, and the network has {asked}"
     for l, activation in enumerate(network.activations, start=2):
         for function in activation.functions:
             if function.formula is None:
@@ -37,14 +37,14 @@ def why_not_autodiff(package: str, network: Network) -> str | None:
 
 
 def saturating(engine: Engine, constant: Function) -> Engine:
-    """Return an engine whose tanh and expm1 keep their derivatives where they saturate.
+    """Return an engine whose tanh and expm1 keep their derivatives when they saturate.
 
-    The derivatives of the engines themselves, 1 − tanh² and expm1 + 1, round to 0 there.
+    The engines' own derivatives, 1 − tanh² and expm1 + 1, then round to 0.
 
     Parameters
     ----------
     engine : Engine
-        Its functions.
+        The functions of the engine.
     constant : callable (array) -> array
         Returns the same numbers with the derivative 0.
     """
@@ -74,20 +74,20 @@ def differentiable_cost(
     Parameters
     ----------
     engine : Engine
-        Its functions.
+        The functions of the engine.
     layout : Layout
         The shapes of the weights.
     activations : sequence of Activation
         One for each layer from the second on, each with a formula.
     cost : Cost
-        One without a formula is replaced by Σ ∇_aC · a, which has the same gradient.
+        A cost without a formula is replaced by Σ ∇_aC · a, which has the same gradient.
     scatter : callable (entries, rows, columns, shape) -> matrix
-        Makes a dense matrix of a sparse one.
+        Converts a sparse matrix to a dense one.
 
     Returns
     -------
     callable
-        The parameters come as w², b², w³, b³, …, each of them flat.
+        Its parameters are w², b², w³, b³, …, each of them flat.
     """
     combined, formula = _fused_formula(cost, activations[-1]), cost.formula or _overlap
 
@@ -105,7 +105,7 @@ def differentiable_cost(
 
 
 def targets(network: Network, tape: Tape, cost: Cost) -> Array:
-    """Return what the formula compares the outputs with: y, or ∇_aC_x at the outputs of the network's own pass."""
+    """Return the second argument of the formula: y, or ∇_aC_x at the outputs of a forward pass."""
     if not _needs_own_gradient(tape, cost):
         return tape.targets
     forward(network, tape, slopes=False)
@@ -115,7 +115,7 @@ def targets(network: Network, tape: Tape, cost: Cost) -> Array:
 
 
 def adopted_cost(tape: Tape, cost: Cost, value: Any, outputs: Array) -> Any:
-    """Return C as the engine found it, after the cost has had its say on outputs that it is not defined for."""
+    """Return the engine's C; the cost may raise an exception for outputs outside its domain."""
     if _needs_own_gradient(tape, cost):
         return tape.cost_value
     tape.forward_passes += 1

@@ -1,7 +1,7 @@
-"""The order in which a product of several matrices is formed: every order gives the same, none costs the same.
+"""The order of the multiplications in a product of several matrices, which determines its cost.
 
 A chain A₀A₁…A_{k−1} is bracketed by a tree: a factor's index, or a pair of two trees. Forming (A_i…A_j)(A_{j+1}…A_k)
-takes ``step(i, j, k)`` multiplications. The cheapest tree follows from those of all shorter chains.
+takes ``step(i, j, k)`` multiplications. The cheapest tree is computed from those of all shorter chains.
 
 Source: Cormen, Leiserson, Rivest and Stein, *Introduction to Algorithms*, "Matrix-chain multiplication".
 
@@ -64,7 +64,7 @@ def from_right(count: int) -> Tree:
 def cheapest(count: int, step: Step) -> Tree:
     """Return a tree with the fewest multiplications, by the matrix-chain recurrence.
 
-    Among equally cheap ones, that which splits earliest: the order from the right, where that is one of them.
+    Of several cheapest trees, it is the one that splits earliest: the order from the right, if that is one of them.
     """
     best: dict[tuple[int, int], tuple[int, Tree]] = {(i, i): (0, i) for i in range(count)}
     for length in range(1, count):
@@ -77,7 +77,7 @@ def cheapest(count: int, step: Step) -> Tree:
 
 
 def splits(tree: Tree) -> list[tuple[int, int, int]]:
-    """Return (i, j, k) of every product (A_i…A_j)(A_{j+1}…A_k) in the tree, in the order of their forming."""
+    """Return (i, j, k) of every product (A_i…A_j)(A_{j+1}…A_k) in the tree, in the order of computation."""
     found: list[tuple[int, int, int]] = []
 
     def join(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
@@ -89,12 +89,12 @@ def splits(tree: Tree) -> list[tuple[int, int, int]]:
 
 
 def multiplications(tree: Tree, step: Step) -> int:
-    """Return how many multiplications the products in a tree take together."""
+    """Return the total multiplications of the products in a tree."""
     return sum(step(*split) for split in splits(tree))
 
 
 def multiply(tree: Tree, factor: Callable[[int], Any], product: Callable[[Any, Any], Any]) -> Any:
-    """Form the product in the order of the tree, from ``factor(i)`` and ``product(left, right)``."""
+    """Compute the product in the order of the tree, from ``factor(i)`` and ``product(left, right)``."""
     if isinstance(tree, int):
         return factor(tree)
     left, right = (multiply(part, factor, product) for part in tree)
@@ -102,6 +102,6 @@ def multiply(tree: Tree, factor: Callable[[int], Any], product: Callable[[Any, A
 
 
 def written(tree: Tree, names: Sequence[str]) -> str:
-    """Return the product as it is written, with brackets around every product but the whole."""
+    """Return the product as text, with brackets around every product except the whole."""
     text: str = multiply(tree, lambda i: names[i], lambda left, right: f"({left}{right})")
     return text if isinstance(tree, int) else text[1:-1]

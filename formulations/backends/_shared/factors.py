@@ -1,4 +1,4 @@
-"""The factors of (35), Σ′(z^k)ᵀ(w^{k+1})ᵀ, for each example: their products in any order, and what these cost."""
+"""The factors of (35), Σ′(z^k)ᵀ(w^{k+1})ᵀ, for each example: their products in any order, and the cost of these."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Factor:
     Parameters
     ----------
     network : Network
-        Where w^{k+1} is.
+        The network with w^{k+1}.
     tape : Tape
-        Where σ′(z^k) is.
+        The tape with σ′(z^k).
     k : int
         The layer.
     """
@@ -54,7 +54,7 @@ def times(left: Factor | Array, right: Factor | Array) -> Array:
 
 
 def step(network: Network, l: int) -> Step:
-    """Return what :func:`times` takes for one example in the product of δ^l."""
+    """Return the multiplications of :func:`times` for one example in the product of δ^l."""
     widths = [*network.layout.sizes[l - 1 :], 1]
     vector = len(widths) - 2
 
@@ -71,7 +71,7 @@ def step(network: Network, l: int) -> Step:
 
 
 def largest_matrix(network: Network, l: int, tree: Tree) -> int:
-    """Return how many numbers the largest matrix has that :func:`times` meets for one example; 0 without any."""
+    """Return the size of the largest matrix in :func:`times` for one example; 0 if there is none."""
     widths = network.layout.sizes[l - 1 :]
     vector = len(widths) - 1
     parts = [

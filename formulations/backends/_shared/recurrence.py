@@ -1,4 +1,4 @@
-"""What formulations share that find δ alike and differ in what they make of it."""
+"""The recurrence for δ and the Khatri–Rao product, shared by several backends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def errors_by_recurrence(network: Network, tape: Tape) -> list[Array]:
 
 
 def why_not_linear(network: Network) -> str | None:
-    """Return None for a network of linear neurons, else the first layer that is not."""
+    """Return None for a network of linear neurons, else the reason with the first other layer."""
     for l, activation in enumerate(network.activations, start=2):
         if any(function != ACTIVATIONS["identity"] for function in activation.functions):
             return f"it needs the activation identity in every layer, and layer {l} has {activation.name}"
@@ -33,8 +33,8 @@ def why_not_linear(network: Network) -> str | None:
 def khatri_rao(delta: Array, a: Array, pattern: Pattern | None, out: Array) -> None:
     """Write each example's δ ⊗ a into its row, shape (m, n_l·n_{l−1}).
 
-    With entry j·n_{l−1} + k equal to δ_j a_k, a row is vec ∂C_x/∂w row by row. Where a pattern is given, it has the
-    stored entries alone.
+    With entry j·n_{l−1} + k equal to δ_j a_k, a row is vec ∂C_x/∂w row by row. With a pattern, the row
+    has the stored entries only.
     """
     if pattern is None:
         # Splitting the last axis is a view, also of columns of a wider array.

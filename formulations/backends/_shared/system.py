@@ -7,8 +7,8 @@ r"""The errors of all layers as the unknowns of one linear system, (I − U)δ =
     \begin{pmatrix} 0 \\ \vdots \\ 0 \\ \Sigma'(z^L)^T \nabla_a C \end{pmatrix}, \qquad
     U_l = \Sigma'(z^l)^T (w^{l+1})^T
 
-Each block row is (BP2) of one layer, the last one is (BP1). U only has blocks beside the diagonal, so it is nilpotent,
-U^{L−1} = 0. A mini-batch puts one such system after the other on the diagonal of a larger one.
+Each block row is (BP2) of one layer, the last one is (BP1). U only has blocks above the diagonal, so it is nilpotent,
+U^{L−1} = 0. The systems of a mini-batch are the diagonal blocks of a larger one.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["ErrorSystem", "estimate_system"]
 
 
 class ErrorSystem:
-    """U or I − U over a mini-batch, with e: the pattern is made once, the numbers are filled in at each call.
+    """U or I − U over a mini-batch, with e: the pattern is built once, the values are filled in at each call.
 
     Parameters
     ----------
     network, tape : Network, Tape
-        What the system is written from, whose pattern and sizes decide its own.
+        Their pattern and sizes determine those of the system.
     matrix : {"U", "I-U"}
-        Which of the two is kept in ``matrix``; with the second, its diagonal of ones is stored.
+        Which matrix to build; the second stores its diagonal of ones.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class ErrorSystem:
             columns.append(ends[l - 1] + k)
             self._blocks.append((l, j, slice(start, start + j.size)))
             start += j.size
-        # The numbers are written down layer by layer, and lie in the matrix row by row.
+        # The values are computed layer by layer and stored row by row.
         order = coo_array((np.arange(start), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)).tocsr()
         order.sort_indices()
         self._order = order.data
@@ -89,10 +89,10 @@ class ErrorSystem:
 
 
 def estimate_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Estimate:
-    """Estimate what it costs to fill the system and to multiply by U so many times.
+    """Estimate the cost of filling the system and multiplying by U ``sweeps`` times.
 
-    A block U_l = Σ′ᵀwᵀ takes a multiplication for each entry where the slope is diagonal. Where it is coupled, the
-    block is full, and takes n_l for each entry.
+    A block U_l = Σ′ᵀwᵀ takes one multiplication for each entry if the slope is diagonal. If it is coupled, the block is
+    full and takes n_l for each entry.
     """
     layout, numbers = network.layout, network.dtype.itemsize
     entries, filling = 0, layout.sizes[-1] ** (2 if network.activations[-1].coupled else 1)

@@ -1,7 +1,7 @@
-"""Activations that are compiled: value and slope of a whole layer in one pass over its weighted inputs.
+"""Compiled activations: value and slope of a layer in one pass over its weighted inputs.
 
-They are the functions of :mod:`formulations.functions.activations`, from the same formulas: one exponential for both,
-accurate also where the neuron saturates. NaN stays NaN.
+They use the formulas of :mod:`formulations.functions.activations`: one exponential for both, accurate for saturated
+neurons too. NaN stays NaN.
 """
 
 from __future__ import annotations

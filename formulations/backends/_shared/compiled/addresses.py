@@ -1,4 +1,4 @@
-"""Arrays at an address: how compiled code finds the buffers that it is not handed."""
+"""Arrays from addresses, for buffers that compiled code does not receive as arguments."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _pointer(_: Any, address: Any, like: Any) -> Any:
 
 @compiled
 def vector_at(address: int, n: int, like: Array) -> Array:
-    """Return the n numbers at an address, of the dtype of another array."""
+    """Return the vector at an address, with the dtype of another array."""
     found: Array = carray(_pointer(address, like), (n,))
     return found
 
 
 @compiled
 def matrix_at(address: int, m: int, n: int, like: Array) -> Array:
-    """Return the m×n numbers at an address, of the dtype of another array."""
+    """Return the m×n matrix at an address, with the dtype of another array."""
     found: Array = carray(_pointer(address, like), (m, n))
     return found

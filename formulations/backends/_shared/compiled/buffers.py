@@ -1,4 +1,4 @@
-"""The buffers of a tape as compiled passes are handed them: each layer's row in one table."""
+"""The buffers of a tape in the form that compiled passes take: a table with one row for each layer."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from formulations.network import Network, Tape
 __all__ = ["Buffers"]
 
 WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
-"""The columns of ``Buffers.layers``. Compiled code has them as constants, and is kept on disk until its own file
-changes: whoever changes their order changes ``whole.py`` too."""
+"""The columns of ``Buffers.layers``. They are constants in compiled code, which is cached until its own file changes,
+so a change of the order needs a change of ``whole.py``."""
 
 COST_GRADIENT, COST, FUSED = range(3)
 """The entries of ``Buffers.outer``."""
@@ -24,26 +24,26 @@ COST_GRADIENT, COST, FUSED = range(3)
 
 @dataclass(frozen=True, eq=False)
 class Buffers:
-    """What does not change from call to call.
+    """The arguments of a compiled pass that are the same at every call.
 
-    An array takes compiled code a tenth of a microsecond to receive, and a small gradient is over in four. So those
-    that are the same at every call stand in a table by their addresses.
+    Each array argument costs a tenth of a microsecond, and a small gradient takes four. Arrays that never change are
+    therefore passed as a table of addresses.
 
     Attributes
     ----------
     numbers, parameters : ndarray of shape (L − 1,)
-        Which activation each layer has, and the number that it takes.
+        The activation of each layer and its parameter.
     shares : ndarray of shape (m, 1)
-        Each example's share where none is given.
+        The shares of the examples if none are given.
     cost : ndarray of shape (1,)
-        Buffers for C.
+        A buffer for C.
     outer : ndarray of shape (3,)
-        The addresses of ∇_aC and of C, and whether the output is fused.
+        The addresses of ∇_aC and C, and whether cost and output activation have a combined form.
     layers : ndarray of shape (L − 1, 8)
-        Of each layer from the second on n_l, which activation it has, and the addresses of that one's number, of w^l,
-        z^l, a^l, σ′(z^l) and δ^l. The bias follows on w^l.
+        For each layer from the second on: n_l, its activation, and the addresses of the activation's parameter, w^l,
+        z^l, a^l, σ′(z^l) and δ^l. The bias follows w^l in memory.
     held : tuple of ndarray
-        Those whose addresses these are: they stay as long as the table does.
+        References to the arrays in the table, which keep them alive.
     """
 
     numbers: Array

@@ -1,7 +1,7 @@
-"""The gradient with NumPy's products and compiled steps between them, for networks whose products are large.
+"""The gradient with NumPy's products and compiled steps between them, for large products.
 
-Large products run in several threads. Compiled code takes them from another copy of the same library than NumPy does,
-with threads of its own, and two sets of threads that wait for work take each other's time.
+Large products run in several threads. Compiled code would call another copy of BLAS than NumPy, with its own threads,
+and two pools of waiting threads slow each other down.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What keeps compiled code from running: a compiler that is switched off, or files of its that cannot be read."""
+"""Reasons why compiled code cannot run: numba is disabled, or its cache cannot be read."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ SWITCH = "NUMBA_DISABLE_JIT"
 
 
 def why_not_compiled() -> str | None:
-    """Return None, or that numba is told not to compile, without which addresses are no arrays."""
+    """Return the reason if numba is disabled, without which addresses cannot become arrays; else None."""
     loaded = sys.modules.get("numba")
     disabled = loaded.config.DISABLE_JIT if loaded is not None else os.environ.get(SWITCH, "0") not in ("", "0")
     return f"it needs numba to compile, and {SWITCH} forbids that: unset it" if disabled else None
 
 
 def unreadable_cache(caught: BaseException) -> str | None:
-    """Return that numba's files cannot be used, if that is where an exception comes from; else None."""
+    """Return the reason if an exception comes from numba's cache, else None."""
     for raised in (caught, caught.__cause__, caught.__context__):
         for frame, _ in walk_tb(raised.__traceback__ if raised is not None else None):
             if frame.f_globals.get("__name__") == "numba.core.caching":
                 compiled: Any = import_module("formulations.backends._shared.compiled.steps").activate
                 return (
-                    f"numba cannot use the compiled code that it keeps in {compiled.stats.cache_path} "
-                    f"({type(caught).__name__}: {caught}); delete that folder, and it is compiled anew"
+                    f"numba cannot use its cached code in {compiled.stats.cache_path} "
+                    f"({type(caught).__name__}: {caught}); delete that folder to compile again"
                 )
     return None

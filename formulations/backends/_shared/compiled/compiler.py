@@ -1,4 +1,4 @@
-"""How functions are compiled: for every type of array that comes, once on a machine."""
+"""Compilation of functions, once for each type of argument and machine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Compile a function.
 
-    A division by zero is infinite, as in NumPy. A product may be added without being rounded in between; nothing else
-    is taken in another order than written, for :mod:`formulations.backends._shared.compiled.exponential` rounds by an
-    order.
+    Division by zero gives infinity, as in NumPy. Products may be contracted with additions; no other operation is
+    reordered, since :mod:`formulations.backends._shared.compiled.exponential` depends on the order of rounding.
     """
     made: Function = njit(cache=True, error_model="numpy", fastmath={"contract"})(function)
     return made

@@ -1,12 +1,13 @@
-r"""The exponential as arithmetic that a compiler can run on several numbers at once.
+r"""The exponential in arithmetic that a compiler can vectorise.
 
-With n the integer nearest to x/ln 2 and r = x − n·ln 2 (taken off in two parts, so that no digit is lost),
+With n the integer nearest to x/ln 2 and r = x − n·ln 2 (subtracted in two parts, so that no digit is lost),
 
 .. math:: e^x = 2^n (1 + q), \qquad q = e^r - 1, \qquad |r| \le \tfrac{1}{2} \ln 2,
 
-q by its Taylor polynomial and 2ⁿ by writing n into the exponent's bits: no branch and no table. Measured within
-1.5u on the range of normal results (u = eps/2); x must stay in it. Cody and Waite, *Software Manual for the Elementary
-Functions* (1980), chapter 6.
+q is a Taylor polynomial and 2ⁿ comes from writing n into the bits of the exponent, without branches or tables. The
+measured error is within 1.5u for normal results (u = eps/2), to which x must be limited.
+
+Source: Cody and Waite, *Software Manual for the Elementary Functions* (1980), chapter 6.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numba.extending import intrinsic, overload
 
 __all__ = ["reduced_exponential"]
 
-# Adding 1.5·2^(mantissa bits) rounds to an integer and leaves it in the lowest bits.
+# Adding 1.5·2^(mantissa bits) rounds to an integer, which is then in the lowest bits.
 _ROUND = {"float32": np.float32(1.5 * 2**23), "float64": np.float64(1.5 * 2**52)}
 # ln 2 in two parts, the first so short that its products with n are exact.
 _HIGH = {"float32": np.float32(0.693359375), "float64": np.float64(0.6931471803691238)}
@@ -31,9 +32,9 @@ _DEGREE = {"float32": 7, "float64": 13}
 def reduced_exponential(x: Any) -> Any:
     """Return q and p with eˣ = p + pq and eˣ − 1 = (p − 1) + pq, neither of which cancels; p is a power of two.
 
-    For compiled functions alone; x is a float32 or float64 whose exponential is a normal number, or NaN.
+    For compiled functions only; x is NaN, or a float32 or float64 whose exponential is a normal number.
     """
-    raise NotImplementedError("reduced_exponential serves compiled functions alone; use numpy.exp.")
+    raise NotImplementedError("reduced_exponential works in compiled functions only; use numpy.exp.")
 
 
 def _bitcast(source: Any, target: Any) -> Any:
@@ -51,7 +52,7 @@ _bits64, _float64 = _bitcast(types.float64, types.int64), _bitcast(types.int64, 
 _bits32, _float32 = _bitcast(types.float32, types.int32), _bitcast(types.int32, types.float32)
 
 
-# How to reach the bits; what the exponent is stored with, and where it begins.
+# Conversions to and from bits, the bias of the exponent, and its position.
 _EXPONENT: dict[str, tuple[Any, Any, Any, Any]] = {
     "float32": (_bits32, _float32, np.int32(127), np.int32(23)),
     "float64": (_bits64, _float64, np.int64(1023), np.int64(52)),

@@ -1,4 +1,4 @@
-"""Which activations have a compiled form, and how compiled code knows them; needs no compiler."""
+"""The activations that have a compiled form, and their numbers in compiled code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from formulations.functions import Activation, LeakyReLU, clamp, is_built_in
 __all__ = ["COMPILED", "number_of", "parameter_of"]
 
 COMPILED = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "square")
-"""Each is known to compiled code by its place."""
+"""Compiled code identifies each by its position."""
 
 
 def number_of(activation: Activation) -> int | None:
-    """Return what compiled code knows an activation by; None if it has no compiled form."""
+    """Return the number of an activation in compiled code; None if it has no compiled form."""
     if not is_built_in(activation):
         return None
     name = "leaky_relu" if isinstance(activation, LeakyReLU) else activation.name
@@ -23,5 +23,5 @@ def number_of(activation: Activation) -> int | None:
 
 
 def parameter_of(activation: Activation, dtype: np.dtype[Any]) -> float:
-    """Return the number that the compiled form takes: ν, or where the exponential is clamped."""
+    """Return the parameter of the compiled form: ν, or the clamp of the exponential."""
     return activation.negative_slope if isinstance(activation, LeakyReLU) else clamp(dtype)

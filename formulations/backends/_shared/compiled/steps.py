@@ -11,7 +11,7 @@ from formulations.backends._shared.compiled.compiler import compiled
 __all__ = ["activate", "by_slope", "quadratic_gradient"]
 
 _BLOCK = 4096
-"""Numbers that bias and activation are taken through at a time: they stay in the nearest cache."""
+"""The numbers processed by bias and activation at a time, which fit the first-level cache."""
 
 
 @compiled
@@ -31,7 +31,7 @@ def activate(number: int, parameter: Any, b: Array, z: Array, a: Array, d: Array
 
 @compiled
 def by_slope(v: Array, slope: Array, delta: Array, of_biases: Array) -> None:
-    """Write δ = v ⊙ σ′(z), shape (m, n), which may be v itself, and ∂C/∂b, its sum over the examples (BP3)."""
+    """Write δ = v ⊙ σ′(z), shape (m, n), possibly in place of v, and ∂C/∂b, its sum over the examples (BP3)."""
     of_biases[:] = slope.dtype.type(0)
     for x in range(v.shape[0]):
         for j in range(v.shape[1]):

@@ -1,7 +1,7 @@
-"""The whole gradient in one compiled call, for networks whose products are small.
+"""The whole gradient in one compiled call, for small products.
 
-Each layer's buffers stand in a table, so that networks of any depth are one signature. Cost and output activation are
-either the quadratic cost with any activation, or fused, with δ^L = (a − y)/m.
+The buffers of all layers are in a table, so that networks of any depth have the same signature. The cost is either
+quadratic, with any output activation, or has a combined form with δ^L = (a − y)/m.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) 
 
 
 def _misfit(tape: Tape) -> WrongShape:
-    """Return what is wrong with examples that compiled code would write for behind the buffers."""
+    """Return the exception for a number of examples with which compiled code would write beyond the buffers."""
     came = f"{len(tape.X)} inputs and {len(tape.targets)} targets"
     return WrongShape(f"the tape has buffers for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
 
