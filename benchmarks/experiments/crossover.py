@@ -525,7 +525,7 @@ def _draw_grid(
 @experiment(
     draw_crossover,
     click.option("--dtypes", "--dtype", metavar="DTYPE,…", default="float32,float64", show_default=True),
-    click.option("--backends", "--backend", metavar="NAME,…", help="Which to measure.  [default: all]"),
+    click.option("--backends", "--backend", metavar="NAME,…", help="Backends to measure.  [default: all]"),
 )
 def main(dtypes: str, backends: str | None, progress: Callable[[str], object]) -> Crossover:
     """Measure which backend is fastest, by width, depth, batch and dtype.

@@ -30,7 +30,7 @@ __all__ = ["bench"]
     "--backends",
     "--backend",
     metavar="NAME,…",
-    help="Which to race.  [default: all but those far slower than hadamard]",
+    help="Backends to race.  [default: all but those far slower than hadamard]",
     shell_complete=complete_backends,
 )
 @click.option(
@@ -44,7 +44,7 @@ __all__ = ["bench"]
     type=float,
     default=0.25,
     show_default=True,
-    help="Seconds of measurement for each row; warm-up, and silence between rows, add to it.",
+    help="Seconds of measurement for each row; warm-up, and pauses between rows, add to it.",
 )
 @measurement(draw_race)
 def bench(

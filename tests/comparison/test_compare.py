@@ -332,7 +332,7 @@ def test_a_machine_that_is_not_quiet_is_warned_of(control, load, said):
 
 @pytest.mark.parametrize(("kind", "seconds"), [(Hadamard, 0.125), (Endless, 60.0)])
 def test_a_first_call_that_compiles_for_a_minute_is_no_time_of_a_gradient(digits, monkeypatch, kind, seconds):
-    """The second call counts, unless the backend was foreseen to take that long at every call."""
+    """The second call counts, unless the backend is estimated to take that long at every call."""
     module, now = importlib.import_module("formulations.comparison.contest"), [0.0]
     takes = iter([60.0, *[0.125] * 100])
 
