@@ -41,6 +41,7 @@ def examples(tmp_path):
     return str(path)
 
 
+@pytest.mark.slow
 def test_compare_without_arguments_is_the_digits():
     result = run("compare")
     assert result.exit_code == 0, result.output

@@ -369,6 +369,7 @@ def test_options_and_instances_are_rows_of_their_own_and_doubles_are_one(digits)
     assert [row.status for row in c.rows] == ["equal"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "longdouble"])
 def test_other_dtypes_are_never_different(dtype):
     problem = SCENARIOS["digits"](dtype)
