@@ -158,11 +158,13 @@ def _wrapped(words: Sequence[str], limit: int) -> list[str]:
     lines = [""]
     for part in parts:
         whole = " ".join(part)
-        for piece in [whole] if len(INDENT) + len(whole) <= limit else " ".join(part).split(" "):
-            if lines[-1] and len(lines[-1]) + 1 + len(piece) > limit:
-                lines.append(f"{INDENT}{piece}")
+        # A part that is too long may end after any word, and a product after any dot.
+        for piece in [whole] if len(INDENT) + len(whole) <= limit else whole.replace("·", "· ").split(" "):
+            gap = "" if not lines[-1] or lines[-1].endswith("·") else " "
+            if lines[-1] and len(lines[-1] + gap + piece) > limit:
+                lines.append(INDENT + piece)
             else:
-                lines[-1] += f" {piece}" if lines[-1] else piece
+                lines[-1] += gap + piece
     return lines
 
 

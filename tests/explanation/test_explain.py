@@ -230,12 +230,19 @@ def test_the_default_fits_a_terminal(backend):
     assert max(map(len, str(explain(net, backends=backend)).splitlines())) <= WIDTH
 
 
-@pytest.mark.parametrize("columns", [40, 60, 120])
-@pytest.mark.parametrize("backends", [["hadamard", "sigma"], ["per_neuron", "finite_difference:scheme=richardson"]])
+@pytest.mark.parametrize("columns", [30, 40, 60, 120])
+@pytest.mark.parametrize(
+    "backends", [["hadamard", "sigma"], ["per_neuron", "finite_difference:scheme=richardson"], ["path_sum"]]
+)
 def test_text_fits_the_terminal(monkeypatch, backends, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     net, X, Y, cost = case((3, 6, 2), "sigmoid", "binary_cross_entropy", 2)
-    for problem in ((net, X, Y, backends, cost), (fm.Network.random([64, 30, 10], seed=0), None, None, backends)):
+    small = fm.Network.random([2, 2, 2, 2], seed=0)
+    for problem in (
+        (small, None, None, backends),
+        (net, X, Y, backends, cost),
+        (fm.Network.random([64, 30, 10], seed=0), None, None, backends),
+    ):
         lines = str(explain(*problem)).splitlines()
         assert max(map(len, lines)) <= min(columns, WIDTH)
 
