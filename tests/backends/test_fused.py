@@ -59,7 +59,7 @@ def test_both_ways_are_right_by_the_local_bound(way, dtype, cost):
 
 
 @pytest.mark.parametrize("way", SIZES)
-def test_a_smaller_batch_runs_in_the_same_rooms(way):
+def test_a_smaller_batch_uses_the_same_buffers(way):
     net, X, Y = case(SIZES[way], 60)
     plan = fm.prepare(net, 60, backend="fused")
     whole = plan(X, Y).copy()
@@ -147,7 +147,7 @@ def test_the_copy_of_a_tape_has_nothing_that_writes_into_the_first():
         assert np.array_equal(other.output, plan.tape.output)
 
 
-def test_rooms_stay_as_long_as_their_addresses():
+def test_buffers_stay_as_long_as_their_addresses():
     net, X, Y = case(SIZES["whole"], 12)
     plan = fm.prepare(net, 12, backend="fused")
     plan(X, Y)

@@ -15,7 +15,7 @@ def test_it_is_the_default_and_no_variant():
     assert (backend.name, backend.variant_of, backend.tier) == ("hadamard", None, fm.Tier.RECURRENCE)
 
 
-def test_the_errors_are_the_tapes_own_rooms():
+def test_the_errors_are_the_tapes_own_buffers():
     net = makers.network()
     plan = fm.prepare(net, 8)
     g = plan(*makers.data(net))

@@ -228,7 +228,7 @@ def test_allocations_do_not_grow_with_the_batch():
     assert abs(many - few) <= 1024
 
 
-def test_a_generator_may_reuse_the_room_of_the_chunk_before():
+def test_a_generator_may_reuse_the_buffer_of_the_chunk_before():
     net = makers.network()
     seen = []
 

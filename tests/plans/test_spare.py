@@ -199,7 +199,7 @@ def test_costs_are_told_apart_by_identity():
     assert np.array_equal(2 * one, two)
 
 
-def test_a_copied_tape_has_rooms_of_its_own():
+def test_a_copied_tape_has_its_own_buffers():
     net = makers.network()
     X, Y = makers.data(net)
     other = copy.deepcopy(net.forward(X, Y))
