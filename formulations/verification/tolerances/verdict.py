@@ -197,7 +197,7 @@ class Check:
             if self.excuse:
                 return Status.INCONCLUSIVE, _undecidable(where, self.excuse)
             return Status.DIFFERENT, (
-                f"{where}: {entry} is {self.candidate.ravel()[worst]:.17g} and should be "
+                f"{where}: {entry} is {self.candidate.ravel()[worst]:.17g}, expected "
                 f"{self.reference.ravel()[worst]:.17g}, further apart than roundoff explains "
                 f"({limit[worst]:.2g})."
             )
