@@ -56,7 +56,7 @@ class WrongShape(InvalidInput):
 
 
 class NotFinite(InvalidInput):
-    """NaN or infinity where only numbers can be used."""
+    """NaN or infinity where a finite number is expected."""
 
 
 class WrongType(FormulationsException, TypeError):

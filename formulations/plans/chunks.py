@@ -4,7 +4,7 @@ The gradient of a batch is the weighted mean of its examples' gradients, so for 
 
 .. math:: \nabla C = \frac{1}{W} \sum_{c=1}^{n} S_c, \qquad S_c = \sum_{x \in K_c} w_x \nabla C_x, \quad W = \sum_x w_x
 
-Each S_c is computed by a plan, whose tape holds w_x where it otherwise holds w_x/W; their sum is kept in the next
+Each S_c is computed by a plan, whose tape holds w_x instead of w_x/W; their sum is kept in the next
 higher precision and divided once. With u and v the unit roundoffs of the two, and B_c what bounds the error of Ŝ_c,
 the result's is, componentwise,
 

@@ -131,7 +131,7 @@ def test_a_tape_of_another_length_and_one_without_targets_are_refused():
     plan = fm.prepare(net, 12, backend="fused")
     g = plan(X, Y)
     plan.tape.load(np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0))
-    with pytest.raises(WrongShape, match="buffer for 12 examples, got 24 inputs"):
+    with pytest.raises(WrongShape, match="buffers for 12 examples, got 24 inputs"):
         plan.backend.gradient(net, plan.tape, g)
     plan.tape.load(X, None)
     with pytest.raises(InvalidInput, match="no targets"):

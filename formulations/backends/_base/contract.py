@@ -44,7 +44,7 @@ class Tier(Enum):
     """How a backend relates to the tape, which decides the tolerances that judge it."""
 
     RECURRENCE = "R"
-    """A recurrence on the tape, layer from layer: judged locally (T1), and by T4 where that finds no fault."""
+    """A recurrence on the tape, layer by layer: judged locally (T1), and by T4 if T1 finds no fault."""
     PRODUCT = "Q"
     """An explicit product over several layers, on the tape: judged over paths (T2, T3), and likewise by T4."""
     FORWARD = "F"

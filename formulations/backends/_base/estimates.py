@@ -51,7 +51,7 @@ def backward_multiplications(network: Network, m: int) -> int:
 
 
 def slope_multiplications(network: Network) -> int:
-    """Multiplications by σ′ of all layers for one example: n where the slope is diagonal, n² where it is coupled."""
+    """Return the multiplications by σ′ of all layers for one example: n if a slope is diagonal, n² if coupled."""
     widths = zip(network.layout.sizes[1:], network.activations, strict=True)
     return sum(activation.slope_entries(n) for n, activation in widths)
 

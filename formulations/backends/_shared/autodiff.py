@@ -89,7 +89,7 @@ def differentiable_cost(
     callable
         Its parameters are w², b², w³, b³, …, each of them flat.
     """
-    combined, formula = _fused_formula(cost, activations[-1]), cost.formula or _overlap
+    combined, formula = _combined_formula(cost, activations[-1]), cost.formula or _overlap
 
     def value(parameters: Sequence[Any], X: Any, Y: Any, shares: Any) -> tuple[Any, Any]:
         z = a = X
@@ -130,10 +130,10 @@ def vector_parts(parameters: Parameters) -> list[Array]:
 
 
 def _needs_own_gradient(tape: Tape, cost: Cost) -> bool:
-    return cost.formula is None and _fused_formula(cost, tape.network.activations[-1]) is None
+    return cost.formula is None and _combined_formula(cost, tape.network.activations[-1]) is None
 
 
-def _fused_formula(cost: Cost, activation: Activation) -> CostFormula | None:
+def _combined_formula(cost: Cost, activation: Activation) -> CostFormula | None:
     combined = cost.combined(activation)
     return None if combined is None else combined.formula
 

@@ -85,5 +85,5 @@ def largest_matrix(network: Network, l: int, tree: Tree) -> int:
 
 
 def slope_count(network: Network, l: int) -> int:
-    """Return the multiplications by σ′ of layer l for one example: n where it is diagonal, n² where it is coupled."""
+    """Return the multiplications by σ′ of layer l for one example: n if it is diagonal, n² if it is coupled."""
     return network.activations[l - 2].slope_entries(network.layout.sizes[l - 1])

@@ -18,7 +18,7 @@ WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
 """The columns of ``Buffers.layers``. They are constants in compiled code, which is cached until its own file changes,
 so a change of the order needs a change of ``whole.py``."""
 
-COST_GRADIENT, COST, FUSED = range(3)
+COST_GRADIENT, COST, COMBINED = range(3)
 """The entries of ``Buffers.outer``."""
 
 

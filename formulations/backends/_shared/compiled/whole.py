@@ -12,10 +12,10 @@ from formulations.arrays import Array, Gradient
 from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
 from formulations.backends._shared.compiled.buffers import (
     ACTIVATION,
+    COMBINED,
     COST,
     COST_GRADIENT,
     DELTA,
-    FUSED,
     PARAMETER,
     SLOPE,
     WEIGHTS,
@@ -76,7 +76,7 @@ def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, l
             above, w = matrix_at(layers[l + 1, DELTA], m, n_above, X), matrix_at(layers[l + 1, WEIGHTS], n_above, n, X)
             np.dot(above, w, delta)
             by_slope(delta, slope, delta, of_biases)
-        elif outer[FUSED]:
+        elif outer[COMBINED]:
             delta[:] = G
             of_biases[:] = G.sum(axis=0)
         else:
