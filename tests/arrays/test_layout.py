@@ -34,7 +34,7 @@ def test_a_sparse_entry_is_named_by_row_and_column():
     assert [layout.locate(place) for place in range(5)] == [
         "weights[0][0, 4]", "weights[0][1, 0]", "weights[0][1, 3]", "biases[0][0]", "biases[0][1]",
     ]  # fmt: skip
-    with pytest.raises(InvalidInput, match="no place 5"):
+    with pytest.raises(InvalidInput, match="no position 5"):
         layout.locate(5)
 
 

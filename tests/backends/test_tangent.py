@@ -17,9 +17,9 @@ def test_every_parameter_has_a_pass_of_its_own(monkeypatch, block):
     directions = []
     derivatives = tangent._derivatives
 
-    def counted(tape, l, j, amounts, output_error):
+    def counted(network, tape, l, j, amounts, output_error):
         directions.append(j.size)
-        return derivatives(tape, l, j, amounts, output_error)
+        return derivatives(network, tape, l, j, amounts, output_error)
 
     monkeypatch.setattr(tangent, "BLOCK", block)
     monkeypatch.setattr(tangent, "_derivatives", counted)
@@ -61,4 +61,4 @@ def test_one_direction_is_a_jacobian_vector_product():
     net = fm.Network([[[3.0]], [[2.0]]], [[0.0], [0.0]], ["square", "identity"])
     tape = net.forward([[1.0]], [[17.0]])
     # ż² = 1, ȧ² = 2·3, ż³ = 2·6, ∇_aC = 1.
-    assert tangent._derivatives(tape, 2, np.array([0]), np.ones((1, 1)), None).tolist() == [[12.0]]
+    assert tangent._derivatives(net, tape, 2, np.array([0]), np.ones((1, 1)), None).tolist() == [[12.0]]
