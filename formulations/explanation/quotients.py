@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Layout
 from formulations.backends import Backend, Extrapolation, Quotient, Scheme
 from formulations.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
@@ -50,15 +49,19 @@ def parameter_quotients(equation: Equation, backend: Backend, quantities: Quanti
     own.load(tape.X, tape.Y, tape.shares)
     backend.inner.ready(network, own)
     forward(network, own, slopes=False)
-    few = min(FEW, network.layout.slices[0][0].stop)
-    rows, remark = [], ""
+    layout = network.layout
+    few = min(FEW, layout.count)
+    rows = []
     for i, quotient in enumerate(islice(difference.quotients(network, own), few)):
-        derivative = quantities.operand("dw", 2, _place(network.layout, i))
+        kind, layer, indices = layout.place(i)
+        name = "dw" if kind == "weights" else "db"
+        derivative = quantities.operand(name, layer + 2, [index + 1 for index in indices])
         rows.append((derivative, "≈", *_pieces(quotient), "≈", derivative))
-        remark = f"The numbers are those of the first {few} of {len(network.vector)} parameters"
-        remark += ", with the central quotients D(h) and D(2h)." if isinstance(quotient, Extrapolation) else "."
+    remarks = (
+        () if few == layout.count else (f"The numbers are those of the first {few} of {layout.count} parameters.",)
+    )
     latex = _quotient_latex(r"\frac{\partial C}{\partial w_j}", "w", "h e_j", difference.scheme)
-    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), (remark,))
+    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), remarks)
 
 
 def error_quotients(equation: Equation, backend: Backend, quantities: Quantities, l: int) -> Step:
@@ -125,12 +128,3 @@ def _quotient_latex(left: str, at: str, step: str, scheme: Scheme) -> str:
     if scheme.reach == 1:
         return rf"{left} \approx {central}"
     return rf"{left} \approx \frac{{4 D(h) - D(2h)}}{{3}}, \quad D(h) = {central}"
-
-
-def _place(layout: Layout, i: int) -> tuple[int, int]:
-    """Return row and column, counted from 1, of a parameter that is a weight of layer 2."""
-    pattern = layout.patterns[0]
-    if pattern is None:
-        j, k = divmod(i, layout.shapes[0][1])
-        return j + 1, k + 1
-    return int(pattern.rows[i]) + 1, int(pattern.indices[i]) + 1

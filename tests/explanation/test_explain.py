@@ -11,6 +11,7 @@ import makers
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.cli.commands import formulations as command
@@ -280,6 +281,21 @@ def test_the_quotients_of_equation_46_are_those_of_the_costs_shown(scheme):
         ahead, behind, h, result = (piece.value.item() for piece in row[1:] if isinstance(piece, Operand))
         assert (ahead - behind) / h == result
         assert (behind == cost) == (scheme == "forward")
+
+
+def test_a_layer_without_stored_weights_shows_the_quotients_of_the_next_parameters():
+    weights = [csr_array((2, 2)), np.ones((1, 2))]
+    net = fm.Network(weights, [np.ones(2), np.ones(1)])
+    (step,) = explain(net, [[1.0, 2.0]], [[1.0]], "finite_difference", equation="46").steps("finite_difference")
+    assert [row[0].text for row in step.rows] == ["∂C/∂b²_1", "∂C/∂b²_2", "∂C/∂w³_11"]
+    assert step.remarks == ("The numbers are those of the first 3 of 5 parameters.",)
+
+
+def test_a_network_of_few_parameters_shows_the_quotients_of_all():
+    net = fm.Network([[[1.0]]], [[1.0]])
+    (step,) = explain(net, [[1.0]], [[1.0]], "finite_difference", equation="46").steps("finite_difference")
+    assert [row[0].text for row in step.rows] == ["∂C/∂w²_11", "∂C/∂b²_1"]
+    assert step.remarks == ()
 
 
 def test_the_paths_of_equation_53_add_up():
