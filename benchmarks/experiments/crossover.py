@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.experiments.admission import Jury, estimated_seconds, reason_against, time_beside_default
 from benchmarks.experiments.pattern import Column, experiment, plain, table
-from formulations.arrays import positive_number
-from formulations.backends import DEFAULT, Backend, chosen_backends, integers, list_backends, precisions
+from formulations.arrays import integers, positive_number, precisions
+from formulations.backends import DEFAULT, Backend, chosen_backends, list_backends
 from formulations.cli.measurement import split_names
 from formulations.cli.options import parse_backends
 from formulations.comparison.race.ours import prepared

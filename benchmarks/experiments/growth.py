@@ -15,16 +15,8 @@ import numpy as np
 
 from benchmarks.experiments.admission import Jury, estimated_seconds, reason_against, time_beside_default
 from benchmarks.experiments.pattern import Column, experiment, plain, table
-from formulations.arrays import as_dtype, format_dtype, positive_integer, positive_number
-from formulations.backends import (
-    DEFAULT,
-    Backend,
-    backward_multiplications,
-    chosen_backends,
-    forward_multiplications,
-    integers,
-    items,
-)
+from formulations.arrays import as_dtype, format_dtype, integers, items, positive_integer, positive_number
+from formulations.backends import DEFAULT, Backend, backward_multiplications, chosen_backends, forward_multiplications
 from formulations.comparison.race.ours import prepared
 from formulations.comparison.timing import interleave
 from formulations.data import Problem, make_problem

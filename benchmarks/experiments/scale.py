@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.experiments.memory import anonymous_growth, peak_bytes
 from benchmarks.experiments.pattern import Column, experiment, plain, table
-from formulations.arrays import Array, as_bytes, format_bytes, format_dtype, random_generator
-from formulations.backends import BackendLike, integers
+from formulations.arrays import Array, as_bytes, format_bytes, format_dtype, integers, random_generator
+from formulations.backends import BackendLike
 from formulations.comparison.timing import interleave
 from formulations.display import BLUE, INK, RUST, Ratio, arms, format_seconds, new_figure, tidy, titled
 from formulations.network import Network

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from formulations.arrays.limits import Budget as Budget
     from formulations.arrays.limits import current_budget as current_budget
     from formulations.arrays.limits import use_budget as use_budget
+    from formulations.arrays.lists import by_name as by_name
+    from formulations.arrays.lists import integers as integers
+    from formulations.arrays.lists import items as items
+    from formulations.arrays.lists import precisions as precisions
     from formulations.arrays.parameters import Gradient as Gradient
     from formulations.arrays.parameters import Parameters as Parameters
     from formulations.arrays.parameters import check_gradient as check_gradient
@@ -74,6 +78,7 @@ __getattr__, __dir__, __all__ = attach(
         "floating_point": ["begin_quiet", "end_quiet", "quiet"],
         "layout": ["Layout", "Pattern"],
         "limits": ["Budget", "current_budget", "use_budget"],
+        "lists": ["by_name", "integers", "items", "precisions"],
         "parameters": ["Gradient", "Parameters", "check_gradient"],
     },
 )

@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import Scheme as Scheme
     from formulations.backends._base.perturbation import steps as steps
-    from formulations.backends._choices import by_name as by_name
-    from formulations.backends._choices import chosen_backends as chosen_backends
-    from formulations.backends._choices import integers as integers
-    from formulations.backends._choices import items as items
-    from formulations.backends._choices import precisions as precisions
     from formulations.backends._registry import BATCH as BATCH
     from formulations.backends._registry import DEFAULT as DEFAULT
     from formulations.backends._registry import BackendLike as BackendLike
     from formulations.backends._registry import chosen_backend as chosen_backend
+    from formulations.backends._registry import chosen_backends as chosen_backends
     from formulations.backends._registry import get_backend as get_backend
     from formulations.backends._registry import list_backends as list_backends
     from formulations.backends._registry import register as register
@@ -44,12 +40,12 @@ __getattr__, __dir__, __all__ = attach(
         "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
         "_base.options": ["option_types"],
         "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "steps"],
-        "_choices": ["by_name", "chosen_backends", "integers", "items", "precisions"],
         "_registry": [
             "BATCH",
             "BackendLike",
             "DEFAULT",
             "chosen_backend",
+            "chosen_backends",
             "get_backend",
             "list_backends",
             "register",

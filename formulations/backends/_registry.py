@@ -10,6 +10,7 @@ from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from typing import Any, TypeAlias
 
+from formulations.arrays import items
 from formulations.backends._base import Backend, OneAtATime, convert, read_options
 from formulations.backends._table import BUILT_IN, load_built_in
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
@@ -19,6 +20,7 @@ __all__ = [
     "VARIABLE",
     "BackendLike",
     "chosen_backend",
+    "chosen_backends",
     "get_backend",
     "list_backends",
     "register",
@@ -120,6 +122,26 @@ def get_backend(backend: BackendLike = None) -> Backend:
 def chosen_backend(backend: BackendLike = None) -> str | Backend:
     """Return the given backend, else the choice of ``use_backend``, the environment variable or the default."""
     return backend if backend is not None else _chosen.get() or os.environ.get(VARIABLE) or DEFAULT
+
+
+def chosen_backends(backends: Any) -> dict[str, Backend]:
+    """Return backends by their labels, from one or several of them or their flags.
+
+    Raises
+    ------
+    InvalidInput
+        If there are none, or two different ones have the same label.
+    WrongType
+        If they are not a list.
+    UnknownName
+        If one does not exist.
+    """
+    chosen: dict[str, Backend] = {}
+    for backend in map(get_backend, items(backends, "backends", "['hadamard']", one=(str, Backend))):
+        other = chosen.setdefault(backend.label, backend)
+        if type(other) is not type(backend):
+            raise InvalidInput(f"two different backends are both called {backend.label!r}; give one another name.")
+    return chosen
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.backends import by_name, get_backend, items, list_backends, precisions
+from formulations.arrays import by_name, items, precisions
+from formulations.backends import get_backend, list_backends
 from formulations.data import SCENARIOS, Problem
 from formulations.display import format_table
 from formulations.functions import get_cost

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import positive_integer, quiet, random_generator
-from formulations.backends import Backend, get_backend, items
+from formulations.arrays import items, positive_integer, quiet, random_generator
+from formulations.backends import Backend, get_backend
 from formulations.data import Problem
 from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.backends import by_name, items
+from formulations.arrays import by_name, items
 from formulations.data import Problem, make_problem
 from formulations.exceptions import InvalidInput
 

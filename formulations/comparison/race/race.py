@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from formulations.arrays import positive_integer, positive_number, use_budget
-from formulations.backends import DEFAULT, items
+from formulations.arrays import items, positive_integer, positive_number, use_budget
+from formulations.backends import DEFAULT
 from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import Cell, read_cells, read_dtypes
 from formulations.comparison.race.contestant import Contestant, Ready

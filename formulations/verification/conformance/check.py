@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import quiet
-from formulations.backends import Backend, by_name, precisions
+from formulations.arrays import by_name, precisions, quiet
+from formulations.backends import Backend
 from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
 from formulations.functions import get_cost
 from formulations.plans import seconds_for

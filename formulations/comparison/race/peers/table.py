@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
-from formulations.backends import by_name
+from formulations.arrays import by_name
 from formulations.comparison.race.contestant import Contestant, Kind, Ready
 from formulations.data import Problem
 

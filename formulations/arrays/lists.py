@@ -1,4 +1,4 @@
-"""Reading of list arguments: names, backends, dtypes and numbers.
+"""Reading of list arguments: names, dtypes and numbers.
 
 A single name counts as a list of one; an empty list is an exception unless it is allowed.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from formulations.arrays import as_dtype, format_dtype, positive_integer
-from formulations.backends._base import Backend
-from formulations.backends._registry import get_backend
+from formulations.arrays.checks import positive_integer
+from formulations.arrays.dtypes import as_dtype, format_dtype
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
-__all__ = ["by_name", "chosen_backends", "integers", "items", "precisions"]
+__all__ = ["by_name", "integers", "items", "precisions"]
 
 T = TypeVar("T")
 
@@ -96,23 +95,3 @@ def by_name(table: Mapping[str, T], names: Any, what: str, name: str, *, some: b
         if not isinstance(each, str) or each not in table:
             raise UnknownName(what, each, table)
     return {each: table[each] for each in chosen}
-
-
-def chosen_backends(backends: Any) -> dict[str, Backend]:
-    """Return backends by their labels, from one or several of them or their flags.
-
-    Raises
-    ------
-    InvalidInput
-        If there are none, or two different ones have the same label.
-    WrongType
-        If they are not a list.
-    UnknownName
-        If one does not exist.
-    """
-    chosen: dict[str, Backend] = {}
-    for backend in map(get_backend, items(backends, "backends", "['hadamard']", one=(str, Backend))):
-        other = chosen.setdefault(backend.label, backend)
-        if type(other) is not type(backend):
-            raise InvalidInput(f"two different backends are both called {backend.label!r}; give one another name.")
-    return chosen

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.backends._choices import by_name, chosen_backends, integers, items, precisions
+from formulations.arrays.lists import by_name, integers, items, precisions
+from formulations.backends._registry import chosen_backends
 from formulations.comparison.race.cells import CELLS, read_cells, read_dtypes
 from formulations.comparison.race.peers.table import PEERS, read_peers
 from formulations.comparison.relative_errors import measure_relative_errors
