@@ -92,18 +92,17 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[
     candidate, layout = gradient.vector.astype(np.float64), gradient.layout
     if not np.isfinite(candidate).all():
         return None
-    with np.errstate(all="ignore"):
-        own = _misfit(candidate, reference.vector.astype(np.float64), layout)
-        explained = [
-            (misfit, mistake, l)
-            for mistake, l, predicted in _predictions(Pass(tape, reference))
-            if (misfit := _misfit(candidate, predicted, layout)) <= min(_half_the_digits(gradient), own / 100)
-        ]
-        if explained:
-            smallest = min(misfit for misfit, *_ in explained)
-            floor = unit_roundoff(np.dtype(np.float64))
-            return _told(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
-        return _single_entry(candidate, reference, gradient, place) or _single_precision(gradient, own, place)
+    own = _misfit(candidate, reference.vector.astype(np.float64), layout)
+    explained = [
+        (misfit, mistake, l)
+        for mistake, l, predicted in _predictions(Pass(tape, reference))
+        if (misfit := _misfit(candidate, predicted, layout)) <= min(_half_the_digits(gradient), own / 100)
+    ]
+    if explained:
+        smallest = min(misfit for misfit, *_ in explained)
+        floor = unit_roundoff(np.dtype(np.float64))
+        return _told(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
+    return _single_entry(candidate, reference, gradient, place) or _single_precision(gradient, own, place)
 
 
 def _predictions(p: Pass) -> Iterator[tuple[Mistake, int | None, Array]]:
@@ -157,7 +156,7 @@ def _single_entry(
             size = np.max(np.abs(right[part]), initial=0.0)
             # Roundoff is far below this threshold, other faults are above.
             off = np.abs(candidate[part] - right[part]) > 64 * layout.count * unit_roundoff(gradient.dtype) * size
-            wrong += [part.start + int(place) for place in np.flatnonzero(off)]
+            wrong += [part.start + int(entry) for entry in np.flatnonzero(off)]
     if len(wrong) != 1:
         return None
     _, i, _ = layout.place(wrong[0])

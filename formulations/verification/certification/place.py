@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from formulations.arrays import Array, Gradient, Layout
 from formulations.backends import Tier
 from formulations.functions import Cost
-from formulations.network import Network
+from formulations.network import Batch, Network
 from formulations.verification.tolerances import Status, Verdict, judge
 
 __all__ = ["place_of", "single_examples"]
@@ -23,7 +21,7 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     if not wrong:
         return layout.last, "C"
     first = max(wrong, key=lambda line: line.layer)
-    if first.equation.startswith("BP"):
+    if first.local:
         return wrong[0].layer, wrong[0].equation
     kinds = {line.equation for line in wrong if line.layer == first.layer}
     if "δ" in kinds or {"∂C/∂w", "∂C/∂b"} <= kinds or not layout.slices[first.layer - 2][0].stop:
@@ -46,17 +44,16 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gr
     list of str
         One sentence, or none if there are no results.
     """
+    if not found:
+        return []
     wrong: dict[tuple[int, str], list[int]] = {}
     equal = True
     for x, gradient in enumerate(found):
-        with np.errstate(all="ignore"):
-            tape = net.forward(X[x : x + 1], Y[x : x + 1], cost=cost)
-            verdict = judge(tape, gradient, Tier.ELSEWHERE)
+        tape = net.record(Batch(X[x : x + 1], Y[x : x + 1], None, cost))
+        verdict = judge(tape, gradient, Tier.ELSEWHERE)
         equal = equal and verdict.status is Status.EQUAL
         if verdict.status is Status.DIFFERENT:
             wrong.setdefault(place_of(verdict, net.layout), []).append(x)
-    if not found:
-        return []
     if not wrong:
         which = f"each of the first {len(found)} examples" if len(found) > 1 else "example 0"
         if not equal:

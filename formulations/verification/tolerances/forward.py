@@ -64,12 +64,14 @@ def local_forward_checks(
         return []
     bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas)
     wide, working, both = reference.dtype, bounds.precision.working, bounds.precision.sides
-    checks = [error_check(layout.last, "BP1", errors[-1], (reference.errors or ())[-1], bounds.last_error)]
+    checks = [error_check(layout.last, "BP1", errors[-1], (reference.errors or ())[-1], bounds.last_error, local=True)]
     weights = widened(reference.tape.network.weights, wide)
     for l in range(layout.last - 1, 1, -1):
         above = errors[l - 1].astype(wide)
         expected = through(reference.slopes[l - 2].matrix, above @ weights[l - 1])
-        checks.append(error_check(l, "BP2", errors[l - 2], expected, bounds.local_error(l, above, expected)))
+        checks.append(
+            error_check(l, "BP2", errors[l - 2], expected, bounds.local_error(l, above, expected), local=True)
+        )
     factor, floor = bounds.summed
     for i in reversed(range(len(errors))):
         delta, a, of_a = errors[i].astype(wide), reference.activations[i], bounds.activations[i]
@@ -78,7 +80,7 @@ def local_forward_checks(
             both * (outer(size, of_a + factor * (a_size + of_a), layout, i) + floor),
             both * (factor * size.sum(axis=0) + floor),
         )
-        checks += gradient_checks(gradient, i, ("BP4", "BP3"), (outer(delta, a, layout, i), delta.sum(axis=0)), limits)
+        checks += gradient_checks(gradient, i, (outer(delta, a, layout, i), delta.sum(axis=0)), limits, local=True)
     return checks
 
 

@@ -88,7 +88,7 @@ def _error_checks(tape: Tape, errors: tuple[Array, ...], precision: Precision) -
     working = precision.working
     output, depth = output_error(tape, precision), len(errors) + 1
     bound = precision.gamma(output.k) * output.size + output.floor
-    checks = [error_check(depth, "BP1", errors[-1], output.reference, bound)]
+    checks = [error_check(depth, "BP1", errors[-1], output.reference, bound, local=True)]
     weights = widened(tape.network.weights, precision.wide)
     absolute = magnitudes(tape.network.weights, working)
     for l in range(depth - 1, 1, -1):
@@ -100,7 +100,7 @@ def _error_checks(tape: Tape, errors: tuple[Array, ...], precision: Precision) -
         # A candidate that forms Σ′wᵀ first multiplies an underflow there by δ.
         under = precision.eta * k * (1 + slope.gain + magnitude.sum(axis=1, keepdims=True))
         bound = precision.gamma(k) * size + under
-        checks.append(error_check(l, "BP2", errors[l - 2], reference, bound))
+        checks.append(error_check(l, "BP2", errors[l - 2], reference, bound, local=True))
     return checks
 
 
@@ -112,7 +112,7 @@ def _gradient_checks(tape: Tape, gradient: Gradient, errors: tuple[Array, ...], 
         delta, a = widened((errors[i], tape.activations[i]), precision.wide)
         size, a_size = magnitudes((errors[i], tape.activations[i]), precision.working)
         bounds = (factor * outer(size, a_size, layout, i) + floor, factor * size.sum(axis=0) + floor)
-        checks += gradient_checks(gradient, i, ("BP4", "BP3"), (outer(delta, a, layout, i), delta.sum(axis=0)), bounds)
+        checks += gradient_checks(gradient, i, (outer(delta, a, layout, i), delta.sum(axis=0)), bounds, local=True)
     return checks
 
 

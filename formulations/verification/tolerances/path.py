@@ -69,5 +69,5 @@ def path_checks(tape: Tape, gradient: Gradient) -> list[Check]:
             precision.gamma(k_all) * outer(size, a_size, layout, l - 2) + outer(under, a_size, layout, l - 2) + floor,
             precision.gamma(k_all) * size.sum(axis=0) + under.sum(axis=0) + floor,
         )
-        gradients += gradient_checks(gradient, l - 2, ("∂C/∂w", "∂C/∂b"), references, bounds)
+        gradients += gradient_checks(gradient, l - 2, references, bounds)
     return [*errors, *gradients]

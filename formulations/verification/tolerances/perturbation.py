@@ -120,7 +120,7 @@ def perturbation_checks(
     checks = []
     for i in range(len(layout.slices) - 1, -1, -1):
         references, limits = ([array[part] for part in layout.slices[i]] for array in (reference.vector, bound))
-        checks += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits, excuses[i])
+        checks += gradient_checks(gradient, i, references, limits, excuse=excuses[i])
     return checks
 
 

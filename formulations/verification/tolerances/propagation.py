@@ -155,7 +155,7 @@ class Propagation:
         for i in range(len(self.errors) - 1, -1, -1):
             references = [reference.vector[part] for part in reference.layout.slices[i]]
             limits = self.weights[i], self.biases[i]
-            checks += gradient_checks(gradient, i, ("∂C/∂w", "∂C/∂b"), references, limits)
+            checks += gradient_checks(gradient, i, references, limits)
         return checks
 
     @cached_property

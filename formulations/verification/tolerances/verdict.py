@@ -46,6 +46,8 @@ class EquationVerdict:
         l, counted from 1 for the input; L for the cost.
     equation : str
         ``"BP1"``, …, ``"BP4"`` if the equation itself is judged, else ``"δ"``, ``"∂C/∂w"``, ``"∂C/∂b"`` or ``"C"``.
+    local : bool
+        Whether the equation itself is judged, from the candidate's δ; if not, the result is, however it was computed.
     residual : float
         The largest difference between candidate and reference.
     bound : float
@@ -70,6 +72,7 @@ class EquationVerdict:
 
     layer: int
     equation: str
+    local: bool
     residual: float
     bound: float
     ratio: float
@@ -139,7 +142,7 @@ class Check:
 
     Parameters
     ----------
-    layer, equation
+    layer, equation, local
         As in :class:`EquationVerdict`.
     candidate, reference, bound : ndarray
         Of the same shape; the reference in a higher precision if there is one.
@@ -156,6 +159,7 @@ class Check:
     bound: Array
     locate: Callable[[int], tuple[str, str]]
     excuse: str = ""
+    local: bool = False
 
     def verdict(self) -> EquationVerdict:
         """Return the verdict on the residual."""
@@ -174,6 +178,7 @@ class Check:
         return EquationVerdict(
             layer=self.layer,
             equation=self.equation,
+            local=self.local,
             residual=float(residual.max()),
             bound=largest,
             ratio=float(ratios[worst]) if math.isfinite(ratios[worst]) else math.inf,
@@ -223,7 +228,9 @@ def _undecidable(where: str, excuse: str) -> str:
     return f"{where}, is undecidable: {excuse}."
 
 
-def error_check(layer: int, equation: str, candidate: Array, reference: Array, bound: Array) -> Check:
+def error_check(
+    layer: int, equation: str, candidate: Array, reference: Array, bound: Array, *, local: bool = False
+) -> Check:
     """Return the check of δ^l, shape (m, n_l)."""
     columns = candidate.shape[1]
 
@@ -231,14 +238,15 @@ def error_check(layer: int, equation: str, candidate: Array, reference: Array, b
         x, j = divmod(place, columns)
         return f"errors[{layer - 2}][{x}, {j}]", f"example {x}, neuron {j}"
 
-    return Check(layer, equation, candidate, reference, bound, locate)
+    return Check(layer, equation, candidate, reference, bound, locate, local=local)
 
 
 def gradient_checks(
-    gradient: Gradient, i: int, equations: tuple[str, str], references: Any, bounds: Any, excuse: str = ""
+    gradient: Gradient, i: int, references: Any, bounds: Any, *, local: bool = False, excuse: str = ""
 ) -> list[Check]:
     """Return the checks of the gradients of layer i + 2's weights and biases, as they lie in the flat vector."""
     layout: Layout = gradient.layout
+    equations = ("BP4", "BP3") if local else ("∂C/∂w", "∂C/∂b")
     checks = []
     for equation, part, reference, bound in zip(equations, layout.slices[i], references, bounds, strict=True):
         # A sparse matrix without stored entries has no parameters to judge.
@@ -249,7 +257,7 @@ def gradient_checks(
             neuron, *inputs = layout.place(start + place)[2]
             return layout.locate(start + place), f"neuron {neuron}" + "".join(f", input {k}" for k in inputs)
 
-        checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse))
+        checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse, local))
     return checks
 
 

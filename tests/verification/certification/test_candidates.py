@@ -293,6 +293,18 @@ def test_what_is_hidden_in_single_examples_is_not_called_right():
         fm.certify(net, [[0.0], [0.0]], [[1.0], [1.0]], function)
 
 
+def test_a_function_that_raises_keeps_its_message_if_its_dtype_cannot_hold_the_examples():
+    net = fm.Network([[[1.0]]], [[1.0]])
+
+    def function(network, x, y):
+        if len(x) > 1:
+            raise ValueError("one at a time")
+        return np.float32([1.0, 1.0])
+
+    with pytest.raises(CandidateFailed, match="ValueError on 2 examples: one at a time"):
+        fm.certify(net, [[1e300], [1.0]], [[1.0], [1.0]], function)
+
+
 @pytest.mark.parametrize(("place", "name"), [(0, "net.vector"), (1, "X"), (2, "Y")])
 def test_a_function_that_changes_what_it_is_given_is_refused_and_does_no_harm(given, place, name):
     net, X, Y, *_ = given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from makers import plain_case
 
 import formulations as fm
@@ -36,3 +37,12 @@ def test_certificate_and_comparison_use_its_words() -> None:
     )
     compared = str(fm.compare(case.net, case.X, case.Y, backends=["hadamard", "product"]))
     assert "T1 each equation by itself; T2 as a product over layers." in " ".join(compared.split())
+
+
+@pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "finite_difference"])
+def test_a_verdict_says_whether_it_judges_the_equation_itself(backend: str) -> None:
+    case = plain_case()
+    lines = fm.certify(case.net, case.X, case.Y, backend).layers
+    assert {line.local for line in lines} == {backend == "hadamard"}
+    assert {line.equation for line in lines if line.local} <= {"BP1", "BP2", "BP3", "BP4"}
+    assert {line.equation for line in lines if not line.local} <= {"δ", "∂C/∂w", "∂C/∂b"}
