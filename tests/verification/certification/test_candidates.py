@@ -296,7 +296,7 @@ def test_what_is_hidden_in_single_examples_is_not_called_right():
 def test_a_function_that_raises_keeps_its_message_if_its_dtype_cannot_hold_the_examples():
     net = fm.Network([[[1.0]]], [[1.0]])
 
-    def function(network, x, y):
+    def function(_, x, __):
         if len(x) > 1:
             raise ValueError("one at a time")
         return np.float32([1.0, 1.0])
