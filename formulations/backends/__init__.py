@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from formulations.backends._registry import list_backends as list_backends
     from formulations.backends._registry import register as register
     from formulations.backends._registry import use_backend as use_backend
-    from formulations.backends._shared.chain import written as written
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
-    from formulations.backends.product import Product as Product
+    from formulations.backends._table import BUILT_IN as BUILT_IN
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -51,8 +50,7 @@ __getattr__, __dir__, __all__ = attach(
             "register",
             "use_backend",
         ],
-        "_shared.chain": ["written"],
         "_shared.recurrence": ["errors_by_recurrence", "khatri_rao"],
-        "product": ["Product"],
+        "_table": ["BUILT_IN"],
     },
 )

@@ -89,6 +89,10 @@ class Product(Backend):
             return cheapest(count, step(network, l))
         return from_right(count) if self.order == "reverse" else from_left(count)
 
+    def written_product(self, network: Network, factors: Sequence[str]) -> str:
+        """Return δ² as a product of these factors, with brackets in the order in which they are multiplied."""
+        return written(self.brackets(network, 2), factors)
+
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate the products of all layers, and the matrices kept for each example."""
         layout, sizes = network.layout, network.sizes
@@ -109,5 +113,5 @@ class Product(Backend):
             bytes=m * (5 * layout.neuron_count + kept) * network.dtype.itemsize,
             forward_passes=1,
             calls=8 * len(layout.shapes) + len(layout.shapes) ** 2,
-            detail=f"δ2 = {written(trees[2], names)}, {count} multiplications an example for all δ",
+            detail=f"δ2 = {self.written_product(network, names)}, {count} multiplications an example for all δ",
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.backends import Backend, get_backend, list_backends
+from formulations.backends import BUILT_IN, Backend, get_backend, list_backends
 from formulations.display import format_table
 from formulations.equations import EQUATIONS, Equation
-from formulations.exceptions import UnknownName
 
 __all__ = ["Entry", "as_markdown", "as_table", "index", "resolve"]
 
@@ -52,18 +52,13 @@ class Entry:
 
 
 def index() -> list[Entry]:
-    """Return every equation with the backends that declare it, in the order of the book.
+    """Return every equation with the backends that declare it, in the order of the book."""
+    return _entries(list_backends())
 
-    Raises
-    ------
-    UnknownName
-        If a backend of this library declares an equation that is not in the table.
-    """
-    backends = [get_backend(name) for name in list_backends()]
-    for backend in backends:
-        for number in backend.equations:
-            if number not in EQUATIONS and type(backend).__module__.startswith("formulations."):
-                raise UnknownName("equation", number, EQUATIONS, f"backend {backend.name!r}")
+
+def _entries(names: Iterable[str]) -> list[Entry]:
+    """Return every equation with those of the named backends that declare it."""
+    backends = [get_backend(name) for name in names]
     return [
         Entry(equation, tuple(backend for backend in backends if equation.number in backend.equations))
         for equation in EQUATIONS.values()
@@ -116,7 +111,7 @@ def as_table() -> str:
 
 
 def as_markdown() -> str:
-    """Return the index as a page of the documentation."""
+    """Return the index of this library's own backends as a page of the documentation."""
     lines = [
         "# The equations",
         "",
@@ -129,14 +124,10 @@ def as_markdown() -> str:
         "| | equation | what it says | used in | page |",
         "|---|---|---|---|---|",
     ]
-    for entry in index():
+    for entry in _entries(BUILT_IN):
         equation = entry.equation
-        users = "<br>".join(f"[`{_name(user)}`](../../{resolve(user)[0]})" for user in entry.users if _own(user))
-        pages = ", ".join(
-            f"[{backend.name}](../backends/{backend.name}.md)"
-            for backend, user in zip(entry.backends, entry.users, strict=False)
-            if _own(user)
-        )
+        users = "<br>".join(f"[`{found.__qualname__}`](../../{file})" for file, found in map(resolve, entry.users))
+        pages = ", ".join(f"[{backend.name}](../backends/{backend.name}.md)" for backend in entry.backends)
         formula = equation.plain.replace("|", r"\|")
         cells = [f"({equation.number})", formula, equation.says, users, pages or f"[proofs](../{PROOFS})"]
         lines.append(f"| {' | '.join(cells)} |")
@@ -147,16 +138,6 @@ def _names(names: list[str]) -> str:
     """Name only the first few, so that a line fits the terminal."""
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     return " ".join(names[:FEW]) + more if names else "–"
-
-
-def _own(user: str) -> bool:
-    return user.startswith("formulations.")
-
-
-def _name(user: str) -> str:
-    """Return the name of a class or function, or a method's with its class."""
-    *_, owner, name = user.split(".")
-    return f"{owner}.{name}" if owner[:1].isupper() else name
 
 
 def _short(text: str, width: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from formulations.backends import Backend, Product, written
+from formulations.backends import Backend
 from formulations.equations import EQUATIONS, Equation, escape_latex
 from formulations.explanation.directions import direction_steps
 from formulations.explanation.operands import Operand, Quantities
@@ -105,10 +105,10 @@ def _applied(
 
 def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
     """Yield the order in which a product of several factors is multiplied."""
-    inner, last = backend.inner, quantities.last
-    if isinstance(inner, Product):
-        factors = [*(f"A^{{{l}}}" for l in range(2, last)), rf"\delta^{{{last}}}"]
-        product = written(inner.brackets(quantities.tape.network, 2), factors)
+    last = quantities.last
+    factors = [*(f"A^{{{l}}}" for l in range(2, last)), rf"\delta^{{{last}}}"]
+    product = backend.inner.written_product(quantities.tape.network, factors)
+    if product is not None:
         latex = rf"{product} = \delta^{{2}}, \quad A^l = \Sigma'(z^l) (w^{{l+1}})^T"
         says = f"The order in which {backend.label} multiplies the factors of ({equation.number})."
         yield _method_place(), Step("", says, (Operand(latex),))
@@ -131,7 +131,7 @@ def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
     at_output = l == quantities.last
     remarks: tuple[str, ...] = ()
     if quantities.tape.combined is not None and at_output:
-        combined = EQUATIONS.get(quantities.tape.combined.equation) or _of_cost("combined", quantities.tape.known_cost)
+        combined = _of_cost(quantities.tape.combined.equation, quantities.tape.known_cost)
         return write(combined, quantities, l, (f"It replaces ({equation.number}) here.",))
     if "slope" in operand_names(equation.template) and quantities.coupled(l):
         remarks = (f"It replaces ({equation.number}) here, since the neurons of layer {l} are coupled.",)
@@ -143,20 +143,14 @@ def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
 
 def _cost_step(quantities: Quantities) -> Step:
     cost = quantities.tape.known_cost
-    mean = _find("mean", cost) if quantities.m > 1 else None
-    return write(mean or _of_cost("cost", cost), quantities, quantities.last)
+    mean = cost.mean_equation if quantities.m > 1 else ""
+    return write(_of_cost(mean or cost.equation, cost), quantities, quantities.last)
 
 
-def _of_cost(scope: str, cost: Cost) -> Equation:
-    """Return the equation of this scope that the cost uses; of a user-defined cost, only the name is known."""
+def _of_cost(number: str, cost: Cost) -> Equation:
+    """Return an equation of a cost; if it has no number, only the name of the cost is known."""
     unknown = Equation(cost.name, r"C = C(a^L, y)", "C", "The cost is user-defined.", "cost")
-    return _find(scope, cost) or unknown
-
-
-def _find(scope: str, cost: Cost) -> Equation | None:
-    name = f"{type(cost).__module__}.{type(cost).__qualname__}"
-    using = (each for each in EQUATIONS.values() if each.scope == scope and name in each.functions)
-    return next(using, None)
+    return EQUATIONS.get(number, unknown)
 
 
 def _undocumented(number: str) -> Equation:

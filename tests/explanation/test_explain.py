@@ -22,6 +22,7 @@ from formulations.explanation.latex import row_formula, symbol_formula
 from formulations.explanation.operands import Operand
 from formulations.explanation.stages import explain
 from formulations.explanation.text import WIDTH, entry
+from formulations.functions.costs.quadratic import Quadratic
 
 U = np.finfo(float).eps / 2
 # Each step follows from the one before it, or, by (35), from all that lies behind: a bound of its own judges it.
@@ -529,6 +530,23 @@ def test_a_backend_from_elsewhere_may_declare_an_equation_of_its_own():
 def test_a_cost_of_ones_own_is_shown_by_its_name():
     quartic = fm.cost(lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")
     assert "(quartic)" in str(explain(cost=quartic))
+
+
+def test_a_user_defined_cost_may_name_its_equations():
+    class Distance(fm.Cost):
+        name = "distance"
+        equation, mean_equation = "27", "26"
+
+        def evaluate(self, A, Y, gradient=None):
+            return Quadratic().evaluate(A, Y, gradient)
+
+    for m, number in ((1, "27"), (2, "26")):
+        (stage,) = [
+            stage
+            for stage in explain(None, np.ones((m, 2)), np.ones((m, 2)), cost=Distance()).stages
+            if stage.title == "Cost"
+        ]
+        assert [step.equation for column in stage.columns for step in column] == [number]
 
 
 def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):

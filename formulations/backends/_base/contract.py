@@ -116,6 +116,23 @@ class Backend(ABC):
         """Return the difference quotient that this backend computes; None if it computes none."""
         return None
 
+    def written_product(self, network: Network, factors: Sequence[str]) -> str | None:  # noqa: ARG002 - few multiply one
+        """Return δ² as a product of these factors, with brackets in the order in which they are multiplied.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        factors : sequence of str
+            The names of the factors of the layers 2, …, L − 1, and that of δ^L.
+
+        Returns
+        -------
+        str or None
+            None if this backend does not multiply them.
+        """
+        return None
+
     def ready(self, network: Network, tape: Tape) -> Gradient:
         """Prepare a tape for this backend, and return a buffer for the gradient."""
         tape.workspace = self.prepare(network, tape)

@@ -79,6 +79,9 @@ class Cost(ABC):
         Whether the cost extends to complex outputs as an analytic function.
     formula : callable (engine, A, Y) -> (m,), or None
         The cost of each example in the functions of an engine; None if it is unknown.
+    equation, mean_equation : str
+        The numbers, in the index of equations, of the cost of one example and of the mean of several; empty if it has
+        none.
 
     Notes
     -----
@@ -89,6 +92,8 @@ class Cost(ABC):
     name: str
     analytic: bool = False
     formula: CostFormula | None = None
+    equation: str = ""
+    mean_equation: str = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

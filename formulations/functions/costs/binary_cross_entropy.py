@@ -27,6 +27,7 @@ class BinaryCrossEntropy(Cost):
     name = "binary_cross_entropy"
     analytic = True
     formula = staticmethod(formulas.binary_cross_entropy)
+    equation = "63"
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return the cross-entropy of each example, shape (m,)."""

@@ -28,6 +28,7 @@ class LogLikelihood(Cost):
     name = "log_likelihood"
     analytic = True
     formula = staticmethod(formulas.log_likelihood)
+    equation = "80"
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return −Σ_j y_j ln a_j of each example, shape (m,)."""

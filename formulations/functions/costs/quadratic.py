@@ -21,6 +21,7 @@ class Quadratic(Cost):
     name = "quadratic"
     analytic = True
     formula = staticmethod(formulas.quadratic)
+    equation, mean_equation = "27", "26"
 
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
         """Return ½‖a − y‖² of each example, shape (m,)."""
