@@ -18,7 +18,7 @@ from formulations.verification.conformance.problems import PROBLEMS
 from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
 from formulations.verification.conformance.subjects import read_subject
 
-__all__ = ["ask", "check_backend"]
+__all__ = ["check_backend", "check_one"]
 
 SECONDS = 0.05
 """A backend is checked on the problems whose gradient takes at most this long, by its own estimate."""
@@ -93,7 +93,9 @@ def check_backend(
             progress(f"{subject.label}: {law}")
         cases = [(subject, law, name, dtype) for name in names for dtype in dtypes]
         found = (
-            map(ask, *zip(*cases, strict=True)) if executor is None else executor.map(ask, *zip(*cases, strict=True))
+            map(check_one, *zip(*cases, strict=True))
+            if executor is None
+            else executor.map(check_one, *zip(*cases, strict=True))
         )
         results += found
         if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in results):
@@ -101,7 +103,7 @@ def check_backend(
     return ConformanceReport(subject.label, tuple(results), expected)
 
 
-def ask(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
+def check_one(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
     """Check one law on one problem."""
     problem = PROBLEMS[scenario](dtype)
     try:

@@ -84,14 +84,14 @@ class ConformanceReport:
     @property
     def kept_unexpectedly(self) -> list[str]:
         """The laws that were expected to be broken, but are kept on every problem served."""
-        asked = self._laws_with(Outcome.HELD) - self._laws_with(Outcome.BROKEN)
-        return [law for law in self.expected_failures if law in asked]
+        checked = self._laws_with(Outcome.HELD) - self._laws_with(Outcome.BROKEN)
+        return [law for law in self.expected_failures if law in checked]
 
     @property
-    def not_asked(self) -> list[str]:
+    def not_checked(self) -> list[str]:
         """The laws that were not checked, because the backend refuses every problem for them."""
-        asked = self._laws_with(Outcome.HELD) | self._laws_with(Outcome.BROKEN)
-        return [law for law in dict.fromkeys(result.law for result in self.results) if law not in asked]
+        checked = self._laws_with(Outcome.HELD) | self._laws_with(Outcome.BROKEN)
+        return [law for law in dict.fromkeys(result.law for result in self.results) if law not in checked]
 
     @property
     def served(self) -> bool:
@@ -133,7 +133,7 @@ class ConformanceReport:
             "passed": self.passed,
             "standing": str(self.standing),
             "broken": list(self.broken),
-            "not_asked": self.not_asked,
+            "not_checked": self.not_checked,
             "kept_unexpectedly": self.kept_unexpectedly,
             "expected_failures": dict(self.expected_failures),
             "results": results,
@@ -160,8 +160,8 @@ class ConformanceReport:
         parts += [
             f"{law} is broken as expected: {reason}" for law, reason in self.expected_failures.items() if law in broken
         ]
-        if self.not_asked and self.served:
-            parts.append(f"Not checked, because every problem is refused: {', '.join(self.not_asked)}.")
+        if self.not_checked and self.served:
+            parts.append(f"Not checked, because every problem is refused: {', '.join(self.not_checked)}.")
         return parts
 
     def _causes(self) -> dict[tuple[str, ...], list[str]]:
@@ -179,7 +179,7 @@ class ConformanceReport:
 
     def __str__(self) -> str:
         head = {
-            Standing.KEPT: "every law is kept" if not self.not_asked else "every law that could be checked is kept",
+            Standing.KEPT: "every law is kept" if not self.not_checked else "every law that could be checked is kept",
             Standing.NOT_KEPT: "not every law is kept",
             Standing.NOT_CHECKED: "not checked, because it refuses every problem",
         }[self.standing]

@@ -143,7 +143,7 @@ def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch)
     monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
     flag = "fused" if package == "numba" else f"autodiff_{package}"
     report = fm.check_backend(flag, expected_failures={"equal": "it never was"})
-    assert (bool(report), report.standing, report.not_asked) == (False, Standing.NOT_CHECKED, list(LAWS))
+    assert (bool(report), report.standing, report.not_checked) == (False, Standing.NOT_CHECKED, list(LAWS))
     assert not report.kept_unexpectedly
     assert "kept" not in str(report)
     assert [reason for reason in report.refusals if f"the package {package}" in reason] == list(report.refusals)
@@ -152,7 +152,7 @@ def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch)
 def test_a_law_that_could_not_be_checked_is_named():
     report = fm.check_backend(by_hand, scenarios=["digits"])
     assert report.passed
-    assert report.not_asked == ["linear_in_cost", "mean_of_examples", "weight_zero", "inputs_unchanged"]
+    assert report.not_checked == ["linear_in_cost", "mean_of_examples", "weight_zero", "inputs_unchanged"]
     assert "every law that could be checked is kept" in str(report)
     assert "every problem is refused: linear_in_cost, mean_of_examples, weight_zero, inputs_unchanged." in str(report)
 
