@@ -89,7 +89,7 @@ def neuron(activation, dtype="float64"):
 @pytest.mark.parametrize("dtype", makers.DTYPES)
 @pytest.mark.parametrize("target", [0, 1, 0.25])
 @pytest.mark.parametrize("z", [-800, -87, -37.5, -1, 0, 0.5, 17, 37.5, 800])
-def test_fused_cross_entropy_of_logits_against_60_digits(z, target, dtype):
+def test_combined_cross_entropy_of_logits_against_60_digits(z, target, dtype):
     g = fm.gradient(neuron("sigmoid", dtype), [[z]], [[target]], cost="binary_cross_entropy")
     a = 1 / (1 + mpmath.exp(-mpmath.mpf(z)))
     softplus = mpmath.log1p(mpmath.exp(-abs(z)))
@@ -143,25 +143,25 @@ def test_saturation_on_the_quadratic_cost_is_finite(backend):
     assert np.isfinite(fm.gradient(net, *makers.data(net), backend=backend).vector).all()
 
 
-def test_fused_and_unfused_forms_agree_where_both_are_finite():
+def test_combined_and_separate_forms_agree_if_both_are_finite():
     net = makers.network(activations=("tanh", "sigmoid"))
     X, Y = makers.data(net)
     plain = fm.cost(
         lambda A, Y: -(Y * np.log(A) + (1 - Y) * np.log1p(-A)).sum(axis=1),
         lambda A, Y: (1 - Y) / (1 - A) - Y / A,
-        name="unfused",
+        name="separate",
     )
-    fused, unfused = (fm.gradient(net, X, Y, cost) for cost in ("binary_cross_entropy", plain))
+    combined, separate = (fm.gradient(net, X, Y, cost) for cost in ("binary_cross_entropy", plain))
     tape = net.forward(X, Y, cost=plain)
     a = tape.output
     assert np.all((a > 0.01) & (a < 0.99))
     # (1 − y)/(1 − a) and y/a are each amplified by at most 100 from the rounding of a; σ′ takes it back.
     slack = 100 * bounds.propagated(net, X, Y, "binary_cross_entropy").vector
-    assert bounds.within(fused.vector - unfused.vector, slack)
-    assert fused.cost == pytest.approx(unfused.cost, rel=bounds.gamma(100, "float64"))
+    assert bounds.within(combined.vector - separate.vector, slack)
+    assert combined.cost == pytest.approx(separate.cost, rel=bounds.gamma(100, "float64"))
 
 
-def test_there_is_a_fused_form_only_where_all_outputs_are_sigmoids():
+def test_there_is_a_combined_form_only_if_all_outputs_are_sigmoids():
     cost = get_cost("binary_cross_entropy")
     assert cost.combined(fm.PerNeuron(["sigmoid", "sigmoid"])) is not None
     assert cost.combined(fm.PerNeuron(["sigmoid", "tanh"])) is None

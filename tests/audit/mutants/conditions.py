@@ -52,7 +52,7 @@ class Saturated(Written):
 
 
 @planted()
-class UnfusedCrossEntropy(Written):
+class UncombinedCrossEntropy(Written):
     """∇_aC ⊙ σ′ although cost and activation have a combined form: 0·∞."""
 
     def output(self, tape: Tape) -> Any:

@@ -87,7 +87,7 @@ def judged(case: str, n: int, m: int = 32) -> int:
     """Return the peak memory of three verdicts on a network with n softmax neurons."""
     random = np.random.default_rng(0)
     sizes, names = ([8, n, 4], ["softmax", "tanh"]) if case == "hidden" else ([8, n], ["softmax"])
-    cost = "log_likelihood" if case == "fused" else "quadratic"
+    cost = "log_likelihood" if case == "combined" else "quadratic"
     net = fm.Network.random(sizes, names, seed=0)
     X, Y = random.standard_normal((m, 8)), np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
     right = fm.gradient(net, X, Y, cost=cost, backend="homogeneous")
@@ -102,7 +102,7 @@ def judged(case: str, n: int, m: int = 32) -> int:
     return peak_bytes(judge)
 
 
-@pytest.mark.parametrize("case", ["fused", "unfused", "hidden"])
+@pytest.mark.parametrize("case", ["combined", "separate", "hidden"])
 def test_memory_grows_with_the_neurons_not_with_their_pairs(case: str) -> None:
     few, many = judged(case, 64), judged(case, 256)
     assert many < 5 * few
