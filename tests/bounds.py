@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import formulations as fm
-from formulations.backends._base.perturbation import steps
+from formulations.backends._base.perturbation import step_sizes
 
 
 def unit(dtype) -> float:
@@ -94,7 +94,7 @@ def noise(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=None
     difference = fm.get_backend(flag).difference()
     if difference is None:
         return bound.vector
-    h = steps(net.vector, difference.scheme, difference.relative_step)
+    h = step_sizes(net.vector, difference.scheme, difference.relative_step)
     spread = difference.scheme.roundoff
     g = np.abs(fm.gradient(net, X, Y, cost=cost, sample_weight=sample_weight).vector)
     # Both costs of the quotient are computed a step away from here, where their bound differs by O(h): hence 1 + √h.

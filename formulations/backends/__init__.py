@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Extrapolation as Extrapolation
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import Scheme as Scheme
-    from formulations.backends._base.perturbation import steps as steps
-    from formulations.backends._registry import BATCH as BATCH
+    from formulations.backends._base.perturbation import step_sizes as step_sizes
+    from formulations.backends._registry import BATCH_CHOICES as BATCH_CHOICES
     from formulations.backends._registry import DEFAULT as DEFAULT
     from formulations.backends._registry import BackendLike as BackendLike
     from formulations.backends._registry import chosen_backend as chosen_backend
@@ -38,9 +38,9 @@ __getattr__, __dir__, __all__ = attach(
         "_base.contract": ["Backend", "Tier"],
         "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
         "_base.options": ["option_types"],
-        "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "steps"],
+        "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "step_sizes"],
         "_registry": [
-            "BATCH",
+            "BATCH_CHOICES",
             "BackendLike",
             "DEFAULT",
             "chosen_backend",

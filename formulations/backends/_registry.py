@@ -32,7 +32,7 @@ BackendLike: TypeAlias = str | Backend | None
 DEFAULT = "hadamard"
 VARIABLE = "FORMULATIONS_BACKEND"
 ENTRY_POINTS = "formulations.backends"
-BATCH = ("whole", "example")
+BATCH_CHOICES = ("whole", "example")
 
 _registered: dict[str, type[Backend] | Backend] = {}
 """Registered backends by name."""
@@ -108,8 +108,10 @@ def get_backend(backend: BackendLike = None) -> Backend:
     found = _find(name)
     options = read_options(name, given)
     batch = options.pop("batch", "whole")
-    if batch not in BATCH:
-        raise InvalidInput(f"option batch of backend {name!r} must be one of {', '.join(BATCH)}, got {batch!r}.")
+    if batch not in BATCH_CHOICES:
+        raise InvalidInput(
+            f"option batch of backend {name!r} must be one of {', '.join(BATCH_CHOICES)}, got {batch!r}."
+        )
     if isinstance(found, type):
         made = found(**convert(found, options)) if options else found()
     elif options:

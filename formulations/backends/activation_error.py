@@ -41,7 +41,7 @@ class ActivationError(Backend):
 
     name = "activation_error"
     summary = "∂C/∂a passed from layer to layer"
-    equations = ("handed", "BP1", "BP2", "BP3", "BP4")
+    equations = ("activation", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
 

@@ -41,7 +41,7 @@ from formulations.backends._base import (
     Quotient,
     Tier,
     forward_multiplications,
-    steps,
+    step_sizes,
     tape_bytes,
 )
 from formulations.network import Network, Tape, forward
@@ -111,7 +111,7 @@ class FiniteDifference(Backend):
             # Only θ + h − θ is exactly h; the distance between the two points is computed.
             return Quotient(at(i, ahead), at(i, behind), ahead - behind)
 
-        for i, h in enumerate(steps(theta, SCHEMES[self.scheme], self.step)):
+        for i, h in enumerate(step_sizes(theta, SCHEMES[self.scheme], self.step)):
             if self.scheme == "forward":
                 yield Quotient(at(i, theta[i] + h), unperturbed, h)
             elif self.scheme == "central":

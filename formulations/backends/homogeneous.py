@@ -40,7 +40,7 @@ __all__ = ["Homogeneous"]
 
 
 @dataclass(frozen=True)
-class Buffers:
+class Augmented:
     """The buffers of a layer: [a^{l−1}, 1], shape (m, n_{l−1} + 1), and [∂C/∂w^l, ∂C/∂b^l]."""
 
     activations: Array
@@ -57,11 +57,11 @@ class Homogeneous(Backend):
     variant_of = "hadamard"
     serves_sparse = False
 
-    def prepare(self, network: Network, tape: Tape) -> list[Buffers]:
+    def prepare(self, network: Network, tape: Tape) -> list[Augmented]:
         """Return each layer's buffers; the last column of [a, 1] is the constant unit."""
         dtype = network.dtype
         return [
-            Buffers(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
+            Augmented(np.ones((tape.m, columns + 1), dtype), np.empty((rows, columns + 1), dtype))
             for rows, columns in network.layout.shapes
         ]
 

@@ -42,7 +42,7 @@ from formulations.backends._base import (
     Quotient,
     Tier,
     forward_multiplications,
-    steps,
+    step_sizes,
     tape_bytes,
 )
 from formulations.network import Network, Tape, forward
@@ -99,7 +99,7 @@ class NodePerturbation(Backend):
     def quotients(self, network: Network, tape: Tape, l: int) -> Iterator[Quotient]:
         """Yield the difference quotient of each neuron of layer l, for every example its own."""
         recorded = tape.weighted_inputs[l - 2]
-        z, h = recorded.copy(), steps(recorded, SCHEMES[self.scheme], self.step)
+        z, h = recorded.copy(), step_sizes(recorded, SCHEMES[self.scheme], self.step)
         unperturbed = _output_costs(network, tape, tape.weighted_inputs[-1])
         for j in range(z.shape[1]):
             z[:, j] = recorded[:, j] + h[:, j]

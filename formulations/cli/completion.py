@@ -15,7 +15,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from formulations.backends import BATCH, get_backend, list_backends, option_types
+from formulations.backends import BATCH_CHOICES, get_backend, list_backends, option_types
 from formulations.exceptions import UnknownName
 
 __all__ = ["complete_backends", "complete_file", "complete_names"]
@@ -68,7 +68,7 @@ def _options(name: str, incomplete: str, prefix: str) -> list[CompletionItem]:
     for key, kind in option_types(declared).items():
         values = get_args(kind) if get_origin(kind) is Literal else ("",)
         found += [f"{key}={value}" for value in values]
-    found += [f"batch={value}" for value in BATCH]
+    found += [f"batch={value}" for value in BATCH_CHOICES]
     return [CompletionItem(prefix + option) for option in found if option.startswith(incomplete)]
 
 

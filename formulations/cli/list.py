@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from formulations.backends import BATCH, Backend, Estimate, Tier, get_backend, list_backends, option_types
+from formulations.backends import BATCH_CHOICES, Backend, Estimate, Tier, get_backend, list_backends, option_types
 from formulations.cli.output import print_json, print_text
 from formulations.display import format_numbers, format_table
 from formulations.exceptions import InvalidInput
@@ -99,7 +99,7 @@ def _options(backend: Backend) -> dict[str, str]:
         else:
             members = [member.__name__ for member in get_args(kind) or (kind,) if member is not type(None)]
             described[key] = "|".join(members)
-    return {**described, "batch": "|".join(BATCH)}
+    return {**described, "batch": "|".join(BATCH_CHOICES)}
 
 
 def _estimated(backend: Backend) -> Estimate | None:

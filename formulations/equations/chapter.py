@@ -78,7 +78,7 @@ CHAPTER = (
              "In components, an error is the weighted sum of the next layer's errors times the slope.", "hidden"),
     Equation("46", r"\frac{\partial C}{\partial w_j} \approx \frac{C(w + h e_j) - C(w)}{h}", "",
              "A derivative is approximately the quotient of two small changes.", "quotient",
-             ("formulations.backends._base.perturbation.steps",)),
+             ("formulations.backends._base.perturbation.step_sizes",)),
     Equation("47", rf"\Delta C \approx {DC_DW} \Delta w^l_{{jk}}", "",
              "A small change of a weight changes the cost proportionally."),
     Equation("48", r"\Delta a^l_j \approx \frac{\partial a^l_j}{\partial w^l_{jk}} \Delta w^l_{jk}", "",

@@ -28,7 +28,7 @@ class Equation:
     scope : str
         Where it applies: ``forward``, ``hidden`` or ``layer`` (each one), ``output``, ``combined`` (replaces the
         equation of the output), ``cost`` (of one example), ``mean`` (of several), ``quotient`` (each parameter),
-        ``demon`` (each weighted input), ``path``, ``direction``; ``way`` if it is the method by which a backend
+        ``demon`` (each weighted input), ``path``, ``direction``; ``method`` if it is the method by which a backend
         computes the quantities of other equations; ``definition`` if nothing is computed.
     functions : tuple of str
         Dotted names of the objects that use it, except the backends that declare it.

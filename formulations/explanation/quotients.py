@@ -20,8 +20,6 @@ MOST_NEURONS = 6
 DIGITS = 13
 """The least number of digits of a cost: the costs of a quotient differ only in their last digits."""
 
-Row = tuple[Piece, ...]
-
 
 def parameter_quotients(equation: Equation, backend: Backend, quantities: Quantities) -> Step:
     """Write (46) for the first few parameters, with the costs that the backend computes.
@@ -105,7 +103,7 @@ def _symbols_alone(equation: Equation) -> Step:
     return Step(equation.number, equation.says, (Operand(equation.latex),))
 
 
-def _pieces(quotient: Quotient | Extrapolation) -> Row:
+def _pieces(quotient: Quotient | Extrapolation) -> tuple[Piece, ...]:
     if isinstance(quotient, Extrapolation):
         near, far = (_number(each.value, DIGITS) for each in quotient)
         return ("(", _number(4), near, "−", far, ")", "/", _number(3))

@@ -15,7 +15,7 @@ from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName
 from formulations.explanation.explanation import Explanation
 from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
-from formulations.explanation.steps import Place, steps
+from formulations.explanation.steps import StageKey, steps
 from formulations.explanation.story import Stage
 from formulations.explanation.template import Step
 from formulations.explanation.text import entry
@@ -103,8 +103,8 @@ def explain(
     tape = net.record(batch)
     columns = [
         [
-            (place, _with_digits(step, digits))
-            for place, step in steps(backend, Quantities(tape, gradient_of_batch(net, batch, backend)))
+            (key, _with_digits(step, digits))
+            for key, step in steps(backend, Quantities(tape, gradient_of_batch(net, batch, backend)))
         ]
         for backend in chosen
     ]
@@ -127,21 +127,21 @@ def _with_digits(step: Step, digits: int) -> Step:
     return replace(step, rows=tuple(tuple(map(shown, row)) for row in step.rows))
 
 
-def _only(equation: str, columns: list[list[tuple[Place, Step]]]) -> list[list[tuple[Place, Step]]]:
+def _only(equation: str, columns: list[list[tuple[StageKey, Step]]]) -> list[list[tuple[StageKey, Step]]]:
     """Keep the steps of one equation."""
     ordered = sorted((pair for column in columns for pair in column), key=lambda pair: pair[0])
     numbers = list(dict.fromkeys(step.equation for _, step in ordered if step.equation))
     if equation not in numbers:
         raise UnknownName("equation", equation, numbers, "this computation")
-    return [[(place, step) for place, step in column if step.equation == equation] for column in columns]
+    return [[(key, step) for key, step in column if step.equation == equation] for column in columns]
 
 
-def _stages(columns: list[list[tuple[Place, Step]]]) -> tuple[Stage, ...]:
-    places = sorted({place for column in columns for place, _ in column})
+def _stages(columns: list[list[tuple[StageKey, Step]]]) -> tuple[Stage, ...]:
+    keys = sorted({key for column in columns for key, _ in column})
     stages = []
-    for place in places:
-        parts = tuple(tuple(step for at, step in column if at == place) for column in columns)
-        stages.append(Stage(place.title, parts, all(_same(parts[0], part) for part in parts[1:])))
+    for key in keys:
+        parts = tuple(tuple(step for at, step in column if at == key) for column in columns)
+        stages.append(Stage(key.title, parts, all(_same(parts[0], part) for part in parts[1:])))
     return tuple(stages)
 
 

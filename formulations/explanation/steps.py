@@ -14,22 +14,22 @@ from formulations.explanation.quotients import error_quotients, parameter_quotie
 from formulations.explanation.template import Step, first_example, operand_names, write
 from formulations.functions import Cost
 
-__all__ = ["Place", "steps"]
+__all__ = ["StageKey", "steps"]
 
 APPLIED = ("output", "hidden", "layer")
 """Scopes of the equations that compute errors and gradients."""
 
 
-class Place(NamedTuple):
-    """The stage of a step: the part of the computation, the order within it, and the title."""
+class StageKey(NamedTuple):
+    """The part of the computation, the order within it, and the title; stages are sorted by it."""
 
     part: int
     order: int
     title: str
 
 
-def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
-    """Yield the steps of a backend, each with its place.
+def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[StageKey, Step]]:
+    """Yield the steps of a backend, each with the key of its stage.
 
     The steps follow from the equations that the backend declares, the forward pass and the cost. If cost and output
     activation have a combined form, its equation replaces that of the output error, as in the computation. In a
@@ -44,16 +44,16 @@ def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Ste
 
     Yields
     ------
-    (Place, Step)
+    (StageKey, Step)
     """
     declared = [EQUATIONS.get(number) or _undocumented(number) for number in backend.equations]
     if not any(equation.scope == "forward" for equation in declared):
         declared.insert(0, EQUATIONS["25"])
-    yield Place(1, 0, "Cost"), _cost_step(quantities)
+    yield StageKey(1, 0, "Cost"), _cost_step(quantities)
     shown: set[tuple[str, int | None]] = set()
     for i, equation in enumerate(declared):
-        for place, step in _applied(equation, declared[i + 1 :], backend, quantities):
-            yield place, step
+        for key, step in _applied(equation, declared[i + 1 :], backend, quantities):
+            yield key, step
             if step.rows and step.left is not None and not step.left.index:
                 shown.add((step.left.name, step.left.layer))
     for l in range(2, quantities.last + 1):
@@ -61,49 +61,49 @@ def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Ste
             if (name, l) not in shown:
                 result = quantities.operand(name, l)
                 says = f"All entries, as {backend.label} computes them."
-                yield _gradient_place(l), Step("", says, (result,), ((result, "=", result),))
+                yield _gradient_stage(l), Step("", says, (result,), ((result, "=", result),))
 
 
 def _applied(
     equation: Equation, following: list[Equation], backend: Backend, quantities: Quantities
-) -> Iterator[tuple[Place, Step]]:
+) -> Iterator[tuple[StageKey, Step]]:
     last = quantities.last
     if equation.scope == "forward":
         for l in range(2, last + 1):
-            yield Place(0, l, f"Forward pass, layer {l}"), write(equation, quantities, l)
+            yield StageKey(0, l, f"Forward pass, layer {l}"), write(equation, quantities, l)
     elif equation.scope == "output":
-        yield _error_place(last, last), _error(equation, quantities, last)
+        yield _error_stage(last, last), _error(equation, quantities, last)
     elif equation.scope == "hidden":
         for l in range(last - 1, 1, -1):
-            yield _error_place(l, last), _error(equation, quantities, l)
+            yield _error_stage(l, last), _error(equation, quantities, l)
     elif equation.scope == "layer" and "nabla" in operand_names(equation.template):
         yield from _brackets(equation, backend, quantities)
         for l in range(last, 1, -1):
-            yield _error_place(l, last), _error(equation, quantities, l)
+            yield _error_stage(l, last), _error(equation, quantities, l)
     elif equation.scope == "layer":
         for l in range(2, last + 1):
-            yield _gradient_place(l), write(equation, quantities, l)
+            yield _gradient_stage(l), write(equation, quantities, l)
     elif equation.scope == "quotient":
-        yield Place(4, 0, "Parameter by parameter"), parameter_quotients(equation, backend, quantities)
+        yield StageKey(4, 0, "Parameter by parameter"), parameter_quotients(equation, backend, quantities)
     elif equation.scope == "demon":
         for l in range(last, 1, -1):
-            yield _error_place(l, last), error_quotients(equation, backend, quantities, l)
+            yield _error_stage(l, last), error_quotients(equation, backend, quantities, l)
     elif equation.scope == "path":
-        yield Place(4, 0, "Path by path"), path_step(equation, quantities)
+        yield StageKey(4, 0, "Path by path"), path_step(equation, quantities)
     elif equation.scope == "direction":
         for step in direction_steps(equation, quantities):
-            yield Place(4, 0, "Direction by direction"), step
-    elif equation.scope == "way":
+            yield StageKey(4, 0, "Direction by direction"), step
+    elif equation.scope == "method":
         remarks: tuple[str, ...] = ()
         scopes = {each.scope for each in following}
-        if "way" not in scopes and not scopes.isdisjoint(APPLIED):
+        if "method" not in scopes and not scopes.isdisjoint(APPLIED):
             remarks = ("The results below are written in the book's form.",)
-        yield _method_place(), Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
+        yield _method_stage(), Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
     else:
-        yield Place(4, -1, "Also used"), Step(equation.number, equation.says, (Operand(equation.latex),))
+        yield StageKey(4, -1, "Also used"), Step(equation.number, equation.says, (Operand(equation.latex),))
 
 
-def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[Place, Step]]:
+def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[StageKey, Step]]:
     """Yield the order in which a product of several factors is multiplied."""
     last = quantities.last
     factors = [*(f"A^{{{l}}}" for l in range(2, last)), rf"\delta^{{{last}}}"]
@@ -111,19 +111,19 @@ def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> I
     if product is not None:
         latex = rf"{product} = \delta^{{2}}, \quad A^l = \Sigma'(z^l) (w^{{l+1}})^T"
         says = f"The order in which {backend.label} multiplies the factors of ({equation.number})."
-        yield _method_place(), Step("", says, (Operand(latex),))
+        yield _method_stage(), Step("", says, (Operand(latex),))
 
 
-def _method_place() -> Place:
-    return Place(1, 1, "Method")
+def _method_stage() -> StageKey:
+    return StageKey(1, 1, "Method")
 
 
-def _error_place(l: int, last: int) -> Place:
-    return Place(2, 0, f"Error of the output layer {l}") if l == last else Place(3, -l, f"Error of layer {l}")
+def _error_stage(l: int, last: int) -> StageKey:
+    return StageKey(2, 0, f"Error of the output layer {l}") if l == last else StageKey(3, -l, f"Error of layer {l}")
 
 
-def _gradient_place(l: int) -> Place:
-    return Place(5, l, f"Gradient of layer {l}")
+def _gradient_stage(l: int) -> StageKey:
+    return StageKey(5, l, f"Gradient of layer {l}")
 
 
 def _error(equation: Equation, quantities: Quantities, l: int) -> Step:

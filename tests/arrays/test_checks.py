@@ -7,7 +7,7 @@ import pytest
 
 import formulations as fm
 from formulations.arrays.checks import as_examples, example_shares, positive_number, size_of_batch
-from formulations.backends._base.perturbation import SCHEMES, steps
+from formulations.backends._base.perturbation import SCHEMES, step_sizes
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 
 F8 = np.dtype("float64")
@@ -72,7 +72,7 @@ def test_class_labels_are_told_of_unit_vectors(Y, told):
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 @pytest.mark.parametrize("w", [-1000.0, 1000.0, -0.5])
 def test_a_step_follows_the_size_of_a_weight_and_not_its_sign(scheme, w):
-    (step,) = steps(np.array([w]), scheme)
+    (step,) = step_sizes(np.array([w]), scheme)
     wanted = scheme.relative_step(F8) * max(1.0, abs(w))
     # θ + h and the difference round once each, to half a unit in the last place of θ + h.
     assert abs(step - wanted) <= np.spacing(2 * abs(w))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.backends._base.perturbation import SCHEMES, steps
+from formulations.backends._base.perturbation import SCHEMES, step_sizes
 from formulations.exceptions import InvalidInput
 
 FLAGS = {
@@ -72,7 +72,7 @@ def test_one_example_at_a_time_multiplies_the_passes():
 def test_a_step_is_exactly_what_was_added(dtype):
     theta = np.random.default_rng(0).normal(scale=100, size=1000).astype(dtype)
     for scheme in SCHEMES.values():
-        h = steps(theta, scheme)
+        h = step_sizes(theta, scheme)
         assert np.array_equal((theta + h) - theta, h)
         assert (h > 0).all()
 

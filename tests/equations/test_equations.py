@@ -20,7 +20,7 @@ from formulations.explanation.equation_index import as_markdown, as_table, index
 ROOT = Path(__file__).parents[2]
 PAGE, PROOFS = ROOT / "docs/reference/equations.md", ROOT / "docs/explanation/proofs.md"
 CHAPTER = [*map(str, range(23, 54)), "BP1", "BP1a", "BP2", "BP3", "BP4"]
-UNTEMPLATED = {"definition", "quotient", "demon", "path", "direction", "way"}
+UNTEMPLATED = {"definition", "quotient", "demon", "path", "direction", "method"}
 SCOPES = {"forward", "output", "hidden", "layer", "combined", "cost", "mean"} | UNTEMPLATED
 
 

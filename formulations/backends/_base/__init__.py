@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Difference as Difference
     from formulations.backends._base.perturbation import Extrapolation as Extrapolation
     from formulations.backends._base.perturbation import Quotient as Quotient
-    from formulations.backends._base.perturbation import steps as steps
+    from formulations.backends._base.perturbation import step_sizes as step_sizes
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -28,6 +28,6 @@ __getattr__, __dir__, __all__ = attach(
         "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
         "one_at_a_time": ["OneAtATime"],
         "options": ["convert", "read_options"],
-        "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "steps"],
+        "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "step_sizes"],
     },
 )

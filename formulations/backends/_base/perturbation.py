@@ -23,7 +23,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 
-__all__ = ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "steps"]
+__all__ = ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "step_sizes"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ SCHEMES = {
 }
 
 
-def steps(theta: Array, scheme: Scheme, relative: float | None = None) -> Array:
+def step_sizes(theta: Array, scheme: Scheme, relative: float | None = None) -> Array:
     """Return a step for each parameter, such that θ + h − θ is h exactly, shape (P + N,).
 
     Parameters

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from formulations.arrays import Array, Gradient
-from formulations.backends import Backend, Scheme, steps
+from formulations.backends import Backend, Scheme, step_sizes
 from formulations.functions import Activation
 from formulations.network import Tape
 from formulations.verification.oracles import (
@@ -127,7 +127,7 @@ def perturbation_checks(
 def _bound(quotients: Quotients, tape: Tape, gradient: Gradient, reference: Reference) -> Array:
     scheme, step, forward = quotients.scheme, quotients.step, propagate_bounds(reference)
     if gradient.errors is None:
-        h = steps(tape.network.vector, scheme, step).astype(reference.dtype)
+        h = step_sizes(tape.network.vector, scheme, step).astype(reference.dtype)
     else:
         h = _node_steps(tape, reference, step)
     bound: Array = 2 * scheme.roundoff * cost_roundoff(tape, reference) / h
