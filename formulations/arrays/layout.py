@@ -116,10 +116,10 @@ class Layout:
 
     def locate(self, position: int) -> str:
         """Return the name of the parameter at a position of the vector, such as ``weights[0][2, 5]``."""
-        kind, i, indices = self.place(position)
-        return f"{kind}[{i}][{', '.join(map(str, indices))}]"
+        kind, i, entry = self.indices(position)
+        return f"{kind}[{i}][{', '.join(map(str, entry))}]"
 
-    def place(self, position: int) -> tuple[str, int, tuple[int, ...]]:
+    def indices(self, position: int) -> tuple[str, int, tuple[int, ...]]:
         """Return ``("weights", l − 2, (j, k))`` or ``("biases", l − 2, (j,))`` for a position of the vector."""
         for i, (weights, biases) in enumerate(self.slices):
             if position < weights.stop:

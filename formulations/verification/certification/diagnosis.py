@@ -159,7 +159,7 @@ def _single_entry(
             wrong += [part.start + int(entry) for entry in np.flatnonzero(off)]
     if len(wrong) != 1:
         return None
-    _, i, _ = layout.place(wrong[0])
+    _, i, _ = layout.indices(wrong[0])
     return Diagnosis(
         "single_entry", i + 2, *place,
         f"only one entry is wrong, {layout.locate(wrong[0])}",

@@ -108,7 +108,7 @@ class Certificate:
                 line.status,
                 f"{line.ratio:.2g}",
                 line.entry,
-                line.place,
+                line.where,
                 f"{line.found:.9g}",
                 f"{line.expected:.9g}",
             ]
@@ -123,7 +123,7 @@ class Certificate:
             return f"The mistake is in the cost: C is {self.cost.found:.17g}, expected {self.cost.expected:.17g}."
         first = next(line for line in self.layers if line.status is Status.DIFFERENT and line.layer == self.layer)
         lines = [
-            f"The mistake is in layer {self.layer}, ({self.equation}): {first.entry} ({first.place}) is "
+            f"The mistake is in layer {self.layer}, ({self.equation}): {first.entry} ({first.where}) is "
             f"{first.found:.17g}, expected {first.expected:.17g}."
         ]
         if self.cost is not None and self.cost.status is Status.DIFFERENT:

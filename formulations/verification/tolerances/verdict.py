@@ -59,7 +59,7 @@ class EquationVerdict:
         bound.
     entry : str
         The entry with the largest ratio, such as ``"errors[0][3, 7]"``.
-    place : str
+    where : str
         The same in words: the example, neuron and input, counted from 0.
     found, expected : float
         The entry in the candidate and in the reference.
@@ -78,7 +78,7 @@ class EquationVerdict:
     ratio: float
     status: Status
     entry: str
-    place: str
+    where: str
     found: float
     expected: float
     detectable: float
@@ -174,7 +174,7 @@ class Check:
         scale = float(np.max(np.abs(self.reference)))
         detectable = largest / scale if scale > 0 else math.inf if largest > 0 else 0.0
         status, reason = self._status(residual, limit, detectable, worst)
-        entry, place = self.locate(worst)
+        entry, where = self.locate(worst)
         return EquationVerdict(
             layer=self.layer,
             equation=self.equation,
@@ -184,7 +184,7 @@ class Check:
             ratio=float(ratios[worst]) if math.isfinite(ratios[worst]) else math.inf,
             status=status,
             entry=entry,
-            place=place,
+            where=where,
             found=float(self.candidate.ravel()[worst]),
             expected=float(self.reference.ravel()[worst]),
             detectable=detectable,
@@ -234,8 +234,8 @@ def error_check(
     """Return the check of δ^l, shape (m, n_l)."""
     columns = candidate.shape[1]
 
-    def locate(place: int) -> tuple[str, str]:
-        x, j = divmod(place, columns)
+    def locate(position: int) -> tuple[str, str]:
+        x, j = divmod(position, columns)
         return f"errors[{layer - 2}][{x}, {j}]", f"example {x}, neuron {j}"
 
     return Check(layer, equation, candidate, reference, bound, locate, local=local)
@@ -253,9 +253,9 @@ def gradient_checks(
         if part.start == part.stop:
             continue
 
-        def locate(place: int, start: int = part.start) -> tuple[str, str]:
-            neuron, *inputs = layout.place(start + place)[2]
-            return layout.locate(start + place), f"neuron {neuron}" + "".join(f", input {k}" for k in inputs)
+        def locate(position: int, start: int = part.start) -> tuple[str, str]:
+            neuron, *inputs = layout.indices(start + position)[2]
+            return layout.locate(start + position), f"neuron {neuron}" + "".join(f", input {k}" for k in inputs)
 
         checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse, local))
     return checks

@@ -151,7 +151,7 @@ def test_errors_name_the_equation_and_leave_the_others_alone(given):
     wrong = [(line.layer, line.equation) for line in c.layers if line.status is Status.DIFFERENT]
     assert wrong == [(3, "BP2")]
     assert (c.layer, c.equation) == (3, "BP2")
-    assert c.layers[1].place.startswith("example ")
+    assert c.layers[1].where.startswith("example ")
 
 
 def test_fewer_digits_are_judged_by_their_own_roundoff(given):
@@ -373,4 +373,4 @@ def test_the_certificate_as_plain_values_and_as_text(given):
     assert (plain["status"], plain["layer"], plain["equation"]) == ("different", 4, "BP4")
     line = plain["layers"][0]
     assert line["found"] == pytest.approx(2 * line["expected"])
-    assert line["place"].startswith("neuron ")
+    assert line["where"].startswith("neuron ")
