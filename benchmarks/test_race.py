@@ -8,7 +8,7 @@ import pytest
 from formulations.arrays import use_budget
 from formulations.backends import DEFAULT
 from formulations.comparison.race.book import BOOK
-from formulations.comparison.race.cells import CELLS, DTYPES
+from formulations.comparison.race.cells import CELLS, RACE_DTYPES
 from formulations.comparison.race.floor import FLOOR
 from formulations.comparison.race.ours import NULL, default_flags, one_call, planned
 from formulations.comparison.race.peers.table import PEERS
@@ -19,7 +19,7 @@ FIELD = [FLOOR, NULL, *map(planned, default_flags()), one_call(DEFAULT), BOOK, *
 LONGEST = 0.05
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", RACE_DTYPES)
 @pytest.mark.parametrize("cell", CELLS.values(), ids=lambda cell: cell.name)
 @pytest.mark.parametrize("contestant", FIELD, ids=lambda contestant: contestant.name)
 def test_gradient(benchmark, contestant, cell, dtype):

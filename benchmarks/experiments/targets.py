@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.experiments.pattern import Column, experiment, table
 from formulations.backends import DEFAULT
-from formulations.cli.measurement import read_peers
-from formulations.comparison.race import BOOK, CELLS, DTYPES, FLOOR, Cell, Heat, Race, run_race
+from formulations.cli.measurement import parse_peers
+from formulations.comparison.race import BOOK, CELLS, FLOOR, RACE_DTYPES, Cell, Heat, Race, run_race
 from formulations.comparison.race.race_plot import draw_race
 from formulations.comparison.timing import interleave
 from formulations.data import Problem
@@ -182,13 +182,13 @@ def draw_targets(targets: Targets) -> Any:
 
 def targets_of_race(race: Race) -> list[Target]:
     """Return the targets that a race decides."""
-    cases = [_against_peers(race.heat(cell, dtype), cell, dtype) for cell in CELLS for dtype in DTYPES]
+    cases = [_against_peers(race.heat(cell, dtype), cell, dtype) for cell in CELLS for dtype in RACE_DTYPES]
     targets = [target for target in cases if target is not None]
     for name, limit in GEOMETRIC:
-        targets += [_geometric(race, name, limit, dtype) for dtype in DTYPES]
+        targets += [_geometric(race, name, limit, dtype) for dtype in RACE_DTYPES]
     for name, over, limits in CEILINGS:
         for cell, limit in limits.items():
-            for dtype in DTYPES:
+            for dtype in RACE_DTYPES:
                 heat = race.heat(cell, dtype)
                 other = heat.best_peer if over is PEER and heat else over
                 ratio = None if heat is None else heat.ratio(name, other)
@@ -332,12 +332,12 @@ def measure_targets(
     race = run_race(None, None, RACED, against, threads=threads, budget=budget, progress=progress)
     targets = targets_of_race(race)
     book = CELLS["book"]
-    for dtype in DTYPES:
+    for dtype in RACE_DTYPES:
         progress(f"book {dtype}: a step of descent")
         measured = step_over_gradient(book, dtype, budget=max(budget, 0.5))
         targets.append(Target("a step of sgd over its gradient", "book", dtype, STEP_LIMIT, measured, DEFAULT))
     for cell in CELLS.values():
-        for dtype in DTYPES:
+        for dtype in RACE_DTYPES:
             progress(f"{cell.name} {dtype}: allocation")
             for backend in STEADY:
                 targets += _memory_targets(backend, cell, dtype)
@@ -360,7 +360,7 @@ def main(against: str | None, budget: float, threads: int | None, progress: Call
 
     Exit status 0 if every target is met, else 1.
     """
-    return measure_targets(read_peers(against), threads=threads, budget=budget, progress=progress)
+    return measure_targets(parse_peers(against), threads=threads, budget=budget, progress=progress)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from formulations.arrays.checks import positive_number as positive_number
     from formulations.arrays.checks import random_generator as random_generator
     from formulations.arrays.checks import size_of_batch as size_of_batch
+    from formulations.arrays.dtypes import DTYPE_NAMES as DTYPE_NAMES
     from formulations.arrays.dtypes import DTYPES as DTYPES
     from formulations.arrays.dtypes import SINGLE_AND_DOUBLE as SINGLE_AND_DOUBLE
     from formulations.arrays.dtypes import Array as Array
@@ -73,7 +74,7 @@ __getattr__, __dir__, __all__ = attach(
             "random_generator",
             "size_of_batch",
         ],
-        "dtypes": ["Array", "DTYPES", "SINGLE_AND_DOUBLE", "as_dtype", "format_dtype", "higher"],
+        "dtypes": ["Array", "DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "as_dtype", "format_dtype", "higher"],
         "files": ["check_writable", "replaced"],
         "floating_point": ["begin_quiet", "end_quiet", "quiet"],
         "layout": ["Layout", "Pattern"],

@@ -9,7 +9,7 @@ import numpy as np
 
 from formulations.exceptions import WrongType
 
-__all__ = ["DTYPES", "SINGLE_AND_DOUBLE", "Array", "as_dtype", "format_dtype", "higher"]
+__all__ = ["DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "Array", "as_dtype", "format_dtype", "higher"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -47,11 +47,11 @@ def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
     dtype('float32')
     """
     try:
-        asked = np.dtype(dtype)
+        given = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):
-        asked = np.dtype(object)
+        given = np.dtype(object)
     for known in DTYPES:
-        if asked == known:
+        if given == known:
             return known
     raise WrongType(f"dtype must be float32, float64 or longdouble, got {dtype!r}; choose one of these.")
 
@@ -64,8 +64,12 @@ def format_dtype(dtype: Any) -> str:
     >>> format_dtype("float32"), format_dtype("longdouble")
     ('float32', 'longdouble')
     """
-    asked = np.dtype(dtype)
-    return "longdouble" if asked.char == "g" else str(asked)
+    given = np.dtype(dtype)
+    return "longdouble" if given.char == "g" else str(given)
+
+
+DTYPE_NAMES = tuple(map(format_dtype, DTYPES))
+"""The names of the dtypes that a network can have."""
 
 
 def higher(dtype: np.dtype[Any]) -> np.dtype[Any] | None:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from formulations.cli.completion import complete_backends, complete_names
-from formulations.cli.measurement import measurement, read_peers, split_names
+from formulations.cli.measurement import measurement, parse_peers, split_names
 from formulations.cli.options import parse_backends
-from formulations.comparison import CELLS, DTYPES, PEERS, draw_race, run_race
+from formulations.comparison import CELLS, PEERS, RACE_DTYPES, draw_race, run_race
 
 __all__ = ["bench"]
 
@@ -23,8 +23,8 @@ __all__ = ["bench"]
     "--dtypes",
     "--dtype",
     metavar="DTYPE,…",
-    help=f"Of {', '.join(DTYPES)}.  [default: both]",
-    shell_complete=complete_names(DTYPES),
+    help=f"Of {', '.join(RACE_DTYPES)}.  [default: both]",
+    shell_complete=complete_names(RACE_DTYPES),
 )
 @click.option(
     "--backends",
@@ -71,7 +71,7 @@ def bench(
         None if cells is None else split_names(cells),
         None if dtypes is None else split_names(dtypes),
         parse_backends(backends),
-        read_peers(against),
+        parse_peers(against),
         threads=threads,
         budget=budget,
         progress=progress,

@@ -16,7 +16,7 @@ from formulations.cli.output import print_json, print_text, progress_console, sa
 from formulations.comparison import describe_machine, limited_threads
 from formulations.display import check_plot, save_figure
 
-__all__ = ["measurement", "read_peers", "split_names"]
+__all__ = ["measurement", "parse_peers", "split_names"]
 
 OPTIONS = (
     click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: unchanged]"),
@@ -85,7 +85,7 @@ def split_names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",")]
 
 
-def read_peers(against: str | None) -> list[str] | None:
+def parse_peers(against: str | None) -> list[str] | None:
     """Read ``"torch,jax"`` or ``"none"``; None, which stands for all peers, if the option is left out."""
     if against is None:
         return None

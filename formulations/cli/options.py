@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from formulations.arrays import (
     BATCH_SIZE,
+    DTYPE_NAMES,
     Array,
     current_budget,
     open_archive,
@@ -36,8 +37,6 @@ __all__ = [
     "read_examples",
     "read_problem",
 ]
-
-DTYPES = ("float32", "float64", "longdouble")
 
 activations_option = click.option(
     "--activations",
@@ -80,7 +79,7 @@ PROBLEM_OPTIONS = (
         show_default=True,
         metavar="DTYPE",
         help="float32, float64 or longdouble.",
-        shell_complete=complete_names(DTYPES, several=False),
+        shell_complete=complete_names(DTYPE_NAMES, several=False),
     ),
     network_option,
     click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),

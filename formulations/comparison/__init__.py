@@ -9,7 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.comparison.contest import compare as compare
     from formulations.comparison.race.cells import CELLS as CELLS
-    from formulations.comparison.race.cells import DTYPES as DTYPES
+    from formulations.comparison.race.cells import RACE_DTYPES as RACE_DTYPES
     from formulations.comparison.race.machine import describe_machine as describe_machine
     from formulations.comparison.race.peers.table import PEERS as PEERS
     from formulations.comparison.race.race import run_race as run_race
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "contest": ["compare"],
         "relative_errors": ["measure_relative_errors"],
-        "race.cells": ["CELLS", "DTYPES"],
+        "race.cells": ["CELLS", "RACE_DTYPES"],
         "race.machine": ["describe_machine"],
         "race.peers.table": ["PEERS"],
         "race.race": ["run_race"],

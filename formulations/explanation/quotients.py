@@ -51,7 +51,7 @@ def parameter_quotients(equation: Equation, backend: Backend, quantities: Quanti
     few = min(FEW, layout.count)
     rows = []
     for i, quotient in enumerate(islice(difference.quotients(network, own), few)):
-        kind, layer, indices = layout.place(i)
+        kind, layer, indices = layout.indices(i)
         name = "dw" if kind == "weights" else "db"
         derivative = quantities.operand(name, layer + 2, [index + 1 for index in indices])
         rows.append((derivative, "≈", *_pieces(quotient), "≈", derivative))

@@ -11,7 +11,7 @@ from benchmarks.experiments.targets import (
     step_over_gradient,
     targets_of_race,
 )
-from formulations.comparison.race.cells import CELLS, DTYPES
+from formulations.comparison.race.cells import CELLS, RACE_DTYPES
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.race_plot import draw_race
 from formulations.comparison.race.results import Heat, Race, RaceRow
@@ -32,7 +32,7 @@ def race(**changed):
         for name, s in times.items()
         if s is not None
     )
-    heats = tuple(Heat(cell, dtype, rows) for cell in CELLS.values() for dtype in DTYPES)
+    heats = tuple(Heat(cell, dtype, rows) for cell in CELLS.values() for dtype in RACE_DTYPES)
     return Race(heats, {"processor": "abacus", "cores": 1, "blas": [], "date": "1986-01-01"}, "hadamard")
 
 

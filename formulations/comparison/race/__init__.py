@@ -9,7 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.comparison.race.book import BOOK as BOOK
     from formulations.comparison.race.cells import CELLS as CELLS
-    from formulations.comparison.race.cells import DTYPES as DTYPES
+    from formulations.comparison.race.cells import RACE_DTYPES as RACE_DTYPES
     from formulations.comparison.race.cells import Cell as Cell
     from formulations.comparison.race.floor import FLOOR as FLOOR
     from formulations.comparison.race.race import run_race as run_race
@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "book": ["BOOK"],
-        "cells": ["CELLS", "Cell", "DTYPES"],
+        "cells": ["CELLS", "Cell", "RACE_DTYPES"],
         "floor": ["FLOOR"],
         "race": ["run_race"],
         "results": ["Heat", "Race"],

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import by_name, items
+from formulations.arrays import SINGLE_AND_DOUBLE, by_name, format_dtype, items
 from formulations.data import Problem, make_problem
 from formulations.exceptions import InvalidInput
 
-__all__ = ["CELLS", "DTYPES", "Cell", "read_cells", "read_dtypes"]
+__all__ = ["CELLS", "RACE_DTYPES", "Cell", "read_cells", "read_dtypes"]
 
-DTYPES = ("float32", "float64")
-"""Those that all peers have."""
+RACE_DTYPES = tuple(map(format_dtype, SINGLE_AND_DOUBLE))
+"""The names of the dtypes that all peers have."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def read_dtypes(names: Iterable[str] | None) -> list[str]:
     WrongType
         If they are not a list.
     """
-    chosen = list(DTYPES) if names is None else items(names, "dtypes", "['float32']", one=str)
+    chosen = list(RACE_DTYPES) if names is None else items(names, "dtypes", "['float32']", one=str)
     for name in chosen:
-        if not isinstance(name, str) or name not in DTYPES:
+        if not isinstance(name, str) or name not in RACE_DTYPES:
             raise InvalidInput(
-                f"the dtype of a race must be {' or '.join(DTYPES)}, which all peers have, got {name!r}."
+                f"the dtype of a race must be {' or '.join(RACE_DTYPES)}, which all peers have, got {name!r}."
             )
     return list(dict.fromkeys(chosen))
