@@ -1,9 +1,9 @@
 """Rounding bounds of gradients, for the tests; Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 3.
 
-They are the independent oracle of ``formulations.verification.tolerances.forward``: derived by curvatures where that
-evaluates the ends of intervals, and in the precision of the network where that takes a higher one. The two are held
-against each other in ``certificate/test_forward_bounds.py``; the other tests judge by these, so that none rests on
-what it tests.
+They are the independent oracle of ``formulations.verification.tolerances.forward_bounds``: derived by curvatures where
+that evaluates the ends of intervals, and in the precision of the network where that takes a higher one. The two are
+held against each other in ``verification/tolerances/test_forward_bounds.py``; the other tests judge by these, so that
+none rests on what it tests.
 
 u = eps/2 and γ_k = ku/(1 − ku). All bounds are componentwise. They are evaluated in floating point themselves, whose
 rounding is far below the slack of γ_k against what a sum really loses.

@@ -155,6 +155,20 @@ def test_no_module_has_the_name_of_what_its_package_offers(package):
     assert not modules & set(getattr(loaded, "__all__", ()))
 
 
+@pytest.mark.parametrize("name", modules())
+def test_no_module_has_the_name_of_a_function_in_it_or_of_a_public_name(name):
+    """Such a name has two meanings. A command's file has the command's name; nobody imports it."""
+    if name.startswith("formulations.backends._shared.compiled."):
+        pytest.importorskip("numba")
+    functions = {
+        found
+        for found, value in vars(importlib.import_module(name)).items()
+        if inspect.isfunction(value) and value.__module__ == name
+    }
+    public = () if name.startswith("formulations.cli.") else fm.__all__
+    assert name.rpartition(".")[2] not in functions.union(public)
+
+
 def loaded_by(code):
     """Return the modules that are loaded after some lines of Python in a fresh interpreter."""
     lines = f"{code}\nimport sys\nprint(*sys.modules, sep='\\n')"

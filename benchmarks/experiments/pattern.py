@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import click
 
 from formulations.cli.failures import bad_usage
-from formulations.cli.measurement import measurement
+from formulations.cli.measuring import measurement
 from formulations.display import Ratio, format_table
 
 __all__ = ["Column", "experiment", "plain", "table"]
@@ -74,7 +74,7 @@ def experiment(
     draw : callable (result) -> Figure
         Draws what was measured.
     *options : click options
-        Those of this experiment; all have those of :func:`formulations.cli.measurement.measurement`.
+        Those of this experiment; all have those of :func:`formulations.cli.measuring.measurement`.
     """
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

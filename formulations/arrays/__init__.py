@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from formulations.arrays.archives import open_archive as open_archive
     from formulations.arrays.blocks import Block as Block
     from formulations.arrays.blocks import blocks_of as blocks_of
+    from formulations.arrays.budget import Budget as Budget
+    from formulations.arrays.budget import current_budget as current_budget
+    from formulations.arrays.budget import use_budget as use_budget
     from formulations.arrays.byte_counts import as_bytes as as_bytes
     from formulations.arrays.byte_counts import format_bytes as format_bytes
     from formulations.arrays.checks import BATCH_SIZE as BATCH_SIZE
@@ -41,9 +44,6 @@ if TYPE_CHECKING:
     from formulations.arrays.floating_point import quiet as quiet
     from formulations.arrays.layout import Layout as Layout
     from formulations.arrays.layout import Pattern as Pattern
-    from formulations.arrays.limits import Budget as Budget
-    from formulations.arrays.limits import current_budget as current_budget
-    from formulations.arrays.limits import use_budget as use_budget
     from formulations.arrays.lists import by_name as by_name
     from formulations.arrays.lists import integers as integers
     from formulations.arrays.lists import items as items
@@ -57,6 +57,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "archives": ["Archive", "open_archive"],
         "blocks": ["Block", "blocks_of"],
+        "budget": ["Budget", "current_budget", "use_budget"],
         "byte_counts": ["as_bytes", "format_bytes"],
         "checks": [
             "BATCH_SIZE",
@@ -78,7 +79,6 @@ __getattr__, __dir__, __all__ = attach(
         "files": ["check_writable", "replaced"],
         "floating_point": ["begin_quiet", "end_quiet", "quiet"],
         "layout": ["Layout", "Pattern"],
-        "limits": ["Budget", "current_budget", "use_budget"],
         "lists": ["by_name", "integers", "items", "precisions"],
         "parameters": ["Gradient", "Parameters", "check_gradient"],
     },

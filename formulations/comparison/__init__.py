@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.comparison.contest import compare as compare
     from formulations.comparison.race.cells import CELLS as CELLS
     from formulations.comparison.race.cells import RACE_DTYPES as RACE_DTYPES
     from formulations.comparison.race.machine import describe_machine as describe_machine
     from formulations.comparison.race.peers.table import PEERS as PEERS
+    from formulations.comparison.race.plot import draw_race as draw_race
     from formulations.comparison.race.race import run_race as run_race
-    from formulations.comparison.race.race_plot import draw_race as draw_race
     from formulations.comparison.relative_errors import measure_relative_errors as measure_relative_errors
     from formulations.comparison.result import Comparison as Comparison
     from formulations.comparison.threads import limited_threads as limited_threads
+    from formulations.comparison.trials import compare as compare
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "contest": ["compare"],
-        "relative_errors": ["measure_relative_errors"],
         "race.cells": ["CELLS", "RACE_DTYPES"],
         "race.machine": ["describe_machine"],
         "race.peers.table": ["PEERS"],
+        "race.plot": ["draw_race"],
         "race.race": ["run_race"],
-        "race.race_plot": ["draw_race"],
+        "relative_errors": ["measure_relative_errors"],
         "result": ["Comparison"],
         "threads": ["limited_threads"],
+        "trials": ["compare"],
     },
 )

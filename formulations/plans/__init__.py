@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.plans.budget import seconds_for as seconds_for
-    from formulations.plans.budget import unreasonable as unreasonable
+    from formulations.plans.admission import seconds_for as seconds_for
+    from formulations.plans.admission import unreasonable as unreasonable
     from formulations.plans.calls import gradient as gradient
     from formulations.plans.calls import gradient_of_batch as gradient_of_batch
     from formulations.plans.calls import prepare as prepare
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "budget": ["seconds_for", "unreasonable"],
+        "admission": ["seconds_for", "unreasonable"],
         "calls": ["gradient", "gradient_of_batch", "prepare", "which"],
         "chunks": ["ChunkedPlan"],
         "per_example": ["per_example_gradients"],

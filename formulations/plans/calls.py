@@ -18,7 +18,7 @@ from formulations.backends import Backend, BackendLike, chosen_backend, get_back
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, get_cost
 from formulations.network import Batch, Network, check_network
-from formulations.plans.budget import seconds_for, unreasonable
+from formulations.plans.admission import seconds_for, unreasonable
 from formulations.plans.chunks import ChunkedPlan, bytes_for
 from formulations.plans.plan import Plan
 from formulations.plans.spare import Call, is_small, leave_spare, shadow, take_spare

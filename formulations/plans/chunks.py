@@ -46,7 +46,7 @@ from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.functions import Cost
 from formulations.network import Network
 from formulations.plans.accumulator import Accumulator, shares_in_powers_of_two
-from formulations.plans.budget import seconds_for
+from formulations.plans.admission import seconds_for
 from formulations.plans.plan import Claimed, Plan
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.arrays.budget import current_budget
 from formulations.arrays.byte_counts import as_bytes
-from formulations.arrays.limits import current_budget
 from formulations.exceptions import InvalidInput, WrongType
 
 READ = {

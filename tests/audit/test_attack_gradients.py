@@ -20,7 +20,7 @@ import formulations as fm
 from formulations.exceptions import FormulationsException
 from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.functions.costs.table import get_cost
-from formulations.plans.budget import seconds_for
+from formulations.plans.admission import seconds_for
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.tolerances.judging import judge, judge_backend
 from formulations.verification.tolerances.verdict import Status

@@ -18,7 +18,7 @@ import pytest
 import formulations as fm
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import get_cost
-from formulations.plans.budget import seconds_for
+from formulations.plans.admission import seconds_for
 from formulations.verification.oracles.reference import Reference, reference_gradient
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Status

@@ -27,7 +27,7 @@ from formulations.functions.activations.custom_coupled import CustomCoupledActiv
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import COSTS, get_cost
 from formulations.network.tape import Tape
-from formulations.plans.budget import seconds_for
+from formulations.plans.admission import seconds_for
 
 # An engine multiplies in arrays of its own, and compiled code in those that it is handed.
 BACKENDS = [flag for flag in makers.FLAGS if not flag.startswith(("autodiff_", "fused"))]

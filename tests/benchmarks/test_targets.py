@@ -13,7 +13,7 @@ from benchmarks.experiments.targets import (
 )
 from formulations.comparison.race.cells import CELLS, RACE_DTYPES
 from formulations.comparison.race.contestant import Kind
-from formulations.comparison.race.race_plot import draw_race
+from formulations.comparison.race.plot import draw_race
 from formulations.comparison.race.results import Heat, Race, RaceRow
 from formulations.comparison.timing import Timing
 from formulations.display import Ratio

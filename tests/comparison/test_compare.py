@@ -16,9 +16,9 @@ import pytest
 
 import formulations as fm
 from formulations.backends.hadamard import Hadamard
-from formulations.comparison.contest import compare
 from formulations.comparison.result import Comparison, Row, RowStatus
 from formulations.comparison.threads import Threads
+from formulations.comparison.trials import compare
 from formulations.data.scenarios import SCENARIOS
 from formulations.display.ratios import Ratio
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongType
@@ -172,7 +172,7 @@ def test_an_exception_of_a_backend_costs_its_own_row_alone(digits):
 
 
 def test_an_inconclusive_row_is_timed_and_counted(digits, monkeypatch):
-    buffer = importlib.import_module("formulations.comparison.contest")
+    buffer = importlib.import_module("formulations.comparison.trials")
     judge = buffer.judge_backend
 
     def undecided(*given):
@@ -247,7 +247,7 @@ def test_times_are_relative_to_hadamard_also_where_it_has_no_row(digits):
     ("small", "given", "held"), [(10**7, {}, {1}), (0, {}, {3}), (10**7, {"threads": 2}, {2}), (0, {"threads": 2}, {2})]
 )
 def test_small_products_are_timed_with_one_thread_in_every_pool(digits, monkeypatch, small, given, held):
-    tool, module = pytest.importorskip("threadpoolctl"), importlib.import_module("formulations.comparison.contest")
+    tool, module = pytest.importorskip("threadpoolctl"), importlib.import_module("formulations.comparison.trials")
     found, timed = [], module.interleave
     monkeypatch.setattr(module, "SMALL", small, raising=False)
 
@@ -268,7 +268,7 @@ def test_small_products_are_timed_with_one_thread_in_every_pool(digits, monkeypa
 
 
 def test_a_pool_that_a_backend_brings_is_limited_too(digits, monkeypatch):
-    module, held, found = importlib.import_module("formulations.comparison.contest"), [8], []
+    module, held, found = importlib.import_module("formulations.comparison.trials"), [8], []
     fake = types.SimpleNamespace(get_num_threads=lambda: held[0], set_num_threads=lambda n: held.__setitem__(0, n))
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     timed = module.interleave
@@ -292,7 +292,7 @@ def test_a_number_of_threads_is_a_positive_integer(digits, threads):
 
 
 def test_the_baseline_is_timed_against_itself_in_memory_of_its_own(digits, monkeypatch):
-    module, heard = importlib.import_module("formulations.comparison.contest"), {}
+    module, heard = importlib.import_module("formulations.comparison.trials"), {}
     timed = module.interleave
     monkeypatch.setattr(
         module, "interleave", lambda calls, **options: (heard.update(calls), timed(calls, **options))[1]
@@ -333,7 +333,7 @@ def test_a_machine_that_is_not_quiet_is_warned_of(control, load, said):
 @pytest.mark.parametrize(("kind", "seconds"), [(Hadamard, 0.125), (Endless, 60.0)])
 def test_a_first_call_that_compiles_for_a_minute_is_no_time_of_a_gradient(digits, monkeypatch, kind, seconds):
     """The second call counts, unless the backend is estimated to take that long at every call."""
-    module, now = importlib.import_module("formulations.comparison.contest"), [0.0]
+    module, now = importlib.import_module("formulations.comparison.trials"), [0.0]
     takes = iter([60.0, *[0.125] * 100])
 
     class Compiling(kind):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import formulations as fm
-from formulations.comparison.contest import compare
+from formulations.comparison.trials import compare
 from formulations.data.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]

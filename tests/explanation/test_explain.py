@@ -18,9 +18,9 @@ from formulations.cli.commands import formulations as command
 from formulations.equations.formula import parse_latex
 from formulations.equations.table import EQUATIONS
 from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
+from formulations.explanation.explaining import explain
 from formulations.explanation.latex import row_formula, symbol_formula
 from formulations.explanation.operands import Operand
-from formulations.explanation.stages import explain
 from formulations.explanation.text import WIDTH, entry
 from formulations.functions.costs.quadratic import Quadratic
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.functions.derivatives.estimates import differentiate as differentiate
-    from formulations.functions.derivatives.estimates import differentiate_rows as differentiate_rows
-    from formulations.functions.derivatives.rules import call_untouched as call_untouched
-    from formulations.functions.derivatives.rules import called as called
-    from formulations.functions.derivatives.rules import first_mixed as first_mixed
-    from formulations.functions.derivatives.rules import interval as interval
-    from formulations.functions.derivatives.rules import sample_points as sample_points
+    from formulations.functions.derivatives.differences import differentiate as differentiate
+    from formulations.functions.derivatives.differences import differentiate_rows as differentiate_rows
+    from formulations.functions.derivatives.user_functions import call_untouched as call_untouched
+    from formulations.functions.derivatives.user_functions import called as called
+    from formulations.functions.derivatives.user_functions import first_mixed as first_mixed
+    from formulations.functions.derivatives.user_functions import interval as interval
+    from formulations.functions.derivatives.user_functions import sample_points as sample_points
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "estimates": ["differentiate", "differentiate_rows"],
-        "rules": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
+        "differences": ["differentiate", "differentiate_rows"],
+        "user_functions": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
     },
 )

@@ -33,7 +33,7 @@ from formulations.arrays import Gradient
 from formulations.backends import Backend, Tier
 from formulations.network import Tape
 from formulations.verification.oracles import APPROXIMATION, Formulas, Reference, approximates, reference_gradient
-from formulations.verification.tolerances.forward import forward_checks, local_forward_checks
+from formulations.verification.tolerances.forward_bounds import forward_checks, local_forward_checks
 from formulations.verification.tolerances.local import local_checks
 from formulations.verification.tolerances.partial import partial_checks
 from formulations.verification.tolerances.path import path_checks

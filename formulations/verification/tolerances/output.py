@@ -10,7 +10,7 @@ candidate from elsewhere may still compute C from a^L, by 1 − a for instance. 
 bounds, which is infinite if the output is saturated.
 
 The library cannot know what the terms of a user-defined cost lose on the way to ∇_aC, as 1 − 1/(1 + a) does for small
-a. As for activations (:mod:`formulations.verification.tolerances.activation_bounds`), the cost is evaluated in two
+a. As for activations (:mod:`formulations.verification.tolerances.activations`), the cost is evaluated in two
 precisions, and the result is an estimate.
 """
 
@@ -37,7 +37,7 @@ from formulations.verification.oracles import (
     through,
     worse,
 )
-from formulations.verification.tolerances.activation_bounds import PLACES, lost
+from formulations.verification.tolerances.activations import PLACES, lost
 
 __all__ = ["OutputBounds"]
 

@@ -46,7 +46,7 @@ from formulations.verification.oracles import (
     through,
     widened,
 )
-from formulations.verification.tolerances.activation_bounds import activation_bounds
+from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Check, gradient_checks
 

@@ -11,7 +11,7 @@ E is the componentwise bound of a quantity's error, for a reference in the next 
     E_{\partial w} &= E_\delta |a|^T + |\delta| E_a^T + E_\delta E_a^T + \gamma_{m+3} (|\delta| + E_\delta)(|a| + E_a)^T
 
 A coupled slope is a matrix, and so is its E_d: the products with d and E_d become products with the transposed blocks,
-and γ_{n+7} replaces 2u. :mod:`formulations.verification.tolerances.activation_bounds` derives E_a and E_d for each kind
+and γ_{n+7} replaces 2u. :mod:`formulations.verification.tolerances.activations` derives E_a and E_d for each kind
 of activation. If cost and output have a combined form, E_δ^L is s(y)E_a + γ_k(|s(y)a| + |y|) times the example's share,
 with k = 5, or n_L + 5 if s(y) is a sum. If δ^L is −y(1 − a), it is yE_a + γ_11 y(1 − a) times that share.
 """
@@ -35,7 +35,7 @@ from formulations.verification.oracles import (
     outer,
     through,
 )
-from formulations.verification.tolerances.activation_bounds import activation_bounds
+from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.output import OutputBounds
 from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks

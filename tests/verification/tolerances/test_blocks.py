@@ -20,8 +20,8 @@ from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.oracles.slopes import read_slope
 from formulations.verification.tolerances import output
-from formulations.verification.tolerances.activation_bounds import activation_bounds
-from formulations.verification.tolerances.forward import forward_checks
+from formulations.verification.tolerances.activations import activation_bounds
+from formulations.verification.tolerances.forward_bounds import forward_checks
 from formulations.verification.tolerances.partial import partial_checks
 from formulations.verification.tolerances.verdict import Check
 

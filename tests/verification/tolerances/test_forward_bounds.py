@@ -12,7 +12,7 @@ from formulations.functions.activations.table import ACTIVATIONS
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances import propagation
-from formulations.verification.tolerances.activation_bounds import activation_bounds
+from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds
 
 BOTH = [("tanh", "sigmoid"), ("softplus", "sine"), ("silu", "tanh"), ("square", "identity")]

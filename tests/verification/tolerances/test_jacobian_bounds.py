@@ -16,7 +16,7 @@ from formulations.functions.costs.table import get_cost
 from formulations.verification.conformance.law import answer
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.oracles.roundoff import Precision
-from formulations.verification.tolerances.forward import forward_checks, local_forward_checks
+from formulations.verification.tolerances.forward_bounds import forward_checks, local_forward_checks
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.propagation import Propagation, propagate_bounds

@@ -8,9 +8,9 @@ import makers
 import pytest
 
 import formulations as fm
-from formulations.arrays.limits import Budget, current_budget
+from formulations.arrays.budget import Budget, current_budget
 from formulations.exceptions import InvalidInput, Refused, WrongType
-from formulations.plans.budget import seconds_for, unreasonable
+from formulations.plans.admission import seconds_for, unreasonable
 
 
 def test_exactly_the_budget_is_allowed_and_anything_less_is_not(backend):

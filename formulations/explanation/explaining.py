@@ -15,7 +15,7 @@ from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName
 from formulations.explanation.explanation import Explanation
 from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
-from formulations.explanation.steps import StageKey, steps
+from formulations.explanation.sequence import StageKey, steps
 from formulations.explanation.story import Stage
 from formulations.explanation.template import Step
 from formulations.explanation.text import entry

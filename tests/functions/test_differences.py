@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from formulations.exceptions import WrongDerivative
-from formulations.functions.derivatives.estimates import NumericalDerivative, differentiate_rows
+from formulations.functions.derivatives.differences import NumericalDerivative, differentiate_rows
 
 X = np.array([0.3, -1.2, 0.7])
 

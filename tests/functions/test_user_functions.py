@@ -15,7 +15,7 @@ from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.base import CombinedOutput
 from formulations.functions.costs.table import COSTS, get_cost
 from formulations.verification.oracles.roundoff import Precision
-from formulations.verification.tolerances.activation_bounds import activation_bounds
+from formulations.verification.tolerances.activations import activation_bounds
 
 MADE = {
     "PerNeuron(None)": (lambda: fm.PerNeuron(None), WrongType, "members must be a list.*got None"),
