@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Gradient, Layout
+from formulations.arrays import SINGLE_AND_DOUBLE, Gradient, Layout
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
@@ -59,10 +59,11 @@ class AutodiffJax(Backend):
     summary = "automatic differentiation by JAX, compiled (optional)"
     equations = ("25",)
     tier = Tier.FORWARD
+    dtypes = SINGLE_AND_DOUBLE
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
+    def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if jax is absent or cannot differentiate the network."""
-        return why_not_autodiff("jax", network)
+        return why_not_autodiff("jax", network) or super().why_not(network, cost)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
         """Return the cost and a function of its value and gradient, which is compiled at the first call."""

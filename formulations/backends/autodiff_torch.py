@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Gradient
+from formulations.arrays import SINGLE_AND_DOUBLE, Gradient
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
@@ -56,10 +56,11 @@ class AutodiffTorch(Backend):
     summary = "automatic differentiation by PyTorch (optional)"
     equations = ("25",)
     tier = Tier.FORWARD
+    dtypes = SINGLE_AND_DOUBLE
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - every cost has its gradient
+    def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if torch is absent or cannot differentiate the network."""
-        return why_not_autodiff("torch", network)
+        return why_not_autodiff("torch", network) or super().why_not(network, cost)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
         """Return a constructor of tensors, the package, the cost, and the cost in the package's functions."""

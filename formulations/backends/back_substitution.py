@@ -29,13 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import scipy
 
-from formulations.arrays import Array, format_dtype
+from formulations.arrays import SINGLE_AND_DOUBLE, Array
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import ErrorSystem, estimate_system
-from formulations.functions import Cost
 from formulations.network import Network, Tape
 
 __all__ = ["BackSubstitution"]
@@ -48,12 +46,7 @@ class BackSubstitution(Backend):
     summary = "one sparse triangular system for all layers"
     equations = ("system", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
-
-    def why_not(self, network: Network, cost: Cost) -> str | None:
-        """Return the reason if SuperLU does not support the dtype."""
-        if network.dtype not in (np.float32, np.float64):
-            return f"it needs float32 or float64 for SuperLU, and this network has {format_dtype(network.dtype)}"
-        return super().why_not(network, cost)
+    dtypes = SINGLE_AND_DOUBLE  # those of SuperLU
 
     def prepare(self, network: Network, tape: Tape) -> ErrorSystem:
         """Return the system with its pattern."""

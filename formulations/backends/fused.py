@@ -32,7 +32,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Gradient, format_dtype
+from formulations.arrays import SINGLE_AND_DOUBLE, Gradient
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
@@ -55,14 +55,12 @@ class Fused(Backend):
     variant_of = "hadamard"
     serves_sparse = False
     serves_coupled = False
+    dtypes = SINGLE_AND_DOUBLE
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if numba is absent or an activation has no compiled form."""
         if reason := why_absent("numba") or why_not_compiled() or _why_no_folder():
             return reason
-        if network.dtype not in SINGLE_AND_DOUBLE:
-            asked = format_dtype(network.dtype)
-            return f"it needs float32 or float64, for which it is compiled, and the network has {asked}"
         if reason := super().why_not(network, cost):
             return reason
         for l, activation in enumerate(network.activations, start=2):

@@ -11,6 +11,7 @@ from formulations.arrays import positive_integer
 from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_problem, print_text, progress_console
+from formulations.comparison import RowStatus
 from formulations.comparison import compare as run_comparison
 from formulations.data import Problem
 from formulations.display import check_plot
@@ -79,6 +80,8 @@ def compare(
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, comparison.to_dict())
     else:
         print_text(comparison)
+        if any(row.status is RowStatus.SKIPPED for row in comparison.rows):
+            print_text("The option --all runs the skipped backends too.")
         if matrix and comparison.agreement is not None:
             print_text(f"\n{comparison.agreement}")
     if plot is not None:

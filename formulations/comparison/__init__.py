@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from formulations.comparison.race.race import run_race as run_race
     from formulations.comparison.relative_errors import measure_relative_errors as measure_relative_errors
     from formulations.comparison.result import Comparison as Comparison
+    from formulations.comparison.result import RowStatus as RowStatus
     from formulations.comparison.threads import limited_threads as limited_threads
     from formulations.comparison.trials import compare as compare
 
@@ -27,7 +28,7 @@ __getattr__, __dir__, __all__ = attach(
         "race.plot": ["draw_race"],
         "race.race": ["run_race"],
         "relative_errors": ["measure_relative_errors"],
-        "result": ["Comparison"],
+        "result": ["Comparison", "RowStatus"],
         "threads": ["limited_threads"],
         "trials": ["compare"],
     },

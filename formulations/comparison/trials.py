@@ -172,8 +172,7 @@ class _Trials:
         if reason := backend.why_not(self.net, self.cost):
             row = replace(row, reason=reason)
         elif reason := unreasonable(backend, self.net, m, self.budget):
-            reason += "; run it with --all or budget=math.inf"
-            row = replace(row, status=RowStatus.SKIPPED, reason=reason)
+            row = replace(row, status=RowStatus.SKIPPED, reason=f"{reason}; compare it with budget=math.inf")
         else:
             try:
                 row = self._judged(backend, row)

@@ -102,6 +102,6 @@ def test_predicted_multiplications_follow_the_entries():
 @pytest.mark.skipif(np.dtype("longdouble") == np.dtype("float64"), reason="longdouble is float64 here")
 def test_longdouble_is_refused_with_the_reason():
     net = makers.network(dtype="longdouble")
-    with pytest.raises(Refused, match="it needs float32 or float64 for SuperLU"):
+    with pytest.raises(Refused, match="it needs float32 or float64, and this network has longdouble"):
         fm.prepare(net, 1, backend="back_substitution")
     assert fm.which(net)["neumann"] is None

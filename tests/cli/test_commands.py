@@ -422,7 +422,7 @@ BAD = [
     (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
     (["train", "--save", "absent/trained.npz"], "the parent directory does not exist"),
     (["train", "--backend", "linear"], "identity"),
-    (["train", "--activations", "tanh,softmax"], "--cost log_likelihood"),
+    (["train", "--activations", "tanh,softmax"], "cost 'log_likelihood' needs no slope there"),
     (["train", "--sizes", "3,4,2"], "the embedded digits have 64 and 10"),
     (["bench", "--cells", "boook"], "Did you mean 'book'?"),
     (["bench", "--dtype", "float16"], "float32 or float64"),
@@ -745,3 +745,10 @@ def test_letters_that_the_output_does_not_have_are_replaced():
         [sys.executable, "-m", "formulations", "list"], env=environment, capture_output=True, check=False
     )
     assert (found.returncode, found.stderr) == (0, b"")
+
+
+def test_compare_says_how_to_run_what_it_skips():
+    printed = run("compare", "--sizes", "2,100,100,100,100,100,2", "--backends", "path_sum").stdout
+    assert "compare it with budget=math.inf" in " ".join(printed.split())
+    assert "The option --all runs the skipped backends too." in printed
+    assert "--all" not in run("compare", "--sizes", "2,3,1", "--backends", "hadamard").stdout

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import DTYPES, Array, Gradient, format_dtype
 from formulations.backends._base.estimates import (
     Estimate,
     backward_multiplications,
@@ -73,6 +73,8 @@ class Backend(ABC):
         The formulation of which it is a variant; None if it is not a variant.
     serves_sparse, serves_coupled : bool
         Whether it supports sparse weights, and slopes that are not diagonal.
+    dtypes : tuple of numpy.dtype
+        The dtypes that it supports.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Backend(ABC):
     variant_of: str | None = None
     serves_sparse: bool = True
     serves_coupled: bool = True
+    dtypes: tuple[np.dtype[Any], ...] = DTYPES
 
     def __post_init__(self) -> None:
         """Raise an exception if an option has an invalid value; dataclasses call this."""
@@ -89,6 +92,9 @@ class Backend(ABC):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return None if this backend supports the network and cost, else the reason why it does not."""
+        if network.dtype not in self.dtypes:
+            known = " or ".join(map(format_dtype, self.dtypes))
+            return f"it needs {known}, and this network has {format_dtype(network.dtype)}"
         if network.layout.is_sparse and not self.serves_sparse:
             return "it works on dense weights, and this network has sparse ones"
         if not self.serves_coupled:
@@ -100,7 +106,7 @@ class Backend(ABC):
                     return (
                         f"it needs a slope for each neuron by itself, and {activation.name} in layer {l} couples "
                         "the neurons of its layer"
-                    ) + (f"; --cost {fitting[0]}, or cost={fitting[0]!r}, needs no slope there" if needless else "")
+                    ) + (f"; cost {fitting[0]!r} needs no slope there" if needless else "")
         return None
 
     def estimate(self, network: Network, m: int) -> Estimate:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Array, Layout, Parameters, format_dtype
+from formulations.arrays import Array, Layout, Parameters
 from formulations.exceptions import why_absent
 from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
 from formulations.network import Network, Tape, forward
@@ -26,9 +26,6 @@ def why_not_autodiff(package: str, network: Network) -> str | None:
     """Return None if the engine can differentiate the network, else the reason."""
     if reason := why_absent(package):
         return reason
-    if network.dtype not in SINGLE_AND_DOUBLE:
-        asked = format_dtype(network.dtype)
-        return f"it needs float32 or float64, the only ones that {package} has, and the network has {asked}"
     for l, activation in enumerate(network.activations, start=2):
         for function in activation.functions:
             if function.formula is None:
