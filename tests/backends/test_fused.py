@@ -205,4 +205,4 @@ def test_compiled_code_that_cannot_be_read_names_the_folder_to_delete(tmp_path):
                 file.write_bytes(file.read_bytes()[:left])
             said = computed(NUMBA_CACHE_DIR=str(cache))
             assert f"numba cannot use its cached code in {spoilt[0].parent} (" in said
-            assert "delete that folder, and it is compiled anew" in said
+            assert "delete that folder to compile again" in said

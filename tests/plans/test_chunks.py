@@ -163,7 +163,7 @@ def test_chunks_without_weights_count_one_an_example():
     assert plan.over(chunks).biases[0][0] == (1 + 3 * 4) / 5
 
 
-def test_sums_do_not_overflow_where_the_mean_does_not():
+def test_sums_do_not_overflow_if_the_mean_does_not():
     net = fm.Network([[[1.0]]], [[0.0]], "identity", dtype="float32")
     X, Y = np.zeros((1000, 1), np.float32), np.full((1000, 1), -(2.0**63.5), np.float32)
     found = in_chunks(net, 128)(X, Y)
@@ -333,7 +333,7 @@ def test_memory_is_that_of_the_budget_unless_it_is_given():
         assert fm.prepare(net, "auto", memory="1GB").batch_size == fm.prepare(net, "auto", memory=1e9).batch_size > 2
 
 
-def test_a_batch_too_large_for_the_budget_is_told_of_chunks():
+def test_the_remedy_for_a_batch_too_large_for_the_budget_is_chunks():
     net = makers.network()
     X, Y = makers.data(net, 9000)
     remedy = r"another backend, let formulations\.prepare\(net, 'auto'\) take them chunk by chunk, or allow it with"
@@ -404,7 +404,7 @@ def test_what_is_wrong_with_chunks_is_said_with_their_number():
     X, Y = makers.data(net, 9)
     plan = in_chunks(net, 4)
     for chunks, exception, message in [
-        ([], InvalidInput, "at least one .* made? anew|got none; a generator that has been read once is empty"),
+        ([], InvalidInput, "got none; a generator that has been read is empty"),
         (7, WrongType, r"chunks must be an iterable of \(X, Y\) .*, got int"),
         ([(X, Y), (X[:, :3], Y)], WrongShape, "^in chunk 1, X must have 4 columns"),
         ([(X, Y), X], WrongType, r"^in chunk 1, there must be \(X, Y\) or .*, got ndarray; yield such tuples"),
@@ -420,13 +420,13 @@ def test_what_is_wrong_with_chunks_is_said_with_their_number():
 
 
 @pytest.mark.parametrize("rows", [slice(1, None), slice(None, None)], ids=["fewer", "more"])
-def test_a_slice_that_has_not_the_rows_that_were_asked_for_is_refused(rows):
+def test_a_slice_without_the_requested_rows_is_refused(rows):
     class Sliced:
         def __init__(self, array):
             self.array, self.shape, self.dtype = array, array.shape, array.dtype
 
-        def __getitem__(self, asked):
-            return self.array[asked][rows] if rows.start else self.array
+        def __getitem__(self, requested):
+            return self.array[requested][rows] if rows.start else self.array
 
     net = fm.Network.random([3, 2], seed=0)
     plan = fm.prepare(net, "auto", memory="300kB")
