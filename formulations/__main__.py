@@ -1,4 +1,4 @@
-"""``python -m formulations``: the command line, where the command itself is not on the path."""
+"""``python -m formulations``: the command line, if the command itself is not on the path."""
 
 from __future__ import annotations
 

@@ -98,8 +98,10 @@ class UnknownName(FormulationsException, ValueError):
     ) -> None:
         names = list(valid)
         # Ignore case and punctuation.
-        plain, asked = {_plain(each): each for each in names}, _plain(str(name))
-        meant = (elsewhere or {}).get(asked) or [plain[each] for each in difflib.get_close_matches(asked, plain, n=1)]
+        plain, plain_name = {_plain(each): each for each in names}, _plain(str(name))
+        meant = (elsewhere or {}).get(plain_name) or [
+            plain[each] for each in difflib.get_close_matches(plain_name, plain, n=1)
+        ]
         suggestion = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
         whose = f" of {of}" if of else ""
         super().__init__(f"unknown {what} {name!r}{whose}; valid names are {', '.join(names)}.{suggestion}")

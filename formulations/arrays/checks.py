@@ -115,7 +115,7 @@ def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = 
 
 
 def _one_hot(array: Array, name: str, width: int) -> str:
-    """Return the remedy if class labels were passed in place of unit vectors, else an empty string."""
+    """Return the remedy if class labels were passed instead of unit vectors, else an empty string."""
     column = array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
     if name != "Y" or width == 1 or not column or not array.size:
         return ""

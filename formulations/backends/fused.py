@@ -6,7 +6,7 @@ r"""Hadamard products with every element-wise step of a layer compiled into one 
     \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)   & \text{(BP2)}
 
 The equations are those of ``hadamard``. Bias, σ and σ′ of a layer are one compiled loop, and the product with the slope
-and the sum for the biases another; the gradient of a small network takes two compiled calls in place of about forty
+and the sum for the biases another; the gradient of a small network takes two compiled calls instead of about forty
 NumPy calls. It wins if the calls cost more than the arithmetic.
 
 It needs the package numba: ``pip install numba``. The first gradient in each dtype compiles the code,

@@ -11,8 +11,8 @@ r"""The sum over all paths from a neuron to the output, the chapter's big pictur
 
 Every edge of a path contributes the rate :math:`\partial a^{l+1}_q / \partial a^l_j = \sigma'(z^{l+1}_q) w^{l+1}_{qj}`
 of (47), and all paths of a neuron begin with :math:`\partial a^l_j / \partial z^l_j = \sigma'(z^l_j)`. Their sum is
-δ^l_j, from which (BP3) and (BP4) follow; each factor is a column of m numbers, one an example. Each path is
-followed from the neuron to the output, multiplying the rates; σ′(z^L) ∂C/∂a^L, at its end, is computed once.
+δ^l_j, from which (BP3) and (BP4) follow; each factor is a column of m numbers, one for each example. The
+rates are multiplied along each path, from the neuron to the output; σ′(z^L) ∂C/∂a^L, at its end, is computed once.
 
 It misleads on tiny networks, where it is as fast as any other. A neuron has n_{l+1}·n_{l+2}⋯n_L paths, and each layer
 multiplies their number by its width. Backpropagation computes the common parts of the paths only once.

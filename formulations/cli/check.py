@@ -151,8 +151,8 @@ class Reports:
 
     def __str__(self) -> str:
         shown = list(map(str, self.reports)) if self.verbose else self._overview()
-        asked = {law: None for each in self.reports if each.served for law in each.counts}
-        return "\n\n".join([*shown, *([_meanings(asked)] if asked else [])])
+        checked = {law: None for each in self.reports if each.served for law in each.counts}
+        return "\n\n".join([*shown, *([_meanings(checked)] if checked else [])])
 
     def _overview(self) -> list[str]:
         rows = []
@@ -160,8 +160,8 @@ class Reports:
             counts = list(each.counts.values())
             kept = sum(bool(count[Outcome.HELD] and not count[Outcome.BROKEN]) for count in counts)
             served = max(count[Outcome.HELD] + count[Outcome.BROKEN] for count in counts)
-            asked = max(count.total() for count in counts)
-            rows.append([each.backend, str(each.standing), f"{kept} of {len(counts)}", f"{served} of {asked}"])
+            problems = max(count.total() for count in counts)
+            rows.append([each.backend, str(each.standing), f"{kept} of {len(counts)}", f"{served} of {problems}"])
         parts = [format_table(["backend", "laws", "kept", "problems served"], rows, right=[2, 3])]
         for each in self.reports:
             found = each.findings

@@ -83,10 +83,12 @@ def explain(
     ['∂C/∂b²', '∂C/∂b³']
     """
     digits = positive_integer(digits, "digits")
-    asked = items(backends, "backends", "['hadamard', 'sigma']", one=(str, Backend), some=False)
-    if len(asked) not in (1, 2):
-        raise InvalidInput(f"an explanation needs one backend, or two side by side, got {len(asked)}; name one or two.")
-    chosen = [get_backend(each) for each in asked]
+    requested = items(backends, "backends", "['hadamard', 'sigma']", one=(str, Backend), some=False)
+    if len(requested) not in (1, 2):
+        raise InvalidInput(
+            f"an explanation needs one backend, or two side by side, got {len(requested)}; name one or two."
+        )
+    chosen = [get_backend(each) for each in requested]
     if (X is None) != (Y is None):
         raise InvalidInput("an explanation needs both X and Y, got only one; give both, or none for a random example.")
     random = random_generator(0)

@@ -29,7 +29,7 @@ def why_not_autodiff(package: str, network: Network) -> str | None:
     for l, activation in enumerate(network.activations, start=2):
         for function in activation.functions:
             if function.formula is None:
-                return f"it needs activations whose formula {package} is told, and layer {l} has {function.name}"
+                return f"it needs activations with a formula for {package}, and layer {l} has {function.name}"
     return None
 
 

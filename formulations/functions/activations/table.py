@@ -46,7 +46,7 @@ _TYPES = frozenset(map(type, _BUILT_IN))
 def is_built_in(activation: Activation) -> bool:
     """Return whether the activation is built in, with any parameters.
 
-    Its class decides, not its name. For a layer with one function per neuron, ask about each of its ``functions``.
+    Its class decides, not its name. For a layer with one function per neuron, pass each of its ``functions``.
 
     Examples
     --------

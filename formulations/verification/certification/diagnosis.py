@@ -101,7 +101,7 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[
     if explained:
         smallest = min(misfit for misfit, *_ in explained)
         floor = unit_roundoff(np.dtype(np.float64))
-        return _told(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
+        return _written(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
     return _single_entry(candidate, reference, gradient, place) or _single_precision(gradient, own, place)
 
 
@@ -126,7 +126,7 @@ def _misfit(candidate: Array, predicted: Array, layout: Layout) -> float:
     return worst if np.isfinite(worst) else np.inf
 
 
-def _told(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]) -> Diagnosis:
+def _written(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]) -> Diagnosis:
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
         "a": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),

@@ -36,8 +36,8 @@ def pytest_generate_tests(metafunc: Any) -> None:
     from formulations.backends import list_backends
     from formulations.verification.conformance.laws import LAWS
 
-    asked = metafunc.config.getoption("--backend", default=[], skip=False) or list_backends()
-    metafunc.parametrize("subject", asked)
+    chosen = metafunc.config.getoption("--backend", default=[], skip=False) or list_backends()
+    metafunc.parametrize("subject", chosen)
     metafunc.parametrize("law", LAWS)
 
 
