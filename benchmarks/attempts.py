@@ -151,7 +151,7 @@ def takes_few(a, b, c, d, e, f) -> None:  # type: ignore[no-untyped-def]
 
 def passed(dtype: str) -> Attempt:
     arrays = buffers(1, 1, dtype, 15)
-    return Attempt("arrays handed to compiled code: 15 → 6", "0.4", lambda: takes_many(*arrays),
+    return Attempt("arrays passed to compiled code: 15 → 6", "0.4", lambda: takes_many(*arrays),
                    lambda: takes_few(*arrays[:6]))  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Rounding bounds of gradients, for the tests; Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 3.
 
-They are the independent oracle of ``formulations.verification.tolerances.forward_bounds``: derived by curvatures where
-that evaluates the ends of intervals, and in the precision of the network where that takes a higher one. The two are
-held against each other in ``verification/tolerances/test_forward_bounds.py``; the other tests judge by these, so that
-none rests on what it tests.
+They are the independent oracle of ``formulations.verification.tolerances.forward_bounds``: derived by curvatures, while
+that module evaluates the ends of intervals, and in the precision of the network instead of a higher one.
+``verification/tolerances/test_forward_bounds.py`` compares the two; the other tests judge by these bounds, so none
+relies on what it tests.
 
 u = eps/2 and γ_k = ku/(1 − ku). All bounds are componentwise. They are evaluated in floating point themselves, whose
 rounding is far below the slack of γ_k against what a sum really loses.
@@ -102,7 +102,7 @@ def noise(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=None
 
 
 def distance(flag: str, net: fm.Network, X, Y, cost="quadratic", sample_weight=None) -> np.ndarray:
-    """How far a backend's result is from the gradient itself: rounding, and truncation where it perturbs."""
+    """How far a backend's result is from the gradient itself: rounding, and truncation if it perturbs."""
     rounding = noise(flag, net, X, Y, cost, sample_weight)
     difference = fm.get_backend(flag).difference()
     if difference is None:

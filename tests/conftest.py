@@ -38,7 +38,7 @@ def clean_registry(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch):
-    """Tables as wide as they are; what fits a narrower terminal is asked in a test of its own."""
+    """Print tables at their full width; other tests cover narrower terminals."""
     monkeypatch.setenv("COLUMNS", "1000")
 
 

@@ -38,7 +38,7 @@ class Case:
     sparse: bool
 
     def network(self, dtype: str) -> fm.Network:
-        """Return it as a network, with PerNeuron where the neurons of a layer differ."""
+        """Return it as a network, with PerNeuron if the neurons of a layer differ."""
         weights = [np.array(matrix, dtype) for matrix in self.weights]
         if self.sparse:
             # Every entry of the first row is stored, zeros too: stored zeros are parameters.
@@ -117,7 +117,7 @@ def _bits(made: Case) -> int:
 
 
 def disagreement(flag: str | fm.Backend, seed: int, linear: bool, dtype: str) -> str | None:
-    """Return None where backend and oracle agree in every bit, else where they do not first."""
+    """Return None if backend and oracle agree in every bit, else their first difference."""
     made, truth = case(seed, linear)
     net = made.network(dtype)
     X, Y = np.array(made.X, dtype), np.array(made.Y, dtype)
@@ -144,7 +144,7 @@ def disagreement(flag: str | fm.Backend, seed: int, linear: bool, dtype: str) ->
 
 
 def served(flag: str | fm.Backend, seed: int) -> bool | None:
-    """Return the ``linear`` of the case that this backend serves, or None where it serves neither."""
+    """Return the ``linear`` of the case that this backend serves, or None if it serves neither."""
     for linear in (False, True):
         net = case(seed, linear)[0].network("float64")
         backend = fm.get_backend(flag)

@@ -54,7 +54,7 @@ def flags() -> list[str]:
 
 
 def skip_absent(flag: str) -> None:
-    """Skip where the backend needs a package that is not installed, with its own words as the reason."""
+    """Skip if the backend needs a package that is not installed, for the reason that it gives."""
     plain = fm.Network([np.ones((1, 1))], [np.zeros(1)], "identity")
     reason = fm.get_backend(flag).why_not(plain, get_cost("quadratic"))
     if reason is not None and "not installed" in reason:
@@ -84,7 +84,7 @@ def serves(flag: str, net: fm.Network, cost="quadratic") -> bool:
 
 
 def network(flag="hadamard", activations=("tanh", "sigmoid"), *, seed=0, sizes=(4, 5, 3), dtype="float64"):
-    """Return a random network that this backend serves: with identities where it serves nothing else."""
+    """Return a random network that this backend serves: with identities if it serves nothing else."""
     net = fm.Network.random(list(sizes), list(activations), seed=seed, dtype=dtype, init="glorot")
     # Glorot's biases are zero, which would hide whatever is wrong with them.
     for i, biases in enumerate(net.biases):

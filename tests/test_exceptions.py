@@ -20,7 +20,7 @@ SOURCES = sorted(Path(formulations.__file__).parent.rglob("*.py"))
 
 
 def endings(message):
-    """Return the last character of each form of a message, None where it is not written out."""
+    """Return the last character of each form of a message, None if it is not written out."""
     match message:
         case ast.Constant(value=str(text)):
             return [text[-1:]]

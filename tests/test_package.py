@@ -183,8 +183,8 @@ def test_an_import_loads_no_package_that_is_not_used():
         "import formulations as fm\n"
         "fm.gradient(fm.Network.random([2, 3, 1], seed=0), [[0.0, 1.0]], [[1.0]])"
     )  # fmt: skip
-    rooms = {name.split(".")[1] for name in found if name.startswith("formulations.")}
-    assert rooms == {"_lazy", "arrays", "backends", "display", "exceptions", "functions", "network", "plans"}
+    packages = {name.split(".")[1] for name in found if name.startswith("formulations.")}
+    assert packages == {"_lazy", "arrays", "backends", "display", "exceptions", "functions", "network", "plans"}
     pages = {name.split(".")[2] for name in found if name.startswith("formulations.backends.")}
     assert {name for name in pages if not name.startswith("_")} == {"hadamard"}
     # Each takes longer than the library itself.

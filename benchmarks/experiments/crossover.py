@@ -63,7 +63,7 @@ Beyond double precision the reference has no BLAS, and would take longer than ev
 COLOURS = (BLUE, RUST, GREEN, PURPLE, RED, SLATE, OCHRE)
 GREY = "#d9d9d9"
 LINES = 5
-"""Backends drawn as lines; more cannot be told apart."""
+"""Backends drawn as lines; more cannot be distinguished."""
 EXAMPLES = 10
 """The lines are drawn at the batch size nearest to this."""
 

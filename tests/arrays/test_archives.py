@@ -1,4 +1,4 @@
-"""Reading archives: nothing is decompressed that nobody asked for, and nothing that is not what its header says."""
+"""Reading archives: only the requested arrays are decompressed, and only if they match their headers."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ WRONG = ["", "512", "MB", "512 M", "-1MB", "0MB", "1e9B", "1iB5", "1,5GB", "1ib"
 @pytest.mark.parametrize("value", WRONG)
 def test_anything_else_is_refused_with_the_remedy(value):
     kind = InvalidInput if isinstance(value, str | int | float) and value is not True else WrongType
-    for ask in (lambda: as_bytes(value, "memory"), lambda: allowed(value)):
+    for read in (lambda: as_bytes(value, "memory"), lambda: allowed(value)):
         with pytest.raises(kind, match=r"'512MB' or '1\.5GiB', got .*; pass for instance memory='512MB'\.$"):
-            ask()
+            read()
 
 
 def allowed(value):
-    # None is what leaves a budget as it is, and so cannot be told from nothing there.
+    # None leaves a budget unchanged, so a budget does not refuse it.
     return as_bytes(value, "memory") if value is None else fm.use_budget(memory=value).__enter__()
 
 

@@ -1,4 +1,4 @@
-"""Numbers at the ends of their range, in what users hand in and in what a network computes from it."""
+"""Numbers at the ends of their range, in user input and in what a network computes from it."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_a_batch_is_at_most_all_examples():
 
 
 @pytest.mark.parametrize(("shape", "transposed"), [((3, 5), True), ((5, 4), False), ((4, 1), False)])
-def test_transposing_is_a_remedy_only_where_it_would_fit(shape, transposed):
+def test_transposing_is_a_remedy_only_if_it_would_fit(shape, transposed):
     with pytest.raises(WrongShape, match="X must have 3 columns") as caught:
         as_examples(np.zeros(shape), "X", 3, F8)
     assert ("pass X.T" in str(caught.value)) == transposed
 
 
 @pytest.mark.parametrize(
-    ("Y", "told"),
+    ("Y", "remedied"),
     [
         (np.array([0, 2, 1]), True),
         (np.array([[0], [2], [1]]), True),
@@ -62,11 +62,11 @@ def test_transposing_is_a_remedy_only_where_it_would_fit(shape, transposed):
         (np.zeros((2, 2)), False),
     ],
 )
-def test_class_labels_are_told_of_unit_vectors(Y, told):
+def test_class_labels_get_the_remedy_of_unit_vectors(Y, remedied):
     for name in "YX":
         with pytest.raises(WrongShape) as caught:
             as_examples(Y, name, 3, F8)
-        assert ("numpy.eye(3)[labels]" in str(caught.value)) == (told and name == "Y")
+        assert ("numpy.eye(3)[labels]" in str(caught.value)) == (remedied and name == "Y")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)

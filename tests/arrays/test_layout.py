@@ -1,4 +1,4 @@
-"""The layout of the flat vector: places have names, and patterns are equal where they store the same places."""
+"""The layout of the flat vector: places have names, and patterns are equal if they store the same entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from formulations.exceptions import InvalidInput, Refused
 
 
 def places(net):
-    """Name each parameter by writing into it and looking where the vector has changed."""
+    """Name each parameter by writing into it and finding the entry of the vector that has changed."""
     for kind, parts in (("weights", net.weights), ("biases", net.biases)):
         for i, part in enumerate(parts):
             for index in np.ndindex(part.shape):
@@ -21,7 +21,7 @@ def places(net):
                 yield int(np.flatnonzero(net.vector)[0]), f"{kind}[{i}][{', '.join(map(str, index))}]"
 
 
-def test_every_place_has_its_name_also_where_a_layer_is_not_square():
+def test_every_place_has_its_name_also_if_a_layer_is_not_square():
     net = fm.Network.random([2, 5, 3], seed=0)
     found = dict(places(net))
     assert sorted(found) == list(range(net.layout.count))
@@ -38,7 +38,7 @@ def test_a_sparse_entry_is_named_by_row_and_column():
         layout.locate(5)
 
 
-def test_patterns_are_equal_where_rows_and_columns_are():
+def test_patterns_are_equal_if_rows_and_columns_are():
     def pattern(indices, indptr):
         return Pattern(np.array(indices), np.array(indptr))
 

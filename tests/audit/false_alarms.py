@@ -1,4 +1,4 @@
-"""False alarms: how often a correct gradient is called different, or cannot be told from a wrong one.
+"""False alarms: how often a correct gradient is called different, or cannot be distinguished from a wrong one.
 
 ``python -m tests.audit.false_alarms 2000 --markdown`` prints the table of ``docs/explanation/false-alarms.md``.
 """

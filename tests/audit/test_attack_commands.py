@@ -251,6 +251,6 @@ def test_a_closed_pipe(folder, line):
         )  # fmt: skip
         status = writer.wait(timeout=SECONDS)
         errors.seek(0)
-        told = errors.read().decode()
-    assert "Traceback" not in told and "Exception ignored" not in told, told
+        written = errors.read().decode()
+    assert "Traceback" not in written and "Exception ignored" not in written, written
     assert status in (0, 1, 2)

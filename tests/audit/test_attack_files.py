@@ -410,8 +410,8 @@ def test_no_file_is_misread(block, tmp_path):
                 with np.errstate(all="ignore"):
                     path.write_bytes(change(random, blob))
                 counts[change.__name__] += 1
-                told = tried(reader, str(path), sound if damaged else None)
-                defects += [f"file {number}, {change.__name__}, {reader.__name__}: {each}" for each in told]
+                found = tried(reader, str(path), sound if damaged else None)
+                defects += [f"file {number}, {change.__name__}, {reader.__name__}: {each}" for each in found]
     finally:
         tracemalloc.stop()
     assert not defects, f"{len(defects)} defects\n" + "\n".join(defects)

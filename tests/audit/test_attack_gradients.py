@@ -108,7 +108,7 @@ class Drawn:
     def _cost(self, shape: Any, names: list[Any], sizes: list[int]) -> str:
         last, costs = names[-1], ["quadratic"]
         sigmoids = isinstance(last, list) and set(last) == {"sigmoid"}
-        # A softmax of one neuron is 1, where the cross-entropy of an output without a combined form is infinite.
+        # A softmax of one neuron is 1, at which the cross-entropy of an output without a combined form is infinite.
         if last == "sigmoid" or sigmoids or (last == "softmax" and sizes[-1] > 1):
             costs += ["binary_cross_entropy", "log_likelihood"]
         elif last in ("softplus", "softmax"):

@@ -29,14 +29,14 @@ def test_the_workspace_holds_what_each_layer_hands_back():
     net = makers.network(sizes=(4, 5, 3, 2), activations=("tanh", "sigmoid", "sine"))
     plan = fm.prepare(net, 8, backend="activation_error")
     g = plan(*makers.data(net))
-    handed = plan.tape.workspace
-    assert len(handed) == 2
-    for i, by_activation in enumerate(handed):
+    buffers = plan.tape.workspace
+    assert len(buffers) == 2
+    for i, by_activation in enumerate(buffers):
         assert np.array_equal(by_activation, g.errors[i + 1] @ net.weights[i + 1])
         assert np.array_equal(by_activation * plan.tape.slopes[i], g.errors[i])
 
 
-def test_a_dead_neuron_is_handed_an_error_that_its_z_does_not_have():
+def test_a_dead_neuron_receives_an_error_that_its_z_does_not_have():
     net = fm.Network([[[-3.0]], [[2.0]]], [[0.0], [0.0]], ["relu", "identity"])
     plan = fm.prepare(net, 1, backend="activation_error")
     # a³ = 0 for the target 1: δ³ = −1, ∂C/∂a² = −2, and σ′ = 0.

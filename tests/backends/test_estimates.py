@@ -29,7 +29,7 @@ from formulations.functions.costs.table import COSTS, get_cost
 from formulations.network.tape import Tape
 from formulations.plans.admission import seconds_for
 
-# An engine multiplies in arrays of its own, and compiled code in those that it is handed.
+# An engine multiplies in arrays of its own, and compiled code in those that it receives.
 BACKENDS = [flag for flag in makers.FLAGS if not flag.startswith(("autodiff_", "fused"))]
 WHOLE = [flag for flag in BACKENDS if "batch=" not in flag]
 SHAPES = [(4, 3), (4, 5, 3), (3, 4, 1, 5, 2)]
@@ -131,7 +131,7 @@ def counting_stored_numbers(product: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def count_sparse_products(monkeypatch):
-    """SciPy multiplies where no array sees it: once for each stored number and each column."""
+    """Count SciPy's products, which no array sees: one multiplication for each stored number and each column."""
     for kind in (dia_array, bsr_array, csr_array, csc_array):
         for name in ("__matmul__", "__rmatmul__"):
             monkeypatch.setattr(kind, name, counting_stored_numbers(getattr(kind, name)))
@@ -258,5 +258,5 @@ def test_the_order_of_magnitude_of_memory(flag):
     finally:
         tracemalloc.stop()
     found = fm.get_backend(flag).estimate(net, len(X)).bytes / (peak - gradient.vector.nbytes)
-    # The order of magnitude is right where the ratio is nearer to 1 than to 10 or 1/10.
+    # The order of magnitude is right if the ratio is nearer to 1 than to 10 or 1/10.
     assert 10**-0.5 < found < 10**0.5

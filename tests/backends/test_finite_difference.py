@@ -1,4 +1,4 @@
-"""What is special to perturbation: its order, its passes, its step, and that nobody's weights are touched."""
+"""What is special to perturbation: its order, its passes, its step, and weights that stay unchanged."""
 
 from __future__ import annotations
 

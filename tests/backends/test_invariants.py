@@ -1,7 +1,7 @@
 """Identities that the exact gradient satisfies, for every backend that reads the tape.
 
-Where both sides come from one tape, the tolerance is the path bound 2γ_K·(the same sum in absolute values). Where a
-second network does other forward passes, it is the propagated bound of both gradients.
+If both sides come from one tape, the tolerance is the path bound 2γ_K·(the same sum in absolute values). If a
+second network runs other forward passes, it is the propagated bound of both gradients.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the laws of the contract come to beside the suite's: exactly on integers, and with what users hand over."""
+"""The laws of the contract, beyond the suite's checks: exactly on integers, and with user-supplied input."""
 
 from __future__ import annotations
 

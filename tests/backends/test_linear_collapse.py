@@ -1,4 +1,4 @@
-"""What is special to the collapsed network: moments in place of examples, and digits lost near an exact fit."""
+"""What is special to the collapsed network: moments instead of examples, and digits lost near an exact fit."""
 
 from __future__ import annotations
 

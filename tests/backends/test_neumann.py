@@ -59,7 +59,7 @@ def test_after_s_sweeps_the_last_layers_are_final_and_the_others_zero(counted):
             assert np.array_equal(layers[i], g.errors[i][0] if i >= 3 - s else np.zeros(3))
 
 
-def test_it_stops_where_nothing_changes(counted):
+def test_it_stops_when_nothing_changes(counted):
     net = makers.network(sizes=[3] * 6, activations=["tanh"] * 5)
     X, _ = makers.data(net)
     g = fm.gradient(net, X, net(X), backend="neumann")

@@ -1,4 +1,4 @@
-"""What is special to the product: it starts anew for every layer, and still equals the recurrence."""
+"""What is special to the product: it starts again for every layer, and still equals the recurrence."""
 
 from __future__ import annotations
 

@@ -42,12 +42,12 @@ def cell(*rows, point=POINT):
 
 
 def test_every_cell_of_the_grid_is_measured_once():
-    told = []
-    found = measure_crossover(**TINY, backends=["hadamard", "sigma"], progress=told.append)
+    progress = []
+    found = measure_crossover(**TINY, backends=["hadamard", "sigma"], progress=progress.append)
     points = [c.point for c in found.cells]
     assert points == [GridPoint("float32", m, width, depth) for width in (2, 3) for depth in (1, 2) for m in (1, 2)]
-    assert told == [str(point) for point in points]
-    assert told[0] == "1 layer of 2 × 2 weights, 1 example, float32"
+    assert progress == [str(point) for point in points]
+    assert progress[0] == "1 layer of 2 × 2 weights, 1 example, float32"
     for c in found.cells:
         assert {row.backend for row in c.timed} == {"hadamard", "sigma"}
         assert [row.ratio.median for row in c.timed] == sorted(row.ratio.median for row in c.timed)
@@ -79,10 +79,10 @@ def test_two_within_their_spread_are_a_tie():
     assert noisy.tied == ("fused", "product")
 
 
-def test_a_cell_without_anybody_has_no_winner():
+def test_an_empty_cell_has_no_winner():
     empty = cell()
     assert empty.fastest is None and empty.winner is None and str(empty) == "–"
-    assert Crossover((empty,)), "nothing is different where nothing was timed"
+    assert Crossover((empty,)), "nothing is different if nothing was timed"
     with pytest.raises(InvalidInput, match="no backend was timed"):
         draw_crossover(Crossover((empty,)))
 
@@ -93,16 +93,16 @@ def test_ratios_are_the_stopwatch_s(monkeypatch):
         "product": Timing(1.4, Ratio(0.7, 0.6, 0.8), (1.0,) * 8),
         "sigma": Timing(1.0, Ratio(0.5, 0.4, 0.6), (1.0,) * 7),
     }
-    asked = []
+    timed = []
 
     def interleave(calls, **options):
-        asked.append((list(calls), options))
+        timed.append((list(calls), options))
         return times
 
     monkeypatch.setattr(admission, "interleave", interleave)
     found = measure_crossover((2,), (1,), (1,), ("float64",), ["product", "sigma"], budget=0.5).cells[0]
-    # The baseline runs along without competing.
-    assert asked == [(["product", "sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
+    # The baseline is timed too, but does not compete.
+    assert timed == [(["product", "sigma", "hadamard"], {"baseline": "hadamard", "budget": 0.5})]
     assert found.timed == (Timed("sigma", 1.0, Ratio(0.5, 0.4, 0.6), 7), Timed("product", 1.4, Ratio(0.7, 0.6, 0.8), 8))
 
 
@@ -145,17 +145,17 @@ def test_what_fails_does_not_cost_the_others_their_rows():
     assert [row.backend for row in found.timed] == ["sigma"]
 
 
-def test_who_is_slow_is_not_timed_and_who_is_hopeless_not_tried_again(monkeypatch):
+def test_a_slow_backend_is_not_timed_and_a_hopeless_one_not_tried_again(monkeypatch):
     seconds = {"hadamard": 1.0, "sigma": 5.5, "product": 21.0}
-    asked = []
+    timed = []
 
     def warm_seconds(_, plan):
-        asked.append((plan.backend.label, plan.batch_size))
+        timed.append((plan.backend.label, plan.batch_size))
         return seconds[plan.backend.label]
 
     monkeypatch.setattr(module._Trial, "_warm_seconds", warm_seconds)
     found = measure_crossover((2,), (1,), (1, 2), ("float64",), list(seconds), budget=1e-6)
-    assert [name for name, m in asked if m == 2 and name != "hadamard"] == ["sigma"]
+    assert [name for name, m in timed if m == 2 and name != "hadamard"] == ["sigma"]
     assert found.cells[0].left_out == {
         "sigma": "it takes 5.5 times as long as hadamard",
         "product": "it takes 21 times as long as hadamard",

@@ -152,10 +152,10 @@ def test_many_equal_sizes_are_written_by_their_number():
     assert written == ["784-30-10", "5-5-5-5", "100-…-100 (10 layers)", "9-9-9-9-8"]
 
 
-def test_every_network_is_told():
-    told = []
-    measure_growth(**TINY, backends=["hadamard"], progress=told.append)
-    assert [line.split(", ")[0] for line in told] == [
+def test_progress_names_every_network():
+    lines = []
+    measure_growth(**TINY, backends=["hadamard"], progress=lines.append)
+    assert [line.split(", ")[0] for line in lines] == [
         "backward over forward: 3-2-1",
         "growth: 1-2-1",
         "growth: 2-4-2",
@@ -193,7 +193,7 @@ def test_the_picture_writes_the_slopes_in(found):
     ],
 )
 def test_bad_input_is_refused(options, exception, message):
-    told = []
+    lines = []
     with pytest.raises(exception, match=message):
-        measure_growth(**{**TINY, **options}, progress=told.append)
-    assert not told, "what is refused is refused before anything is measured"
+        measure_growth(**{**TINY, **options}, progress=lines.append)
+    assert not lines, "what is refused is refused before anything is measured"

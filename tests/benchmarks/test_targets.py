@@ -38,7 +38,7 @@ def race(**changed):
 
 def found(what, cell, dtype="float32", **changed):
     matching = [t for t in targets_of_race(race(**changed)) if (t.what, t.cell, t.dtype) == (what, cell, dtype)]
-    # One is asked of fused and peers by cell, another by the mean: what, cell and dtype name one alone.
+    # fused has one target for each cell and one for the mean, so what, cell and dtype identify a target.
     assert len(matching) == 1
     return matching[0]
 
@@ -56,7 +56,7 @@ def test_the_best_peer_is_the_fastest():
     assert not found("hadamard over the best peer", "wide", hadamard=3.1).met
 
 
-def test_no_more_is_asked_where_the_products_alone_are_slower():
+def test_there_is_no_target_if_the_products_alone_are_slower():
     slower = race(floor=3.2, hadamard=3.3)
     targets = targets_of_race(slower)
     assert not [t for t in targets if t.what == "hadamard over the best peer" and t.cell == "wide"]

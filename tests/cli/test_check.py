@@ -74,7 +74,7 @@ def test_a_backend_whose_package_is_missing_is_not_checked():
     )
     verbose = run("--backend", "autodiff_jax", "--verbose").output
     assert "law is kept" not in found.output + verbose
-    # What the laws ask says nothing where none was asked.
+    # The meanings of the laws are left out if no law was checked.
     assert "The laws:" not in found.output + verbose
     assert run("--backends", "linear,autodiff_jax").exit_code == 1
     plain = json.loads(run("--backend", "autodiff_jax", "--json").stdout)
@@ -90,7 +90,7 @@ def test_of_all_backends_those_that_cannot_be_checked_do_not_count(monkeypatch):
         assert "autodiff_jax: not checked: it needs the package jax" in found.output
 
 
-def test_one_cause_of_many_broken_laws_is_told_once(monkeypatch):
+def test_one_cause_of_many_broken_laws_is_reported_once(monkeypatch):
     monkeypatch.setattr(Linear, "errors", lambda *_: [][0])
     found = run("--backend", "linear")
     assert found.exit_code == 1

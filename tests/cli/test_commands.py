@@ -87,7 +87,7 @@ def few(tmp_path):
     return str(path)
 
 
-def test_the_default_batch_takes_all_examples_where_there_are_fewer(few):
+def test_the_default_batch_takes_all_examples_if_there_are_fewer(few):
     assert "quadratic cost, 5 examples" in run("compare", "--data", few, "--backends", "hadamard").stdout
     result = run("train", "--data", few, "--epochs", "1", "--learning-rate", "0.1")
     assert result.exit_code == 0, result.output
@@ -126,7 +126,7 @@ def test_data_are_checked_as_a_whole(tmp_path, name, case):
     assert part in " ".join(result.stderr.split())
 
 
-def test_a_column_of_labels_for_several_outputs_is_told_of_unit_vectors(tmp_path):
+def test_a_column_of_labels_for_several_outputs_gets_the_remedy_of_unit_vectors(tmp_path):
     np.savez(tmp_path / "labels.npz", X=np.ones((4, 3)), Y=np.array([[0], [1], [1], [0]]))
     result = run("train", "--data", str(tmp_path / "labels.npz"), "--sizes", "3,4,2")
     assert "numpy.eye(2)[labels]" in " ".join(result.stderr.split())
@@ -139,13 +139,13 @@ def test_compare_sets_the_threads_and_says_so():
     assert found["threads"]["limit"] == 1 and found["control"]["ratio"] > 0
 
 
-def test_compare_ends_with_1_where_nothing_is_equal():
+def test_compare_ends_with_1_if_nothing_is_equal():
     result = run("compare", "--backends", "linear")
     assert result.exit_code == 1, result.output
     assert "1 refused." in result.stdout
 
 
-def test_compare_ends_with_1_where_a_gradient_is_different(monkeypatch):
+def test_compare_ends_with_1_if_a_gradient_is_different(monkeypatch):
     from formulations.backends import _registry as registry
 
     class Wrong(makers.HadamardWrapper):
@@ -216,7 +216,7 @@ def test_titles_call_longdouble_by_its_name(few):
 
 
 @pytest.mark.parametrize(("rate", "hinted"), [("1e-300", True), ("3", False)])
-def test_train_hints_at_the_learning_rate_where_nothing_was_learnt(few, rate, hinted):
+def test_train_hints_at_the_learning_rate_if_nothing_was_learnt(few, rate, hinted):
     result = run("train", "--data", few, "--learning-rate", rate, "--epochs", "300", "--seed", "1")
     assert result.exit_code == 0, result.output
     assert ("hint: " in result.stdout and "--learning-rate" in result.stdout) == hinted, result.stdout
@@ -281,7 +281,7 @@ def test_train_refuses_to_save_over_a_folder(few, tmp_path):
 @pytest.fixture
 def unwritable(monkeypatch, tmp_path):
     """Folders: one that cannot be written to once the training is over, the current one, the temporary one."""
-    places = [tmp_path / name for name in ("asked", "current", "temporary")]
+    places = [tmp_path / name for name in ("requested", "current", "temporary")]
     for place in places:
         place.mkdir()
     monkeypatch.chdir(places[1])
@@ -299,13 +299,13 @@ def unwritable(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("place", "name"), [("current", "net-1.npz"), ("temporary", "net.npz")])
 @pytest.mark.parametrize("as_json", [True, False])
-def test_train_saves_elsewhere_what_it_cannot_save_where_it_should(few, unwritable, place, name, as_json):
-    (asked, current, temporary), refused = unwritable
+def test_train_saves_elsewhere_a_network_that_it_cannot_save_as_requested(few, unwritable, place, name, as_json):
+    (requested, current, temporary), refused = unwritable
     (current / "net.npz").write_text("another network")
     if place == "temporary":
         refused.append(current)
     options = ["--epochs", "1", *(["--json"] if as_json else [])]
-    result = run("train", "--data", few, "--save", str(asked / "net.npz"), *options)
+    result = run("train", "--data", few, "--save", str(requested / "net.npz"), *options)
     expected = {"current": current, "temporary": temporary}[place] / name
     assert result.exit_code == 2, result.output
     assert "the disk is full" in result.stderr
@@ -315,7 +315,7 @@ def test_train_saves_elsewhere_what_it_cannot_save_where_it_should(few, unwritab
     assert (current / "net.npz").read_text() == "another network"
 
 
-def test_train_says_so_where_the_network_can_be_saved_nowhere(few, unwritable):
+def test_train_says_so_if_the_network_can_be_saved_nowhere(few, unwritable):
     places, refused = unwritable
     refused.extend(places)
     result = run("train", "--data", few, "--save", str(places[0] / "net.npz"), "--epochs", "1")
@@ -552,7 +552,7 @@ def test_progress_is_shown_on_a_terminal_and_the_result_stays_alone(arguments, s
     written = []
 
     def listen():
-        # Reading a terminal that nobody holds open any more fails on Linux, and ends elsewhere.
+        # Reading a terminal that no process holds open fails on Linux, and ends elsewhere.
         try:
             while part := os.read(terminal, 4096):
                 written.append(part)
@@ -599,7 +599,7 @@ def test_output_that_cannot_be_written_is_no_verdict(arguments):
         assert done.returncode == 2
         assert done.stderr.startswith("formulations: the output cannot be written (")
         assert "No space left" in done.stderr and done.stderr.count("\n") == 1
-        # Nor where what is wrong cannot be told.
+        # Nor is it one if the message itself cannot be written.
         done = subprocess.run(installed("compare", "--sizes", "0"), stderr=full, capture_output=False, check=False)
         assert done.returncode == 2
 
@@ -660,10 +660,10 @@ def test_train_shuffles_data_that_are_sorted_by_class(sorted_by_class):
 def test_train_warns_of_a_class_that_is_absent_from_one_side(sorted_by_class):
     result = run("train", "--data", sorted_by_class, "--no-shuffle", "--epochs", "2", "--learning-rate", "1")
     assert "12 to test on, in the order of the data" in result.stdout
-    told = " ".join(result.stderr.split())
+    written = " ".join(result.stderr.split())
     for name in (0, 1):
-        assert f"warning: class {name} has no example to test on" in told
-    assert "warning: class 2 has no example to train on, so it cannot be learnt" in told
+        assert f"warning: class {name} has no example to test on" in written
+    assert "warning: class 2 has no example to train on, so it cannot be learnt" in written
 
 
 def test_the_order_is_kept_of_data_alone():

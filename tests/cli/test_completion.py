@@ -1,4 +1,4 @@
-"""Shell completion: what follows a part of a command line, and how each shell is told of it."""
+"""Shell completion: what follows a part of a command line, and the script that sets it up in each shell."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_options_of_a_backend_are_completed_with_their_values():
     ]  # fmt: skip
     assert completed("compare", "--backends", "sigma:b") == ["sigma:batch=whole", "sigma:batch=example"]
     assert completed("train", "--backend", "finite_difference:st") == ["finite_difference:step="]
-    assert completed("compare", "--backends", "nobody:m") == []
+    assert completed("compare", "--backends", "unknown:m") == []
 
 
 def test_after_a_comma_comes_another_backend_or_another_option():
@@ -109,7 +109,7 @@ def test_the_scripts_name_the_command():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash_runs_the_script():
     source = completer("bash").source()
-    # Stands in for the command: says which line it was asked to complete.
+    # Stands in for the command: prints the line to complete.
     script = f"""
     formulations() {{ :; }}
     env() {{ for word; do [[ $word == COMP_LINE=* ]] && echo "plain,${{word#COMP_LINE=}}"; done; echo plain,step=; }}

@@ -86,7 +86,7 @@ def test_what_is_in_doubt_does_not_agree(values, bounds, doubts, said):
     assert list(found.to_dict()["doubts"]) == list(found.doubts)
 
 
-def test_a_comparison_does_not_end_in_agreement_where_a_row_is_not_equal():
+def test_a_comparison_does_not_end_in_agreement_if_a_row_is_not_equal():
     class Near(makers.HadamardWrapper):
         """Off by more than T1 allows, and less than the bounds of two forward passes."""
 

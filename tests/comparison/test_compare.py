@@ -62,12 +62,12 @@ class Broken(makers.HadamardWrapper):
         raise ZeroDivisionError("of another package")
 
 
-class Foreseen(Endless):
-    name = "foreseen"
-    asked = 0
+class Estimated(Endless):
+    name = "estimated"
+    estimates = 0
 
     def estimate(self, network, m):
-        Foreseen.asked += 1
+        Estimated.estimates += 1
         return super().estimate(network, m)
 
 
@@ -153,10 +153,10 @@ def test_a_backend_that_would_take_minutes_says_so_and_is_skipped_unless_asked_f
 
 
 def test_what_decides_to_skip_a_backend_is_also_what_its_reason_says(digits):
-    before = Foreseen.asked
-    c = compare(digits.network, digits.X, digits.Y, backends=[Foreseen()])
+    before = Estimated.estimates
+    c = compare(digits.network, digits.X, digits.Y, backends=[Estimated()])
     assert c.rows[0].status == "skipped"
-    assert Foreseen.asked == before + 1
+    assert Estimated.estimates == before + 1
 
 
 @pytest.mark.parametrize("backend", [Endless(), Talkative()], ids=["multiplications", "calls"])
@@ -217,7 +217,7 @@ def test_a_status_is_a_verdict_or_why_there_is_none(comparison):
         (["refused", "skipped"], False),
     ],
 )
-def test_it_is_equal_where_at_least_one_gradient_is_and_none_is_different(statuses, equal):
+def test_it_is_equal_if_at_least_one_gradient_is_and_none_is_different(statuses, equal):
     rows = [Row(f"b{i}", (), RowStatus(status)) for i, status in enumerate(statuses)]
     assert Comparison("", tuple(rows)).equal is equal
     assert bool(Comparison("", tuple(rows))) is equal
@@ -239,7 +239,7 @@ def test_a_relative_time_is_shown_with_its_quartiles(median, quartiles, shown):
     assert line.endswith(f"  {shown}")
 
 
-def test_times_are_relative_to_hadamard_also_where_it_has_no_row(digits):
+def test_times_are_relative_to_hadamard_even_if_it_has_no_row(digits):
     c = compare(digits.network, digits.X, digits.Y, backends=["sigma"])
     assert len(c.rows) == 1 and c.rows[0].relative_time is not None
 
@@ -390,7 +390,7 @@ def test_bad_input(digits):
 
 @pytest.mark.parametrize(
     ("backends", "exception"),
-    [(np.array("hadamard"), WrongType), (np.array(["sigma", "nobody"]), UnknownName), (np.array([]), InvalidInput)],
+    [(np.array("hadamard"), WrongType), (np.array(["sigma", "unknown"]), UnknownName), (np.array([]), InvalidInput)],
 )
 def test_arrays_that_name_no_backends_are_refused(backends, exception):
     net = fm.Network.random([2, 1], seed=0)

@@ -42,7 +42,7 @@ def test_every_pool_is_restored_after_an_exception(pools, torch):
     assert pools() == {2} and torch.get_num_threads() == 8
 
 
-def test_without_a_limit_nothing_is_changed_and_the_pools_are_told(pools, torch):
+def test_without_a_limit_nothing_is_changed_and_the_pools_are_reported(pools, torch):
     with limited_threads(None) as threads:
         assert pools() == {2} and torch.get_num_threads() == 8
     assert threads.limit is None and threads.pools["torch"] == 8
@@ -77,7 +77,7 @@ def test_the_pool_of_jax_is_named_as_unlimited(monkeypatch):
         (Threads(limit=1, cores=2, load=None), False),
     ],
 )
-def test_a_machine_is_crowded_where_others_leave_too_few_cores(threads, crowded):
+def test_a_machine_is_crowded_if_others_leave_too_few_cores(threads, crowded):
     assert threads.crowded is crowded and threads.to_dict()["crowded"] is crowded
 
 

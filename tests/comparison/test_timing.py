@@ -142,7 +142,7 @@ def test_seconds_have_three_digits():
     assert [format_seconds(s) for s in numbers] == ["0.15 µs", "99.9 µs", "1000 µs", "123 ms", "12 s", "999 s"]
 
 
-def test_a_table_lines_up_where_letters_combine():
+def test_a_table_lines_up_if_letters_combine():
     lines = format_table(["a", "b"], [["x̂", "1"], ["yy", "22"]], right=[1]).splitlines()
     assert lines == ["a    b", "──  ──", "x̂    1", "yy  22"]
 

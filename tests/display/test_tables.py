@@ -37,7 +37,7 @@ def test_a_table_that_fits_is_not_changed(columns):
     assert len(wide.splitlines()) == 4
 
 
-def test_spare_columns_are_left_out_first_and_only_where_they_must(columns):
+def test_spare_columns_are_left_out_first_and_only_if_they_must(columns):
     columns(200)
     whole = format_table(HEADER, ROWS)
     columns(width(whole) - 1)

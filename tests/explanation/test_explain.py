@@ -57,7 +57,7 @@ def story(backend, problem):
 
 
 class Evaluated:
-    """What a row's right side comes to, and the sum of the absolute values that rounding acts on."""
+    """The value of a row's right side, and the sum of the absolute values that rounding acts on."""
 
     def __init__(self, pieces, activation):
         self.pieces, self.at, self.activation = list(pieces), 0, activation
@@ -374,7 +374,7 @@ def test_a_tangent_goes_from_the_first_weight_to_the_cost(problem):
     assert np.all(np.abs(value - fm.gradient(net, X, Y, cost=cost).weights[0][0, 0]) <= 60 * U * size)
 
 
-def test_what_is_named_anew_is_shown_once():
+def test_a_result_that_is_only_renamed_is_shown_once():
     text = str(explain())
     assert re.search(r"\(BP3\) .*\n    = ⎡[^⎡]*⎤\n", text)
 

@@ -44,7 +44,7 @@ def test_numbers_of_numpy_are_numbers():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_cost_that_is_nowhere_finite_is_told_so(value):
+def test_a_cost_that_is_nowhere_finite_is_refused(value):
     with pytest.raises(NotFinite, match=f"value\\(A, Y\\) must be finite on the domain, got {value}"):
         fm.cost(lambda A, Y: np.full(len(A), value), lambda A, Y: A - Y, name="void")  # noqa: ARG005
 

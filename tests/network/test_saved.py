@@ -127,7 +127,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("rebuilt", [again, lambda net, _: pickle.loads(pickle.dumps(net)), lambda net, _: net.copy()])
-def test_a_network_that_has_diverged_comes_back_and_is_refused_where_it_is_used(tmp_path, bad, rebuilt):
+def test_a_network_that_has_diverged_loads_and_is_refused_when_it_is_used(tmp_path, bad, rebuilt):
     stored = csr_array((np.ones(2), np.arange(2), np.array([0, 1, 2])), shape=(2, 2))
     net = fm.Network([stored, np.ones((1, 2))], [np.zeros(2), np.zeros(1)], ["tanh", "identity"])
     net.vector[[0, -1]] = bad

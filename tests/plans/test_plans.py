@@ -266,7 +266,7 @@ def test_a_plan_is_claimed_by_the_thread_that_calls_it_first(backend, batch_size
     net = makers.network(backend)
     X, Y = makers.data(net)
     plan = fm.prepare(net, batch_size, backend=backend)
-    # The thread that prepares it has no claim, so that a plan can be handed to its thread.
+    # The thread that prepares it has no claim, so a plan can be passed to another thread.
     claimed = from_another_thread(plan, X, Y)
     kept = claimed.vector.copy()
     message = r"called by the thread that called it first, got a call from another thread.*copy\.copy\(plan\)\.$"

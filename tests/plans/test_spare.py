@@ -105,7 +105,7 @@ def test_threads_share_a_network():
     assert all(np.array_equal(vector, alone[x % 8]) for x, vector in enumerate(found))
 
 
-def test_parameters_are_read_anew():
+def test_parameters_are_read_at_each_call():
     net = makers.network()
     X, Y = makers.data(net)
     fm.gradient(net, X, Y)
@@ -181,7 +181,7 @@ def test_entries_that_are_no_longer_the_vectors_are_refused_by_a_kept_plan():
         fm.gradient(net, X, X)
 
 
-def test_costs_are_told_apart_by_identity():
+def test_costs_are_distinguished_by_identity():
     @dataclass(frozen=True)
     class Weighted(Cost):
         w: np.ndarray

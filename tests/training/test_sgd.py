@@ -111,7 +111,7 @@ def test_accuracy_of_one_output_neuron_is_measured_at_one_half():
         ([[0, 2], [0, 1], [1, 0]], None),
     ],
 )
-def test_accuracy_is_known_only_where_the_targets_name_classes(Y, expected):
+def test_accuracy_is_known_only_if_the_targets_name_classes(Y, expected):
     # It always predicts the second class.
     net = fm.Network([[[0.0], [0.0]]], [[0.0, 1.0]], "identity")
     X = [[1.0]] * 3
@@ -150,7 +150,7 @@ def test_validation_examples_are_checked_once_and_pass_without_slopes(monkeypatc
 
 
 @pytest.mark.parametrize("m", [1, 8, 10, 25])
-def test_the_default_batch_is_ten_examples_or_all_where_there_are_fewer(m):
+def test_the_default_batch_is_ten_examples_or_all_if_there_are_fewer(m):
     trained = []
     for options in ({}, {"batch_size": min(10, m)}):
         net = network()

@@ -42,7 +42,7 @@ def test_value_and_slope_keep_their_digits(function, dtype):
     value, slope = np.empty_like(wide), np.empty_like(wide)
     function.evaluate(wide, value, slope)
     u, faded = np.finfo(dtype).eps / 2, 4 * np.finfo(dtype).smallest_normal
-    # Where an exponential is no normal number any more, it is taken for 0; tanh′ is four of them.
+    # An exponential below the normal numbers is replaced by 0; tanh′ is four of them.
     assert not (np.abs(a - value) > 8 * u * np.abs(value) + faded).any()
     assert not (np.abs(d - slope) > 8 * u * np.abs(slope) + faded).any()
 
@@ -75,7 +75,7 @@ def test_steps_of_integers_are_exact(m, n):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_arrays_at_an_address_are_the_same_numbers(dtype):
-    """Compiled code reads and writes the array whose address it is told."""
+    """Compiled code reads and writes the array at the address that it is given."""
     numbers = np.arange(12, dtype=dtype)
 
     @njit

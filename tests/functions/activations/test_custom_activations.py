@@ -170,7 +170,7 @@ def test_results_are_checked_at_every_call():
         mine.value(np.zeros((7, 2)))
 
 
-def test_the_name_is_the_functions_own_where_it_has_one():
+def test_the_name_is_the_functions_own_if_it_has_one():
     assert activation(np.sin, np.cos).name == "sin"
     assert activation(lambda z: z**2, lambda z: 2 * z).name == "custom"
 

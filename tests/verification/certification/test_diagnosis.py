@@ -1,4 +1,4 @@
-"""A certificate names every known mistake with its layer, and the equation where it shows."""
+"""A certificate names every known mistake with its layer, and the equation in which it shows."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_what_is_no_subject():
 
 
 @pytest.mark.parametrize(
-    ("options", "exception", "told"),
+    ("options", "exception", "message"),
     [
         ({"laws": 3}, WrongType, "laws must be a list, got 3; pass one such as"),
         ({"laws": np.array("equal")}, WrongType, r"laws must be a list, got array\("),
@@ -95,8 +95,8 @@ def test_what_is_no_subject():
         ({"expected_failures": ["equal"]}, WrongType, "expected_failures must map laws to reasons, got list"),
     ],
 )
-def test_what_is_no_choice(options, exception, told):
-    with pytest.raises(exception, match=told):
+def test_what_is_no_choice(options, exception, message):
+    with pytest.raises(exception, match=message):
         fm.check_backend("hadamard", **options)
 
 

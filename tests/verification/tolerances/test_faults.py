@@ -76,7 +76,7 @@ WRONG_SUMS = {
     "one entry NaN": (3, "w", lambda _, g: g.weights[1].__setitem__((1, 2), np.nan)),
     "one entry infinite": (2, "b", lambda _, g: g.biases[0].__setitem__(1, np.inf)),
 }
-# With δ, the equations can be told apart.
+# With δ, the equations are judged separately.
 EQUATIONS = dict.fromkeys(("hadamard", "per_neuron", "hadamard:batch=example"), ("BP4", "BP3"))
 
 

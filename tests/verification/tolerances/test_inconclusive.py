@@ -138,12 +138,12 @@ def test_the_reference_is_one_precision_higher_if_there_is_one() -> None:
 def test_functions_with_the_digits_of_double_are_no_higher_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     assert higher(np.dtype("float64")) == np.longdouble
     monkeypatch.setattr(dtypes, "_exponential_is_extended", cache(dtypes._exponential_is_extended.__wrapped__))
-    exact, asked = np.exp, []
-    monkeypatch.setattr(np, "exp", lambda z: np.longdouble(exact(np.float64(z))) if not asked.append(z) else z)
+    exact, calls = np.exp, []
+    monkeypatch.setattr(np, "exp", lambda z: np.longdouble(exact(np.float64(z))) if not calls.append(z) else z)
     assert higher(np.dtype("float64")) is None
     assert higher(np.dtype("float64")) is None
     assert higher(np.dtype("float32")) == np.float64
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_both_sides_count_if_the_reference_has_no_higher_precision() -> None:
