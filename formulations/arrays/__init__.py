@@ -1,4 +1,4 @@
-"""Arrays: dtypes, checks, the flat vector and its layout, byte counts, budgets and files."""
+"""Arrays: dtypes, checks, roundoff, the flat vector and its layout, byte counts, budgets and files."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from formulations.arrays.parameters import Gradient as Gradient
     from formulations.arrays.parameters import Parameters as Parameters
     from formulations.arrays.parameters import check_gradient as check_gradient
+    from formulations.arrays.roundoff import Precision as Precision
+    from formulations.arrays.roundoff import gamma as gamma
+    from formulations.arrays.roundoff import unit_roundoff as unit_roundoff
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -81,5 +84,6 @@ __getattr__, __dir__, __all__ = attach(
         "layout": ["Layout", "Pattern"],
         "lists": ["by_name", "integers", "items", "precisions"],
         "parameters": ["Gradient", "Parameters", "check_gradient"],
+        "roundoff": ["Precision", "gamma", "unit_roundoff"],
     },
 )

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import by_name, items, precisions
+from formulations.arrays import by_name, items, precisions, unit_roundoff
 from formulations.backends import get_backend, list_backends
 from formulations.data import SCENARIOS, Problem
 from formulations.display import format_table
 from formulations.functions import get_cost
 from formulations.plans import prepare, seconds_for
-from formulations.verification import OracleGradient, gradient_in_digits, unit_roundoff
+from formulations.verification import OracleGradient, gradient_in_digits
 
 __all__ = ["RelativeError", "RelativeErrors", "measure_relative_errors"]
 

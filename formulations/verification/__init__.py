@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
-    from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
     from formulations.verification.tolerances.deviations import deviation as deviation
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
@@ -34,11 +33,10 @@ __getattr__, __dir__, __all__ = attach(
         "certification.judgement": ["certify"],
         "conformance.check": ["check_backend"],
         "conformance.laws.table": ["LAWS"],
-        "conformance.report": ["Outcome", "ConformanceReport", "Standing"],
+        "conformance.report": ["ConformanceReport", "Outcome", "Standing"],
         "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
         "oracles.fractions": ["exact_gradient"],
         "oracles.reference": ["Reference", "reference_gradient"],
-        "oracles.roundoff": ["unit_roundoff"],
         "tolerances.deviations": ["deviation"],
         "tolerances.judging": ["judge", "judge_backend"],
         "tolerances.rules": ["RULES"],

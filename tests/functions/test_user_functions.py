@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.arrays.roundoff import Precision
 from formulations.data.digits.reader import one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongDerivative, WrongShape, WrongType
 from formulations.functions.activations.coupled import CoupledActivation
@@ -14,7 +15,6 @@ from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.base import CombinedOutput
 from formulations.functions.costs.table import COSTS, get_cost
-from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances.activations import activation_bounds
 
 MADE = {

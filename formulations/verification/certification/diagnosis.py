@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Layout
+from formulations.arrays import Array, Gradient, Layout, unit_roundoff
 from formulations.network import Tape
 from formulations.verification.certification.mistakes import MISTAKES, Mistake
 from formulations.verification.certification.recomputation import Parts, Pass
-from formulations.verification.oracles import Reference, unit_roundoff
+from formulations.verification.oracles import Reference
 
 __all__ = ["Diagnosis", "diagnose"]
 

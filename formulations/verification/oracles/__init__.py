@@ -1,4 +1,7 @@
-"""Gradients to judge others by: in fractions, in fifty digits, and in the next higher precision."""
+"""Gradients to judge others by: in fractions, in fifty digits, and in the next higher precision.
+
+The tolerances use the reference's blocks of slopes and products, and what customary formulas of activations lose.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
     from formulations.verification.oracles.reference import reference_on_tape as reference_on_tape
-    from formulations.verification.oracles.roundoff import Precision as Precision
-    from formulations.verification.oracles.roundoff import gamma as gamma
-    from formulations.verification.oracles.roundoff import unit_roundoff as unit_roundoff
     from formulations.verification.oracles.slopes import read_slope as read_slope
     from formulations.verification.oracles.slopes import seen_rounding as seen_rounding
     from formulations.verification.oracles.slopes import worse as worse
@@ -40,7 +40,6 @@ __getattr__, __dir__, __all__ = attach(
         "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
         "fractions": ["exact_gradient"],
         "reference": ["Reference", "reference_gradient", "reference_on_tape"],
-        "roundoff": ["Precision", "gamma", "unit_roundoff"],
         "slopes": ["read_slope", "seen_rounding", "worse"],
     },
 )

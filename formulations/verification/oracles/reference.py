@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, current_budget, format_bytes, higher
+from formulations.arrays import Array, Gradient, Precision, current_budget, format_bytes, higher
 from formulations.exceptions import Refused
 from formulations.functions import CoupledActivation, CoupledSlope, Softmax
 from formulations.network import Tape
 from formulations.verification.oracles.algebra import combined_error, outer, shares_of, through, widened
 from formulations.verification.oracles.customary import Formulas
-from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.oracles.slopes import Slope, read_slope
 
 __all__ = ["Reference", "reference_gradient", "reference_on_tape"]

@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, Precision, unit_roundoff
 from formulations.functions import CoupledActivation, CoupledSlope, Softmax
 from formulations.verification.oracles.algebra import through
 from formulations.verification.oracles.blocks import Matrices, OuterBlocks
-from formulations.verification.oracles.roundoff import Precision, unit_roundoff
 
 __all__ = ["Slope", "read_slope", "seen_rounding", "worse"]
 

@@ -24,16 +24,15 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, Precision, unit_roundoff
 from formulations.functions import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
 from formulations.verification.oracles import (
+    Formulas,
     Matrices,
     OuterBlocks,
-    Precision,
     granted,
     seen_rounding,
     sums_of_others,
-    unit_roundoff,
     worse,
 )
 
@@ -46,7 +45,9 @@ PLACES = 8
 """Places where a function's own roundoff is measured: at a single one it may vanish by accident."""
 
 
-def activation_bounds(activation: Activation, z: Array, e: Array, precision: Precision) -> tuple[Array, Matrices]:
+def activation_bounds(
+    activation: Activation, z: Array, e: Array, precision: Precision, formulas: Formulas = Formulas.CAREFUL
+) -> tuple[Array, Matrices]:
     """Return E_a, shape (m, n), and E_d of the slope, shape (m, n), or its blocks if the activation is coupled.
 
     Parameters
@@ -57,6 +58,8 @@ def activation_bounds(activation: Activation, z: Array, e: Array, precision: Pre
         Weighted inputs and E_z, both in the reference's precision.
     precision : Precision
         That of the candidate and of the reference.
+    formulas : Formulas
+        The formulas that the candidate may use.
     """
     # An activation that fades out may reach zero early, by the smallest normal number or by z times that.
     faded = 8 * precision.tiny * (1 + np.abs(z).astype(precision.working))
@@ -68,7 +71,7 @@ def activation_bounds(activation: Activation, z: Array, e: Array, precision: Pre
         return _of_softmax(activation, z, e, (z.shape[1] + 8) * u, faded)
     if isinstance(activation, CoupledActivation):
         return _of_coupled(activation, z, e, (z.shape[1] + 8) * u, faded, precision)
-    near, more = _of_neurons(activation, z, e, 8 * u, faded), granted(activation, z, e, precision.formulas, precision.u)
+    near, more = _of_neurons(activation, z, e, 8 * u, faded), granted(activation, z, e, formulas, precision.u)
     of_a, of_d = (own + part.astype(own.dtype) for own, part in zip(near, more, strict=True))
     user_supplied = not all(map(is_built_in, activation.functions))
     if user_supplied and not activation.why_not(worse(precision.dtype, precision.wide)):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, current_budget
-from formulations.verification.oracles import Matrices, OuterBlocks, Precision
+from formulations.arrays import Array, Precision, current_budget
+from formulations.verification.oracles import Matrices, OuterBlocks
 
 __all__ = ["Carried", "affordable"]
 

@@ -28,8 +28,8 @@ from typing import Any
 
 from scipy.sparse import issparse
 
-from formulations.arrays import Array
-from formulations.verification.oracles import Matrices, Precision, Reference, product, widened
+from formulations.arrays import Array, Precision
+from formulations.verification.oracles import Matrices, Reference, product, widened
 from formulations.verification.tolerances.carried import Carried
 
 __all__ = ["Backwards", "Forwards"]

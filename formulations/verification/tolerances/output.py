@@ -22,16 +22,14 @@ from functools import cached_property
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, Precision, gamma
 from formulations.exceptions import FormulationsException
 from formulations.functions import COSTS, CombinedOutput, LogLikelihood
 from formulations.verification.oracles import (
     Formulas,
     Matrices,
-    Precision,
     Reference,
     combined_error,
-    gamma,
     magnitudes,
     shares_of,
     through,
@@ -54,10 +52,13 @@ class OutputBounds:
         Its tape supplies the examples and the cost.
     precision : Precision
         That of the candidate and of the reference.
+    formulas : Formulas
+        The formulas that the candidate may use for its activations.
     """
 
-    def __init__(self, reference: Reference, precision: Precision) -> None:
-        self._reference, self._precision, self._tape = reference, precision, reference.tape
+    def __init__(self, reference: Reference, precision: Precision, formulas: Formulas) -> None:
+        self._reference, self._precision, self._formulas = reference, precision, formulas
+        self._tape = reference.tape
         self._shares = shares_of(reference.tape, precision.working)
         self._targets = reference.tape.targets.astype(precision.wide)
         self._outputs = reference.activations[-1]
@@ -89,7 +90,7 @@ class OutputBounds:
             moved = self._cost_by_outputs(self._reference.cost_gradient, of_a)
         else:
             moved = self._cost_by_weighted_inputs(of_z, of_delta)
-            if self._precision.formulas is not Formulas.CAREFUL:
+            if self._formulas is not Formulas.CAREFUL:
                 z, targets = magnitudes((self._reference.weighted_inputs[-1], tape.targets), self._precision.working)
                 rounded = 4 * self._precision.u * float((shares * z * (1 + targets)).sum())
                 moved = max(moved + rounded, self._cost_uncombined(of_a))
@@ -102,7 +103,7 @@ class OutputBounds:
     def _combined_error(self, combined: CombinedOutput, of_a: Array) -> Array:
         precision, z = self._precision, self._reference.weighted_inputs[-1]
         _, size, k = combined_error(combined, z, self._outputs, self._targets)
-        if precision.formulas is not Formulas.CAREFUL:
+        if self._formulas is not Formulas.CAREFUL:
             # JAX takes σ as the slope of log(1 + e^z), e^(z − log(1 + e^z)), and rounds a logarithm of z's size.
             z, a = magnitudes((z, self._outputs), precision.working)
             of_a = of_a + 2 * precision.u * z * (a if combined.complement is None else 1 - a)

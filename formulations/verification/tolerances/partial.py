@@ -21,9 +21,9 @@ from functools import cached_property
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array, Gradient, Precision
 from formulations.network import Tape
-from formulations.verification.oracles import Formulas, Matrices, OuterBlocks, Precision, reference_on_tape
+from formulations.verification.oracles import Formulas, Matrices, OuterBlocks, reference_on_tape
 from formulations.verification.tolerances.carried import affordable
 from formulations.verification.tolerances.local import OutputError, output_error
 from formulations.verification.tolerances.propagation import Propagation

@@ -32,20 +32,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array, Gradient, Precision, gamma
 from formulations.backends import Backend, Scheme, step_sizes
 from formulations.functions import Activation
 from formulations.network import Tape
-from formulations.verification.oracles import (
-    Precision,
-    Reference,
-    gamma,
-    magnitudes,
-    outer,
-    shares_of,
-    through,
-    widened,
-)
+from formulations.verification.oracles import Reference, magnitudes, outer, shares_of, through, widened
 from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Check, gradient_checks

@@ -23,18 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
-from formulations.verification.oracles import (
-    Formulas,
-    Matrices,
-    OuterBlocks,
-    Precision,
-    Reference,
-    gamma,
-    magnitudes,
-    outer,
-    through,
-)
+from formulations.arrays import Array, Gradient, Precision, gamma
+from formulations.verification.oracles import Formulas, Matrices, OuterBlocks, Reference, magnitudes, outer, through
 from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.output import OutputBounds
@@ -90,9 +80,9 @@ class Propagation:
     def __init__(self, reference: Reference, exactly: bool, formulas: Formulas) -> None:
         network = reference.tape.network
         self.reference, self.exactly, self._network = reference, exactly, network
-        self.precision = Precision(network.dtype, reference.dtype, formulas)
+        self.precision, self._formulas = Precision(network.dtype, reference.dtype), formulas
         self._absolute = magnitudes(network.weights, self.precision.working)
-        self._output = OutputBounds(reference, self.precision)
+        self._output = OutputBounds(reference, self.precision, formulas)
         self.activations, self.slopes = self._forward_pass()
 
     @cached_property
@@ -178,9 +168,9 @@ class Propagation:
                 # A product of 0 and ∞ is NaN, which is not a bound.
                 e = np.fmin(e, exact.weighted_inputs(i, own))
             e = precision.within_range(e, size)
-            moved_a, moved_d = activation_bounds(activation, z, e, precision)
+            moved_a, moved_d = activation_bounds(activation, z, e, precision, self._formulas)
             if exact is not None:
-                still, _ = activation_bounds(activation, z, np.zeros_like(e), precision)
+                still, _ = activation_bounds(activation, z, np.zeros_like(e), precision, self._formulas)
                 moved_a = np.fmin(moved_a, exact.activations(i, still, e, moved_d))
             a = np.abs(reference.activations[i + 1]).astype(precision.working)
             of_a.append(precision.within_range(moved_a, a))

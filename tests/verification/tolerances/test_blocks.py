@@ -10,6 +10,7 @@ from makers import formed
 
 import formulations as fm
 from benchmarks.experiments.memory import peak_bytes
+from formulations.arrays.roundoff import Precision
 from formulations.functions.activations.coupled import CoupledSlope
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.quadratic import Quadratic
@@ -17,7 +18,6 @@ from formulations.functions.costs.table import COSTS
 from formulations.verification.oracles.algebra import product, through
 from formulations.verification.oracles.blocks import OuterBlocks
 from formulations.verification.oracles.reference import reference_gradient
-from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.oracles.slopes import read_slope
 from formulations.verification.tolerances import output
 from formulations.verification.tolerances.activations import activation_bounds

@@ -8,9 +8,9 @@ import pytest
 from makers import Case, data, formed, network
 
 import formulations as fm
+from formulations.arrays.roundoff import Precision
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.verification.oracles.reference import reference_gradient
-from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances import propagation
 from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds

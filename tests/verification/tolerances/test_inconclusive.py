@@ -11,8 +11,8 @@ from makers import Case, plain_case
 import formulations as fm
 from formulations.arrays import dtypes
 from formulations.arrays.dtypes import higher
+from formulations.arrays.roundoff import Precision, gamma
 from formulations.verification.oracles.reference import reference_gradient
-from formulations.verification.oracles.roundoff import Precision, gamma
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Check, Status
 

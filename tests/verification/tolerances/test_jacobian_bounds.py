@@ -11,11 +11,11 @@ import pytest
 from makers import Case
 
 import formulations as fm
+from formulations.arrays.roundoff import Precision
 from formulations.backends._base.contract import Tier
 from formulations.functions.costs.table import get_cost
 from formulations.verification.conformance.law import answer
 from formulations.verification.oracles.reference import reference_gradient
-from formulations.verification.oracles.roundoff import Precision
 from formulations.verification.tolerances.forward_bounds import forward_checks, local_forward_checks
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.judging import judge

@@ -8,9 +8,9 @@ from makers import Case, plain_case
 from scipy.sparse import csr_array
 
 import formulations as fm
+from formulations.arrays.roundoff import gamma
 from formulations.functions.costs.table import get_cost
 from formulations.verification.conformance.law import answer
-from formulations.verification.oracles.roundoff import gamma
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.partial import partial_checks
 from formulations.verification.tolerances.path import path_checks

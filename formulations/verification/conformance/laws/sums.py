@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, gamma, unit_roundoff
 from formulations.backends import Backend
 from formulations.data import Problem
 from formulations.functions import cost
 from formulations.network import Network
 from formulations.verification.conformance.law import Answer, answer, apart
-from formulations.verification.oracles import gamma, unit_roundoff
 
 __all__ = ["linear_in_cost", "mean_of_examples", "neurons_permuted", "order_of_examples", "weight_zero"]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from formulations.arrays import gamma, unit_roundoff
 from formulations.backends import Backend, Tier
 from formulations.data import Problem
 from formulations.exceptions import Refused
 from formulations.verification.conformance.law import answer, apart
-from formulations.verification.oracles import exact_gradient, gamma, unit_roundoff
+from formulations.verification.oracles import exact_gradient
 from formulations.verification.tolerances import RESOLUTION, Status, cost_roundoff, judge_backend
 
 __all__ = ["closed_form", "conclusive", "equal", "errors_belong", "exact", "value_belongs"]

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, higher
-from formulations.verification.oracles.customary import Formulas
+from formulations.arrays.dtypes import Array, higher
 
 __all__ = ["Precision", "gamma", "unit_roundoff"]
 
@@ -48,13 +47,10 @@ class Precision:
         That of the candidate.
     wide : dtype
         That of the reference: the next higher one, or the same if there is none.
-    formulas : Formulas
-        The formulas that the candidate may use for its activations.
     """
 
     dtype: np.dtype[Any]
     wide: np.dtype[Any]
-    formulas: Formulas = Formulas.CAREFUL
 
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> Precision:
