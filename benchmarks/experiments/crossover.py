@@ -25,13 +25,7 @@ from formulations.comparison.race.ours import prepared
 from formulations.comparison.timing import quickest
 from formulations.data import Problem, make_problem
 from formulations.display import (
-    BLUE,
-    GREEN,
-    OCHRE,
-    PURPLE,
-    RED,
-    RUST,
-    SLATE,
+    Colour,
     Ratio,
     counted,
     format_quotient,
@@ -60,7 +54,7 @@ JUDGED = 2**20
 Beyond double precision the reference has no BLAS, and would take longer than everything that is timed.
 """
 
-COLOURS = (BLUE, RUST, GREEN, PURPLE, RED, SLATE, OCHRE)
+COLOURS = (Colour.BLUE, Colour.RUST, Colour.GREEN, Colour.PURPLE, Colour.RED, Colour.SLATE, Colour.OCHRE)
 GREY = "#d9d9d9"
 LINES = 5
 """Backends drawn as lines; more cannot be distinguished."""

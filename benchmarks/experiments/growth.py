@@ -21,14 +21,7 @@ from formulations.comparison.race.ours import prepared
 from formulations.comparison.timing import interleave
 from formulations.data import Problem, make_problem
 from formulations.display import (
-    BLUE,
-    GREEN,
-    INK,
-    OCHRE,
-    PURPLE,
-    RED,
-    RUST,
-    SLATE,
+    Colour,
     Ratio,
     arms,
     counted,
@@ -71,7 +64,7 @@ BACKENDS = (
 )
 """Backpropagation, and the backends that need a pass of some kind for every neuron or parameter."""
 
-COLOURS = (BLUE, GREEN, PURPLE, OCHRE, RUST, RED, SLATE)
+COLOURS = (Colour.BLUE, Colour.GREEN, Colour.PURPLE, Colour.OCHRE, Colour.RUST, Colour.RED, Colour.SLATE)
 
 
 @dataclass(frozen=True)
@@ -501,7 +494,7 @@ def draw_growth(growth: Growth) -> Any:
     _draw_backward(left, growth)
     for i, curve in enumerate(growth.curves):
         _draw_curve(right, curve, COLOURS[i % len(COLOURS)])
-    right.axvline(MILLION, color=INK, linestyle=":", linewidth=1)
+    right.axvline(MILLION, color=Colour.INK, linestyle=":", linewidth=1)
     right.set_xscale("log")
     right.set_yscale("log")
     right.set_xlabel("weights P")
@@ -516,10 +509,12 @@ def draw_growth(growth: Growth) -> Any:
 def _draw_backward(axes: Any, growth: Growth) -> None:
     rows = growth.backward[::-1]
     positions = range(len(rows))
-    axes.plot([row.counted for row in rows], positions, "D", color=RUST, markersize=5, label="multiplications counted")
+    axes.plot(
+        [row.counted for row in rows], positions, "D", color=Colour.RUST, markersize=5, label="multiplications counted"
+    )
     measured = [row.measured for row in rows]
     medians = [ratio.median for ratio in measured]
-    axes.errorbar(medians, positions, xerr=arms(measured), fmt="o", color=BLUE, capsize=3, label="time measured")
+    axes.errorbar(medians, positions, xerr=arms(measured), fmt="o", color=Colour.BLUE, capsize=3, label="time measured")
     axes.set_yticks(positions, [row.layers for row in rows], fontsize=8)
     axes.set_xlim(left=0)
     axes.set_ylim(-0.5, len(rows) - 0.5)

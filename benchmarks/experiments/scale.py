@@ -16,7 +16,7 @@ from benchmarks.experiments.pattern import Column, experiment, plain, table
 from formulations.arrays import Array, as_bytes, format_bytes, format_dtype, integers, random_generator
 from formulations.backends import BackendLike
 from formulations.comparison.timing import interleave
-from formulations.display import BLUE, INK, RUST, Ratio, arms, format_seconds, new_figure, tidy, titled
+from formulations.display import Colour, Ratio, arms, format_seconds, new_figure, tidy, titled
 from formulations.network import Network
 from formulations.plans import ChunkedPlan, prepare
 
@@ -268,10 +268,10 @@ def draw_scale(scale: Scale) -> Any:
     left, right = figure.subplots(1, 2)
     examples = [row.examples for row in scale.rows]
     whole = [row.one_batch_bytes / 1e6 for row in scale.rows]
-    right.plot(examples, whole, "--", color=RUST, label="in one batch, predicted")
-    right.plot(examples, [row.data_bytes / 1e6 for row in scale.rows], ":", color=INK, label="X and Y on disk")
+    right.plot(examples, whole, "--", color=Colour.RUST, label="in one batch, predicted")
+    right.plot(examples, [row.data_bytes / 1e6 for row in scale.rows], ":", color=Colour.INK, label="X and Y on disk")
     peaks = [row.peak_bytes / 1e6 for row in scale.rows]
-    right.plot(examples, peaks, "o-", color=BLUE, label="allocated at most")
+    right.plot(examples, peaks, "o-", color=Colour.BLUE, label="allocated at most")
     right.set_yscale("log")
     titled(right, "memory, MB")
     _draw_times(left, scale, examples)
@@ -295,7 +295,7 @@ def _draw_times(axes: Any, scale: Scale, examples: list[int]) -> None:
         base * (1 - TOLERANCE), base * (1 + TOLERANCE), color=BAND, linewidth=0,
         label=f"within {TOLERANCE:.0%} of {scale.baseline:,} examples",
     )  # fmt: skip
-    axes.errorbar(examples, times, arms(per_example), fmt="o-", color=BLUE, capsize=3, label="median, quartiles")
+    axes.errorbar(examples, times, arms(per_example), fmt="o-", color=Colour.BLUE, capsize=3, label="median, quartiles")
     axes.set_yticks([power * digit for power in (1, 10, 100, 1000, 10000) for digit in (1, 2, 5)])
     axes.set_ylim(min(times) / 3, max(times) * 3)
     titled(axes, "time per example, ns")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.comparison.race.cells import CELLS as CELLS
-    from formulations.comparison.race.cells import RACE_DTYPES as RACE_DTYPES
-    from formulations.comparison.race.machine import describe_machine as describe_machine
-    from formulations.comparison.race.peers.table import PEERS as PEERS
-    from formulations.comparison.race.plot import draw_race as draw_race
-    from formulations.comparison.race.race import run_race as run_race
+    from formulations.comparison.race import CELLS as CELLS
+    from formulations.comparison.race import PEERS as PEERS
+    from formulations.comparison.race import RACE_DTYPES as RACE_DTYPES
+    from formulations.comparison.race import describe_machine as describe_machine
+    from formulations.comparison.race import draw_race as draw_race
+    from formulations.comparison.race import run_race as run_race
     from formulations.comparison.relative_errors import measure_relative_errors as measure_relative_errors
     from formulations.comparison.result import Comparison as Comparison
     from formulations.comparison.result import RowStatus as RowStatus
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "race.cells": ["CELLS", "RACE_DTYPES"],
-        "race.machine": ["describe_machine"],
-        "race.peers.table": ["PEERS"],
-        "race.plot": ["draw_race"],
-        "race.race": ["run_race"],
+        "race": ["CELLS", "PEERS", "RACE_DTYPES", "describe_machine", "draw_race", "run_race"],
         "relative_errors": ["measure_relative_errors"],
         "result": ["Comparison", "RowStatus"],
         "threads": ["limited_threads"],

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.display.figures import BLUE as BLUE
-    from formulations.display.figures import GREEN as GREEN
-    from formulations.display.figures import INK as INK
-    from formulations.display.figures import OCHRE as OCHRE
-    from formulations.display.figures import PURPLE as PURPLE
-    from formulations.display.figures import RED as RED
-    from formulations.display.figures import RUST as RUST
-    from formulations.display.figures import SLATE as SLATE
+    from formulations.display.figures import Colour as Colour
     from formulations.display.figures import arms as arms
     from formulations.display.figures import check_plot as check_plot
     from formulations.display.figures import heat_map as heat_map
@@ -36,23 +29,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "figures": [
-            "BLUE",
-            "GREEN",
-            "INK",
-            "OCHRE",
-            "PURPLE",
-            "RED",
-            "RUST",
-            "SLATE",
-            "arms",
-            "check_plot",
-            "heat_map",
-            "new_figure",
-            "save_figure",
-            "tidy",
-            "titled",
-        ],
+        "figures": ["Colour", "arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"],
         "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
         "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
     },

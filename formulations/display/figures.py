@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,24 @@ from formulations.arrays import Array, check_writable, replaced
 from formulations.display.ratios import Ratio
 from formulations.exceptions import InvalidInput, needs
 
-__all__ = ["arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"]
+__all__ = ["Colour", "arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"]
 
-BLUE, RUST, GREEN, PURPLE, RED, SLATE, OCHRE = (
-    "#1f5fa8", "#b0541e", "#3b8a3e", "#7a4fa3", "#a8324a", "#5a7d8c", "#8c6d1f",
-)  # fmt: skip
-"""Distinguishable in print; the first two also for colour-blind readers."""
-INK, PALE = "#666666", "#e6e6e6"
-"""The colours of what was not measured and of the grid."""
+
+class Colour(StrEnum):
+    """The colours of figures: first those of lines and marks, distinguishable in print.
+
+    Colour-blind readers can tell the first two apart. INK draws what was not measured, PALE the grid.
+    """
+
+    BLUE = "#1f5fa8"
+    RUST = "#b0541e"
+    GREEN = "#3b8a3e"
+    PURPLE = "#7a4fa3"
+    RED = "#a8324a"
+    SLATE = "#5a7d8c"
+    OCHRE = "#8c6d1f"
+    INK = "#666666"
+    PALE = "#e6e6e6"
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -72,7 +83,7 @@ def _suffix(path: str) -> str:
 def tidy(axes: Any, grid: str = "") -> None:
     """Remove the top and right spines, and draw a grid along ``"x"``, ``"y"`` or ``"both"``."""
     if grid:
-        axes.grid(visible=True, which="major", axis=grid, color=PALE, linewidth=0.8)
+        axes.grid(visible=True, which="major", axis=grid, color=Colour.PALE, linewidth=0.8)
         axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 

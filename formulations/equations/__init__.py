@@ -8,7 +8,6 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.equations.equation import Equation as Equation
-    from formulations.equations.formula import Formula as Formula
     from formulations.equations.formula import escape_latex as escape_latex
     from formulations.equations.formula import parse_latex as parse_latex
     from formulations.equations.table import EQUATIONS as EQUATIONS
@@ -17,7 +16,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "equation": ["Equation"],
-        "formula": ["Formula", "escape_latex", "parse_latex"],
+        "formula": ["escape_latex", "parse_latex"],
         "table": ["EQUATIONS"],
     },
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.verification.certification import certify as certify
     from formulations.verification.certification.document import Certificate as Certificate
-    from formulations.verification.certification.judgement import certify as certify
     from formulations.verification.conformance.check import check_backend as check_backend
     from formulations.verification.conformance.laws.table import LAWS as LAWS
     from formulations.verification.conformance.report import ConformanceReport as ConformanceReport
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "certification": ["certify"],
         "certification.document": ["Certificate"],
-        "certification.judgement": ["certify"],
         "conformance.check": ["check_backend"],
         "conformance.laws.table": ["LAWS"],
         "conformance.report": ["ConformanceReport", "Outcome", "Standing"],

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from formulations.comparison.race.cells import RACE_DTYPES as RACE_DTYPES
     from formulations.comparison.race.cells import Cell as Cell
     from formulations.comparison.race.floor import FLOOR as FLOOR
+    from formulations.comparison.race.machine import describe_machine as describe_machine
+    from formulations.comparison.race.peers.table import PEERS as PEERS
+    from formulations.comparison.race.plot import draw_race as draw_race
     from formulations.comparison.race.race import run_race as run_race
     from formulations.comparison.race.results import Heat as Heat
     from formulations.comparison.race.results import Race as Race
@@ -22,6 +25,9 @@ __getattr__, __dir__, __all__ = attach(
         "book": ["BOOK"],
         "cells": ["CELLS", "Cell", "RACE_DTYPES"],
         "floor": ["FLOOR"],
+        "machine": ["describe_machine"],
+        "peers.table": ["PEERS"],
+        "plot": ["draw_race"],
         "race": ["run_race"],
         "results": ["Heat", "Race"],
     },

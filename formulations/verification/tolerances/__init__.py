@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
     from formulations.verification.tolerances.perturbation import cost_roundoff as cost_roundoff
     from formulations.verification.tolerances.rules import RULES as RULES
-    from formulations.verification.tolerances.rules import Rule as Rule
     from formulations.verification.tolerances.verdict import RESOLUTION as RESOLUTION
     from formulations.verification.tolerances.verdict import EquationVerdict as EquationVerdict
     from formulations.verification.tolerances.verdict import Status as Status
@@ -24,7 +23,7 @@ __getattr__, __dir__, __all__ = attach(
         "deviations": ["deviation"],
         "judging": ["judge", "judge_backend"],
         "perturbation": ["cost_roundoff"],
-        "rules": ["RULES", "Rule"],
+        "rules": ["RULES"],
         "verdict": ["EquationVerdict", "RESOLUTION", "Status", "Verdict"],
     },
 )
