@@ -8,6 +8,7 @@ derivative overflows.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -101,7 +102,9 @@ def carries_derivative(f: Callable[[Any], Any], z: Any, direction: Any, derivati
     """
     h = imaginary_step(z.dtype)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # A cast to real numbers warns, and drops the derivative.
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
             found = np.asarray(f(z + 1j * h * direction))
     except Exception:
         return False

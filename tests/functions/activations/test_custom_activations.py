@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -54,6 +55,14 @@ def test_correct_pairs_are_accepted(case):
             mine.curvature(z)
     else:
         assert np.array_equal(mine.curvature(z), curvature(z))
+
+
+def test_a_function_that_casts_to_real_numbers_is_not_analytic_and_nothing_is_printed():
+    with warnings.catch_warnings(record=True) as printed:
+        warnings.simplefilter("always")
+        mine = activation(lambda z: 2.0 * z.astype(float), lambda z: 2.0 + 0 * z)
+    assert printed == []
+    assert not mine.analytic
 
 
 @pytest.mark.parametrize("factor", [1.0005, 0.9995, 0, -1, 2])
