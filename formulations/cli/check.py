@@ -89,11 +89,11 @@ def check(
       formulations check --gradient g.npz --network trained.npz --data mine.npz
       formulations check --relative-errors
 
-    A gradient is judged over all examples of --data, or over the first --batch-size of them. Its file holds weights_2,
-    biases_2, weights_3, …, numbered by layer as in the book, or one array, vector, with all of them. The options that
-    describe a network and its data go with --gradient only. Exit status 0 if the gradient is equal or no law is broken,
-    else 1. A backend that cannot be checked because its package is missing counts as a failure only if --backends names
-    it.
+    Checking all backends takes some minutes. A gradient is judged over all examples of --data, or over the first
+    --batch-size of them. Its file holds weights_2, biases_2, weights_3, …, numbered by layer as in the book, or one
+    array, vector, with all of them. The options that describe a network and its data go with --gradient only. Exit
+    status 0 if the gradient is equal or no law is broken, else 1. A backend that cannot be checked because its package
+    is missing counts as a failure only if --backends names it.
     """
     modes = {"--gradient": gradient, "--relative-errors": relative_errors}
     chosen = [name for name, value in modes.items() if value not in (None, False)]

@@ -45,7 +45,7 @@ def formulations() -> None:
       zsh   eval "$(_FORMULATIONS_COMPLETE=zsh_source formulations)"
       fish  _FORMULATIONS_COMPLETE=fish_source formulations | source
 
-    Exit status: 0 the result holds, 1 it does not hold, 2 bad usage.
+    Exit status: 0 success; 1 a check failed, gradients differ or training failed; 2 bad usage.
     """
 
 

@@ -35,7 +35,7 @@ __all__ = ["compare"]
 @click.option(
     "--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: 1 for small products]"
 )
-@click.option("--all", "run_all", is_flag=True, help="Also run the backends that would take minutes.")
+@click.option("--all", "run_all", is_flag=True, help="Also run the backends that would take more than 20 seconds.")
 def compare(
     problem: Problem,
     batch_size: int | None,

@@ -68,12 +68,13 @@ def train(
       FORMULATIONS_BACKEND=sigma formulations train
       formulations train --data mine.npz --learning-rate 0.5 --save trained.npz
 
-    The embedded digits are split into 1437 for training and 360 for testing. Data from --data are split at the same
-    ratio, four to one, shuffled by --seed, with the same share of each class in both parts; --no-shuffle keeps the
-    order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other activations and costs mostly need
-    less, 0.1 or 0.01. The accuracy is shown if the targets are unit vectors (one-hot), or one column of 0 and 1. Exit
-    status 0 if the training completes; 1 if it diverges or is dead (the network ignores its inputs), and then nothing
-    is saved. A network that cannot be saved at --save goes to the current or the temporary folder, with exit status 2.
+    The embedded digits, shuffled with a fixed seed, are split into 1437 for training and 360 for testing. Data from
+    --data are split at the same ratio, four to one, shuffled by --seed, with the same share of each class in both
+    parts; --no-shuffle keeps the order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other
+    activations and costs mostly need less, 0.1 or 0.01. The accuracy is shown if the targets are unit vectors
+    (one-hot), or one column of 0 and 1. Exit status 0 if the training completes; 1 if it diverges or is dead (the
+    network ignores its inputs), and then nothing is saved. A network that cannot be saved at --save goes to the current
+    or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
     if save is not None:

@@ -87,6 +87,8 @@ class Agreement:
         largest, pair = short(self.ratios.max()), _listed(self.closing_pair)
         if self.agree:
             who = "Both agree" if n == 2 else f"All {n} agree pairwise"
+            if not self.ratios.any() and not self.undecided:
+                return f"{who}, exactly."
             return f"{who}: the largest difference is {largest} of their bounds ({pair})."
         if not self._apart.any():
             return f"No two are further apart than their bounds: the largest difference is {largest} of them ({pair})."

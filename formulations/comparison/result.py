@@ -128,9 +128,7 @@ class Comparison:
         if self.control is not None and not (1 / NOISY <= self.control.lower <= self.control.upper <= NOISY):
             found.append(f"{self.baseline} against itself is {format_ratio(self.control, '×')}")
         if self.threads.crowded:
-            found.append(
-                f"{self.threads.load:.1f} threads wanted {counted(self.threads.cores, 'core')} in the minute before"
-            )
+            found.append(f"load {self.threads.load:.1f} on {counted(self.threads.cores, 'core')}")
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -195,7 +193,7 @@ class Comparison:
         if any(row.seconds is not None for row in self.rows):
             lines.append(f"threads: {self.threads}")
         if self.noise:
-            lines.append(f"warning: the machine is not quiet: {'; '.join(self.noise)}. Measure again when it is.")
+            lines.append(f"warning: other work is running ({'; '.join(self.noise)}); measure again on an idle machine.")
         return "\n".join(lines)
 
     def _legend(self) -> str:

@@ -115,6 +115,11 @@ def test_a_comparison_names_the_odd_one_out():
     assert "5  finite_difference" in str(c.agreement)
 
 
+def test_gradients_without_a_difference_agree_exactly():
+    assert agreement({"a": [1, 0], "b": [1, 0]}, [[1, 1]] * 2).sentence == "Both agree, exactly."
+    assert "exactly" not in agreement({"a": [1], "b": [2]}, [[np.inf], [1]]).sentence
+
+
 def test_right_ones_agree():
     c = fm.compare(*small())
     assert c.agreement.agree

@@ -318,8 +318,8 @@ ROWS = (Row("hadamard", ("BP1",), RowStatus.EQUAL, seconds=1e-5, relative_time=1
         (None, None, []),
         (Ratio(1.1, 0.9, 3.1), 1.5, ["hadamard against itself is 1.10× (0.90–3.10)"]),
         (Ratio(0.9, 0.5, 1.1), 1.5, ["hadamard against itself is 0.90× (0.50–1.10)"]),
-        (Ratio(1.0, 0.9, 1.2), 7.8, ["7.8 threads wanted 2 cores in the minute before"]),
-        (Ratio(9.0, 8.0, 9.5), 7.8, ["hadamard against itself is 9.00× (8.00–9.50)", "7.8 threads wanted 2 cores"]),
+        (Ratio(1.0, 0.9, 1.2), 7.8, ["load 7.8 on 2 cores"]),
+        (Ratio(9.0, 8.0, 9.5), 7.8, ["hadamard against itself is 9.00× (8.00–9.50)", "load 7.8 on 2 cores"]),
     ],
 )
 def test_a_machine_that_is_not_quiet_is_warned_of(control, load, said):

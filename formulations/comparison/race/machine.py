@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from formulations.display import counted
 from formulations.exceptions import needs
 
 __all__ = ["describe_machine"]
@@ -54,6 +55,7 @@ def _blas() -> list[str]:
     loaded = needs("bench", "threadpoolctl", "the number of threads")
     pools = [pool for pool in loaded.threadpool_info() if pool["user_api"] == "blas"]
     return [
-        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')}), {pool['num_threads']} threads"
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')}), "
+        f"{counted(pool['num_threads'], 'thread')}"
         for pool in pools
     ]

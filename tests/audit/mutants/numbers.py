@@ -43,7 +43,7 @@ class OneBillionth(Written):
 
 
 @planted(3, "BP4")
-class OneNaN(Written):
+class OneNan(Written):
     """NaN in one entry."""
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:

@@ -14,7 +14,7 @@ __all__ = ["enter"]
 
 def enter(problem: Problem) -> Ready:
     """Prepare the recorded function."""
-    needs("peers", "autograd", "the peer autograd")
+    needs("peers", "autograd", "this row")
     import autograd
     import autograd.numpy as anp
 

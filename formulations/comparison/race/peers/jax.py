@@ -15,7 +15,7 @@ __all__ = ["enter"]
 
 def enter(problem: Problem) -> Ready:
     """Prepare the compiled program; the first call compiles."""
-    jax = needs("peers", "jax", "the peer jax")
+    jax = needs("peers", "jax", "this row")
     problem = checked(problem)
     double = problem.network.dtype.itemsize == 8
 

@@ -28,7 +28,7 @@ def enter(problem: Problem) -> Ready:
     Refused
         If this version of scikit-learn has other private methods.
     """
-    needs("peers", "sklearn", "the peer sklearn")
+    needs("peers", "sklearn", "this row")
     problem = checked(problem)
     try:
         call = _call(problem)

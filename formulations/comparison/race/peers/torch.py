@@ -26,7 +26,7 @@ def enter_compiled(problem: Problem) -> Ready:
     Refused
         If there is no compiler, or it fails.
     """
-    torch = needs("peers", "torch", "the peer torch.compile")
+    torch = needs("peers", "torch", "this row")
     # Functions compiled for earlier networks are not used again, and count towards a limit.
     torch.compiler.reset()
     ready = _enter(problem, torch.compile)
@@ -38,7 +38,7 @@ def enter_compiled(problem: Problem) -> Ready:
 
 
 def _enter(problem: Problem, made: Callable[[Any], Any]) -> Ready:
-    torch = needs("peers", "torch", "the peer torch")
+    torch = needs("peers", "torch", "this row")
     problem = checked(problem)
     parameters = [torch.from_numpy(part).requires_grad_() for part in parameters_of(problem)]
     X, Y = torch.from_numpy(problem.X.copy()), torch.from_numpy(problem.Y.copy())
