@@ -1,1 +1,1 @@
-"""Measurements of the library itself; not part of the distribution."""
+"""Measurements of the library itself; not in the wheel."""
