@@ -1,4 +1,4 @@
-"""The package as a whole: its names, their documentation, and that nothing is kept by hand in two places."""
+"""The package as a whole: its names, their documentation, and that no fact is kept by hand in two places."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_no_module_has_the_name_of_what_its_package_offers(package):
 
 @pytest.mark.parametrize("name", modules())
 def test_no_module_has_the_name_of_a_function_in_it_or_of_a_public_name(name):
-    """Such a name has two meanings. A command's file has the command's name; nobody imports it."""
+    """Such a name has two meanings. A command's file has the command's name, since users do not import it."""
     if name.startswith("formulations.backends._shared.compiled."):
         pytest.importorskip("numba")
     functions = {

@@ -72,8 +72,8 @@ def precisions(values: Any) -> list[str]:
     WrongType
         If they are not a list, or a network cannot have one of them.
     """
-    asked = items(values, "dtypes", "['float32']", one=str)
-    return list(dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in asked))
+    given = items(values, "dtypes", "['float32']", one=str)
+    return list(dict.fromkeys(format_dtype(as_dtype(dtype)) for dtype in given))
 
 
 def by_name(table: Mapping[str, T], names: Any, what: str, name: str, *, some: bool = True) -> dict[str, T]:

@@ -95,7 +95,7 @@ def without(path, name):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the archive that numpy.load leaves open
-def test_what_nobody_asked_for_is_not_decompressed(reader, inflated):
+def test_an_array_that_is_not_requested_is_not_decompressed(reader, inflated):
     path, read, _ = reader
     head = header((2**23,))
     add(path, "bomb", head, 2**26)

@@ -275,7 +275,7 @@ def test_what_is_read_only_is_refused_and_stays(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_whether_it_can_be_written_is_asked_without_a_trace(tmp_path, monkeypatch):
+def test_the_check_that_a_file_can_be_written_leaves_no_trace(tmp_path, monkeypatch):
     for flag in (files.UNNAMED, 0):
         monkeypatch.setattr(files, "UNNAMED", flag)
         check_writable(tmp_path / "net.npz")

@@ -583,7 +583,7 @@ def _of_moments(problem: Problem, exact: Exact, W: Any, b: Any, shares: Any, of_
 
 
 def _plain(name: Any, z: Any, dtype: Any) -> tuple[Any, Any]:
-    """Return f and f′ in extended precision, or NaN where NumPy has no such function."""
+    """Return f and f′ in extended precision, or NaN if NumPy has no such function."""
     falling = np.exp(-np.abs(z))
     sigma = np.where(z >= 0, 1, falling) / (1 + falling)
     slope = falling / (1 + falling) ** 2

@@ -29,7 +29,7 @@ POINT = GridPoint("float64", 10, 4, 2)
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_slow(monkeypatch):
+def _no_backend_is_slow(monkeypatch):
     """Make every call as quick as the baseline's, whatever the load of the machine."""
     monkeypatch.setattr(module._Trial, "_warm_seconds", lambda *_: 1.0)
 
@@ -106,7 +106,7 @@ def test_ratios_are_the_stopwatch_s(monkeypatch):
     assert found.timed == (Timed("sigma", 1.0, Ratio(0.5, 0.4, 0.6), 7), Timed("product", 1.4, Ratio(0.7, 0.6, 0.8), 8))
 
 
-def test_who_is_left_out_says_why():
+def test_a_backend_left_out_has_a_reason():
     names = ["hadamard", "linear", "finite_difference"]
     found = measure_crossover((8,), (2,), (10,), ("float64",), names, budget=1e-6).cells[0]
     assert [row.backend for row in found.timed] == ["hadamard"]

@@ -115,7 +115,7 @@ def test_one_point_has_no_slope():
     assert curve.exponent is None and curve.million is None and curve.fitted == 0
 
 
-def test_who_is_left_out_says_why():
+def test_a_backend_left_out_has_a_reason():
     class Wrong(fm.Backend):
         name, summary, equations, tier = "wrong", "twice the gradient", (), fm.Tier.RECURRENCE
 

@@ -70,7 +70,7 @@ def test_the_table_and_plain_values(found):
     assert plain["flat"] is True
 
 
-def test_where_the_platform_does_not_tell(monkeypatch, tmp_path):
+def test_a_platform_that_does_not_report_its_memory(monkeypatch, tmp_path):
     monkeypatch.setattr("benchmarks.experiments.memory.STATUS", tmp_path / "none")
     scale = measure_scale([10], budget=1e-3)
     assert scale.rows[0].anonymous_bytes is None and "unknown" in str(scale)

@@ -51,7 +51,7 @@ def test_ratios_are_in_units_of_both_bounds():
         ({"a": [np.nan], "b": [1], "c": [1]}, ("a",), True),
     ],
 )
-def test_who_is_the_odd_one_out(values, odd, certain):
+def test_the_odd_one_out(values, odd, certain):
     found = agreement(values, [[0.1]] * len(values))
     assert (found.odd_ones, found.certain) == (odd, certain)
     assert all(name in found.sentence for name in odd)

@@ -143,7 +143,7 @@ def test_a_different_row_is_named_and_not_timed(digits):
     assert "layer 2" in wrong.reason
 
 
-def test_a_backend_that_would_take_minutes_says_so_and_is_skipped_unless_asked_for(digits):
+def test_a_backend_that_would_take_minutes_says_so_and_is_skipped_unless_requested(digits):
     c = compare(digits.network, digits.X, digits.Y, backends=[Endless()])
     assert c.rows[0].status == "skipped" and "1000000000000 forward passes" in c.rows[0].reason
     assert c.rows[0].reason.endswith("more than the budget; compare it with budget=math.inf")

@@ -29,7 +29,7 @@ def test_every_backend_finds_the_closed_form(flag, name, dtype):
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_is_made_in_the_dtype_that_is_asked_for(name):
+def test_a_scenario_has_the_requested_dtype(name):
     problem = SCENARIOS[name]("float32")
     arrays = [problem.network.vector, problem.X, problem.Y, problem.expected, problem.sample_weight]
     assert {array.dtype for array in arrays if array is not None} == {np.dtype("float32")}

@@ -94,7 +94,7 @@ def test_combined_cross_entropy_of_logits_against_60_digits(z, target, dtype):
     a = 1 / (1 + mpmath.exp(-mpmath.mpf(z)))
     softplus = mpmath.log1p(mpmath.exp(-abs(z)))
     value = target * (softplus + max(-z, 0)) + (1 - target) * (softplus + max(z, 0))
-    # Where e^z is clamped, σ stops at e^−t, which is less than e times the smallest normal number.
+    # If e^z is clamped, σ stops at e^−t, which is less than e times the smallest normal number.
     tiny = mpmath.e * exact(np.finfo(dtype).smallest_normal)
     assert abs(exact(g.cost) - value) <= bounds.gamma(8, dtype) * value + tiny
     assert abs(exact(g.errors[-1][0, 0]) - (a - target)) <= bounds.gamma(8, dtype) * (a + target) + tiny

@@ -1,4 +1,4 @@
-"""Examples are checked once, where they enter."""
+"""Examples are checked once, on entry."""
 
 from __future__ import annotations
 

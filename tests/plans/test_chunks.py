@@ -341,7 +341,7 @@ def test_the_remedy_for_a_batch_too_large_for_the_budget_is_chunks():
         with pytest.raises(Refused, match=remedy):
             fm.gradient(net, X, Y)
         assert fm.prepare(net, "auto")(X, Y).errors is None
-    # Where chunks would not help, they are not the remedy.
+    # Chunks are not the remedy if they would not help.
     for limits in ({"seconds": 1e-9}, {"memory": 1000}, {"seconds": 1e-9, "memory": 250_000}):
         with fm.use_budget(**limits), pytest.raises(Refused, match=r"another backend, or allow it with"):
             fm.gradient(net, X, Y)

@@ -58,7 +58,7 @@ def test_another_call_gets_what_it_asks_for(changed):
     assert (found.vector.tobytes(), found.cost, found.backend) == (fresh.vector.tobytes(), fresh.cost, fresh.backend)
 
 
-def test_a_block_or_the_variable_is_asked_at_every_call(monkeypatch):
+def test_a_block_or_the_variable_is_read_at_every_call(monkeypatch):
     net = makers.network()
     X, Y = makers.data(net)
     assert fm.gradient(net, X, Y).backend == "hadamard"
@@ -79,7 +79,7 @@ def test_results_have_memory_of_their_own():
     assert not any(np.shares_memory(a, b) for a, b in zip(first.errors, second.errors, strict=True))
 
 
-def test_a_plan_in_use_is_nobody_elses():
+def test_a_plan_in_use_is_not_shared():
     seen = []
 
     class Looking(makers.HadamardWrapper):

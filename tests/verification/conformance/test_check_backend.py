@@ -127,7 +127,7 @@ def test_expected_failures_are_strict():
     assert "equal was expected to be broken, but is kept." in str(report)
 
 
-def test_who_refuses_everything_does_not_pass():
+def test_a_backend_that_refuses_everything_does_not_pass():
     class Never(makers.HadamardWrapper):
         def why_not(self, *_):
             return "not today"
