@@ -19,8 +19,7 @@ from benchmarks.experiments.admission import Jury, estimated_seconds, reason_aga
 from benchmarks.experiments.pattern import Column, experiment, plain, table
 from formulations.arrays import integers, positive_number, precisions
 from formulations.backends import DEFAULT, Backend, chosen_backends, list_backends
-from formulations.cli.measuring import split_names
-from formulations.cli.options import parse_backends
+from formulations.cli.options import parse_backends, split_names
 from formulations.comparison.race.ours import prepared
 from formulations.comparison.timing import quickest
 from formulations.data import Problem, make_problem

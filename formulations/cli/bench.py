@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from formulations.cli.completion import complete_backends, complete_names
-from formulations.cli.measuring import measurement, parse_peers, split_names
-from formulations.cli.options import parse_backends
+from formulations.cli.measuring import measurement, parse_peers
+from formulations.cli.options import parse_backends, split_names
 from formulations.comparison import CELLS, PEERS, RACE_DTYPES, draw_race, run_race
 
 __all__ = ["bench"]

@@ -12,11 +12,12 @@ import click
 
 from formulations.arrays import check_writable, positive_integer
 from formulations.cli.completion import complete_file
+from formulations.cli.options import split_names
 from formulations.cli.output import print_json, print_text, progress_console, save_json
 from formulations.comparison import describe_machine, limited_threads
 from formulations.display import check_plot, save_figure
 
-__all__ = ["measurement", "parse_peers", "split_names"]
+__all__ = ["measurement", "parse_peers"]
 
 OPTIONS = (
     click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: unchanged]"),
@@ -78,11 +79,6 @@ def measurement(draw: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Ca
         return command
 
     return decorate
-
-
-def split_names(given: str) -> list[str]:
-    """Read ``"digits,book"``."""
-    return [name.strip() for name in given.split(",")]
 
 
 def parse_peers(against: str | None) -> list[str] | None:

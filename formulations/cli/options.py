@@ -36,6 +36,7 @@ __all__ = [
     "problem_options",
     "read_examples",
     "read_problem",
+    "split_names",
 ]
 
 activations_option = click.option(
@@ -164,7 +165,7 @@ def read_problem(
     if network is not None:
         _refuse_beside_network()
         return problem_for(load(network), cost, generator=random_generator(seed), data=data, count=count)
-    names = [get_activation(name.strip()) for name in activations.split(",")]
+    names = [get_activation(name) for name in split_names(activations)]
     return make_problem(
         None if sizes is None else parse_sizes(sizes),
         names if len(names) > 1 else names[0],
@@ -190,10 +191,15 @@ def batch_size_for(given: int | None, m: int) -> int:
     return size_of_batch(given, m, "--batch-size")
 
 
+def split_names(given: str) -> list[str]:
+    """Read ``"digits,book"``."""
+    return [name.strip() for name in given.split(",")]
+
+
 def parse_sizes(sizes: str) -> list[int]:
     """Read ``"64,30,10"``."""
     try:
-        return [int(size) for size in sizes.split(",")]
+        return [int(size) for size in split_names(sizes)]
     except ValueError:
         raise InvalidInput(f"--sizes must be integers separated by commas, such as 64,30,10, got {sizes!r}.") from None
 
@@ -203,11 +209,11 @@ def parse_backends(backends: str | None) -> list[str] | None:
     if backends is None or backends == "all":
         return None
     flags: list[str] = []
-    for part in backends.split(","):
+    for part in split_names(backends):
         if "=" in part and ":" not in part and flags:
             flags[-1] += f",{part}"
         else:
-            flags.append(part.strip())
+            flags.append(part)
     return flags
 
 

@@ -115,7 +115,7 @@ def explain(
     numbers = max(net.sizes) <= MOST_NEURONS and tape.m <= MOST_EXAMPLES
     title = Problem(net, tape.X, tape.targets, cost.name).title
     labels = tuple(each.label for each in chosen)
-    return Explanation(title, tuple(_notes(net, tape, digits if numbers else None)), labels, _stages(columns), numbers)
+    return Explanation(title, (_note(net, tape, digits if numbers else None),), labels, _stages(columns), numbers)
 
 
 def _with_digits(step: Step, digits: int) -> Step:
@@ -159,7 +159,7 @@ def _same(one: tuple[Step, ...], other: tuple[Step, ...]) -> bool:
     )
 
 
-def _notes(net: Network, tape: Tape, digits: int | None) -> list[str]:
+def _note(net: Network, tape: Tape, digits: int | None) -> str:
     names = [f"{activation.name} in layer {l}" for l, activation in enumerate(net.activations, start=2)]
     same = len({activation.name for activation in net.activations}) == 1
     notes = [f"σ is {net.activations[0].name}." if same else f"σ is {', '.join(names)}."]
@@ -174,4 +174,4 @@ def _notes(net: Network, tape: Tape, digits: int | None) -> list[str]:
         )
     if net.layout.is_sparse:
         notes.append("In a sparse weight matrix only the stored entries are parameters; the others are shown as 0.")
-    return [" ".join(notes)]
+    return " ".join(notes)

@@ -15,6 +15,7 @@ from scipy.special import erf
 
 import formulations as fm
 from formulations.backends.autodiff_jax import double_precision
+from formulations.verification.oracles.customary import APPROXIMATION
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.verdict import Status
@@ -316,7 +317,7 @@ def main(count: int, first: int = 0) -> None:
             finite, status = np.isfinite(found.vector).all(), str(verdict.status)
             if not finite:
                 status = f"{status}: overflowed"
-            elif "torch approximates" in verdict.reason:
+            elif verdict.excuse == APPROXIMATION:
                 status = f"{status}: softplus"
             counts[source, str(found.dtype), status] += 1
             counts[source, str(found.dtype), "different by the bound for our own"] += (

@@ -24,14 +24,14 @@ from formulations.network import Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
 from formulations.verification.certification.candidates import read_candidate, read_errors
-from formulations.verification.certification.diagnosis import Diagnosis, diagnose
+from formulations.verification.certification.diagnosis import diagnose
 from formulations.verification.certification.document import Certificate
 from formulations.verification.certification.files import is_file, read_gradient
 from formulations.verification.certification.place import place_of, single_examples
 from formulations.verification.oracles import Reference, reference_gradient
 from formulations.verification.tolerances import Status, Verdict, judge, judge_backend
 
-__all__ = ["Certificate", "Diagnosis", "certify"]
+__all__ = ["certify"]
 
 SINGLES = 32
 """The largest number of single examples on which a function is called to find its mistake."""

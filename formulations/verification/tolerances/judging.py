@@ -25,7 +25,7 @@ equal T1 True
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -44,6 +44,7 @@ from formulations.verification.tolerances.verdict import Check, EquationVerdict,
 __all__ = ["CHECKS", "FURTHER", "judge", "judge_backend"]
 
 Checks: TypeAlias = Callable[[Tape, Gradient, Reference, Quotients | None], list[Check]]
+Judged = TypeVar("Judged", Verdict, EquationVerdict)
 
 
 def _forward_rules(formulas: Formulas) -> tuple[tuple[str, Checks], ...]:
@@ -123,7 +124,10 @@ def judge(
         if verdict.status is not Status.DIFFERENT:
             verdict = _judged_whole(gradient, tier, reference, difference) or verdict
         elif tier is Tier.ELSEWHERE:
-            verdict = _granted(tape, gradient, reference, difference)
+            verdict = _granted(
+                lambda formulas: _by_rules(_forward_rules(formulas), tape, gradient, None, reference, difference),
+                reference,
+            )
         return verdict.with_cost(_judged_cost(gradient, tier, reference))
 
 
@@ -155,16 +159,12 @@ def _by_rules(
     return answer
 
 
-def _granted(tape: Tape, gradient: Gradient, reference: Reference, difference: float) -> Verdict:
-    """Return the verdict on a gradient whose activations may come from formulas that lose more digits than ours."""
-    rules = _forward_rules(Formulas.CUSTOMARY)
-    verdict = _by_rules(rules, tape, gradient, None, reference, difference)
-    if verdict.status is not Status.DIFFERENT or not approximates(reference.tape.network.activations):
-        return verdict
-    rules = _forward_rules(Formulas.APPROXIMATE)
-    if _by_rules(rules, tape, gradient, None, reference, difference).status is Status.DIFFERENT:
-        return verdict
-    return verdict.excused(APPROXIMATION)
+def _granted(by: Callable[[Formulas], Judged], reference: Reference) -> Judged:
+    """Return the verdict on a result whose activations may come from formulas that lose more digits than ours."""
+    found = by(Formulas.CUSTOMARY)
+    if found.status is not Status.DIFFERENT or not approximates(reference.tape.network.activations):
+        return found
+    return found if by(Formulas.APPROXIMATE).status is Status.DIFFERENT else found.excused(APPROXIMATION)
 
 
 def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> EquationVerdict | None:
@@ -178,13 +178,7 @@ def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> Equati
         return cost_check(reference.layout.last, claimed, np.asarray(reference.cost), bound).verdict()
 
     found = by(Formulas.CAREFUL)
-    if found.status is not Status.DIFFERENT or tier is not Tier.ELSEWHERE:
-        return found
-    found = by(Formulas.CUSTOMARY)
-    if found.status is Status.DIFFERENT and approximates(reference.tape.network.activations):
-        approximate = by(Formulas.APPROXIMATE)
-        return found if approximate.status is Status.DIFFERENT else found.excused(APPROXIMATION)
-    return found
+    return _granted(by, reference) if found.status is Status.DIFFERENT and tier is Tier.ELSEWHERE else found
 
 
 def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, difference: float) -> Verdict | None:

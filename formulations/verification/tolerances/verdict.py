@@ -114,6 +114,8 @@ class Verdict:
     cost : EquationVerdict or None
         The verdict on C, if the candidate claims it. A different cost makes the whole different; an inconclusive one
         leaves the verdict on the gradient as it is.
+    excuse : str
+        The reason, outside the equations, for which a difference is inconclusive; empty if there is none.
     """
 
     status: Status
@@ -123,6 +125,7 @@ class Verdict:
     layers: tuple[EquationVerdict, ...]
     reason: str
     cost: EquationVerdict | None = None
+    excuse: str = ""
 
     def with_cost(self, cost: EquationVerdict | None) -> Verdict:
         """Return the verdict on gradient and cost together."""
@@ -133,7 +136,8 @@ class Verdict:
 
     def excused(self, excuse: str) -> Verdict:
         """Return the verdict with every difference made inconclusive, for a reason that lies outside the equations."""
-        return _concluded(self.rule, [line.excused(excuse) for line in self.layers], self.difference)
+        found = _concluded(self.rule, [line.excused(excuse) for line in self.layers], self.difference)
+        return replace(found, excuse=excuse)
 
 
 @dataclass(frozen=True)

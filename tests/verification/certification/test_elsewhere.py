@@ -7,7 +7,7 @@ import pytest
 
 import formulations as fm
 from formulations.data.problems import Problem
-from formulations.verification.oracles.customary import Formulas, granted
+from formulations.verification.oracles.customary import APPROXIMATION, Formulas, granted
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.verdict import Status
 from tests.audit import elsewhere
@@ -86,6 +86,10 @@ def test_the_approximation_of_softplus_is_inconclusive_and_hides_no_larger_fault
     assert c.status is Status.INCONCLUSIVE
     assert "torch approximates softplus by z" in c.reason
     weights, biases = by_formula(given, pair)
+    tape = given.network.forward(given.X, given.Y)
+    parts = [part.ravel() for pair in zip(weights, biases, strict=True) for part in pair]
+    verdict = judge(tape, fm.Gradient(given.network.layout, np.concatenate(parts)), fm.Tier.ELSEWHERE)
+    assert (verdict.status, verdict.excuse) == (Status.INCONCLUSIVE, APPROXIMATION)
     weights[0][2, 3] *= 1 + 1e-6
     assert fm.certify(given.network, given.X, given.Y, (weights, biases)).status is Status.DIFFERENT
     # In single precision the approximation is roundoff.
