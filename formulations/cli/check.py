@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from formulations.arrays import positive_integer
 from formulations.backends import list_backends
@@ -101,7 +103,9 @@ def check(
         raise InvalidInput(f"one thing is checked at a time, got {' and '.join(chosen)}; give one of them.")
     _refuse_without_effect(chosen[0] if chosen else LAWS_MODE)
     flags = parse_backends(backends)
-    with _progress() as progress, _processes(jobs) as executor:
+    checked = flags or list_backends()
+    steps = None if chosen else len(checked) * len(LAWS)
+    with _progress(steps) as progress, _processes(jobs) as executor:
         if gradient is not None:
             whole = data is not None and batch_size is None
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
@@ -109,7 +113,7 @@ def check(
         elif relative_errors:
             found = measure_relative_errors(flags, progress=progress)
         else:
-            reports = [check_backend(each, executor=executor, progress=progress) for each in flags or list_backends()]
+            reports = [check_backend(each, executor=executor, progress=progress) for each in checked]
             found = Reports(reports, named=flags is not None, verbose=verbose)
     if as_json and gradient is not None:
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, found.to_dict())
@@ -189,10 +193,13 @@ def _refuse_without_effect(mode: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], object]]:
-    """Yield a function that shows a line of progress on a terminal."""
-    with progress_console().status("preparing …") as status:
-        yield lambda label: status.update(f"{label} …")
+def _progress(steps: int | None) -> Iterator[Callable[[str], object]]:
+    """Yield a function to call at the start of each step, which shows a bar on a terminal."""
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
+    started = count()
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
+        task = bar.add_task("preparing …", total=steps)
+        yield lambda label: bar.update(task, completed=next(started), description=f"{label} …")
 
 
 def _processes(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:

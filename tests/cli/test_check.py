@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 
 import makers
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import formulations as fm
 from formulations import exceptions
@@ -18,6 +21,19 @@ from formulations.verification.conformance.laws.table import LAWS
 
 def run(*arguments):
     return CliRunner().invoke(formulations, ["check", *arguments])
+
+
+def test_a_bar_counts_the_laws_of_all_backends_on_a_terminal(monkeypatch):
+    module, terminal = importlib.import_module("formulations.cli.check"), io.StringIO()
+    monkeypatch.setattr(module, "progress_console", lambda: Console(file=terminal, force_terminal=True, width=120))
+
+    def check_one_law(backend, **given):
+        return fm.check_backend(backend, laws=["dtype_kept"], scenarios=["exact_fit"], **given)
+
+    monkeypatch.setattr(module, "check_backend", check_one_law)
+    assert run("--backends", "hadamard,sigma").exit_code == 0
+    shown = terminal.getvalue()
+    assert f"/{2 * len(LAWS)}" in shown and "sigma: dtype_kept …" in shown
 
 
 @pytest.fixture
