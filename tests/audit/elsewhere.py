@@ -15,8 +15,8 @@ from scipy.special import erf
 
 import formulations as fm
 from formulations.backends.autodiff_jax import double_precision
-from formulations.verification.oracles.customary import APPROXIMATION
 from formulations.verification.oracles.reference import reference_gradient
+from formulations.verification.tolerances.customary import APPROXIMATION
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.verdict import Status
 from tests.audit.random_networks import random_problem

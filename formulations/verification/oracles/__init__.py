@@ -1,6 +1,6 @@
 """Gradients to judge others by: in fractions, in fifty digits, and in the next higher precision.
 
-The tolerances use the reference's blocks of slopes and products, and what customary formulas of activations lose.
+The tolerances use the reference's slopes, and the products with their blocks.
 """
 
 from __future__ import annotations
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.blocks import Matrices as Matrices
     from formulations.verification.oracles.blocks import OuterBlocks as OuterBlocks
     from formulations.verification.oracles.blocks import sums_of_others as sums_of_others
-    from formulations.verification.oracles.customary import APPROXIMATION as APPROXIMATION
-    from formulations.verification.oracles.customary import Formulas as Formulas
-    from formulations.verification.oracles.customary import approximates as approximates
-    from formulations.verification.oracles.customary import granted as granted
     from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
@@ -37,7 +33,6 @@ __getattr__, __dir__, __all__ = attach(
     {
         "algebra": ["combined_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
         "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
-        "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
         "fractions": ["exact_gradient"],
         "reference": ["Reference", "reference_gradient", "reference_on_tape"],
         "slopes": ["read_slope", "seen_rounding", "worse"],

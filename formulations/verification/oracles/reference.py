@@ -14,7 +14,6 @@ from formulations.exceptions import Refused
 from formulations.functions import CoupledActivation, CoupledSlope, Softmax
 from formulations.network import Tape
 from formulations.verification.oracles.algebra import combined_error, outer, shares_of, through, widened
-from formulations.verification.oracles.customary import Formulas
 from formulations.verification.oracles.slopes import Slope, read_slope
 
 __all__ = ["Reference", "reference_gradient", "reference_on_tape"]
@@ -45,7 +44,7 @@ class Reference(Gradient):
     slopes: list[Slope]
     activations: list[Array]
     cost_gradient: Array
-    bounds: dict[tuple[bool, Formulas], Any]
+    bounds: dict[Any, Any]
 
 
 def reference_gradient(tape: Tape) -> Reference:

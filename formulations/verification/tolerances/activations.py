@@ -5,7 +5,7 @@ monotone function this is exact. It is never wider than the mean value theorem's
 function, and includes kinks, for which a curvature formula is wrong (σ″ = 0 on both sides of relu's). Over a longer
 interval a function can turn and come back, so sup|σ″|E_z is added to E_d, and E_a is (|d| + E_d)E_z.
 If the candidate may use customary formulas, what they lose is added; see
-:mod:`formulations.verification.oracles.customary`. The library cannot know what a user-supplied function loses, as
+:mod:`formulations.verification.tolerances.customary`. The library cannot know what a user-supplied function loses, as
 log(1 + e^z) does for z ≪ 0. It evaluates the function in two precisions, at z and at places nearby, and allows four
 times the largest difference. That is an estimate, not a proof. If the function refuses the lower precision, nothing is
 added.
@@ -26,15 +26,8 @@ import numpy as np
 
 from formulations.arrays import Array, Precision, unit_roundoff
 from formulations.functions import Activation, CoupledActivation, CoupledSlope, Softmax, is_built_in
-from formulations.verification.oracles import (
-    Formulas,
-    Matrices,
-    OuterBlocks,
-    granted,
-    seen_rounding,
-    sums_of_others,
-    worse,
-)
+from formulations.verification.oracles import Matrices, OuterBlocks, seen_rounding, sums_of_others, worse
+from formulations.verification.tolerances.customary import Formulas, granted
 
 __all__ = ["PLACES", "activation_bounds", "lost"]
 

@@ -7,7 +7,8 @@ import numpy as np
 from formulations.arrays import Array, Gradient
 from formulations.backends import Backend, Tier
 from formulations.network import Tape
-from formulations.verification.oracles import Formulas, Reference
+from formulations.verification.oracles import Reference
+from formulations.verification.tolerances.customary import Formulas
 from formulations.verification.tolerances.perturbation import perturbation_checks, quotients_of
 from formulations.verification.tolerances.propagation import propagate_bounds
 

@@ -7,8 +7,9 @@ The bounds are those of :mod:`formulations.verification.tolerances.propagation`,
 from __future__ import annotations
 
 from formulations.arrays import Gradient
-from formulations.verification.oracles import Formulas, Reference, magnitudes, outer, through, widened
-from formulations.verification.tolerances.carried import affordable
+from formulations.verification.oracles import Reference, magnitudes, outer, through, widened
+from formulations.verification.tolerances.customary import Formulas
+from formulations.verification.tolerances.jacobians import affordable
 from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks
 

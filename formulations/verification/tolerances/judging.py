@@ -5,7 +5,7 @@ T2 a product, over its paths; T4 a forward pass of its own, by propagated roundo
 roundoff. A recurrence without δ is judged as a product. If the first rule does not say "equal", further rules are
 tried: for a product T1, if it has δ, and then T3; for a forward pass of its own, T4 equation by equation, and T4 by
 exact Jacobians. A gradient from elsewhere is different only if the bound that covers customary formulas
-(:mod:`formulations.verification.oracles.customary`) says so too.
+(:mod:`formulations.verification.tolerances.customary`) says so too.
 
 T1, T2 and T3 see only the backward pass, on the tape as the backend left it. A gradient that they do not call different
 is therefore compared with the reference by T4 as well, and is different if T4 says so. The cost that a candidate claims
@@ -32,7 +32,8 @@ import numpy as np
 from formulations.arrays import Gradient
 from formulations.backends import Backend, Tier
 from formulations.network import Tape
-from formulations.verification.oracles import APPROXIMATION, Formulas, Reference, approximates, reference_gradient
+from formulations.verification.oracles import Reference, reference_gradient
+from formulations.verification.tolerances.customary import APPROXIMATION, Formulas, approximates
 from formulations.verification.tolerances.forward_bounds import forward_checks, local_forward_checks
 from formulations.verification.tolerances.local import local_checks
 from formulations.verification.tolerances.partial import partial_checks

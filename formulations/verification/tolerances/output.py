@@ -25,17 +25,9 @@ import numpy as np
 from formulations.arrays import Array, Precision, gamma
 from formulations.exceptions import FormulationsException
 from formulations.functions import COSTS, CombinedOutput, LogLikelihood
-from formulations.verification.oracles import (
-    Formulas,
-    Matrices,
-    Reference,
-    combined_error,
-    magnitudes,
-    shares_of,
-    through,
-    worse,
-)
+from formulations.verification.oracles import Matrices, Reference, combined_error, magnitudes, shares_of, through, worse
 from formulations.verification.tolerances.activations import PLACES, lost
+from formulations.verification.tolerances.customary import Formulas
 
 __all__ = ["OutputBounds"]
 

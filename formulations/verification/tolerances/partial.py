@@ -23,8 +23,9 @@ import numpy as np
 
 from formulations.arrays import Array, Gradient, Precision
 from formulations.network import Tape
-from formulations.verification.oracles import Formulas, Matrices, OuterBlocks, reference_on_tape
-from formulations.verification.tolerances.carried import affordable
+from formulations.verification.oracles import Matrices, OuterBlocks, reference_on_tape
+from formulations.verification.tolerances.customary import Formulas
+from formulations.verification.tolerances.jacobians import affordable
 from formulations.verification.tolerances.local import OutputError, output_error
 from formulations.verification.tolerances.propagation import Propagation
 from formulations.verification.tolerances.verdict import Check

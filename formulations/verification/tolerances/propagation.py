@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Gradient, Precision, gamma
-from formulations.verification.oracles import Formulas, Matrices, OuterBlocks, Reference, magnitudes, outer, through
+from formulations.verification.oracles import Matrices, OuterBlocks, Reference, magnitudes, outer, through
 from formulations.verification.tolerances.activations import activation_bounds
+from formulations.verification.tolerances.customary import Formulas
 from formulations.verification.tolerances.jacobians import Backwards, Forwards
 from formulations.verification.tolerances.output import OutputBounds
 from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks

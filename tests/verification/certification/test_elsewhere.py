@@ -7,7 +7,7 @@ import pytest
 
 import formulations as fm
 from formulations.data.problems import Problem
-from formulations.verification.oracles.customary import APPROXIMATION, Formulas, granted
+from formulations.verification.tolerances.customary import APPROXIMATION, Formulas, granted
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.verdict import Status
 from tests.audit import elsewhere
