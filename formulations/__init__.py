@@ -17,6 +17,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     __version__: str
 
+    from formulations import exceptions as exceptions
     from formulations.arrays import Gradient as Gradient
     from formulations.arrays import use_budget as use_budget
     from formulations.backends import Backend as Backend
@@ -54,28 +55,28 @@ if TYPE_CHECKING:
     from formulations.verification import certify as certify
     from formulations.verification import check_backend as check_backend
     from formulations.verification import exact_gradient as exact_gradient
+else:
+    _load, __dir__, __all__ = attach(
+        __name__,
+        {
+            "arrays": ["Gradient", "use_budget"],
+            "backends": ["Backend", "Estimate", "Tier", "get_backend", "list_backends", "register", "use_backend"],
+            "comparison": ["Comparison", "compare"],
+            "data": ["load_digits"],
+            "exceptions": [],
+            "explanation": ["Explanation", "explain"],
+            "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
+            "network": ["Network", "Tape", "load", "save"],
+            "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
+            "training": ["History", "sgd"],
+            "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
+        },
+    )
 
-_load, __dir__, __all__ = attach(
-    __name__,
-    {
-        "arrays": ["Gradient", "use_budget"],
-        "backends": ["Backend", "Estimate", "Tier", "get_backend", "list_backends", "register", "use_backend"],
-        "comparison": ["Comparison", "compare"],
-        "data": ["load_digits"],
-        "explanation": ["Explanation", "explain"],
-        "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
-        "network": ["Network", "Tape", "load", "save"],
-        "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
-        "training": ["History", "sgd"],
-        "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
-    },
-)
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            # Reading the metadata takes longer than the rest of the import.
+            from importlib.metadata import version
 
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        # Reading the metadata takes longer than the rest of the import.
-        from importlib.metadata import version
-
-        return version("backprop-formulations")
-    return _load(name)
+            return version("backprop-formulations")
+        return _load(name)

@@ -1,7 +1,8 @@
 """Load the public names of a package when they are first used, so that an import loads what it needs and no more.
 
 Each ``__init__`` lists its names twice: in an ``if TYPE_CHECKING`` block, which type checkers and editors read, and in
-the table that it passes to :func:`attach`. A test keeps the two equal.
+the table that it passes to :func:`attach`, which they do not see: they would take any name for one that is loaded. A
+test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def attach(
     package : str
         Its ``__name__``.
     names : mapping of str to sequence of str
-        For each module, relative to the package, the names that the package takes from it.
+        For each module, relative to the package, the names that the package takes from it. The module is an attribute
+        too.
 
     Returns
     -------
@@ -34,6 +36,8 @@ def attach(
     modules = {name: f"{package}.{module}" for module, listed in names.items() for name in listed}
 
     def load(name: str) -> Any:
+        if name in names:
+            return import_module(f"{package}.{name}")
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
         value = getattr(import_module(modules[name]), name)
@@ -42,6 +46,6 @@ def attach(
         return value
 
     def listed() -> list[str]:
-        return sorted({*sys.modules[package].__dict__, *modules})
+        return sorted({*sys.modules[package].__dict__, *modules, *(name for name in names if "." not in name)})
 
     return load, listed, sorted(modules)

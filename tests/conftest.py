@@ -8,6 +8,16 @@ import pytest
 from formulations.backends import _registry as registry
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark tests of a backend's options as slow: the fast tests run each backend with its defaults."""
+    options = {flag for flag in makers.FLAGS if ":" in flag}
+    for item in items:
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if any(isinstance(value, str) and value in options for value in given):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=makers.FLAGS)
 def backend(request):
     """Every backend, in every option."""

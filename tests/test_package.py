@@ -136,6 +136,8 @@ def test_an_init_shows_type_checkers_what_it_loads(package):
         for module, names in ast.literal_eval(call.args[1]).items()
         for name in names
     }
+    if package == "formulations":
+        loaded.add((package, "exceptions"))
     shown = {
         (node.module, alias.name)
         for block in tree.body
@@ -189,6 +191,22 @@ def test_an_import_loads_no_package_that_is_not_used():
     assert {name for name in pages if not name.startswith("_")} == {"hadamard"}
     # Each takes longer than the library itself.
     assert not found & {"scipy.special", "scipy.differentiate", "scipy.sparse.linalg"}
+
+
+def test_the_packages_are_attributes_before_they_are_used():
+    loaded_by("import formulations as fm; fm.exceptions.InvalidInput; fm.backends.get_backend")
+
+
+def test_type_checkers_find_a_misspelled_name(tmp_path):
+    api = pytest.importorskip("mypy.api")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import formulations as fm\nfrom formulations.plans import gradeint\n"
+        "fm.gradeint\nfm.exceptions.InvalidInput\nfm.gradient\nfm.__version__\n"
+    )
+    found, _, status = api.run(["--strict", "--cache-dir", str(tmp_path / "cache"), str(program)])
+    assert status == 1
+    assert found.count("error:") == found.count("gradeint") == 2, found
 
 
 def test_the_pytest_plugin_loads_no_package():

@@ -54,36 +54,36 @@ if TYPE_CHECKING:
     from formulations.arrays.roundoff import Precision as Precision
     from formulations.arrays.roundoff import gamma as gamma
     from formulations.arrays.roundoff import unit_roundoff as unit_roundoff
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "archives": ["Archive", "open_archive"],
-        "blocks": ["Block", "blocks_of"],
-        "budget": ["Budget", "current_budget", "use_budget"],
-        "byte_counts": ["as_bytes", "format_bytes"],
-        "checks": [
-            "BATCH_SIZE",
-            "as_array",
-            "as_examples",
-            "as_real",
-            "check_finite",
-            "check_pair",
-            "check_some_weight",
-            "example_shares",
-            "example_weights",
-            "excluding",
-            "positive_integer",
-            "positive_number",
-            "random_generator",
-            "size_of_batch",
-        ],
-        "dtypes": ["Array", "DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "as_dtype", "format_dtype", "higher"],
-        "files": ["check_writable", "replaced"],
-        "floating_point": ["begin_quiet", "end_quiet", "quiet"],
-        "layout": ["Layout", "Pattern"],
-        "lists": ["by_name", "integers", "items", "precisions"],
-        "parameters": ["Gradient", "Parameters", "check_gradient"],
-        "roundoff": ["Precision", "gamma", "unit_roundoff"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "archives": ["Archive", "open_archive"],
+            "blocks": ["Block", "blocks_of"],
+            "budget": ["Budget", "current_budget", "use_budget"],
+            "byte_counts": ["as_bytes", "format_bytes"],
+            "checks": [
+                "BATCH_SIZE",
+                "as_array",
+                "as_examples",
+                "as_real",
+                "check_finite",
+                "check_pair",
+                "check_some_weight",
+                "example_shares",
+                "example_weights",
+                "excluding",
+                "positive_integer",
+                "positive_number",
+                "random_generator",
+                "size_of_batch",
+            ],
+            "dtypes": ["Array", "DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "as_dtype", "format_dtype", "higher"],
+            "files": ["check_writable", "replaced"],
+            "floating_point": ["begin_quiet", "end_quiet", "quiet"],
+            "layout": ["Layout", "Pattern"],
+            "lists": ["by_name", "integers", "items", "precisions"],
+            "parameters": ["Gradient", "Parameters", "check_gradient"],
+            "roundoff": ["Precision", "gamma", "unit_roundoff"],
+        },
+    )

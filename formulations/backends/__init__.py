@@ -31,26 +31,26 @@ if TYPE_CHECKING:
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._table import BUILT_IN as BUILT_IN
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "_base.contract": ["Backend", "Tier"],
-        "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
-        "_base.options": ["option_types"],
-        "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "step_sizes"],
-        "_registry": [
-            "BATCH_CHOICES",
-            "BackendLike",
-            "DEFAULT",
-            "chosen_backend",
-            "chosen_backends",
-            "get_backend",
-            "list_backends",
-            "register",
-            "use_backend",
-        ],
-        "_shared.recurrence": ["errors_by_recurrence", "khatri_rao"],
-        "_table": ["BUILT_IN"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "_base.contract": ["Backend", "Tier"],
+            "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
+            "_base.options": ["option_types"],
+            "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "step_sizes"],
+            "_registry": [
+                "BATCH_CHOICES",
+                "BackendLike",
+                "DEFAULT",
+                "chosen_backend",
+                "chosen_backends",
+                "get_backend",
+                "list_backends",
+                "register",
+                "use_backend",
+            ],
+            "_shared.recurrence": ["errors_by_recurrence", "khatri_rao"],
+            "_table": ["BUILT_IN"],
+        },
+    )

@@ -8,10 +8,10 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.cli.entry import main as main
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "entry": ["main"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "entry": ["main"],
+        },
+    )

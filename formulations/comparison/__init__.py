@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from formulations.comparison.result import RowStatus as RowStatus
     from formulations.comparison.threads import limited_threads as limited_threads
     from formulations.comparison.trials import compare as compare
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "race": ["CELLS", "PEERS", "RACE_DTYPES", "describe_machine", "draw_race", "run_race"],
-        "relative_errors": ["measure_relative_errors"],
-        "result": ["Comparison", "RowStatus"],
-        "threads": ["limited_threads"],
-        "trials": ["compare"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "race": ["CELLS", "PEERS", "RACE_DTYPES", "describe_machine", "draw_race", "run_race"],
+            "relative_errors": ["measure_relative_errors"],
+            "result": ["Comparison", "RowStatus"],
+            "threads": ["limited_threads"],
+            "trials": ["compare"],
+        },
+    )

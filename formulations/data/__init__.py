@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from formulations.data.problems import problem_for as problem_for
     from formulations.data.scenarios import SCENARIOS as SCENARIOS
     from formulations.data.scenarios import Scenario as Scenario
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "digits.reader": ["classes_of", "load_digits"],
-        "problems": ["Problem", "make_problem", "problem_for"],
-        "scenarios": ["SCENARIOS", "Scenario"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "digits.reader": ["classes_of", "load_digits"],
+            "problems": ["Problem", "make_problem", "problem_for"],
+            "scenarios": ["SCENARIOS", "Scenario"],
+        },
+    )

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from formulations.display.tables import format_seconds as format_seconds
     from formulations.display.tables import format_table as format_table
     from formulations.display.tables import terminal_width as terminal_width
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "figures": ["Colour", "arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"],
-        "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
-        "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "figures": ["Colour", "arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"],
+            "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
+            "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
+        },
+    )

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from formulations.equations.formula import escape_latex as escape_latex
     from formulations.equations.formula import parse_latex as parse_latex
     from formulations.equations.table import EQUATIONS as EQUATIONS
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "equation": ["Equation"],
-        "formula": ["escape_latex", "parse_latex"],
-        "table": ["EQUATIONS"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "equation": ["Equation"],
+            "formula": ["escape_latex", "parse_latex"],
+            "table": ["EQUATIONS"],
+        },
+    )

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from formulations.explanation.explaining import explain as explain
     from formulations.explanation.explanation import Explanation as Explanation
     from formulations.explanation.operands import DIGITS as DIGITS
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "equation_index": ["as_markdown", "as_table", "index"],
-        "explaining": ["explain"],
-        "explanation": ["Explanation"],
-        "operands": ["DIGITS"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "equation_index": ["as_markdown", "as_table", "index"],
+            "explaining": ["explain"],
+            "explanation": ["Explanation"],
+            "operands": ["DIGITS"],
+        },
+    )

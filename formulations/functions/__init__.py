@@ -42,26 +42,26 @@ if TYPE_CHECKING:
     from formulations.functions.costs.quadratic import Quadratic as Quadratic
     from formulations.functions.costs.table import COSTS as COSTS
     from formulations.functions.costs.table import get_cost as get_cost
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "activations.base": ["Activation"],
-        "activations.coupled": ["CoupledActivation", "CoupledSlope", "Softmax", "through"],
-        "activations.custom": ["activation"],
-        "activations.custom_coupled": ["coupled_activation"],
-        "activations.formulas": ["COMPLEX", "Engine", "imaginary_step", "sigmoid"],
-        "activations.logistic": ["SiLU", "Sigmoid", "Softplus", "Tanh", "clamp"],
-        "activations.per_neuron": ["PerNeuron"],
-        "activations.piecewise": ["ELU", "LeakyReLU", "ReLU"],
-        "activations.smooth": ["GELU", "Identity", "Square"],
-        "activations.table": ["ACTIVATIONS", "get_activation", "is_built_in"],
-        "costs.base": ["Cost", "CombinedOutput"],
-        "costs.binary_cross_entropy": ["BinaryCrossEntropy"],
-        "costs.custom": ["cost"],
-        "costs.formulas": ["CostFormula"],
-        "costs.log_likelihood": ["LogLikelihood"],
-        "costs.quadratic": ["Quadratic"],
-        "costs.table": ["COSTS", "get_cost"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "activations.base": ["Activation"],
+            "activations.coupled": ["CoupledActivation", "CoupledSlope", "Softmax", "through"],
+            "activations.custom": ["activation"],
+            "activations.custom_coupled": ["coupled_activation"],
+            "activations.formulas": ["COMPLEX", "Engine", "imaginary_step", "sigmoid"],
+            "activations.logistic": ["SiLU", "Sigmoid", "Softplus", "Tanh", "clamp"],
+            "activations.per_neuron": ["PerNeuron"],
+            "activations.piecewise": ["ELU", "LeakyReLU", "ReLU"],
+            "activations.smooth": ["GELU", "Identity", "Square"],
+            "activations.table": ["ACTIVATIONS", "get_activation", "is_built_in"],
+            "costs.base": ["Cost", "CombinedOutput"],
+            "costs.binary_cross_entropy": ["BinaryCrossEntropy"],
+            "costs.custom": ["cost"],
+            "costs.formulas": ["CostFormula"],
+            "costs.log_likelihood": ["LogLikelihood"],
+            "costs.quadratic": ["Quadratic"],
+            "costs.table": ["COSTS", "get_cost"],
+        },
+    )

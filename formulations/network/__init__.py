@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from formulations.network.saved import load as load
     from formulations.network.saved import save as save
     from formulations.network.tape import Tape as Tape
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "batch": ["Batch"],
-        "forward_pass": ["forward"],
-        "initialization": ["INITIALIZATIONS"],
-        "network": ["Network", "check_network"],
-        "saved": ["load", "save"],
-        "tape": ["Tape"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "batch": ["Batch"],
+            "forward_pass": ["forward"],
+            "initialization": ["INITIALIZATIONS"],
+            "network": ["Network", "check_network"],
+            "saved": ["load", "save"],
+            "tape": ["Tape"],
+        },
+    )

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
     from formulations.plans.per_example import per_example_gradients as per_example_gradients
     from formulations.plans.plan import Plan as Plan
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "admission": ["seconds_for", "unreasonable"],
-        "calls": ["gradient", "gradient_of_batch", "prepare", "which"],
-        "chunks": ["ChunkedPlan"],
-        "per_example": ["per_example_gradients"],
-        "plan": ["Plan"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "admission": ["seconds_for", "unreasonable"],
+            "calls": ["gradient", "gradient_of_batch", "prepare", "which"],
+            "chunks": ["ChunkedPlan"],
+            "per_example": ["per_example_gradients"],
+            "plan": ["Plan"],
+        },
+    )

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from formulations.training.loop import sgd as sgd
     from formulations.training.scores import accuracy as accuracy
     from formulations.training.scores import chance as chance
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "history": ["Epoch", "History"],
-        "loop": ["sgd"],
-        "scores": ["accuracy", "chance"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "history": ["Epoch", "History"],
+            "loop": ["sgd"],
+            "scores": ["accuracy", "chance"],
+        },
+    )

@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.rules import RULES as RULES
     from formulations.verification.tolerances.verdict import Status as Status
     from formulations.verification.tolerances.verdict import Verdict as Verdict
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "certification": ["certify"],
-        "certification.document": ["Certificate"],
-        "conformance.check": ["check_backend"],
-        "conformance.laws.table": ["LAWS"],
-        "conformance.report": ["ConformanceReport", "Outcome", "Standing"],
-        "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
-        "oracles.fractions": ["exact_gradient"],
-        "oracles.reference": ["Reference", "reference_gradient"],
-        "tolerances.deviations": ["deviation"],
-        "tolerances.judging": ["judge", "judge_backend"],
-        "tolerances.rules": ["RULES"],
-        "tolerances.verdict": ["Status", "Verdict"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "certification": ["certify"],
+            "certification.document": ["Certificate"],
+            "conformance.check": ["check_backend"],
+            "conformance.laws.table": ["LAWS"],
+            "conformance.report": ["ConformanceReport", "Outcome", "Standing"],
+            "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
+            "oracles.fractions": ["exact_gradient"],
+            "oracles.reference": ["Reference", "reference_gradient"],
+            "tolerances.deviations": ["deviation"],
+            "tolerances.judging": ["judge", "judge_backend"],
+            "tolerances.rules": ["RULES"],
+            "tolerances.verdict": ["Status", "Verdict"],
+        },
+    )

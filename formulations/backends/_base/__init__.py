@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Extrapolation as Extrapolation
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import step_sizes as step_sizes
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "contract": ["Backend", "Tier"],
-        "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
-        "one_at_a_time": ["OneAtATime"],
-        "options": ["convert", "read_options"],
-        "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "step_sizes"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "contract": ["Backend", "Tier"],
+            "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
+            "one_at_a_time": ["OneAtATime"],
+            "options": ["convert", "read_options"],
+            "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "step_sizes"],
+        },
+    )

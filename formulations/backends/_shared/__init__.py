@@ -36,33 +36,33 @@ if TYPE_CHECKING:
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
     from formulations.backends._shared.system import ErrorSystem as ErrorSystem
     from formulations.backends._shared.system import estimate_system as estimate_system
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "autodiff": [
-            "adopted_cost",
-            "differentiable_cost",
-            "saturating",
-            "targets",
-            "vector_parts",
-            "why_not_autodiff",
-        ],
-        "chain": [
-            "Tree",
-            "cheapest",
-            "dense_step",
-            "from_left",
-            "from_right",
-            "multiplications",
-            "multiply",
-            "written",
-        ],
-        "compiled.cache": ["unreadable_cache", "why_not_compiled"],
-        "compiled.forms": ["COMPILED", "number_of"],
-        "compiled.buffers": ["Buffers"],
-        "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
-        "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
-        "system": ["ErrorSystem", "estimate_system"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "autodiff": [
+                "adopted_cost",
+                "differentiable_cost",
+                "saturating",
+                "targets",
+                "vector_parts",
+                "why_not_autodiff",
+            ],
+            "chain": [
+                "Tree",
+                "cheapest",
+                "dense_step",
+                "from_left",
+                "from_right",
+                "multiplications",
+                "multiply",
+                "written",
+            ],
+            "compiled.cache": ["unreadable_cache", "why_not_compiled"],
+            "compiled.forms": ["COMPILED", "number_of"],
+            "compiled.buffers": ["Buffers"],
+            "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
+            "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
+            "system": ["ErrorSystem", "estimate_system"],
+        },
+    )

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from formulations.comparison.race.race import run_race as run_race
     from formulations.comparison.race.results import Heat as Heat
     from formulations.comparison.race.results import Race as Race
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "book": ["BOOK"],
-        "cells": ["CELLS", "Cell", "RACE_DTYPES"],
-        "floor": ["FLOOR"],
-        "machine": ["describe_machine"],
-        "peers.table": ["PEERS"],
-        "plot": ["draw_race"],
-        "race": ["run_race"],
-        "results": ["Heat", "Race"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "book": ["BOOK"],
+            "cells": ["CELLS", "Cell", "RACE_DTYPES"],
+            "floor": ["FLOOR"],
+            "machine": ["describe_machine"],
+            "peers.table": ["PEERS"],
+            "plot": ["draw_race"],
+            "race": ["run_race"],
+            "results": ["Heat", "Race"],
+        },
+    )

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from formulations.data.digits.reader import classes_of as classes_of
     from formulations.data.digits.reader import load_digits as load_digits
     from formulations.data.digits.reader import one_hot as one_hot
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "reader": ["classes_of", "load_digits", "one_hot"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "reader": ["classes_of", "load_digits", "one_hot"],
+        },
+    )

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from formulations.functions.activations.formulas import carries_derivative as carries_derivative
     from formulations.functions.activations.formulas import softplus as softplus
     from formulations.functions.activations.table import ACTIVATIONS as ACTIVATIONS
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "base": ["Activation"],
-        "formulas": ["COMPLEX", "Engine", "carries_derivative", "softplus"],
-        "table": ["ACTIVATIONS"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "base": ["Activation"],
+            "formulas": ["COMPLEX", "Engine", "carries_derivative", "softplus"],
+            "table": ["ACTIVATIONS"],
+        },
+    )

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from formulations.functions.derivatives.user_functions import first_mixed as first_mixed
     from formulations.functions.derivatives.user_functions import interval as interval
     from formulations.functions.derivatives.user_functions import sample_points as sample_points
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "differences": ["differentiate", "differentiate_rows"],
-        "user_functions": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "differences": ["differentiate", "differentiate_rows"],
+            "user_functions": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
+        },
+    )

@@ -9,11 +9,11 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.verification.certification.candidates import read_candidate as read_candidate
     from formulations.verification.certification.judgement import certify as certify
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "candidates": ["read_candidate"],
-        "judgement": ["certify"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "candidates": ["read_candidate"],
+            "judgement": ["certify"],
+        },
+    )

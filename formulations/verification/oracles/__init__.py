@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.slopes import read_slope as read_slope
     from formulations.verification.oracles.slopes import seen_rounding as seen_rounding
     from formulations.verification.oracles.slopes import worse as worse
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "algebra": ["combined_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
-        "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
-        "fractions": ["exact_gradient"],
-        "reference": ["Reference", "reference_gradient", "reference_on_tape"],
-        "slopes": ["read_slope", "seen_rounding", "worse"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "algebra": ["combined_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
+            "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
+            "fractions": ["exact_gradient"],
+            "reference": ["Reference", "reference_gradient", "reference_on_tape"],
+            "slopes": ["read_slope", "seen_rounding", "worse"],
+        },
+    )

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.verdict import EquationVerdict as EquationVerdict
     from formulations.verification.tolerances.verdict import Status as Status
     from formulations.verification.tolerances.verdict import Verdict as Verdict
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "deviations": ["deviation"],
-        "judging": ["judge", "judge_backend"],
-        "perturbation": ["cost_roundoff"],
-        "rules": ["RULES"],
-        "verdict": ["EquationVerdict", "RESOLUTION", "Status", "Verdict"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "deviations": ["deviation"],
+            "judging": ["judge", "judge_backend"],
+            "perturbation": ["cost_roundoff"],
+            "rules": ["RULES"],
+            "verdict": ["EquationVerdict", "RESOLUTION", "Status", "Verdict"],
+        },
+    )

@@ -8,10 +8,10 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.verification.conformance.laws.table import LAWS as LAWS
-
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        "table": ["LAWS"],
-    },
-)
+else:
+    __getattr__, __dir__, __all__ = attach(
+        __name__,
+        {
+            "table": ["LAWS"],
+        },
+    )
