@@ -16,6 +16,7 @@ from formulations.exceptions import (
     WrongShape,
     WrongType,
 )
+from formulations.verification import exact_gradient
 
 NET = fm.Network.random([3, 2, 1], "identity", seed=0)
 X = np.arange(12.0).reshape(4, 3) / 8
@@ -110,6 +111,32 @@ def test_examples_that_cannot_be_used_are_refused_alike_by_every_backend(name):
     assert isinstance(found[0], exception)
     for fragment in fragments:
         assert fragment in str(found[0])
+
+
+WITHOUT_TARGETS = {
+    "gradient": lambda: fm.gradient(NET, X, None),
+    "a plan": lambda: fm.prepare(NET, 4)(X, None),
+    "a plan in chunks": lambda: fm.prepare(NET, "auto")(X, None),
+    "a chunk": lambda: fm.prepare(NET, "auto").over([(X, None)]),
+    "per_example_gradients": lambda: fm.per_example_gradients(NET, X, None),
+    "certify a backend": lambda: fm.certify(NET, X, None, "sigma"),
+    "certify a function": lambda: fm.certify(NET, X, None, fm.gradient),
+    "certify a vector": lambda: fm.certify(NET, X, None, NET.vector),
+    "compare": lambda: fm.compare(NET, X, None),
+    "explain": lambda: fm.explain(NET, X, None),
+    "sgd": lambda: fm.sgd(NET.copy(), X, None, epochs=1, batch_size=4, learning_rate=0.1),
+    "sgd's validation": lambda: fm.sgd(
+        NET.copy(), X, Y, epochs=1, batch_size=4, learning_rate=0.1, validation=(X, None)
+    ),
+    "exact_gradient": lambda: exact_gradient(NET, X, None),
+}
+
+
+@pytest.mark.parametrize("call", WITHOUT_TARGETS)
+def test_only_a_forward_pass_does_without_targets(call):
+    found = complaint(WITHOUT_TARGETS[call])
+    assert ("needs both X and Y" if call == "explain" else "Y must hold real numbers") in str(found)
+    assert NET.forward(X).output.tolist() == NET(X).tolist()
 
 
 SIZES = {

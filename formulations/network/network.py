@@ -173,7 +173,7 @@ class Network(Parameters):
         WrongShape, WrongType, NotFinite
             If the data cannot be used.
         """
-        return self.record(self.check_examples(X, Y, cost=cost, sample_weight=sample_weight))
+        return self.record(self.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=False))
 
     def record(self, batch: Batch) -> Tape:
         """Run one forward pass over checked examples and return its tape; see :meth:`forward`."""
@@ -184,12 +184,21 @@ class Network(Parameters):
         return tape
 
     def check_examples(
-        self, X: Any, Y: Any = None, *, cost: str | Cost = "quadratic", sample_weight: Any = None
+        self,
+        X: Any,
+        Y: Any = None,
+        *,
+        cost: str | Cost = "quadratic",
+        sample_weight: Any = None,
+        targets: bool = True,
     ) -> Batch:
-        """Check examples and return them as arrays of this network's dtype; see :meth:`forward`."""
+        """Check examples and return them as arrays of this network's dtype; see :meth:`forward`.
+
+        Y may be None only if ``targets`` is False.
+        """
         cost, sizes, dtype = get_cost(cost), self._layout.sizes, self._vector.dtype
         X = as_examples(X, "X", sizes[0], dtype)
-        if Y is not None:
+        if targets or Y is not None:
             Y = as_examples(Y, "Y", sizes[-1], dtype)
             check_pair(X, Y)
             check_finite(Y, "Y")
@@ -200,7 +209,7 @@ class Network(Parameters):
     @quiet
     def __call__(self, X: Any) -> Array:
         """Return the outputs a^L, shape (m, n_L), for inputs of shape (m, n₁)."""
-        X, *_ = self.check_examples(X)
+        X, *_ = self.check_examples(X, targets=False)
         tape = Tape(self, None, len(X))
         tape.load(X, None)
         forward(self, tape, slopes=False)

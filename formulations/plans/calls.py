@@ -8,7 +8,6 @@ from formulations.arrays import (
     Budget,
     Gradient,
     as_bytes,
-    as_examples,
     check_gradient,
     current_budget,
     positive_integer,
@@ -80,9 +79,6 @@ def gradient(
     """
     check_network(net)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    if Y is None:
-        # Only a forward pass does without targets.
-        as_examples(Y, "Y", net.sizes[-1], net.dtype)
     return gradient_of_batch(net, batch, backend)
 
 
