@@ -116,7 +116,7 @@ class Propagation:
     def summed(self) -> tuple[float, Any]:
         """The γ and the underflow of a sum over the examples, as (BP3) and (BP4) take it."""
         k = self.reference.tape.m + 3
-        return gamma(k, self.precision.u), self.precision.tiny * k
+        return gamma(k, self.precision.u), self._smallest * k
 
     @property
     def last_error(self) -> Array:
@@ -148,6 +148,11 @@ class Propagation:
             limits = self.weights[i], self.biases[i]
             checks += gradient_checks(gradient, i, references, limits)
         return checks
+
+    @property
+    def _smallest(self) -> Any:
+        """The most that a product loses if it underflows."""
+        return self.precision.tiny
 
     @cached_property
     def _last_error(self) -> Array:
@@ -214,15 +219,23 @@ class Propagation:
 
         ``pulled`` bounds the error of wᵀδ^{l+1} that δ^{l+1} brings, and ``largest`` that of \|w\|ᵀ\|δ^{l+1}\|.
         """
-        precision, slope, d, n = self.precision, self.reference.slopes[l - 2], self.slopes[l - 2], above.shape[1]
+        precision, slope, d = self.precision, self.reference.slopes[l - 2], self.slopes[l - 2]
         working, u = precision.working, precision.u
         s = np.abs(above.astype(working) @ self._network.weights[l - 1].astype(working))
         size = np.abs(above).astype(working) @ self._absolute[l - 1] + largest
-        rounding = gamma(n + 2, u) * size
+        rounding = gamma(self._terms(l) + 2, u) * size
         of_s = precision.within_range(pulled + rounding, size * self._output.unshared)
         e = through(slope.size, rounding) + through(d, s + of_s)
         e = e + gamma(2 + slope.roundings, u) * through(slope.acted_on + d, s + of_s)
-        return np.asarray(e + precision.tiny * (n + 2) * (1 + slope.gain))
+        return np.asarray(e + self._underflow(l))
+
+    def _terms(self, l: int) -> int:
+        """Return the number of terms of a sum of (BP2) in layer l."""
+        return self._network.sizes[l]
+
+    def _underflow(self, l: int) -> Array:
+        """Return what underflow adds to δ^l."""
+        return np.asarray(self._smallest * (self._terms(l) + 2) * (1 + self.reference.slopes[l - 2].gain))
 
     def _of_weights(self, i: int) -> Array:
         layout, (factor, floor) = self._network.layout, self.summed

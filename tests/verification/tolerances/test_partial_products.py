@@ -45,6 +45,30 @@ def test_deep_float32_is_confirmed_by_partial_products(flag: str) -> None:
     assert (verdict.status, verdict.rule) == (Status.EQUAL, "T3"), verdict.reason
 
 
+@pytest.mark.parametrize("flag", FROM_THE_FRONT)
+def test_gradients_far_below_one_are_confirmed(flag: str) -> None:
+    # δ² is about 1e-33: far below 1, but far above the subnormal numbers too.
+    random = np.random.default_rng(15)
+    net = fm.Network.random([3, *[5] * 12, 2], "sigmoid", dtype="float32", seed=15)
+    net.vector[...] *= np.float32(0.01)
+    X, Y = random.normal(size=(4, 3)).astype("float32"), random.normal(size=(4, 2)).astype("float32")
+    verdict = Case(net, X, Y).verdict(flag)
+    assert (verdict.status, verdict.rule) == (Status.EQUAL, "T3"), verdict.reason
+
+
+def test_from_the_front_a_wide_layer_is_summed_over_before_the_next_one_cancels() -> None:
+    # δ³ = M₃δ⁴ = 0, so the sums over layer 3 in M₂δ³ are exact, but M₂M₃ = (200, −200) takes 200 roundings.
+    weights = [np.ones((1, 1)), np.ones((200, 1)), np.outer([1.0, -1.0], np.ones(200))]
+    net = fm.Network(weights, [np.zeros(len(w)) for w in weights], "identity", dtype="float32")
+    case = Case(net, np.ones((1, 1), "float32"), np.array([[199.0, -201.0]], "float32"))
+    plan, gradient = case.computed("hadamard")
+    delta = (gradient.errors or ())[0]
+    assert delta == 0
+    delta[...] = 400 * gamma(200, 2.0**-24)
+    (found,) = (check for check in partial_checks(plan.tape, gradient) if (check.layer, check.equation) == (2, "δ"))
+    assert found.verdict().ratio < 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 400, 100))
 def test_no_right_product_exceeds_it(start: int) -> None:
