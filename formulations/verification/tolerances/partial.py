@@ -13,8 +13,8 @@ applied by sums of n_{k+1} terms, from the front by sums of n_k terms. Exact pro
 E_δ^L is the bound of (BP1) in T1, with n_L roundings more: multiplied from the front, the last product is a sum over
 the outputs. Each of the p_k products in an entry of δ^k costs η if it underflows, as in T1 and T2. From the front, an
 underflow in :math:`M_l \cdots M_k` is multiplied by :math:`\delta^{k+1}`, which adds
-:math:`\eta \sum_{k \ge l} p_k\, 1^T |\delta^{k+1}|` to layer l. An underflow that :math:`\nabla_a C` multiplies, or that
-comes after a factor a, is counted by T2 alone.
+:math:`\eta \sum_{k \ge l} p_k\, 1^T |\delta^{k+1}|` to layer l. T2 alone counts an underflow that is multiplied by
+:math:`\nabla_a C`, or that follows a factor a.
 
 The products keep the cancellation along the paths, so T3 is sharp where T2 is too wide. They take a matrix for each
 example and pair of layers, and are not formed for large networks. T3 only confirms: a gradient within a sharp bound is
