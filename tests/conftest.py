@@ -7,14 +7,18 @@ import pytest
 
 from formulations.backends import _registry as registry
 
+# Slow files that cannot mark themselves: a suite that others run too, and pages whose examples check a backend.
+SLOW = ("formulations/verification/conformance/test_conformance.py", "docs/how-to/add-a", "docs/backends/index.md")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests of a backend's options as slow: the fast tests run each backend with its defaults."""
-    options = {flag for flag in makers.FLAGS if ":" in flag}
+    """Mark tests of a backend with an option or in another dtype as slow: the fast tests run each one by default."""
+    repeats = {flag for flag in makers.FLAGS if ":" in flag} | {"float32", "longdouble"}
     for item in items:
-        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        if any(isinstance(value, str) and value in options for value in given):
+        given = [str(value) for value in item.callspec.params.values()] if hasattr(item, "callspec") else []
+        of_backend = any(value in makers.FLAGS for value in given)
+        if item.nodeid.startswith(SLOW) or (of_backend and not repeats.isdisjoint(given)):
             item.add_marker(pytest.mark.slow)
 
 

@@ -197,6 +197,7 @@ def test_the_packages_are_attributes_before_they_are_used():
     loaded_by("import formulations as fm; fm.exceptions.InvalidInput; fm.backends.get_backend")
 
 
+@pytest.mark.slow
 def test_type_checkers_find_a_misspelled_name(tmp_path):
     api = pytest.importorskip("mypy.api")
     program = tmp_path / "program.py"

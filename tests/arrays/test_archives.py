@@ -94,6 +94,7 @@ def without(path, name):
             archive.writestr(info, data)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the archive that numpy.load leaves open
 def test_an_array_that_is_not_requested_is_not_decompressed(reader, inflated):
     path, read, _ = reader
@@ -104,6 +105,7 @@ def test_an_array_that_is_not_requested_is_not_decompressed(reader, inflated):
     assert inflated() < 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     "head",
@@ -129,6 +131,7 @@ def test_a_header_is_read_as_far_as_numpy_writes_one(reader, inflated, text):
     assert inflated() < 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_member_of_another_shape_is_not_decompressed(tmp_path, inflated):
     for make, read, name, exception in (
@@ -167,6 +170,7 @@ def test_compressed_arrays_stay_within_the_budgets_memory(reader):
         assert np.array_equal(archive.read([name], 100)[name], arrays[name])
 
 
+@pytest.mark.slow
 def test_other_methods_of_compression_are_refused(reader, inflated):
     pytest.importorskip("bz2")
     path, read, name = reader

@@ -369,6 +369,7 @@ for command in (
 """
 
 
+@pytest.mark.slow
 @posix
 def test_in_a_folder_that_was_deleted_every_path_is_refused():
     pytest.importorskip("matplotlib")

@@ -195,7 +195,10 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
 INSIDE = {
     "Activation": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
         "why_not_width"),
-    "Backend": ("collect", "difference", "errors", "gradient", "estimate", "prepare", "ready", "allocate", "why_not"),
+    "Backend": (
+        "allocate", "collect", "difference", "errors", "estimate", "gradient", "prepare", "ready", "why_not",
+        "written_product",
+    ),
     "Cost": ("average", "check_outputs", "check_targets", "combined", "complex_values", "evaluate", "why_not"),
     "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
         "why_not_width"),
@@ -252,6 +255,7 @@ def test_every_public_function_and_method_is_called():
     assert public() - INHERITED == set(CALLS) | inside
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("clean_registry")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("scale", SCALES)
@@ -266,6 +270,7 @@ def test_no_public_call_raises_or_warns(name, scale, state, tmp_path):
             assert np.geterr()["over"] == state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", makers.DTYPES)
 @pytest.mark.parametrize("scale", SCALES)
 def test_no_backend_raises_or_warns(backend, scale, dtype):

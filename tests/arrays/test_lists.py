@@ -60,6 +60,7 @@ def test_what_names_nothing_is_refused(reader, given):
 
 
 @pytest.mark.parametrize("given", [[["book"]], np.array([["book"]]), [3], [None, {}]], ids=repr)
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS_OF_NAMES)
 def test_what_is_no_name_is_refused(reader, given):
     with pytest.raises((UnknownName, WrongType, InvalidInput), match=r"unknown|must be|is chosen by|is run in"):

@@ -19,11 +19,13 @@ PLACED = [mutant for mutant in MUTANTS.values() if mutant.equation is not None]
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "mutants.md"
 
 
+@pytest.mark.slow
 def test_no_check_kills_the_correct_backward_pass():
     assert fm.check_backend(Written()).passed
     assert fm.certify(*standard_problem(), Written())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_suite_kills_it(name):
     report = fm.check_backend(MUTANTS[name].backend, fail_fast=True)
@@ -38,6 +40,7 @@ def test_a_certificate_names_the_place_and_the_cause(mutant):
 
 
 @pytest.mark.parametrize("mutant", PLACED, ids=lambda mutant: mutant.name)
+@pytest.mark.slow
 def test_without_errors_the_place_and_the_cause_are_the_same(mutant):
     def by_hand(net, X, Y):
         return fm.gradient(net, X, Y, backend=mutant.backend).vector

@@ -103,6 +103,7 @@ def takes_long(flag: str) -> bool:
 FLAGS = [pytest.param(flag, marks=pytest.mark.slow) if takes_long(flag) else flag for flag in makers.FLAGS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", FLAGS)
 def test_no_network_is_found_different(flag, record_property):
     if fm.get_backend(flag).why_not(fm.Network.random([1, 1], "identity", seed=0), get_cost("quadratic")):

@@ -37,6 +37,7 @@ def test_without_the_package_the_reason_names_it(monkeypatch, name, package):
         fm.gradient(net, *makers.data(net), backend=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ENGINES.values())
 def test_the_package_is_imported_only_when_it_is_needed(package):
     program = f"import sys, formulations as fm; fm.which(fm.Network.random([2, 1])); print({package!r} in sys.modules)"

@@ -9,6 +9,7 @@ import pytest
 import formulations as fm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", makers.DTYPES)
 def test_backend_agrees_with_the_oracle_exactly(analytic, dtype):
     linear = {seed: exact.served(analytic, seed) for seed in exact.SEEDS}

@@ -70,6 +70,7 @@ def test_an_example_of_weight_zero_is_left_out_exactly(analytic):
 
 
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name != "digits"])
+@pytest.mark.slow
 def test_an_example_of_weight_zero_is_left_out_whatever_it_leads_to(backend, scenario):
     problem, subject = SCENARIOS[scenario](), fm.get_backend(backend)
     net, cost, n = problem.network, problem.cost, len(problem.X)

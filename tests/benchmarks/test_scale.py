@@ -31,6 +31,7 @@ def found(tmp_path_factory):
     return scale
 
 
+@pytest.mark.slow
 def test_what_is_counted(found):
     assert [row.examples for row in found.rows] == list(COUNTS)
     assert [row.data_bytes for row in found.rows] == [count * (8 + 2) * 4 for count in COUNTS]
@@ -40,6 +41,7 @@ def test_what_is_counted(found):
     assert all(row.seconds > 0 and row.ratio.median > 0 for row in found.rows)
 
 
+@pytest.mark.slow
 def test_allocations_are_flat_and_within_what_was_allowed(found):
     peaks = [row.peak_bytes for row in found.rows]
     # More than one chunk's tape, and the same but for a few objects.
@@ -47,6 +49,7 @@ def test_allocations_are_flat_and_within_what_was_allowed(found):
     assert max(peaks) - min(peaks) <= 4096 and found.flat
 
 
+@pytest.mark.slow
 def test_it_is_said_honestly(found):
     rows = [replace(row, ratio=Ratio.exactly(ratio)) for row, ratio in zip(found.rows, (1.3, 1.0, 0.95), strict=True)]
     some = replace(found, rows=tuple(rows))

@@ -80,6 +80,7 @@ def nothing_installed(monkeypatch):
     monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_installed")
 def test_a_backend_whose_package_is_missing_is_not_checked():
     found = run("--backend", "autodiff_jax")
@@ -97,6 +98,7 @@ def test_a_backend_whose_package_is_missing_is_not_checked():
     assert (plain["passed"], plain["reports"][0]["standing"]) == (False, "not checked")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_installed")
 def test_of_all_backends_those_that_cannot_be_checked_do_not_count(monkeypatch):
     for names, status in ((["linear", "autodiff_jax"], 0), (["autodiff_jax"], 1)):
@@ -134,6 +136,7 @@ def test_an_option_without_effect_is_refused():
         assert "has no effect on" in " ".join(found.output.split())
 
 
+@pytest.mark.slow
 def test_the_laws_in_processes_as_json():
     found = run("--backends", "linear", "--jobs", "2", "--json")
     assert found.exit_code == 0, found.output

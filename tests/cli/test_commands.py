@@ -162,6 +162,7 @@ def test_compare_ends_with_1_if_a_gradient_is_different(monkeypatch):
     assert "1 different" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["hadamard", "sigma"])
 def test_train_by_the_environment_passes_97_percent(backend):
     result = run("train", "--json", env={"FORMULATIONS_BACKEND": backend})
@@ -535,6 +536,7 @@ def installed(*arguments):
 
 
 @pytest.mark.parametrize("arguments", SHORT, ids=lambda arguments: arguments[0])
+@pytest.mark.slow
 def test_json_stands_alone_and_no_progress_is_written_to_a_file_or_pipe(arguments):
     # Both variables tell rich that anything is a terminal.
     env = {**os.environ, "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
@@ -545,6 +547,7 @@ def test_json_stands_alone_and_no_progress_is_written_to_a_file_or_pipe(argument
 
 
 @pytest.mark.parametrize(("arguments", "shown"), list(zip(SHORT, ["timing …", "training", ""], strict=True)))
+@pytest.mark.slow
 def test_progress_is_shown_on_a_terminal_and_the_result_stays_alone(arguments, shown):
     pty = pytest.importorskip("pty")  # Windows has none
     terminal, stderr = pty.openpty()
@@ -585,6 +588,7 @@ def test_the_module_is_the_command():
     assert "1 refused." in done.stdout
 
 
+@pytest.mark.slow
 def test_the_installed_command_runs():
     done = subprocess.run(installed("list"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -593,6 +597,7 @@ def test_the_installed_command_runs():
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
 @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"], ["explain"]], ids=" ".join)
+@pytest.mark.slow
 def test_output_that_cannot_be_written_is_no_verdict(arguments):
     with open("/dev/full", "w") as full:
         done = subprocess.run(installed(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -605,6 +610,7 @@ def test_output_that_cannot_be_written_is_no_verdict(arguments):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows reports a closed pipe otherwise")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status"), [(["list"], 0), (["compare", "--backends", "linear", "--sizes", "2,1"], 1)], ids=str
 )
@@ -617,6 +623,7 @@ def test_a_reader_that_closes_the_pipe_is_no_failure(arguments, status):
     assert (done.returncode, done.stderr) == (status, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status"), [(["list"], 0), (["compare", "--sizes", "0"], 2), (["train", "--epochs", "1"], 0)]
 )
@@ -722,6 +729,7 @@ WIDE = [
 
 
 @pytest.mark.parametrize("arguments", WIDE, ids=" ".join)
+@pytest.mark.slow
 def test_nothing_printed_is_wider_than_the_terminal(arguments):
     result = run(*arguments, env={"COLUMNS": "80"})
     assert result.exit_code == 0, result.output
@@ -733,12 +741,14 @@ def test_json_does_not_depend_on_the_terminal():
     assert run("list", "--json", env={"COLUMNS": "40"}).stdout == run("list", "--json").stdout
 
 
+@pytest.mark.slow
 def test_a_pipe_is_80_columns_wide(monkeypatch):
     monkeypatch.delenv("COLUMNS")
     done = subprocess.run(installed("list"), capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     assert max(map(len, done.stdout.splitlines())) == 80
 
 
+@pytest.mark.slow
 def test_letters_that_the_output_does_not_have_are_replaced():
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     found = subprocess.run(

@@ -126,6 +126,7 @@ def test_right_ones_agree():
     assert "agree pairwise: the largest difference is" in str(c)
 
 
+@pytest.mark.slow
 def test_the_picture(tmp_path):
     pytest.importorskip("matplotlib")
     c = fm.compare(*small(), backends=["hadamard", "sigma", Wrong()])

@@ -85,6 +85,7 @@ def of(comparison):
     return {row.backend: row for row in comparison.rows}
 
 
+@pytest.mark.slow
 def test_on_the_digits_a_row_is_equal_or_says_why_not(comparison, digits):
     rows = of(comparison)
     assert list(rows) == fm.list_backends()
@@ -98,12 +99,14 @@ def test_on_the_digits_a_row_is_equal_or_says_why_not(comparison, digits):
     assert "identity" in rows["linear"].reason and "sigmoid" in rows["linear"].reason
 
 
+@pytest.mark.slow
 def test_on_an_identity_network_linear_is_equal_too(digits):
     net = fm.Network.random([64, 30, 10], "identity", seed=0)
     rows = of(compare(net, digits.X, digits.Y, backends=list(SIX)))
     assert {name: row.status for name, row in rows.items()} == dict.fromkeys(SIX, "equal")
 
 
+@pytest.mark.slow
 def test_a_row_has_its_time_its_bound_and_its_passes(comparison):
     rows = of(comparison)
     assert {name: rows[name].bound for name in SIX} == {**SIX, "linear": ""}
@@ -116,6 +119,7 @@ def test_a_row_has_its_time_its_bound_and_its_passes(comparison):
     assert rows["finite_difference"].forward_passes == 2 * (64 * 30 + 30 + 30 * 10 + 10) + 1
 
 
+@pytest.mark.slow
 def test_printed_it_is_a_table_with_a_line_for_each_row_and_its_reason(comparison):
     text = str(comparison)
     assert text.startswith("64-30-10, sigmoid, quadratic cost, 10 examples, float64\n")
@@ -356,6 +360,7 @@ def test_progress_hears_every_backend(digits):
     assert heard == ["hadamard", "sigma", "timing"]
 
 
+@pytest.mark.slow
 def test_sample_weights_and_costs_reach_every_row(digits):
     c = compare(
         digits.network, digits.X, digits.Y, "binary_cross_entropy", sample_weight=np.arange(10.0), backends=list(SIX)

@@ -68,6 +68,7 @@ def test_what_is_not_built_in_has_no_definition_in_fifty_digits():
         assert len(gradient_in_digits(fm.Network.random([2, 2], ours, seed=0), X, Y).vector) == 6
 
 
+@pytest.mark.slow
 def test_what_is_measured():
     found = measure_relative_errors(
         ["hadamard", "finite_difference:scheme=forward"], ["digits", "saturated_neuron", "exact_fit"]

@@ -15,6 +15,7 @@ from formulations.exceptions import InvalidInput, WrongShape
 CLOSED = [name for name in SCENARIOS if SCENARIOS[name]().expected is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("name", CLOSED)
 @pytest.mark.parametrize("flag", ANALYTIC)

@@ -25,6 +25,7 @@ PAGES = {
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["own-data", "judge-a-gradient"])
 def test_a_pages_commands_read_what_its_examples_have_written(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_comparison_shown_is_the_one_computed_but_for_times(monkeypatch):
     problem = SCENARIOS["digits"]()
     monkeypatch.setenv("COLUMNS", "200")

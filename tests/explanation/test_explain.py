@@ -178,6 +178,7 @@ def test_in_integers_every_row_comes_to_its_result_exactly(backend):
 
 
 @pytest.mark.parametrize("problem", CASES, ids=str)
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", fm.list_backends())
 def test_every_declared_equation_appears_and_every_result_is_the_gradients(backend, problem):
     net, X, Y, cost = case(*problem)
@@ -232,6 +233,7 @@ def test_the_default_fits_a_terminal(backend):
     assert max(map(len, str(explain(net, backends=backend)).splitlines())) <= WIDTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [30, 40, 60, 120])
 @pytest.mark.parametrize(
     "backends", [["hadamard", "sigma"], ["per_neuron", "finite_difference:scheme=richardson"], ["path_sum"]]

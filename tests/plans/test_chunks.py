@@ -42,6 +42,7 @@ def wrongs(found: fm.Gradient, truth) -> list:
             if Fraction(*a.as_integer_ratio()) != b]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", makers.DTYPES)
 def test_on_small_integers_it_is_exact_however_the_batch_is_divided(analytic, dtype):
     if not makers.serves(analytic, makers.network("linear", dtype=dtype)):
@@ -64,6 +65,7 @@ def parts_of(m: int, sizes) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in zip(ends, [*ends[1:], m], strict=True) if a < m]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_differs_from_the_one_batch_by_rounding_alone(backend, dtype, weighted):
@@ -171,6 +173,7 @@ def test_sums_do_not_overflow_if_the_mean_does_not():
     assert found.cost == fm.gradient(net, X[:1], Y[:1]).cost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["least", "250kB", "1MB"])
 def test_it_stays_within_its_memory(backend, memory):
     net = fm.Network.random([3, 4, 2], "sine", seed=0)
@@ -201,6 +204,7 @@ class OnDisk:
         raise AssertionError("read as a whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.int8, np.float16, np.float64, np.bool_])
 def test_files_and_other_dtypes_are_converted_chunk_by_chunk(tmp_path, kind):
     net = makers.network(dtype="float32")

@@ -123,6 +123,7 @@ def scipy_products(net: fm.Network, m: int, flag: str) -> int:
     return 2 * m * max(net.sizes[1:]) * net.dtype.itemsize if flag == "sigma" else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", makers.ELEMENTWISE)
 @pytest.mark.parametrize("flag", WITHOUT_ALLOCATION)
 def test_steady_state_allocates_next_to_nothing(flag, activation):

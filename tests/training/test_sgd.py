@@ -221,6 +221,7 @@ def test_divergence_is_an_exception_with_a_remedy():
         sgd(net, [[1.0]], [[0.0]], epochs=50, batch_size=1, learning_rate=10.0)
 
 
+@pytest.mark.slow
 def test_the_digits_reach_97_percent_and_sigma_gives_the_same_parameters():
     X, Y, X_test, Y_test = load_digits()
     trained = {}

@@ -100,6 +100,7 @@ def test_rows_and_ratios():
     assert "small: 5-4-3, m = 6, float64" in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["autograd", "torch"])
 def test_a_peer_is_timed_in_its_process_or_says_what_is_missing(name):

@@ -68,6 +68,7 @@ def legitimate(name, z):
     return z[np.abs(z) < np.sqrt(np.finfo(z.dtype).max)][None] if name == "square" else z
 
 
+@pytest.mark.slow
 @BUILT_IN
 @DTYPE
 def test_value_slope_and_curvature_agree_with_sixty_digits(name, dtype):

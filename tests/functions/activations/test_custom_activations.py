@@ -65,6 +65,7 @@ def test_a_function_that_casts_to_real_numbers_is_not_analytic_and_nothing_is_pr
     assert not mine.analytic
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.0005, 0.9995, 0, -1, 2])
 @pytest.mark.parametrize("case", CORRECT)
 def test_a_wrong_slope_is_found(case, factor):

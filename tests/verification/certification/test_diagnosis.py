@@ -38,6 +38,7 @@ def cites_the_place(c):
     assert str(c.cause).count(f"in layer {c.layer}, ({c.equation})") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("name", "layer"), PLANTED)
 def test_a_planted_mistake_is_named(name, layer, seed):
@@ -53,6 +54,7 @@ def test_a_planted_mistake_is_named(name, layer, seed):
         assert (c.layer, c.equation) == (layer, equation_of(mutant, layer))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "layer"), [each for each in PLANTED if each[0] not in NEEDS_DIGITS])
 def test_in_single_precision_too(name, layer):
     net, X, Y = case(1, "float32")

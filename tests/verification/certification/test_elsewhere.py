@@ -41,6 +41,7 @@ def certified(given, pair):
 PAIRS = [(name, k) for name, pairs in elsewhere.FORMULAS.items() for k in range(len(pairs))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "k"), PAIRS)
 def test_no_customary_formula_is_called_different(name, k, dtype):

@@ -48,6 +48,7 @@ def test_every_option_keeps_the_laws(flag):
     assert report.passed, str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", [flag for flag in makers.FLAGS if not flag.startswith("autodiff_")])
 def test_longdouble_keeps_the_laws(flag):
     # Closed forms are written down in float64.
@@ -56,11 +57,13 @@ def test_longdouble_keeps_the_laws(flag):
     assert report.passed or not report.served, str(report)
 
 
+@pytest.mark.slow
 def test_every_law_is_checked_on_some_problem():
     held = {result.law for result in fm.check_backend("hadamard").results if result.outcome is Outcome.HELD}
     assert held == set(LAWS)
 
 
+@pytest.mark.slow
 def test_a_subject_may_be_a_class_an_object_a_path_or_a_function():
     for subject in (Hadamard, Hadamard(), "hadamard", "formulations.backends.hadamard:Hadamard", by_hand):
         assert fm.check_backend(subject, scenarios=["digits", "single_neuron"]).passed
@@ -138,6 +141,7 @@ def test_a_backend_that_refuses_everything_does_not_pass():
     assert "2 problems: not today" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["jax", "torch", "numba"])
 def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch):
     monkeypatch.setattr(exceptions, "find_spec", lambda _: None)
@@ -177,6 +181,7 @@ SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, SPAWNING], ids=["threads", "processes"])
+@pytest.mark.slow
 def test_any_executor_gives_the_same_report(pool):
     few = {"laws": ["equal", "exact", "same_bits"], "scenarios": ["digits", "integers"]}
     alone = fm.check_backend("sigma:matrix=dense", **few)

@@ -30,11 +30,13 @@ def run(installed, *command, **environment):
     )
 
 
+@pytest.mark.slow
 def test_it_is_found_by_its_entry_point(installed):
     code = "import formulations as fm; print('halving' in fm.list_backends(), fm.get_backend('halving').kind)"
     assert run(installed, "-c", code).stdout.split(maxsplit=1) == ["True", "variant of hadamard\n"]
 
 
+@pytest.mark.slow
 def test_it_keeps_every_law(installed):
     code = "import formulations as fm; print(fm.check_backend('halving').passed)"
     assert run(installed, "-c", code).stdout.strip() == "True"
@@ -45,12 +47,14 @@ def suite(installed, *options, **environment):
     return run(installed, *pytest_, "--backend", "halving_backend:Halving", *options, **environment)
 
 
+@pytest.mark.slow
 def test_the_suite_runs_from_outside(installed):
     found = suite(installed)
     assert found.returncode == 0, found.stdout
     assert "passed" in found.stdout
 
 
+@pytest.mark.slow
 def test_the_suite_finds_a_mistake(installed):
     found = suite(installed, "-k", "equal", HALVING_MISTAKE="1")
     assert found.returncode == 1, found.stdout

@@ -7,6 +7,8 @@ import sys
 
 TESTS = """
 import pytest
+import pytest
+
 from formulations import Backend
 from formulations.data import Problem
 
@@ -29,6 +31,7 @@ def pytest_in(folder, *options):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_fixtures_are_there_for_everybody(tmp_path):
     (tmp_path / "test_mine.py").write_text(TESTS)
     found = pytest_in(tmp_path)

@@ -102,6 +102,7 @@ def judged(case: str, n: int, m: int = 32) -> int:
     return peak_bytes(judge)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["combined", "separate", "hidden"])
 def test_memory_grows_with_the_neurons_not_with_their_pairs(case: str) -> None:
     few, many = judged(case, 64), judged(case, 256)
@@ -118,6 +119,7 @@ CUMULATIVE = fm.coupled_activation(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("depth", [1, 3])
 def test_the_budget_limits_the_blocks_that_have_to_be_formed(depth: int, dtype: str) -> None:
@@ -135,6 +137,7 @@ def test_the_budget_limits_the_blocks_that_have_to_be_formed(depth: int, dtype: 
         assert fm.certify(net, X, Y, "homogeneous")
 
 
+@pytest.mark.slow
 def test_the_refusal_comes_before_the_matrices() -> None:
     net = fm.Network.random([5, 2000], CUMULATIVE, seed=0)
     X, Y = np.ones((100, 5)), np.zeros((100, 2000))

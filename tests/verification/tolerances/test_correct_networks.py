@@ -21,6 +21,7 @@ CUMULATIVE = fm.coupled_activation(
 COUPLED = fm.Network.random([2, 3, 2], ["softmax", "tanh"], seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("flag", FLAGS)
 def test_random_networks(flag: str, dtype: str) -> None:
@@ -63,6 +64,7 @@ def test_coupled_activations(flag: str, hidden: fm.Activation, cost: str) -> Non
     assert verdict.status is Status.EQUAL, verdict.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if serves(flag, COUPLED) and flag not in PERTURBING])
 def test_a_saturated_user_defined_softmax_is_never_different(flag: str, dtype: str) -> None:
@@ -83,6 +85,7 @@ def test_a_saturated_user_defined_softmax_is_never_different(flag: str, dtype: s
         assert verdict.status is not Status.DIFFERENT, f"seed {seed}: {verdict.reason}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["central", "forward"])
 @pytest.mark.parametrize("step", [1e-5, 1e-2])
 def test_difference_quotients_of_any_step_are_never_different(scheme: str, step: float) -> None:

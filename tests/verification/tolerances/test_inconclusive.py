@@ -92,6 +92,7 @@ def test_a_perturbation_without_a_step_has_no_bound() -> None:
     assert "no finite bound" in verdict.reason
 
 
+@pytest.mark.slow
 def test_deep_float32_is_inconclusive() -> None:
     random = np.random.default_rng(0)
     net = fm.Network.random([20] * 30, "tanh", seed=0, dtype="float32")

@@ -70,6 +70,7 @@ def signs_of(random: np.random.Generator) -> Any:
     return lambda v: random.choice([-1.0, 1.0], v.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "sine", "relu", "elu", "softplus"])
 def test_no_displacement_exceeds_it(activation: str) -> None:
     for seed in range(20):
@@ -109,6 +110,7 @@ def test_it_is_never_wider(last: str) -> None:
                 assert (mine <= theirs * (1 + 1e-9)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, 300, 100))
 def test_no_right_gradient_exceeds_it(start: int) -> None:
     for number in range(start, start + 100):
@@ -194,6 +196,7 @@ def test_deep_float32_without_errors_is_confirmed() -> None:
     assert confirmed >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_fault_is_called_equal(name: str) -> None:
     for seed in range(10):

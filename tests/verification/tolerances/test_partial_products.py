@@ -164,6 +164,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", FROM_THE_FRONT)
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_fault_is_called_equal(name: str, flag: str) -> None:

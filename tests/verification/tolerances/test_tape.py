@@ -74,6 +74,7 @@ def spoiling(formulation, spoil):
     return Spoiling()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formulation", [Hadamard, Product])
 @pytest.mark.parametrize("spoil", SPOILED)
 def test_a_backend_that_writes_to_its_tape_is_different(formulation, spoil):
@@ -107,6 +108,7 @@ NAIVE = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAIVE)
 @pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
+@pytest.mark.slow
 def test_a_user_defined_activation_may_lose_digits(name, backend, dtype):
     function = fm.activation(*NAIVE[name], name=name)
     for seed in range(5):
@@ -130,6 +132,7 @@ COSTS = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", COSTS)
 @pytest.mark.parametrize("backend", ["hadamard", "product", "per_neuron", "hadamard:batch=example"])
+@pytest.mark.slow
 def test_a_user_defined_cost_may_lose_digits(name, backend, dtype):
     cost = fm.cost(*COSTS[name], name=name)
     for seed in range(5):
@@ -161,6 +164,7 @@ class WithoutErrorsWrong(WithoutErrors):
     fault = 1 + 1e-9
 
 
+@pytest.mark.slow
 def test_a_recurrence_without_errors_is_judged_as_a_product():
     net = network(sizes=(4, 5, 5, 3), activations=("tanh", "sigmoid", "sine"))
     X, Y = data(net)
