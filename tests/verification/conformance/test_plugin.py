@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TESTS = """
-import pytest
 import pytest
 
+TESTS = """
+import pytest
 from formulations import Backend
 from formulations.data import Problem
 
