@@ -70,8 +70,8 @@ def measured(library: ctypes.CDLL, cell: str, dtype: str) -> list[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Time the matrix products by Intel's MKL, beside NumPy's own BLAS.")
-    parser.add_argument("library", help="the path of libmkl_rt.so, which pip install mkl installs under lib")
-    library = ctypes.CDLL(parser.parse_args().library)
+    parser.add_argument("path", help="the path of libmkl_rt.so, which pip install mkl installs under lib")
+    library = ctypes.CDLL(parser.parse_args().path)
     lines = [measured(library, cell, dtype) for cell in MEASURED for dtype in ("float32", "float64")]
     print(format_table(["", "dtype", "NumPy's", "MKL's", "MKL's over NumPy's"], lines, right=[2, 3, 4]))
 

@@ -57,8 +57,8 @@ EXAMPLES = {
     "bytes": ({"Y": Y.astype("S8")}, WrongType, ["real numbers", "|S8", "Y.astype"]),
     "dates": ({"X": np.zeros((4, 3), "M8[D]")}, WrongType, ["real numbers", "datetime64[D]", "X.astype"]),
     "durations": ({"X": np.zeros((4, 3), "m8[s]")}, WrongType, ["real numbers", "timedelta64[s]", "X.astype"]),
-    "None for X": ({"X": None}, WrongType, ["X must hold real numbers", "object"]),
-    "None for Y": ({"Y": None}, WrongType, ["Y must hold real numbers", "object"]),
+    "None for X": ({"X": None}, WrongType, ["X must hold real numbers", "got None; pass an array."]),
+    "None for Y": ({"Y": None}, WrongType, ["Y must hold real numbers", "got None; pass an array."]),
     "None among numbers": ({"Y": [[None]] * 4}, WrongType, ["Y must hold real numbers", "object"]),
     "ragged lists": ({"X": [[1, 2, 3], [4, 5]]}, WrongShape, ["X must be a rectangular array", "unequal length"]),
     "a sparse X": ({"X": csr_array(X)}, WrongType, ["X must hold real numbers", "object"]),
@@ -135,7 +135,8 @@ WITHOUT_TARGETS = {
 @pytest.mark.parametrize("call", WITHOUT_TARGETS)
 def test_only_a_forward_pass_does_without_targets(call):
     found = complaint(WITHOUT_TARGETS[call])
-    assert ("needs both X and Y" if call == "explain" else "Y must hold real numbers") in str(found)
+    expected = "must hold real numbers (bool, integer or float), got None; pass an array."
+    assert ("needs both X and Y" if call == "explain" else expected) in str(found)
     assert NET.forward(X).output.tolist() == NET(X).tolist()
 
 

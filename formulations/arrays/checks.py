@@ -71,6 +71,8 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
         return data
     if np.ma.isMaskedArray(data) and np.ma.is_masked(data):
         raise WrongType(f"{name} must not be masked: a mask would be lost; fill it first with {name}.filled(value).")
+    if data is None:
+        raise WrongType(f"{name} must hold real numbers (bool, integer or float), got None; pass an array.")
     array = as_array(data, name)
     if array.dtype.kind not in "biuf":
         raise WrongType(
