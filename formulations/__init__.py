@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     __version__: str
 
     from formulations import exceptions as exceptions
-    from formulations.arrays import Gradient as Gradient
     from formulations.arrays import use_budget as use_budget
     from formulations.backends import Backend as Backend
     from formulations.backends import Estimate as Estimate
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from formulations.functions import activation as activation
     from formulations.functions import cost as cost
     from formulations.functions import coupled_activation as coupled_activation
+    from formulations.network import Gradient as Gradient
     from formulations.network import Network as Network
     from formulations.network import Tape as Tape
     from formulations.network import load as load
@@ -59,14 +59,14 @@ else:
     _load, __dir__, __all__ = attach(
         __name__,
         {
-            "arrays": ["Gradient", "use_budget"],
+            "arrays": ["use_budget"],
             "backends": ["Backend", "Estimate", "Tier", "get_backend", "list_backends", "register", "use_backend"],
             "comparison": ["Comparison", "compare"],
             "data": ["load_digits"],
             "exceptions": [],
             "explanation": ["Explanation", "explain"],
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
-            "network": ["Network", "Tape", "load", "save"],
+            "network": ["Gradient", "Network", "Tape", "load", "save"],
             "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
             "training": ["History", "sgd"],
             "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],

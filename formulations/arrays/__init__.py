@@ -48,9 +48,7 @@ if TYPE_CHECKING:
     from formulations.arrays.lists import integers as integers
     from formulations.arrays.lists import items as items
     from formulations.arrays.lists import precisions as precisions
-    from formulations.arrays.parameters import Gradient as Gradient
     from formulations.arrays.parameters import Parameters as Parameters
-    from formulations.arrays.parameters import check_gradient as check_gradient
     from formulations.arrays.roundoff import Precision as Precision
     from formulations.arrays.roundoff import gamma as gamma
     from formulations.arrays.roundoff import unit_roundoff as unit_roundoff
@@ -83,7 +81,7 @@ else:
             "floating_point": ["begin_quiet", "end_quiet", "quiet"],
             "layout": ["Layout", "Pattern"],
             "lists": ["by_name", "integers", "items", "precisions"],
-            "parameters": ["Gradient", "Parameters", "check_gradient"],
+            "parameters": ["Parameters"],
             "roundoff": ["Precision", "gamma", "unit_roundoff"],
         },
     )

@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Gradient, Layout
+from formulations.arrays import SINGLE_AND_DOUBLE, Layout
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
@@ -47,7 +47,7 @@ from formulations.backends._shared import (
     why_not_autodiff,
 )
 from formulations.functions import Activation, Cost, Engine
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["AutodiffJax"]
 

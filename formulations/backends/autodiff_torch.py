@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Gradient
+from formulations.arrays import SINGLE_AND_DOUBLE
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
@@ -44,7 +44,7 @@ from formulations.backends._shared import (
     why_not_autodiff,
 )
 from formulations.functions import Cost, Engine
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["AutodiffTorch"]
 

@@ -32,11 +32,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Parameters
+from formulations.arrays import Array, Parameters
 from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.exceptions import Refused
 from formulations.functions import COMPLEX, Cost, imaginary_step
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 
 __all__ = ["ComplexStep"]
 

@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from formulations.arrays import Gradient, positive_number
+from formulations.arrays import positive_number
 from formulations.backends._base import (
     SCHEMES,
     Backend,
@@ -44,7 +44,7 @@ from formulations.backends._base import (
     step_sizes,
     tape_bytes,
 )
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 
 __all__ = ["FiniteDifference"]
 

@@ -32,12 +32,12 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Gradient
+from formulations.arrays import SINGLE_AND_DOUBLE
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
 from formulations.functions import Cost, Quadratic
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["Fused"]
 

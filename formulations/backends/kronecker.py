@@ -30,10 +30,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import errors_by_recurrence, khatri_rao
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["Kronecker"]
 

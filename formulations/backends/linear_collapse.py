@@ -32,11 +32,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import why_not_linear
 from formulations.functions import Cost, Quadratic
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["LinearCollapse"]
 

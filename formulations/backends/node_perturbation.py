@@ -33,7 +33,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from formulations.arrays import Array, Gradient, positive_number
+from formulations.arrays import Array, positive_number
 from formulations.backends._base import (
     SCHEMES,
     Backend,
@@ -45,7 +45,7 @@ from formulations.backends._base import (
     step_sizes,
     tape_bytes,
 )
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 
 __all__ = ["NodePerturbation"]
 

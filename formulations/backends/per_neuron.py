@@ -28,9 +28,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from formulations.arrays import Gradient
 from formulations.backends._base import Backend, Estimate, Tier
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["PerNeuronBackend"]
 

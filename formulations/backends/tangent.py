@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
 from formulations.functions import CoupledSlope
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 
 __all__ = ["Tangent"]
 

@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.equations import parse_latex
 from formulations.functions import CoupledSlope
-from formulations.network import Tape
+from formulations.network import Gradient, Tape
 
 __all__ = ["DIGITS", "NAMES", "Operand", "Piece", "Quantities"]
 

@@ -1,4 +1,4 @@
-"""The network, its batches, its tape, the forward pass, and saved networks."""
+"""The network, its batches, its tape, its gradient, the forward pass, and saved networks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.network.batch import Batch as Batch
     from formulations.network.forward_pass import forward as forward
+    from formulations.network.gradients import Gradient as Gradient
+    from formulations.network.gradients import check_gradient as check_gradient
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
     from formulations.network.network import Network as Network
     from formulations.network.network import check_network as check_network
@@ -21,6 +23,7 @@ else:
         {
             "batch": ["Batch"],
             "forward_pass": ["forward"],
+            "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],
             "network": ["Network", "check_network"],
             "saved": ["load", "save"],

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Array, Block, Gradient, Pattern, blocks_of
+from formulations.arrays import Array, Block, Pattern, blocks_of
 from formulations.exceptions import InvalidInput
 from formulations.functions import Cost, through
+from formulations.network.gradients import Gradient
 
 if TYPE_CHECKING:
     from formulations.network.network import Network

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, overload
 
-from formulations.arrays import (
-    Budget,
-    Gradient,
-    as_bytes,
-    check_gradient,
-    current_budget,
-    positive_integer,
-    quiet,
-)
+from formulations.arrays import Budget, as_bytes, current_budget, positive_integer, quiet
 from formulations.backends import Backend, BackendLike, chosen_backend, get_backend, list_backends
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, get_cost
-from formulations.network import Batch, Network, check_network
+from formulations.network import Batch, Gradient, Network, check_gradient, check_network
 from formulations.plans.admission import seconds_for, unreasonable
 from formulations.plans.chunks import ChunkedPlan, bytes_for
 from formulations.plans.plan import Plan

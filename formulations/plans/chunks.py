@@ -29,10 +29,8 @@ import numpy as np
 from formulations.arrays import (
     Array,
     Budget,
-    Gradient,
     as_examples,
     as_real,
-    check_gradient,
     check_pair,
     end_quiet,
     example_weights,
@@ -44,7 +42,7 @@ from formulations.backends import Backend
 from formulations.display import counted, format_seconds
 from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.functions import Cost
-from formulations.network import Network
+from formulations.network import Gradient, Network, check_gradient
 from formulations.plans.accumulator import Accumulator, shares_in_powers_of_two
 from formulations.plans.admission import seconds_for
 from formulations.plans.plan import Claimed, Plan

@@ -7,21 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import (
-    Array,
-    Gradient,
-    as_examples,
-    begin_quiet,
-    check_pair,
-    end_quiet,
-    example_shares,
-    excluding,
-    quiet,
-)
+from formulations.arrays import Array, as_examples, begin_quiet, check_pair, end_quiet, example_shares, excluding, quiet
 from formulations.backends import Backend
 from formulations.exceptions import Refused, StalePlan
 from formulations.functions import Cost
-from formulations.network import Network, Tape, check_network
+from formulations.network import Gradient, Network, Tape, check_network
 
 __all__ = ["Claimed", "Plan"]
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import DTYPES, Array, Gradient, format_dtype
+from formulations.arrays import DTYPES, Array, format_dtype
 from formulations.backends._base.estimates import (
     Estimate,
     backward_multiplications,
@@ -35,7 +35,7 @@ from formulations.backends._base.estimates import (
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
 from formulations.functions import COSTS, Cost
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 
 __all__ = ["Backend", "Tier"]
 

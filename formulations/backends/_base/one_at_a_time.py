@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from formulations.arrays import Gradient
 from formulations.backends._base.contract import Backend, Tier
 from formulations.backends._base.estimates import Estimate, tape_bytes
 from formulations.backends._base.perturbation import Difference
 from formulations.functions import Cost
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["OneAtATime"]
 

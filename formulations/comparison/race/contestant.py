@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends import Tier
 from formulations.data import Problem
+from formulations.network import Gradient
 from formulations.verification import Verdict, judge
 
 __all__ = ["Contestant", "Kind", "Ready", "judge_elsewhere"]

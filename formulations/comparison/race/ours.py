@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from formulations.arrays import Gradient
 from formulations.backends import DEFAULT, Backend, BackendLike, Tier, get_backend, list_backends
 from formulations.comparison.race.contestant import Contestant, Kind, Ready, judge_elsewhere
 from formulations.data import Problem
 from formulations.functions import get_cost
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 from formulations.plans import Plan, gradient, prepare
 from formulations.verification import Verdict, judge_backend
 

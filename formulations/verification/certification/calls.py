@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.display import counted
 from formulations.exceptions import CandidateFailed, FormulationsException
-from formulations.network import Network
+from formulations.network import Gradient, Network
 from formulations.verification.certification.candidates import read_candidate
 
 __all__ = ["Watched"]

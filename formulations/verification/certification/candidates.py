@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.arrays import DTYPES, Array, Gradient, Layout, as_array
+from formulations.arrays import DTYPES, Array, Layout, as_array
 from formulations.exceptions import WrongShape, WrongType
+from formulations.network import Gradient
 
 __all__ = ["read_candidate", "read_errors"]
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Layout, unit_roundoff
-from formulations.network import Tape
+from formulations.arrays import Array, Layout, unit_roundoff
+from formulations.network import Gradient, Tape
 from formulations.verification.certification.mistakes import MISTAKES, Mistake
 from formulations.verification.certification.recomputation import Parts, Pass
 from formulations.verification.oracles import Reference

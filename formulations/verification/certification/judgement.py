@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from formulations.arrays import Array, Gradient, quiet
+from formulations.arrays import Array, quiet
 from formulations.backends import Backend, Tier
 from formulations.data import Problem
 from formulations.exceptions import CandidateFailed
 from formulations.functions import Cost
-from formulations.network import Network, check_network
+from formulations.network import Gradient, Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
 from formulations.verification.certification.candidates import read_candidate, read_errors

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from formulations.arrays import Array, Gradient, Layout
+from formulations.arrays import Array, Layout
 from formulations.backends import Tier
 from formulations.functions import Cost
-from formulations.network import Batch, Network
+from formulations.network import Batch, Gradient, Network
 from formulations.verification.tolerances import Status, Verdict, judge
 
 __all__ = ["place_of", "single_examples"]

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends import Backend
 from formulations.data import Problem
-from formulations.network import Network
+from formulations.network import Gradient, Network
 from formulations.plans import Plan, prepare
 from formulations.verification.oracles import Reference, reference_gradient
 from formulations.verification.tolerances import deviation

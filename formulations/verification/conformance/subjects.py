@@ -6,11 +6,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from formulations.arrays import Gradient
 from formulations.backends import Backend, Estimate, Tier, get_backend
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost, Quadratic
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 from formulations.verification.certification import read_candidate
 
 __all__ = ["read_subject"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Precision, current_budget, format_bytes, higher
+from formulations.arrays import Array, Precision, current_budget, format_bytes, higher
 from formulations.exceptions import Refused
 from formulations.functions import CoupledActivation, CoupledSlope, Softmax
-from formulations.network import Tape
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles.algebra import combined_error, outer, shares_of, through, widened
 from formulations.verification.oracles.slopes import Slope, read_slope
 

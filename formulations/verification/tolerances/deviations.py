@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends import Backend, Tier
-from formulations.network import Tape
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles import Reference
 from formulations.verification.tolerances.customary import Formulas
 from formulations.verification.tolerances.perturbation import perturbation_checks, quotients_of

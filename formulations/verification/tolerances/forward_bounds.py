@@ -6,7 +6,7 @@ The bounds are those of :mod:`formulations.verification.tolerances.propagation`,
 
 from __future__ import annotations
 
-from formulations.arrays import Gradient
+from formulations.network import Gradient
 from formulations.verification.oracles import Reference, magnitudes, outer, through, widened
 from formulations.verification.tolerances.customary import Formulas
 from formulations.verification.tolerances.jacobians import affordable

@@ -29,9 +29,8 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from formulations.arrays import Gradient
 from formulations.backends import Backend, Tier
-from formulations.network import Tape
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles import Reference, reference_gradient
 from formulations.verification.tolerances.customary import APPROXIMATION, Formulas, approximates
 from formulations.verification.tolerances.forward_bounds import forward_checks, local_forward_checks

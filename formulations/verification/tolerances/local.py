@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Precision
+from formulations.arrays import Array, Precision
 from formulations.functions import CombinedOutput
-from formulations.network import Tape
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles import combined_error, magnitudes, outer, read_slope, shares_of, through, widened
 from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks
 

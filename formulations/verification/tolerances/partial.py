@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Precision
-from formulations.network import Tape
+from formulations.arrays import Array, Precision
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles import Matrices, OuterBlocks, reference_on_tape
 from formulations.verification.tolerances.customary import Formulas
 from formulations.verification.tolerances.jacobians import affordable

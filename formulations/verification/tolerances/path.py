@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.arrays import Gradient, Precision
-from formulations.network import Tape
+from formulations.arrays import Precision
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles import magnitudes, outer, read_slope, through, widened
 from formulations.verification.tolerances.local import output_error
 from formulations.verification.tolerances.verdict import Check, error_check, gradient_checks

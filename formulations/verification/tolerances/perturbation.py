@@ -32,10 +32,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Precision, gamma
+from formulations.arrays import Array, Precision, gamma
 from formulations.backends import Backend, Scheme, step_sizes
 from formulations.functions import Activation
-from formulations.network import Tape
+from formulations.network import Gradient, Tape
 from formulations.verification.oracles import Reference, magnitudes, outer, shares_of, through, widened
 from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds

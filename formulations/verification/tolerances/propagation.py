@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Precision, gamma
+from formulations.arrays import Array, Precision, gamma
+from formulations.network import Gradient
 from formulations.verification.oracles import Matrices, OuterBlocks, Reference, magnitudes, outer, through
 from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.customary import Formulas

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient, Layout
+from formulations.arrays import Array, Layout
+from formulations.network import Gradient
 
 __all__ = [
     "RESOLUTION",

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
-from formulations.network import Network, Tape
+from formulations.arrays import Array
+from formulations.network import Gradient, Network, Tape
 from tests.audit.mutants.written import Written, planted
 
 _calls = itertools.count()

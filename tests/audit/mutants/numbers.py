@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends import SCHEMES, Difference, Estimate, Tier
 from formulations.functions import Cost
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 from tests.audit.mutants.written import Written, planted
 
 

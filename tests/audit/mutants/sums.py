@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from formulations.arrays import Array, Gradient
-from formulations.network import Network, Tape
+from formulations.arrays import Array
+from formulations.network import Gradient, Network, Tape
 from tests.audit.mutants.written import Written, planted
 
 ALL = (None, 4, 3, 2)

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends import Backend, Tier
-from formulations.network import Network, Tape, forward
+from formulations.network import Gradient, Network, Tape, forward
 
 __all__ = ["MUTANTS", "Mutant", "Written", "fault", "planted"]
 

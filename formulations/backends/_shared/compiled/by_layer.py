@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.arrays import Gradient
 from formulations.backends._shared.compiled.buffers import Buffers
 from formulations.backends._shared.compiled.steps import activate, by_slope
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["compute"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from formulations.arrays import Array, Gradient
+from formulations.arrays import Array
 from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
 from formulations.backends._shared.compiled.buffers import (
     ACTIVATION,
@@ -27,7 +27,7 @@ from formulations.backends._shared.compiled.buffers import (
 from formulations.backends._shared.compiled.compiler import compiled
 from formulations.backends._shared.compiled.steps import activate, by_slope, quadratic_gradient
 from formulations.exceptions import WrongShape
-from formulations.network import Network, Tape
+from formulations.network import Gradient, Network, Tape
 
 __all__ = ["compute"]
 
