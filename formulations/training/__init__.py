@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, its history, and accuracy."""
+"""Training: the steps, the optimizers, stochastic gradient descent, its history, and accuracy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ if TYPE_CHECKING:
     from formulations.training.history import Epoch as Epoch
     from formulations.training.history import History as History
     from formulations.training.loop import sgd as sgd
+    from formulations.training.optimizers import Adam as Adam
+    from formulations.training.optimizers import GradientDescent as GradientDescent
+    from formulations.training.optimizers import Optimizer as Optimizer
+    from formulations.training.optimizers import get_optimizer as get_optimizer
     from formulations.training.scores import accuracy as accuracy
     from formulations.training.scores import chance as chance
+    from formulations.training.trainer import Trainer as Trainer
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
             "history": ["Epoch", "History"],
             "loop": ["sgd"],
+            "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
             "scores": ["accuracy", "chance"],
+            "trainer": ["Trainer"],
         },
     )

@@ -14,9 +14,9 @@ from formulations.backends import BackendLike
 from formulations.exceptions import InvalidInput, NotFinite, WrongType
 from formulations.functions import Cost
 from formulations.network import Network, Tape, check_network, forward
-from formulations.plans import prepare
 from formulations.training.history import Epoch, History
 from formulations.training.scores import Examination
+from formulations.training.trainer import Trainer
 
 __all__ = ["sgd"]
 
@@ -102,34 +102,17 @@ def sgd(
     X, Y, _, cost = net.check_examples(X, Y, cost=cost)
     size = size_of_batch(batch_size, len(X))
     examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)
-    plan = prepare(net, size, cost=cost, backend=backend)
+    trainer = Trainer(net, X, Y, cost=cost, batch_size=size, rate=eta, backend=backend)
     generator = random_generator(seed)
-    buffers = [np.empty((size, array.shape[1]), net.dtype) for array in (X, Y)]
-    rate = np.array(eta)
     history: list[Epoch] = []
     initial = math.nan
     start = perf_counter()
-
-    def step(chosen: Array) -> float:
-        """Descend on one mini-batch and return its cost times its size."""
-        m = len(chosen)
-        batch_X, batch_Y = buffers if m == size else (buffer[:m] for buffer in buffers)
-        # mode="clip" writes directly into the buffer; the indices are in range.
-        X.take(chosen, 0, batch_X, "clip")
-        Y.take(chosen, 0, batch_Y, "clip")
-        gradient = plan.evaluate(batch_X, batch_Y, None)
-        # η∇C overwrites the plan's gradient, which the next call overwrites too.
-        moved = gradient.vector
-        np.multiply(moved, rate, moved)
-        np.subtract(parameters, moved, parameters)
-        return m * float(gradient.cost)
-
     parameters = net.vector
     for epoch in range(1, epochs + 1):
         order = generator.permutation(len(X))
         if epoch == epochs:
             before = parameters.copy()
-        costs = [step(order[i : i + size]) for i in range(0, len(X), size)]
+        costs = [trainer.step(chosen)[0] for chosen in trainer.batches(order)]
         total = float(np.sum(costs))
         if epoch == 1:
             initial = costs[0] / size
@@ -143,7 +126,7 @@ def sgd(
         if progress is not None:
             progress(history[-1])
     return History(
-        plan.backend.label,
+        trainer.plan.backend.label,
         tuple(history),
         initial,
         _constant_cost(X, Y, cost),

@@ -1,0 +1,242 @@
+"""Optimizers: how a gradient changes the parameters."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import InvalidInput, UnknownName, WrongType
+
+__all__ = ["Adam", "GradientDescent", "Optimizer", "Updates", "get_optimizer"]
+
+
+class Updates(ABC):
+    """An optimizer at work on one vector of parameters, with the state that it carries from step to step.
+
+    Attributes
+    ----------
+    state : dict of str to ndarray
+        The arrays that determine the next steps; changed in place, so that copying values into them restores a run.
+    """
+
+    state: dict[str, Array]
+
+    @abstractmethod
+    def step(self, gradient: Array, rate: Array) -> None:
+        """Change the parameters by one step; ``gradient`` is overwritten, ``rate`` is η with shape ()."""
+
+
+class Optimizer(ABC):
+    """An optimizer: its settings, without any state."""
+
+    name: str
+    default_rate: float
+    """The learning rate that :func:`formulations.sgd` takes if none is given."""
+
+    @abstractmethod
+    def start(self, parameters: Array) -> Updates:
+        """Return the updates of a vector of parameters, which change it in place."""
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    r"""Gradient descent, with momentum if μ > 0: Equations (20), (21), (107) and (108) of Nielsen's book.
+
+    .. math:: v \to v' = \mu v - \eta \nabla C, \qquad w \to w' = w + v'
+
+    Nesterov's form moves by :math:`\mu v' - \eta \nabla C` instead of :math:`v'`.
+
+    Parameters
+    ----------
+    momentum : float
+        μ, at least 0 and below 1.
+    nesterov : bool
+        Whether to look ahead by Nesterov's form; needs momentum.
+
+    Raises
+    ------
+    WrongType, InvalidInput
+        If μ is not a number in [0, 1), or ``nesterov`` comes without momentum.
+
+    References
+    ----------
+    Sutskever, Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep learning* (2013).
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    name = "sgd"
+    default_rate = 3.0
+
+    def __post_init__(self) -> None:
+        _check_factor(self.momentum, "momentum", 0.9)
+        if self.nesterov and not self.momentum:
+            raise InvalidInput("nesterov needs a momentum above 0, got momentum 0; pass momentum=0.9.")
+
+    def start(self, parameters: Array) -> Updates:
+        """Return the updates of a vector of parameters."""
+        return _Momentum(parameters, self) if self.momentum else _Descent(parameters)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    r"""Adam: each parameter's step is scaled by running means of its gradient and of the gradient's square.
+
+    .. math::
+
+        m \to \beta_1 m + (1 - \beta_1) \nabla C, \quad v \to \beta_2 v + (1 - \beta_2) (\nabla C)^2, \quad
+        w \to w - \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t} \, \frac{m}{\sqrt{v} + \epsilon}
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float
+        At least 0 and below 1.
+    epsilon : float
+        Keeps the quotient finite; positive.
+
+    Raises
+    ------
+    WrongType, InvalidInput
+        If a parameter is out of range.
+
+    References
+    ----------
+    Kingma and Ba, *Adam: a method for stochastic optimization* (2015). As at the end of their section 2, and in
+    scikit-learn, ε stands outside the bias correction.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    name = "adam"
+    default_rate = 0.001
+
+    def __post_init__(self) -> None:
+        _check_factor(self.beta_1, "beta_1", 0.9)
+        _check_factor(self.beta_2, "beta_2", 0.999)
+        if not 0 < _number(self.epsilon, "epsilon", 1e-8) < math.inf:
+            raise InvalidInput(
+                f"epsilon must be positive and finite, got {self.epsilon!r}; pass a number such as 1e-8."
+            )
+
+    def start(self, parameters: Array) -> Updates:
+        """Return the updates of a vector of parameters."""
+        return _Adam(parameters, self)
+
+
+class _Descent(Updates):
+    def __init__(self, parameters: Array) -> None:
+        self._parameters = parameters
+        self.state = {}
+
+    def step(self, gradient: Array, rate: Array) -> None:
+        np.multiply(gradient, rate, gradient)
+        np.subtract(self._parameters, gradient, self._parameters)
+
+
+class _Momentum(Updates):
+    def __init__(self, parameters: Array, settings: GradientDescent) -> None:
+        self._parameters = parameters
+        self._momentum = np.array(settings.momentum, parameters.dtype)
+        self._nesterov = settings.nesterov
+        self._velocity = np.zeros_like(parameters)
+        self.state = {"velocity": self._velocity}
+
+    def step(self, gradient: Array, rate: Array) -> None:
+        velocity, parameters = self._velocity, self._parameters
+        np.multiply(velocity, self._momentum, velocity)
+        np.multiply(gradient, rate, gradient)
+        np.subtract(velocity, gradient, velocity)
+        if self._nesterov:
+            np.subtract(parameters, gradient, parameters)
+            np.multiply(velocity, self._momentum, gradient)
+            np.add(parameters, gradient, parameters)
+        else:
+            np.add(parameters, velocity, parameters)
+
+
+class _Adam(Updates):
+    def __init__(self, parameters: Array, settings: Adam) -> None:
+        number = parameters.dtype.type
+        self._parameters = parameters
+        self._settings = settings
+        self._constants = [np.array(number(value)) for value in (settings.beta_1, settings.beta_2, settings.epsilon)]
+        self._rests = [np.array(number(1 - value)) for value in (settings.beta_1, settings.beta_2)]
+        self._mean, self._square, self._buffer = (np.zeros_like(parameters) for _ in range(3))
+        self._count = np.zeros((), np.int64)
+        self.state = {"mean": self._mean, "square": self._square, "count": self._count}
+
+    def step(self, gradient: Array, rate: Array) -> None:
+        mean, square, buffer = self._mean, self._square, self._buffer
+        (beta_1, beta_2, epsilon), (rest_1, rest_2) = self._constants, self._rests
+        self._count += 1
+        t = int(self._count)
+        correction = math.sqrt(1 - self._settings.beta_2**t) / (1 - self._settings.beta_1**t)
+        np.multiply(square, beta_2, square)
+        np.multiply(gradient, gradient, buffer)
+        np.multiply(buffer, rest_2, buffer)
+        np.add(square, buffer, square)
+        np.multiply(mean, beta_1, mean)
+        np.multiply(gradient, rest_1, gradient)
+        np.add(mean, gradient, mean)
+        np.sqrt(square, buffer)
+        np.add(buffer, epsilon, buffer)
+        np.divide(mean, buffer, buffer)
+        np.multiply(buffer, rate * rate.dtype.type(correction), buffer)
+        np.subtract(self._parameters, buffer, self._parameters)
+
+
+def get_optimizer(given: str | Optimizer, *, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
+    """Return an optimizer by name or as given.
+
+    Parameters
+    ----------
+    given : {"sgd", "adam"} or Optimizer
+        The optimizer; an :class:`Optimizer` is returned as it is.
+    momentum, nesterov
+        For ``"sgd"`` only, see :class:`GradientDescent`.
+
+    Raises
+    ------
+    UnknownName
+        If no optimizer has this name.
+    InvalidInput
+        If another optimizer is given a momentum.
+    WrongType
+        If ``given`` is neither a name nor an optimizer.
+    """
+    if given == GradientDescent.name:
+        return GradientDescent(momentum, nesterov)
+    if momentum or nesterov:
+        raise InvalidInput(
+            f"momentum and nesterov are settings of optimizer='sgd', got them with {given!r}; leave them out, or set "
+            "them in the optimizer."
+        )
+    if given == Adam.name:
+        return Adam()
+    if isinstance(given, Optimizer):
+        return given
+    if isinstance(given, str):
+        raise UnknownName("optimizer", given, [GradientDescent.name, Adam.name])
+    raise WrongType(f"optimizer must be a name or an Optimizer, got {given!r}; pass 'sgd' or 'adam'.")
+
+
+def _check_factor(value: Any, name: str, example: float) -> None:
+    if not 0 <= _number(value, name, example) < 1:
+        raise InvalidInput(f"{name} must be at least 0 and below 1, got {value!r}; pass a number such as {example}.")
+
+
+def _number(value: Any, name: str, example: float) -> float:
+    if isinstance(value, bool | np.bool_ | str):
+        raise WrongType(f"{name} must be a number, got {value!r}; pass a number such as {example}.")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise WrongType(f"{name} must be a number, got {value!r}; pass a number such as {example}.") from None

@@ -1,0 +1,165 @@
+"""The steps of a training run: mini-batch, gradient, penalty, update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, excluding
+from formulations.backends import BackendLike
+from formulations.functions import Cost
+from formulations.network import Network
+from formulations.plans import prepare
+from formulations.training.optimizers import GradientDescent, Optimizer
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """A network in training on one set of examples; every training loop of the library takes its steps here.
+
+    The caller has checked the data, and calls it inside a function that is :func:`formulations.arrays.quiet`, by one
+    thread.
+
+    Parameters
+    ----------
+    network : Network
+        Changed in place.
+    X : ndarray or csr_array of shape (m, n₁)
+        Finite examples of the network's dtype. Rows of a sparse array become dense in the mini-batch alone.
+    Y : ndarray of shape (m, n_L)
+        Their targets, finite, of the network's dtype, and valid for the cost.
+    cost : Cost
+        The cost to minimise.
+    batch_size : int
+        The largest number of examples in a step, at most m.
+    rate : float
+        η; finite and positive in the network's dtype.
+    backend : str, Backend or None
+        The formulation that computes the gradients.
+    optimizer : Optimizer
+        How the gradient changes the parameters.
+    l2, l1 : float
+        The penalty ½·l2·Σw² + l1·Σ|w| on the weights, never on the biases; the book's λ/n, Equations (87) and (95).
+    sample_weight : ndarray of shape (m,), optional
+        Weights of the examples: each mini-batch's cost is a weighted mean. A mini-batch without weight is skipped.
+    penalty_per_batch : bool
+        Divide the penalty by the sum of the mini-batch's sample weights (its size if there are none), as scikit-learn
+        does with α.
+
+    Raises
+    ------
+    Refused
+        If the backend cannot serve the network.
+
+    Attributes
+    ----------
+    plan : Plan
+        The plan that computes the gradients.
+    updates : Updates
+        The optimizer's state.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: Any,
+        Y: Array,
+        *,
+        cost: Cost,
+        batch_size: int,
+        rate: float,
+        backend: BackendLike = None,
+        optimizer: Optimizer = GradientDescent(),  # noqa: B008 - frozen
+        l2: float = 0.0,
+        l1: float = 0.0,
+        sample_weight: Array | None = None,
+        penalty_per_batch: bool = False,
+    ) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        self.plan = prepare(network, batch_size, cost, backend)
+        self.updates = optimizer.start(network.vector)
+        self._rate = np.array(rate, network.dtype)
+        self._l2, self._l1, self._per_batch = l2, l1, penalty_per_batch
+        self._buffers = [np.empty((batch_size, array.shape[1]), network.dtype) for array in (X, Y)]
+        if l2 or l1:
+            self._on_weights = np.zeros_like(network.vector)
+            for of_weights, _ in network.layout.slices:
+                self._on_weights[of_weights] = 1
+            self._weights_alone = np.empty_like(network.vector)
+        self.load(X, Y, sample_weight)
+
+    def load(self, X: Any, Y: Array, sample_weight: Array | None = None) -> None:
+        """Replace the examples; the optimizer keeps its state."""
+        self.X, self.Y, self.sample_weight = X, Y, sample_weight
+
+    @property
+    def rate(self) -> float:
+        """η, the learning rate of the next steps."""
+        return float(self._rate)
+
+    @rate.setter
+    def rate(self, value: float) -> None:
+        self._rate[...] = value
+
+    def batches(self, order: Array) -> Iterator[Array]:
+        """Split an order of the examples into mini-batches; the last may be smaller."""
+        size = self.batch_size
+        return (order[i : i + size] for i in range(0, len(order), size))
+
+    def step(self, chosen: Array) -> tuple[float, float]:
+        """Descend on one mini-batch.
+
+        Parameters
+        ----------
+        chosen : ndarray of int of shape (at most batch_size,)
+            The rows of its examples; they must be in range.
+
+        Returns
+        -------
+        float, float
+            The mini-batch's cost before the step, with the penalty, times its weight; and its weight: the sum of the
+            sample weights, or its number of examples.
+        """
+        m = len(chosen)
+        X, Y = self._buffers if m == self.batch_size else (buffer[:m] for buffer in self._buffers)
+        if type(self.X) is np.ndarray:
+            # mode="clip" writes directly into the buffer.
+            self.X.take(chosen, 0, X, "clip")
+        else:
+            self.X[chosen].toarray(out=X)
+        self.Y.take(chosen, 0, Y, "clip")
+        weight, shares = float(m), None
+        if self.sample_weight is not None:
+            weights = self.sample_weight[chosen]
+            weight = float(weights.sum())
+            if not weight:
+                return 0.0, 0.0
+            shares = (weights / weights.sum()).astype(X.dtype)[:, None]
+            X, Y = excluding(X, Y, shares)
+        gradient = self.plan.evaluate(X, Y, shares)
+        cost = float(gradient.cost)
+        if self._l2 or self._l1:
+            cost += self._penalise(gradient.vector, weight if self._per_batch else 1.0)
+        # The plan's gradient is overwritten here, and by the next call.
+        self.updates.step(gradient.vector, self._rate)
+        return weight * cost, weight
+
+    def _penalise(self, gradient: Array, divisor: float) -> float:
+        """Add the penalty's derivative to a gradient, and return the penalty."""
+        parameters, weights = self.network.vector, self._weights_alone
+        number, total = gradient.dtype.type, 0.0
+        np.multiply(parameters, self._on_weights, weights)
+        if self._l1:
+            factor = self._l1 / divisor
+            total += factor * float(np.abs(weights).sum())
+            gradient += number(factor) * np.sign(weights)
+        if self._l2:
+            factor = self._l2 / divisor
+            total += 0.5 * factor * float(np.dot(weights, weights))
+            np.multiply(weights, number(factor), weights)
+            np.add(gradient, weights, gradient)
+        return total

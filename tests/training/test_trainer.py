@@ -1,0 +1,162 @@
+"""The steps of a training run: optimizers, penalties, weights, sparse examples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from makers import data, network
+from scipy.sparse import csr_array
+
+import formulations as fm
+from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.functions import get_cost
+from formulations.training import Adam, GradientDescent, Trainer, get_optimizer
+
+EPS = np.finfo("float64").eps
+
+
+def trainer_for(net, X, Y, **options):
+    return Trainer(net, X, Y, **{"cost": get_cost("quadratic"), "batch_size": X.shape[0], "rate": 0.5, **options})
+
+
+def by_hand(net, X, Y, optimizer, steps, rate=0.5):
+    """Yield the parameters after each step, in extended precision after each float64 gradient."""
+    net = net.copy()
+    w = net.vector.astype(np.longdouble)
+    v = m = s = np.zeros_like(w)
+    for t in range(1, steps + 1):
+        net.vector[...] = w
+        g = fm.gradient(net, X, Y).vector.astype(np.longdouble)
+        if isinstance(optimizer, Adam):
+            m = optimizer.beta_1 * m + (1 - optimizer.beta_1) * g
+            s = optimizer.beta_2 * s + (1 - optimizer.beta_2) * g * g
+            of_mean, of_square = m / (1 - optimizer.beta_1**t), s / (1 - optimizer.beta_2**t)
+            # ε stands outside the correction.
+            w = w - rate * of_mean / (np.sqrt(of_square) + optimizer.epsilon / np.sqrt(1 - optimizer.beta_2**t))
+        else:
+            v = optimizer.momentum * v - rate * g
+            w = w + (optimizer.momentum * v - rate * g if optimizer.nesterov else v)
+        yield w
+
+
+@pytest.mark.parametrize(
+    "optimizer", [GradientDescent(), GradientDescent(0.9), GradientDescent(0.9, nesterov=True), Adam(), Adam(0.5, 0.9)]
+)
+def test_steps_are_those_of_the_formulas(optimizer):
+    net = network()
+    X, Y = data(net, 6)
+    expected = list(by_hand(net, X, Y, optimizer, 3))
+    trainer = trainer_for(net, X, Y, optimizer=optimizer)
+    for wanted in expected:
+        before = np.abs(net.vector).max()
+        trainer.step(np.arange(6))
+        # At most twelve roundings a step, each relative to the parameters or to a step no larger than 3η.
+        assert np.all(np.abs(net.vector - wanted) <= 3 * 12 * EPS * (before + 1.5) * 8)
+
+
+def test_the_penalty_moves_weights_and_never_biases():
+    net = network()
+    X, Y = data(net, 6)
+    free, bound = net.copy(), net.copy()
+    trainer_for(free, X, Y).step(np.arange(6))
+    cost, weight = trainer_for(bound, X, Y, l2=0.25).step(np.arange(6))
+    for i in range(len(net.weights)):
+        assert np.array_equal(free.biases[i], bound.biases[i])
+        # Equation (93): w → (1 − ηλ/n)w − η∇C.
+        assert free.weights[i] - 0.5 * 0.25 * net.weights[i] == pytest.approx(
+            bound.weights[i], rel=8 * EPS, abs=8 * EPS
+        )
+    squares = sum(float((w**2).sum()) for w in net.weights)
+    assert weight == 6
+    assert cost / weight == pytest.approx(float(fm.gradient(net, X, Y).cost) + 0.125 * squares, rel=64 * EPS)
+
+
+def test_the_absolute_penalty_moves_weights_by_their_sign():
+    net = network()
+    net.weights[0][0, 0] = 0.0
+    X, Y = data(net, 6)
+    free, bound = net.copy(), net.copy()
+    trainer_for(free, X, Y).step(np.arange(6))
+    trainer_for(bound, X, Y, l1=0.25).step(np.arange(6))
+    for i in range(len(net.weights)):
+        assert np.array_equal(free.biases[i], bound.biases[i])
+        assert free.weights[i] - 0.125 * np.sign(net.weights[i]) == pytest.approx(
+            bound.weights[i], rel=8 * EPS, abs=8 * EPS
+        )
+
+
+def test_the_penalty_of_a_batch_is_divided_by_its_weight():
+    net = network()
+    X, Y = data(net, 6)
+    one, other = net.copy(), net.copy()
+    trainer_for(one, X, Y, l2=0.5).step(np.arange(6))
+    trainer_for(other, X, Y, l2=3.0, penalty_per_batch=True).step(np.arange(6))
+    assert np.array_equal(one.vector, other.vector)
+
+
+def test_weighted_examples_count_as_often_as_repeated_ones():
+    net = network()
+    X, Y = data(net, 4)
+    weights = np.array([1.0, 0.0, 2.0, 1.0])
+    one, other = net.copy(), net.copy()
+    Y[1] = 1e300  # its cost is infinite
+    cost, weight = trainer_for(one, X, Y, sample_weight=weights).step(np.arange(4))
+    chosen = np.array([0, 2, 2, 3])
+    wanted, size = trainer_for(other, X, Y).step(chosen)
+    assert weight == size == 4
+    assert cost == pytest.approx(wanted, rel=64 * EPS)
+    assert one.vector == pytest.approx(other.vector, rel=64 * EPS, abs=64 * EPS)
+
+
+def test_a_batch_without_weight_is_skipped():
+    net = network()
+    X, Y = data(net, 4)
+    before = net.vector.copy()
+    trainer = trainer_for(net, X, Y, sample_weight=np.zeros(4), optimizer=GradientDescent(0.9), l2=1.0)
+    assert trainer.step(np.arange(4)) == (0.0, 0.0)
+    assert np.array_equal(net.vector, before)
+
+
+def test_sparse_examples_give_the_bits_of_dense_ones():
+    net = network()
+    X, Y = data(net, 5)
+    X[X < 0.5] = 0.0
+    one, other = net.copy(), net.copy()
+    for chosen in (np.array([3, 0, 1]), np.array([4, 2])):
+        assert trainer_for(one, X, Y, batch_size=3).step(chosen) == trainer_for(
+            other, csr_array(X), Y, batch_size=3
+        ).step(chosen)
+    assert np.array_equal(one.vector, other.vector)
+
+
+def test_the_state_restores_a_run():
+    net = network()
+    X, Y = data(net, 6)
+    for optimizer in (GradientDescent(0.9), Adam()):
+        kept = net.copy()
+        trainer = trainer_for(kept, X, Y, optimizer=optimizer)
+        trainer.step(np.arange(6))
+        again = trainer_for(kept.copy(), X, Y, optimizer=optimizer)
+        for name, array in trainer.updates.state.items():
+            again.updates.state[name][...] = array
+        for each in (trainer, again):
+            each.step(np.arange(6))
+        assert np.array_equal(trainer.network.vector, again.network.vector)
+
+
+@pytest.mark.parametrize(
+    ("make", "exception", "part"),
+    [
+        (lambda: GradientDescent(1.0), InvalidInput, "momentum must be at least 0 and below 1, got 1.0"),
+        (lambda: GradientDescent("much"), WrongType, "momentum must be a number, got 'much'"),
+        (lambda: GradientDescent(nesterov=True), InvalidInput, "pass momentum=0.9"),
+        (lambda: Adam(beta_2=-0.1), InvalidInput, "beta_2"),
+        (lambda: Adam(epsilon=0), InvalidInput, "epsilon must be positive"),
+        (lambda: get_optimizer("adma"), UnknownName, "sgd, adam"),
+        (lambda: get_optimizer("adam", momentum=0.9), InvalidInput, "settings of optimizer='sgd'"),
+        (lambda: get_optimizer(3), WrongType, "got 3; pass 'sgd' or 'adam'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, exception, part):
+    with pytest.raises(exception, match=part):
+        make()
