@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from formulations.backends import BUILT_IN, Backend, get_backend, list_backends
@@ -47,7 +49,11 @@ class Entry:
             "says": self.equation.says,
             "backends": [backend.name for backend in self.backends],
             "functions": list(self.users),
-            "files": [resolve(user)[0] for user in self.users],
+            # A class defined inside a function cannot be resolved by name.
+            "files": [
+                *(_file_of(sys.modules[type(backend).__module__]) for backend in self.backends),
+                *(resolve(user)[0] for user in self.equation.functions),
+            ],
         }
 
 
@@ -87,12 +93,17 @@ def resolve(dotted: str) -> tuple[str, Any]:
             found: Any = importlib.import_module(".".join(parts[:end]))
         except ModuleNotFoundError:
             continue
-        name = found.__name__.replace(".", "/")
-        file = f"{name}/__init__.py" if hasattr(found, "__path__") else f"{name}.py"
+        file = _file_of(found)
         for part in parts[end:]:
             found = getattr(found, part)
         return file, found
     raise ModuleNotFoundError(f"no module contains {dotted!r}; correct the dotted name.")
+
+
+def _file_of(module: ModuleType) -> str:
+    """Return the file of a module, relative to the folder of its top-level package."""
+    name = module.__name__.replace(".", "/")
+    return f"{name}/__init__.py" if hasattr(module, "__path__") else f"{name}.py"
 
 
 def as_table() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -86,6 +87,17 @@ def test_the_command_prints_the_page_the_table_and_json():
     assert '"equation": "BP2"' in run(command, ["list", "--equations", "--json"]).stdout
     for wrong in (["--markdown"], ["--equations", "--markdown", "--json"]):
         assert run(command, ["list", *wrong]).exit_code == 2
+
+
+@pytest.mark.usefixtures("clean_registry")
+def test_a_backend_defined_inside_a_function_has_its_file_in_the_index():
+    @fm.register
+    class Local(makers.HadamardWrapper):
+        name = "local"
+
+    listed = json.loads(CliRunner().invoke(command, ["list", "--equations", "--json"]).stdout)
+    files = [entry["files"] for entry in listed if "local" in entry["backends"]]
+    assert files and all(f"{__name__.replace('.', '/')}.py" in each for each in files)
 
 
 def test_the_list_predicts_what_a_gradient_costs():
