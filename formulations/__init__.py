@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from formulations.comparison import Comparison as Comparison
     from formulations.comparison import compare as compare
     from formulations.data import load_digits as load_digits
+    from formulations.data import one_hot as one_hot
+    from formulations.data import split as split
     from formulations.explanation import Explanation as Explanation
     from formulations.explanation import explain as explain
     from formulations.functions import Activation as Activation
@@ -62,7 +64,7 @@ else:
             "arrays": ["use_budget"],
             "backends": ["Backend", "Estimate", "Tier", "get_backend", "list_backends", "register", "use_backend"],
             "comparison": ["Comparison", "compare"],
-            "data": ["load_digits"],
+            "data": ["load_digits", "one_hot", "split"],
             "exceptions": [],
             "explanation": ["Explanation", "explain"],
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],

@@ -122,7 +122,7 @@ def _one_hot(array: Array, name: str, width: int) -> str:
     if name != "Y" or width == 1 or not column or not array.size:
         return ""
     labels = np.all((array >= 0) & (array < width) & (array == np.floor(array)))
-    return f"; if these are class labels, pass numpy.eye({width})[labels], one unit vector a row" if labels else ""
+    return f"; if these are class labels, pass formulations.one_hot(labels, classes={width})" if labels else ""
 
 
 def check_pair(X: Array, Y: Array) -> None:

@@ -1,4 +1,4 @@
-"""The embedded digits, scenarios and problems."""
+"""Labels, frames, splitting and scaling; the embedded digits, scenarios and problems."""
 
 from __future__ import annotations
 
@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.data.digits.reader import classes_of as classes_of
     from formulations.data.digits.reader import load_digits as load_digits
+    from formulations.data.frames import as_matrix as as_matrix
+    from formulations.data.frames import column_names as column_names
+    from formulations.data.labels import classes_of as classes_of
+    from formulations.data.labels import encode_labels as encode_labels
+    from formulations.data.labels import is_labels as is_labels
+    from formulations.data.labels import one_hot as one_hot
     from formulations.data.problems import Problem as Problem
     from formulations.data.problems import make_problem as make_problem
     from formulations.data.problems import problem_for as problem_for
+    from formulations.data.scaling import Scaling as Scaling
     from formulations.data.scenarios import SCENARIOS as SCENARIOS
     from formulations.data.scenarios import Scenario as Scenario
+    from formulations.data.splitting import Split as Split
+    from formulations.data.splitting import split as split
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "digits.reader": ["classes_of", "load_digits"],
+            "digits.reader": ["load_digits"],
+            "frames": ["as_matrix", "column_names"],
+            "labels": ["classes_of", "encode_labels", "is_labels", "one_hot"],
             "problems": ["Problem", "make_problem", "problem_for"],
+            "scaling": ["Scaling"],
             "scenarios": ["SCENARIOS", "Scenario"],
+            "splitting": ["Split", "split"],
         },
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from formulations.arrays import Array, as_real, format_dtype, random_generator, size_of_batch
-from formulations.data.digits import classes_of, load_digits, one_hot
+from formulations.data.digits import load_digits
+from formulations.data.labels import one_hot
+from formulations.data.splitting import split
 from formulations.display import counted
 from formulations.exceptions import InvalidInput
 from formulations.functions import Activation
@@ -87,8 +88,8 @@ class Problem:
         Parameters
         ----------
         seed : int, optional
-            Seed of a stratified shuffle: each class has the same share of both parts, to within one example. Without a
-            seed the order is kept, and the last examples are for testing.
+            Seed of the stratified shuffle of :func:`split`. Without a seed the order is kept, and the last examples are
+            for testing.
 
         Raises
         ------
@@ -101,9 +102,8 @@ class Problem:
                 f"outputs, and the embedded digits have {DIGITS[0]} and {DIGITS[-1]}; pass data, or use those sizes."
             )
         X, Y, tested = self.X, self.Y, len(self.X) - self.test_size
-        if seed is not None:
-            order = _stratified(classes_of(Y), len(X), self.test_size, seed)
-            X, Y = X[order], Y[order]
+        if seed is not None and tested:
+            return split(X, Y, self.test_size, seed)
         trained = max(1, tested)
         return X[:trained], Y[:trained], X[tested:], Y[tested:]
 
@@ -197,17 +197,6 @@ def problem_for(
         # Targets of this cost are distributions; these are unit vectors of random classes.
         Y = one_hot(Y.argmax(axis=1), classes=outputs, dtype=network.dtype)
     return Problem(network, X, Y, cost)
-
-
-def _stratified(classes: NDArray[np.intp] | None, m: int, count: int, seed: int) -> NDArray[np.intp]:
-    """Return a permutation of m examples whose last ``count`` are spread evenly over the classes."""
-    order = random_generator(seed).permutation(m)
-    if classes is not None:
-        order = order[np.argsort(classes[order], kind="stable")]
-    # With examples sorted by class, equally spaced ones give each class its share.
-    chosen = np.zeros(m, bool)
-    chosen[((np.arange(count) + 0.5) * m / count).astype(int)] = True
-    return np.concatenate([order[~chosen], order[chosen]])
 
 
 def _sizes_for(X: Array, Y: Array) -> tuple[int, int, int]:

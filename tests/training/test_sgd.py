@@ -9,7 +9,8 @@ import pytest
 from makers import data, network
 
 import formulations as fm
-from formulations.data.digits.reader import load_digits, one_hot
+from formulations.data.digits.reader import load_digits
+from formulations.data.labels import one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.network import forward
 from formulations.training.loop import sgd

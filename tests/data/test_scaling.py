@@ -1,0 +1,75 @@
+"""Standardisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from formulations.data import Scaling
+from formulations.exceptions import NotFinite, Refused, WrongShape
+
+random = np.random.default_rng(0)
+X = random.standard_normal((50, 4)) * [1, 1e-3, 1e200, 1e-200] + [5, 0, 1e200, 0]
+U = np.finfo(float).eps / 2
+
+
+def test_scaled_features_have_mean_0_and_deviation_1():
+    scaling = Scaling.of(X)
+    scaled = scaling(X)
+    # A mean of m values within ±1 of the largest rounds m + 2 times, and so does one of squares.
+    spread = np.abs(X).max(axis=0) / scaling.scale
+    assert (np.abs(scaled.mean(axis=0)) <= 2 * 52 * U * spread).all()
+    assert (np.abs(scaled.std(axis=0) - 1) <= 4 * 52 * U * spread).all()
+    assert (Scaling(scaling.mean, scaling.scale)(X) == scaled).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e300, 5e-324])
+def test_a_constant_feature_becomes_exactly_0(value):
+    scaling = Scaling.of(np.full((7, 1), value))
+    assert scaling.mean.tolist() == [value] and scaling.scale.tolist() == [1]
+    assert not scaling(np.full((3, 1), value)).any()
+
+
+def test_one_example_is_constant():
+    assert not Scaling.of([[1.0, 2.0]])([[1.0, 2.0]]).any()
+
+
+def test_sparse_examples_are_scaled_only():
+    dense = np.where(random.random((50, 4)) < 0.3, random.standard_normal((50, 4)) + 2, 0)
+    dense[:, 2], dense[:, 3] = 0, 3
+    dense[:, 1] *= 1e180
+    scaling = Scaling.of(csr_array(dense))
+    assert not scaling.mean.any()
+    assert scaling.scale[2:].tolist() == [1, 1]
+    reference = Scaling.of(dense).scale
+    assert (np.abs(scaling.scale - reference) <= 8 * 52 * U * np.abs(dense).max(axis=0)).all()
+    scaled = scaling(csr_array(dense))
+    assert isinstance(scaled, csr_array) and (scaled.toarray() == dense / scaling.scale).all()
+    assert (scaling(dense) == dense / scaling.scale).all()
+    with pytest.raises(Refused, match=r"pass X.toarray\(\)"):
+        Scaling.of(dense)(csr_array(dense))
+
+
+def test_frames_are_scaled():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    assert (Scaling.of(frame)(frame) == Scaling.of(X)(X)).all()
+
+
+REFUSED = {
+    "nan": (lambda: Scaling.of([[1.0], [np.nan]]), NotFinite, r"X must be finite, got nan at X\[1, 0\]"),
+    "sparse nan": (lambda: Scaling.of(csr_array([[np.nan]])), NotFinite, "X must be finite, got nan"),
+    "new infinity": (lambda: Scaling.of(X)([[np.inf, 0, 0, 0]]), NotFinite, r"got inf at X\[0, 0\]"),
+    "overflow": (lambda: Scaling.of(X)([[0, 0, 0, 1e300]]), NotFinite, "the scaled X must be finite"),
+    "another width": (lambda: Scaling.of(X)([[1.0]]), WrongShape, "X must have 4 columns"),
+    "one feature": (lambda: Scaling.of([1.0, 2.0]), WrongShape, r"got \(2,\); for one feature pass X.reshape\(-1, 1"),
+    "no example": (lambda: Scaling.of(np.zeros((0, 3))), WrongShape, r"got \(0, 3\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_say_what_came(name):
+    call, exception, part = REFUSED[name]
+    with pytest.raises(exception, match=part):
+        call()
