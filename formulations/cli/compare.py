@@ -14,7 +14,7 @@ from formulations.cli.output import print_problem, print_text, progress_console
 from formulations.comparison import RowStatus
 from formulations.comparison import compare as run_comparison
 from formulations.data import Problem
-from formulations.display import check_plot
+from formulations.display import check_plot, save_figure
 
 __all__ = ["compare"]
 
@@ -85,5 +85,5 @@ def compare(
         if matrix and comparison.agreement is not None:
             print_text(f"\n{comparison.agreement}")
     if plot is not None:
-        comparison.plot(plot)
+        save_figure(comparison.plot(), plot)
     sys.exit(0 if comparison.equal else 1)

@@ -11,7 +11,7 @@ import numpy as np
 from formulations.arrays import by_name, items, precisions, unit_roundoff
 from formulations.backends import get_backend, list_backends
 from formulations.data import SCENARIOS, Problem
-from formulations.display import format_table
+from formulations.display import format_table, html_table, html_text, html_view
 from formulations.functions import get_cost
 from formulations.plans import prepare, seconds_for
 from formulations.verification import OracleGradient, gradient_in_digits
@@ -99,6 +99,15 @@ class RelativeErrors:
             legend = "\n".join(f"({i}) {text}" for i, text in enumerate(header[1:], start=1))
             tables.append(format_table(letters, lines, right=range(1, len(header))) + f"\n\n{legend}")
         return "\n\n".join([*tables, self._sentence()])
+
+    def __repr__(self) -> str:
+        return f"<RelativeErrors of {len({row.backend for row in self.rows})} backends, {len(self.rows)} results>"
+
+    def _repr_html_(self) -> str:
+        tables = [
+            html_table(header, rows, right=range(1, len(header))) for header, rows in map(self._table, self._dtypes())
+        ]
+        return html_view(*tables, html_text(self._sentence(), "small"))
 
     def _sentence(self) -> str:
         return (

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from formulations.arrays import quiet
 from formulations.backends import DEFAULT
 from formulations.comparison.agreement import Agreement
 from formulations.comparison.threads import Threads
@@ -19,7 +20,10 @@ from formulations.display import (
     format_seconds,
     format_table,
     heat_map,
-    save_figure,
+    html_mark,
+    html_table,
+    html_text,
+    html_view,
 )
 from formulations.exceptions import InvalidInput
 from formulations.verification import RULES
@@ -143,32 +147,41 @@ class Comparison:
         }
         return {**verdict, "baseline": self.baseline, **measured, "rows": rows, "agreement": agreement}
 
-    def plot(self, path: str) -> None:
+    @quiet
+    def plot(self, ax: Any = None) -> Any:
         """Draw the pairwise differences as a heat map.
 
         Parameters
         ----------
-        path : str
-            The file; its suffix selects the format, as in ``"agreement.png"``.
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The new figure, or that of ``ax``.
 
         Raises
         ------
         InvalidInput
-            If there are fewer than two gradients, or the file cannot be written.
+            If there are fewer than two gradients.
         MissingExtra
             If matplotlib is not installed.
+        WrongType
+            If ``ax`` is not a matplotlib Axes.
         """
         if self.agreement is None:
             raise InvalidInput("a plot of the agreement needs at least two gradients; compare more backends.")
-        save_figure(heat_map(self.agreement.labels, self.agreement.ratios, self.title), path)
+        return heat_map(self.agreement.labels, self.agreement.ratios, self.title, ax)
 
     def _counts(self) -> dict[str, int]:
         """Count the rows of each status, in the order of the table."""
         return {str(status): count for status, count in Counter(row.status for row in self.rows).items()}
 
-    def __str__(self) -> str:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
         header = ["backend", "equations", "verdict", "difference", "of its bound", "time", f"vs {self.baseline}"]
-        lines = [
+        return header, [
             [
                 row.backend,
                 format_numbers(row.equations),
@@ -180,13 +193,33 @@ class Comparison:
             ]
             for row in self.rows
         ]
-        table = format_table(header, lines, right=[3, 4, 5, 6], spare=[1])
-        reasons = [f"{row.backend}: {row.reason}" for row in self.rows if row.reason]
-        summary = ", ".join(f"{count} {status}" for status, count in self._counts().items()) + "."
-        parts = [self._head(), table, *([self._legend()] if any(row.bound for row in self.rows) else [])]
-        if self.agreement is not None:
-            summary += f"\n{self.agreement.sentence}"
-        return fitted("\n\n".join([*parts, *(["\n".join(reasons)] if reasons else []), summary]))
+
+    def __str__(self) -> str:
+        table = format_table(*self._table(), right=[3, 4, 5, 6], spare=[1])
+        parts = [self._head(), table, self._legend(), self._reasons(), self._conclusion()]
+        return fitted("\n\n".join(filter(None, parts)))
+
+    def _repr_html_(self) -> str:
+        header, rows = self._table()
+        marked = [[*row[:2], html_mark(row[2]), *row[3:]] for row in rows]
+        title, *more = self._head().split("\n")
+        return html_view(
+            html_text(title, "title"),
+            html_text("\n".join(more), "small"),
+            html_table(header, marked, right=[3, 4, 5, 6]),
+            html_text(self._conclusion()),
+            html_text(self._reasons(), "small"),
+            html_text(self._legend(), "small"),
+        )
+
+    def _reasons(self) -> str:
+        return "\n".join(f"{row.backend}: {row.reason}" for row in self.rows if row.reason)
+
+    def _conclusion(self) -> str:
+        return f"{self._summary()}." + ("" if self.agreement is None else f"\n{self.agreement.sentence}")
+
+    def _summary(self) -> str:
+        return ", ".join(f"{count} {status}" for status, count in self._counts().items())
 
     def _head(self) -> str:
         lines = [self.title]
@@ -197,9 +230,12 @@ class Comparison:
         return "\n".join(lines)
 
     def _legend(self) -> str:
+        """Explain the columns of the bounds and times, if there are any."""
         rules = [
             f"{rule.name} {rule.judges}" for rule in RULES.values() if any(row.bound == rule.name for row in self.rows)
         ]
+        if not rules:
+            return ""
         lines = [
             "difference: the largest difference from the gradient in a higher precision.",
             "of its bound: the residual over what roundoff explains; above 1 the gradient is different.",
@@ -213,7 +249,7 @@ class Comparison:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<Comparison of {len(self.rows)} backends on {self.title}: {'equal' if self.equal else 'not equal'}>"
+        return f"<Comparison of {counted(len(self.rows), 'backend')} on {self.title}: {self._summary()}>"
 
     def __bool__(self) -> bool:
         return self.equal

@@ -1,4 +1,4 @@
-"""Text tables, ratios of times, and figures."""
+"""Text tables, ratios of times, figures, and HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ if TYPE_CHECKING:
     from formulations.display.figures import Colour as Colour
     from formulations.display.figures import arms as arms
     from formulations.display.figures import check_plot as check_plot
+    from formulations.display.figures import draw_by_layer as draw_by_layer
+    from formulations.display.figures import draw_curves as draw_curves
     from formulations.display.figures import heat_map as heat_map
     from formulations.display.figures import new_figure as new_figure
     from formulations.display.figures import save_figure as save_figure
     from formulations.display.figures import tidy as tidy
     from formulations.display.figures import titled as titled
+    from formulations.display.html import Html as Html
+    from formulations.display.html import html_mark as html_mark
+    from formulations.display.html import html_table as html_table
+    from formulations.display.html import html_text as html_text
+    from formulations.display.html import html_view as html_view
+    from formulations.display.layers import Layer as Layer
+    from formulations.display.layers import draw_layers as draw_layers
+    from formulations.display.layers import layers_svg as layers_svg
     from formulations.display.ratios import Ratio as Ratio
     from formulations.display.ratios import format_quotient as format_quotient
     from formulations.display.ratios import format_ratio as format_ratio
@@ -29,7 +39,20 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "figures": ["Colour", "arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"],
+            "figures": [
+                "Colour",
+                "arms",
+                "check_plot",
+                "draw_by_layer",
+                "draw_curves",
+                "heat_map",
+                "new_figure",
+                "save_figure",
+                "tidy",
+                "titled",
+            ],
+            "html": ["Html", "html_mark", "html_table", "html_text", "html_view"],
+            "layers": ["Layer", "draw_layers", "layers_svg"],
             "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
             "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
         },

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
+from io import BytesIO
+from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, check_writable, replaced
+from formulations.arrays import Array, check_writable, quiet, replaced
 from formulations.display.ratios import Ratio
-from formulations.exceptions import InvalidInput, needs
+from formulations.exceptions import InvalidInput, WrongType, needs
 
-__all__ = ["Colour", "arms", "check_plot", "heat_map", "new_figure", "save_figure", "tidy", "titled"]
+__all__ = [
+    "Colour",
+    "arms",
+    "axes_for",
+    "check_plot",
+    "draw_by_layer",
+    "draw_curves",
+    "heat_map",
+    "new_figure",
+    "save_figure",
+    "tidy",
+    "titled",
+]
 
 
 class Colour(StrEnum):
@@ -33,8 +49,12 @@ class Colour(StrEnum):
     PALE = "#e6e6e6"
 
 
+LINES = (Colour.BLUE, Colour.RUST, Colour.GREEN, Colour.PURPLE)
+"""The colours of the lines of one panel."""
+
+
 def new_figure(width: float, height: float) -> Any:
-    """Return an empty figure; width and height are in inches.
+    """Return an empty figure; width and height are in inches. A notebook displays it, with pyplot or without.
 
     Raises
     ------
@@ -44,7 +64,37 @@ def new_figure(width: float, height: float) -> Any:
     needs("plot", "matplotlib", "a plot")
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    figure: Any = Figure(figsize=(width, height), layout="constrained")
+    figure._repr_png_ = partial(_as_png, figure)
+    return figure
+
+
+@quiet
+def _as_png(figure: Any) -> tuple[bytes, dict[str, int]]:
+    """Return what IPython asks for: a picture with twice the pixels of its size on a page."""
+    file = BytesIO()
+    figure.savefig(file, dpi=2 * figure.dpi, format="png")
+    return file.getvalue(), {"width": round(figure.bbox.width), "height": round(figure.bbox.height)}
+
+
+def axes_for(ax: Any, width: float, height: float, title: str) -> Any:
+    """Return the axes to draw into, with a title: ``ax``, or those of a new figure if it is None.
+
+    Raises
+    ------
+    WrongType
+        If ``ax`` is not one Axes, for example the array of them that ``subplots`` returns.
+    MissingExtra
+        If matplotlib is not installed.
+    """
+    needs("plot", "matplotlib", "a plot")
+    from matplotlib.axes import Axes
+
+    axes = new_figure(width, height).subplots() if ax is None else ax
+    if not isinstance(axes, Axes):
+        raise WrongType(f"ax must be a matplotlib Axes, got {type(ax).__name__}; pass one, such as figure.subplots().")
+    titled(axes, title)
+    return axes
 
 
 def check_plot(path: str) -> None:
@@ -98,7 +148,68 @@ def arms(ratios: Sequence[Ratio]) -> list[list[float]]:
     return [[ratio.median - ratio.lower for ratio in ratios], [ratio.upper - ratio.median for ratio in ratios]]
 
 
-def heat_map(labels: Sequence[str], ratios: Array, title: str) -> Any:
+def draw_by_layer(norms: Mapping[str, Sequence[float]], title: str, ax: Any = None) -> Any:
+    """Return a figure with a line for each quantity, from layer 2 on, on a logarithmic scale.
+
+    Parameters
+    ----------
+    norms : mapping of str to sequence of float
+        The norm of each quantity in layers 2 to L. What is zero or not finite is not drawn.
+    title : str
+        The title.
+    ax : matplotlib Axes, optional
+        Where to draw; by default in a new figure.
+    """
+    axes = axes_for(ax, 5.4, 3.4, title)
+    for (name, line), colour, sign in zip(norms.items(), LINES, "os^v", strict=False):
+        drawn = [norm if 0 < norm < np.inf else np.nan for norm in map(float, line)]
+        axes.plot(range(2, len(drawn) + 2), drawn, f"{sign}-", color=colour, label=name, markersize=5)
+    layers = max(len(line) for line in norms.values())
+    axes.set_yscale("log")
+    axes.set_xticks(range(2, layers + 2)) if layers <= 12 else axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("layer")
+    axes.legend(frameon=False)
+    tidy(axes, "y")
+    return axes.figure
+
+
+def draw_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    title: str,
+    *,
+    across: str,
+    up: str,
+    log: bool = False,
+    ax: Any = None,
+) -> Any:
+    """Return a figure with a line for each curve.
+
+    Parameters
+    ----------
+    curves : mapping of str to (x, y)
+        The name of each curve, and its points.
+    title, across, up : str
+        The title, and the labels of the axes.
+    log : bool
+        Whether the vertical axis is logarithmic.
+    ax : matplotlib Axes, optional
+        Where to draw; by default in a new figure.
+    """
+    axes = axes_for(ax, 5.4, 3.4, title)
+    for (name, (x, y)), colour in zip(curves.items(), cycle(LINES), strict=False):
+        axes.plot(x, y, "o-" if len(x) <= 40 else "-", color=colour, label=name, markersize=3.5)
+    if log:
+        axes.set_yscale("log")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(curves) > 1:
+        axes.legend(frameon=False)
+    tidy(axes, "y")
+    return axes.figure
+
+
+def heat_map(labels: Sequence[str], ratios: Array, title: str, ax: Any = None) -> Any:
     """Return a figure of a symmetric matrix of ratios: blue below 1, red above, on a logarithmic scale.
 
     Parameters
@@ -109,22 +220,24 @@ def heat_map(labels: Sequence[str], ratios: Array, title: str) -> Any:
         At least 0; 0 and infinity take the colours at the ends of the scale.
     title : str
         The title.
+    ax : matplotlib Axes, optional
+        Where to draw; by default in a new figure.
     """
     n = len(labels)
-    figure = new_figure(2.6 + 0.5 * n, 1.9 + 0.5 * n)
+    # The title ends above the matrix, since the scale beside it is as tall.
+    axes = axes_for(ax, 2.6 + 0.5 * n, 1.9 + 0.5 * n, fill(title, max(24, 8 * n)))
+    figure = axes.figure
     from matplotlib.colors import TwoSlopeNorm
 
     with np.errstate(divide="ignore"):
         # Ratios beyond 1000 or below 0.001 share a colour.
         exponents = np.clip(np.log10(ratios), -3, 3)
     np.fill_diagonal(exponents, np.nan)
-    axes = figure.subplots()
     image = axes.imshow(exponents, cmap="RdBu_r", norm=TwoSlopeNorm(0, -3, 3))
     axes.set_xticks(range(n), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(n), labels)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    titled(axes, title)
     for i, row in enumerate(ratios):
         for j, ratio in enumerate(row):
             if i != j:

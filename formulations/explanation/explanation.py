@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from formulations.display import counted
 from formulations.explanation.html import as_fragment, as_page
 from formulations.explanation.latex import as_latex
 from formulations.explanation.operands import Piece
@@ -19,6 +20,10 @@ class Explanation(Story):
 
     def __str__(self) -> str:
         return as_text(self)
+
+    def __repr__(self) -> str:
+        steps = sum(len(column) for stage in self.stages for column in stage.columns)
+        return f"<Explanation of {self.title}, by {' and '.join(self.backends)}: {counted(steps, 'step')}>"
 
     def latex(self) -> str:
         """Return a LaTeX document, which needs only amsmath."""

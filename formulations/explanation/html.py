@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from formulations.display import html_view
 from formulations.equations import parse_latex
 from formulations.explanation.latex import row_formula, symbol_formula
 from formulations.explanation.operands import Piece
@@ -13,11 +14,8 @@ from formulations.explanation.template import Step
 
 __all__ = ["as_fragment", "as_page"]
 
-# Every rule is nested in that of the root element, and every class has its prefix: neither page nor explanation
-# changes the other. Brackets of matrices are drawn, since few fonts have brackets that stretch.
+# Brackets of matrices are drawn, since few fonts have brackets that stretch.
 STYLE = """
-.formulations-explanation {
-  --line: #8886; font: 1rem/1.5 system-ui, sans-serif; max-width: 76rem; text-align: left;
   & h1 { font-size: 1.4rem; margin: 0 0 .5rem; }
   & h2 { font-size: 1.1rem; border-bottom: 1px solid var(--line); margin: 2rem 0 .5rem; }
   & h3 { font: 600 .9rem ui-monospace, monospace; margin: 0; }
@@ -36,7 +34,6 @@ STYLE = """
   & .fe-says { margin-left: 4.5rem; font-size: .9rem; opacity: .8; max-width: 48rem; }
   & .fe-row { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem; margin: .3rem 0 .3rem 1rem; }
   @media (max-width: 40rem) { & .fe-says, & .fe-row { margin-left: 0; } }
-}
 """
 
 
@@ -53,14 +50,13 @@ def as_page(story: Story) -> str:
 
 def as_fragment(story: Story) -> str:
     """Return one element, whose styles apply inside it alone."""
-    parts = [
-        f'<div class="formulations-explanation" lang="en"><style>{STYLE}</style>',
+    return html_view(
         f"<h1>{escape(story.title)}</h1>",
         *(f"<p>{escape(note)}</p>" for note in story.notes),
         *(_stage(stage, story) for stage in story.stages),
-        "</div>",
-    ]
-    return "\n".join(parts) + "\n"
+        name="formulations-explanation",
+        style=STYLE,
+    )
 
 
 def _stage(stage: Stage, story: Story) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Layout, Parameters, format_dtype
+from formulations.arrays import Array, Layout, Parameters, format_dtype, quiet
 from formulations.exceptions import NotFinite
 
 __all__ = ["Gradient", "check_gradient"]
@@ -77,6 +77,36 @@ class Gradient(Parameters):
     def __repr__(self) -> str:
         cost = "" if self.cost is None else f", cost {self.cost:.6g}"
         return f"<Gradient of {self.layout} by {self.backend or 'hand'}{cost}, {format_dtype(self.dtype)}>"
+
+    def _repr_html_(self) -> str:
+        from formulations.network.views import gradient_html
+
+        return gradient_html(self)
+
+    @quiet
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the norms ‖∂C/∂w^l‖ and, if the backend computes δ, ‖δ^l‖ in each layer, on a logarithmic scale.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The new figure, or that of ``ax``.
+
+        Raises
+        ------
+        MissingExtra
+            If matplotlib is not installed.
+        WrongType
+            If ``ax`` is not a matplotlib Axes.
+        """
+        from formulations.network.views import draw_gradient
+
+        return draw_gradient(self, ax)
 
 
 def check_gradient(result: Gradient) -> None:

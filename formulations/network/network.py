@@ -268,6 +268,39 @@ class Network(Parameters):
         dtype, count = format_dtype(self.dtype), self.layout.count
         return f"<Network {self.layout}, {self.activation_names}, {dtype}, {count} parameters>"
 
+    def _repr_html_(self) -> str:
+        from formulations.network.views import network_html
+
+        return network_html(self)
+
+    @quiet
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the layers: a circle for each neuron, a line for each weight, and dots for what is left out.
+
+        Between layers of at most eight neurons, the line of a weight is blue if it is positive and orange if it is
+        negative, and as wide as its share of the layer's largest.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The new figure, or that of ``ax``.
+
+        Raises
+        ------
+        MissingExtra
+            If matplotlib is not installed.
+        WrongType
+            If ``ax`` is not a matplotlib Axes.
+        """
+        from formulations.network.views import draw_network
+
+        return draw_network(self, ax)
+
 
 def assembled(layout: Layout, vector: Array, activations: Sequence[Activation]) -> Network:
     """Return a network that uses a vector without copying it or checking it for NaN."""

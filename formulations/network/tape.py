@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from formulations.arrays import Array, Block, Pattern, blocks_of
+from formulations.display import counted
 from formulations.exceptions import InvalidInput
 from formulations.functions import Cost, through
 from formulations.network.gradients import Gradient
@@ -221,6 +222,15 @@ class Tape:
                 np.dot(delta.T, self.activations[i], of_weights[i])
             else:
                 _outer_on_pattern(delta, self.activations[i], pattern, of_weights[i].data)
+
+    def __repr__(self) -> str:
+        cost = "" if self.cost_value is None else f", cost {self.cost_value:.6g}"
+        return f"<Tape of {counted(self.m, 'example')} through {self.network.layout}{cost}>"
+
+    def _repr_html_(self) -> str:
+        from formulations.network.views import tape_html
+
+        return tape_html(self)
 
     # Constants are arrays, which NumPy handles twice as fast as Python numbers.
 

@@ -93,6 +93,12 @@ def own_cost() -> Any:
     return fm.cost(lambda A, Y: (np.exp(A) - A * Y).sum(axis=1), lambda A, Y: np.exp(A) - Y, name="own_cost")
 
 
+def displayed(thing: Any) -> None:
+    """Show a result as a notebook does, as HTML and as a figure."""
+    thing._repr_html_()
+    thing.plot()._repr_png_()
+
+
 def saved(case: Case, folder: Any) -> str:
     """Save the network of a case and return the path."""
     path = f"{folder}/net.npz"
@@ -137,15 +143,14 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Certificate.to_dict": lambda case, _: fm.certify(case.net, case.X, case.Y, case.gradient).to_dict(),
     "ChunkedPlan.__call__": lambda case, _: fm.prepare(case.net, "auto")(case.X.astype("longdouble"), case.Y),
     "ChunkedPlan.over": lambda case, _: over(case),
-    "Comparison.plot": lambda case, folder: fm.compare(case.net, case.X, case.Y, ["hadamard", "sigma"]).plot(
-        f"{folder}/comparison.svg"
-    ),
+    "Comparison.plot": lambda case, _: displayed(fm.compare(case.net, case.X, case.Y, backends=["hadamard", "sigma"])),
     "Comparison.to_dict": lambda case, _: fm.compare(case.net, case.X, case.Y, RACED).to_dict(),
     "Explanation.html": lambda case, _: fm.explain(case.net, case.X, case.Y).html(),
     "Explanation.latex": lambda case, _: fm.explain(case.net, case.X, case.Y).latex(),
     "Explanation.steps": lambda case, _: fm.explain(case.net, case.X, case.Y).steps("hadamard"),
     "Explanation.to_dict": lambda case, _: fm.explain(case.net, case.X, case.Y).to_dict(),
     "Gradient.check_entries": lambda case, _: case.gradient.check_entries(),
+    "Gradient.plot": lambda case, _: displayed(case.gradient),
     "Gradient.copy": lambda case, _: case.gradient.copy(),
     "Gradient.sparse_entries": lambda case, _: fm.gradient(makers.sparse_network(), *sparse_data()).sparse_entries(0),
     "History.to_dict": lambda case, _: stepped(case).to_dict(),
@@ -155,6 +160,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Network.check_examples": lambda case, _: case.net.check_examples(case.X.astype("longdouble"), case.Y),
     "Network.copy": lambda case, _: case.net.copy(),
     "Network.forward": lambda case, _: forward(case),
+    "Network.plot": lambda case, _: displayed(case.net),
     "Network.random": lambda case, _: [fm.Network.random([9, 9], dtype=dtype, seed=0) for dtype in makers.DTYPES],
     "Network.sparse_entries": lambda case, _: makers.sparse_network().sparse_entries(0),
     "Network.with_vector": lambda case, _: case.net.with_vector(case.net.vector),
@@ -261,7 +267,7 @@ def test_every_public_function_and_method_is_called():
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", CALLS)
 def test_no_public_call_raises_or_warns(name, scale, state, tmp_path):
-    if name == "Comparison.plot":
+    if name.endswith(".plot"):
         pytest.importorskip("matplotlib")
     for activations in (("tanh", "sigmoid"), ("square", "identity")):
         case = Case(scale, "float64", activations)

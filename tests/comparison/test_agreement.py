@@ -8,6 +8,7 @@ import pytest
 
 import formulations as fm
 from formulations.comparison.agreement import agreement_of
+from formulations.display import save_figure
 from formulations.exceptions import InvalidInput
 
 
@@ -130,13 +131,18 @@ def test_right_ones_agree():
 def test_the_picture(tmp_path):
     pytest.importorskip("matplotlib")
     c = fm.compare(*small(), backends=["hadamard", "sigma", Wrong()])
+    figure = c.plot()
+    (axes, _) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["hadamard", "sigma", "wrong"]
+    # Every pair has its number, the diagonal has none.
+    assert len(axes.texts) == 6
     for suffix in ("png", "svg"):
         path = tmp_path / f"agreement.{suffix}"
-        c.plot(str(path))
+        save_figure(figure, str(path))
         assert path.stat().st_size > 5000
     with pytest.raises(InvalidInput, match=r"must end in one of .*png.*, got '.*plot.xyz'; try plot\.png\."):
-        c.plot(str(tmp_path / "plot.xyz"))
+        save_figure(figure, str(tmp_path / "plot.xyz"))
     with pytest.raises(InvalidInput, match="cannot be written"):
-        c.plot(str(tmp_path / "nowhere" / "plot.png"))
+        save_figure(figure, str(tmp_path / "nowhere" / "plot.png"))
     with pytest.raises(InvalidInput, match="at least two gradients"):
-        fm.compare(*small(), backends=["hadamard"]).plot(str(tmp_path / "one.png"))
+        fm.compare(*small(), backends=["hadamard"]).plot()

@@ -77,7 +77,7 @@ def _draw(axes: Any, heat: Heat) -> None:
     axes.set_xlim(min(0.5, *medians) * 0.8, max(medians) * 2.5)
     for place, (_, ratio) in enumerate(bars):
         axes.text(max(ratio.upper, ratio.median) * 1.08, place, format_quotient(ratio.median), va="center", fontsize=7)
-    titled(axes, f"{heat.cell.title}, {heat.dtype}")
+    titled(axes, heat.title)
     axes.set_xlabel("time over that of the matrix products alone", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     tidy(axes)

@@ -11,7 +11,17 @@ from formulations.comparison.race.cells import Cell
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.floor import FLOOR
 from formulations.comparison.timing import Timing
-from formulations.display import Ratio, format_ratio, format_seconds, format_table
+from formulations.display import (
+    Ratio,
+    counted,
+    format_ratio,
+    format_seconds,
+    format_table,
+    html_mark,
+    html_table,
+    html_text,
+    html_view,
+)
 from formulations.verification import Verdict
 
 __all__ = ["Heat", "Race", "RaceRow", "RaceStatus"]
@@ -111,7 +121,8 @@ class Heat:
         first, second = self.timing(name), None if other is None else self.timing(other)
         return None if first is None or second is None else first.over(second)
 
-    def __str__(self) -> str:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
         best = self.best_peer
         header = ["", "verdict", "of its bound", "first call", "time", "over the floor"]
         lines = [
@@ -126,10 +137,26 @@ class Heat:
             ]
             for row in self.rows
         ]
-        title = f"{self.cell.title}, {self.dtype}"
-        table = format_table([*header, *([f"over {best}"] if best else [])], lines, right=[2, 3, 4, 5, 6])
-        reasons = [f"{row.name}: {row.reason}" for row in self.rows if row.reason]
-        return "\n\n".join([title, table, *(["\n".join(reasons)] if reasons else [])])
+        return [*header, *([f"over {best}"] if best else [])], lines
+
+    @property
+    def title(self) -> str:
+        """The cell and the dtype."""
+        return f"{self.cell.title}, {self.dtype}"
+
+    def _reasons(self) -> str:
+        return "\n".join(f"{row.name}: {row.reason}" for row in self.rows if row.reason)
+
+    def __str__(self) -> str:
+        table = format_table(*self._table(), right=[2, 3, 4, 5, 6])
+        return "\n\n".join(filter(None, [self.title, table, self._reasons()]))
+
+    def html_parts(self) -> list[str]:
+        """Return the heat as parts of a view."""
+        header, lines = self._table()
+        marked = [[line[0], html_mark(line[1]), *line[2:]] for line in lines]
+        table = html_table(header, marked, right=[2, 3, 4, 5, 6])
+        return [html_text(self.title, "title"), table, html_text(self._reasons(), "small")]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
@@ -189,13 +216,22 @@ class Race:
         blas = "; ".join(facts["blas"]) or "BLAS not known"
         return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}"
 
-    def __str__(self) -> str:
-        legend = (
+    def _legend(self) -> str:
+        return (
             "time: the median of a call. Ratios: the median of the ratios of all rounds, and their quartiles.\n"
             "first call: includes preparation and compilation. null: the overhead of a plan's checks.\n"
             f"control: {self.baseline} again; it differs from {self.baseline} by the machine's noise."
         )
-        return "\n\n".join([self.where, *map(str, self.heats), legend])
+
+    def __str__(self) -> str:
+        return "\n\n".join([self.where, *map(str, self.heats), self._legend()])
+
+    def __repr__(self) -> str:
+        return f"<Race of {counted(len(self.heats), 'heat')}: {', '.join(heat.title for heat in self.heats)}>"
+
+    def _repr_html_(self) -> str:
+        parts = [part for heat in self.heats for part in heat.html_parts()]
+        return html_view(*parts, html_text(f"{self.where}\n{self._legend()}", "small"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""

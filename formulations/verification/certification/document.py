@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
-from formulations.display import fitted, format_table
+from formulations.display import Html, fitted, format_table, html_mark, html_table, html_text, html_view
 from formulations.verification.certification.diagnosis import Diagnosis
 from formulations.verification.tolerances import RULES, EquationVerdict, Status
 
@@ -16,6 +17,8 @@ WORDS = {
     Status.DIFFERENT: "different: this is not the gradient of this cost.",
     Status.INCONCLUSIVE: "inconclusive: roundoff hides whether this is the gradient.",
 }
+
+COUNTED = "Neurons, inputs and examples are counted from 0, layers from 1."
 
 WRONG_COST = "different: the cost is wrong, but the gradient is not different."
 
@@ -86,22 +89,44 @@ class Certificate:
         return plain
 
     def __str__(self) -> str:
-        words = WRONG_COST if self.equation == "C" else WORDS[self.status]
+        table = format_table(*self._table(), right=[0, 3, 6, 7], keys=2)
+        return fitted("\n\n".join([self._words(), self._judged(), f"{table}\n\n{COUNTED}", *self._findings()]))
+
+    def _repr_html_(self) -> str:
+        header, rows = self._table()
+        marked = [[*row[:2], html_mark(row[2]), *row[3:]] for row in rows]
+        verdict, _, words = self._words().partition(":")
+        return html_view(
+            html_text(Html(f"{html_mark(verdict)}:{escape(words)}"), "title"),
+            html_text("\n".join(self._findings())),
+            html_table(header, marked, right=[0, 3, 6, 7]),
+            html_text(f"{self._judged()}\n{COUNTED}", "small"),
+        )
+
+    def _words(self) -> str:
+        return WRONG_COST if self.equation == "C" else WORDS[self.status]
+
+    def _judged(self) -> str:
         rule = RULES[self.rule]
         tape = "on its own tape, " if rule.on_tape else ""
-        parts = [words, f"{self.title}; judged {tape}{rule.judges} ({rule.name}).", self._table()]
+        return f"{self.title}; judged {tape}{rule.judges} ({rule.name})."
+
+    def _findings(self) -> tuple[str, ...]:
+        """Say where the mistake is, or which would have been found, and what else was found."""
         if self.status is Status.DIFFERENT:
-            parts.append(self._place())
+            finding = self._place()
         elif self.status is Status.INCONCLUSIVE:
-            parts.append(self.reason)
+            finding = self.reason
         else:
-            parts.append(
+            finding = (
                 f"Any fault above {2 * self.detectable:.0e} of the largest entry of its layer would have been detected."
             )
-        return fitted("\n\n".join([*parts, *self.notes]))
+        return finding, *self.notes
 
-    def _table(self) -> str:
-        rows = [
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
+        header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "candidate", "expected"]
+        return header, [
             [
                 str(line.layer),
                 line.equation,
@@ -114,9 +139,6 @@ class Certificate:
             ]
             for line in (*self.layers, *([] if self.cost is None else [self.cost]))
         ]
-        header = ["layer", "equation", "verdict", "of its bound", "worst entry", "where", "candidate", "expected"]
-        table = format_table(header, rows, right=[0, 3, 6, 7], keys=2)
-        return f"{table}\n\nNeurons, inputs and examples are counted from 0, layers from 1."
 
     def _place(self) -> str:
         if self.cost is not None and self.equation == "C":
@@ -135,4 +157,7 @@ class Certificate:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<Certificate: {self.status}, {self.title}>"
+        if self.status is not Status.DIFFERENT:
+            return f"<Certificate: {self.status}; {self.title}>"
+        cause = "" if self.cause is None else f", cause {self.cause.name}"
+        return f"<Certificate: {self.status} in layer {self.layer}, ({self.equation}){cause}; {self.title}>"

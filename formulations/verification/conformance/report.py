@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from html import escape
 from typing import Any
 
-from formulations.display import counted, fitted, format_table
+from formulations.display import Html, counted, fitted, format_table, html_mark, html_table, html_text, html_view
 
 __all__ = ["ConformanceReport", "Outcome", "Result", "Standing"]
 
@@ -177,25 +178,44 @@ class ConformanceReport:
             causes.setdefault(laws, []).append(f"{places[0]}{others}: {complaint}")
         return causes
 
-    def __str__(self) -> str:
-        head = {
+    def _head(self) -> str:
+        return {
             Standing.KEPT: "every law is kept" if not self.not_checked else "every law that could be checked is kept",
             Standing.NOT_KEPT: "not every law is kept",
             Standing.NOT_CHECKED: "not checked, because it refuses every problem",
         }[self.standing]
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
         rows = [[law, *(str(count[outcome]) for outcome in Outcome)] for law, count in self.counts.items()]
+        return ["law", *Outcome], rows
+
+    def _paragraphs(self) -> list[str]:
+        """Return the findings, and the reasons for refusals."""
         reasons = [f"{counted(count, 'problem')}: {reason}" for reason, count in self.refusals.items()]
-        parts = [f"{self.backend}: {head}."]
-        if self.served:
-            parts.append(format_table(["law", *Outcome], rows, right=[1, 2, 3]))
-        parts += self.findings
-        if reasons:
-            parts.append("\n".join(["Refused:", *_first(reasons)]))
-        return fitted("\n\n".join(parts))
+        return [*self.findings, *(["\n".join(["Refused:", *_first(reasons)])] if reasons else [])]
+
+    def __str__(self) -> str:
+        table = [format_table(*self._table(), right=[1, 2, 3])] if self.served else []
+        return fitted("\n\n".join([f"{self.backend}: {self._head()}.", *table, *self._paragraphs()]))
+
+    def _repr_html_(self) -> str:
+        header, rows = self._table()
+        standings = [
+            Outcome.BROKEN if count[Outcome.BROKEN] else Standing.KEPT if count[Outcome.HELD] else Standing.NOT_CHECKED
+            for count in self.counts.values()
+        ]
+        marked = [[row[0], html_mark(standing), *row[1:]] for row, standing in zip(rows, standings, strict=True)]
+        return html_view(
+            html_text(Html(f"{escape(self.backend)}: {html_mark(self.standing)}"), "title"),
+            html_text("\n".join(self._paragraphs())),
+            html_table([header[0], "", *header[1:]], marked, right=[2, 3, 4]) if self.served else "",
+        )
 
     def __repr__(self) -> str:
-        outcome = "passed" if self.passed else "failed"
-        return f"<ConformanceReport on {self.backend}: {outcome}, {len(self.results)} results>"
+        laws = ", ".join([*self.broken][:SHOWN]) + (", …" if len(self.broken) > SHOWN else "")
+        found = f"; broken: {laws}" if laws else ""
+        return f"<ConformanceReport on {self.backend}: {self.standing}, {counted(len(self.counts), 'law')}{found}>"
 
 
 def _first(lines: list[str]) -> list[str]:
