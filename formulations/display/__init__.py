@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from formulations.display.figures import arms as arms
     from formulations.display.figures import check_plot as check_plot
     from formulations.display.figures import draw_by_layer as draw_by_layer
-    from formulations.display.figures import draw_curves as draw_curves
+    from formulations.display.figures import draw_training as draw_training
     from formulations.display.figures import heat_map as heat_map
     from formulations.display.figures import new_figure as new_figure
     from formulations.display.figures import save_figure as save_figure
@@ -44,7 +44,7 @@ else:
                 "arms",
                 "check_plot",
                 "draw_by_layer",
-                "draw_curves",
+                "draw_training",
                 "heat_map",
                 "new_figure",
                 "save_figure",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from io import BytesIO
-from itertools import cycle
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -23,7 +22,7 @@ __all__ = [
     "axes_for",
     "check_plot",
     "draw_by_layer",
-    "draw_curves",
+    "draw_training",
     "heat_map",
     "new_figure",
     "save_figure",
@@ -51,6 +50,9 @@ class Colour(StrEnum):
 
 LINES = (Colour.BLUE, Colour.RUST, Colour.GREEN, Colour.PURPLE)
 """The colours of the lines of one panel."""
+
+FEW = 40
+"""So many points of a curve are marked; more would hide the line."""
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -173,40 +175,45 @@ def draw_by_layer(norms: Mapping[str, Sequence[float]], title: str, ax: Any = No
     return axes.figure
 
 
-def draw_curves(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    title: str,
-    *,
-    across: str,
-    up: str,
-    log: bool = False,
-    ax: Any = None,
+def draw_training(
+    costs: Mapping[str, Sequence[float]], accuracies: Mapping[str, Sequence[float]], title: str, ax: Any = None
 ) -> Any:
-    """Return a figure with a line for each curve.
+    """Return a figure of the cost epoch by epoch, and beside it of the accuracy if there is any.
 
     Parameters
     ----------
-    curves : mapping of str to (x, y)
-        The name of each curve, and its points.
-    title, across, up : str
-        The title, and the labels of the axes.
-    log : bool
-        Whether the vertical axis is logarithmic.
+    costs, accuracies : mapping of str to sequence of float
+        The name of each curve, and its value after each epoch.
+    title : str
+        The title.
     ax : matplotlib Axes, optional
-        Where to draw; by default in a new figure.
+        Where to draw the costs alone; by default both are drawn in a new figure.
     """
-    axes = axes_for(ax, 5.4, 3.4, title)
-    for (name, (x, y)), colour in zip(curves.items(), cycle(LINES), strict=False):
-        axes.plot(x, y, "o-" if len(x) <= 40 else "-", color=colour, label=name, markersize=3.5)
-    if log:
+    if ax is not None or not accuracies:
+        axes = axes_for(ax, 5.4, 3.4, title)
+        _draw_curves(axes, costs, "cost")
+        return axes.figure
+    figure = new_figure(9.6, 3.4)
+    left, right = figure.subplots(1, 2)
+    titled(left, title)
+    _draw_curves(left, costs, "cost")
+    _draw_curves(right, accuracies, "accuracy")
+    right.yaxis.set_major_formatter("{x:.0%}")
+    return figure
+
+
+def _draw_curves(axes: Any, curves: Mapping[str, Sequence[float]], up: str) -> None:
+    for (name, curve), colour in zip(curves.items(), LINES, strict=False):
+        style = "o-" if len(curve) <= FEW else "-"
+        axes.plot(range(1, len(curve) + 1), curve, style, color=colour, label=name, markersize=3.5)
+    values = [value for curve in curves.values() for value in curve]
+    if up == "cost" and min(values) > 0 and max(values) > 20 * min(values):
         axes.set_yscale("log")
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    if len(curves) > 1:
-        axes.legend(frameon=False)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(up)
+    axes.legend(frameon=False)
     tidy(axes, "y")
-    return axes.figure
 
 
 def heat_map(labels: Sequence[str], ratios: Array, title: str, ax: Any = None) -> Any:

@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from formulations.display import format_seconds, format_table
+from formulations.arrays import quiet
+from formulations.display import counted, draw_training, format_seconds, format_table, html_table, html_text, html_view
 
 __all__ = ["Epoch", "History"]
 
@@ -36,7 +37,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """The history of a training run; it prints as a table.
+    """The history of a training run; printed, it is a table.
 
     Attributes
     ----------
@@ -116,20 +117,56 @@ class History:
         epochs = [asdict(epoch) for epoch in self.epochs]
         return {**asdict(self), "epochs": epochs, "diverged": self.diverged, "dead": self.dead}
 
-    def __str__(self) -> str:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
         # About ten lines, including the last epoch, show the course of a long run too.
         stride = max(1, math.ceil(len(self.epochs) / 10))
         shown = [epoch for epoch in self.epochs if (len(self.epochs) - epoch.epoch) % stride == 0]
-        return format_table(
-            ["epoch", "cost", "accuracy", "elapsed"],
+        return ["epoch", "cost", "accuracy", "elapsed"], [
             [
-                [
-                    str(epoch.epoch),
-                    f"{epoch.cost:.5f}" if abs(epoch.cost) < 1e6 else f"{epoch.cost:.3e}",
-                    "–" if epoch.accuracy is None else f"{100 * epoch.accuracy:.2f} %",
-                    format_seconds(epoch.seconds),
-                ]
-                for epoch in shown
-            ],
-            right=[0, 1, 2, 3],
-        )
+                str(epoch.epoch),
+                f"{epoch.cost:.5f}" if abs(epoch.cost) < 1e6 else f"{epoch.cost:.3e}",
+                "–" if epoch.accuracy is None else f"{100 * epoch.accuracy:.2f} %",
+                format_seconds(epoch.seconds),
+            ]
+            for epoch in shown
+        ]
+
+    def __str__(self) -> str:
+        return format_table(*self._table(), right=[0, 1, 2, 3])
+
+    def _title(self) -> str:
+        accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.2f} %"
+        return f"{counted(len(self.epochs), 'epoch')} by {self.backend}: cost {self.costs[-1]:.5g}{accuracy}"
+
+    def __repr__(self) -> str:
+        return f"<History of {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        table = html_table(*self._table(), right=[0, 1, 2, 3])
+        return html_view(html_text(self._title(), "title"), table, html_text(self.failure or ""))
+
+    @quiet
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the cost epoch by epoch, and beside it the accuracy on the validation examples.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw the cost alone; by default both are drawn in a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The new figure, or that of ``ax``.
+
+        Raises
+        ------
+        MissingExtra
+            If matplotlib is not installed.
+        WrongType
+            If ``ax`` is not a matplotlib Axes.
+        """
+        accuracies = [epoch.accuracy for epoch in self.epochs if epoch.accuracy is not None]
+        curves = {"validation": accuracies} if accuracies else {}
+        return draw_training({"training": self.costs}, curves, f"Training by {self.backend}", ax)

@@ -153,6 +153,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Gradient.plot": lambda case, _: displayed(case.gradient),
     "Gradient.copy": lambda case, _: case.gradient.copy(),
     "Gradient.sparse_entries": lambda case, _: fm.gradient(makers.sparse_network(), *sparse_data()).sparse_entries(0),
+    "History.plot": lambda case, _: displayed(stepped(case)),
     "History.to_dict": lambda case, _: stepped(case).to_dict(),
     "Network.__call__": lambda case, _: case.net(case.X),
     "Network.astype": lambda case, _: [case.net.astype(dtype) for dtype in makers.DTYPES],

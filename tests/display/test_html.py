@@ -73,6 +73,7 @@ THINGS = {
     "tape": lambda: small()[0].forward(*small()[1:]),
     "comparison": lambda: fm.compare(*small(), backends=["hadamard", "linear", Wrong()]),
     "certificate": lambda: fm.certify(*small(), -fm.gradient(*small()).vector),
+    "history": lambda: fm.sgd(*small(), epochs=3, seed=0, validation=small()[1:]),
     "report": lambda: fm.check_backend("sigma", laws=["same_bits"], scenarios=["single_neuron"]),
     "explanation": lambda: fm.explain(*small()),
 }
@@ -98,6 +99,28 @@ def test_a_notebook_gets_one_element_and_a_terminal_one_line(name):
     assert "currentColor" in style and not re.search(r"(?<![-\w])color: *(#|black|white)", style)
     line = repr(thing)
     assert line.startswith("<") and line.endswith(">") and "\n" not in line and len(line) < 160
+
+
+def test_a_history_shows_its_last_epochs_and_its_failure():
+    history = THINGS["history"]()
+    assert repr(history).startswith("<History of 3 epochs by hadamard: cost ")
+    assert repr(history).endswith(" %>")
+    assert history._repr_html_().count("<tr>") == 4
+    diverged = fm.sgd(fm.Network.random([3, 2], "identity", seed=0), *small()[1:], epochs=30, learning_rate=9.0)
+    assert "training diverged" in diverged._repr_html_() and "training diverged" not in history._repr_html_()
+
+
+@pytest.mark.slow
+def test_the_figure_of_a_history():
+    pytest.importorskip("matplotlib")
+    history = THINGS["history"]()
+    cost, accuracy = history.plot().axes
+    assert cost.get_lines()[0].get_ydata().tolist() == history.costs
+    assert accuracy.get_lines()[0].get_ydata().tolist() == [epoch.accuracy for epoch in history.epochs]
+    (axes,) = fm.sgd(*small(), epochs=2).plot().axes
+    assert axes.get_ylabel() == "cost"
+    # Given axes have room for one scale.
+    assert history.plot(ax=axes) is axes.figure and len(axes.figure.axes) == 1
 
 
 @pytest.mark.slow
