@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from formulations.arrays.checks import example_shares as example_shares
     from formulations.arrays.checks import example_weights as example_weights
     from formulations.arrays.checks import excluding as excluding
+    from formulations.arrays.checks import nonnegative_number as nonnegative_number
     from formulations.arrays.checks import positive_integer as positive_integer
     from formulations.arrays.checks import positive_number as positive_number
     from formulations.arrays.checks import random_generator as random_generator
@@ -71,6 +72,7 @@ else:
                 "example_shares",
                 "example_weights",
                 "excluding",
+                "nonnegative_number",
                 "positive_integer",
                 "positive_number",
                 "random_generator",

@@ -28,6 +28,7 @@ __all__ = [
     "example_shares",
     "example_weights",
     "excluding",
+    "nonnegative_number",
     "positive_integer",
     "positive_number",
     "random_generator",
@@ -297,19 +298,39 @@ def positive_number(value: Any, name: str, *, finite: bool = True) -> float:
     InvalidInput
         If it is not positive, or not finite.
     """
-    if isinstance(value, bool | np.bool_ | str):
-        raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise WrongType(f"{name} must be a positive number, got {value!r}; pass a number such as 0.5.") from None
-    except OverflowError:
-        raise InvalidInput(
-            f"{name} must be a positive number below {sys.float_info.max:.1e}, got a larger integer; "
-            "pass a number such as 0.5."
-        ) from None
+    number = _number(value, name, "a positive number")
     if not number > 0 or (finite and math.isinf(number)):
         raise InvalidInput(
             f"{name} must be positive{' and finite' if finite else ''}, got {number}; pass a number such as 0.5."
         )
     return number
+
+
+def nonnegative_number(value: Any, name: str) -> float:
+    """Return ``value`` as a finite float of at least 0.
+
+    Raises
+    ------
+    WrongType
+        If it is not a real number.
+    InvalidInput
+        If it is negative or not finite.
+    """
+    number = _number(value, name, "a number of at least 0")
+    if not 0 <= number < math.inf:
+        raise InvalidInput(f"{name} must be at least 0 and finite, got {number}; pass a number such as 0.5.")
+    return number
+
+
+def _number(value: Any, name: str, what: str) -> float:
+    """Return ``value`` as a float."""
+    if isinstance(value, bool | np.bool_ | str):
+        raise WrongType(f"{name} must be {what}, got {value!r}; pass a number such as 0.5.")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise WrongType(f"{name} must be {what}, got {value!r}; pass a number such as 0.5.") from None
+    except OverflowError:
+        raise InvalidInput(
+            f"{name} must be {what} below {sys.float_info.max:.1e}, got a larger integer; pass a number such as 0.5."
+        ) from None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from formulations.training.optimizers import get_optimizer as get_optimizer
     from formulations.training.scores import accuracy as accuracy
     from formulations.training.scores import chance as chance
+    from formulations.training.targets import Examples as Examples
+    from formulations.training.targets import read_examples as read_examples
+    from formulations.training.targets import read_weights as read_weights
     from formulations.training.trainer import Trainer as Trainer
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -25,6 +28,7 @@ else:
             "loop": ["sgd"],
             "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
             "scores": ["accuracy", "chance"],
+            "targets": ["Examples", "read_examples", "read_weights"],
             "trainer": ["Trainer"],
         },
     )

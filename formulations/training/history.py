@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from formulations.arrays import quiet
+from formulations.arrays import Array, quiet
 from formulations.display import counted, draw_training, format_seconds, format_table, html_table, html_text, html_view
 
 __all__ = ["Epoch", "History"]
@@ -27,12 +27,15 @@ class Epoch:
         examples, or if their targets are not classes.
     seconds : float
         Time since training began.
+    validation_cost : float or None
+        Mean cost of the validation examples after this epoch, without penalty; None without such examples.
     """
 
     epoch: int
     cost: float
     accuracy: float | None
     seconds: float
+    validation_cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class History:
         Whether no parameter changed in the last epoch.
     uniform : bool
         Whether the activations of some layer are, at the end, bitwise the same for all training examples.
+    classes : ndarray of shape (K,), or None
+        The classes in the order of the outputs, if the targets were given as labels; output k stands for
+        ``classes[k]``, and a single output for ``classes[1]``.
     """
 
     backend: str
@@ -63,6 +69,7 @@ class History:
     constant_cost: float | None
     unchanged: bool
     uniform: bool
+    classes: Array | None = field(default=None, compare=False)
 
     @property
     def costs(self) -> list[float]:
@@ -114,8 +121,11 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
-        epochs = [asdict(epoch) for epoch in self.epochs]
-        return {**asdict(self), "epochs": epochs, "diverged": self.diverged, "dead": self.dead}
+        plain = {**asdict(self), "diverged": self.diverged, "dead": self.dead}
+        plain["epochs"] = list(plain["epochs"])
+        if self.classes is not None:
+            plain["classes"] = self.classes.tolist()
+        return plain
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the header and the rows of the table."""

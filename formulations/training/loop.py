@@ -8,14 +8,26 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
-from formulations.arrays import Array, positive_integer, positive_number, quiet, random_generator, size_of_batch
+from formulations.arrays import (
+    Array,
+    nonnegative_number,
+    positive_integer,
+    positive_number,
+    quiet,
+    random_generator,
+    size_of_batch,
+)
 from formulations.backends import BackendLike
+from formulations.data import is_labels
 from formulations.exceptions import InvalidInput, NotFinite, WrongType
 from formulations.functions import Cost
 from formulations.network import Network, Tape, check_network, forward
 from formulations.training.history import Epoch, History
+from formulations.training.optimizers import Optimizer, get_optimizer
 from formulations.training.scores import Examination
+from formulations.training.targets import Examples, read_examples, read_weights
 from formulations.training.trainer import Trainer
 
 __all__ = ["sgd"]
@@ -28,12 +40,20 @@ def sgd(
     Y: Any,
     epochs: int = 30,
     batch_size: int | None = None,
-    learning_rate: float = 3.0,
+    learning_rate: float | None = None,
     backend: BackendLike = None,
-    seed: int | None = None,
+    seed: int | np.random.Generator | None = None,
     *,
-    cost: str | Cost = "quadratic",
+    cost: str | Cost | None = None,
     validation: tuple[Any, Any] | None = None,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    optimizer: str | Optimizer = "sgd",
+    l2: float = 0.0,
+    l1: float = 0.0,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    callback: Callable[[Epoch], object] | None = None,
     progress: Callable[[Epoch], object] | None = None,
 ) -> History:
     """Train a network in place by stochastic gradient descent.
@@ -45,42 +65,68 @@ def sgd(
     ----------
     net : Network
         The network; changed in place.
-    X : array_like of shape (m, n₁)
-        Training examples, one per row.
-    Y : array_like of shape (m, n_L)
-        Their targets.
+    X : array_like, frame or sparse array of shape (m, n₁)
+        Training examples, one per row: an array, a data frame of pandas, polars or dask, or a ``scipy.sparse`` array,
+        whose rows become dense in the mini-batch alone.
+    Y : array_like of shape (m, n_L), or labels of shape (m,)
+        Their targets, or the class of each: an integer, string or boolean. Labels become unit vectors, one output for
+        each class in sorted order; with one output and two classes, 1 stands for the second class.
     epochs : int
         Passes over the examples.
     batch_size : int, optional
         Examples per mini-batch; by default 10, or all if there are fewer. The last mini-batch of an epoch may be
         smaller.
-    learning_rate : float
-        η, for the mean cost of a mini-batch.
+    learning_rate : float, optional
+        η, for the mean cost of a mini-batch; by default 3, or 0.001 for ``"adam"``.
     backend : str, Backend or None
         The formulation that computes the gradients; see :func:`formulations.get_backend`.
-    seed : int, optional
+    seed : int or Generator, optional
         Seed of the shuffles; the order does not depend on the backend.
-    cost : str or Cost
-        The cost to minimise.
+    cost : str, Cost or None
+        The cost to minimise. None means the quadratic cost; for labels it means the log-likelihood if the outputs are
+        softmax, and binary cross-entropy if they are sigmoid.
     validation : (X, Y), optional
-        Examples whose accuracy is measured after every epoch.
+        Held-out examples and their targets or labels. Their cost, without penalty, and the accuracy are measured after
+        every epoch.
+    momentum : float
+        μ of Equations (107) and (108), at least 0 and below 1.
+    nesterov : bool
+        Whether momentum looks ahead, in Nesterov's form.
+    optimizer : {"sgd", "adam"} or Optimizer
+        How the gradient changes the parameters.
+    l2 : float
+        λ/n of Equation (87): adds ½·l2·Σw² to the cost. Weights only, never biases.
+    l1 : float
+        λ/n of Equation (95): adds l1·Σ|w| to the cost.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples: the cost of each mini-batch is a weighted mean. A mini-batch without weight is skipped.
+    class_weight : "balanced" or mapping, optional
+        The weight of each class by its label, by which its examples' weights are multiplied; 1 for classes that it
+        lacks. ``"balanced"`` gives all classes the same sum of weights.
+    callback : callable, optional
+        Called with each :class:`Epoch` at its end; training stops if it returns True.
     progress : callable, optional
         Called with each :class:`Epoch` at its end.
 
     Returns
     -------
     History
-        Cost, accuracy and time of every epoch, and whether the training diverged or is dead.
+        Cost, accuracy and time of every epoch, the classes, and whether the training diverged or is dead.
 
     Raises
     ------
     InvalidInput
-        If a count or the learning rate is out of range, a mini-batch is larger than the data, or the parameters are
-        read-only.
+        If a count or a setting is out of range, a mini-batch is larger than the data, integer labels may be numbers
+        to learn, or the parameters are read-only.
     WrongShape
-        If the data do not fit the network.
+        If the data or the number of classes do not fit the network.
     WrongType
-        If the data are not real numbers, ``validation`` is not a pair, or ``progress`` is not a function.
+        If the data are neither real numbers nor labels, ``validation`` is not a pair, or ``callback`` or ``progress``
+        is not a function.
+    UnknownName
+        If no backend, cost or optimizer has this name.
+    Refused
+        If the backend cannot serve the network.
     NotFinite
         If the training diverges; the parameters are then those after the epoch in which it diverged.
 
@@ -91,64 +137,121 @@ def sgd(
     >>> history = sgd(net, X, Y, epochs=1000, batch_size=4, learning_rate=5.0, seed=0)
     >>> net(X).round().astype(int).ravel().tolist()
     [0, 1, 1, 0]
+
+    With labels, and Adam:
+
+    >>> net = Network.random([2, 8, 2], ["tanh", "softmax"], seed=1)
+    >>> labels = ["same", "different", "different", "same"]
+    >>> history = sgd(net, X, labels, epochs=100, optimizer="adam", learning_rate=0.1, seed=0)
+    >>> history.classes[net(X).argmax(axis=1)].tolist()
+    ['same', 'different', 'different', 'same']
     """
     check_network(net)
     epochs = positive_integer(epochs, "epochs")
-    eta = _rate(learning_rate, net.dtype)
-    if progress is not None and not callable(progress):
-        raise WrongType(f"progress must be a function of an Epoch, got {progress!r}; pass a callable such as print.")
+    chosen = get_optimizer(optimizer, momentum=momentum, nesterov=nesterov)
+    eta = _rate(chosen.default_rate if learning_rate is None else learning_rate, net.dtype)
+    l2, l1 = nonnegative_number(l2, "l2"), nonnegative_number(l1, "l1")
+    for name, function in (("callback", callback), ("progress", progress)):
+        if function is not None and not callable(function):
+            raise WrongType(f"{name} must be a function of an Epoch, got {function!r}; pass a callable such as print.")
     if not net.vector.flags.writeable:
         raise InvalidInput("the parameters must be writable to learn, got a read-only vector; train network.copy().")
-    X, Y, _, cost = net.check_examples(X, Y, cost=cost)
-    size = size_of_batch(batch_size, len(X))
-    examination = None if validation is None else Examination(net, *_pair(validation), cost=cost)
-    trainer = Trainer(net, X, Y, cost=cost, batch_size=size, rate=eta, backend=backend)
+    examples = read_examples(net, X, Y, cost)
+    weights = read_weights(examples, sample_weight, class_weight)
+    X, Y, cost, classes = examples
+    m = len(Y)
+    size = size_of_batch(batch_size, m)
+    examination = None if validation is None else Examination(net, _held_out(net, validation, examples))
+    trainer = Trainer(
+        net,
+        X,
+        Y,
+        cost=cost,
+        batch_size=size,
+        rate=eta,
+        backend=backend,
+        optimizer=chosen,
+        l2=l2,
+        l1=l1,
+        sample_weight=weights,
+    )
     generator = random_generator(seed)
     history: list[Epoch] = []
-    initial = math.nan
+    initial: float | None = None
     start = perf_counter()
     parameters = net.vector
-    for epoch in range(1, epochs + 1):
-        order = generator.permutation(len(X))
-        if epoch == epochs:
-            before = parameters.copy()
-        costs = [trainer.step(chosen)[0] for chosen in trainer.batches(order)]
+    before = np.empty_like(parameters)
+    stopped = False
+    while len(history) < epochs and not stopped:
+        epoch = len(history) + 1
+        before[...] = parameters
+        steps = [trainer.step(chosen) for chosen in trainer.batches(generator.permutation(m))]
+        costs, counts = np.array(steps).T
         total = float(np.sum(costs))
-        if epoch == 1:
-            initial = costs[0] / size
-        if not (math.isfinite(total) and np.isfinite(net.vector).all()):
+        if initial is None:
+            first = int(np.argmax(counts > 0))
+            initial = float(costs[first] / counts[first])
+        if not (math.isfinite(total) and np.isfinite(parameters).all()):
             raise NotFinite(
                 f"training diverged in epoch {epoch}: cost or parameters are no longer finite; "
-                f"use a learning_rate below {learning_rate}."
+                f"use a learning_rate below {trainer.rate:g}."
             )
-        share = None if examination is None else examination()
-        history.append(Epoch(epoch, total / len(X), share, perf_counter() - start))
+        held_out, share = (None, None) if examination is None else examination()
+        history.append(
+            Epoch(epoch, total / float(np.sum(counts)), share, perf_counter() - start, validation_cost=held_out)
+        )
         if progress is not None:
             progress(history[-1])
+        stopped = callback is not None and callback(history[-1]) is True
     return History(
         trainer.plan.backend.label,
         tuple(history),
-        initial,
-        _constant_cost(X, Y, cost),
+        math.nan if initial is None else initial,
+        _constant_cost(examples, weights),
         np.array_equal(before, parameters),
         _is_uniform(net, X, size),
+        classes,
     )
 
 
-def _constant_cost(X: Array, Y: Array, cost: Cost) -> float | None:
+def _held_out(net: Network, validation: Any, examples: Examples) -> Examples:
+    """Return the validation examples, with the cost and the classes of the training."""
+    X, Y = _pair(validation)
+    if examples.classes is None and is_labels(Y) and net.sizes[-1] > 1:
+        raise WrongType(
+            "validation must hold targets if the training does, got labels, whose order is unknown; pass labels for "
+            "both, or formulations.one_hot(labels, classes)."
+        )
+    return read_examples(net, X, Y, examples.cost, examples.classes)
+
+
+def _constant_cost(examples: Examples, weights: Array | None) -> float | None:
     """Return the cost of predicting the mean of the targets; None if all inputs or all targets are the same."""
-    if any(np.array_equal(array, np.broadcast_to(array[0], array.shape)) for array in (X, Y)):
+    X, Y, cost, _ = examples
+    if _is_constant(X) or _is_constant(Y):
         return None
-    found = float(np.mean(cost.evaluate(np.tile(Y.mean(axis=0), (len(Y), 1)), Y)))
+    mean = np.average(Y, axis=0, weights=weights).astype(Y.dtype)
+    found = float(np.average(cost.evaluate(np.tile(mean, (len(Y), 1)), Y), weights=weights))
     return found if math.isfinite(found) else None
 
 
-def _is_uniform(net: Network, X: Array, size: int) -> bool:
+def _is_constant(array: Any) -> bool:
+    """Return whether all rows are the same."""
+    if issparse(array):
+        # Rows are the same if each column stores the same number in all rows or in none.
+        used = array.tocsc()
+        used.eliminate_zeros()
+        counts, spread = np.diff(used.indptr), used.max(axis=0) - used.min(axis=0)
+        return bool(np.isin(counts, (0, array.shape[0])).all()) and not spread.count_nonzero()
+    return np.array_equal(array, np.broadcast_to(array[0], array.shape))
+
+
+def _is_uniform(net: Network, X: Any, size: int) -> bool:
     """Return whether the activations of some layer are bitwise the same for all examples."""
     tape = Tape(net, None, size)
     rows: dict[int, Array] = {}
-    for i in range(0, len(X), size):
-        chunk = X[i : i + size]
+    for i in range(0, X.shape[0], size):
+        chunk = X[i : i + size].toarray() if issparse(X) else X[i : i + size]
         part = tape if len(chunk) == size else tape.first(len(chunk))
         part.load(chunk, None)
         forward(net, part, slopes=False)

@@ -5,51 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
-from formulations.arrays import Array
+from formulations.arrays import Array, quiet
 from formulations.data import classes_of
-from formulations.functions import Cost
 from formulations.network import Network, Tape, forward
+from formulations.training.targets import Examples, read_examples
 
-__all__ = ["Examination", "accuracy", "chance"]
+__all__ = ["Examination", "accuracy", "chance", "predicted"]
+
+IN_ONE_PASS = 2**22
+"""The numbers that a layer of a forward pass may hold; more examples are taken in several passes."""
 
 
 class Examination:
-    """Examples for repeated tests of a network: checked once, and kept on their own tape.
+    """Examples for repeated tests of a network: checked once, and kept with their own tape.
 
     Parameters
     ----------
     net : Network
         The network; each call uses its current parameters.
-    X : array_like of shape (m, n₁)
-        The examples.
-    Y : array_like of shape (m, n_L)
-        Their targets.
-    cost : str or Cost
-        The cost for which the targets must be valid.
-
-    Raises
-    ------
-    WrongShape, WrongType, NotFinite, InvalidInput
-        If the data cannot be used.
+    examples : Examples
+        The examples; a sparse X becomes dense in part only.
     """
 
-    def __init__(self, net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic") -> None:
-        X, Y, _, _ = net.check_examples(X, Y, cost=cost)
+    def __init__(self, net: Network, examples: Examples) -> None:
         self._net = net
-        self._wanted = classes_of(Y)
-        self._tape = Tape(net, None, len(X))
-        self._tape.load(X, None)
+        self._examples = examples
+        self._wanted = classes_of(examples.Y)
+        m = len(examples.Y)
+        self._size = min(m, max(1, IN_ONE_PASS // max(net.sizes)))
+        self._tape = Tape(net, examples.cost, self._size)
+        self._rest = self._tape.first(m % self._size) if m % self._size else self._tape
 
-    def __call__(self) -> float | None:
-        """Return the share of correctly classified examples; None if the targets are not classes."""
-        if self._wanted is None:
-            return None
-        forward(self._net, self._tape, slopes=False)
-        return float(np.mean(_classes(self._tape.output) == self._wanted))
+    def __call__(self) -> tuple[float, float | None]:
+        """Return the mean cost, and the share of correctly classified examples; None if the targets are not classes."""
+        X, Y, *_ = self._examples
+        total, right, m = 0.0, 0, len(Y)
+        for i in range(0, m, self._size):
+            tape = self._tape if i + self._size <= m else self._rest
+            chunk = X[i : i + tape.m]
+            tape.load(chunk.toarray() if issparse(chunk) else chunk, Y[i : i + tape.m])
+            forward(self._net, tape, slopes=False)
+            total += tape.m * float(tape.cost_value)
+            if self._wanted is not None:
+                right += int(np.count_nonzero(predicted(tape.output) == self._wanted[i : i + tape.m]))
+        return total / m, None if self._wanted is None else right / m
 
 
-def accuracy(net: Network, X: Any, Y: Any) -> float | None:
+@quiet
+def accuracy(net: Network, X: Any, Y: Any, classes: Any = None) -> float | None:
     """Return the share of examples that the network classifies correctly.
 
     The predicted class is that of the largest output; with one output neuron, whether the output exceeds ½.
@@ -58,19 +63,22 @@ def accuracy(net: Network, X: Any, Y: Any) -> float | None:
     ----------
     net : Network
         The network.
-    X : array_like of shape (m, n₁)
+    X : array_like, frame or sparse array of shape (m, n₁)
         The examples.
-    Y : array_like of shape (m, n_L)
-        Their targets.
+    Y : array_like of shape (m, n_L), or labels of shape (m,)
+        Their targets, or the class of each: an integer, string or boolean.
+    classes : array_like of shape (K,), optional
+        For labels, the classes in the order of the outputs, ``history.classes`` of the training; by default the
+        distinct labels, sorted.
 
     Returns
     -------
     float or None
-        Between 0 and 1; None if the targets are neither unit vectors nor one column of 0 and 1.
+        Between 0 and 1; None if the targets are neither labels, unit vectors nor one column of 0 and 1.
 
     Raises
     ------
-    WrongShape, WrongType, NotFinite
+    WrongShape, WrongType, NotFinite, InvalidInput
         If the data cannot be used.
 
     Examples
@@ -78,8 +86,11 @@ def accuracy(net: Network, X: Any, Y: Any) -> float | None:
     >>> net = Network([[[1.0]]], [[0.0]], "identity")
     >>> accuracy(net, [[0.9], [0.2]], [[1], [1]])
     0.5
+    >>> accuracy(net, [[0.9], [0.2]], ["yes", "yes"], classes=["no", "yes"])
+    0.5
     """
-    return Examination(net, X, Y)()
+    examples = read_examples(net, X, Y, "quadratic", classes, are_labels=True)
+    return Examination(net, examples)()[1]
 
 
 def chance(Y: Array) -> float | None:
@@ -99,6 +110,6 @@ def chance(Y: Array) -> float | None:
     return None if classes is None else float(np.bincount(classes).max() / len(Y))
 
 
-def _classes(outputs: Any) -> Any:
-    """Return the predicted class of each example, shape (m,)."""
+def predicted(outputs: Array) -> Array:
+    """Return the class that each row of outputs stands for, shape (m,)."""
     return outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)

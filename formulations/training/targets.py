@@ -1,0 +1,233 @@
+"""Examples for training: labels become targets, a cost follows from them, and weights are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+
+from formulations.arrays import (
+    Array,
+    as_examples,
+    check_finite,
+    check_pair,
+    check_some_weight,
+    example_weights,
+    nonnegative_number,
+)
+from formulations.data import as_matrix, classes_of, encode_labels, is_labels
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.functions import COSTS, Cost, get_cost
+from formulations.network import Network
+
+__all__ = ["Examples", "default_cost", "read_examples", "read_weights"]
+
+CROSS_ENTROPIES = ("binary_cross_entropy", "log_likelihood")
+"""The costs that only a classification has. Sigmoid outputs combine with both, softmax outputs with the second."""
+
+
+class Examples(NamedTuple):
+    """Examples that a network can be trained or tested on.
+
+    Attributes
+    ----------
+    X : ndarray or csr_array of shape (m, n₁)
+        The inputs, finite and of the network's dtype.
+    Y : ndarray of shape (m, n_L)
+        The targets, likewise, and valid for the cost.
+    cost : Cost
+        The cost.
+    classes : ndarray of shape (K,), or None
+        The classes in the order of the outputs if the targets were given as labels.
+    """
+
+    X: Any
+    Y: Array
+    cost: Cost
+    classes: Array | None
+
+
+def read_examples(
+    net: Network, X: Any, Y: Any, cost: str | Cost | None = None, classes: Any = None, *, are_labels: bool = False
+) -> Examples:
+    """Check examples, and turn labels into targets.
+
+    Labels become unit vectors, the desired outputs y of the book; with one output and two classes, 1 stands for the
+    second class. They are turned if they are strings or booleans, if the outputs are softmax or sigmoid, or if the cost
+    is a cross-entropy. Integers for other outputs may be numbers to learn, and are refused.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    X : array_like, frame or sparse array of shape (m, n₁)
+        The inputs. A sparse array stays sparse.
+    Y : array_like of shape (m, n_L), or labels of shape (m,)
+        The targets, or the class of each example: an integer, string or boolean.
+    cost : str, Cost or None
+        The cost; None chooses it by :func:`default_cost`.
+    classes : array_like of shape (K,), optional
+        The classes in the order of the outputs; by default the distinct labels, sorted.
+    are_labels : bool
+        Integers are labels whatever the outputs and the cost.
+
+    Raises
+    ------
+    WrongShape
+        If the data do not fit the network, or the number of classes does not fit the outputs.
+    InvalidInput
+        If the integers may be numbers to learn, or the labels are of one class.
+    WrongType, NotFinite, UnknownName
+        If the data or the cost cannot be used.
+    """
+    labelled = is_labels(Y)
+    chosen = get_cost(default_cost(net, labelled) if cost is None else cost)
+    if labelled:
+        known, indices = encode_labels(Y, classes, "Y")
+        if not (are_labels or known.dtype.kind in "bU" or _is_classifier(net, chosen)):
+            raise InvalidInput(
+                f"Y must have shape (m, {net.sizes[-1]}) for {net.activations[-1].name} outputs and the {chosen.name} "
+                f"cost, got {len(indices)} integers; pass formulations.one_hot(Y) if they are classes, or "
+                "Y.reshape(-1, 1) if they are numbers to learn."
+            )
+        Y = _targets(net, known, indices)
+    else:
+        known, Y = None, as_matrix(Y, "Y")
+    X = as_matrix(X, "X")
+    if issparse(X):
+        return Examples(*_check_sparse(net, X, Y, chosen), chosen, known)
+    X, Y, *_ = net.check_examples(X, Y, cost=chosen)
+    return Examples(X, Y, chosen, known)
+
+
+def default_cost(net: Network, labelled: bool) -> str:
+    """Return the name of the cost that is minimised if none is given.
+
+    Without labels it is the quadratic cost; with labels it is the cost whose combined form suits the outputs, the
+    log-likelihood for softmax and binary cross-entropy for sigmoid, and else the quadratic cost.
+    """
+    if labelled:
+        for name in CROSS_ENTROPIES:
+            if COSTS[name].combined(net.activations[-1]) is not None:
+                return name
+    return "quadratic"
+
+
+def read_weights(examples: Examples, sample_weight: Any, class_weight: Any) -> Array | None:
+    """Return the weight of each example, shape (m,): its sample weight times that of its class.
+
+    Parameters
+    ----------
+    examples : Examples
+        The examples.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples, at least 0.
+    class_weight : "balanced" or mapping, optional
+        The weight of each class by its label, or by its number if the targets are unit vectors; 1 for classes that it
+        lacks. ``"balanced"`` gives all classes the same sum, m/(K·m_k) to each of the m_k examples of a class.
+
+    Returns
+    -------
+    ndarray of float64 of shape (m,), or None
+        At most 1; None if all examples count alike.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        If the weights cannot be used, or the targets are not classes.
+    """
+    factors = []
+    if sample_weight is not None:
+        factors.append(example_weights(sample_weight, len(examples.Y)))
+    if class_weight is not None:
+        factors.append(_class_weights(examples, class_weight))
+    # Relative to the largest, so that neither the product nor the sum can overflow.
+    weights = None
+    for factor in factors:
+        check_some_weight(factor.max())
+        scaled = np.asarray(factor / factor.max(), np.float64)
+        weights = scaled if weights is None else weights * scaled
+    if weights is not None:
+        check_some_weight(weights.max())
+    return weights
+
+
+def _class_weights(examples: Examples, class_weight: Any) -> Array:
+    """Return the class weight of each example."""
+    Y, names = examples.Y, examples.classes
+    indices = classes_of(Y)
+    if indices is None:
+        raise InvalidInput(
+            "class_weight goes with classes: labels, unit vectors or one column of 0 and 1, got other targets; weight "
+            "single examples with sample_weight."
+        )
+    count = max(2, Y.shape[1])
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        sizes = np.bincount(indices, minlength=count)
+        return np.asarray((len(Y) / (np.count_nonzero(sizes) * np.maximum(sizes, 1)))[indices])
+    if not isinstance(class_weight, Mapping):
+        raise WrongType(
+            f"class_weight must be 'balanced' or a mapping from classes to weights, got {class_weight!r}; pass a "
+            "dictionary such as {0: 1.0, 1: 5.0}."
+        )
+    known = list(range(count)) if names is None else names.tolist()
+    places = {label: k for k, label in enumerate(known)}
+    weights = np.ones(count)
+    for label, weight in class_weight.items():
+        if label not in places:
+            raise InvalidInput(
+                f"class_weight must name classes among {', '.join(map(repr, known))}, got {label!r}; leave it out."
+            )
+        weights[places[label]] = nonnegative_number(weight, f"class_weight[{label!r}]")
+    return weights[indices]
+
+
+def _is_classifier(net: Network, cost: Cost) -> bool:
+    """Return whether the outputs or the cost are those of a classification."""
+    last = net.activations[-1]
+    return cost.name in CROSS_ENTROPIES or any(COSTS[name].combined(last) is not None for name in CROSS_ENTROPIES)
+
+
+def _targets(net: Network, classes: Array, indices: NDArray[np.intp]) -> Array:
+    """Return the targets of labels, given by their indices in the classes."""
+    outputs, count = net.sizes[-1], len(classes)
+    if count == 1:
+        raise InvalidInput(
+            f"Y must hold labels of two or more classes, got {classes[0].item()!r} alone; add other examples."
+        )
+    if count == outputs:
+        Y = np.zeros((len(indices), count), net.dtype)
+        Y[np.arange(len(indices)), indices] = 1
+        return Y
+    if outputs == 1 and count == 2 and not net.activations[-1].coupled:
+        return indices.astype(net.dtype)[:, None]
+    absent = count < outputs and classes.dtype.kind == "i" and classes[0] >= 0 and classes[-1] < outputs
+    raise WrongShape(
+        f"the network must have one output for each class of Y, {count}, got {outputs}; make the output layer {count} "
+        f"neurons wide{f', or pass formulations.one_hot(Y, {outputs}) if Y lacks classes' if absent else ''}."
+    )
+
+
+def _check_sparse(net: Network, X: csr_array, Y: Any, cost: Cost) -> tuple[csr_array, Array]:
+    """Check sparse inputs, and their targets, as :meth:`formulations.Network.check_examples` does dense ones."""
+    dtype = net.dtype
+    # Only the shape is looked at, and this array takes no memory.
+    as_examples(np.broadcast_to(dtype.type(0), X.shape), "X", net.sizes[0], dtype)
+    Y = as_examples(Y, "Y", net.sizes[-1], dtype)
+    if X.shape[0] != len(Y):
+        check_pair(X, Y)
+    check_finite(Y, "Y")
+    cost.check_targets(Y)
+    X = X.astype(dtype, copy=False)
+    finite = np.isfinite(X.data)
+    if not finite.all():
+        entry = int(np.argmin(finite))
+        row = int(np.searchsorted(X.indptr, entry, "right")) - 1
+        raise NotFinite(
+            f"X must be finite, got {X.data[entry]} at X[{row}, {X.indices[entry]}]; remove or replace it "
+            "(numpy.isfinite(X.data) finds them all)."
+        )
+    return X, Y
