@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from formulations.plans import prepare as prepare
     from formulations.plans import which as which
     from formulations.training import History as History
+    from formulations.training import Model as Model
     from formulations.training import sgd as sgd
     from formulations.verification import Certificate as Certificate
     from formulations.verification import ConformanceReport as ConformanceReport
@@ -70,7 +71,7 @@ else:
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
             "network": ["Gradient", "Network", "Tape", "load", "save"],
             "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
-            "training": ["History", "sgd"],
+            "training": ["History", "Model", "sgd"],
             "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
         },
     )

@@ -9,6 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.display.figures import Colour as Colour
     from formulations.display.figures import arms as arms
+    from formulations.display.figures import axes_for as axes_for
     from formulations.display.figures import check_plot as check_plot
     from formulations.display.figures import draw_by_layer as draw_by_layer
     from formulations.display.figures import draw_training as draw_training
@@ -42,6 +43,7 @@ else:
             "figures": [
                 "Colour",
                 "arms",
+                "axes_for",
                 "check_plot",
                 "draw_by_layer",
                 "draw_training",

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
     from formulations.network.network import Network as Network
     from formulations.network.network import check_network as check_network
+    from formulations.network.saved import MODEL as MODEL
     from formulations.network.saved import load as load
+    from formulations.network.saved import network_arrays as network_arrays
+    from formulations.network.saved import read_network as read_network
     from formulations.network.saved import save as save
     from formulations.network.tape import Tape as Tape
 else:
@@ -26,7 +29,7 @@ else:
             "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],
             "network": ["Network", "check_network"],
-            "saved": ["load", "save"],
+            "saved": ["MODEL", "load", "network_arrays", "read_network", "save"],
             "tape": ["Tape"],
         },
     )

@@ -10,14 +10,16 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from formulations.arrays import Archive, Array, current_budget, open_archive, replaced
-from formulations.exceptions import FormulationsException, Refused
+from formulations.exceptions import FormulationsException, InvalidInput, Refused
 from formulations.functions import ACTIVATIONS, Activation, LeakyReLU, PerNeuron, get_activation, is_built_in
 from formulations.network.network import Network, assembled, check_network
 from formulations.network.reading import check_shapes, read_layers
 
-__all__ = ["load", "save"]
+__all__ = ["MODEL", "load", "network_arrays", "read_network", "save"]
 
 SPARSE = ("_data", "_indices", "_indptr", "_shape")
+MODEL = "model"
+"""The array that marks the file of a :class:`formulations.Model`, which holds the arrays of its network too."""
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
@@ -52,16 +54,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     >>> again, bool((again.vector == net.vector).all())
     (<Network 2-3-1, tanh, sigmoid, float64, 13 parameters>, True)
     """
-    check_network(network)
-    described = [_described(activation) for activation in network.activations]
-    arrays: dict[str, Any] = {"activations": np.array(json.dumps(described))}
-    for l, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True), start=2):
-        arrays |= (
-            {f"weights_{l}{part}": getattr(weights, part[1:]) for part in SPARSE}
-            if issparse(weights)
-            else {f"weights_{l}": weights}
-        )
-        arrays[f"biases_{l}"] = biases
+    arrays = network_arrays(network)
     with replaced(path) as file:
         np.savez(file, **arrays)
 
@@ -83,33 +76,65 @@ def load(path: str | os.PathLike[str]) -> Network:
     Raises
     ------
     InvalidInput
-        If the file cannot be read, contains pickles, or is not a saved network.
+        If the file cannot be read, contains pickles, or is not a saved network; a model's file names
+        :meth:`formulations.Model.load`.
     WrongShape, WrongType, UnknownName, Refused
         If its contents do not make a network.
     Refused
         If its compressed arrays need more memory than the budget allows.
-    """  # noqa: DOC501 - ours pass through
+    """
     with open_archive(path, "a network saved by save", "write it again with save(network, path)") as archive:
-        last = 2
-        while f"biases_{last + 1}" in archive:
-            last += 1
-        layers, memory = range(2, last + 1), current_budget().memory
-        parts = {l: SPARSE if f"weights_{l}_shape" in archive else ("",) for l in layers}
-        names = [name for l in layers for name in (*(f"weights_{l}{part}" for part in parts[l]), f"biases_{l}")]
-        shapes = archive.shapes(["activations", *names])
-        # The smallest arrays determine all shapes; the others are read only if they fit.
-        for l in layers:
-            if parts[l] is SPARSE:
-                shapes[f"weights_{l}"] = _sparse_shape(archive, l, shapes, memory)
-        check_shapes([(name, shapes[name]) for l in layers for name in (f"weights_{l}", f"biases_{l}")])
-        held = archive.read(["activations", *names], memory)
-        try:
-            weights = [_weights(held, l) for l in layers]
-            activations = _activations(str(held["activations"]))
-        except FormulationsException:
-            raise
-        except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
-            raise archive.unreadable("it does not contain a network") from None
+        if MODEL in archive:
+            raise InvalidInput(
+                f"expected the file of a network, got {os.fspath(path)!r}, the file of a model, whose network needs "
+                "the model's scaling and classes; load it with formulations.Model.load."
+            )
+        return read_network(archive)
+
+
+def network_arrays(network: Network) -> dict[str, Any]:
+    """Return the arrays of a network by name; see :func:`save`.
+
+    Raises
+    ------
+    Refused
+        If an activation is user-defined.
+    """
+    check_network(network)
+    described = [_described(activation) for activation in network.activations]
+    arrays: dict[str, Any] = {"activations": np.array(json.dumps(described))}
+    for l, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True), start=2):
+        arrays |= (
+            {f"weights_{l}{part}": getattr(weights, part[1:]) for part in SPARSE}
+            if issparse(weights)
+            else {f"weights_{l}": weights}
+        )
+        arrays[f"biases_{l}"] = biases
+    return arrays
+
+
+def read_network(archive: Archive) -> Network:
+    """Return the network whose arrays an archive holds; see :func:`load`, also for what it raises."""
+    last = 2
+    while f"biases_{last + 1}" in archive:
+        last += 1
+    layers, memory = range(2, last + 1), current_budget().memory
+    parts = {l: SPARSE if f"weights_{l}_shape" in archive else ("",) for l in layers}
+    names = [name for l in layers for name in (*(f"weights_{l}{part}" for part in parts[l]), f"biases_{l}")]
+    shapes = archive.shapes(["activations", *names])
+    # The smallest arrays determine all shapes; the others are read only if they fit.
+    for l in layers:
+        if parts[l] is SPARSE:
+            shapes[f"weights_{l}"] = _sparse_shape(archive, l, shapes, memory)
+    check_shapes([(name, shapes[name]) for l in layers for name in (f"weights_{l}", f"biases_{l}")])
+    held = archive.read(["activations", *names], memory)
+    try:
+        weights = [_weights(held, l) for l in layers]
+        activations = _activations(str(held["activations"]))
+    except FormulationsException:
+        raise
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
+        raise archive.unreadable("it does not contain a network") from None
     layout, read = read_layers(weights, [held[f"biases_{l}"] for l in layers], finite=False)
     return assembled(layout, np.concatenate(read), activations)
 

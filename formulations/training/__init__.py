@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.training.classification import ConfusionMatrix as ConfusionMatrix
+    from formulations.training.classification import confusion_matrix as confusion_matrix
+    from formulations.training.classification import predicted as predicted
     from formulations.training.history import Epoch as Epoch
     from formulations.training.history import History as History
     from formulations.training.loop import sgd as sgd
+    from formulations.training.model import Model as Model
     from formulations.training.optimizers import Adam as Adam
     from formulations.training.optimizers import GradientDescent as GradientDescent
     from formulations.training.optimizers import Optimizer as Optimizer
@@ -24,8 +28,10 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "classification": ["ConfusionMatrix", "confusion_matrix", "predicted"],
             "history": ["Epoch", "History"],
             "loop": ["sgd"],
+            "model": ["Model"],
             "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
             "scores": ["accuracy", "chance"],
             "targets": ["Examples", "read_examples", "read_weights"],

@@ -1,0 +1,607 @@
+"""A model: a network with what its users need beside it, the classes, the names of the columns and the scaling."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+
+from formulations.arrays import (
+    Array,
+    as_array,
+    as_examples,
+    check_finite,
+    current_budget,
+    open_archive,
+    quiet,
+    replaced,
+)
+from formulations.data import Scaling, as_matrix, classes_of, column_names, encode_labels, is_labels, one_hot
+from formulations.display import counted, html_text, html_view
+from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
+from formulations.functions import Activation
+from formulations.network import MODEL, Network, check_network, network_arrays, read_network
+from formulations.training.classification import ConfusionMatrix, confusion_matrix, predicted
+from formulations.training.history import History
+from formulations.training.loop import sgd
+
+__all__ = ["Model"]
+
+ROWS = 4096
+"""The number of examples in a forward pass: sparse ones become dense, and all layers are held, for these alone."""
+PARTS = ("classes", "columns", "mean", "scale")
+"""The arrays of a model's file beside those of its network; each may be absent."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """A network that takes data as they come and answers in the terms of the data.
+
+    The network itself stays as it is: inputs are standardised before it, and outputs become labels after it.
+
+    Parameters
+    ----------
+    network : Network
+        The network; not copied.
+    classes : array_like of int, str or bool, shape (K,), optional
+        The classes, in the order of the outputs; two classes may share one output, of which a value above ½ names the
+        second. Without classes the model predicts numbers.
+    columns : sequence of str, optional
+        The names of the n₁ features. The columns of a frame are matched by these names, whatever their order.
+    mean, scale : array_like of shape (n₁,), optional
+        Inputs are standardised to (x − mean) / scale. Both or neither.
+    label : str, optional
+        The name of what is predicted.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        If the parts do not fit the network.
+
+    Examples
+    --------
+    >>> X = [[5.1, 3.5], [6.3, 2.8], [4.9, 3.1], [6.7, 3.0]]
+    >>> species = ["setosa", "virginica", "setosa", "virginica"]
+    >>> model = Model.for_data(X, species, hidden=(3,), seed=0)
+    >>> model
+    <Model 2-3-2, sigmoid, softmax, 2 classes, standardised>
+    >>> history = model.fit(X, species, epochs=50, learning_rate=1.0, seed=0)
+    >>> model.predict([[5.0, 3.3], [6.5, 2.9]])
+    array(['setosa', 'virginica'], dtype='<U9')
+    >>> model.score(X, species)
+    1.0
+    """
+
+    network: Network
+    classes: Array | None = None
+    columns: tuple[str, ...] | None = None
+    mean: Array | None = None
+    scale: Array | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        check_network(self.network)
+        inputs, outputs = self.network.sizes[0], self.network.sizes[-1]
+        classes = None if self.classes is None else _as_classes(self.classes, outputs)
+        columns = None if self.columns is None else _as_columns(self.columns, inputs)
+        if (self.mean is None) != (self.scale is None):
+            absent = "mean" if self.mean is None else "scale"
+            raise InvalidInput(f"mean and scale go together, got no {absent}; pass both or neither.")
+        mean, scale = (
+            None if given is None else _as_vector(given, name, inputs)
+            for given, name in ((self.mean, "mean"), (self.scale, "scale"))
+        )
+        if scale is not None and not (scale > 0).all():
+            raise InvalidInput(f"scale must be positive, got {scale.min()}; give 1 to a constant feature.")
+        if self.label is not None and not isinstance(self.label, str):
+            raise WrongType(f"label must be a name, got {self.label!r}; pass a string such as 'species'.")
+        for name, value in (("classes", classes), ("columns", columns), ("mean", mean), ("scale", scale)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def for_data(
+        cls,
+        X: Any,
+        Y: Any,
+        hidden: Sequence[int] = (30,),
+        *,
+        activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+        standardize: bool = True,
+        classes: ArrayLike | None = None,
+        label: str | None = None,
+        seed: int | np.random.Generator | None = None,
+        dtype: Any = "float64",
+        init: str = "glorot",
+    ) -> Model:
+        """Make an untrained model for examples: with their classes, the names of their columns and their scaling.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            The training examples. Sparse ones are scaled, and not shifted, so that they stay sparse.
+        Y : array_like of shape (m,) or (m, n_L)
+            Labels (integers, strings or booleans) or unit vectors for a classification; else the numbers to predict.
+        hidden : sequence of int
+            Neurons of the hidden layers; may be empty.
+        activations : str, Activation, or a sequence of them
+            One for all hidden layers, or one for each. One more sets that of the outputs, which is otherwise softmax
+            for classes and identity for numbers.
+        standardize : bool
+            Whether inputs are standardised by the mean and standard deviation of X.
+        classes : array_like of shape (K,), optional
+            The classes, in their order; by default the distinct labels, sorted.
+        label : str, optional
+            The name of what is predicted; by default that of Y, if it has one.
+        seed, dtype, init
+            See :meth:`formulations.Network.random`.
+
+        Returns
+        -------
+        Model
+
+        Raises
+        ------
+        InvalidInput
+            If the labels name fewer than two classes.
+        WrongType
+            If ``classes`` are given with numbers.
+        WrongShape, WrongType, NotFinite, InvalidInput
+            If the data cannot be used.
+        UnknownName, Refused
+            If an activation does not exist, or cannot serve the dtype.
+        """
+        columns, examples = column_names(X), as_matrix(X, "X")
+        _check_examples(examples, "X")
+        labels = _labels(Y)
+        if labels is not None:
+            known, _ = encode_labels(labels, classes, "Y")
+            if len(known) < 2:
+                raise InvalidInput(
+                    f"Y must hold at least two classes to tell apart, got {known[0].item()!r} alone; add examples of "
+                    "another class."
+                )
+            count, outputs = len(labels), len(known)
+        elif classes is not None:
+            raise WrongType("classes go with labels, got numbers in Y; leave classes out, or pass labels.")
+        else:
+            known, numbers = None, _numbers(Y)
+            count, outputs = numbers.shape
+        _check_numbers_of_examples(examples.shape[0], count)
+        last = "identity" if known is None else "softmax"
+        sizes = [examples.shape[1], *hidden, outputs]
+        network = Network.random(sizes, _each(activations, last, len(sizes) - 2), seed=seed, dtype=dtype, init=init)
+        scaling = Scaling.of(examples) if standardize else None
+        name = getattr(Y, "name", None) if label is None else label
+        return cls(
+            network,
+            known,
+            columns,
+            None if scaling is None else scaling.mean,
+            None if scaling is None else scaling.scale,
+            name if isinstance(name, str) else None,
+        )
+
+    def fit(self, X: Any, Y: Any, *, validation: tuple[Any, Any] | None = None, **options: Any) -> History:
+        """Train the network in place.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            The training examples; they are standardised by the model's scaling, which does not change.
+        Y : array_like of shape (m,) or (m, n_L)
+            Their labels, or the numbers to predict.
+        validation : (X, Y), optional
+            Examples that are tested after every epoch.
+        **options
+            All other parameters of :func:`formulations.sgd`.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        InvalidInput
+            If a label is none of the model's classes, or columns of a frame are absent.
+        WrongShape, WrongType, NotFinite, Refused
+            As :func:`formulations.sgd`.
+        """
+        X, targets = self._examples(X), self._targets(Y)
+        if validation is not None:
+            validation = self._examples(validation[0]), self._targets(validation[1])
+        if self.classes is not None and options.get("cost") is None:
+            options["cost"] = "log_likelihood" if self.network.activations[-1].name == "softmax" else "quadratic"
+        return sgd(self.network, X, targets, validation=validation, **options)
+
+    @quiet
+    def outputs(self, X: Any) -> Array:
+        """Return the activations of the last layer.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            The examples. The columns of a frame are taken by name, if the model knows names.
+
+        Returns
+        -------
+        ndarray of shape (m, n_L)
+
+        Raises
+        ------
+        InvalidInput
+            If a frame lacks a column, or has one that the model does not know.
+        NotFinite
+            If an output is not finite.
+        WrongShape, WrongType, NotFinite
+            If the examples cannot be used.
+        """
+        examples = self._matched(X)
+        m = examples.shape[0]
+        found = np.empty((m, self.network.sizes[-1]), self.network.dtype)
+        for start in range(0, m, ROWS):
+            part = examples[start : start + ROWS]
+            found[start : start + ROWS] = self.network(self._scaled(part.toarray() if issparse(part) else part))
+        finite = np.isfinite(found).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise NotFinite(
+                f"the outputs of the network must be finite, got {found[row]} for X[{row}]; train it anew, with a "
+                "smaller learning rate if it diverged."
+            )
+        return found
+
+    def predict(self, X: Any) -> Array:
+        """Return the label of each example, or the number.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            See :meth:`outputs`, also for the exceptions.
+
+        Returns
+        -------
+        ndarray of shape (m,) or (m, n_L)
+            The class with the largest output; with one output for two classes, the second if the output is above ½.
+            Without classes the outputs: shape (m,) for one output.
+        """
+        found = self.outputs(X)
+        if self.classes is None:
+            return found[:, 0] if found.shape[1] == 1 else found
+        labels: Array = self.classes[predicted(found)]
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class for each example.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            See :meth:`outputs`, also for the exceptions.
+
+        Returns
+        -------
+        ndarray of shape (m, K)
+            The softmax outputs; or 1 − a and a for one sigmoid output a.
+
+        Raises
+        ------
+        Refused
+            If the outputs are no probabilities of classes.
+        """
+        if reason := self.why_no_probabilities:
+            raise Refused(reason)
+        found = self.outputs(X)
+        return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+
+    @property
+    def why_no_probabilities(self) -> str | None:
+        """The reason why :meth:`predict_proba` refuses, and the remedy; None if it does not."""
+        if self.classes is None:
+            return "probabilities need classes, and this model predicts numbers; call predict."
+        outputs, name = self.network.sizes[-1], self.network.activations[-1].name
+        if name == "softmax" or (name == "sigmoid" and outputs == 1):
+            return None
+        return (
+            f"probabilities need softmax outputs, or one sigmoid output for two classes, got "
+            f"{counted(outputs, 'output')} of {name}, which need not add up to 1; train a network with softmax "
+            "outputs, or call outputs."
+        )
+
+    def score(self, X: Any, Y: Any) -> float:
+        r"""Return the accuracy for classes, or the coefficient of determination R² for numbers.
+
+        .. math:: R^2 = 1 - \frac{\sum_x (y_x - a_x)^2}{\sum_x (y_x - \bar y)^2}
+
+        For several outputs it is the mean of theirs. If all targets of an output are the same, it is 1 for
+        correct predictions and 0 otherwise, as in scikit-learn.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            The examples.
+        Y : array_like of shape (m,) or (m, n_L)
+            Their labels, or the correct numbers.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InvalidInput
+            If a label is none of the model's classes.
+        WrongShape, WrongType, NotFinite
+            If the data cannot be used.
+        """
+        if self.classes is not None:
+            return self.confusion(X, Y).accuracy
+        found, wanted = self.outputs(X), self._targets(Y)
+        _check_numbers_of_examples(len(found), len(wanted))
+        return r_squared(wanted, found)
+
+    def confusion(self, X: Any, Y: Any) -> ConfusionMatrix:
+        """Return the confusion matrix of labelled examples, with precision, recall and F1 of each class.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            The examples.
+        Y : array_like of shape (m,)
+            Their labels.
+
+        Returns
+        -------
+        ConfusionMatrix
+            It prints as tables, and has ``plot()``.
+
+        Raises
+        ------
+        Refused
+            If the model predicts numbers.
+        InvalidInput
+            If a label is none of the model's classes.
+        WrongShape, WrongType, NotFinite
+            If the data cannot be used.
+        """
+        if self.classes is None:
+            raise Refused("a confusion matrix needs classes, and this model predicts numbers; call score.")
+        found, wanted = self.outputs(X), self._indices(Y)
+        _check_numbers_of_examples(len(found), len(wanted))
+        return confusion_matrix(self.classes, wanted, predicted(found))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the model to an ``.npz`` file of plain arrays, without pickles.
+
+        It holds the arrays of the network, as :func:`formulations.save` writes them, and ``classes``, ``columns``,
+        ``mean`` and ``scale``, each if the model has it; ``model`` is JSON text with the rest.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write. An existing file is replaced once the new one is complete and on disk.
+
+        Raises
+        ------
+        Refused
+            If an activation is user-defined: a file of arrays cannot hold a function.
+        InvalidInput
+            If the file cannot be written.
+        """
+        arrays = {**network_arrays(self.network), MODEL: np.array(json.dumps({"label": self.label}))}
+        arrays |= {name: value for name in PARTS if (value := getattr(self, name)) is not None}
+        with replaced(path) as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Load a model saved by :meth:`save`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Returns
+        -------
+        Model
+            The same parameters, scaling, classes and names, bit for bit.
+
+        Raises
+        ------
+        InvalidInput
+            If the file cannot be read, contains pickles, or is not a saved model; a network's file names
+            :func:`formulations.load`.
+        WrongShape, WrongType, NotFinite, UnknownName, Refused
+            If its contents do not make a model.
+        Refused
+            If its compressed arrays need more memory than the budget allows.
+        """
+        with open_archive(path, "a model saved by Model.save", "write it again with model.save(path)") as archive:
+            if MODEL not in archive and "activations" in archive:
+                raise InvalidInput(
+                    f"expected the file of a model, got {os.fspath(path)!r}, the file of a network; load it with "
+                    "formulations.load."
+                )
+            names = [MODEL, *(name for name in PARTS if name in archive)]
+            held: dict[str, Any] = {**archive.read(names, current_budget().memory)}
+            try:
+                label = json.loads(str(held.pop(MODEL)))["label"]
+            except (KeyError, RecursionError, TypeError, ValueError):
+                raise archive.unreadable("it does not contain a model") from None
+            return cls(read_network(archive), label=label, **held)
+
+    def __repr__(self) -> str:
+        return f"<Model {', '.join(self._facts())}>"
+
+    def _repr_html_(self) -> str:
+        parts = {
+            "predicts": self.label,
+            "classes": None if self.classes is None else _listed(self.classes.tolist()),
+            "columns": None if self.columns is None else _listed(self.columns),
+        }
+        text = "\n".join(f"{name}: {value}" for name, value in parts.items() if value is not None)
+        return html_view(html_text(f"Model {', '.join(self._facts())}", "title"), html_text(text, "small"))
+
+    def _facts(self) -> list[str]:
+        facts = [str(self.network.layout), self.network.activation_names]
+        if self.classes is not None:
+            facts.append(f"{len(self.classes)} classes")
+        if self.scale is not None:
+            facts.append("standardised")
+        return facts
+
+    def _matched(self, X: Any) -> Any:
+        """Return examples with the model's features in their order, as an array or a csr_array."""
+        names, examples = column_names(X), as_matrix(X, "X")
+        if self.columns is not None and names is not None:
+            absent = [name for name in self.columns if name not in names]
+            unknown = [name for name in names if name not in self.columns]
+            if absent or unknown:
+                came = [f"no {_listed(absent)}"] * bool(absent) + [f"also {_listed(unknown)}"] * bool(unknown)
+                raise InvalidInput(
+                    f"X must have the model's columns {_listed(self.columns)}, got {' and '.join(came)}; pass "
+                    "X[list(model.columns)]."
+                )
+            if names != self.columns:
+                examples = examples[:, [names.index(name) for name in self.columns]]
+        width = self.network.sizes[0]
+        if not issparse(examples):
+            return as_examples(examples, "X", width)
+        _check_examples(examples, "X")
+        if examples.shape[1] != width:
+            raise WrongShape(f"X must have {width} columns (n₁, the input layer), got shape {examples.shape}.")
+        return examples
+
+    def _scaled(self, examples: Any) -> Any:
+        if self.mean is None or self.scale is None:
+            return examples
+        return Scaling(self.mean, self.scale)(examples)
+
+    def _examples(self, X: Any) -> Any:
+        return self._scaled(self._matched(X))
+
+    def _targets(self, Y: Any) -> Array:
+        """Return the targets of the network, shape (m, n_L)."""
+        if self.classes is None:
+            return as_examples(_numbers(Y), "Y", self.network.sizes[-1])
+        indices = self._indices(Y)
+        if self.network.sizes[-1] == 1:
+            return indices[:, None].astype(self.network.dtype)
+        return one_hot(indices, len(self.classes), self.network.dtype)
+
+    def _indices(self, Y: Any) -> NDArray[np.intp]:
+        """Return the class of each example as an index."""
+        labels = _labels(Y)
+        if labels is None:
+            raise WrongType(
+                "Y must hold labels, since the model has classes, got numbers; pass one label for each example, an "
+                "integer, a string or a boolean."
+            )
+        return encode_labels(labels, self.classes, "Y")[1]
+
+
+def r_squared(wanted: Array, found: Array) -> float:
+    """Return the coefficient of determination, the mean over the outputs; see :meth:`Model.score`."""
+    wide = np.promote_types(found.dtype, np.float64)
+    wanted, found = wanted.astype(wide), found.astype(wide)
+    unexplained = ((wanted - found) ** 2).sum(axis=0)
+    total = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+    constant = (wanted == wanted[0]).all(axis=0)
+    each = np.where(constant, unexplained == 0, 1 - unexplained / np.where(constant, 1, total))
+    return float(each.mean())
+
+
+def _labels(Y: Any) -> Any:
+    """Return the labels that targets hold, as they are or as the places of their unit vectors; None for numbers."""
+    if is_labels(Y):
+        return Y
+    targets = as_matrix(Y, "Y")
+    if targets.ndim != 2 or targets.shape[1] < 2 or not len(targets):
+        return None
+    return classes_of(targets)
+
+
+def _numbers(Y: Any) -> Array:
+    """Return numbers to predict as an array of shape (m, n_L); one dimension is one output."""
+    targets = as_matrix(Y, "Y")
+    if targets.ndim == 1:
+        targets = targets[:, None]
+    _check_examples(targets, "Y")
+    return targets
+
+
+def _check_examples(array: Any, name: str) -> None:
+    if array.ndim != 2 or 0 in array.shape:
+        raise WrongShape(
+            f"{name} must have two dimensions, one example a row, with one example or more, got shape {array.shape}; "
+            f"for one feature pass {name}.reshape(-1, 1)."
+        )
+    check_finite(array.data if issparse(array) else array, name)
+
+
+def _each(activations: Any, last: str, layers: int) -> list[Any]:
+    """Return one activation for each hidden layer and one for the outputs."""
+    if isinstance(activations, str | Activation):
+        return [*[activations] * layers, last]
+    each = list(activations)
+    if len(each) not in (layers, layers + 1):
+        raise WrongShape(
+            f"{counted(layers, 'hidden layer')} need one activation for all, one for each, or one more for the "
+            f"outputs, got {len(each)}; pass a name such as 'sigmoid'."
+        )
+    return each if len(each) > layers else [*each, last]
+
+
+def _as_classes(given: Any, outputs: int) -> Array:
+    classes, _ = encode_labels(given, given, "classes")
+    if len(classes) < 2 or len(classes) != (2 if outputs == 1 else outputs):
+        needed = "2 classes for 1 output" if outputs == 1 else f"{outputs} classes for {outputs} outputs"
+        raise InvalidInput(
+            f"the network needs {needed}, got {len(classes)}; pass one class for each output, in their order."
+        )
+    return _fixed(classes)
+
+
+def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
+    columns = given.tolist() if isinstance(given, np.ndarray) else given
+    if isinstance(columns, str) or not isinstance(columns, Sequence) or not all(isinstance(c, str) for c in columns):
+        raise WrongType(f"columns must be a list of names, got {given!r}; pass one string for each feature.")
+    if len(columns) != inputs or len(set(columns)) < inputs:
+        raise InvalidInput(
+            f"columns must hold {counted(inputs, 'distinct name')}, one for each input, got {_listed(columns)}; pass "
+            "as many as the network has inputs."
+        )
+    return tuple(columns)
+
+
+def _as_vector(given: Any, name: str, inputs: int) -> Array:
+    array = as_array(given, name)
+    if array.dtype.kind not in "biuf":
+        raise WrongType(f"{name} must hold real numbers, got dtype {array.dtype}; pass one number for each feature.")
+    if array.shape != (inputs,):
+        raise WrongShape(f"{name} must have shape ({inputs},), got {array.shape}; pass one number for each feature.")
+    check_finite(array, name)
+    return _fixed(array.astype(np.promote_types(array.dtype, np.float64)))
+
+
+def _fixed(array: Array) -> Array:
+    """Return a copy that cannot be written to, since a model does not change."""
+    kept = array.copy()
+    kept.flags.writeable = False
+    return kept
+
+
+def _check_numbers_of_examples(m: int, n: int) -> None:
+    if m != n:
+        raise WrongShape(f"X and Y must hold the same number of examples, got {m} and {n}; pair them row by row.")
+
+
+def _listed(names: Sequence[Any]) -> str:
+    shown = ", ".join(map(repr, names[:10]))
+    return shown if len(names) <= 10 else f"{shown}, … ({len(names)} in total)"
