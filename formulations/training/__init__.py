@@ -9,7 +9,6 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.training.classification import ConfusionMatrix as ConfusionMatrix
     from formulations.training.classification import confusion_matrix as confusion_matrix
-    from formulations.training.classification import predicted as predicted
     from formulations.training.history import Epoch as Epoch
     from formulations.training.history import History as History
     from formulations.training.loop import sgd as sgd
@@ -28,7 +27,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "classification": ["ConfusionMatrix", "confusion_matrix", "predicted"],
+            "classification": ["ConfusionMatrix", "confusion_matrix"],
             "history": ["Epoch", "History"],
             "loop": ["sgd"],
             "model": ["Model"],

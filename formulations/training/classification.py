@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from formulations.arrays import Array, quiet
 from formulations.display import axes_for, counted, format_table, html_table, html_text, html_view
 from formulations.exceptions import InvalidInput
 
-__all__ = ["ConfusionMatrix", "confusion_matrix", "predicted"]
+__all__ = ["ConfusionMatrix", "confusion_matrix"]
 
 SHOWN = 15
 """The largest number of classes whose matrix is printed whole."""
@@ -217,21 +217,6 @@ def confusion_matrix(classes: ArrayLike, wanted: ArrayLike, found: ArrayLike) ->
             )
     counts = np.bincount(first * K + second, minlength=K * K).reshape(K, K)
     return ConfusionMatrix(names, counts)
-
-
-def predicted(outputs: Array) -> NDArray[np.intp]:
-    """Return the index of the class of each example's largest output; of one output, 1 if it is above ½.
-
-    Parameters
-    ----------
-    outputs : ndarray of shape (m, n_L)
-        The activations of the last layer.
-
-    Returns
-    -------
-    ndarray of int of shape (m,)
-    """
-    return (outputs[:, 0] > 0.5).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
 def _shares(parts: Array, wholes: Array) -> Array:

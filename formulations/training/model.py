@@ -27,9 +27,10 @@ from formulations.display import counted, html_text, html_view
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
 from formulations.functions import Activation
 from formulations.network import MODEL, Network, check_network, network_arrays, read_network
-from formulations.training.classification import ConfusionMatrix, confusion_matrix, predicted
+from formulations.training.classification import ConfusionMatrix, confusion_matrix
 from formulations.training.history import History
 from formulations.training.loop import sgd
+from formulations.training.scores import predicted
 
 __all__ = ["Model"]
 

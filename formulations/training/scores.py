@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from formulations.arrays import Array, quiet
 from formulations.data import classes_of
 from formulations.network import Network, Tape, forward
-<<<<<<< Updated upstream
 from formulations.training.targets import Examples, read_examples
-=======
-from formulations.training.classification import predicted
->>>>>>> Stashed changes
 
 __all__ = ["Examination", "accuracy", "chance", "predicted"]
 
@@ -42,7 +39,6 @@ class Examination:
         self._tape = Tape(net, examples.cost, self._size)
         self._rest = self._tape.first(m % self._size) if m % self._size else self._tape
 
-<<<<<<< Updated upstream
     def __call__(self) -> tuple[float, float | None]:
         """Return the mean cost, and the share of correctly classified examples; None if the targets are not classes."""
         X, Y, *_ = self._examples
@@ -56,14 +52,6 @@ class Examination:
             if self._wanted is not None:
                 right += int(np.count_nonzero(predicted(tape.output) == self._wanted[i : i + tape.m]))
         return total / m, None if self._wanted is None else right / m
-=======
-    def __call__(self) -> float | None:
-        """Return the share of correctly classified examples; None if the targets are not classes."""
-        if self._wanted is None:
-            return None
-        forward(self._net, self._tape, slopes=False)
-        return float(np.mean(predicted(self._tape.output) == self._wanted))
->>>>>>> Stashed changes
 
 
 @quiet
@@ -121,11 +109,8 @@ def chance(Y: Array) -> float | None:
     """
     classes = classes_of(Y)
     return None if classes is None else float(np.bincount(classes).max() / len(Y))
-<<<<<<< Updated upstream
 
 
-def predicted(outputs: Array) -> Array:
-    """Return the class that each row of outputs stands for, shape (m,)."""
-    return outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
-=======
->>>>>>> Stashed changes
+def predicted(outputs: Array) -> NDArray[np.intp]:
+    """Return the index of the class that each row of outputs stands for, shape (m,)."""
+    return (outputs[:, 0] > 0.5).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
