@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from formulations.comparison import compare as compare
     from formulations.data import load_digits as load_digits
     from formulations.data import one_hot as one_hot
+    from formulations.data import read_csv as read_csv
+    from formulations.data import read_idx as read_idx
     from formulations.data import split as split
     from formulations.explanation import Explanation as Explanation
     from formulations.explanation import explain as explain
@@ -65,7 +67,7 @@ else:
             "arrays": ["use_budget"],
             "backends": ["Backend", "Estimate", "Tier", "get_backend", "list_backends", "register", "use_backend"],
             "comparison": ["Comparison", "compare"],
-            "data": ["load_digits", "one_hot", "split"],
+            "data": ["load_digits", "one_hot", "read_csv", "read_idx", "split"],
             "exceptions": [],
             "explanation": ["Explanation", "explain"],
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],

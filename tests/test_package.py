@@ -24,7 +24,7 @@ PUBLIC = [
     "Estimate", "Explanation", "Gradient", "History", "Model", "Network", "PerNeuron", "Plan", "Tape", "Tier",
     "activation", "certify", "check_backend", "compare", "cost", "coupled_activation", "exact_gradient",
     "explain", "get_backend", "gradient", "list_backends", "load", "load_digits", "one_hot", "per_example_gradients",
-    "prepare", "register", "save", "sgd", "split", "use_backend", "use_budget", "which",
+    "prepare", "read_csv", "read_idx", "register", "save", "sgd", "split", "use_backend", "use_budget", "which",
 ]  # fmt: skip
 
 

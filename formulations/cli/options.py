@@ -14,14 +14,12 @@ from formulations.arrays import (
     BATCH_SIZE,
     DTYPE_NAMES,
     Array,
-    current_budget,
-    open_archive,
     positive_integer,
     random_generator,
     size_of_batch,
 )
 from formulations.cli.completion import complete_file, complete_names
-from formulations.data import Problem, make_problem, problem_for
+from formulations.data import Problem, make_problem, problem_for, read_examples
 from formulations.exceptions import InvalidInput
 from formulations.functions import ACTIVATIONS, COSTS, get_activation
 from formulations.network import INITIALIZATIONS, load
@@ -215,20 +213,3 @@ def parse_backends(backends: str | None) -> list[str] | None:
         else:
             flags.append(part)
     return flags
-
-
-def read_examples(path: str) -> tuple[Array, Array]:
-    """Read X and Y from an ``.npz`` file of numeric arrays.
-
-    Raises
-    ------
-    InvalidInput
-        If the file cannot be read, is pickled, or lacks X or Y.
-    Refused
-        If X and Y are compressed and need more memory than the budget allows.
-    """
-    with open_archive(path, "an .npz file with arrays X and Y", "write it with numpy.savez(path, X=X, Y=Y)") as archive:
-        if () in archive.shapes("XY").values():
-            raise archive.unreadable("X and Y must be arrays of examples, one per row")
-        arrays = archive.read("XY", current_budget().memory)
-    return arrays["X"], arrays["Y"]

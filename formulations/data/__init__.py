@@ -1,4 +1,4 @@
-"""Labels, frames, splitting and scaling; the embedded digits, scenarios and problems."""
+"""Readers of tables and images, labels, frames, splitting and scaling; the embedded digits, scenarios and problems."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.data.delimited import Table as Table
+    from formulations.data.delimited import read_csv as read_csv
     from formulations.data.digits.reader import load_digits as load_digits
     from formulations.data.frames import as_matrix as as_matrix
     from formulations.data.frames import column_names as column_names
+    from formulations.data.idx import read_idx as read_idx
     from formulations.data.labels import classes_of as classes_of
     from formulations.data.labels import encode_labels as encode_labels
     from formulations.data.labels import is_labels as is_labels
@@ -22,16 +25,21 @@ if TYPE_CHECKING:
     from formulations.data.scenarios import Scenario as Scenario
     from formulations.data.splitting import Split as Split
     from formulations.data.splitting import split as split
+    from formulations.data.tables import read_examples as read_examples
+    from formulations.data.tables import read_table as read_table
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "delimited": ["Table", "read_csv"],
             "digits.reader": ["load_digits"],
             "frames": ["as_matrix", "column_names"],
+            "idx": ["read_idx"],
             "labels": ["classes_of", "encode_labels", "is_labels", "one_hot"],
             "problems": ["Problem", "make_problem", "problem_for"],
             "scaling": ["Scaling"],
             "scenarios": ["SCENARIOS", "Scenario"],
             "splitting": ["Split", "split"],
+            "tables": ["read_examples", "read_table"],
         },
     )

@@ -1,0 +1,82 @@
+"""Examples from any file that the command line takes: text, ``.npz``, and both compressed by gzip."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import PurePath
+
+from formulations.arrays import Array, current_budget, open_archive
+from formulations.data.delimited import Table, read_csv
+from formulations.data.opening import check_memory, name_of, open_data, read_at_most
+from formulations.exceptions import InvalidInput
+
+__all__ = ["read_examples", "read_table"]
+
+TEXT = (".csv", ".tsv", ".txt")
+WHAT = "an .npz file with arrays X and Y"
+REMEDY = "write it with numpy.savez(path, X=X, Y=Y)"
+
+
+def read_table(path: str | os.PathLike[str], label: str | int | None = -1) -> Table:
+    """Read examples from a file, of the format that its suffix says.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file ``.csv``, ``.tsv`` or ``.txt``, which :func:`read_csv` reads, or ``.npz``, with arrays X and Y; each may
+        have ``.gz`` after it.
+    label : str, int or None, default -1
+        The column of labels in a text file. In an ``.npz`` file the labels are Y; None leaves them out.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InvalidInput
+        If the suffix is another one, or the file or its label cannot be read.
+    NotFinite, UnknownName, WrongShape, WrongType, Refused
+        As :func:`read_csv`.
+    """
+    name = name_of(path)
+    suffix = PurePath(name.removesuffix(".gz")).suffix.lower()
+    if suffix in TEXT:
+        return read_csv(path, label)
+    if suffix != ".npz":
+        raise InvalidInput(
+            f"a file of examples must end in {', '.join(TEXT)} or .npz, or one of these with .gz, got {name!r}; "
+            "rename or convert it."
+        )
+    if isinstance(label, str):
+        raise InvalidInput(f"the labels of {name} are its array Y, got the name of a column, {label!r}; leave it out.")
+    X, *targets = _read_archive(name, "X" if label is None else "XY")
+    return Table(X, targets[0] if targets else None, None, None)
+
+
+def read_examples(path: str | os.PathLike[str]) -> tuple[Array, Array]:
+    """Read X and Y from an ``.npz`` file of arrays.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read, is pickled, or lacks X or Y.
+    Refused
+        If X and Y are compressed and need more memory than the budget allows.
+    """
+    X, Y = _read_archive(name_of(path), "XY")
+    return X, Y
+
+
+def _read_archive(name: str, wanted: str) -> list[Array]:
+    source: str | io.BytesIO = name
+    if name.endswith(".gz"):
+        with open_data(name, WHAT) as stream:
+            source = io.BytesIO(read_at_most(stream, current_budget().memory))
+        check_memory(name, source.getbuffer().nbytes)
+    with open_archive(source, WHAT, REMEDY) as archive:
+        if () in archive.shapes(wanted).values():
+            raise archive.unreadable(f"{' and '.join(wanted)} must be arrays of examples, one per row")
+        arrays = archive.read(wanted, current_budget().memory)
+    return [arrays[each] for each in wanted]

@@ -1,0 +1,186 @@
+"""Tables in text files."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape, WrongType
+
+PLAIN = "length,width,species\n5.1,3.5,setosa\n6.3,2.9,virginica\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def reader(text, **options):
+        path = tmp_path / "table.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return fm.read_csv(path, **options)
+
+    return reader
+
+
+FORMS = {
+    "commas": PLAIN,
+    "semicolons": PLAIN.replace(",", ";"),
+    "tabs": PLAIN.replace(",", "\t"),
+    "bars": PLAIN.replace(",", "|"),
+    "spaces": PLAIN.replace(",", " , "),
+    "lines of Windows": PLAIN.replace("\n", "\r\n"),
+    "lines of the first Macintosh": PLAIN.replace("\n", "\r"),
+    "blank lines": PLAIN.replace("\n", "\n\n"),
+    "no last line end": PLAIN.rstrip(),
+    "a mark of byte order": "\ufeff" + PLAIN,
+    "quotes": '"length","width",species\n"5.1",3.5,"setosa"\n6.3, "2.9",virginica\n',
+    "gzip": gzip.compress(PLAIN.encode()),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_all_forms_of_a_table_are_the_same(form, read):
+    X, Y, columns, label = read(form)
+    assert X.tolist() == [[5.1, 3.5], [6.3, 2.9]] and X.dtype == np.float64
+    assert Y.tolist() == ["setosa", "virginica"]
+    assert (columns, label) == (("length", "width"), "species")
+
+
+def test_the_label_is_any_column_by_name_or_index_or_none(read):
+    text = "kind,a,b\nx,1,2\ny,3,4\n"
+    for label in ("kind", 0, -3, np.int64(0)):
+        X, Y, columns, name = read(text, label=label)
+        assert (X.tolist(), Y.tolist(), columns, name) == ([[1, 2], [3, 4]], ["x", "y"], ("a", "b"), "kind")
+    X, Y, columns, name = read("a,b\n1,2\n3,4\n", label="a")
+    assert (X.tolist(), Y.tolist(), columns, name) == ([[2], [4]], [1, 3], ("b",), "a")
+    X, Y, columns, name = read("a,b\n1,2\n3,4\n", label=None)
+    assert (X.tolist(), Y, columns, name) == ([[1, 2], [3, 4]], None, ("a", "b"), None)
+
+
+def test_a_table_without_names(read):
+    for header in (None, False):
+        assert read("1,2,x\n3,4,y\n", header=header)[2:] == (None, None)
+    assert read("1,2,x\n3,4,y\n").X.tolist() == [[1, 2], [3, 4]]
+    # Names that are numbers must be announced.
+    assert read("1990,2000,x\n3,4,y\n", header=True).columns == ("1990", "2000")
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "kind"),
+    [
+        (["1", "+2", "-3"], [1, 2, -3], "i"),
+        (["9223372036854775807", "1"], [2**63 - 1, 1], "i"),
+        (["True", "false", "TRUE"], [True, False, True], "b"),
+        (["1", "2.5", "-3e2"], [1, 2.5, -300], "f"),
+        (["a", " b ", "true"], ["a", "b", "true"], "U"),
+        (["NA", "none", "inf"], ["NA", "none", "inf"], "U"),
+    ],
+)
+def test_labels_are_what_all_of_them_are(cells, values, kind, read):
+    Y = read("".join(f"1,{cell}\n" for cell in cells)).Y
+    assert Y.tolist() == values and Y.dtype.kind == kind
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+def test_numbers_are_rounded_once_to_the_dtype(dtype, read):
+    X, Y, _, _ = read("0.1,0.5\n16777217,2\n1e-320,2\n", dtype=dtype)
+    assert X.dtype == Y.dtype == np.dtype(dtype)
+    assert X.ravel().tolist() == [np.dtype(dtype).type(text) for text in ("0.1", "16777217", "1e-320")]
+
+
+def test_quoted_cells_may_hold_the_delimiter_quotes_and_lines(read):
+    found = read('a,"b, c",d\n1,2,"x, ""y""\nz"\n3,4,w\n')
+    assert found.columns == ("a", "b, c") and found.Y.tolist() == ['x, "y"\nz', "w"]
+    # The line of a fault is that of the file.
+    with pytest.raises(InvalidInput, match="line 5, column 'b, c'"):
+        read('a,"b, c",d\n1,2,"x, ""y""\nz"\n3,4,w\n3,five,w\n')
+
+
+def test_a_number_far_down_is_found_by_its_line(read):
+    rows = [f"{i},{i},x" for i in range(40_000)]
+    rows[33_333] = "1,,x"
+    with pytest.raises(InvalidInput, match=r"line 33334, column 2 of 3: .* got an empty cell"):
+        read("\n".join(rows))
+
+
+def test_a_given_delimiter_is_obeyed(read):
+    assert read("1 2 0\n3 4 1\n", delimiter=" ").X.tolist() == [[1, 2], [3, 4]]
+    assert read("1:2\n", delimiter=":").X.tolist() == [[1]]
+    with pytest.raises(InvalidInput, match="got '1;2'"):
+        read("1;2,0\n", delimiter=",")
+
+
+REFUSED = {
+    "an empty cell": ("a,b\n1,x\n,y", {}, InvalidInput, r"line 3, column 'a': a feature must be a number, got an"),
+    "a missing value": ("a,b\n1,x\nNA,y", {}, InvalidInput, "line 3, column 'a': .* got 'NA', a missing value"),
+    "nan": ("a,b\nnan,x", {}, InvalidInput, "line 2, column 'a': .* got 'nan', a missing value"),
+    "mixed types": ("a,b\n1,x\nz,y", {}, InvalidInput, "line 3, column 'a': a feature must be a number, got 'z'"),
+    "text after the label": ("l,a,b\nx,1,z", {"label": 0}, InvalidInput, "column 'b': .* got 'z'; leave the col"),
+    "a decimal comma": ("a;b\n1,5;x", {}, InvalidInput, "got '1,5'; write numbers with a decimal point"),
+    "an underscore": ("a,b\n1_000,x", {}, InvalidInput, "got '1_000'"),
+    "infinity": ("a,b\n-inf,x", {}, NotFinite, "line 2, column 'a': a number must be finite in float64, got '-inf'"),
+    "overflow": ("a,b\n1e39,x", {"dtype": "float32"}, NotFinite, "finite in float32, got '1e39'"),
+    "overflow of a target": ("a,b\n1,1e39", {"dtype": "float32"}, NotFinite, "column 'b': a target .* got 1e39"),
+    "overflow in extended precision": ("a,b\n1e999999,x", {"dtype": "longdouble"}, NotFinite, "got '1e999999'"),
+    "a missing label": ("a,b\n1,x\n1,", {}, InvalidInput, "line 3, column 'b': a label must not be missing, got an em"),
+    "a label nan": ("a,b\n1,0.5\n1,nan", {}, InvalidInput, "a label must not be missing, got 'nan'"),
+    "labels of mixed types": (
+        "a,b\n1,1\n2,y", {}, InvalidInput, "line 3, column 'b': labels must be all numbers or all text, got 'y' here",
+    ),
+    "a large label": ("a,b\n1,99999999999999999999\n", {}, InvalidInput, "must fit 64-bit integers, got 999999999999"),
+    "too many cells": ("a,b\n1,x,2", {}, InvalidInput, "line 2: a row must have 2 cells, as the first has, got 3"),
+    "too few cells": ("1,2,x\n1\n", {}, InvalidInput, "line 2: a row must have 3 cells, as the first has, got 1"),
+    "two columns of one name": ("a,b,a\n1,2,3", {}, InvalidInput, "line 1: the columns must have distinct names, got"),
+    "a column without a name": (",b\n1,x", {}, InvalidInput, "must have a name, got none for column 1 of 2"),
+    "an empty file": ("", {}, InvalidInput, "must hold a table, got an empty file"),
+    "blank lines alone": ("\n\r\n", {}, InvalidInput, "got an empty file"),
+    "names alone": ("a,b\n", {}, InvalidInput, "at least one example, got only a row of names"),
+    "one column": ("a\n1", {}, WrongShape, "features beside the label, got one column; pass label=None"),
+    "no such label": ("a,b\n1,x", {"label": "c"}, UnknownName, "unknown column 'c'; valid names are a, b"),
+    "a name for a table without": ("1,x", {"label": "c"}, InvalidInput, "got a table without names; pass the index"),
+    "an index outside": ("a,b\n1,x", {"label": 2}, InvalidInput, "the label must be from -2 to 1, got 2; count"),
+    "an open quote": ('a,b\n1,"x', {}, InvalidInput, "line 2: .* cannot be read .unexpected end of data"),
+    "text after a quote": ('a,b\n1,"x"y', {}, InvalidInput, "line 2: a row must be cells, each plain or in double"),
+    "Latin 1": ("a,b\n1,é".encode("latin1"), {}, InvalidInput, "line 2: the text must be in UTF-8, got other bytes"),
+    "UTF-16": (PLAIN.encode("utf-16"), {}, InvalidInput, "got a file with null bytes; save it as CSV in UTF-8"),
+    "broken gzip": (FORMS["gzip"][:-9], {}, InvalidInput, "must be a CSV file, got a broken gzip file"),
+    "damaged gzip": (FORMS["gzip"][:20] + b"\0\0" + FORMS["gzip"][22:], {}, InvalidInput, "got a broken gzip file"),
+    "a long delimiter": (PLAIN, {"delimiter": ",,"}, InvalidInput, "delimiter must be one character .* got ',,'"),
+    "a quote as the delimiter": (PLAIN, {"delimiter": '"'}, InvalidInput, "delimiter must be one character"),
+    "a header of one": (PLAIN, {"header": 1}, WrongType, "header must be True, False or None, got 1"),
+    "a label of 0.5": (PLAIN, {"label": 0.5}, WrongType, "label must be the name or the index"),
+    "a label True": (PLAIN, {"label": True}, WrongType, "got True"),
+    "a dtype": (PLAIN, {"dtype": "int64"}, WrongType, "got 'int64'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_faults_are_refused_with_their_place(name, read):
+    text, options, exception, part = REFUSED[name]
+    with pytest.raises(exception, match=part) as refusal:
+        read(text, **options)
+    assert type(refusal.value) is exception
+
+
+def test_paths_that_are_no_files(tmp_path):
+    with pytest.raises(InvalidInput, match=r"there is no file .*none.csv.*; give the path of a CSV file"):
+        fm.read_csv(tmp_path / "none.csv")
+    with pytest.raises(InvalidInput, match=r"cannot be read \(Is a directory"):
+        fm.read_csv(tmp_path)
+    with pytest.raises(InvalidInput, match="there is no file"):
+        fm.read_csv("a\0b")
+    with pytest.raises(WrongType, match="by its path, got StringIO"):
+        fm.read_csv(__import__("io").StringIO(PLAIN))
+
+
+def test_memory_is_that_of_the_budget(read):
+    many = "1,2,3\n" * 20_000
+    with fm.use_budget(memory="20MB"):
+        assert len(read(many).X) == 20_000
+    with fm.use_budget(memory="1MB"), pytest.raises(Refused, match=r"must fit the budget of 1 MB, got .* MB or more"):
+        read(many)
+    # One line of 500 kB, and 3 MB compressed to 3 kB.
+    for text in ("1," * 250_000, gzip.compress(b"1," * 1_500_000)):
+        with fm.use_budget(memory="2MB"), pytest.raises(Refused, match="must fit the budget"):
+            read(text)
