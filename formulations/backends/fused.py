@@ -6,12 +6,13 @@ r"""Hadamard products with every element-wise step of a layer compiled into one 
     \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)   & \text{(BP2)}
 
 The equations are those of ``hadamard``. Bias, σ and σ′ of a layer are one compiled loop, and the product with the slope
-and the sum for the biases another; the gradient of a small network takes two compiled calls instead of about forty
-NumPy calls. It wins if the calls cost more than the arithmetic.
+and the sum for the biases another. The built-in costs are compiled, too: the quadratic one, and the cross-entropies
+combined with the output activation, sigmoid or softmax, that suits them. The gradient of a small network is then one
+compiled call instead of about forty NumPy calls. It wins if the calls cost more than the arithmetic.
 
 It needs the package numba: ``pip install numba``. The first gradient in each dtype compiles the code,
 which takes some seconds once on each machine; the result is cached with the library's files. It supports
-activations that have a compiled form.
+activations that have a compiled form, softmax at the output alone.
 
 It misleads as a measure of the formulation: it is ``hadamard`` in compiled loops.
 
@@ -36,7 +37,7 @@ from formulations.arrays import SINGLE_AND_DOUBLE
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
-from formulations.functions import Cost, Quadratic
+from formulations.functions import Cost
 from formulations.network import Gradient, Network, Tape
 
 __all__ = ["Fused"]
@@ -70,10 +71,10 @@ class Fused(Backend):
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Any, Buffers]:
         """Return the compiled pass for the size of the products, and the tape's buffers."""
+        buffers = Buffers.of(network, tape)
         largest = max(tape.m * rows * columns for rows, columns in network.layout.shapes)
-        plain = type(tape.cost) is Quadratic if tape.combined is None else tape.combined.is_difference
-        passes = "whole" if plain and largest <= IN_ONE_THREAD else "by_layer"
-        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, Buffers.of(network, tape)
+        passes = "whole" if buffers.output is not None and largest <= IN_ONE_THREAD else "by_layer"
+        return import_module(f"formulations.backends._shared.compiled.{passes}").compute, buffers
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient by compiled passes."""

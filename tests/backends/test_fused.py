@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import makers
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 
 import formulations as fm
 from formulations import exceptions
-from formulations.backends._shared.compiled.forms import COMPILED
+from formulations.backends._shared.compiled.forms import COMPILED, OUTPUTS
 from formulations.exceptions import InvalidInput, WrongShape
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.base import CombinedOutput
@@ -42,13 +43,16 @@ def verdict(net, X, Y, m=None, **options):
     return plan, found
 
 
-@pytest.mark.parametrize("cost", ["quadratic", "binary_cross_entropy", fm.cost(
-    lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")],
-    ids=["quadratic", "fused with the output", "of one's own"])  # fmt: skip
+COMBINED = [(cost.name, activation) for cost, activation in OUTPUTS if activation]
+OUTER = [("quadratic", "leaky_relu"), *COMBINED, (fm.cost(
+    lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic"), "sigmoid")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cost", "output"), OUTER, ids=lambda given: getattr(given, "name", given))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("way", SIZES)
-def test_both_ways_are_right_by_the_local_bound(way, dtype, cost):
-    net, X, Y = case(SIZES[way], 60, dtype)
+def test_both_ways_are_right_by_the_local_bound(way, dtype, cost, output):
+    net, X, Y = case(SIZES[way], 60, dtype, ("tanh", "leaky_relu", output))
     plan, found = verdict(net, X, Y, cost=cost, sample_weight=np.arange(1, 61))
     expected = way if isinstance(cost, str) else "by_layer"
     assert plan.tape.workspace[0].__module__ == f"formulations.backends._shared.compiled.{expected}"
@@ -56,6 +60,63 @@ def test_both_ways_are_right_by_the_local_bound(way, dtype, cost):
     reference = net.forward(X, Y, cost=cost, sample_weight=np.arange(1, 61)).cost_value
     # Both are sums of terms of one sign, of known activations: a few roundings for each of them.
     assert abs(plan(X, Y, np.arange(1, 61)).cost - reference) <= 200 * np.finfo(dtype).eps * abs(reference)
+
+
+@pytest.mark.parametrize("way", SIZES)
+@pytest.mark.parametrize(("cost", "output"), COMBINED)
+def test_targets_may_have_any_sum_and_order_in_memory(way, cost, output):
+    net, X, Y = case(SIZES[way], 60, activations=("tanh", "leaky_relu", output))
+    Y[:20], Y[20:40] = 0, np.eye(3)[np.arange(20) % 3]
+    plan, found = verdict(net, X, Y, cost=cost)
+    assert (found.status, found.reason) == (Status.EQUAL, "")
+    straight = plan(X, Y).copy()
+    assert np.array_equal(plan(X, np.asfortranarray(Y)).vector, straight.vector)
+
+
+@pytest.mark.parametrize(("cost", "output"), COMBINED)
+def test_weighted_inputs_that_are_not_finite_lead_where_they_do_in_numpy(cost, output):
+    nan, inf, u = np.nan, np.inf, np.finfo(float).eps / 2
+    net = fm.Network([np.eye(3)], [np.zeros(3)], output)
+    plans = [fm.prepare(net, 1, cost, backend) for backend in ("fused", "hadamard")]
+    for z in ([nan, 1, 2], [1, nan, 2], [1, 2, nan], [0, 1, -inf], [1e308, -1e308, 0], [-inf] * 3, [inf, 1, 0]):
+        for Y in np.vstack([np.eye(3), np.zeros(3)]):
+            net.biases[0][...] = z
+            found, expected = (plan(np.zeros((1, 3)), Y[None]) for plan in plans)
+            # Each output is within 8u of the true one, and no error is above 1.
+            same = partial(np.testing.assert_allclose, rtol=16 * u, atol=32 * u)
+            same(plans[0].tape.output, plans[1].tape.output)
+            same(found.errors[0], expected.errors[0])
+            if output == "softmax" and max(z) == inf:
+                # Its outputs are NaN already.
+                assert not np.isfinite(expected.cost) or not Y.any()
+                assert not np.isfinite(found.cost) or not Y.any()
+            else:
+                same(found.cost, expected.cost)
+
+
+def test_a_confident_softmax_keeps_the_digits_of_its_cost():
+    net = fm.Network([[[40.0], [0.0]]], [[1000.0, 1000.0]], "softmax")
+    # ln(e^1040 + e^1000) − 1040 = ln(1 + e^−40) = e^−40 within its digits.
+    cost = fm.gradient(net, [[1.0]], [[1.0, 0.0]], "log_likelihood", "fused").cost
+    assert abs(cost - np.exp(-40)) <= 4 * np.finfo(float).eps * np.exp(-40)
+
+
+@pytest.mark.parametrize("way", SIZES)
+def test_the_slope_of_a_softmax_is_that_of_the_tape(way):
+    net, X, Y = case(SIZES[way], 60, activations=("tanh", "leaky_relu", "softmax"))
+    plan, _ = verdict(net, X, Y, cost="log_likelihood")
+    slope, tape = plan.tape.slopes[-1], plan.tape
+    assert slope.z is tape.weighted_inputs[-1]
+    assert slope.a is tape.activations[-1]
+
+
+def test_a_softmax_elsewhere_or_with_another_cost_is_refused_with_the_reason():
+    hidden = fm.Network.random([3, 4, 2], ["softmax", "softmax"], seed=0)
+    assert "softmax in layer 2 couples the neurons" in fm.which(hidden, "log_likelihood")["fused"]
+    for cost in ("quadratic", "binary_cross_entropy"):
+        reason = fm.which(fm.Network.random([3, 4, 2], ["tanh", "softmax"], seed=0), cost)["fused"]
+        assert "softmax in layer 3 couples the neurons" in reason
+        assert reason.endswith("cost 'log_likelihood' needs no slope there")
 
 
 @pytest.mark.parametrize("way", SIZES)
@@ -78,11 +139,10 @@ def test_examples_may_lie_in_any_order_and_be_read_only():
 
 
 def test_what_has_no_compiled_form_is_refused_by_name():
-    for name, activation in ACTIVATIONS.items():
-        reason = fm.which(fm.Network.random([3, 4, 2], ["tanh", name], seed=0))["fused"]
-        assert (reason is None) == (name in COMPILED), name
-        if reason is not None and not activation.coupled:
-            assert reason == f"it has compiled forms of {', '.join(COMPILED)}, and layer 3 has {name}"
+    for name in ACTIVATIONS:
+        reason = fm.which(fm.Network.random([3, 4, 2], ["tanh", name], seed=0), "log_likelihood")["fused"]
+        expected = f"it has compiled forms of {', '.join(COMPILED)}, and layer 3 has {name}"
+        assert reason == (None if name in COMPILED else expected)
 
 
 def test_it_says_what_is_missing(monkeypatch):
@@ -91,8 +151,10 @@ def test_it_says_what_is_missing(monkeypatch):
     assert fm.which(makers.network())["fused"] == said
 
 
-def test_every_cost_is_served():
-    net, X, Y = case(SIZES["whole"], 8)
+@pytest.mark.parametrize("output", ["sigmoid", "square"])
+def test_every_cost_is_served(output):
+    net, X, Y = case(SIZES["whole"], 8, activations=("tanh", "leaky_relu", output))
+    net.vector[...] /= 4  # so that squares are below 1
     for cost in COSTS:
         assert verdict(net, X, Y / Y.sum(axis=1, keepdims=True), cost=cost)[1].status is Status.EQUAL
 
@@ -104,7 +166,7 @@ def test_what_only_has_the_name_of_a_compiled_form_has_none():
 
 
 class DoubledMiss(fm.Cost):
-    """Σ[2 ln(1 + e^z) − yz] behind a sigmoid, so that δ^L = 2a − y."""
+    """Σ[2 ln(1 + e^z) − yz] behind a sigmoid, so that δ^L = 2a − y; twice the log-likelihood behind a softmax."""
 
     name = "doubled_miss"
 
@@ -117,21 +179,29 @@ class DoubledMiss(fm.Cost):
         def value(Z, Y):
             return (2 * np.logaddexp(0, Z) - Y * Z).sum(axis=1)
 
-        return CombinedOutput(value, lambda Y: np.full((len(Y), 1), 2.0)) if activation.name == "sigmoid" else None
+        def of_softmax(Z, Y):
+            return 2 * (np.log(np.exp(Z).sum(axis=1)) - (Y * Z).sum(axis=1)) + Y.sum(axis=1)
+
+        return {
+            "sigmoid": CombinedOutput(value, lambda Y: np.full((len(Y), 1), 2.0)),
+            "softmax": CombinedOutput(of_softmax, lambda Y: np.full((len(Y), 1), 2.0)),
+        }.get(activation.name)
 
 
-def test_a_custom_combined_form_keeps_its_error():
-    net, X, Y = case(SIZES["whole"], 12)
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+def test_a_custom_combined_form_keeps_its_error(output):
+    net, X, Y = case(SIZES["whole"], 12, activations=("tanh", "leaky_relu", output))
     found = fm.gradient(net, X, Y, cost=DoubledMiss(), backend="fused").vector
     np.testing.assert_allclose(found, fm.gradient(net, X, Y, cost=DoubledMiss()).vector, rtol=1e-12, atol=1e-14)
 
 
-def test_a_tape_of_another_length_and_one_without_targets_are_refused():
-    net, X, Y = case(SIZES["whole"], 12)
-    plan = fm.prepare(net, 12, backend="fused")
+@pytest.mark.parametrize("way", SIZES)
+def test_a_tape_of_another_length_and_one_without_targets_are_refused(way):
+    net, X, Y = case(SIZES[way], 60)
+    plan = fm.prepare(net, 60, backend="fused")
     g = plan(X, Y)
     plan.tape.load(np.repeat(X, 2, axis=0), np.repeat(Y, 2, axis=0))
-    with pytest.raises(WrongShape, match="buffers for 12 examples, got 24 inputs"):
+    with pytest.raises(WrongShape, match="buffers for 60 examples, got 120 inputs"):
         plan.backend.gradient(net, plan.tape, g)
     plan.tape.load(X, None)
     with pytest.raises(InvalidInput, match="no targets"):
@@ -147,9 +217,10 @@ def test_the_copy_of_a_tape_has_nothing_that_writes_into_the_first():
         assert np.array_equal(other.output, plan.tape.output)
 
 
-def test_buffers_stay_as_long_as_their_addresses():
-    net, X, Y = case(SIZES["whole"], 12)
-    plan = fm.prepare(net, 12, backend="fused")
+@pytest.mark.parametrize(("cost", "output"), [("quadratic", "sigmoid"), *COMBINED])
+def test_buffers_stay_as_long_as_their_addresses(cost, output):
+    net, X, Y = case(SIZES["whole"], 12, activations=("tanh", "leaky_relu", output))
+    plan = fm.prepare(net, 12, cost, backend="fused")
     plan(X, Y)
     _, buffers = plan.tape.workspace
     held = {array.__array_interface__["data"][0] for array in buffers.held}

@@ -25,6 +25,7 @@ def _random(
     scale: float = 1.0,
     weighted: bool = False,
     cost: str = "quadratic",
+    soft: bool = False,
 ) -> Callable[[np.dtype[Any]], Problem]:
     """Return a function that makes a random problem, with the same float32 numbers in every dtype."""
 
@@ -36,7 +37,9 @@ def _random(
         net.vector[...] *= np.float32(scale)
         X, Y = random.standard_normal((m, sizes[0])), random.uniform(0.1, 0.9, (m, sizes[-1]))
         if cost == "log_likelihood":
-            Y = np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
+            classes = np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
+            # Soft targets keep an entry of 0 in each example, and need not add up to 1.
+            Y = Y * (1 - classes) if soft else classes
         weights = np.arange(1.0, m + 1).astype(dtype) if weighted else None
         return Problem(
             net.astype(dtype), X.astype("float32").astype(dtype), Y.astype("float32").astype(dtype), cost, weights
@@ -94,6 +97,16 @@ _MORE = (
         "log_likelihood",
         "softmax outputs with their cost",
         _random([4, 5, 3], ["tanh", "softmax"], m=4, seed=12, cost="log_likelihood"),
+    ),
+    Scenario(
+        "soft_targets",
+        "softmax outputs, with targets and sample weights of any sum",
+        _random([4, 5, 3], ["tanh", "softmax"], m=5, seed=19, scale=3, cost="log_likelihood", weighted=True, soft=True),
+    ),
+    Scenario(
+        "log_likelihood_of_sigmoids",
+        "sigmoid outputs with the log-likelihood",
+        _random([4, 5, 3], "sigmoid", m=4, seed=20, cost="log_likelihood", soft=True),
     ),
     Scenario(
         "hidden_softmax", "a coupled hidden layer", _random([4, 5, 4, 3], ["tanh", "softmax", "sigmoid"], seed=13)

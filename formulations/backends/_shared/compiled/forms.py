@@ -1,4 +1,4 @@
-"""The activations that have a compiled form, and their numbers in compiled code."""
+"""The activations and costs that have a compiled form, and their numbers in compiled code."""
 
 from __future__ import annotations
 
@@ -6,12 +6,30 @@ from typing import Any
 
 import numpy as np
 
-from formulations.functions import Activation, LeakyReLU, clamp, is_built_in
+from formulations.functions import (
+    Activation,
+    BinaryCrossEntropy,
+    LeakyReLU,
+    LogLikelihood,
+    Quadratic,
+    clamp,
+    is_built_in,
+)
+from formulations.network import Tape
 
-__all__ = ["COMPILED", "number_of", "parameter_of"]
+__all__ = ["COMPILED", "OUTPUTS", "number_of", "output_of", "parameter_of"]
 
-COMPILED = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "square")
+COMPILED = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "square", "softmax")
 """Compiled code identifies each by its position."""
+
+OUTPUTS = (
+    (Quadratic, None),
+    (BinaryCrossEntropy, "sigmoid"),
+    (LogLikelihood, "softmax"),
+    (LogLikelihood, "sigmoid"),
+)
+"""The costs whose value and δ^L are compiled, with the output activation if they are combined with it; compiled code
+identifies each by its position."""
 
 
 def number_of(activation: Activation) -> int | None:
@@ -25,3 +43,10 @@ def number_of(activation: Activation) -> int | None:
 def parameter_of(activation: Activation, dtype: np.dtype[Any]) -> float:
     """Return the parameter of the compiled form: ν, or the clamp of the exponential."""
     return activation.negative_slope if isinstance(activation, LeakyReLU) else clamp(dtype)
+
+
+def output_of(tape: Tape) -> int | None:
+    """Return the number of the cost and the output activation in compiled code; None if they have no compiled form."""
+    combined_with = None if tape.combined is None else tape.network.activations[-1].name
+    pair = type(tape.cost), combined_with
+    return OUTPUTS.index(pair) if pair in OUTPUTS else None

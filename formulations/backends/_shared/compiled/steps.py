@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from formulations.arrays import Array
-from formulations.backends._shared.compiled.activations import evaluate
+from formulations.backends._shared.compiled.activations import SOFTMAX, evaluate, softmax
 from formulations.backends._shared.compiled.compiler import compiled
 
-__all__ = ["activate", "by_slope", "quadratic_gradient"]
+__all__ = ["activate", "by_slope"]
 
 _BLOCK = 4096
 """The numbers processed by bias and activation at a time, which fit the first-level cache."""
@@ -16,7 +16,7 @@ _BLOCK = 4096
 
 @compiled
 def activate(number: int, parameter: Any, b: Array, z: Array, a: Array, d: Array) -> None:
-    """Add the bias to z, shape (m, n), and write σ(z) and σ′(z)."""
+    """Add the bias to z, shape (m, n), and write σ(z) and σ′(z); for softmax nothing is written to ``d``."""
     m, n = z.shape
     flat_z, flat_a, flat_d = z.reshape(m * n), a.reshape(m * n), d.reshape(m * n)
     rows = max(1, _BLOCK // n)
@@ -25,8 +25,11 @@ def activate(number: int, parameter: Any, b: Array, z: Array, a: Array, d: Array
         for x in range(first, last):
             for j in range(n):
                 z[x, j] += b[j]
-        part = slice(first * n, last * n)
-        evaluate(number, parameter, flat_z[part], flat_a[part], flat_d[part])
+        if number == SOFTMAX:
+            softmax(parameter, z[first:last], a[first:last])
+        else:
+            part = slice(first * n, last * n)
+            evaluate(number, parameter, flat_z[part], flat_a[part], flat_d[part])
 
 
 @compiled
@@ -38,18 +41,3 @@ def by_slope(v: Array, slope: Array, delta: Array, of_biases: Array) -> None:
             error = v[x, j] * slope[x, j]
             delta[x, j] = error
             of_biases[j] += error
-
-
-@compiled
-def quadratic_gradient(output: Array, Y: Array, shares: Array, G: Array) -> Any:
-    """Write ∇_aC = (a^L − y)/m, each example by its share, and return C."""
-    half = output.dtype.type(0.5)
-    total = half - half
-    for x in range(G.shape[0]):
-        squares = half - half
-        for j in range(G.shape[1]):
-            difference = output[x, j] - Y[x, j]
-            squares += difference * difference
-            G[x, j] = difference * shares[x, 0]
-        total += half * squares * shares[x, 0]
-    return total

@@ -1,7 +1,7 @@
 """The whole gradient in one compiled call, for small products.
 
-The buffers of all layers are in a table, so that networks of any depth have the same signature. The cost is either
-quadratic, with any output activation, or has a combined form with δ^L = (a − y)/m.
+The buffers of all layers are in a table, so that networks of any depth have the same signature. The cost must have a
+compiled form.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from formulations.arrays import Array
 from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
 from formulations.backends._shared.compiled.buffers import (
     ACTIVATION,
-    COMBINED,
     COST,
     COST_GRADIENT,
     DELTA,
+    OUTPUT,
     PARAMETER,
     SLOPE,
     WEIGHTS,
@@ -23,10 +23,11 @@ from formulations.backends._shared.compiled.buffers import (
     A,
     Buffers,
     Z,
+    misfit,
 )
 from formulations.backends._shared.compiled.compiler import compiled
-from formulations.backends._shared.compiled.steps import activate, by_slope, quadratic_gradient
-from formulations.exceptions import WrongShape
+from formulations.backends._shared.compiled.outputs import output_error
+from formulations.backends._shared.compiled.steps import activate, by_slope
 from formulations.network import Gradient, Network, Tape
 
 __all__ = ["compute"]
@@ -36,20 +37,11 @@ def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) 
     """Write z, a, σ′ and δ on the tape, and the gradient (BP1a)–(BP4)."""
     X, Y = tape.activations[0], tape.Y
     if Y is None or not len(X) == len(Y) == tape.m:
-        raise _misfit(tape)
+        raise misfit(tape)
     X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
     shares = buffers.shares if tape.shares is None else tape.shares
     _compute(gradient.vector, X, Y, shares, buffers.outer, buffers.layers)
-    if tape.combined is None:
-        tape.cost_value = buffers.cost[0]
-    else:
-        tape.evaluate_cost()
-
-
-def _misfit(tape: Tape) -> WrongShape:
-    """Return the exception for a number of examples with which compiled code would write beyond the buffers."""
-    came = f"{len(tape.X)} inputs and {len(tape.targets)} targets"
-    return WrongShape(f"the tape has buffers for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
+    tape.cost_value = buffers.cost[0]
 
 
 @compiled
@@ -62,9 +54,12 @@ def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, l
         np.dot(below, w.T, z)
         activate(layer[ACTIVATION], vector_at(layer[PARAMETER], 1, X)[0], b, z, a, slope)
         below = a
-    G = matrix_at(outer[COST_GRADIENT], m, below.shape[1], X)
-    vector_at(outer[COST], 1, X)[0] = quadratic_gradient(below, Y, shares, G)
+    n, limit = below.shape[1], vector_at(layers[last, PARAMETER], 1, X)[0]
+    z, slope = matrix_at(layers[last, Z], m, n, X), matrix_at(layers[last, SLOPE], m, n, X)
+    G, delta = matrix_at(outer[COST_GRADIENT], m, n, X), matrix_at(layers[last, DELTA], m, n, X)
     end = gradient.size
+    cost = output_error(outer[OUTPUT], limit, z, below, slope, Y, shares, G, delta, gradient[end - n :])
+    vector_at(outer[COST], 1, X)[0] = cost
     for l in range(last, -1, -1):
         n, n_below = layers[l, WIDTH], layers[l - 1, WIDTH] if l > 0 else X.shape[1]
         delta, slope = matrix_at(layers[l, DELTA], m, n, X), matrix_at(layers[l, SLOPE], m, n, X)
@@ -76,11 +71,6 @@ def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, l
             above, w = matrix_at(layers[l + 1, DELTA], m, n_above, X), matrix_at(layers[l + 1, WEIGHTS], n_above, n, X)
             np.dot(above, w, delta)
             by_slope(delta, slope, delta, of_biases)
-        elif outer[COMBINED]:
-            delta[:] = G
-            of_biases[:] = G.sum(axis=0)
-        else:
-            by_slope(G, slope, delta, of_biases)
         if l > 0:
             np.dot(delta.T, matrix_at(layers[l - 1, A], m, n_below, X), of_weights)
         else:
