@@ -53,6 +53,7 @@ def sgd(
     l1: float = 0.0,
     sample_weight: Any = None,
     class_weight: Any = None,
+    classes: Any = None,
     callback: Callable[[Epoch], object] | None = None,
     progress: Callable[[Epoch], object] | None = None,
 ) -> History:
@@ -103,6 +104,8 @@ def sgd(
     class_weight : "balanced" or mapping, optional
         The weight of each class by its label, by which its examples' weights are multiplied; 1 for classes that it
         lacks. ``"balanced"`` gives all classes the same sum of weights.
+    classes : array_like of shape (K,), optional
+        The classes in the order of the outputs, if Y holds labels and may lack some of them.
     callback : callable, optional
         Called with each :class:`Epoch` at its end; training stops if it returns True.
     progress : callable, optional
@@ -156,7 +159,7 @@ def sgd(
             raise WrongType(f"{name} must be a function of an Epoch, got {function!r}; pass a callable such as print.")
     if not net.vector.flags.writeable:
         raise InvalidInput("the parameters must be writable to learn, got a read-only vector; train network.copy().")
-    examples = read_examples(net, X, Y, cost)
+    examples = read_examples(net, X, Y, cost, classes, are_labels=classes is not None)
     weights = read_weights(examples, sample_weight, class_weight)
     X, Y, cost, classes = examples
     m = len(Y)
@@ -222,7 +225,7 @@ def _held_out(net: Network, validation: Any, examples: Examples) -> Examples:
             "validation must hold targets if the training does, got labels, whose order is unknown; pass labels for "
             "both, or formulations.one_hot(labels, classes)."
         )
-    return read_examples(net, X, Y, examples.cost, examples.classes)
+    return read_examples(net, X, Y, examples.cost, examples.classes, are_labels=examples.classes is not None)
 
 
 def _constant_cost(examples: Examples, weights: Array | None) -> float | None:

@@ -22,7 +22,7 @@ from formulations.arrays import (
     quiet,
     replaced,
 )
-from formulations.data import Scaling, as_matrix, classes_of, column_names, encode_labels, is_labels, one_hot
+from formulations.data import Scaling, as_matrix, classes_of, column_names, encode_labels, is_labels
 from formulations.display import counted, html_text, html_view
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
 from formulations.functions import Activation
@@ -159,7 +159,7 @@ class Model:
         """
         columns, examples = column_names(X), as_matrix(X, "X")
         _check_examples(examples, "X")
-        labels = _labels(Y)
+        labels = _labels(Y, classes)
         if labels is not None:
             known, _ = encode_labels(labels, classes, "Y")
             if len(known) < 2:
@@ -213,12 +213,10 @@ class Model:
         WrongShape, WrongType, NotFinite, Refused
             As :func:`formulations.sgd`.
         """
-        X, targets = self._examples(X), self._targets(Y)
         if validation is not None:
             validation = self._examples(validation[0]), self._targets(validation[1])
-        if self.classes is not None and options.get("cost") is None:
-            options["cost"] = "log_likelihood" if self.network.activations[-1].name == "softmax" else "quadratic"
-        return sgd(self.network, X, targets, validation=validation, **options)
+        X, Y = self._examples(X), self._targets(Y)
+        return sgd(self.network, X, Y, classes=self.classes, validation=validation, **options)
 
     @quiet
     def outputs(self, X: Any) -> Array:
@@ -256,6 +254,26 @@ class Model:
                 "smaller learning rate if it diverged."
             )
         return found
+
+    def places(self, names: Sequence[str]) -> list[int] | None:
+        """Return where the model's columns are among these names; None if they have this order, or no names.
+
+        Raises
+        ------
+        InvalidInput
+            If a column is absent, or there is one that the model does not know.
+        """
+        if self.columns is None or tuple(names) == self.columns:
+            return None
+        absent = [name for name in self.columns if name not in names]
+        unknown = [name for name in names if name not in self.columns]
+        if absent or unknown:
+            came = [f"no {_listed(absent)}"] * bool(absent) + [f"also {_listed(unknown)}"] * bool(unknown)
+            raise InvalidInput(
+                f"X must have the model's columns {_listed(self.columns)}, got {' and '.join(came)}; pass those "
+                "columns alone, in any order."
+            )
+        return [list(names).index(name) for name in self.columns]
 
     def predict(self, X: Any) -> Array:
         """Return the label of each example, or the number.
@@ -460,17 +478,8 @@ class Model:
     def _matched(self, X: Any) -> Any:
         """Return examples with the model's features in their order, as an array or a csr_array."""
         names, examples = column_names(X), as_matrix(X, "X")
-        if self.columns is not None and names is not None:
-            absent = [name for name in self.columns if name not in names]
-            unknown = [name for name in names if name not in self.columns]
-            if absent or unknown:
-                came = [f"no {_listed(absent)}"] * bool(absent) + [f"also {_listed(unknown)}"] * bool(unknown)
-                raise InvalidInput(
-                    f"X must have the model's columns {_listed(self.columns)}, got {' and '.join(came)}; pass "
-                    "X[list(model.columns)]."
-                )
-            if names != self.columns:
-                examples = examples[:, [names.index(name) for name in self.columns]]
+        if names is not None and (places := self.places(names)) is not None:
+            examples = examples[:, places]
         width = self.network.sizes[0]
         if not issparse(examples):
             return as_examples(examples, "X", width)
@@ -488,17 +497,15 @@ class Model:
         return self._scaled(self._matched(X))
 
     def _targets(self, Y: Any) -> Array:
-        """Return the targets of the network, shape (m, n_L)."""
+        """Return the labels, or the numbers to predict with shape (m, n_L)."""
         if self.classes is None:
             return as_examples(_numbers(Y), "Y", self.network.sizes[-1])
-        indices = self._indices(Y)
-        if self.network.sizes[-1] == 1:
-            return indices[:, None].astype(self.network.dtype)
-        return one_hot(indices, len(self.classes), self.network.dtype)
+        labels: Array = self.classes[self._indices(Y)]
+        return labels
 
     def _indices(self, Y: Any) -> NDArray[np.intp]:
         """Return the class of each example as an index."""
-        labels = _labels(Y)
+        labels = _labels(Y, self.classes)
         if labels is None:
             raise WrongType(
                 "Y must hold labels, since the model has classes, got numbers; pass one label for each example, an "
@@ -518,14 +525,15 @@ def r_squared(wanted: Array, found: Array) -> float:
     return float(each.mean())
 
 
-def _labels(Y: Any) -> Any:
-    """Return the labels that targets hold, as they are or as the places of their unit vectors; None for numbers."""
+def _labels(Y: Any, classes: Any) -> Any:
+    """Return labels as they are; of unit vectors the classes, by default their places 0, 1, …; None for numbers."""
     if is_labels(Y):
         return Y
     targets = as_matrix(Y, "Y")
     if targets.ndim != 2 or targets.shape[1] < 2 or not len(targets):
         return None
-    return classes_of(targets)
+    places = classes_of(targets)
+    return places if places is None or classes is None else np.asarray(classes)[places]
 
 
 def _numbers(Y: Any) -> Array:

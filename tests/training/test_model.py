@@ -70,6 +70,8 @@ def test_unit_vectors_are_labels_by_their_places():
     Y = fm.one_hot(indices)
     model = trained(X, Y)
     assert np.array_equal(model.predict(X), indices) and model.score(X, Y) == model.score(X, indices) == 1.0
+    named = fm.Model(model.network, NAMES, mean=model.mean, scale=model.scale)
+    assert named.score(X, Y) == named.score(X, np.array(NAMES)[indices]) == 1.0
 
 
 def test_numbers_are_predicted_as_numbers():
@@ -111,7 +113,12 @@ def test_fit_trains_on_the_standardised_inputs_as_sgd_does(data):
     history = model.fit(X, Y, validation=(X, Y), **options)
     other = fm.sgd(net, scaled, fm.one_hot(Y), cost="log_likelihood", validation=(scaled, fm.one_hot(Y)), **options)
     assert np.array_equal(model.network.vector, net.vector)
-    assert history.backend == "sigma" and history.costs == other.costs and history.accuracy == other.accuracy
+    assert (
+        history.classes.tolist() == NAMES
+        and history.backend == "sigma"
+        and history.costs == other.costs
+        and history.accuracy == other.accuracy
+    )
 
 
 def test_constant_features_are_left_as_they_are():
@@ -169,7 +176,7 @@ def test_sparse_examples_are_scaled_and_not_shifted():
     X, indices = clusters()
     X[np.median(X, axis=0) > X] = 0
     model = fm.Model.for_data(csr_array(X), indices, hidden=(5,), seed=0)
-    model.fit(X, indices, epochs=2, seed=0)
+    model.fit(csr_array(X), indices, epochs=2, seed=0)
     assert not model.mean.any() and np.allclose(model.scale, X.std(axis=0))
     assert np.array_equal(model.predict(csr_array(X)), model.predict(X))
 
@@ -338,9 +345,17 @@ def test_labels_unseen_in_training_are_named_with_their_place(data):
 def test_a_subset_of_the_classes_can_be_learnt_and_tested(data):
     X, Y = data
     model = trained(X, Y)
-    two = Y != "virginica"
+    two = Y != "setosa"
     assert model.score(X[two], Y[two]) == 1.0
-    model.fit(X[two], Y[two], epochs=1)
+    model.fit(X[two], Y[two], epochs=1, class_weight={"versicolor": 2.0})
+
+
+@pytest.mark.parametrize("outputs", ["identity", "sigmoid", "softmax"])
+def test_integers_are_labels_whatever_the_outputs(outputs):
+    X, indices = clusters()
+    model = fm.Model.for_data(X, indices, activations=["tanh", outputs], seed=0)
+    model.fit(X, indices, epochs=20, learning_rate=0.2, seed=0)
+    assert model.score(X, indices) == 1.0
 
 
 BAD = {
