@@ -186,14 +186,16 @@ class Network:
         tests = [] if test_data is None else _listed(test_data, "test_data")
         epochs = positive_integer(epochs, "epochs")
         size = positive_integer(mini_batch_size, "mini_batch_size")
-        mine = self.backend
-        if backend is not None:
-            # Methods of a subclass use it, too.
-            self.backend = backend
+        size = min(size, max(len(data), 1))
+        if backend is None:
+            self._train(data, epochs, size, eta, tests)
+            return
+        # For the time of the training, so that methods of a subclass use it, too.
+        own, self.backend = self.backend, backend
         try:
-            self._train(data, epochs, min(size, max(len(data), 1)), eta, tests)
+            self._train(data, epochs, size, eta, tests)
         finally:
-            self.backend = mine
+            self.backend = own
 
     def _train(self, data: list[Pair], epochs: int, size: int, eta: float, tests: list[Pair]) -> None:
         _check_some(data, "training_data")

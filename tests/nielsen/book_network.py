@@ -4,6 +4,9 @@ Written from the text of M. Nielsen, *Neural Networks and Deep Learning*, Determ
 program (MIT licence): names, order of operations and order of random numbers are the book's.
 """
 
+# As the book writes it.
+# ruff: noqa: B905, NPY002, RUF007, UP030, UP032
+
 import random
 
 import numpy as np
