@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import Scheme as Scheme
     from formulations.backends._base.perturbation import step_sizes as step_sizes
+    from formulations.backends._base.updates import CompiledUpdates as CompiledUpdates
     from formulations.backends._registry import BATCH_CHOICES as BATCH_CHOICES
     from formulations.backends._registry import DEFAULT as DEFAULT
     from formulations.backends._registry import BackendLike as BackendLike
@@ -39,6 +40,7 @@ else:
             "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
             "_base.options": ["option_types"],
             "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "step_sizes"],
+            "_base.updates": ["CompiledUpdates"],
             "_registry": [
                 "BATCH_CHOICES",
                 "BackendLike",

@@ -34,7 +34,7 @@ from importlib import import_module
 from typing import Any
 
 from formulations.arrays import SINGLE_AND_DOUBLE
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import Backend, CompiledUpdates, Estimate, Tier
 from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
 from formulations.exceptions import Refused, why_absent
 from formulations.functions import Cost
@@ -88,6 +88,11 @@ class Fused(Backend):
         tape.forward_passes += 1
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value
+
+    def compiled_updates(self) -> CompiledUpdates:
+        """Return each optimizer's step as one compiled pass."""
+        updates = import_module("formulations.backends._shared.compiled.updates")
+        return CompiledUpdates(updates.adam, updates.momentum)
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence, with one call for each product."""

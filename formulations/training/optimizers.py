@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array
+from formulations.backends import CompiledUpdates
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 
 __all__ = ["Adam", "GradientDescent", "Optimizer", "Updates", "get_optimizer"]
@@ -22,9 +23,13 @@ class Updates(ABC):
     ----------
     state : dict of str to ndarray
         The arrays that determine the next steps; changed in place, so that copying values into them restores a run.
+    compiled : CompiledUpdates or None
+        Compiled steps to take instead of NumPy's, from which they differ by rounding only; the trainer sets those of
+        its backend.
     """
 
     state: dict[str, Array]
+    compiled: CompiledUpdates | None = None
 
     @abstractmethod
     def step(self, gradient: Array, rate: Array) -> None:
@@ -151,6 +156,9 @@ class _Momentum(Updates):
 
     def step(self, gradient: Array, rate: Array) -> None:
         velocity, parameters = self._velocity, self._parameters
+        if self.compiled is not None:
+            self.compiled.momentum(parameters, gradient, velocity, self._momentum[()], rate[()], self._nesterov)
+            return
         np.multiply(velocity, self._momentum, velocity)
         np.multiply(gradient, rate, gradient)
         np.subtract(velocity, gradient, velocity)
@@ -164,21 +172,26 @@ class _Momentum(Updates):
 
 class _Adam(Updates):
     def __init__(self, parameters: Array, settings: Adam) -> None:
-        number = parameters.dtype.type
+        beta_1, beta_2 = settings.beta_1, settings.beta_2
         self._parameters = parameters
         self._settings = settings
-        self._constants = [np.array(number(value)) for value in (settings.beta_1, settings.beta_2, settings.epsilon)]
-        self._rests = [np.array(number(1 - value)) for value in (settings.beta_1, settings.beta_2)]
+        self._factors = np.array([beta_1, 1 - beta_1, beta_2, 1 - beta_2, settings.epsilon], parameters.dtype)
+        # Arrays of shape (), which NumPy handles twice as fast as numbers.
+        self._constants = [self._factors[i, ...] for i in range(len(self._factors))]
         self._mean, self._square, self._buffer = (np.zeros_like(parameters) for _ in range(3))
         self._count = np.zeros((), np.int64)
         self.state = {"mean": self._mean, "square": self._square, "count": self._count}
 
     def step(self, gradient: Array, rate: Array) -> None:
         mean, square, buffer = self._mean, self._square, self._buffer
-        (beta_1, beta_2, epsilon), (rest_1, rest_2) = self._constants, self._rests
         self._count += 1
         t = int(self._count)
         correction = math.sqrt(1 - self._settings.beta_2**t) / (1 - self._settings.beta_1**t)
+        corrected = rate * rate.dtype.type(correction)
+        if self.compiled is not None:
+            self.compiled.adam(self._parameters, gradient, mean, square, self._factors, corrected)
+            return
+        beta_1, rest_1, beta_2, rest_2, epsilon = self._constants
         np.multiply(square, beta_2, square)
         np.multiply(gradient, gradient, buffer)
         np.multiply(buffer, rest_2, buffer)
@@ -189,7 +202,7 @@ class _Adam(Updates):
         np.sqrt(square, buffer)
         np.add(buffer, epsilon, buffer)
         np.divide(mean, buffer, buffer)
-        np.multiply(buffer, rate * rate.dtype.type(correction), buffer)
+        np.multiply(buffer, corrected, buffer)
         np.subtract(self._parameters, buffer, self._parameters)
 
 

@@ -82,6 +82,7 @@ class Trainer:
         self.batch_size = batch_size
         self.plan = prepare(network, batch_size, cost, backend)
         self.updates = optimizer.start(network.vector)
+        self.updates.compiled = self.plan.backend.inner.compiled_updates()
         self._rate = np.array(rate, network.dtype)
         self._l2, self._l1, self._per_batch = l2, l1, penalty_per_batch
         self._buffers = [np.empty((batch_size, array.shape[1]), network.dtype) for array in (X, Y)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from makers import data, network
+from makers import data, network, skip_absent
 from scipy.sparse import csr_array
 
 import formulations as fm
@@ -42,16 +42,41 @@ def by_hand(net, X, Y, optimizer, steps, rate=0.5):
 @pytest.mark.parametrize(
     "optimizer", [GradientDescent(), GradientDescent(0.9), GradientDescent(0.9, nesterov=True), Adam(), Adam(0.5, 0.9)]
 )
-def test_steps_are_those_of_the_formulas(optimizer):
+@pytest.mark.parametrize("backend", ["hadamard", "fused", "fused:batch=example"])
+def test_steps_are_those_of_the_formulas(optimizer, backend):
+    skip_absent(backend)
     net = network()
     X, Y = data(net, 6)
     expected = list(by_hand(net, X, Y, optimizer, 3))
-    trainer = trainer_for(net, X, Y, optimizer=optimizer)
+    trainer = trainer_for(net, X, Y, optimizer=optimizer, backend=backend)
+    assert (trainer.updates.compiled is None) == (backend == "hadamard")
     for wanted in expected:
         before = np.abs(net.vector).max()
         trainer.step(np.arange(6))
         # At most twelve roundings a step, each relative to the parameters or to a step no larger than 3η.
         assert np.all(np.abs(net.vector - wanted) <= 3 * 12 * EPS * (before + 1.5) * 8)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [GradientDescent(0.9), GradientDescent(0.9, nesterov=True), Adam(), Adam(0.5, 0.9, 1e-3)]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_steps_differ_from_those_of_numpy_by_rounding_only(optimizer, dtype):
+    skip_absent("fused")
+    random = np.random.default_rng(0)
+    start, gradients = random.normal(size=1001).astype(dtype), random.normal(size=(3, 1001)).astype(dtype)
+    rate, ways = np.array(0.25, dtype), []
+    for compiled in (None, fm.get_backend("fused").compiled_updates()):
+        updates = optimizer.start(start.copy())
+        updates.compiled = compiled
+        for gradient in gradients:
+            updates.step(gradient.copy(), rate)
+        ways.append([updates._parameters, *updates.state.values()])
+    for plain, fast in zip(*ways, strict=True):
+        assert fast.dtype == plain.dtype
+        # At most twelve roundings a step, each relative to a number no larger than this.
+        size = 1 + np.abs(plain).max()
+        assert np.all(np.abs(fast - plain) <= 3 * 12 * np.finfo(dtype).eps * size)
 
 
 def test_the_penalty_moves_weights_and_never_biases():
@@ -129,14 +154,16 @@ def test_sparse_examples_give_the_bits_of_dense_ones():
     assert np.array_equal(one.vector, other.vector)
 
 
-def test_the_state_restores_a_run():
+@pytest.mark.parametrize("backend", ["hadamard", "fused"])
+def test_the_state_restores_a_run(backend):
+    skip_absent(backend)
     net = network()
     X, Y = data(net, 6)
     for optimizer in (GradientDescent(0.9), Adam()):
         kept = net.copy()
-        trainer = trainer_for(kept, X, Y, optimizer=optimizer)
+        trainer = trainer_for(kept, X, Y, optimizer=optimizer, backend=backend)
         trainer.step(np.arange(6))
-        again = trainer_for(kept.copy(), X, Y, optimizer=optimizer)
+        again = trainer_for(kept.copy(), X, Y, optimizer=optimizer, backend=backend)
         for name, array in trainer.updates.state.items():
             again.updates.state[name][...] = array
         for each in (trainer, again):

@@ -1,4 +1,4 @@
-"""The base of all backends: the contract, cost estimates, options and difference schemes."""
+"""The base of all backends: the contract, cost estimates, options, difference schemes and compiled updates."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Extrapolation as Extrapolation
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import step_sizes as step_sizes
+    from formulations.backends._base.updates import CompiledUpdates as CompiledUpdates
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -29,5 +30,6 @@ else:
             "one_at_a_time": ["OneAtATime"],
             "options": ["convert", "read_options"],
             "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "step_sizes"],
+            "updates": ["CompiledUpdates"],
         },
     )

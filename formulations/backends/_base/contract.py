@@ -34,6 +34,7 @@ from formulations.backends._base.estimates import (
 )
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
+from formulations.backends._base.updates import CompiledUpdates
 from formulations.functions import COSTS, Cost
 from formulations.network import Gradient, Network, Tape, forward
 
@@ -120,6 +121,10 @@ class Backend(ABC):
 
     def difference(self) -> Difference | None:
         """Return the difference quotient that this backend computes; None if it computes none."""
+        return None
+
+    def compiled_updates(self) -> CompiledUpdates | None:
+        """Return compiled steps of the optimizers for training with this backend; None if NumPy takes them."""
         return None
 
     def written_product(self, network: Network, factors: Sequence[str]) -> str | None:  # noqa: ARG002 - few multiply one
