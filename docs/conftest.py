@@ -1,8 +1,15 @@
-"""The environment of the pages' examples: a temporary working directory, and tables as wide as they need."""
+"""The environment of the pages' examples: a temporary working directory, and tables as wide as they need.
+
+The page of an optional package is left out if the package is absent.
+"""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
+
+collect_ignore = [] if find_spec("sklearn") else ["how-to/scikit-learn.md"]
 
 
 @pytest.fixture(autouse=True)

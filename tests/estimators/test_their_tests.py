@@ -1,0 +1,97 @@
+"""scikit-learn's own tests of its perceptrons, run with the estimators of this library in their place.
+
+Those that ask for what both promise must pass; ``PRIVATE`` lists the others, with the reason, and must list no more.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+pytest.importorskip("sklearn")
+
+from formulations.estimators import BackpropClassifier, BackpropRegressor
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+THEIRS = "sklearn.neural_network.tests.test_mlp"
+OURS = {"MLPClassifier": BackpropClassifier, "MLPRegressor": BackpropRegressor}
+PRIVATE = {
+    "test_adaptive_learning_rate": "reads the learning rate from the private _optimizer",
+    "test_fit": "sets weights before the fit, and private gradients",
+    "test_gradient": "calls the private _loss_grad_lbfgs",
+    "test_learning_rate_warmstart": "reads the learning rate from the private _optimizer",
+    "test_mlp_vs_poisson_glm_equivalent": "needs loss='poisson'; here the cost is a parameter of its own",
+}
+
+
+class Wordless:
+    """pytest for their module: an exception's type is what both promise, its message is not."""
+
+    def __getattr__(self, name):
+        return getattr(pytest, name)
+
+    @staticmethod
+    def raises(expected, match=None):  # noqa: ARG004
+        return pytest.raises(expected)
+
+
+def cases():
+    """Each of their tests with each combination of its parameters."""
+    module = importlib.import_module(THEIRS) if importlib.util.find_spec(THEIRS) else None
+    found = []
+    for name, function in sorted(vars(module).items()) if module else []:
+        if not name.startswith("test_") or not inspect.isfunction(function):
+            continue
+        grid = [{}]
+        for mark in getattr(function, "pytestmark", []):
+            if mark.name == "parametrize":
+                names = [each.strip() for each in mark.args[0].split(",")]
+                rows = [row if len(names) > 1 else (row,) for row in mark.args[1]]
+                grid = [{**given, **dict(zip(names, row, strict=True))} for given in grid for row in rows]
+        found += [pytest.param(name, given, id=f"{name}-{i}") for i, given in enumerate(grid)]
+    return found
+
+
+@pytest.fixture
+def run(monkeypatch, request):
+    """Return a function that runs one of their tests with the estimators of this library."""
+
+    def run(name, given):
+        module = importlib.import_module(THEIRS)
+        for theirs, ours in OURS.items():
+            monkeypatch.setattr(module, theirs, ours)
+        monkeypatch.setattr(module, "pytest", Wordless())
+        classes = {theirs: OURS[theirs.__name__] for theirs in map(THEIR_CLASSES.get, OURS)}
+        given = {key: classes.get(value, value) if inspect.isclass(value) else value for key, value in given.items()}
+        function = getattr(module, name)
+        for fixture in set(inspect.signature(function).parameters) - set(given):
+            given[fixture] = 42 if fixture == "global_random_seed" else request.getfixturevalue(fixture)
+        function(**given)
+
+    return run
+
+
+THEIR_CLASSES = {name: getattr(importlib.import_module("sklearn.neural_network"), name) for name in OURS}
+CASES = cases()
+
+
+@pytest.mark.parametrize(("name", "given"), [case for case in CASES if case.values[0] not in PRIVATE])
+def test_their_test_passes(run, name, given):
+    run(name, given)
+
+
+@pytest.mark.parametrize(("name", "given"), [case for case in CASES if case.values[0] in PRIVATE])
+def test_a_test_of_privates_fails(run, name, given):
+    with pytest.raises((AttributeError, TypeError)):
+        run(name, given)
+
+
+def test_the_list_of_privates_names_their_tests():
+    assert {case.values[0] for case in CASES} >= set(PRIVATE) or not CASES
