@@ -17,15 +17,18 @@ Epoch 1 complete
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from formulations.arrays import Array, as_real, check_finite, items, positive_integer, positive_number, quiet
 from formulations.backends import BackendLike, get_backend
+from formulations.data import read_idx
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
 from formulations.functions import Cost, get_cost
 from formulations.network import Gradient
@@ -33,13 +36,16 @@ from formulations.network import Network as FlatNetwork
 from formulations.plans import gradient
 from formulations.training import Trainer
 
-__all__ = ["Network", "sigmoid", "sigmoid_prime", "vectorized_result"]
+__all__ = ["Network", "load_data_wrapper", "sigmoid", "sigmoid_prime", "vectorized_result"]
 
 Pair = tuple[Any, Any]
 """An example: the columns x and y, or, in test data, the column x and the class y."""
 
 BLOCK = 2**17
 """Numbers in a block of inputs that are gathered from their columns at once: about 1 MiB, which fits a cache."""
+
+VALIDATION = 10_000
+"""The training images that the book keeps for validation, the last ones."""
 
 
 @quiet
@@ -425,6 +431,72 @@ def vectorized_result(j: int) -> Array:
     return e
 
 
+def load_data_wrapper(folder: str | os.PathLike[str] = "../data") -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Read MNIST as the book's ``mnist_loader`` does, from the four files in which it is distributed.
+
+    The numbers are those of the book's file: pixels divided by 256. That file itself is a pickle, which can run any
+    code when it is read, and is not read here.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
+        ``t10k-labels-idx1-ubyte`` are; each may end in ``.gz``.
+
+    Returns
+    -------
+    training_data : list of (x, y)
+        All training images but the last 10,000: columns of shape (784, 1) and (10, 1).
+    validation_data, test_data : list of (x, y)
+        The last 10,000 training images, and the test images: columns of shape (784, 1), and digits.
+
+    Raises
+    ------
+    InvalidInput
+        If a file is missing or is not what its name says, or there are not more than 10,000 training images.
+    WrongShape, WrongType
+        If a file holds other arrays.
+    """
+    (inputs, digits), (test_inputs, test_digits) = (_read_part(folder, name) for name in ("train", "t10k"))
+    if len(inputs) <= VALIDATION:
+        raise InvalidInput(
+            f"there must be more than {VALIDATION} training images, the last of which are for validation, got "
+            f"{len(inputs)}; use the files of MNIST."
+        )
+    desired = [vectorized_result(j) for j in digits[:-VALIDATION]]
+    return (
+        list(zip(inputs[:-VALIDATION], desired, strict=True)),
+        list(zip(inputs[-VALIDATION:], digits[-VALIDATION:], strict=True)),
+        list(zip(test_inputs, test_digits, strict=True)),
+    )
+
+
+def _read_part(folder: str | os.PathLike[str], part: str) -> tuple[list[Array], list[int]]:
+    """Return the columns and the digits of one part of MNIST."""
+    pixels, labels = read_idx(*(_find(folder, f"{part}-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")))
+    # From multiples of 1/255 to those of 1/256, exactly.
+    np.rint(np.multiply(pixels, 255, pixels), pixels)
+    np.divide(pixels, 256, pixels)
+    return list(pixels[:, :, None]), [] if labels is None else labels.tolist()
+
+
+def _find(folder: str | os.PathLike[str], name: str) -> Path:
+    """Return the path of a file, which may be compressed.
+
+    Raises
+    ------
+    InvalidInput
+        If there is none.
+    """
+    for path in (Path(folder, name), Path(folder, f"{name}.gz")):
+        if path.is_file():
+            return path
+    raise InvalidInput(
+        f"the folder {os.fspath(folder)!r} must hold {name} or {name}.gz, got no such file; put the four files of "
+        "MNIST there, or pass the folder where they are."
+    )
+
+
 def _listed(data: Iterable[Any], name: str) -> list[Any]:
     """Return a list itself, and any other iterable as a list: the book's loader returns iterators in Python 3."""
     return data if isinstance(data, list) else items(data, name, "[(x, y)]", some=False)
@@ -487,7 +559,7 @@ def _check_columns(data: Iterable[Any], name: str, first: int, last: int | None 
         if not (type(x) is np.ndarray and x.shape == x_shape and x.dtype is doubles):
             _check_column(x, f"{name}[{i}][0]", x_shape, "reshape it by reshape(-1, 1) if it is a vector")
         if last is not None and not (type(y) is np.ndarray and y.shape == y_shape and y.dtype is doubles):
-            _check_column(y, f"{name}[{i}][1]", (last, 1), "pass a unit vector, as vectorized_result, if it is a class")
+            _check_column(y, f"{name}[{i}][1]", (last, 1), "pass vectorized_result(y) if y is a class")
 
 
 def _check_column(column: Any, name: str, shape: tuple[int, int], remedy: str) -> None:

@@ -7,11 +7,11 @@ import pickle
 import random
 import re
 
-import book_network
 import numpy as np
 import pytest
 
 import formulations as fm
+from benchmarks import book_network
 from formulations import nielsen
 from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape, WrongType
 from formulations.training import Trainer

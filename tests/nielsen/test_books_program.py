@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 
-import book_network
 import makers
 import numpy as np
 import pytest
 from bounds import gamma, propagated
 
 import formulations as fm
+from benchmarks import book_network
 from formulations import nielsen
 
 BACKENDS = ("hadamard", "sigma", "per_neuron", "fused")

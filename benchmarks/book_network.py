@@ -5,6 +5,7 @@ program (MIT licence): names, order of operations and order of random numbers ar
 """
 
 # As the book writes it.
+# mypy: ignore-errors
 # ruff: noqa: B905, NPY002, RUF007, UP030, UP032
 
 import random
