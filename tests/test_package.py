@@ -39,6 +39,16 @@ def modules():
     return [module.name for module in found if not module.name.endswith("__main__")]
 
 
+def imported(name):
+    """Import a module, or skip the test if it needs a package that is not installed."""
+    # The command line needs an extra, which is in the development set; these need one that is not.
+    needed = {"formulations.backends._shared.compiled.": "numba", "formulations.estimators": "sklearn"}
+    for start, package in needed.items():
+        if name.startswith(start):
+            pytest.importorskip(package)
+    return importlib.import_module(name)
+
+
 def test_the_public_names_are_pinned():
     assert sorted(fm.__all__) == PUBLIC
 
@@ -59,12 +69,7 @@ def test_every_public_name_is_documented(name):
 
 @pytest.mark.parametrize("name", modules())
 def test_every_module_says_what_it_is_for_and_exports_what_it_has(name):
-    # The command line needs an extra, which is in the development set; these need one that is not.
-    if name.startswith("formulations.backends._shared.compiled."):
-        pytest.importorskip("numba")
-    if name == "formulations.estimators":
-        pytest.importorskip("sklearn")
-    module = importlib.import_module(name)
+    module = imported(name)
     assert module.__doc__
     for exported in getattr(module, "__all__", ()):
         assert hasattr(module, exported)
@@ -162,12 +167,8 @@ def test_no_module_has_the_name_of_what_its_package_offers(package):
 @pytest.mark.parametrize("name", modules())
 def test_no_module_has_the_name_of_a_function_in_it_or_of_a_public_name(name):
     """Such a name has two meanings. A command's file has the command's name, since users do not import it."""
-    if name.startswith("formulations.backends._shared.compiled."):
-        pytest.importorskip("numba")
     functions = {
-        found
-        for found, value in vars(importlib.import_module(name)).items()
-        if inspect.isfunction(value) and value.__module__ == name
+        found for found, value in vars(imported(name)).items() if inspect.isfunction(value) and value.__module__ == name
     }
     public = () if name.startswith("formulations.cli.") else fm.__all__
     assert name.rpartition(".")[2] not in functions.union(public)
