@@ -82,6 +82,8 @@ def _as_png(figure: Any) -> tuple[bytes, dict[str, int]]:
 def axes_for(ax: Any, width: float, height: float, title: str) -> Any:
     """Return the axes to draw into, with a title: ``ax``, or those of a new figure if it is None.
 
+    The title of given axes is matplotlib's own, which the caller's ``set_title`` replaces.
+
     Raises
     ------
     WrongType
@@ -95,7 +97,10 @@ def axes_for(ax: Any, width: float, height: float, title: str) -> Any:
     axes = new_figure(width, height).subplots() if ax is None else ax
     if not isinstance(axes, Axes):
         raise WrongType(f"ax must be a matplotlib Axes, got {type(ax).__name__}; pass one, such as figure.subplots().")
-    titled(axes, title)
+    if ax is None:
+        titled(axes, title)
+    else:
+        axes.set_title(title, fontsize=10)
     return axes
 
 

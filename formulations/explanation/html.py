@@ -14,10 +14,11 @@ from formulations.explanation.template import Step
 
 __all__ = ["as_fragment", "as_page"]
 
-# Brackets of matrices are drawn, since few fonts have brackets that stretch.
+# Brackets of matrices are drawn, since few fonts have brackets that stretch. Chromium takes the entry of a matrix for a
+# block, which "right" does not move.
 STYLE = """
-  & h1 { font-size: 1.4rem; margin: 0 0 .5rem; }
-  & h2 { font-size: 1.1rem; border-bottom: 1px solid var(--line); margin: 2rem 0 .5rem; }
+  & h1 { font-size: 1.1rem; margin: 0 0 .3rem; }
+  & h2 { font-size: 1rem; border-bottom: 1px solid var(--line); margin: 1.5rem 0 .5rem; }
   & h3 { font: 600 .9rem ui-monospace, monospace; margin: 0; }
   & p { margin: .2rem 0; }
   & .fe-part { max-width: 100%; min-width: 0; overflow: auto hidden; padding: .1em 0; }
@@ -25,7 +26,7 @@ STYLE = """
     background: linear-gradient(currentColor 0 0) 0 0, linear-gradient(currentColor 0 0) 100% 0,
       linear-gradient(currentColor 0 0) 0 100%, linear-gradient(currentColor 0 0) 100% 100%;
     background-size: .3em 1.5px; background-repeat: no-repeat; }
-  & mtd { text-align: right; padding: .1em .35em; }
+  & mtd { text-align: right; text-align: -webkit-right; padding: .1em .35em; }
   & .fe-columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 1rem; }
   & .fe-backend { background: #8881; border-radius: .5rem; padding: .5rem 1rem; min-width: 0; }
   & .fe-step { margin: .8rem 0; }

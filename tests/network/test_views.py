@@ -135,7 +135,7 @@ def test_a_figure_goes_into_given_axes_and_is_shown_by_a_notebook():
     figure = new_figure(6, 3)
     left, right = figure.subplots(1, 2)
     assert net.plot(ax=left) is figure and fm.gradient(net, X, Y).plot(ax=right) is figure
-    assert left.get_title(loc="left") == "2-2, 6 parameters"
+    assert left.get_title() == "2-2, 6 parameters"
     picture, size = figure._repr_png_()
     assert picture.startswith(b"\x89PNG") and size == {"width": 600, "height": 300}
     assert pickle.loads(pickle.dumps(figure))._repr_png_()[1] == size
