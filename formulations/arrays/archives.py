@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
-from typing import IO, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias
 
+import numpy as np
 from numpy.lib import format as npy
 from numpy.lib.npyio import NpzFile
 
@@ -69,6 +71,7 @@ class Archive:
         self._opened, self._name, self._remedy = opened, name, remedy
         members = [info for info in opened.infolist() if info.filename.endswith(".npy")]
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
+        self._headers: dict[str, _Header] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -88,7 +91,7 @@ class Archive:
                 f"{self._name} must hold {', '.join(wanted)}, and lacks {', '.join(missing)}; it holds {held}; "
                 f"{self._remedy}."
             )
-        return {name: self._shape(name, self._members[name]) for name in wanted}
+        return {name: self._header(name).shape for name in wanted}
 
     def read(self, names: Iterable[str], memory: float) -> dict[str, Array]:
         """Return arrays.
@@ -107,25 +110,47 @@ class Archive:
         Refused
             If they need more memory.
         """
-        wanted = {name: self._members[name] for name in self.shapes(names)}
-        size = sum(info.file_size for info in wanted.values() if info.compress_type != zipfile.ZIP_STORED)
+        wanted = list(self.shapes(names))
+        infos = map(self._members.__getitem__, wanted)
+        size = sum(info.file_size for info in infos if info.compress_type != zipfile.ZIP_STORED)
         if size > memory:
             raise Refused(
                 f"the compressed arrays of {self._name} must fit the budget of {memory / 1e6:.3g} MB, got "
                 f"{size / 1e6:.3g} MB; allow more with formulations.use_budget(memory=...)."
             )
-        arrays = {}
-        for name, info in wanted.items():
-            with _reading(self._name, self._remedy), self._opened.open(info) as stream:
-                arrays[name] = npy.read_array(stream, allow_pickle=False)
-        return arrays
+        return {name: self._array(name) for name in wanted}
 
     def unreadable(self, reason: str) -> InvalidInput:
         """Return an exception that gives the reason why the file cannot be used."""
         return _unreadable(self._name, reason, self._remedy)
 
-    def _shape(self, name: str, info: zipfile.ZipInfo) -> tuple[int, ...]:
-        """Return the shape of an array after checking its size against its header."""
+    def _array(self, name: str) -> Array:
+        """Return an array whose header has been read."""
+        header = self._header(name)
+        array = np.empty(prod(header.shape), header.dtype)
+        stream: Any
+        with _reading(self._name, self._remedy), self._opened.open(self._members[name]) as stream:
+            stream.read(header.length)
+            rest = array.view(np.uint8) if array.nbytes else np.empty(0, np.uint8)
+            # The checksum is compared when the last byte is read.
+            while count := stream.readinto(rest):
+                rest = rest[count:]
+            if rest.size:
+                raise EOFError
+        if header.dtype.kind == "U" and array.size:
+            # Python makes text of any code, and fails when the text is used.
+            codes = array.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+            if codes.size and codes.max() > sys.maxunicode:
+                raise self.unreadable(f"{name} holds codes that are no characters")
+        return array.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+    def _header(self, name: str) -> _Header:
+        """Return the header of an array after checking the array's size against it."""
+        if name not in self._headers:
+            self._headers[name] = self._read_header(name, self._members[name])
+        return self._headers[name]
+
+    def _read_header(self, name: str, info: zipfile.ZipInfo) -> _Header:
         stored = info.compress_type == zipfile.ZIP_STORED
         # NumPy uses no other methods, and some of them have no limit on the inflated size.
         if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
@@ -135,16 +160,27 @@ class Archive:
             head = io.BytesIO(stream.read(HEADER))
             read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(head)]
             try:
-                shape, _, dtype = read(head)
+                shape, fortran_order, dtype = read(head)
             except MemoryError:  # Python's parser, of brackets that are nested too deeply
                 raise ValueError("the header is no literal") from None
             size = head.tell() + prod(shape) * dtype.itemsize
         if dtype.hasobject:
             raise self.unreadable(f"{name} holds objects; pickles are refused")
+        if dtype.kind == "V":
+            raise self.unreadable(f"{name} holds records")
         assert self._opened.fp is not None
         if info.file_size != size or (stored and not size == info.compress_size <= self._opened.fp.seek(0, 2)):
             raise self.unreadable(f"{name} has another size than its header says")
-        return tuple(shape)
+        return _Header(tuple(shape), fortran_order, dtype, head.tell())
+
+
+class _Header(NamedTuple):
+    """The header of an array, and its length in bytes."""
+
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[Any]
+    length: int
 
 
 def _unreadable(name: str, reason: str, remedy: str) -> InvalidInput:

@@ -181,6 +181,37 @@ def test_other_methods_of_compression_are_refused(reader, inflated):
     assert inflated() < 100_000
 
 
+@pytest.mark.parametrize("order", "<>")
+def test_text_of_codes_that_are_no_characters_is_refused(order, tmp_path):
+    path = tmp_path / "text.npz"
+    codes = np.array([0x10FFFF, 0x61], f"{order}u4")
+    np.savez(path, X=np.eye(2), Y=codes.view(f"{order}U1"))
+    assert read_examples(path)[1].tolist() == ["\U0010ffff", "a"]
+    codes[1] = 0x110000
+    np.savez(path, X=np.eye(2), Y=codes.view(f"{order}U1"))
+    with pytest.raises(InvalidInput, match="Y holds codes that are no characters"):
+        read_examples(path)
+
+
+def test_records_are_refused(tmp_path):
+    np.savez(tmp_path / "records.npz", X=np.eye(2), Y=np.zeros(2, [("a", "f8"), ("b", "U3")]))
+    with pytest.raises(InvalidInput, match="Y holds records"):
+        read_examples(tmp_path / "records.npz")
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u8", "f4", ">f8", "g", "c8", "U3", "S2", "M8[s]"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 0), (2, 3), (2, 3, 4)])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_are_read_as_they_were_written(save, shape, dtype, tmp_path):
+    values = np.arange(24)[: np.prod(shape, dtype=int)].reshape(shape).astype(dtype)
+    for array in (values, np.asfortranarray(values)):
+        save(tmp_path / "arrays.npz", array=array)
+        with open_archive(tmp_path / "arrays.npz", "", "") as archive:
+            found = archive.read(["array"], np.inf)["array"]
+        assert (found.dtype, found.shape, found.tobytes()) == (array.dtype, array.shape, array.tobytes())
+        assert found.flags.writeable and found.flags.f_contiguous == array.flags.f_contiguous
+
+
 def test_a_member_that_claims_more_than_the_file_has_is_refused(reader):
     path, read, name = reader
     without(path, name)

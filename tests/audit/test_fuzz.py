@@ -1,0 +1,95 @@
+"""Every reader of files, given mutated files; and the fuzzer itself, given readers with a defect."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from formulations.exceptions import InvalidInput
+from tests.audit import fuzz
+
+COUNT, BLOCKS = 100_000, 4
+
+
+@pytest.mark.parametrize("reader", fuzz.READERS)
+def test_a_mutated_file_is_read_or_refused(reader, tmp_path):
+    outcome = fuzz.attack(reader, range(100), tmp_path / "file.npz")
+    assert not outcome.defects, "\n".join(outcome.defects)
+    # Some mutations leave a valid file, and most do not.
+    assert outcome.counts["read"] and outcome.counts["InvalidInput"] > 50
+    assert outcome.counts.total() == 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(BLOCKS))
+@pytest.mark.parametrize("reader", fuzz.READERS)
+def test_a_hundred_thousand_mutated_files(reader, block, tmp_path):
+    size = COUNT // BLOCKS
+    outcome = fuzz.attack(reader, range(block * size, (block + 1) * size), tmp_path / "file.npz", seed=1)
+    assert not outcome.defects, f"{len(outcome.defects)} defects\n" + "\n".join(outcome.defects[:20])
+
+
+def raising(path):
+    with open(path, "rb") as file:
+        if b"seto" not in file.read():
+            raise KeyError("seto")
+
+
+def warning(_):
+    warnings.warn("deprecated", DeprecationWarning, stacklevel=1)
+
+
+def greedy(_):
+    np.empty(2 * fuzz.ADDRESSES, np.uint8)
+
+
+def hanging(_):
+    time.sleep(10)
+
+
+def refusing(_):
+    raise InvalidInput("refused")
+
+
+PLANTED = {"raising": (raising, "KeyError"), "warning": (warning, "DeprecationWarning")}
+if sys.platform == "linux":
+    PLANTED |= {"greedy": (greedy, "MemoryError"), "hanging": (hanging, "TimeoutError")}
+
+
+@pytest.fixture
+def plant(monkeypatch):
+    def planted(read):
+        calls = iter([None])
+        # The first call gets the valid file.
+        reader = fuzz.Reader(lambda path: next(calls, read) and read(path), lambda: [b"length,species\n1,setosa\n"])
+        monkeypatch.setitem(fuzz.READERS, "planted", reader)
+
+    return planted
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_reader_with_a_defect_is_found(name, plant, tmp_path, monkeypatch):
+    read, exception = PLANTED[name]
+    plant(read)
+    if read is hanging:
+        monkeypatch.setattr(fuzz, "SECONDS", 0.2)
+    outcome = fuzz.attack("planted", range(1 if read is hanging else 50), tmp_path / "file.csv")
+    assert outcome.defects and all(exception in defect for defect in outcome.defects)
+
+
+def test_an_exception_of_the_library_is_no_defect(plant, tmp_path):
+    plant(refusing)
+    assert fuzz.attack("planted", range(5), tmp_path / "file.csv").counts == {"InvalidInput": 5}
+
+
+def test_a_file_has_the_same_mutation_in_every_run(tmp_path):
+    seen = {}
+    for numbers in (range(20), range(10, 20)):
+        for number in numbers:
+            fuzz.attack("csv", range(number, number + 1), tmp_path / "file.csv")
+            assert seen.setdefault(number, blob := (tmp_path / "file.csv").read_bytes()) == blob
+    assert len(set(seen.values())) > 10
