@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, check_finite
+from formulations.arrays import Array, check_finite, quiet
 from formulations.data.opening import check_memory, name_of, open_data, read_at_most
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 
@@ -29,6 +29,7 @@ TYPES: dict[int, np.dtype[Any]] = {
 LARGEST_PIXEL, LARGEST_NDIM = 255, 32
 
 
+@quiet
 def read_idx(
     images: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None
 ) -> tuple[Array, Array | None]:

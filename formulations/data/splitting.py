@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
-from formulations.arrays import as_array, check_pair, positive_integer, random_generator
+from formulations.arrays import as_array, check_pair, positive_integer, quiet, random_generator
 from formulations.data.frames import as_matrix, column_names, computed
 from formulations.data.labels import classes_of, encode_labels, is_labels
 from formulations.display import counted
@@ -36,6 +36,7 @@ class Split(NamedTuple):
     Y_test: Any
 
 
+@quiet
 def split(X: Any, Y: Any, test: float = 0.2, seed: Any = 0) -> Split:
     """Shuffle examples and split them into a training and a test part; each class has its share of both.
 

@@ -106,6 +106,22 @@ def saved(case: Case, folder: Any) -> str:
     return path
 
 
+def table(folder: Any) -> str:
+    """Write a table of numbers that vanish in single precision and return the path."""
+    path = f"{folder}/table.csv"
+    with open(path, "w") as file:
+        file.write("1e-300,1e30,0.5\n-1e-300,1e-30,1e-310\n")
+    return path
+
+
+def images(case: Case, folder: Any) -> str:
+    """Write the examples of a case as images and return the path."""
+    X, path = case.X.astype(">f8"), f"{folder}/images"
+    with open(path, "wb") as file:
+        file.write(bytes([0, 0, 0x0E, 2]) + np.array(X.shape, ">u4").tobytes() + X.tobytes())
+    return path
+
+
 def over(case: Case) -> Any:
     """Compute a gradient over two chunks, one of them in another dtype."""
     wide = [(case.X.astype("longdouble"), case.Y), (case.X, case.Y, np.array([1e-300, 0, 1e300, 1]))]
@@ -187,11 +203,15 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "list_backends": lambda case, _: fm.list_backends(),
     "load": lambda case, folder: fm.load(saved(case, folder)),
     "load_digits": lambda case, _: fm.load_digits(case.dtype),
+    "one_hot": lambda case, _: fm.one_hot([2, 0, 1], dtype=case.dtype),
     "per_example_gradients": lambda case, _: fm.per_example_gradients(case.net, case.X, case.Y),
     "prepare": lambda case, _: fm.prepare(case.net, 4),
+    "read_csv": lambda case, folder: fm.read_csv(table(folder), dtype=case.dtype),
+    "read_idx": lambda case, folder: fm.read_idx(images(case, folder)),
     "register": lambda case, _: registry.register(type("Own", (type(fm.get_backend("hadamard")),), {"name": "own"})),
     "save": lambda case, folder: saved(case, folder),
     "sgd": lambda case, _: stepped(case),
+    "split": lambda case, _: fm.split(case.X, case.Y),
     "use_backend": lambda case, _: entered(fm.use_backend("sigma"), case),
     "use_budget": lambda case, _: entered(fm.use_budget(seconds=1e300, memory="1e300"), case),
     "which": lambda case, _: fm.which(case.net),
