@@ -251,10 +251,11 @@ except Refused as refused:
 """
 
 
-def computed(**variables):
-    """Return what a new process prints that computes one gradient."""
+def computed(folder=None, **variables):
+    """Return what a new process prints that computes one gradient, in a folder whose packages come first."""
+    run = [sys.executable, "-c", COMPUTE]
     env = {**os.environ, **variables}
-    return subprocess.run([sys.executable, "-c", COMPUTE], capture_output=True, text=True, check=True, env=env).stdout
+    return subprocess.run(run, capture_output=True, text=True, check=True, env=env, cwd=folder).stdout
 
 
 def test_without_a_compiler_that_compiles_it_is_refused():
@@ -277,3 +278,15 @@ def test_compiled_code_that_cannot_be_read_names_the_folder_to_delete(tmp_path):
             said = computed(NUMBA_CACHE_DIR=str(cache))
             assert f"numba cannot use its cached code in {spoilt[0].parent} (" in said
             assert "delete that folder to compile again" in said
+
+
+@pytest.mark.slow
+def test_compiled_code_is_not_that_of_other_files(tmp_path):
+    """numba itself would keep a function whose own file is unchanged, though one that it calls has changed."""
+    package, cache = tmp_path / "formulations", {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    shutil.copytree(next(iter(fm.__path__)), package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = computed(tmp_path, **cache)
+    changed = package / "backends" / "_shared" / "compiled" / "outputs.py"
+    changed.write_text(changed.read_text("utf-8").replace("half * squares", "squares"), "utf-8")
+    after = computed(tmp_path, **cache)
+    assert float(after) == 2 * float(before)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import sys
+import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -103,6 +105,37 @@ def test_threads_share_a_network():
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda x: fm.gradient(net, *batches[x % 8]).vector, range(400)))
     assert all(np.array_equal(vector, alone[x % 8]) for x, vector in enumerate(found))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["hadamard", "sigma", "fused"])
+def test_eight_threads_get_the_bits_of_one_in_a_thousand_gradients_each(backend):
+    makers.skip_absent(backend)
+    # OpenBLAS takes products of up to 2¹⁸ multiplications in one thread; split among several, sums round differently.
+    net = makers.network(sizes=(20, 30, 10))
+    assert 16 * max(w.size for w in net.weights) <= 2**18
+    # Calls of two sizes compete for the network's spare plan, each thread with examples of its own.
+    calls = [[makers.data(net, m, seed=seed) for m in (3, 16)] for seed in range(8)]
+    alone = [[fm.gradient(net.copy(), *call, backend=backend) for call in mine] for mine in calls]
+    started, shared = threading.Barrier(8), net.vector.copy()
+    interval = sys.getswitchinterval()
+
+    def work(thread):
+        started.wait()
+        for x in range(1000):
+            m = x // 50 % 2
+            found, expected = fm.gradient(net, *calls[thread][m], backend=backend), alone[thread][m]
+            assert np.array_equal(found.vector, expected.vector)
+            assert found.cost == expected.cost
+            assert all(map(np.array_equal, found.errors, expected.errors))
+
+    try:
+        sys.setswitchinterval(1e-5)  # so that threads interrupt each other within a gradient
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert np.array_equal(net.vector, shared)
 
 
 def test_parameters_are_read_at_each_call():

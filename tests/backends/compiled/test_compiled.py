@@ -49,8 +49,8 @@ def test_value_and_slope_keep_their_digits(function, dtype):
     function.evaluate(wide, value, slope)
     u, faded = np.finfo(dtype).eps / 2, 4 * np.finfo(dtype).smallest_normal
     # An exponential below the normal numbers is replaced by 0; tanh′ is four of them.
-    assert not (np.abs(a - value) > 8 * u * np.abs(value) + faded).any()
-    assert not (np.abs(d - slope) > 8 * u * np.abs(slope) + faded).any()
+    assert (np.abs(a - value) <= 8 * u * np.abs(value) + faded).all()
+    assert (np.abs(d - slope) <= 8 * u * np.abs(slope) + faded).all()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
@@ -89,7 +89,7 @@ def test_a_softmax_keeps_its_digits(n, dtype):
     # z rounds when the largest is subtracted, n exponentials are added, and a small one is replaced by 0.
     u, faded = np.finfo(dtype).eps / 2, 4 * np.finfo(dtype).smallest_normal
     less = np.minimum(np.abs(z.astype(np.longdouble) - z.max(axis=1, keepdims=True)), 800)
-    assert not (np.abs(a - value) > (n + 8 + less) * u * value + faded).any()
+    assert (np.abs(a - value) <= (n + 8 + less) * u * value + faded).all()
 
 
 def test_a_softmax_of_numbers_that_are_not_finite_is_that_of_numpy():
@@ -112,7 +112,7 @@ def test_the_logarithm_keeps_its_digits(dtype):
     t = np.concatenate(t).astype(dtype)
     found, expected = np.empty_like(t), np.log1p(t.astype(np.longdouble))
     logarithm(t, found)
-    assert not (np.abs(found - expected) > 4 * np.finfo(dtype).eps / 2 * expected).any()
+    assert (np.abs(found - expected) <= 4 * np.finfo(dtype).eps / 2 * expected).all()
     logarithm(np.array([np.nan], dtype), found)
     assert np.isnan(found[0])
 
@@ -151,10 +151,10 @@ def test_a_combined_cost_keeps_its_digits_for_each_example(cost, activation, dty
         assert abs(C - expected) <= (n + 12) * u * expected + n * tiny
         if cost.name == "log_likelihood" and activation == "sigmoid":
             error = -y[x] / (1 + np.exp(wide[x]))
-            assert not (np.abs(delta[0] - error) > 11 * u * np.abs(error) + 4 * tiny).any()
+            assert (np.abs(delta[0] - error) <= 11 * u * np.abs(error) + 4 * tiny).all()
         else:
             size = a[0] * (total[x] if activation == "softmax" else 1), y[x]
-            assert not (np.abs(delta[0] - (size[0] - size[1])) > (n + 5) * u * sum(size) + tiny).any()
+            assert (np.abs(delta[0] - (size[0] - size[1])) <= (n + 5) * u * sum(size) + tiny).all()
         assert np.array_equal(of_biases, delta[0])
 
 
@@ -169,7 +169,7 @@ def test_a_combined_cost_is_the_sum_over_the_examples_with_their_shares(cost, ac
     # Each has at most six roundings, which need not be in the same order.
     u = np.finfo(float).eps / 2
     assert abs(C - sum(share * each[0] for share, each in zip(shares[:, 0], alone, strict=True))) <= 12 * u * C
-    assert not (np.abs(of_biases - delta.sum(axis=0)) > 10 * u * np.abs(delta).sum(axis=0)).any()
+    assert (np.abs(of_biases - delta.sum(axis=0)) <= 10 * u * np.abs(delta).sum(axis=0)).all()
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 5), (70, 129), (2, 5000)])

@@ -16,8 +16,7 @@ from formulations.network import Network, Tape
 __all__ = ["Buffers", "misfit"]
 
 WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
-"""The columns of ``Buffers.layers``. They are constants in compiled code, which is cached until its own file changes,
-so a change of the order needs a change of ``whole.py``."""
+"""The columns of ``Buffers.layers``."""
 
 COST_GRADIENT, COST, OUTPUT = range(3)
 """The entries of ``Buffers.outer``."""
