@@ -13,6 +13,7 @@ from formulations.cli.compare import compare
 from formulations.cli.explain import explain
 from formulations.cli.failures import bad_usage
 from formulations.cli.list import list_command
+from formulations.cli.predict import predict
 from formulations.cli.train import train
 
 __all__ = ["formulations"]
@@ -35,7 +36,8 @@ def formulations() -> None:
     formulations compare                # every formulation on handwritten digits
     formulations check --gradient g.npz # judge the gradient in a file
     formulations bench --cells digits   # race them, and other packages
-    formulations train --backend sigma  # train with diagonal matrices
+    formulations train --data iris.csv  # train on a table, or on the digits
+    formulations predict net.npz --data new.csv
     formulations explain                # each equation with its numbers
     formulations list                   # the backends and the equations
 
@@ -53,5 +55,6 @@ formulations.add_command(compare)
 formulations.add_command(bench)
 formulations.add_command(check)
 formulations.add_command(train)
+formulations.add_command(predict)
 formulations.add_command(explain)
 formulations.add_command(list_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import reduce, wraps
 from inspect import signature
@@ -26,14 +27,21 @@ from formulations.network import INITIALIZATIONS, load
 
 __all__ = [
     "activations_option",
+    "as_column",
     "batch_size_for",
+    "batch_size_option",
     "cost_option",
+    "dtype_option",
+    "init_option",
+    "json_option",
     "network_option",
     "parse_backends",
     "parse_sizes",
     "problem_options",
     "read_examples",
     "read_problem",
+    "refuse_beside_network",
+    "seed_option",
     "split_names",
 ]
 
@@ -60,40 +68,49 @@ network_option = click.option(
     shell_complete=complete_file,
 )
 
+sizes_option = click.option(
+    "--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"
+)
+init_option = click.option(
+    "--init",
+    default="glorot",
+    show_default=True,
+    metavar="NAME",
+    help=f"Random weights by {', '.join(INITIALIZATIONS)}.",
+    shell_complete=complete_names(INITIALIZATIONS, several=False),
+)
+dtype_option = click.option(
+    "--dtype",
+    default="float64",
+    show_default=True,
+    metavar="DTYPE",
+    help="float32, float64 or longdouble.",
+    shell_complete=complete_names(DTYPE_NAMES, several=False),
+)
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling.")
+batch_size_option = click.option(
+    "--batch-size",
+    type=int,
+    help=f"Examples in a mini-batch.  [default: {BATCH_SIZE}, or all if there are fewer]",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
 PROBLEM_OPTIONS = (
-    click.option("--sizes", metavar="N,N,…", help="Neurons of each layer, the input first.  [default: 64,30,10]"),
+    sizes_option,
     activations_option,
     cost_option,
-    click.option(
-        "--init",
-        default="glorot",
-        show_default=True,
-        metavar="NAME",
-        help=f"Random weights by {', '.join(INITIALIZATIONS)}.",
-        shell_complete=complete_names(INITIALIZATIONS, several=False),
-    ),
-    click.option(
-        "--dtype",
-        default="float64",
-        show_default=True,
-        metavar="DTYPE",
-        help="float32, float64 or longdouble.",
-        shell_complete=complete_names(DTYPE_NAMES, several=False),
-    ),
+    init_option,
+    dtype_option,
     network_option,
-    click.option("--seed", type=int, default=0, show_default=True, help="For weights, data and shuffling."),
+    seed_option,
     click.option(
         "--data",
         metavar="FILE.npz",
         help="Arrays X (m, n₁) and Y (m, n_L) instead of the embedded digits.",
         shell_complete=complete_file,
     ),
-    click.option(
-        "--batch-size",
-        type=int,
-        help=f"Examples in a mini-batch.  [default: {BATCH_SIZE}, or all if there are fewer]",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
+    batch_size_option,
+    json_option,
 )
 
 
@@ -161,7 +178,7 @@ def read_problem(
         For weights, biases and examples.
     """
     if network is not None:
-        _refuse_beside_network()
+        refuse_beside_network()
         return problem_for(load(network), cost, generator=random_generator(seed), data=data, count=count)
     names = [get_activation(name) for name in split_names(activations)]
     return make_problem(
@@ -176,12 +193,23 @@ def read_problem(
     )
 
 
-def _refuse_beside_network() -> None:
-    """Refuse the options that describe a random network beside a network from a file."""
+def refuse_beside_network() -> None:
+    """Refuse the options that describe a random network beside a network from a file.
+
+    Raises
+    ------
+    InvalidInput
+        If one of them is given; the message names it.
+    """
     context = click.get_current_context()
-    for name in ("sizes", "activations", "init", "dtype"):
+    for name in ("sizes", "hidden", "activations", "init", "dtype"):
         if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
             raise InvalidInput(f"--network brings its own {name}; leave --{name} out, or leave --network out.")
+
+
+def as_column(label: str) -> str | int:
+    """Read the name or the number of a column."""
+    return int(label) if re.fullmatch(r"-?\d+", label) else label
 
 
 def batch_size_for(given: int | None, m: int) -> int:
@@ -194,12 +222,12 @@ def split_names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",")]
 
 
-def parse_sizes(sizes: str) -> list[int]:
+def parse_sizes(sizes: str, option: str = "--sizes") -> list[int]:
     """Read ``"64,30,10"``."""
     try:
         return [int(size) for size in split_names(sizes)]
     except ValueError:
-        raise InvalidInput(f"--sizes must be integers separated by commas, such as 64,30,10, got {sizes!r}.") from None
+        raise InvalidInput(f"{option} must be integers separated by commas, such as 64,30,10, got {sizes!r}.") from None
 
 
 def parse_backends(backends: str | None) -> list[str] | None:

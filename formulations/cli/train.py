@@ -4,34 +4,114 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import chain, count
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from itertools import count as counting
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import click
 import numpy as np
+from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from formulations.arrays import Array, check_writable, positive_integer
-from formulations.cli.completion import complete_backends, complete_file
-from formulations.cli.options import batch_size_for, problem_options
+from formulations.arrays import BATCH_SIZE, Array, check_writable, positive_integer
+from formulations.cli.completion import complete_backends, complete_file, complete_names
+from formulations.cli.options import (
+    as_column,
+    batch_size_for,
+    batch_size_option,
+    dtype_option,
+    init_option,
+    json_option,
+    network_option,
+    parse_sizes,
+    read_problem,
+    refuse_beside_network,
+    seed_option,
+    split_names,
+)
 from formulations.cli.output import print_problem, print_text, progress_console
-from formulations.data import Problem, classes_of
-from formulations.display import counted
+from formulations.data import DIGITS, Problem, Split, Table, classes_of, encode_labels, is_labels, read_table
+from formulations.data import split as split_examples
+from formulations.display import check_plot, counted, format_share, save_figure
 from formulations.exceptions import InvalidInput, NotFinite
-from formulations.functions import LogLikelihood
+from formulations.functions import ACTIVATIONS, COSTS, LogLikelihood, get_activation
 from formulations.network import Network
 from formulations.network import save as save_network
-from formulations.training import Epoch, accuracy, chance, sgd
+from formulations.training import (
+    Epoch,
+    GradientDescent,
+    History,
+    Model,
+    default_cost,
+    get_optimizer,
+    load_trained,
+)
 
 __all__ = ["train"]
 
+TEST_SHARE = 0.2
+OPTIMIZERS = ("sgd", "adam")
+RATES = {"sgd": 0.1, "adam": 0.01}
+"""The learning rates for a table, whose inputs are standardised and whose hidden neurons are tanh."""
+SHORT = {"training": "train", "validation": "validation", "test": "test"}
+"""The parts of the examples, and what JSON calls them."""
+
+Parts: TypeAlias = dict[str, tuple[Any, Any]]
+"""X and Y of each part of the examples, by its name."""
+
 
 @click.command()
-@problem_options
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="A table (.csv, .tsv, .txt, also .gz), or .npz with arrays X and Y, instead of the embedded digits.",
+    shell_complete=complete_file,
+)
+@click.option("--label", metavar="NAME", help="The table's column to learn, by name or number.  [default: the last]")
+@click.option("--regression", is_flag=True, help="Learn integers as numbers instead of classes.")
+@click.option("--no-standardize", is_flag=True, help="Take the features of a table as they are.")
+@click.option(
+    "--no-shuffle", is_flag=True, help="Split --data in the order of the file: the last fifth is for testing."
+)
+@click.option("--hidden", metavar="N,N,…", help="Neurons of the hidden layers.  [default: 30]")
+@click.option("--sizes", metavar="N,N,…", help="Neurons of all layers, the input first, instead of --hidden.")
+@click.option(
+    "--activations",
+    metavar="NAME,…",
+    help="One for all layers, or one for each, comma-separated: "
+    f"{', '.join(ACTIVATIONS)}.  [default: sigmoid; for a table tanh, and softmax or identity outputs]",
+    shell_complete=complete_names(ACTIVATIONS),
+)
+@click.option(
+    "--cost",
+    metavar="NAME",
+    help=f"One of {', '.join(COSTS)}.  [default: quadratic; for labels the cross-entropy of the outputs]",
+    shell_complete=complete_names(COSTS, several=False),
+)
+@init_option
+@dtype_option
+@network_option
+@seed_option
 @click.option("--epochs", type=int, default=30, show_default=True, help="Passes over the training examples.")
-@click.option("--learning-rate", type=float, default=3.0, show_default=True, help="η, for the mean cost.")
+@batch_size_option
+@click.option(
+    "--optimizer",
+    type=click.Choice(OPTIMIZERS),
+    help="How a gradient changes the parameters.  [default: sgd; for a table adam]",
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    help="η, for the mean cost.  [default: 3 for sgd, 0.001 for adam; for a table 0.1 and 0.01]",
+)
+@click.option("--momentum", type=float, default=0.0, metavar="μ", help="Momentum of sgd, from 0 to 1.")
+@click.option("--nesterov", is_flag=True, help="Nesterov's form of --momentum.")
+@click.option("--l2", type=float, default=0.0, metavar="λ", help="Adds ½·λ·Σw² to the cost.")
+@click.option("--l1", type=float, default=0.0, metavar="λ", help="Adds λ·Σ|w| to the cost.")
 @click.option(
     "--backend",
     metavar="NAME",
@@ -39,55 +119,327 @@ __all__ = ["train"]
     shell_complete=complete_backends,
 )
 @click.option(
-    "--no-shuffle", is_flag=True, help="Split --data in the order of the file: the last fifth is for testing."
-)
-@click.option(
     "--save",
     metavar="FILE.npz",
-    help="Save the trained network, for formulations.load.",
+    help="Save what was trained, for predict.",
     shell_complete=complete_file,
 )
+@click.option(
+    "--plot",
+    metavar="FILE",
+    help="Draw cost and accuracy by epoch: .png, .svg, .pdf, …",
+    shell_complete=complete_file,
+)
+@json_option
 def train(
-    problem: Problem,
-    batch_size: int | None,
     data: str | None,
+    label: str | None,
+    regression: bool,
+    no_standardize: bool,
+    no_shuffle: bool,
+    hidden: str | None,
+    sizes: str | None,
+    activations: str | None,
+    cost: str | None,
+    init: str,
+    dtype: str,
+    network: str | None,
     seed: int,
     epochs: int,
-    learning_rate: float,
+    batch_size: int | None,
+    optimizer: str | None,
+    learning_rate: float | None,
+    momentum: float,
+    nesterov: bool,
+    l2: float,
+    l1: float,
     backend: str | None,
-    no_shuffle: bool,
     save: str | None,
+    plot: str | None,
     as_json: bool,
 ) -> None:
-    """Train a network by stochastic gradient descent and report its accuracy.
+    """Train a network on a table, an .npz file or the embedded digits, and report how well it does.
 
     \b
     Examples:
       formulations train
+      formulations train --data iris.csv --label species --save iris.npz --plot iris.png
+      formulations train --data houses.csv --label price --regression --hidden 30,10
       formulations train --backend sigma --epochs 10
       FORMULATIONS_BACKEND=sigma formulations train
       formulations train --data mine.npz --learning-rate 0.5 --save trained.npz
 
-    The embedded digits, shuffled with a fixed seed, are split into 1437 for training and 360 for testing. Data from
-    --data are split at the same ratio, four to one, shuffled by --seed, with the same share of each class in both
-    parts; --no-shuffle keeps the order of the file. η = 3 suits sigmoid neurons with the quadratic cost; other
-    activations and costs mostly need less, 0.1 or 0.01. The accuracy is shown if the targets are unit vectors
-    (one-hot), or one column of 0 and 1. Exit status 0 if the training completes; 1 if it diverges or is dead (the
-    network ignores its inputs), and then nothing is saved. A network that cannot be saved at --save goes to the current
-    or the temporary folder, with exit status 2.
+    A table has one example a row: numbers, and a column of labels (text or integers, which name classes) or of real
+    numbers to predict. Its features are standardised, and --save keeps their mean and scale, the names of the columns
+    and the classes beside the network, for formulations predict and formulations.Model.load. An .npz file holds X and
+    Y: labels are taken as from a table; unit vectors, or numbers in two dimensions, train the network alone, which
+    --save keeps for formulations.load.
+
+    A fifth of the examples is for testing: the rows are shuffled by --seed, and each class has the same share of both
+    parts; --no-shuffle keeps the order of the file. The embedded digits, shuffled with a fixed seed, are split into
+    1437 for training and 360 for testing. η = 3 suits sigmoid neurons with the quadratic cost; other activations and
+    costs mostly need less, 0.1 or 0.01.
+
+    Ctrl-C ends the training early; what has been learnt is tested and saved. Exit status 0 if the training completes
+    or is ended so; 1 if it diverges or is dead (the network ignores its inputs), and then nothing is saved. What cannot
+    be saved at --save goes to the current or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
     if save is not None:
         _check_save(save)
-    net = problem.network
-    if no_shuffle and data is None:
-        raise InvalidInput("--no-shuffle goes with --data; the embedded digits are already split, so leave it out.")
-    shuffled = data is not None and not no_shuffle
-    X, Y, X_test, Y_test = problem.split(seed if shuffled else None)
-    how = _how_split(Y, shuffled, seed)
-    for absent in _absent(Y, Y_test, shuffled):
-        print_text(f"warning: {absent}", err=True)
+    if plot is not None:
+        check_plot(plot)
+    table = None if data is None else read_table(data, -1 if label is None else as_column(label))
+    # A label is asked for, so a table has a Y.
+    if table is not None and np.asarray(table.Y).ndim == 1:
+        if regression:
+            table = _as_numbers(table)
+        task = _for_table(
+            table, network=network, hidden=hidden, sizes=sizes, activations=activations, cost=cost,
+            standardize=not no_standardize, shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
+        )  # fmt: skip
+    else:
+        _refuse_without_table()
+        if no_shuffle and data is None:
+            raise InvalidInput("--no-shuffle goes with --data; the embedded digits are already split, so leave it out.")
+        examples = None if table is None else (table.X, np.asarray(table.Y))
+        task = _for_arrays(
+            examples, network=network, hidden=hidden, sizes=sizes, activations=activations, cost=cost,
+            shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
+        )  # fmt: skip
+    if optimizer is None:
+        optimizer = "adam" if task.table and not momentum else "sgd"
+    if learning_rate is None:
+        learning_rate = RATES[optimizer] if task.table else get_optimizer(optimizer).default_rate
+    X, Y, X_test, Y_test = task.split
+    parts = {"training": (X, Y), "test": (X_test, Y_test)}
+    for warning in task.warnings(Y, Y_test):
+        print_text(f"warning: {warning}", err=True)
     size = batch_size_for(batch_size, len(X))
+    with _bar(epochs) as advance:
+        try:
+            history = task.model.fit(
+                X,
+                Y,
+                epochs=epochs,
+                batch_size=size,
+                learning_rate=learning_rate,
+                backend=backend,
+                seed=seed,
+                cost=task.problem.cost,
+                validation=parts.get("validation", parts["test"]),
+                momentum=momentum,
+                nesterov=nesterov,
+                optimizer=optimizer,
+                l2=l2,
+                l1=l1,
+                progress=advance,
+            )
+        except NotFinite as caught:
+            # The data and the network are checked, so it is the training that diverged.
+            raise click.ClickException(str(caught)) from None
+    failure: Exception | None = None
+    if history.failure is not None:
+        failure = click.ClickException(history.failure if save is None else f"{history.failure} Nothing is saved.")
+    elif save is not None:
+        failure = _save(task.save, save)
+    if plot is not None and history.epochs:
+        save_figure(history.plot(), plot)
+    settings = {
+        "optimizer": optimizer, "learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov, "l2": l2,
+        "l1": l1, "batch_size": size, "seed": seed,
+        "shuffled": task.seed is not None,
+    }  # fmt: skip
+    if as_json:
+        _print_json(task, history, settings, parts)
+    else:
+        _print_report(task, history, settings, parts)
+    if failure is not None:
+        raise failure
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is trained on what.
+
+    Attributes
+    ----------
+    model : Model
+        The model to train.
+    problem : Problem
+        Its network, the name of its cost and all examples, for the title.
+    split : Split
+        The training and the test examples, with labels or numbers.
+    seed : int or None
+        The seed of their shuffle; None if they keep their order.
+    table : bool
+        Whether the data name what is saved beside the network.
+    """
+
+    model: Model
+    problem: Problem
+    split: Split
+    seed: int | None
+    table: bool
+
+    @property
+    def classes(self) -> Array | None:
+        """The classes; None if numbers are learnt."""
+        return self.model.classes
+
+    @property
+    def how_split(self) -> str:
+        """How the examples are split into training and test examples."""
+        if self.seed is None:
+            return "in the order of the data"
+        share = "" if self.classes is None else ", each class with its share of both"
+        return f"shuffled with seed {self.seed}{share}"
+
+    def save(self, path: str) -> None:
+        """Save the model, or the network alone if that is all."""
+        if self.table:
+            self.model.save(path)
+        else:
+            save_network(self.model.network, path)
+
+    def warnings(self, Y: Any, Y_test: Any) -> Iterator[str]:
+        """Yield what is doubtful about the classes of the training and the test examples."""
+        if self.classes is None:
+            return
+        count, m = len(self.classes), len(self.split.Y_train) + len(self.split.Y_test)
+        if self.table and self.classes.dtype.kind == "i" and count > m / 2:
+            yield f"the labels are {count} distinct integers, taken as classes; pass --regression if they are numbers."
+        remedy = "add examples of it" if self.seed is not None else "leave --no-shuffle out, or shuffle the data"
+        for one, other, consequence in (
+            (Y, Y_test, "no example to test on, so the test accuracy does not cover it"),
+            (Y_test, Y, "no example to train on, so it cannot be learnt"),
+        ):
+            for name in np.setdiff1d(one, other).tolist():
+                yield f"class {name} has {consequence}; {remedy}."
+
+
+def _for_table(
+    table: Table,
+    *,
+    network: str | None,
+    hidden: str | None,
+    sizes: str | None,
+    activations: str | None,
+    cost: str | None,
+    standardize: bool,
+    shuffle: bool,
+    seed: int,
+    init: str,
+    dtype: str,
+) -> _Task:
+    """Return the training of a model on a table of labels or numbers."""
+    X, Y = table.X, np.asarray(table.Y)
+    classes = encode_labels(Y, name="Y")[0] if is_labels(Y) else None
+    if shuffle:
+        parts = split_examples(X, Y, TEST_SHARE, seed)
+    else:
+        tested = len(X) * 4 // 5
+        parts = Split(X[: max(1, tested)], Y[: max(1, tested)], X[tested:], Y[tested:])
+    if network is None:
+        outputs = 1 if classes is None else len(classes)
+        names = [get_activation(name) for name in split_names(activations or "tanh")]
+        model = Model.for_data(
+            parts.X_train,
+            parts.Y_train,
+            _hidden(hidden, sizes, X.shape[-1], outputs),
+            activations=names if len(names) > 1 else names[0],
+            standardize=standardize,
+            classes=classes,
+            seed=seed,
+            dtype=dtype,
+            init=init,
+        )
+        model = replace(model, columns=table.columns, label=table.label)
+    else:
+        refuse_beside_network()
+        loaded = load_trained(network)
+        if isinstance(loaded, Network):
+            shell = Model.for_data(parts.X_train, parts.Y_train, (), standardize=standardize, classes=classes)
+            model = replace(shell, network=loaded, columns=table.columns, label=table.label)
+        else:
+            model = loaded
+        if table.columns is not None and (places := model.places(table.columns)) is not None:
+            parts = parts._replace(X_train=parts.X_train[:, places], X_test=parts.X_test[:, places])
+    name = cost or default_cost(model.network, classes is not None)
+    return _Task(model, Problem(model.network, X, Y, name), parts, seed if shuffle else None, table=True)
+
+
+def _for_arrays(
+    data: tuple[Array, Array] | None,
+    *,
+    network: str | None,
+    hidden: str | None,
+    sizes: str | None,
+    activations: str | None,
+    cost: str | None,
+    shuffle: bool,
+    seed: int,
+    init: str,
+    dtype: str,
+) -> _Task:
+    """Return the training of a network on arrays or on the digits; unit vectors are classes."""
+    if hidden is not None:
+        ends = (DIGITS[0], DIGITS[-1]) if data is None else [array.shape[-1] for array in data]
+        sizes = ",".join(map(str, [ends[0], *_hidden(hidden, sizes, *ends), ends[1]]))
+    problem = read_problem(
+        sizes, activations or "sigmoid", cost or "quadratic", network=network, data=data, count=BATCH_SIZE, seed=seed,
+        init=init, dtype=dtype,
+    )  # fmt: skip
+    shuffled = seed if shuffle and data is not None else None
+    parts = Split(*problem.split(shuffled))
+    if classes_of(problem.Y) is None:
+        return _Task(Model(problem.network), problem, parts, shuffled, table=False)
+    classes = np.arange(max(2, problem.Y.shape[1]))
+    labelled = parts._replace(Y_train=classes_of(parts.Y_train), Y_test=classes_of(parts.Y_test))
+    return _Task(Model(problem.network, classes), problem, labelled, shuffled, table=False)
+
+
+def _hidden(hidden: str | None, sizes: str | None, inputs: int, outputs: int) -> list[int]:
+    """Return the hidden layers that the options ask for, in a network for this many features and outputs."""
+    if sizes is None:
+        return [positive_integer(n, "--hidden") for n in parse_sizes(hidden or "30", "--hidden")]
+    if hidden is not None:
+        raise InvalidInput("--hidden and --sizes both name the hidden layers; leave one of them out.")
+    widths = parse_sizes(sizes)
+    if len(widths) < 2 or (widths[0], widths[-1]) != (inputs, outputs):
+        raise InvalidInput(
+            f"--sizes must begin with {inputs}, the features of the data, and end with {outputs}, their classes or the "
+            f"number to predict, got {sizes}; name the hidden layers alone with --hidden."
+        )
+    return widths[1:-1]
+
+
+def _as_numbers(table: Table) -> Table:
+    """Return a table whose labels are numbers to predict."""
+    Y = np.asarray(table.Y)
+    if Y.dtype.kind not in "iuf":
+        raise InvalidInput(
+            f"--regression needs numbers to predict, got {Y[0].item()!r}; leave it out, or name another column by "
+            "--label."
+        )
+    return table._replace(Y=Y.astype(float))
+
+
+def _refuse_without_table() -> None:
+    """Refuse the options that go with a table if the data are none."""
+    context = click.get_current_context()
+    for name in ("label", "regression", "no_standardize"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise InvalidInput(
+                f"{option} goes with a table of examples, or with an .npz file of labels; leave it out, or give such a "
+                "file with --data."
+            )
+
+
+@contextmanager
+def _bar(epochs: int) -> Iterator[Callable[[Epoch], object]]:
+    """Yield a function to call with each epoch, which shows a bar on a terminal."""
     with Progress(
         TextColumn("training"),
         BarColumn(),
@@ -100,86 +452,68 @@ def train(
         task = bar.add_task("", total=epochs)
 
         def advance(epoch: Epoch) -> None:
-            bar.update(task, advance=1, description=f"cost {epoch.cost:.4f}, accuracy {_percent(epoch.accuracy)}")
+            accuracy = "" if epoch.accuracy is None else f", accuracy {format_share(epoch.accuracy)}"
+            bar.update(task, completed=epoch.epoch, description=f"cost {epoch.cost:.4f}{accuracy}")
 
-        try:
-            history = sgd(
-                net,
-                X,
-                Y,
-                epochs=epochs,
-                batch_size=size,
-                learning_rate=learning_rate,
-                backend=backend,
-                seed=seed,
-                cost=problem.cost,
-                validation=(X_test, Y_test),
-                progress=advance,
-            )
-        except NotFinite as caught:
-            # The data and the network are checked, so it is the training that diverged.
-            raise click.ClickException(str(caught)) from None
-    failure: Exception | None = None
-    if history.failure is not None:
-        failure = click.ClickException(history.failure if save is None else f"{history.failure} Nothing is saved.")
-    elif save is not None:
-        failure = _save(net, save)
-    on_train, on_test = accuracy(net, X, Y), accuracy(net, X_test, Y_test)
-    if as_json:
-        settings = {"batch_size": size, "learning_rate": learning_rate, "seed": seed, "shuffled": shuffled}
-        shares = {"train_accuracy": on_train, "test_accuracy": on_test}
-        print_problem(problem, settings, {**history.to_dict(), **shares})
-    else:
-        print_text(problem.title)
-        print_text(f"{counted(len(X), 'example')} to train on, {len(X_test)} to test on, {how}")
-        print_text(f"{history.backend}, η = {learning_rate:g}, mini-batches of {size}\n")
-        print_text(str(history))
-        print_text(
-            f"\naccuracy {_percent(on_train)} on {len(X)} training examples, "
-            f"{_percent(on_test)} on {len(X_test)} test examples"
-        )
-        if history.failure is None:
-            _hint(problem, on_train, chance(Y))
-    if failure is not None:
-        raise failure
+        yield advance
 
 
-def _hint(problem: Problem, on_train: float | None, guess: float | None) -> None:
+def _print_json(task: _Task, history: History, settings: dict[str, Any], parts: Parts) -> None:
+    """Print all as JSON."""
+    result = history.to_dict()
+    for name, short in SHORT.items():
+        if name in parts:
+            score = task.model.score(*parts[name])
+            result |= {f"{short}_accuracy": score} if task.classes is not None else {f"{short}_r2": score}
+    matrix = None if task.classes is None else task.model.confusion(*parts["test"]).to_dict()
+    print_problem(task.problem, settings, {**result, "test": matrix})
+
+
+def _print_report(task: _Task, history: History, settings: dict[str, Any], parts: Parts) -> None:
+    """Print what was trained on what, its history, and how well it does."""
+    numbers = {name: len(Y) for name, (_, Y) in parts.items()}
+    validation = f", {numbers['validation']} to stop by" if "validation" in parts else ""
+    print_text(task.problem.title)
+    print_text(
+        f"{counted(numbers['training'], 'example')} to train on{validation}, {numbers['test']} to test on, "
+        f"{task.how_split}"
+    )
+    print_text(f"{history.backend}, {_rule(settings)}, mini-batches of {settings['batch_size']}\n")
+    print_text(history)
+    if task.classes is not None:
+        print_text(f"\non the {numbers['test']} test examples\n\n{task.model.confusion(*parts['test'])}")
+    scores = {name: task.model.score(X, Y) for name, (X, Y) in parts.items()}
+    kind, shown = ("R²", "{:.4f}".format) if task.classes is None else ("accuracy", format_share)
+    listed = ", ".join(f"{shown(score)} on {numbers[name]} {name} examples" for name, score in scores.items())
+    print_text(f"\n{kind} {listed}")
+    if history.failure is None:
+        _hint(task, scores["training"], parts["training"][1])
+
+
+def _rule(settings: dict[str, Any]) -> str:
+    """Return optimizer, learning rate and penalties."""
+    names = {"momentum": "μ = {:g}", "l2": "l2 = {:g}", "l1": "l1 = {:g}"}
+    given = [text.format(settings[name]) for name, text in names.items() if settings[name]]
+    kind = [settings["optimizer"]] if settings["optimizer"] != GradientDescent.name else []
+    return ", ".join([*kind, f"η = {settings['learning_rate']:g}", *given])
+
+
+def _hint(task: _Task, on_train: float, Y: Any) -> None:
     """Suggest what to change if the network has learnt nothing."""
-    activations = problem.network.activations
-    if problem.cost == LogLikelihood.name and not activations[-1].coupled:
+    activations = task.model.network.activations
+    guess = None if task.classes is None else float(np.unique(Y, return_counts=True)[1].max() / len(Y))
+    if task.problem.cost == LogLikelihood.name and not activations[-1].coupled:
         # Outputs of 1 everywhere minimise it, and only a softmax excludes them.
         *names, last = [activation.name for activation in activations]
         print_text(
-            f"hint: the cost {problem.cost} needs softmax outputs; with {last}, predicting every class as certain "
+            f"hint: the cost {task.problem.cost} needs softmax outputs; with {last}, predicting every class as certain "
             f"minimises it; try --activations {','.join([*names, 'softmax'])}."
         )
-    elif on_train is not None and guess is not None and on_train <= guess < 1:
+    elif guess is not None and on_train <= guess < 1:
         print_text(
-            f"hint: always predicting the most common class gives {_percent(guess)}; try a smaller --learning-rate "
-            "or more --epochs."
+            f"hint: always predicting the most common class gives {format_share(guess)}; try a smaller "
+            "--learning-rate or more --epochs."
         )
-
-
-def _how_split(Y: Array, shuffled: bool, seed: int) -> str:
-    """Say how the examples are split into training and test examples."""
-    if not shuffled:
-        return "in the order of the data"
-    return f"shuffled with seed {seed}" + ("" if classes_of(Y) is None else ", each class with its share of both")
-
-
-def _absent(Y: Array, Y_test: Array, shuffled: bool) -> Iterator[str]:
-    """Yield a warning for each class that occurs only in the training or only in the test examples."""
-    on_train, on_test = classes_of(Y), classes_of(Y_test)
-    if on_train is None or on_test is None:
-        return
-    remedy = "add examples of it" if shuffled else "leave --no-shuffle out, or shuffle the data"
-    for one, other, consequence in (
-        (on_train, on_test, "no example to test on, so the test accuracy does not cover it"),
-        (on_test, on_train, "no example to train on, so it cannot be learnt"),
-    ):
-        for name in np.setdiff1d(one, other):
-            yield f"class {name} has {consequence}; {remedy}."
 
 
 def _check_save(path: str) -> None:
@@ -189,17 +523,17 @@ def _check_save(path: str) -> None:
     check_writable(path)
 
 
-def _save(net: Network, path: str) -> InvalidInput | None:
-    """Save a trained network, elsewhere if need be; return the exception that says where, or None."""
+def _save(write: Callable[[str], None], path: str) -> InvalidInput | None:
+    """Save what was trained, elsewhere if need be; return the exception that says where, or None."""
     try:
-        save_network(net, path)
+        write(path)
         return None
     except InvalidInput as caught:
         reason = caught
     for folder in (os.curdir, tempfile.gettempdir()):
         place = _unused(os.path.join(folder, os.path.basename(path)))
         with suppress(InvalidInput):
-            save_network(net, place)
+            write(place)
             return InvalidInput(f"{reason} The trained network is in {os.path.abspath(place)} instead.")
     return reason
 
@@ -207,9 +541,5 @@ def _save(net: Network, path: str) -> InvalidInput | None:
 def _unused(path: str) -> str:
     """Return a path that does not exist: this one, or one with a number."""
     stem, suffix = os.path.splitext(path)
-    names = chain([path], (f"{stem}-{i}{suffix}" for i in count(1)))
+    names = chain([path], (f"{stem}-{i}{suffix}" for i in counting(1)))
     return next(name for name in names if not os.path.lexists(name))
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.2f} %"

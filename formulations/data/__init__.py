@@ -9,6 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.data.delimited import Table as Table
     from formulations.data.delimited import read_csv as read_csv
+    from formulations.data.delimited import read_names as read_names
     from formulations.data.digits.reader import load_digits as load_digits
     from formulations.data.frames import as_matrix as as_matrix
     from formulations.data.frames import column_names as column_names
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from formulations.data.labels import encode_labels as encode_labels
     from formulations.data.labels import is_labels as is_labels
     from formulations.data.labels import one_hot as one_hot
+    from formulations.data.problems import DIGITS as DIGITS
     from formulations.data.problems import Problem as Problem
     from formulations.data.problems import make_problem as make_problem
     from formulations.data.problems import problem_for as problem_for
@@ -31,12 +33,12 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "delimited": ["Table", "read_csv"],
+            "delimited": ["Table", "read_csv", "read_names"],
             "digits.reader": ["load_digits"],
             "frames": ["as_matrix", "column_names"],
             "idx": ["read_idx"],
             "labels": ["classes_of", "encode_labels", "is_labels", "one_hot"],
-            "problems": ["Problem", "make_problem", "problem_for"],
+            "problems": ["DIGITS", "Problem", "make_problem", "problem_for"],
             "scaling": ["Scaling"],
             "scenarios": ["SCENARIOS", "Scenario"],
             "splitting": ["Split", "split"],

@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from formulations.arrays import Array, as_dtype, current_budget, format_dtype, q
 from formulations.data.opening import check_memory, name_of, open_data, read_at_most
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongShape, WrongType
 
-__all__ = ["Table", "read_csv"]
+__all__ = ["Table", "read_csv", "read_names"]
 
 DELIMITERS = "\t;|,"
 """Those that are recognised; the comma comes last, because it may be a decimal comma."""
@@ -149,6 +149,24 @@ def read_csv(
         columns=None if columns.names is None else tuple(each for j, each in enumerate(columns.names) if j != k),
         label=None if columns.names is None or k is None else columns.names[k],
     )
+
+
+def read_names(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
+    """Return the names of the columns of a text file, as :func:`read_csv` guesses them; None if it has none.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read.
+    """
+    with open_data(path, "a CSV file") as stream:
+        data = stream.read(SAMPLE + 1)
+    lines = io.StringIO(data.decode("utf-8-sig", "replace"), newline="")
+    with suppress(csv.Error):  # Reading the table says where.
+        for row in csv.reader(lines, delimiter=_delimiter_of(data), skipinitialspace=True):
+            if row:
+                return None if any(map(_is_number, row)) else tuple(cell.strip() for cell in row)
+    return None
 
 
 @dataclass(frozen=True)

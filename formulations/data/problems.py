@@ -17,9 +17,10 @@ from formulations.exceptions import InvalidInput
 from formulations.functions import Activation
 from formulations.network import Network
 
-__all__ = ["Problem", "make_problem", "problem_for"]
+__all__ = ["DIGITS", "Problem", "make_problem", "problem_for"]
 
 DIGITS = (64, 30, 10)
+"""The sizes of a network for the embedded digits."""
 HIDDEN = 30
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from formulations.display.tables import fitted as fitted
     from formulations.display.tables import format_numbers as format_numbers
     from formulations.display.tables import format_seconds as format_seconds
+    from formulations.display.tables import format_share as format_share
     from formulations.display.tables import format_table as format_table
     from formulations.display.tables import terminal_width as terminal_width
 else:
@@ -56,6 +57,14 @@ else:
             "html": ["Html", "html_mark", "html_table", "html_text", "html_view"],
             "layers": ["Layer", "draw_layers", "layers_svg"],
             "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
-            "tables": ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"],
+            "tables": [
+                "counted",
+                "fitted",
+                "format_numbers",
+                "format_seconds",
+                "format_share",
+                "format_table",
+                "terminal_width",
+            ],
         },
     )

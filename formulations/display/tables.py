@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from shutil import get_terminal_size
 
-__all__ = ["counted", "fitted", "format_numbers", "format_seconds", "format_table", "terminal_width"]
+__all__ = ["counted", "fitted", "format_numbers", "format_seconds", "format_share", "format_table", "terminal_width"]
 
 
 WORDS = 24
@@ -190,3 +191,14 @@ def format_seconds(seconds: float) -> str:
     unit, size = next(scale for scale in (("s", 1.0), ("ms", 1e-3), ("µs", 0.0)) if seconds >= scale[1])
     number = seconds / (size or 1e-6)
     return f"{number:.0f} {unit}" if number >= 99.95 else f"{number:.3g} {unit}"
+
+
+def format_share(share: float | None) -> str:
+    """Format a share as a percentage; a dash for None and NaN.
+
+    Examples
+    --------
+    >>> format_share(0.9722), format_share(None)
+    ('97.22 %', '–')
+    """
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.2f} %"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from formulations.training.history import History as History
     from formulations.training.loop import sgd as sgd
     from formulations.training.model import Model as Model
+    from formulations.training.model import load_trained as load_trained
     from formulations.training.optimizers import Adam as Adam
     from formulations.training.optimizers import GradientDescent as GradientDescent
     from formulations.training.optimizers import Optimizer as Optimizer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from formulations.training.scores import accuracy as accuracy
     from formulations.training.scores import chance as chance
     from formulations.training.targets import Examples as Examples
+    from formulations.training.targets import default_cost as default_cost
     from formulations.training.targets import read_examples as read_examples
     from formulations.training.targets import read_weights as read_weights
     from formulations.training.trainer import Trainer as Trainer
@@ -30,10 +32,10 @@ else:
             "classification": ["ConfusionMatrix", "confusion_matrix"],
             "history": ["Epoch", "History"],
             "loop": ["sgd"],
-            "model": ["Model"],
+            "model": ["Model", "load_trained"],
             "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
             "scores": ["accuracy", "chance"],
-            "targets": ["Examples", "read_examples", "read_weights"],
+            "targets": ["Examples", "default_cost", "read_examples", "read_weights"],
             "trainer": ["Trainer"],
         },
     )

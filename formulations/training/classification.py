@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from formulations.arrays import Array, quiet
-from formulations.display import axes_for, counted, format_table, html_table, html_text, html_view
+from formulations.display import axes_for, counted, format_share, format_table, html_table, html_text, html_view
 from formulations.exceptions import InvalidInput
 
 __all__ = ["ConfusionMatrix", "confusion_matrix"]
@@ -95,7 +95,7 @@ class ConfusionMatrix:
         )
 
     def _title(self) -> str:
-        return f"accuracy {_percent(self.accuracy)} on {counted(int(self.counts.sum()), 'example')}"
+        return f"accuracy {format_share(self.accuracy)} on {counted(int(self.counts.sum()), 'example')}"
 
     def _names(self) -> list[str]:
         return [str(name) for name in self.classes.tolist()]
@@ -104,7 +104,7 @@ class ConfusionMatrix:
         """Return the table of precision, recall, F1 and number of examples of each class."""
         shares = zip(self.precision, self.recall, self.f1, strict=True)
         rows = [
-            [name, *map(_percent, each), str(count)]
+            [name, *map(format_share, each), str(count)]
             for name, each, count in zip(self._names(), shares, self.support, strict=True)
         ]
         return ["class", "precision", "recall", "F1", "examples"], rows, [1, 2, 3, 4]
@@ -159,7 +159,7 @@ class ConfusionMatrix:
             for (i, j), count in np.ndenumerate(self.counts):
                 ax.text(j, i, str(count), ha="center", va="center", color="white" if shares[i, j] > 0.5 else "black")
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
-        bar.set_label("share of the label's examples")
+        bar.set_label("share of its row")
         bar.outline.set_visible(False)
         return ax.figure
 
@@ -224,7 +224,3 @@ def _shares(parts: Array, wholes: Array) -> Array:
     shape = np.broadcast_shapes(parts.shape, wholes.shape)
     shares: Array = np.divide(parts, wholes, out=np.full(shape, np.nan), where=wholes != 0)
     return shares
-
-
-def _percent(share: float) -> str:
-    return "–" if np.isnan(share) else f"{100 * share:.2f} %"

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
 from formulations.arrays import (
+    Archive,
     Array,
     as_array,
     as_examples,
@@ -32,11 +33,11 @@ from formulations.training.history import History
 from formulations.training.loop import sgd
 from formulations.training.scores import predicted
 
-__all__ = ["Model"]
+__all__ = ["Model", "load_trained"]
 
 ROWS = 4096
 """The number of examples in a forward pass: sparse ones become dense, and all layers are held, for these alone."""
-PARTS = ("classes", "columns", "mean", "scale")
+PARTS = ("classes", "columns", "mean", "scale", "target_mean", "target_scale")
 """The arrays of a model's file beside those of its network; each may be absent."""
 
 
@@ -44,7 +45,7 @@ PARTS = ("classes", "columns", "mean", "scale")
 class Model:
     """A network that takes data as they come and answers in the terms of the data.
 
-    The network itself stays as it is: inputs are standardised before it, and outputs become labels after it.
+    The network itself stays as it is: inputs are standardised before it, and outputs become labels or numbers after it.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ class Model:
         The names of the n₁ features. The columns of a frame are matched by these names, whatever their order.
     mean, scale : array_like of shape (n₁,), optional
         Inputs are standardised to (x − mean) / scale. Both or neither.
+    target_mean, target_scale : array_like of shape (n_L,), optional
+        Without classes: an output a stands for the number target_mean + target_scale · a. Both or neither.
     label : str, optional
         The name of what is predicted.
 
@@ -84,6 +87,8 @@ class Model:
     columns: tuple[str, ...] | None = None
     mean: Array | None = None
     scale: Array | None = None
+    target_mean: Array | None = None
+    target_scale: Array | None = None
     label: str | None = None
 
     def __post_init__(self) -> None:
@@ -91,18 +96,13 @@ class Model:
         inputs, outputs = self.network.sizes[0], self.network.sizes[-1]
         classes = None if self.classes is None else _as_classes(self.classes, outputs)
         columns = None if self.columns is None else _as_columns(self.columns, inputs)
-        if (self.mean is None) != (self.scale is None):
-            absent = "mean" if self.mean is None else "scale"
-            raise InvalidInput(f"mean and scale go together, got no {absent}; pass both or neither.")
-        mean, scale = (
-            None if given is None else _as_vector(given, name, inputs)
-            for given, name in ((self.mean, "mean"), (self.scale, "scale"))
-        )
-        if scale is not None and not (scale > 0).all():
-            raise InvalidInput(f"scale must be positive, got {scale.min()}; give 1 to a constant feature.")
+        mean, scale = _as_scaling(self, "mean", "scale", inputs)
+        target_mean, target_scale = _as_scaling(self, "target_mean", "target_scale", outputs)
+        if classes is not None and target_mean is not None:
+            raise InvalidInput("target_mean goes with numbers to predict, got classes too; leave out one of them.")
         if self.label is not None and not isinstance(self.label, str):
             raise WrongType(f"label must be a name, got {self.label!r}; pass a string such as 'species'.")
-        for name, value in (("classes", classes), ("columns", columns), ("mean", mean), ("scale", scale)):
+        for name, value in zip(PARTS, (classes, columns, mean, scale, target_mean, target_scale), strict=True):
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -134,7 +134,7 @@ class Model:
             One for all hidden layers, or one for each. One more sets that of the outputs, which is otherwise softmax
             for classes and identity for numbers.
         standardize : bool
-            Whether inputs are standardised by the mean and standard deviation of X.
+            Whether inputs, and numbers to predict, are standardised by the mean and standard deviation of X and Y.
         classes : array_like of shape (K,), optional
             The classes, in their order; by default the distinct labels, sorted.
         label : str, optional
@@ -171,13 +171,14 @@ class Model:
         elif classes is not None:
             raise WrongType("classes go with labels, got numbers in Y; leave classes out, or pass labels.")
         else:
-            known, numbers = None, _numbers(Y)
-            count, outputs = numbers.shape
+            known, targets = None, _numbers(Y)
+            count, outputs = targets.shape
         _check_numbers_of_examples(examples.shape[0], count)
         last = "identity" if known is None else "softmax"
         sizes = [examples.shape[1], *hidden, outputs]
         network = Network.random(sizes, _each(activations, last, len(sizes) - 2), seed=seed, dtype=dtype, init=init)
         scaling = Scaling.of(examples) if standardize else None
+        of_targets = Scaling.of(targets) if standardize and known is None else None
         name = getattr(Y, "name", None) if label is None else label
         return cls(
             network,
@@ -185,7 +186,9 @@ class Model:
             columns,
             None if scaling is None else scaling.mean,
             None if scaling is None else scaling.scale,
-            name if isinstance(name, str) else None,
+            None if of_targets is None else of_targets.mean,
+            None if of_targets is None else of_targets.scale,
+            label=name if isinstance(name, str) else None,
         )
 
     def fit(self, X: Any, Y: Any, *, validation: tuple[Any, Any] | None = None, **options: Any) -> History:
@@ -287,11 +290,12 @@ class Model:
         -------
         ndarray of shape (m,) or (m, n_L)
             The class with the largest output; with one output for two classes, the second if the output is above ½.
-            Without classes the outputs: shape (m,) for one output.
+            Without classes the numbers that the outputs stand for: shape (m,) for one output.
         """
         found = self.outputs(X)
         if self.classes is None:
-            return found[:, 0] if found.shape[1] == 1 else found
+            numbers = self._in_units(found)
+            return numbers[:, 0] if numbers.shape[1] == 1 else numbers
         labels: Array = self.classes[predicted(found)]
         return labels
 
@@ -360,7 +364,7 @@ class Model:
         """
         if self.classes is not None:
             return self.confusion(X, Y).accuracy
-        found, wanted = self.outputs(X), self._targets(Y)
+        found, wanted = self._in_units(self.outputs(X)), self._answers(Y)
         _check_numbers_of_examples(len(found), len(wanted))
         return r_squared(wanted, found)
 
@@ -447,13 +451,17 @@ class Model:
                     f"expected the file of a model, got {os.fspath(path)!r}, the file of a network; load it with "
                     "formulations.load."
                 )
-            names = [MODEL, *(name for name in PARTS if name in archive)]
-            held: dict[str, Any] = {**archive.read(names, current_budget().memory)}
-            try:
-                label = json.loads(str(held.pop(MODEL)))["label"]
-            except (KeyError, RecursionError, TypeError, ValueError):
-                raise archive.unreadable("it does not contain a model") from None
-            return cls(read_network(archive), label=label, **held)
+            return cls._read(archive)
+
+    @classmethod
+    def _read(cls, archive: Archive) -> Model:
+        names = [MODEL, *(name for name in PARTS if name in archive)]
+        held: dict[str, Any] = {**archive.read(names, current_budget().memory)}
+        try:
+            label = json.loads(str(held.pop(MODEL)))["label"]
+        except (KeyError, RecursionError, TypeError, ValueError):
+            raise archive.unreadable("it does not contain a model") from None
+        return cls(read_network(archive), label=label, **held)
 
     def __repr__(self) -> str:
         return f"<Model {', '.join(self._facts())}>"
@@ -496,10 +504,24 @@ class Model:
     def _examples(self, X: Any) -> Any:
         return self._scaled(self._matched(X))
 
+    def _answers(self, Y: Any) -> Array:
+        """Return numbers to predict, shape (m, n_L)."""
+        return as_examples(_numbers(Y), "Y", self.network.sizes[-1])
+
+    def _in_units(self, outputs: Array) -> Array:
+        """Return the numbers that outputs stand for."""
+        if self.target_mean is None or self.target_scale is None:
+            return outputs
+        numbers: Array = self.target_mean + self.target_scale * outputs
+        return numbers.astype(outputs.dtype)
+
     def _targets(self, Y: Any) -> Array:
-        """Return the labels, or the numbers to predict with shape (m, n_L)."""
+        """Return labels, or the outputs wanted for numbers to predict, shape (m, n_L)."""
         if self.classes is None:
-            return as_examples(_numbers(Y), "Y", self.network.sizes[-1])
+            numbers = self._answers(Y)
+            if self.target_mean is None or self.target_scale is None:
+                return numbers
+            return np.asarray(Scaling(self.target_mean, self.target_scale)(numbers))
         labels: Array = self.classes[self._indices(Y)]
         return labels
 
@@ -512,6 +534,13 @@ class Model:
                 "integer, a string or a boolean."
             )
         return encode_labels(labels, self.classes, "Y")[1]
+
+
+def load_trained(path: str | os.PathLike[str]) -> Model | Network:
+    """Load a model or a network, whichever a file holds; see :meth:`Model.load`, also for what it raises."""
+    what, remedy = "a saved model or network", "write it again with model.save(path) or save(network, path)"
+    with open_archive(path, what, remedy) as archive:
+        return Model._read(archive) if MODEL in archive else read_network(archive)
 
 
 def r_squared(wanted: Array, found: Array) -> float:
@@ -589,12 +618,25 @@ def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
     return tuple(columns)
 
 
+def _as_scaling(model: Model, mean: str, scale: str, width: int) -> tuple[Array | None, Array | None]:
+    """Return the mean and the scale that a model was given under these names."""
+    if getattr(model, mean) is None and getattr(model, scale) is None:
+        return None, None
+    for name in (mean, scale):
+        if getattr(model, name) is None:
+            raise InvalidInput(f"{mean} and {scale} go together, got no {name}; pass both or neither.")
+    first, second = (_as_vector(getattr(model, name), name, width) for name in (mean, scale))
+    if not (second > 0).all():
+        raise InvalidInput(f"{scale} must be positive, got {second.min()}; give 1 to what is constant.")
+    return first, second
+
+
 def _as_vector(given: Any, name: str, inputs: int) -> Array:
     array = as_array(given, name)
     if array.dtype.kind not in "biuf":
-        raise WrongType(f"{name} must hold real numbers, got dtype {array.dtype}; pass one number for each feature.")
+        raise WrongType(f"{name} must hold real numbers, got dtype {array.dtype}; pass one number for each.")
     if array.shape != (inputs,):
-        raise WrongShape(f"{name} must have shape ({inputs},), got {array.shape}; pass one number for each feature.")
+        raise WrongShape(f"{name} must have shape ({inputs},), got {array.shape}; pass one number for each.")
     check_finite(array, name)
     return _fixed(array.astype(np.promote_types(array.dtype, np.float64)))
 

@@ -74,18 +74,30 @@ def test_unit_vectors_are_labels_by_their_places():
     assert named.score(X, Y) == named.score(X, np.array(NAMES)[indices]) == 1.0
 
 
-def test_numbers_are_predicted_as_numbers():
+def test_numbers_are_predicted_as_numbers_in_their_own_units():
     X = np.random.default_rng(0).normal(size=(60, 4)) * [1, 100, 0.01, 5]
-    wanted = X @ [0.5, 0.01, 30.0, 1.0] - 7
+    wanted = 1e6 * (X @ [0.5, 0.01, 30.0, 1.0]) - 7e6
     model = fm.Model.for_data(X, wanted, hidden=(), seed=0)
     model.fit(X, wanted, epochs=200, learning_rate=0.05, seed=0)
     assert model.classes is None and model.network.activation_names == "identity"
+    assert model.target_mean[0] == pytest.approx(wanted.mean()) and model.target_scale[0] == pytest.approx(wanted.std())
     found = model.predict(X)
     assert found.shape == (60,) and np.abs(found - wanted).max() < 0.01 * np.ptp(wanted)
     unexplained = np.sum((wanted - found) ** 2) / np.sum((wanted - wanted.mean()) ** 2)
     assert model.score(X, wanted) == pytest.approx(1 - unexplained, abs=1e-12) and unexplained < 1e-3
     both = np.column_stack([wanted, 2 * wanted])
     assert fm.Model.for_data(X, both).predict(X).shape == (60, 2)
+    plain = fm.Model.for_data(X, wanted, standardize=False)
+    assert plain.target_mean is plain.target_scale is None and np.array_equal(plain.predict(X), plain.outputs(X)[:, 0])
+
+
+def test_the_scaling_of_numbers_comes_back(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    model = fm.Model.for_data(X, X[:, :2] * 100, seed=0)
+    model.save(tmp_path / "model.npz")
+    assert np.array_equal(fm.Model.load(tmp_path / "model.npz").predict(X), model.predict(X))
+    with pytest.raises(InvalidInput, match="target_mean goes with numbers"):
+        fm.Model(model.network, ["a", "b"], target_mean=[0, 0], target_scale=[1, 1])
 
 
 def test_r_squared_agrees_with_scikit_learn(data):
@@ -93,7 +105,7 @@ def test_r_squared_agrees_with_scikit_learn(data):
     X, _ = data
     for Y in (X[:, :1], X[:, :3], np.column_stack([X[:, 0], np.full(60, 2.0)])):
         model = fm.Model.for_data(X, Y, hidden=(2,), seed=1)
-        assert model.score(X, Y) == pytest.approx(metrics.r2_score(Y, model.outputs(X)), rel=1e-12)
+        assert model.score(X, Y) == pytest.approx(metrics.r2_score(Y, model.predict(X)), rel=1e-12)
 
 
 def test_the_inputs_are_standardised_before_the_network(data):
@@ -224,7 +236,7 @@ def everything(tmp_path, **changes):
     X, indices = clusters()
     Y = changes.pop("Y", np.array(NAMES)[indices])
     made = trained(X, Y, **changes)
-    model = fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, "species")
+    model = fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species")
     model.save(tmp_path / "model.npz")
     return X, model
 

@@ -1,0 +1,199 @@
+"""``formulations predict``: labels, numbers and probabilities from a file, and how well they fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from iris_like import COLUMNS, NAMES, flowers, write_table
+
+import formulations as fm
+from formulations.cli.commands import formulations
+
+
+def run(*arguments):
+    return CliRunner().invoke(formulations, list(map(str, arguments)))
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def rows(text):
+    return list(csv.reader(io.StringIO(text)))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """The path of a model that knows the flowers."""
+    X, labels = flowers()
+    made = fm.Model.for_data(X, labels, activations="tanh", seed=0)
+    made.fit(X, labels, optimizer="adam", learning_rate=0.01, seed=0)
+    path = tmp_path_factory.mktemp("model") / "iris.npz"
+    fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species").save(path)
+    return path
+
+
+@pytest.fixture
+def new(tmp_path):
+    X, labels = flowers(20, seed=1)
+    return write_table(tmp_path / "new.csv", X), X, labels
+
+
+def test_a_table_becomes_predictions_with_two_commands(tmp_path, new):
+    table = write_table(tmp_path / "iris.csv", *flowers())
+    path, (data, _, labels) = tmp_path / "iris.npz", new
+    assert run("train", "--data", table, "--label", "species", "--save", path).exit_code == 0
+    result = run("predict", path, "--data", data)
+    assert result.exit_code == 0, result.output
+    assert rows(result.stdout) == [["species"], *([label] for label in labels)] and not result.stderr
+
+
+def test_columns_are_matched_by_name(model, new, tmp_path):
+    _, X, labels = new
+    turned = write_table(tmp_path / "turned.csv", X[:, ::-1], columns=COLUMNS[::-1])
+    assert [row[0] for row in rows(run("predict", model, "--data", turned).stdout)[1:]] == labels
+    nameless = write_table(tmp_path / "nameless.csv", X, header=False)
+    assert [row[0] for row in rows(run("predict", model, "--data", nameless).stdout)[1:]] == labels
+
+
+def test_probabilities_are_columns_after_the_prediction(model, new):
+    data, X, labels = new
+    header, *found = rows(run("predict", model, "--data", data, "--proba").stdout)
+    assert header == ["species", *(f"P({name})" for name in NAMES)]
+    assert [row[0] for row in found] == labels
+    assert np.array_equal(np.array([row[1:] for row in found], float), fm.Model.load(model).predict_proba(X))
+
+
+def test_predictions_are_written_to_a_file(model, new, tmp_path):
+    data, _, labels = new
+    result = run("predict", model, "--data", data, "--output", tmp_path / "found.csv")
+    assert result.exit_code == 0 and result.stdout == ""
+    assert rows((tmp_path / "found.csv").read_text(encoding="utf-8")) == [["species"], *([name] for name in labels)]
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_known_labels_give_the_figures_of_each_class(model, new, tmp_path, header):
+    _, X, labels = new
+    wrong = ["virginica" if label == "versicolor" and i < 3 else label for i, label in enumerate(labels)]
+    data = write_table(tmp_path / "known.csv", X, wrong, header=header)
+    result = run("predict", model, "--data", data, "--output", tmp_path / "found.csv")
+    assert result.exit_code == 0, result.output
+    assert "accuracy 95.00 % on 20 examples" in result.stdout and "precision" in result.stdout
+    printed = run("predict", model, "--data", data).stdout
+    assert printed == (tmp_path / "found.csv").read_text(encoding="utf-8") + "\n" + result.stdout
+    found = json.loads(run("predict", model, "--data", data, "--json", "--proba").stdout)
+    assert found["accuracy"] == 0.95 and found["predictions"] == labels and found["classes"] == list(NAMES)
+    assert np.shape(found["probabilities"]) == (20, 3) and np.sum(found["report"]["confusion_matrix"]) == 20
+
+
+def test_labels_in_a_column_of_another_name(model, new, tmp_path):
+    _, X, labels = new
+    data = write_table(tmp_path / "known.csv", X, labels, label="observed")
+    assert "accuracy 100.00 %" in run("predict", model, "--data", data, "--label", "observed").stdout
+    assert "accuracy 100.00 %" in run("predict", model, "--data", data, "--label", "-1").stdout
+
+
+def test_the_confusion_matrix_is_drawn(model, new, tmp_path):
+    pytest.importorskip("matplotlib")
+    data, X, labels = new
+    path = tmp_path / "matrix.svg"
+    known = write_table(tmp_path / "known.csv", X, labels)
+    assert run("predict", model, "--data", known, "--plot", path).exit_code == 0
+    assert "<svg" in path.read_text(encoding="utf-8")
+    result = run("predict", model, "--data", data, "--plot", path)
+    assert result.exit_code == 2 and "has no column of them; name it by --label" in words(result.stderr)
+
+
+def test_numbers_are_predicted_and_scored(tmp_path):
+    X, _ = flowers()
+    data = write_table(tmp_path / "prices.csv", X, (1e5 * X[:, 0] + 0.5).tolist(), label="price")
+    path = tmp_path / "model.npz"
+    run("train", "--data", data, "--save", path)
+    header, *found = rows(run("predict", path, "--data", data, "--output", tmp_path / "p.csv").stdout)
+    assert header[0].startswith("R² 0.9") and not found
+    header, *found = rows((tmp_path / "p.csv").read_text(encoding="utf-8"))
+    assert header == ["price"] and np.array_equal([float(row[0]) for row in found], fm.Model.load(path).predict(X))
+    assert json.loads(run("predict", path, "--data", data, "--json").stdout)["r2"] > 0.9
+    result = run("predict", path, "--data", data, "--proba")
+    assert result.exit_code == 2 and "predicts numbers" in result.stderr
+    if pytest.importorskip("matplotlib"):
+        assert run("predict", path, "--data", data, "--plot", tmp_path / "plot.png").exit_code == 0
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid"])
+def test_the_outputs_of_a_network_alone_are_classes_by_their_numbers(tmp_path, last):
+    digits = fm.load_digits()
+    net = fm.Network.random([64, 10], last, seed=0)
+    fm.save(net, tmp_path / "net.npz")
+    np.savez(tmp_path / "digits.npz", X=digits.X_test, Y=digits.Y_test)
+    np.savez(tmp_path / "unknown.npz", X=digits.X_test)
+    found = json.loads(run("predict", tmp_path / "net.npz", "--data", tmp_path / "digits.npz", "--json").stdout)
+    assert found["predictions"] == net(digits.X_test).argmax(axis=1).tolist() and "accuracy" in found
+    result = run("predict", tmp_path / "net.npz", "--data", tmp_path / "unknown.npz")
+    assert [int(row[0]) for row in rows(result.stdout)[1:]] == found["predictions"]
+
+
+def test_the_outputs_of_other_networks_are_numbers(tmp_path):
+    net = fm.Network.random([3, 2], "identity", seed=0)
+    fm.save(net, tmp_path / "net.npz")
+    X = np.random.default_rng(0).normal(size=(5, 3))
+    np.savez(tmp_path / "data.npz", X=X, Y=net(X))
+    result = run("predict", tmp_path / "net.npz", "--data", tmp_path / "data.npz")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "prediction_1,prediction_2" and lines[-1] == "R² 1.0000 on 5 examples"
+
+
+def test_many_examples_are_predicted_in_parts(model, new, monkeypatch):
+    monkeypatch.setattr("formulations.cli.predict.ROWS", 7)
+    data, _, labels = new
+    assert [row[0] for row in rows(run("predict", model, "--data", data).stdout)[1:]] == labels
+
+
+def cut(path, place):
+    place.write_bytes(path.read_bytes()[:300])
+    return place
+
+
+BAD = {
+    "unseen labels": (lambda _, labels: {"labels": ["daisy", *labels[1:]]}, r"'daisy' at Y[0]"),
+    "an absent column": (lambda X, _: {"X": X[:, :3], "columns": COLUMNS[:3]}, "got no 'petal_width'"),
+    "an unknown column": (lambda X, _: {"X": np.hstack([X, X[:, :1]]), "columns": (*COLUMNS, "id")}, "also 'id'"),
+    "another table": (lambda _, labels: {"labels": labels, "columns": [*COLUMNS[:3], "colour"]}, "also 'colour'"),
+    "another width": (lambda X, _: {"X": X[:, :2], "header": False}, "4 columns"),
+    "other labels": (lambda *_: {"labels": list(range(20))}, "must be strings like the classes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_data_that_do_not_fit_the_model_are_refused(model, new, tmp_path, case):
+    _, X, labels = new
+    change, part = BAD[case]
+    given = {"X": X, **change(X, labels)}
+    result = run("predict", model, "--data", write_table(tmp_path / "bad.csv", **given))
+    assert result.exit_code == 2 and part in words(result.stderr), result.output
+
+
+def test_files_that_cannot_be_read_or_written_are_refused(model, new, tmp_path):
+    data, *_ = new
+    bad = tmp_path / "bad.csv"
+    bad.write_text(",".join(COLUMNS) + "\n1,2,,4\n", encoding="utf-8")
+    for arguments, part in (
+        ([tmp_path / "absent.npz", "--data", data], "there is no file"),
+        ([cut(model, tmp_path / "cut.npz"), "--data", data], "write it again with model.save(path)"),
+        ([data, "--data", data], "write it again with model.save(path)"),
+        ([model, "--data", tmp_path / "absent.csv"], "there is no file"),
+        ([model, "--data", bad], "line 2, column 'petal_length': a feature must be a number, got an empty cell"),
+        ([model, "--data", data, "--output", tmp_path / "absent" / "p.csv"], "the parent directory does not exist"),
+        ([model], "Missing option '--data'"),
+    ):
+        result = run("predict", *arguments)
+        assert result.exit_code == 2 and part in words(result.stderr), result.output
+
+
+def test_help_has_examples():
+    assert "formulations predict iris.npz --data new.csv" in run("predict", "--help").stdout
