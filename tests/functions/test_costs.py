@@ -355,6 +355,16 @@ def test_softmax_of_logits_as_far_apart_as_numbers_are(analytic, dtype):
     assert g.cost == 0 and not g.vector.any()
 
 
+@pytest.mark.parametrize("dtype", makers.DTYPES)
+def test_log_likelihood_of_logits_depends_on_their_differences_alone(dtype):
+    """Adding one number to all logits, here without roundoff, changes no bit of the cost."""
+    combined = COSTS["log_likelihood"].combined(fm.Network.random([1, 3], "softmax", seed=0).activations[0])
+    Z = np.array([[3, 0, -5], [1, 1, 1], [-40, 0, 7]], dtype)
+    Y = np.array([[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1]], dtype)
+    assert np.array_equal(combined.value(Z + 2.0**20, Y), combined.value(Z, Y))
+    assert (combined.value(Z, Y) > 0).all(), "a probability that rounds to 1 has a cost all the same"
+
+
 def test_log_likelihood_takes_an_output_of_zero_whose_target_is_zero():
     net = fm.Network([[[-1.0], [1.0]]], [[0.0, 0.0]], "relu")
     g = fm.gradient(net, [[1.0]], [[0.0, 1.0]], "log_likelihood")
