@@ -138,6 +138,8 @@ def test_a_figure_goes_into_given_axes_and_is_shown_by_a_notebook():
     assert left.get_title() == "2-2, 6 parameters"
     picture, size = figure._repr_png_()
     assert picture.startswith(b"\x89PNG") and size == {"width": 600, "height": 300}
+    # The first block of the file starts with its width in pixels.
+    assert int.from_bytes(picture[16:20], "big") == 1200
     assert pickle.loads(pickle.dumps(figure))._repr_png_()[1] == size
     with pytest.raises(WrongType, match=r"ax must be a matplotlib Axes, got list; pass one"):
         net.plot(ax=[left, right])
