@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from formulations.network.saved import read_network as read_network
     from formulations.network.saved import save as save
     from formulations.network.tape import Tape as Tape
+    from formulations.network.views import network_drawing as network_drawing
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -31,5 +32,6 @@ else:
             "network": ["Network", "check_network"],
             "saved": ["MODEL", "load", "network_arrays", "read_network", "save"],
             "tape": ["Tape"],
+            "views": ["network_drawing"],
         },
     )

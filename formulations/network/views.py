@@ -8,6 +8,7 @@ import numpy as np
 
 from formulations.arrays import Array, format_dtype, quiet
 from formulations.display import (
+    Html,
     Layer,
     counted,
     draw_by_layer,
@@ -21,7 +22,7 @@ from formulations.network.gradients import Gradient
 from formulations.network.network import Network
 from formulations.network.tape import Tape
 
-__all__ = ["draw_gradient", "draw_network", "gradient_html", "network_html", "tape_html"]
+__all__ = ["draw_gradient", "draw_network", "gradient_html", "network_drawing", "network_html", "tape_html"]
 
 LINES = "lines: weights, blue if positive, orange if negative, as wide as their share of the layer's largest"
 
@@ -29,16 +30,22 @@ LINES = "lines: weights, blue if positive, orange if negative, as wide as their 
 @quiet
 def network_html(net: Network) -> str:
     """Return the layers as a drawing, with the dtype and the number of parameters."""
-    layout, layers = net.layout, _layers(net)
+    layout = net.layout
     kind = "sparse " if layout.is_sparse else ""
     said = f"{format_dtype(net.dtype)}, {counted(layout.count, 'parameter')}"
     counts = f"{kind}weights: {layout.weight_count}, biases: {layout.neuron_count}"
     return html_view(
         html_text(f"Network {layout}, {net.activation_names}", "title"),
-        layers_svg(layers),
+        network_drawing(net),
         html_text(f"{said} ({counts})", "small"),
-        html_text(LINES, "small") if any(layer.weights is not None for layer in layers) else "",
     )
+
+
+def network_drawing(net: Network) -> Html:
+    """Return the drawing of the layers, with the meaning of its lines if they show weights."""
+    layers = _layers(net)
+    shown = any(layer.weights is not None for layer in layers)
+    return Html(layers_svg(layers) + (html_text(LINES, "small") if shown else ""))
 
 
 def draw_network(net: Network, ax: Any) -> Any:

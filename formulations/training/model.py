@@ -27,7 +27,7 @@ from formulations.data import Scaling, as_matrix, classes_of, column_names, enco
 from formulations.display import counted, html_text, html_view
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
 from formulations.functions import Activation
-from formulations.network import MODEL, Network, check_network, network_arrays, read_network
+from formulations.network import MODEL, Network, check_network, network_arrays, network_drawing, read_network
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
 from formulations.training.history import History
 from formulations.training.loop import sgd
@@ -473,7 +473,8 @@ class Model:
             "columns": None if self.columns is None else _listed(self.columns),
         }
         text = "\n".join(f"{name}: {value}" for name, value in parts.items() if value is not None)
-        return html_view(html_text(f"Model {', '.join(self._facts())}", "title"), html_text(text, "small"))
+        title = html_text(f"Model {', '.join(self._facts())}", "title")
+        return html_view(title, network_drawing(self.network), html_text(text, "small"))
 
     def _facts(self) -> list[str]:
         facts = [str(self.network.layout), self.network.activation_names]

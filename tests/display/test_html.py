@@ -74,6 +74,7 @@ THINGS = {
     "comparison": lambda: fm.compare(*small(), backends=["hadamard", "linear", Wrong()]),
     "certificate": lambda: fm.certify(*small(), -fm.gradient(*small()).vector),
     "history": lambda: fm.sgd(*small(), epochs=3, seed=0, validation=small()[1:]),
+    "model": lambda: fm.Model(small()[0], classes=["left", "right"]),
     "report": lambda: fm.check_backend("sigma", laws=["same_bits"], scenarios=["single_neuron"]),
     "explanation": lambda: fm.explain(*small()),
 }
@@ -99,6 +100,11 @@ def test_a_notebook_gets_one_element_and_a_terminal_one_line(name):
     assert "currentColor" in style and not re.search(r"(?<![-\w])color: *(#|black|white)", style)
     line = repr(thing)
     assert line.startswith("<") and line.endswith(">") and "\n" not in line and len(line) < 160
+
+
+def test_a_model_shows_its_network():
+    elements = Elements(THINGS["model"]()._repr_html_())
+    assert len(elements.all("circle")) == 9 and "classes: 'left', 'right'" in elements.text
 
 
 def test_a_history_shows_its_last_epochs_and_its_failure():
