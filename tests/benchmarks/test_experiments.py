@@ -15,7 +15,7 @@ from formulations.exceptions import InvalidInput
 pytest.importorskip("click")
 from click.testing import CliRunner
 
-NAMES = ("book_program", "crossover", "growth", "scale", "targets")
+NAMES = ("book_program", "crossover", "estimators", "growth", "scale", "targets")
 
 
 @dataclass(frozen=True)
