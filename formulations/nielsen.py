@@ -42,7 +42,7 @@ Pair = tuple[Any, Any]
 """An example: the columns x and y, or, in test data, the column x and the class y."""
 
 BLOCK = 2**17
-"""Numbers in a block of inputs that are gathered from their columns at once: about 1 MiB, which fits a cache."""
+"""Numbers in a block of test inputs: about 1 MiB, which fits a cache."""
 
 VALIDATION = 10_000
 """The training images that the book keeps for validation, the last ones."""
@@ -234,14 +234,15 @@ class Network:
     def _descend(self, trainer: Trainer, data: list[Pair]) -> None:
         """Take the steps of one epoch. An interrupt keeps those that were taken."""
         net, size = trainer.network, trainer.batch_size
-        # Examples are gathered for a few mini-batches at once, which fit a cache; so the data are not in memory twice.
-        step = size * max(1, BLOCK // (size * net.sizes[0]))
+        buffers = [np.empty((size, n), net.dtype) for n in (net.sizes[0], net.sizes[-1])]
         try:
-            for k in range(0, len(data), step):
-                X, Y = _gathered(data[k : k + step], net)
-                trainer.load(X, Y)
-                for rows in trainer.batches(np.arange(len(X))):
-                    trainer.step(rows)
+            # A mini-batch is gathered when it is used: an array of all examples would take as much memory as the data,
+            # and longer to fill than a few epochs of a small network take.
+            for k in range(0, len(data), size):
+                mini_batch = data[k : k + size]
+                X, Y = buffers if len(mini_batch) == size else (buffer[: len(mini_batch)] for buffer in buffers)
+                xs, ys = zip(*mini_batch, strict=True)
+                trainer.descend(_gather(xs, X), _gather(ys, Y))
         finally:
             finite = np.isfinite(net.vector).all()
             if finite:
@@ -319,7 +320,8 @@ class Network:
         classes = _check_tests(tests, net)
         right, first = 0, net.sizes[0]
         for k in range(0, len(tests), step := max(1, BLOCK // first)):
-            inputs = _rows([x for x, _ in tests[k : k + step]], first, net.dtype)
+            part = [x for x, _ in tests[k : k + step]]
+            inputs = _gather(part, np.empty((len(part), first), net.dtype))
             right += int(np.count_nonzero(self.feedforward(inputs.T).argmax(axis=0) == classes[k : k + step]))
         return right
 
@@ -336,7 +338,10 @@ class Network:
         net = self._read()
         _check_some(examples, name)
         _check_columns(examples, name, net.sizes[0], net.sizes[-1])
-        X, Y = _gathered(examples, net)
+        X, Y = (
+            _gather(columns, np.empty((len(examples), n), net.dtype))
+            for columns, n in zip(zip(*examples, strict=True), (net.sizes[0], net.sizes[-1]), strict=True)
+        )
         if not self._overrides("cost_derivative"):
             return gradient(net, X, Y, backend=self.backend)
         if self._cost is None or self._cost.owner is not self:
@@ -509,15 +514,8 @@ def _trainer(net: FlatNetwork, size: int, eta: Any, backend: BackendLike) -> Tra
     return Trainer(net.copy(), *no_examples, cost=get_cost("quadratic"), batch_size=size, rate=rate, backend=backend)
 
 
-def _gathered(examples: Sequence[Pair], net: FlatNetwork) -> tuple[Array, Array]:
-    """Return X and Y, one example a row, of examples that have been checked."""
-    xs, ys = zip(*examples, strict=True)
-    return _rows(xs, net.sizes[0], net.dtype), _rows(ys, net.sizes[-1], net.dtype)
-
-
-def _rows(columns: Sequence[Any], n: int, dtype: np.dtype[Any]) -> Array:
-    """Return columns of length n as the rows of an array."""
-    rows = np.empty((len(columns), n), dtype)
+def _gather(columns: Sequence[Any], rows: Array) -> Array:
+    """Write columns that have been checked into the rows of an array, and return it."""
     np.concatenate(columns, out=rows.reshape(-1, 1))
     return rows
 

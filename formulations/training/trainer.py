@@ -133,9 +133,20 @@ class Trainer:
         else:
             self.X[chosen].toarray(out=X)
         self.Y.take(chosen, 0, Y, "clip")
-        weight, shares = float(m), None
-        if self.sample_weight is not None:
-            weights = self.sample_weight[chosen]
+        return self.descend(X, Y, None if self.sample_weight is None else self.sample_weight[chosen])
+
+    def descend(self, X: Array, Y: Array, weights: Array | None = None) -> tuple[float, float]:
+        """Descend on a mini-batch that does not come from the trainer's examples; see :meth:`step`.
+
+        Parameters
+        ----------
+        X, Y : ndarray of shape (m, n₁) and (m, n_L)
+            Its examples, as checked as the trainer's; m is at most the batch size.
+        weights : ndarray of shape (m,), optional
+            Their sample weights.
+        """
+        weight, shares = float(len(X)), None
+        if weights is not None:
             weight = float(weights.sum())
             if not weight:
                 return 0.0, 0.0

@@ -396,15 +396,15 @@ def test_methods_of_a_subclass_use_the_backend_of_the_training():
 
 def test_an_interrupt_keeps_the_steps_that_were_taken(monkeypatch):
     net, plain = seeded(), seeded()
-    step, taken = Trainer.step, []
+    step, taken = Trainer.descend, []
 
-    def interrupted(self, chosen):
+    def interrupted(self, *mini_batch):
         if len(taken) == 13:
             raise KeyboardInterrupt
-        taken.append(chosen)
-        return step(self, chosen)
+        taken.append(mini_batch)
+        return step(self, *mini_batch)
 
-    monkeypatch.setattr(Trainer, "step", interrupted)
+    monkeypatch.setattr(Trainer, "descend", interrupted)
     data = examples()
     with pytest.raises(KeyboardInterrupt):
         net.SGD(data, 2, 1, 1.0)
@@ -419,13 +419,13 @@ def test_an_interrupt_keeps_the_steps_that_were_taken(monkeypatch):
 def test_a_reader_in_another_thread_does_not_disturb_a_training(monkeypatch):
     plain, net = seeded(), seeded()
     plain.SGD(examples(), 1, 5, 1.0)
-    step, x = Trainer.step, examples(1)[0][0]
+    step, x = Trainer.descend, examples(1)[0][0]
 
-    def reading(self, chosen):
+    def reading(self, *mini_batch):
         net.feedforward(x)
-        return step(self, chosen)
+        return step(self, *mini_batch)
 
-    monkeypatch.setattr(Trainer, "step", reading)
+    monkeypatch.setattr(Trainer, "descend", reading)
     random.seed(8)
     net.SGD(examples(), 1, 5, 1.0)
     assert same(net, plain)
