@@ -365,6 +365,15 @@ def test_log_likelihood_of_logits_depends_on_their_differences_alone(dtype):
     assert (combined.value(Z, Y) > 0).all(), "a probability that rounds to 1 has a cost all the same"
 
 
+@pytest.mark.parametrize("backend", ["hadamard", "fused"])
+def test_log_likelihood_of_a_confident_softmax_keeps_its_digits(backend):
+    makers.skip_absent(backend)
+    net = fm.Network([[[40.0], [0.0]]], [[1000.0, 1000.0]], "softmax")
+    # ln(e^1040 + e^1000) − 1040 = ln(1 + e^−40), which is e^−40 to 17 digits.
+    cost = fm.gradient(net, [[1.0]], [[1.0, 0.0]], "log_likelihood", backend).cost
+    assert abs(cost - np.exp(-40)) <= 4 * np.finfo(float).eps * np.exp(-40)
+
+
 def test_log_likelihood_takes_an_output_of_zero_whose_target_is_zero():
     net = fm.Network([[[-1.0], [1.0]]], [[0.0, 0.0]], "relu")
     g = fm.gradient(net, [[1.0]], [[0.0, 1.0]], "log_likelihood")

@@ -53,7 +53,7 @@ def output_error(
     _softplus(limit, z, delta)
     if number == _CROSS_ENTROPY:
         return _cross_entropy_of_sigmoid(z, a, Y, shares, delta, of_biases)
-    return _log_likelihood_of_sigmoid(z, a, slope, Y, shares, delta, of_biases)
+    return _log_likelihood_of_sigmoid(limit, z, a, slope, Y, shares, delta, of_biases)
 
 
 @compiled
@@ -134,7 +134,7 @@ def _cross_entropy_of_sigmoid(z: Array, a: Array, Y: Array, shares: Array, delta
 
 @compiled
 def _log_likelihood_of_sigmoid(
-    z: Array, a: Array, slope: Array, Y: Array, shares: Array, delta: Array, of_biases: Array
+    limit: Any, z: Array, a: Array, slope: Array, Y: Array, shares: Array, delta: Array, of_biases: Array
 ) -> Any:
     """Write δ^L = −y(1 − a) in place of ln(1 + e^{−|z|}), with 1 − a as σ′/a, which does not cancel."""
     m, n = z.shape
@@ -145,8 +145,10 @@ def _log_likelihood_of_sigmoid(
         for j in range(n):
             y, u = Y[x, j], z[x, j]
             value += y * (delta[x, j] - u if u < zero else delta[x, j])
+            # Beyond the limit σ′ stays at its smallest, and 1 − a is e^{−z}, which is below the normal numbers.
+            complement = slope[x, j] / a[x, j] if not u > limit else math.exp(-u)
             # 0 − 0 is 0, while a negation gives −0.
-            error = (zero - y * (slope[x, j] / a[x, j])) * share
+            error = (zero - y * complement) * share
             delta[x, j] = error
             of_biases[j] += error
         total += value * share
