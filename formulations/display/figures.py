@@ -212,7 +212,7 @@ def _draw_curves(axes: Any, curves: Mapping[str, Sequence[float]], up: str) -> N
         style = "o-" if len(curve) <= FEW else "-"
         axes.plot(range(1, len(curve) + 1), curve, style, color=colour, label=name, markersize=3.5)
     values = [value for curve in curves.values() for value in curve]
-    if up == "cost" and min(values) > 0 and max(values) > 20 * min(values):
+    if up == "cost" and values and min(values) > 0 and max(values) > 20 * min(values):
         axes.set_yscale("log")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")

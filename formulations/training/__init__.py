@@ -1,4 +1,4 @@
-"""Training: the steps, the optimizers, stochastic gradient descent, its history, and accuracy."""
+"""Training: the loop and its steps, optimizers, schedules and checkpoints, its history, models, and accuracy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from formulations.training.optimizers import GradientDescent as GradientDescent
     from formulations.training.optimizers import Optimizer as Optimizer
     from formulations.training.optimizers import get_optimizer as get_optimizer
+    from formulations.training.schedules import ConstantRate as ConstantRate
+    from formulations.training.schedules import ExponentialDecay as ExponentialDecay
+    from formulations.training.schedules import InverseScaling as InverseScaling
+    from formulations.training.schedules import Plateau as Plateau
+    from formulations.training.schedules import Schedule as Schedule
+    from formulations.training.schedules import StepDecay as StepDecay
     from formulations.training.scores import accuracy as accuracy
     from formulations.training.scores import chance as chance
+    from formulations.training.stopping import EarlyStopping as EarlyStopping
     from formulations.training.targets import Examples as Examples
     from formulations.training.targets import default_cost as default_cost
-    from formulations.training.targets import read_examples as read_examples
-    from formulations.training.targets import read_weights as read_weights
+    from formulations.training.targets import examples_for as examples_for
+    from formulations.training.targets import weights_for as weights_for
     from formulations.training.trainer import Trainer as Trainer
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -34,8 +41,17 @@ else:
             "loop": ["sgd"],
             "model": ["Model", "load_trained"],
             "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
+            "schedules": [
+                "ConstantRate",
+                "ExponentialDecay",
+                "InverseScaling",
+                "Plateau",
+                "Schedule",
+                "StepDecay",
+            ],
             "scores": ["accuracy", "chance"],
-            "targets": ["Examples", "default_cost", "read_examples", "read_weights"],
+            "stopping": ["EarlyStopping"],
+            "targets": ["Examples", "default_cost", "examples_for", "weights_for"],
             "trainer": ["Trainer"],
         },
     )

@@ -9,7 +9,15 @@ from typing import Any
 from formulations.arrays import Array, quiet
 from formulations.display import counted, draw_training, format_seconds, format_table, html_table, html_text, html_view
 
-__all__ = ["Epoch", "History"]
+__all__ = ["Epoch", "History", "format_cost", "format_share"]
+
+STOPPED_BY = {
+    "early_stopping": "early stopping",
+    "schedule": "the schedule",
+    "callback": "the callback",
+    "interrupt": "Ctrl-C",
+}
+"""What may stop a training, in words."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +29,19 @@ class Epoch:
     epoch : int
         Counted from 1.
     cost : float
-        Mean cost of the mini-batches, each before its own step.
+        Mean cost of the mini-batches with the penalty, each before its own step; weighted, if the examples are.
     accuracy : float or None
         Share of the validation examples that the network classifies correctly after this epoch; None without such
         examples, or if their targets are not classes.
     seconds : float
-        Time since training began.
+        Time since training began, without the time between an interrupted run and its resumption.
     validation_cost : float or None
         Mean cost of the validation examples after this epoch, without penalty; None without such examples.
+    training_accuracy : float or None
+        The accuracy on training examples after this epoch, measured beside that on the validation examples, on no more
+        examples than those: rows at equal distances.
+    learning_rate : float or None
+        η of this epoch.
     """
 
     epoch: int
@@ -36,20 +49,22 @@ class Epoch:
     accuracy: float | None
     seconds: float
     validation_cost: float | None = None
+    training_accuracy: float | None = None
+    learning_rate: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class History:
-    """The history of a training run; printed, it is a table.
+    """The history of a training run; it prints as a table.
 
     Attributes
     ----------
     backend : str
         The backend that computed the gradients.
     epochs : tuple of Epoch
-        One for each epoch.
+        One for each completed epoch.
     initial_cost : float
-        Cost of the first mini-batch, before the first step.
+        Cost of the first mini-batch, before the first step; NaN if there was no step.
     constant_cost : float or None
         Cost of constant outputs, namely the mean of the targets: a baseline for a network that ignores its inputs.
         None if all targets or all inputs are the same, so that constant outputs are correct, or if the cost is not
@@ -61,6 +76,10 @@ class History:
     classes : ndarray of shape (K,), or None
         The classes in the order of the outputs, if the targets were given as labels; output k stands for
         ``classes[k]``, and a single output for ``classes[1]``.
+    stopped_by : {"early_stopping", "schedule", "callback", "interrupt"} or None
+        What stopped the training; None if it completed its epochs.
+    best_epoch : int or None
+        With early stopping, the epoch with the lowest validation cost, whose parameters the network has.
     """
 
     backend: str
@@ -70,6 +89,8 @@ class History:
     unchanged: bool
     uniform: bool
     classes: Array | None = field(default=None, compare=False)
+    stopped_by: str | None = None
+    best_epoch: int | None = None
 
     @property
     def costs(self) -> list[float]:
@@ -78,8 +99,14 @@ class History:
 
     @property
     def accuracy(self) -> float | None:
-        """Accuracy on the validation examples at the end; None if it was not measured."""
-        return self.epochs[-1].accuracy
+        """Accuracy on the validation examples of the network as it is now; None if it was not measured."""
+        last = self.best_epoch or len(self.epochs)
+        return self.epochs[last - 1].accuracy if last else None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C stopped the training; the steps of an incomplete epoch are in the parameters alone."""
+        return self.stopped_by == "interrupt"
 
     @property
     def diverged(self) -> bool:
@@ -87,6 +114,8 @@ class History:
 
         Successful training ends below both. The factor of two allows for the noise of mini-batches.
         """
+        if not self.epochs:
+            return False
         level = max(self.initial_cost, self.initial_cost if self.constant_cost is None else self.constant_cost)
         # Costs may be negative, and twice a negative cost is smaller.
         return not self.costs[-1] <= level + abs(level)
@@ -99,7 +128,7 @@ class History:
         parameter changes any more, for instance because all neurons saturate, and the cost is not below the constant
         cost.
         """
-        if self.constant_cost is None:
+        if self.constant_cost is None or not self.epochs:
             return False
         return self.uniform or (self.unchanged and self.costs[-1] >= self.constant_cost)
 
@@ -119,6 +148,15 @@ class History:
             )
         return None
 
+    @property
+    def ending(self) -> str | None:
+        """A sentence that says why training stopped before its last epoch, and whose parameters the network has."""
+        if self.stopped_by is None and self.best_epoch is None:
+            return None
+        how = "stopped" if self.stopped_by is None else f"stopped by {STOPPED_BY[self.stopped_by]}"
+        best = "" if self.best_epoch is None else f"; the parameters are those of epoch {self.best_epoch}"
+        return f"{how} after {counted(len(self.epochs), 'epoch')}{best}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         plain = {**asdict(self), "diverged": self.diverged, "dead": self.dead}
@@ -132,33 +170,39 @@ class History:
         # About ten lines, including the last epoch, show the course of a long run too.
         stride = max(1, math.ceil(len(self.epochs) / 10))
         shown = [epoch for epoch in self.epochs if (len(self.epochs) - epoch.epoch) % stride == 0]
-        return ["epoch", "cost", "accuracy", "elapsed"], [
-            [
-                str(epoch.epoch),
-                f"{epoch.cost:.5f}" if abs(epoch.cost) < 1e6 else f"{epoch.cost:.3e}",
-                "–" if epoch.accuracy is None else f"{100 * epoch.accuracy:.2f} %",
-                format_seconds(epoch.seconds),
-            ]
-            for epoch in shown
-        ]
+        columns = {
+            "epoch": [str(epoch.epoch) for epoch in shown],
+            "cost": [format_cost(epoch.cost) for epoch in shown],
+            "validation": [format_cost(epoch.validation_cost) for epoch in shown],
+            "accuracy": [format_share(epoch.accuracy) for epoch in shown],
+            "elapsed": [format_seconds(epoch.seconds) for epoch in shown],
+        }
+        if all(epoch.validation_cost is None for epoch in shown):
+            del columns["validation"]
+        return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
     def __str__(self) -> str:
-        return format_table(*self._table(), right=[0, 1, 2, 3])
+        header, rows = self._table()
+        table = format_table(header, rows, right=range(len(header)))
+        return table if self.ending is None else f"{table}\n\n{self.ending}"
 
     def _title(self) -> str:
-        accuracy = "" if self.accuracy is None else f", accuracy {100 * self.accuracy:.2f} %"
-        return f"{counted(len(self.epochs), 'epoch')} by {self.backend}: cost {self.costs[-1]:.5g}{accuracy}"
+        cost = f": cost {self.costs[-1]:.5g}" if self.epochs else ""
+        accuracy = "" if self.accuracy is None else f", accuracy {format_share(self.accuracy)}"
+        return f"{counted(len(self.epochs), 'epoch')} by {self.backend}{cost}{accuracy}"
 
     def __repr__(self) -> str:
         return f"<History of {self._title()}>"
 
     def _repr_html_(self) -> str:
-        table = html_table(*self._table(), right=[0, 1, 2, 3])
-        return html_view(html_text(self._title(), "title"), table, html_text(self.failure or ""))
+        header, rows = self._table()
+        table = html_table(header, rows, right=range(len(header)))
+        notes = [html_text(note) for note in (self.ending, self.failure) if note]
+        return html_view(html_text(self._title(), "title"), table, *notes)
 
     @quiet
     def plot(self, ax: Any = None) -> Any:
-        """Draw the cost epoch by epoch, and beside it the accuracy on the validation examples.
+        """Draw the cost epoch by epoch, and beside it the accuracy, on the training and the validation examples.
 
         Parameters
         ----------
@@ -177,6 +221,27 @@ class History:
         WrongType
             If ``ax`` is not a matplotlib Axes.
         """
-        accuracies = [epoch.accuracy for epoch in self.epochs if epoch.accuracy is not None]
-        curves = {"validation": accuracies} if accuracies else {}
-        return draw_training({"training": self.costs}, curves, f"Training by {self.backend}", ax)
+        costs, accuracies = (
+            {
+                name: values
+                for name, field in fields.items()
+                if (values := [v for epoch in self.epochs if (v := getattr(epoch, field)) is not None])
+            }
+            for fields in (
+                {"training": "cost", "validation": "validation_cost"},
+                {"training": "training_accuracy", "validation": "accuracy"},
+            )
+        )
+        return draw_training(costs, accuracies, f"Training by {self.backend}", ax)
+
+
+def format_cost(cost: float | None) -> str:
+    """Return a cost with five decimals, or in powers of ten if it is large."""
+    if cost is None:
+        return "–"
+    return f"{cost:.5f}" if abs(cost) < 1e6 else f"{cost:.3e}"
+
+
+def format_share(share: float | None) -> str:
+    """Return an accuracy in per cent."""
+    return "–" if share is None else f"{100 * share:.2f} %"

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from formulations.arrays import (
-    Array,
-    nonnegative_number,
-    positive_integer,
-    positive_number,
-    quiet,
-    random_generator,
-    size_of_batch,
-)
+from formulations.arrays import Array, nonnegative_number, positive_integer, quiet, random_generator, size_of_batch
 from formulations.backends import BackendLike
 from formulations.data import is_labels
-from formulations.exceptions import InvalidInput, NotFinite, WrongType
+from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost
 from formulations.network import Network, Tape, check_network, forward
+from formulations.training.checkpoints import Checkpoint, digest, digest_of_network
 from formulations.training.history import Epoch, History
+from formulations.training.interruption import Interruption
 from formulations.training.optimizers import Optimizer, get_optimizer
+from formulations.training.progress import Progress
+from formulations.training.run import Run
+from formulations.training.schedules import Schedule, checked_rate, get_schedule
 from formulations.training.scores import Examination
-from formulations.training.targets import Examples, read_examples, read_weights
+from formulations.training.stopping import EarlyStopping, get_early_stopping
+from formulations.training.targets import Examples, examples_for, weights_for
 from formulations.training.trainer import Trainer
 
 __all__ = ["sgd"]
@@ -51,11 +49,15 @@ def sgd(
     optimizer: str | Optimizer = "sgd",
     l2: float = 0.0,
     l1: float = 0.0,
+    schedule: str | Schedule | Callable[[int, float], float] | None = None,
+    early_stopping: int | EarlyStopping | None = None,
     sample_weight: Any = None,
     class_weight: Any = None,
     classes: Any = None,
     callback: Callable[[Epoch], object] | None = None,
-    progress: Callable[[Epoch], object] | None = None,
+    progress: bool | Callable[[Epoch], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: str | None = None,
 ) -> History:
     """Train a network in place by stochastic gradient descent.
 
@@ -99,6 +101,13 @@ def sgd(
         λ/n of Equation (87): adds ½·l2·Σw² to the cost. Weights only, never biases.
     l1 : float
         λ/n of Equation (95): adds l1·Σ|w| to the cost.
+    schedule : str, Schedule or callable (epoch, rate) -> rate, optional
+        How η changes from epoch to epoch: ``"constant"``, ``"invscaling"``, ``"exponential"``, ``"step"``,
+        ``"plateau"``, one of these with its own settings, such as ``StepDecay(0.5, every=20)`` of
+        ``formulations.training``, or a function of the number of the epoch, from 1, and the rate before it.
+    early_stopping : int or EarlyStopping, optional
+        The epochs without improvement of the cost of the validation examples after which training stops. The network
+        then gets back the parameters of its best epoch.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples: the cost of each mini-batch is a weighted mean. A mini-batch without weight is skipped.
     class_weight : "balanced" or mapping, optional
@@ -108,28 +117,43 @@ def sgd(
         The classes in the order of the outputs, if Y holds labels and may lack some of them.
     callback : callable, optional
         Called with each :class:`Epoch` at its end; training stops if it returns True.
-    progress : callable, optional
-        Called with each :class:`Epoch` at its end.
+    progress : bool or callable, optional
+        True shows the progress: one line in a terminal or a notebook, and about ten lines in a file, on standard error.
+        A function is called with each :class:`Epoch` at its end.
+    checkpoint : str or path-like, optional
+        An ``.npz`` file in which the run is kept, and from which it goes on if the file exists: another call with the
+        same arguments resumes an interrupted run, with parameters, optimizer, shuffles and history as they were, and
+        gives the bits of an uninterrupted run. For a run that is complete, it returns the result at once.
+    checkpoint_every : str, optional
+        How often the file is written: text such as ``"60s"``, the default, ``"5 min"`` or ``"10 epochs"``. It is also
+        written at the end.
 
     Returns
     -------
     History
         Cost, accuracy and time of every epoch, the classes, and whether the training diverged or is dead.
 
+    Notes
+    -----
+    The first Ctrl-C stops the training at the end of a step: it returns the history so far, with ``interrupted`` True,
+    and the network keeps what it has learnt. A second one interrupts at once. Outside the main thread, and in a program
+    that handles the signal itself, nothing is changed.
+
     Raises
     ------
     InvalidInput
         If a count or a setting is out of range, a mini-batch is larger than the data, integer labels may be numbers
-        to learn, or the parameters are read-only.
+        to learn, the parameters are read-only, early stopping or a schedule lacks validation examples, or the
+        checkpoint cannot be read or written.
     WrongShape
         If the data or the number of classes do not fit the network.
     WrongType
         If the data are neither real numbers nor labels, ``validation`` is not a pair, or ``callback`` or ``progress``
         is not a function.
     UnknownName
-        If no backend, cost or optimizer has this name.
+        If no backend, cost, optimizer or schedule has this name.
     Refused
-        If the backend cannot serve the network.
+        If the backend cannot serve the network, or the checkpoint is of a run with other settings or data.
     NotFinite
         If the training diverges; the parameters are then those after the epoch in which it diverged.
 
@@ -152,26 +176,30 @@ def sgd(
     check_network(net)
     epochs = positive_integer(epochs, "epochs")
     chosen = get_optimizer(optimizer, momentum=momentum, nesterov=nesterov)
-    eta = _rate(chosen.default_rate if learning_rate is None else learning_rate, net.dtype)
+    rate = checked_rate(chosen.default_rate if learning_rate is None else learning_rate, net.dtype)
     l2, l1 = nonnegative_number(l2, "l2"), nonnegative_number(l1, "l1")
-    for name, function in (("callback", callback), ("progress", progress)):
-        if function is not None and not callable(function):
-            raise WrongType(f"{name} must be a function of an Epoch, got {function!r}; pass a callable such as print.")
+    rates, stopping = get_schedule(schedule), get_early_stopping(early_stopping)
+    _check_held_out(validation, rates, stopping)
+    for name, function, true in (("callback", callback, ""), ("progress", progress, "True or ")):
+        if not (function is None or callable(function) or (true and isinstance(function, bool))):
+            raise WrongType(
+                f"{name} must be {true}a function of an Epoch, got {function!r}; pass a callable such as print."
+            )
     if not net.vector.flags.writeable:
         raise InvalidInput("the parameters must be writable to learn, got a read-only vector; train network.copy().")
-    examples = read_examples(net, X, Y, cost, classes, are_labels=classes is not None)
-    weights = read_weights(examples, sample_weight, class_weight)
-    X, Y, cost, classes = examples
-    m = len(Y)
+    kept = _checkpoint(checkpoint, checkpoint_every)
+    examples = examples_for(net, X, Y, cost, classes, are_labels=classes is not None)
+    weights = weights_for(examples, sample_weight, class_weight)
+    m = len(examples.Y)
     size = size_of_batch(batch_size, m)
-    examination = None if validation is None else Examination(net, _held_out(net, validation, examples))
+    held_out = None if validation is None else _held_out(net, validation, examples)
     trainer = Trainer(
         net,
-        X,
-        Y,
-        cost=cost,
+        examples.X,
+        examples.Y,
+        cost=examples.cost,
         batch_size=size,
-        rate=eta,
+        rate=rate,
         backend=backend,
         optimizer=chosen,
         l2=l2,
@@ -179,42 +207,92 @@ def sgd(
         sample_weight=weights,
     )
     generator = random_generator(seed)
-    history: list[Epoch] = []
-    initial: float | None = None
-    start = perf_counter()
-    parameters = net.vector
-    before = np.empty_like(parameters)
-    stopped = False
-    while len(history) < epochs and not stopped:
-        epoch = len(history) + 1
-        before[...] = parameters
-        steps = [trainer.step(chosen) for chosen in trainer.batches(generator.permutation(m))]
-        costs, counts = np.array(steps).T
-        total = float(np.sum(costs))
-        if initial is None:
-            first = int(np.argmax(counts > 0))
-            initial = float(costs[first] / counts[first])
-        if not (math.isfinite(total) and np.isfinite(parameters).all()):
-            raise NotFinite(
-                f"training diverged in epoch {epoch}: cost or parameters are no longer finite; "
-                f"use a learning_rate below {trainer.rate:g}."
-            )
-        held_out, share = (None, None) if examination is None else examination()
-        history.append(
-            Epoch(epoch, total / float(np.sum(counts)), share, perf_counter() - start, validation_cost=held_out)
+    if kept is not None and not isinstance(generator.bit_generator, np.random.PCG64):
+        raise Refused(
+            "a checkpoint keeps the state of NumPy's default generator, PCG64, got "
+            f"{type(generator.bit_generator).__name__}; pass an integer as seed."
         )
-        if progress is not None:
-            progress(history[-1])
-        stopped = callback is not None and callback(history[-1]) is True
+    settings = {} if kept is None else {
+        "network": digest_of_network(net),
+        "X": digest(examples.X),
+        "Y": digest(examples.Y),
+        "classes": "none" if examples.classes is None else digest(examples.classes),
+        "weights": "none" if weights is None else digest(weights),
+        "validation": "none" if held_out is None else digest(held_out.X, held_out.Y),
+        "cost": examples.cost.name,
+        "backend": trainer.plan.backend.label,
+        "optimizer": repr(chosen),
+        "schedule": repr(rates),
+        "early_stopping": repr(stopping),
+        "batch_size": str(size),
+        "learning_rate": repr(trainer.rate),
+        "l2": repr(l2),
+        "l1": repr(l1),
+        "seed": repr(seed) if isinstance(seed, int | np.integer) else "none" if seed is None else "a generator",
+    }  # fmt: skip
+    run = Run(
+        trainer,
+        generator,
+        rates,
+        stopping,
+        None if held_out is None else Examination(net, held_out),
+        None if held_out is None else Examination(net, _sample(examples, len(held_out.Y))),
+        kept,
+        settings,
+    )
+    run.resume(epochs)
+    shown = Progress(epochs) if progress is True else None
+    report = progress if callable(progress) else shown
+
+    def tell(epoch: Epoch) -> bool:
+        if report is not None:
+            report(epoch)
+        return callback is not None and callback(epoch) is True
+
+    try:
+        with Interruption() as interruption:
+            run.train(epochs, interruption, tell)
+    finally:
+        if shown is not None:
+            shown.close()
+    run.save()
+    run.take_best()
     return History(
         trainer.plan.backend.label,
-        tuple(history),
-        math.nan if initial is None else initial,
+        tuple(run.epochs),
+        math.nan if run.initial is None else run.initial,
         _constant_cost(examples, weights),
-        np.array_equal(before, parameters),
-        _is_uniform(net, X, size),
-        classes,
+        run.unchanged,
+        _is_uniform(net, examples.X, size),
+        examples.classes,
+        "interrupt" if interruption.seen else run.stopped_by,
+        run.best_epoch,
     )
+
+
+def _check_held_out(validation: Any, schedule: Schedule, stopping: EarlyStopping | None) -> None:
+    """Refuse settings that need validation examples if there are none."""
+    for needs, what in ((stopping is not None, "early_stopping"), (schedule.needs_validation, "this schedule")):
+        if needs and validation is None:
+            raise InvalidInput(
+                f"{what} needs held-out examples, got validation=None; pass validation=(X, Y), for instance from "
+                "formulations.split."
+            )
+
+
+def _checkpoint(path: Any, every: Any) -> Checkpoint | None:
+    if path is not None:
+        return Checkpoint(path, every)
+    if every is not None:
+        raise InvalidInput(f"checkpoint_every goes with checkpoint, got {every!r} alone; pass the path of a file.")
+    return None
+
+
+def _sample(examples: Examples, count: int) -> Examples:
+    """Return at most ``count`` of the examples, at equal distances."""
+    m = len(examples.Y)
+    rows = np.arange(min(count, m)) * m // min(count, m)
+    return examples._replace(X=examples.X[rows], Y=examples.Y[rows])
 
 
 def _held_out(net: Network, validation: Any, examples: Examples) -> Examples:
@@ -225,7 +303,7 @@ def _held_out(net: Network, validation: Any, examples: Examples) -> Examples:
             "validation must hold targets if the training does, got labels, whose order is unknown; pass labels for "
             "both, or formulations.one_hot(labels, classes)."
         )
-    return read_examples(net, X, Y, examples.cost, examples.classes, are_labels=examples.classes is not None)
+    return examples_for(net, X, Y, examples.cost, examples.classes, are_labels=examples.classes is not None)
 
 
 def _constant_cost(examples: Examples, weights: Array | None) -> float | None:
@@ -265,18 +343,6 @@ def _is_uniform(net: Network, X: Any, size: int) -> bool:
         if not rows:
             return False
     return True
-
-
-def _rate(learning_rate: Any, dtype: np.dtype[Any]) -> Any:
-    """Return η in the network's dtype."""
-    number = positive_number(learning_rate, "learning_rate")
-    eta = dtype.type(number)
-    if not 0 < eta < math.inf:
-        raise InvalidInput(
-            f"learning_rate must be positive and finite in {dtype}, in which {number:g} is {eta:g}; "
-            "pass a number such as 0.5."
-        )
-    return eta
 
 
 def _pair(validation: Any) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from formulations.arrays import Array, quiet
 from formulations.data import classes_of
 from formulations.network import Network, Tape, forward
-from formulations.training.targets import Examples, read_examples
+from formulations.training.targets import Examples, examples_for
 
 __all__ = ["Examination", "accuracy", "chance", "predicted"]
 
@@ -90,7 +90,7 @@ def accuracy(net: Network, X: Any, Y: Any, classes: Any = None) -> float | None:
     >>> accuracy(net, [[0.9], [0.2]], ["yes", "yes"], classes=["no", "yes"])
     0.5
     """
-    examples = read_examples(net, X, Y, "quadratic", classes, are_labels=True)
+    examples = examples_for(net, X, Y, "quadratic", classes, are_labels=True)
     return Examination(net, examples)()[1]
 
 

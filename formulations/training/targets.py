@@ -23,7 +23,7 @@ from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongTy
 from formulations.functions import COSTS, Cost, get_cost
 from formulations.network import Network
 
-__all__ = ["Examples", "default_cost", "read_examples", "read_weights"]
+__all__ = ["Examples", "default_cost", "examples_for", "weights_for"]
 
 CROSS_ENTROPIES = ("binary_cross_entropy", "log_likelihood")
 """The costs that only a classification has. Sigmoid outputs combine with both, softmax outputs with the second."""
@@ -50,7 +50,7 @@ class Examples(NamedTuple):
     classes: Array | None
 
 
-def read_examples(
+def examples_for(
     net: Network, X: Any, Y: Any, cost: str | Cost | None = None, classes: Any = None, *, are_labels: bool = False
 ) -> Examples:
     """Check examples, and turn labels into targets.
@@ -116,7 +116,7 @@ def default_cost(net: Network, labelled: bool) -> str:
     return "quadratic"
 
 
-def read_weights(examples: Examples, sample_weight: Any, class_weight: Any) -> Array | None:
+def weights_for(examples: Examples, sample_weight: Any, class_weight: Any) -> Array | None:
     """Return the weight of each example, shape (m,): its sample weight times that of its class.
 
     Parameters

@@ -85,7 +85,7 @@ def test_progress_hears_of_every_epoch():
     assert tuple(heard) == history.epochs
     assert [epoch.epoch for epoch in heard] == [1, 2, 3]
     assert history.accuracy == accuracy(net, X, Y)
-    assert str(history).split()[:4] == ["epoch", "cost", "accuracy", "elapsed"]
+    assert str(history).split()[:5] == ["epoch", "cost", "validation", "accuracy", "elapsed"]
 
 
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 30])
@@ -147,7 +147,8 @@ def test_validation_examples_are_checked_once_and_pass_without_slopes(monkeypatc
     monkeypatch.setattr("formulations.training.scores.forward", spy)
     sgd(net, X, Y, epochs=3, batch_size=4, validation=(X[:3], Y[:3]))
     assert len(checked) == 2
-    assert [slopes for m, slopes in passes if m == 3] == [False] * 3
+    # Each epoch also tests as many training examples.
+    assert [slopes for m, slopes in passes if m == 3] == [False] * 6
 
 
 @pytest.mark.parametrize("m", [1, 8, 10, 25])
@@ -177,7 +178,7 @@ BAD = [
     ({"validation": (1, 2, 3)}, WrongType, "got tuple of 3"),
     ({"validation": np.zeros((2, 4))}, WrongType, "got ndarray"),
     ({"validation": ([[1.0]], [[1.0]])}, WrongShape, "4 columns"),
-    ({"progress": 3}, WrongType, "progress must be a function of an Epoch, got 3"),
+    ({"progress": 3}, WrongType, "progress must be True or a function of an Epoch, got 3"),
     ({"backend": "no"}, fm.exceptions.UnknownName, "hadamard"),
     ({"cost": "no"}, fm.exceptions.UnknownName, "quadratic"),
     ({"seed": "abc"}, WrongType, "seed"),

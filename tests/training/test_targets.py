@@ -9,7 +9,7 @@ from scipy.sparse import coo_array, csr_array
 
 import formulations as fm
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongShape, WrongType
-from formulations.training import accuracy, read_examples, read_weights
+from formulations.training import accuracy, examples_for, weights_for
 
 NAMES = ["rose", "lily", "tulip", "lily"]
 X = np.arange(8.0).reshape(4, 2)
@@ -21,14 +21,14 @@ def net(outputs=3, last="softmax"):
 
 @pytest.mark.parametrize("labels", [NAMES, [3, -1, 7, -1], np.array(NAMES, object)])
 def test_labels_become_unit_vectors_in_sorted_order(labels):
-    examples = read_examples(net(), X, labels)
+    examples = examples_for(net(), X, labels)
     assert examples.classes.tolist() == sorted(set(labels))
     assert examples.classes[examples.Y.argmax(axis=1)].tolist() == list(labels)
     assert np.array_equal(examples.Y.sum(axis=1), np.ones(4)) and examples.Y.dtype == np.float64
 
 
 def test_one_output_stands_for_the_second_of_two_classes():
-    examples = read_examples(net(1, "sigmoid"), X, [True, False, False, True])
+    examples = examples_for(net(1, "sigmoid"), X, [True, False, False, True])
     assert examples.Y.tolist() == [[1], [0], [0], [1]]
     assert examples.classes.tolist() == [False, True]
 
@@ -43,9 +43,9 @@ def test_one_output_stands_for_the_second_of_two_classes():
     ],
 )
 def test_the_cost_follows_from_labels_and_outputs(last, cost):
-    assert read_examples(net(3, last), X, NAMES).cost.name == cost
-    assert read_examples(net(3, last), X, np.eye(3)[[0, 1, 2, 1]]).cost.name == "quadratic"
-    assert read_examples(net(3, "softmax"), X, NAMES, "quadratic").cost.name == "quadratic"
+    assert examples_for(net(3, last), X, NAMES).cost.name == cost
+    assert examples_for(net(3, last), X, np.eye(3)[[0, 1, 2, 1]]).cost.name == "quadratic"
+    assert examples_for(net(3, "softmax"), X, NAMES, "quadratic").cost.name == "quadratic"
 
 
 def test_training_on_labels_is_training_on_their_unit_vectors():
@@ -76,15 +76,15 @@ def test_the_validation_cost_is_the_cost_of_the_held_out_examples():
 @pytest.mark.parametrize("last", ["identity", "tanh"])
 def test_integers_that_may_be_numbers_are_refused_with_both_remedies(last):
     with pytest.raises(InvalidInput, match=r"one_hot\(Y\) if they are classes, or Y\.reshape\(-1, 1\)"):
-        read_examples(net(1, last), X, [1, 2, 3, 4])
+        examples_for(net(1, last), X, [1, 2, 3, 4])
     # They are labels if the cost says so, or strings can be nothing else.
-    assert read_examples(net(2, last), X, [1, 2, 2, 1], "binary_cross_entropy").classes.tolist() == [1, 2]
-    assert read_examples(net(2, last), X, ["a", "b", "b", "b"]).classes.tolist() == ["a", "b"]
+    assert examples_for(net(2, last), X, [1, 2, 2, 1], "binary_cross_entropy").classes.tolist() == [1, 2]
+    assert examples_for(net(2, last), X, ["a", "b", "b", "b"]).classes.tolist() == ["a", "b"]
 
 
 def test_real_numbers_are_no_labels():
     with pytest.raises(WrongShape, match=r"reshape\(-1, 1\)"):
-        read_examples(net(1, "identity"), X, [0.5, 1.0, 2.0, 3.0])
+        examples_for(net(1, "identity"), X, [0.5, 1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_frames_train_like_their_arrays(package):
 
 
 def weights(labels=NAMES, **given):
-    examples = read_examples(net(3), X, labels)
-    return read_weights(examples, given.get("sample"), given.get("classes"))
+    examples = examples_for(net(3), X, labels)
+    return weights_for(examples, given.get("sample"), given.get("classes"))
 
 
 def test_balanced_classes_weigh_the_same():
@@ -196,8 +196,8 @@ def test_weights_of_examples_and_classes_are_multiplied():
     found = weights(sample=[1, 2, 0, 4], classes={"lily": 3, "tulip": 5})
     assert found / found[0] == pytest.approx([1, 6, 0, 12], rel=8 * np.finfo(float).eps)
     # Unit vectors have numbers for labels.
-    examples = read_examples(net(3), X, fm.one_hot(NAMES))
-    assert np.array_equal(read_weights(examples, [1, 2, 0, 4], {0: 3, 2: 5}), found)
+    examples = examples_for(net(3), X, fm.one_hot(NAMES))
+    assert np.array_equal(weights_for(examples, [1, 2, 0, 4], {0: 3, 2: 5}), found)
     assert weights() is None
 
 

@@ -1,0 +1,242 @@
+"""A training run: epochs of steps, which can stop after any step and go on from there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from time import perf_counter
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import NotFinite
+from formulations.training.checkpoints import Checkpoint, State
+from formulations.training.history import Epoch
+from formulations.training.interruption import Interruption
+from formulations.training.schedules import Schedule, checked_rate
+from formulations.training.scores import Examination
+from formulations.training.stopping import EarlyStopping, Patience
+from formulations.training.trainer import Trainer
+
+__all__ = ["Run"]
+
+
+class Run:
+    """A training run on one set of examples.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Takes the steps.
+    generator : Generator
+        Shuffles the examples.
+    schedule : Schedule
+        The learning rates, from that of the trainer on.
+    early_stopping : EarlyStopping or None
+        When to stop; needs an examination.
+    examination : Examination or None
+        The validation examples.
+    sample : Examination or None
+        The training examples whose accuracy is measured beside.
+    checkpoint : Checkpoint or None
+        Where to keep the run.
+    settings : mapping of str to str
+        What a checkpoint must share with the run that resumes it.
+
+    Attributes
+    ----------
+    epochs : list of Epoch
+        The completed epochs.
+    initial : float or None
+        The cost of the first mini-batch with weight, before its step.
+    stopped_by : str or None
+        What stopped the run for good, before its last epoch.
+    best_epoch : int or None
+        The epoch with the lowest cost of the validation examples.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        generator: np.random.Generator,
+        schedule: Schedule,
+        early_stopping: EarlyStopping | None,
+        examination: Examination | None,
+        sample: Examination | None,
+        checkpoint: Checkpoint | None,
+        settings: Mapping[str, str],
+    ) -> None:
+        self._trainer, self._generator = trainer, generator
+        self._rates = schedule.rates(trainer.rate)
+        stop = early_stopping
+        self._patience = None if stop is None else Patience(stop.patience, stop.min_delta)
+        self._examination, self._sample = examination, sample
+        self._checkpoint, self._settings = checkpoint, settings
+        self._parameters = trainer.network.vector
+        self._before = self._parameters.copy()
+        self._best = np.empty_like(self._parameters)
+        self._steps: list[tuple[float, float]] = []
+        self._shuffle = generator.bit_generator.state
+        self._start = perf_counter()
+        self.epochs: list[Epoch] = []
+        self.initial: float | None = None
+        self.stopped_by: str | None = None
+        self.best_epoch: int | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether no parameter has changed since the last epoch began."""
+        return np.array_equal(self._before, self._parameters)
+
+    def train(self, count: int, interruption: Interruption, tell: Callable[[Epoch], bool]) -> None:
+        """Train until there are ``count`` epochs, or something stops the run.
+
+        Parameters
+        ----------
+        count : int
+            The number of epochs, with those of a resumed run.
+        interruption : Interruption
+            Is looked at before each step.
+        tell : callable
+            Called with each epoch; True stops the run.
+
+        Raises
+        ------
+        NotFinite
+            If the run diverges.
+        """
+        trainer, checkpoint = self._trainer, self._checkpoint
+        timed = checkpoint is not None and checkpoint.epochs is None
+        step, append = trainer.step, self._steps.append
+        while self.stopped_by is None and len(self.epochs) < count and not interruption.seen:
+            if not self._set_rate():
+                self.stopped_by = "schedule"
+                break
+            if not self._steps:
+                self._before[...] = self._parameters
+            # In the middle of an epoch, the generator is in the state at its start.
+            order = self._generator.permutation(len(trainer.Y))
+            for chosen in trainer.batches(order[len(self._steps) * trainer.batch_size :]):
+                if interruption.seen:
+                    return
+                append(step(chosen))
+                if timed and perf_counter() >= checkpoint.due:  # type: ignore[union-attr]
+                    self.save()
+            self._end_epoch(tell)
+
+    def _set_rate(self) -> bool:
+        """Set the learning rate of the next epoch; return False if the schedule ends."""
+        try:
+            rate = next(self._rates) if not self.epochs else self._rates.send(self.epochs[-1])
+        except StopIteration:
+            return False
+        self._trainer.rate = checked_rate(rate, self._parameters.dtype, f"the rate of epoch {len(self.epochs) + 1}")
+        return True
+
+    def _end_epoch(self, tell: Callable[[Epoch], bool]) -> None:
+        costs, weights = np.array(self._steps).T
+        total, number = float(np.sum(costs)), len(self.epochs) + 1
+        if self.initial is None:
+            first = int(np.argmax(weights > 0))
+            self.initial = float(costs[first] / weights[first])
+        if not (math.isfinite(total) and np.isfinite(self._parameters).all()):
+            raise NotFinite(
+                f"training diverged in epoch {number}: cost or parameters are no longer finite; "
+                f"use a learning_rate below {self._trainer.rate:g}."
+            )
+        held_out, share = (None, None) if self._examination is None else self._examination()
+        epoch = Epoch(
+            number,
+            total / float(np.sum(weights)),
+            share,
+            perf_counter() - self._start,
+            validation_cost=held_out,
+            training_accuracy=None if self._sample is None else self._sample()[1],
+            learning_rate=self._trainer.rate,
+        )
+        self._steps.clear()
+        self._shuffle = self._generator.bit_generator.state
+        if self._count(epoch):
+            self._best[...] = self._parameters
+        if tell(epoch):
+            self.stopped_by = self.stopped_by or "callback"
+        checkpoint = self._checkpoint
+        if checkpoint is not None and checkpoint.epochs is not None and number % checkpoint.epochs == 0:
+            self.save()
+
+    def _count(self, epoch: Epoch) -> bool:
+        """Add an epoch to the history; return whether it is the best so far."""
+        self.epochs.append(epoch)
+        if self._patience is None or epoch.validation_cost is None:
+            return False
+        best = self._patience.see(epoch.validation_cost)
+        if best:
+            self.best_epoch = epoch.epoch
+        if self._patience.exhausted:
+            self.stopped_by = "early_stopping"
+        return best
+
+    def take_best(self) -> None:
+        """Give the network the parameters of the best epoch, if there is one."""
+        if self.best_epoch is not None:
+            self._parameters[...] = self._best
+
+    def save(self) -> None:
+        """Write a checkpoint, unless there is no file for it or the parameters are no longer finite."""
+        if self._checkpoint is None or not np.isfinite(self._parameters).all():
+            return
+        elapsed = perf_counter() - self._start
+        arrays = self._arrays()
+        if self.best_epoch is None:
+            del arrays["best"]
+        state = State(arrays, self._steps, self._shuffle, self.epochs, self.initial, self.stopped_by, elapsed)
+        self._checkpoint.write(state, self._settings)
+
+    def resume(self, count: int) -> None:
+        """Go back to the state of the checkpoint, if its file exists.
+
+        Parameters
+        ----------
+        count : int
+            The number of epochs of this run.
+
+        Raises
+        ------
+        InvalidInput, Refused
+            If the file is no checkpoint of a run with these settings and data.
+        """
+        checkpoint = self._checkpoint
+        state = None if checkpoint is None else checkpoint.read(self._settings, self._arrays())
+        if checkpoint is None or state is None:
+            return
+        batches = -(-len(self._trainer.Y) // self._trainer.batch_size)
+        if len(state.epochs) > count:
+            raise checkpoint.broken(f"it has {len(state.epochs)} epochs, more than the {count} asked for")
+        if len(state.steps) > batches or (state.steps and state.stopped_by is not None):
+            raise checkpoint.broken("its position lies outside the epoch")
+        for epoch in state.epochs:
+            if not self._set_rate() or epoch.learning_rate != self._trainer.rate:
+                raise checkpoint.broken(
+                    f"the schedule gives another learning rate in epoch {epoch.epoch} than {epoch.learning_rate}"
+                )
+            if self._examination is not None and epoch.validation_cost is None:
+                raise checkpoint.broken(f"epoch {epoch.epoch} lacks the cost of the validation examples")
+            self._count(epoch)
+        if (self.best_epoch is not None) != ("best" in state.arrays):
+            raise checkpoint.broken("the best parameters do not belong to its history")
+        try:
+            self._generator.bit_generator.state = state.shuffle
+        except (KeyError, IndexError, OverflowError, TypeError, ValueError):
+            raise checkpoint.broken("the state of its shuffles is none") from None
+        for name, array in self._arrays().items():
+            if name in state.arrays:
+                array[...] = state.arrays[name]
+        self._steps.extend(state.steps)
+        self._shuffle, self.initial = state.shuffle, state.initial
+        self.stopped_by = self.stopped_by or state.stopped_by
+        self._start = perf_counter() - state.seconds
+
+    def _arrays(self) -> dict[str, Array]:
+        """Return the arrays that a checkpoint keeps; they are changed in place."""
+        optimizer = {f"optimizer_{name}": array for name, array in self._trainer.updates.state.items()}
+        return {"parameters": self._parameters, "before": self._before, "best": self._best, **optimizer}
