@@ -32,7 +32,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.data import read_examples
+from formulations.data import read_examples, read_names
 from formulations.exceptions import FormulationsException
 from formulations.verification.certification.files import read_gradient
 from tests.audit.command import positive
@@ -133,7 +133,8 @@ def _networks() -> list[Sample]:
 def _models() -> list[Sample]:
     network = fm.Network.random([2, 2], "softmax", seed=0)
     model = fm.Model(network, classes=["no", "yes"], columns=["a", "b"], mean=np.zeros(2), scale=np.ones(2))
-    return [_saved(model.save), _saved(fm.Model(fm.Network.random([1, 1], seed=0)).save)]
+    numbers = fm.Model.for_data([[1.0], [3.0]], [2.0, 5.0], hidden=(), label="price", seed=0)
+    return [_saved(each.save) for each in (model, numbers, fm.Model(fm.Network.random([1, 1], seed=0)))]
 
 
 def _gradients() -> list[Sample]:
@@ -158,6 +159,7 @@ def _image_file() -> str:
 LAYOUT = fm.Network.random([1, 1], seed=0).layout
 READERS = {
     "csv": Reader(fm.read_csv, _tables),
+    "names": Reader(read_names, _tables),
     "idx": Reader(fm.read_idx, _images),
     "idx_labels": Reader(lambda path: fm.read_idx(_image_file(), path), _labels),
     "network": Reader(fm.load, _networks),
