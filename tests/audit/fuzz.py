@@ -158,8 +158,7 @@ def _image_file() -> str:
 
 LAYOUT = fm.Network.random([1, 1], seed=0).layout
 READERS = {
-    "csv": Reader(fm.read_csv, _tables),
-    "names": Reader(read_names, _tables),
+    "csv": Reader(lambda path: (read_names(path), fm.read_csv(path)), _tables),
     "idx": Reader(fm.read_idx, _images),
     "idx_labels": Reader(lambda path: fm.read_idx(_image_file(), path), _labels),
     "network": Reader(fm.load, _networks),
