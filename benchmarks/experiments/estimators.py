@@ -109,9 +109,10 @@ class Accuracies:
         ]
         return (
             f"{table(self.rows, columns)}\n\n"
-            f"Adam, 100 hidden relu neurons, {EPOCHS} epochs, standardised, backend {self.backend}. Accuracy on a "
-            f"quarter of the examples:\nmean ± standard deviation over {self.seeds} seeds; the difference, seed by "
-            f"seed, with its standard error.\nTarget: a difference of at most two standard errors: "
+            f"Adam, 100 hidden relu neurons, {EPOCHS} epochs, standardised, {self.backend}.\n"
+            f"Accuracy on a quarter of the examples: mean ± deviation over {self.seeds} seeds;\n"
+            "the mean difference with its standard error.\n"
+            "Target: a difference of at most two standard errors: "
             f"{'met' if self else 'missed'}."
         )
 
