@@ -44,7 +44,7 @@ from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refus
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, Tape, forward
 from formulations.plans import prepare
-from formulations.training import Adam, GradientDescent, Optimizer, Trainer
+from formulations.training import Adam, GradientDescent, Model, Optimizer, Trainer
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -185,6 +185,28 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         """The name of the output activation; of the sigmoid scikit-learn's, ``"logistic"``."""
         name = self._fitted("out_activation_").activations[-1].name
         return next((theirs for theirs, ours in THEIR_NAMES.items() if ours == name), name)
+
+    def to_model(self) -> Model:
+        """Return the network with its classes and the names of its columns, to be saved in a file without a pickle.
+
+        Returns
+        -------
+        Model
+            It predicts the same, and shares the network.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit.
+        Refused
+            If an example has several labels.
+        """
+        check_is_fitted(self)
+        names = getattr(self, "feature_names_in_", None)
+        return Model(self.network_, classes=self._classes(), columns=None if names is None else names.tolist())
+
+    def _classes(self) -> Array | None:
+        return None
 
     def _fitted(self, attribute: str) -> Network:
         """Return the network, or say that there is none as for an attribute that does not exist yet."""
@@ -835,6 +857,14 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
             return np.hstack([scipy.special.expit(-z), a])
         a /= a.sum(axis=1, keepdims=True)
         return a
+
+    def _classes(self) -> Array:
+        if self._multilabel:
+            raise Refused(
+                "a model has one label for each example, got a classifier of several; save its network by "
+                "formulations.save(classifier.network_, path)."
+            )
+        return self.classes_
 
     def _decided(self, outputs: Array) -> Array:
         """Return the number of each example's class, or whether it has each label."""

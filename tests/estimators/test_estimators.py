@@ -125,6 +125,20 @@ def test_the_network_is_the_library_s():
     assert fm.certify(network, X, Y, found.vector, cost="log_likelihood").equal
 
 
+def test_a_model_is_saved_without_a_pickle(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    for kind, y in ((BackpropClassifier, THREE), (BackpropClassifier, TWO), (BackpropRegressor, NUMBERS)):
+        estimator = kind(**SMALL).fit(frame, y)
+        estimator.to_model().save(tmp_path / "model.npz")
+        model = fm.Model.load(tmp_path / "model.npz")
+        assert np.array_equal(model.predict(frame[["c", "a", "d", "b"]]), estimator.predict(frame))
+    with pytest.raises(Refused, match="one label for each example"):
+        BackpropClassifier(**SMALL).fit(X, LABELS).to_model()
+    with pytest.raises(NotFittedError):
+        BackpropRegressor().to_model()
+
+
 def test_layers_and_neurons_have_their_own_activations():
     each = fm.PerNeuron(["relu", "tanh", "sine"])
     classifier = BackpropClassifier((4, 3), activation=["silu", each], max_iter=2, random_state=0).fit(X, TWO)
