@@ -199,11 +199,13 @@ def draw_training(
         _draw_curves(axes, costs, "cost")
         return axes.figure
     figure = new_figure(9.6, 3.4)
+    from matplotlib.ticker import PercentFormatter
+
     left, right = figure.subplots(1, 2)
     titled(left, title)
     _draw_curves(left, costs, "cost")
     _draw_curves(right, accuracies, "accuracy")
-    right.yaxis.set_major_formatter("{x:.0%}")
+    right.yaxis.set_major_formatter(PercentFormatter(1))
     return figure
 
 
