@@ -42,10 +42,12 @@ from formulations.functions import ACTIVATIONS, COSTS, LogLikelihood, get_activa
 from formulations.network import Network
 from formulations.network import save as save_network
 from formulations.training import (
+    SCHEDULES,
     Epoch,
     GradientDescent,
     History,
     Model,
+    Plateau,
     default_cost,
     get_optimizer,
     load_trained,
@@ -110,13 +112,31 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 )
 @click.option("--momentum", type=float, default=0.0, metavar="μ", help="Momentum of sgd, from 0 to 1.")
 @click.option("--nesterov", is_flag=True, help="Nesterov's form of --momentum.")
+@click.option(
+    "--schedule",
+    metavar="NAME",
+    help=f"How η changes: {', '.join(SCHEDULES)}.",
+    shell_complete=complete_names(SCHEDULES, several=False),
+)
 @click.option("--l2", type=float, default=0.0, metavar="λ", help="Adds ½·λ·Σw² to the cost.")
 @click.option("--l1", type=float, default=0.0, metavar="λ", help="Adds λ·Σ|w| to the cost.")
+@click.option(
+    "--early-stopping",
+    type=int,
+    metavar="N",
+    help="Stop after N epochs without progress on a fifth of the training examples, and take the best epoch.",
+)
 @click.option(
     "--backend",
     metavar="NAME",
     help="The formulation, options after a colon.  [default: hadamard]",
     shell_complete=complete_backends,
+)
+@click.option(
+    "--checkpoint",
+    metavar="FILE.npz",
+    help="Keep the run in this file every minute; if it exists, resume from it.",
+    shell_complete=complete_file,
 )
 @click.option(
     "--save",
@@ -151,9 +171,12 @@ def train(
     learning_rate: float | None,
     momentum: float,
     nesterov: bool,
+    schedule: str | None,
     l2: float,
     l1: float,
+    early_stopping: int | None,
     backend: str | None,
+    checkpoint: str | None,
     save: str | None,
     plot: str | None,
     as_json: bool,
@@ -164,7 +187,7 @@ def train(
     Examples:
       formulations train
       formulations train --data iris.csv --label species --save iris.npz --plot iris.png
-      formulations train --data houses.csv --label price --regression --hidden 30,10
+      formulations train --data houses.csv --label price --regression --hidden 30,10 --early-stopping 10
       formulations train --backend sigma --epochs 10
       FORMULATIONS_BACKEND=sigma formulations train
       formulations train --data mine.npz --learning-rate 0.5 --save trained.npz
@@ -189,6 +212,8 @@ def train(
         _check_save(save)
     if plot is not None:
         check_plot(plot)
+    if early_stopping is not None:
+        early_stopping = positive_integer(early_stopping, "--early-stopping")
     table = None if data is None else read_table(data, -1 if label is None else as_column(label))
     # A label is asked for, so a table has a Y.
     if table is not None and np.asarray(table.Y).ndim == 1:
@@ -213,6 +238,10 @@ def train(
         learning_rate = RATES[optimizer] if task.table else get_optimizer(optimizer).default_rate
     X, Y, X_test, Y_test = task.split
     parts = {"training": (X, Y), "test": (X_test, Y_test)}
+    if early_stopping is not None or schedule == Plateau.name:
+        # The test examples stay unseen: what chooses the network does not test it.
+        X, Y, *held_out = split_examples(X, Y, TEST_SHARE, seed)
+        parts = {"training": (X, Y), "validation": tuple(held_out), "test": (X_test, Y_test)}
     for warning in task.warnings(Y, Y_test):
         print_text(f"warning: {warning}", err=True)
     size = batch_size_for(batch_size, len(X))
@@ -233,6 +262,9 @@ def train(
                 optimizer=optimizer,
                 l2=l2,
                 l1=l1,
+                schedule=schedule,
+                early_stopping=early_stopping,
+                checkpoint=checkpoint,
                 progress=advance,
             )
         except NotFinite as caught:
@@ -247,7 +279,7 @@ def train(
         save_figure(history.plot(), plot)
     settings = {
         "optimizer": optimizer, "learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov, "l2": l2,
-        "l1": l1, "batch_size": size, "seed": seed,
+        "l1": l1, "schedule": schedule, "early_stopping": early_stopping, "batch_size": size, "seed": seed,
         "shuffled": task.seed is not None,
     }  # fmt: skip
     if as_json:
@@ -492,7 +524,7 @@ def _print_report(task: _Task, history: History, settings: dict[str, Any], parts
 
 def _rule(settings: dict[str, Any]) -> str:
     """Return optimizer, learning rate and penalties."""
-    names = {"momentum": "μ = {:g}", "l2": "l2 = {:g}", "l1": "l1 = {:g}"}
+    names = {"momentum": "μ = {:g}", "l2": "l2 = {:g}", "l1": "l1 = {:g}", "schedule": "{} schedule"}
     given = [text.format(settings[name]) for name, text in names.items() if settings[name]]
     kind = [settings["optimizer"]] if settings["optimizer"] != GradientDescent.name else []
     return ", ".join([*kind, f"η = {settings['learning_rate']:g}", *given])

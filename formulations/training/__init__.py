@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from formulations.training.optimizers import GradientDescent as GradientDescent
     from formulations.training.optimizers import Optimizer as Optimizer
     from formulations.training.optimizers import get_optimizer as get_optimizer
+    from formulations.training.schedules import SCHEDULES as SCHEDULES
     from formulations.training.schedules import ConstantRate as ConstantRate
     from formulations.training.schedules import ExponentialDecay as ExponentialDecay
     from formulations.training.schedules import InverseScaling as InverseScaling
@@ -42,6 +43,7 @@ else:
             "model": ["Model", "load_trained"],
             "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
             "schedules": [
+                "SCHEDULES",
                 "ConstantRate",
                 "ExponentialDecay",
                 "InverseScaling",

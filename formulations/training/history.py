@@ -7,9 +7,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from formulations.arrays import Array, quiet
-from formulations.display import counted, draw_training, format_seconds, format_table, html_table, html_text, html_view
+from formulations.display import (
+    counted,
+    draw_training,
+    format_seconds,
+    format_share,
+    format_table,
+    html_table,
+    html_text,
+    html_view,
+)
 
-__all__ = ["Epoch", "History", "format_cost", "format_share"]
+__all__ = ["Epoch", "History", "format_cost"]
 
 STOPPED_BY = {
     "early_stopping": "early stopping",
@@ -240,8 +249,3 @@ def format_cost(cost: float | None) -> str:
     if cost is None:
         return "–"
     return f"{cost:.5f}" if abs(cost) < 1e6 else f"{cost:.3e}"
-
-
-def format_share(share: float | None) -> str:
-    """Return an accuracy in per cent."""
-    return "–" if share is None else f"{100 * share:.2f} %"

@@ -6,8 +6,8 @@ import sys
 from time import perf_counter
 from typing import Any, TextIO
 
-from formulations.display import format_seconds, terminal_width
-from formulations.training.history import Epoch, format_cost, format_share
+from formulations.display import format_seconds, format_share, terminal_width
+from formulations.training.history import Epoch, format_cost
 
 __all__ = ["Progress"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -261,3 +263,52 @@ def test_a_network_of_other_shape_or_classes_is_refused(table, tmp_path):
     fm.Model(fm.Network.random([4, 2], "softmax", seed=0), ["setosa", "virginica"]).save(tmp_path / "m.npz")
     result = run("train", "--data", table, "--network", tmp_path / "m.npz")
     assert result.exit_code == 2 and "'versicolor' at Y[" in words(result.stderr)
+
+
+def test_early_stopping_holds_out_training_examples_and_leaves_the_test_unseen(table):
+    result = run("train", "--data", table, "--epochs", "500", "--early-stopping", "3", "--learning-rate", "0.1")
+    assert result.exit_code == 0, result.output
+    shown = words(result.stdout)
+    assert "38 examples to train on, 10 to stop by, 12 to test on" in shown
+    assert "stopped by early stopping after" in shown and "the parameters are those of epoch" in shown
+    assert "on 38 training examples" in shown and "on 10 validation examples" in shown
+    found = json.loads(run("train", "--data", table, "--epochs", "9", "--early-stopping", "3", "--json").stdout)
+    assert {"train_accuracy", "validation_accuracy", "test_accuracy", "early_stopping"} <= set(found)
+
+
+def test_the_learning_rate_follows_a_schedule(table):
+    found = json.loads(run("train", "--data", table, "--epochs", "3", "--schedule", "exponential", "--json").stdout)
+    assert found["schedule"] == "exponential"
+    assert "10 to stop by" in run("train", "--data", table, "--epochs", "3", "--schedule", "plateau").stdout
+    result = run("train", "--data", table, "--schedule", "expo")
+    assert result.exit_code == 2 and "unknown schedule 'expo'" in result.stderr
+
+
+def test_ctrl_c_tests_and_saves_what_was_learnt(table, tmp_path, monkeypatch):
+    @contextmanager
+    def interrupting(_):
+        yield lambda epoch: signal.raise_signal(signal.SIGINT) if epoch.epoch == 2 else None
+
+    monkeypatch.setattr("formulations.cli.train._bar", interrupting)
+    result = run("train", "--data", table, "--epochs", "1000000", "--save", tmp_path / "m.npz")
+    assert result.exit_code == 0, result.output
+    assert "stopped by Ctrl-C after" in words(result.stdout) and "test examples" in result.stdout
+    assert fm.Model.load(tmp_path / "m.npz").score(*flowers()) > 0.3
+
+
+def test_a_run_goes_on_from_its_checkpoint(table, tmp_path, monkeypatch):
+    given = ["train", "--data", table, "--epochs", "6", "--checkpoint", tmp_path / "run.npz", "--save"]
+    whole = ["train", "--data", table, "--epochs", "6", "--save", tmp_path / "whole.npz"]
+
+    @contextmanager
+    def interrupting(_):
+        yield lambda epoch: signal.raise_signal(signal.SIGINT) if epoch.epoch == 2 else None
+
+    with monkeypatch.context() as patched:
+        patched.setattr("formulations.cli.train._bar", interrupting)
+        assert "stopped by Ctrl-C" in words(run(*given, tmp_path / "half.npz").stdout)
+    assert run(*given, tmp_path / "resumed.npz").exit_code == 0 and run(*whole).exit_code == 0
+    vectors = [fm.Model.load(tmp_path / f"{name}.npz").network.vector for name in ("half", "resumed", "whole")]
+    assert np.array_equal(vectors[1], vectors[2]) and not np.array_equal(vectors[0], vectors[1])
+    result = run(*given, tmp_path / "other.npz", "--learning-rate", "0.5")
+    assert result.exit_code == 2 and "other settings or data" in words(result.stderr)
