@@ -27,6 +27,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -113,7 +114,7 @@ def _arrays(**arrays: Any) -> dict[str, bytes]:
     return _members(lambda file: np.savez(file, **arrays))
 
 
-def _saved(save: Callable[[str], None]) -> dict[str, bytes]:
+def _saved(save: Callable[[str], Any]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         save(f"{folder}/saved.npz")
         content = Path(folder, "saved.npz").read_bytes()
@@ -135,6 +136,16 @@ def _models() -> list[Sample]:
     model = fm.Model(network, classes=["no", "yes"], columns=["a", "b"], mean=np.zeros(2), scale=np.ones(2))
     numbers = fm.Model.for_data([[1.0], [3.0]], [2.0, 5.0], hidden=(), label="price", seed=0)
     return [_saved(each.save) for each in (model, numbers, fm.Model(fm.Network.random([1, 1], seed=0)))]
+
+
+def _resume(path: str) -> fm.History:
+    """Train for one epoch, which a checkpoint says has been done."""
+    net = fm.Network.random([1, 1], seed=0)
+    return fm.sgd(net, np.ones((2, 1)), np.ones((2, 1)), epochs=1, batch_size=2, seed=0, checkpoint=path)
+
+
+def _checkpoints() -> list[Sample]:
+    return [_saved(_resume)]
 
 
 def _gradients() -> list[Sample]:
@@ -163,6 +174,7 @@ READERS = {
     "idx_labels": Reader(lambda path: fm.read_idx(_image_file(), path), _labels),
     "network": Reader(fm.load, _networks),
     "model": Reader(fm.Model.load, _models),
+    "checkpoint": Reader(_resume, _checkpoints),
     "gradient": Reader(lambda path: read_gradient(path, LAYOUT, 1), _gradients),
     "examples": Reader(read_examples, _examples),
 }
@@ -287,13 +299,21 @@ def attack(reader: str, numbers: range, path: str | Path, seed: int = 0) -> Outc
         chosen.read(name)
     file = os.open(name, os.O_RDWR)
     try:
-        with fm.use_budget(memory=BUDGET), _limits() as restart, warnings.catch_warnings():
+        with (
+            fm.use_budget(memory=BUDGET),
+            _limits() as restart,
+            warnings.catch_warnings(),
+            patch("os.fsync", lambda _: None),  # No file need survive a crash.
+        ):
             warnings.simplefilter("error")
             for number in numbers:
                 if number % BLOCK == 0:
                     restart()
                 random.seed((seed << 40) + number)
                 blob = _mutated(random, samples)
+                if not os.fstat(file).st_nlink:  # A reader that also writes has replaced it.
+                    os.close(file)
+                    file = os.open(name, os.O_RDWR)
                 os.ftruncate(file, 0)
                 os.pwrite(file, blob, 0)
                 try:
