@@ -25,7 +25,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
@@ -93,6 +93,9 @@ def _gives_probabilities(estimator: BackpropClassifier) -> bool:
 
 class _Backprop(BaseEstimator):  # type: ignore[misc]
     """What classifier and regressor share: parameters, solvers, the forward pass, attributes."""
+
+    _of_y: ClassVar[dict[str, Any]] = {}
+    """Options of the validation of y."""
 
     network_: Network
     best_loss_: Any
@@ -279,6 +282,16 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             self._check_continues(X.shape[1], Y.shape[1])
         if issparse(X):
             X = csr_array(X)
+        try:
+            self._solve(X, Y, weights, once=once)
+        except BaseException:
+            # A first fit that fails has fitted nothing.
+            if afresh:
+                del self.network_
+            raise
+        return self
+
+    def _solve(self, X: Any, Y: Array, weights: Array | None, *, once: bool) -> None:
         cost = self._cost()
         cost.check_outputs(Y.shape[1])
         cost.check_targets(Y)
@@ -291,9 +304,6 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                 "weights and biases must be finite after fitting, got NaN or infinity; standardise X, for instance by "
                 "sklearn.preprocessing.StandardScaler, or set a smaller learning_rate_init."
             )
-        return self
-
-    _of_y: dict[str, Any] = {}  # noqa: RUF012 - sklearn's mixins have no ClassVar either
 
     def _dtype(self, afresh: bool) -> Any:
         """Return the dtype, or those that may stay, of the examples."""
@@ -393,7 +403,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                 f"lbfgs has not converged after {self.n_iter_} iterations ({result.message}); increase max_iter or "
                 "max_fun, or standardise X.",
                 ConvergenceWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _descend(self, X: Any, Y: Array, cost: Cost, weights: Array | None, *, once: bool) -> None:
@@ -402,7 +412,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         if self.early_stopping:
             rows, validation = self._held_back(Y, rows, weights)
             held_back = X[validation], Y[validation], None if weights is None else weights[validation]
-        if not hasattr(self, "loss_curve_") or self.early_stopping is (self.validation_scores_ is None):
+        if not hasattr(self, "loss_curve_") or bool(self.early_stopping) is (self.validation_scores_ is None):
             self._start_curves()
         trainer = Trainer(
             network,
@@ -440,12 +450,12 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                 warnings.warn(
                     f"the loss has not converged after max_iter={self.max_iter} epochs; increase max_iter, or tol.",
                     ConvergenceWarning,
-                    stacklevel=5,
+                    stacklevel=6,
                 )
         except KeyboardInterrupt:
             warnings.warn(
                 f"training was interrupted after {self.n_iter_} epochs; the estimator keeps what it has learnt.",
-                stacklevel=5,
+                stacklevel=6,
             )
         if best is not None:
             network.vector[...] = best
@@ -463,7 +473,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         if size > m:
             warnings.warn(
                 f"batch_size must be at most the number of training examples, {m}, got {size}; {m} are taken.",
-                stacklevel=6,
+                stacklevel=7,
             )
         return min(size, m)
 
@@ -616,7 +626,8 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
         That of all hidden layers, or one for each; a :class:`formulations.PerNeuron` has one for each neuron.
         ``"logistic"`` is the sigmoid.
     solver : {"adam", "sgd", "lbfgs"}
-        Mini-batches by Adam or by gradient descent with momentum, or all examples at once by L-BFGS-B.
+        Mini-batches by Adam or by gradient descent with momentum, or all examples at once by L-BFGS-B, for which
+        sparse examples become dense.
     alpha : float
         α of the L2 penalty on the weights.
     batch_size : int or "auto"
@@ -646,7 +657,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
     nesterovs_momentum : bool
         Whether the momentum is Nesterov's.
     early_stopping : bool
-        Hold back examples, stop by the score on them, and keep the parameters that had the best.
+        Hold back examples, stop by the score on them, and keep the parameters that had the best; not for ``"lbfgs"``.
     validation_fraction : float
         The share of the examples that is held back; stratified by class, unless an example has several labels.
     beta_1, beta_2, epsilon : float
@@ -980,7 +991,7 @@ class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]
     True
     """
 
-    _of_y = {"y_numeric": True}  # noqa: RUF012
+    _of_y: ClassVar[dict[str, Any]] = {"y_numeric": True}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

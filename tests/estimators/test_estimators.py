@@ -440,9 +440,16 @@ def test_passes_refuse_what_they_cannot_do():
     assert not hasattr(BackpropRegressor(solver="lbfgs"), "partial_fit")
 
 
-def test_a_fit_that_overflows_says_so():
+def test_a_fit_that_overflows_says_so_and_fits_nothing():
+    regressor = BackpropRegressor((5,), "identity", solver="sgd", learning_rate_init=1e3, max_iter=50)
     with pytest.raises(NotFinite, match="must be finite after fitting"):
-        BackpropRegressor((5,), "identity", solver="sgd", learning_rate_init=1e3, max_iter=50).fit(X * 1e3, NUMBERS)
+        regressor.fit(X * 1e3, NUMBERS)
+    with pytest.raises(NotFittedError):
+        regressor.predict(X)
+    fitted = BackpropRegressor(**SMALL, warm_start=True).fit(X, NUMBERS)
+    with pytest.raises(UnknownName):
+        fitted.set_params(backend="none").fit(X, NUMBERS)
+    assert fitted.predict(X).shape == (60,)
 
 
 def test_nothing_is_told_before_the_fit():
