@@ -286,6 +286,13 @@ def test_early_stopping_keeps_the_best():
         assert np.array_equal(parameters(estimator), parameters(again))
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_an_improvement_below_tol_is_none(early_stopping):
+    settings = {**SMALL, "tol": 2.0, "n_iter_no_change": 3, "max_iter": 50, "early_stopping": early_stopping}
+    # The first epoch improves on nothing; the fourth after it is one more than three.
+    assert BackpropClassifier(**settings).fit(X, THREE).n_iter_ == 5
+
+
 def test_held_back_examples_keep_the_shares_of_the_classes():
     y = np.array([0] * 40 + [1] * 12 + [2] * 8)
     classifier = BackpropClassifier(validation_fraction=0.25, random_state=0)
