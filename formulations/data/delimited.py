@@ -195,10 +195,14 @@ def _check_options(label: Any, delimiter: Any, header: Any) -> None:
 
 
 def _delimiter_of(data: bytes) -> str:
-    """Return the first delimiter that parts each of the first rows into the same number of cells, above one."""
+    """Return the delimiter that splits each of the first rows into the same number of cells, above one.
+
+    If several do, it is the one that makes the largest share of numbers; if none does, the one that makes most cells of
+    the first row.
+    """
     lines = list(io.StringIO(data[:SAMPLE].decode("utf-8-sig", "replace"), newline=""))
     whole = lines[:-1] if len(data) > SAMPLE and len(lines) > 1 else lines
-    first = {}
+    even, first = {}, {}
     for mark in DELIMITERS:
         try:
             rows = [row for row in islice(csv.reader(whole, delimiter=mark, skipinitialspace=True), SAMPLE_ROWS) if row]
@@ -206,9 +210,11 @@ def _delimiter_of(data: bytes) -> str:
             continue
         widths = {len(row) for row in rows}
         if len(widths) == 1 and widths != {1}:
-            return mark
+            cells = list(chain.from_iterable(rows[1:] or rows))
+            # With a decimal comma it is a number too, although one that is refused.
+            even[mark] = sum(bool(_is_number(cell) or DECIMAL_COMMA.fullmatch(cell)) for cell in cells) / len(cells)
         first[mark] = len(rows[0]) if rows else 0
-    return max(reversed(DELIMITERS), key=lambda mark: first.get(mark, 0))
+    return max(even, key=even.__getitem__) if even else max(reversed(DELIMITERS), key=lambda mark: first.get(mark, 0))
 
 
 def _of_bounded_length(lines: Iterable[str], name: str) -> Iterator[str]:

@@ -123,10 +123,10 @@ def _numbers(column: Array, name: str, label: Any) -> Array:
             column = column.astype(float)
     if column.dtype.kind not in "biuf":
         kind = repr(column[:1].tolist()[0]) if len(column) else f"dtype {column.dtype}"
-        raise WrongType(
-            f"each column of {name} must hold numbers, got {kind} in column {label!r}; leave the column out, or encode "
-            "it as numbers, a category with formulations.one_hot."
-        )
+        remedy = "leave the column out, or encode it as numbers, a category with formulations.one_hot"
+        if name == "Y":
+            remedy = f"pass the column, Y[{label!r}], if it holds labels"
+        raise WrongType(f"each column of {name} must hold numbers, got {kind} in column {label!r}; {remedy}.")
     if column.dtype.kind == "f" and not (finite := np.isfinite(column)).all():
         row = int(np.argmin(finite))
         raise _not_finite(name, label, row, "no value" if np.isnan(column[row]) else str(column[row]))

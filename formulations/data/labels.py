@@ -56,7 +56,7 @@ def one_hot(labels: ArrayLike, classes: int | ArrayLike | None = None, dtype: DT
            [1., 0., 0., 0.]])
     """
     target = as_dtype(dtype)
-    if np.ndim(classes) == 0 and classes is not None:  # type: ignore[arg-type]
+    if classes is not None and (isinstance(classes, str) or not hasattr(classes, "__len__")):
         count, indices = _below(labels, classes)
     else:
         known, indices = encode_labels(labels, classes)
@@ -191,7 +191,9 @@ def classes_of(Y: Array) -> NDArray[np.intp] | None:
 def is_missing(value: Any) -> bool:
     """Return whether a value stands for a missing one: None, NaN, or the NA and NaT of pandas."""
     return (
-        value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, float | np.floating) and value != value)
     )
 
 

@@ -112,6 +112,14 @@ def test_a_given_delimiter_is_obeyed(read):
         read("1;2,0\n", delimiter=",")
 
 
+def test_a_guessed_delimiter_makes_numbers(read):
+    # Every label holds a semicolon or a bar.
+    assert read("1,2,x;y\n3,4,y;x\n").Y.tolist() == ["x;y", "y;x"]
+    assert read("1\t2\tx|y\n").Y.tolist() == ["x|y"]
+    with pytest.raises(InvalidInput, match="decimal point"):
+        read("a;b;kind\n1,5;2,5;x\n")
+
+
 REFUSED = {
     "an empty cell": ("a,b\n1,x\n,y", {}, InvalidInput, r"line 3, column 'a': a feature must be a number, got an"),
     "a missing value": ("a,b\n1,x\nNA,y", {}, InvalidInput, "line 3, column 'a': .* got 'NA', a missing value"),

@@ -58,6 +58,8 @@ def test_a_column_that_is_no_numbers_is_named(package):
     frame = pytest.importorskip(package).DataFrame({"width": [1.0, 2.0], "species": ["setosa", "virginica"]})
     with pytest.raises(WrongType, match="each column of X must hold numbers, got 'setosa' in column 'species'"):
         as_matrix(frame)
+    with pytest.raises(WrongType, match=r"got 'setosa' in column 'species'; pass the column, Y\['species'\], if it h"):
+        as_matrix(frame[["species"]], "Y")
 
 
 @pytest.mark.parametrize("package", ["pandas", "polars"])

@@ -97,6 +97,10 @@ REFUSED = {
     "many classes": (lambda: encode_labels([-1], range(20)), InvalidInput, r"8, 9, … \(20 in total\), got -1"),
     "classes of another type": (lambda: encode_labels([1], ["a"]), WrongType, "strings like the classes 'a'"),
     "a class twice": (lambda: encode_labels([1], [1, 2, 1]), InvalidInput, "classes must be distinct, got 1 twice"),
+    "ragged classes": (lambda: fm.one_hot([0], classes=[[0], [1, 2]]), WrongShape, "classes must be a rectangular"),
+    "a NaN in single precision": (
+        lambda: encode_labels(np.array(["a", np.float32("nan")], object)), InvalidInput, r"got .*nan.* at labels\[1\]",
+    ),
     "no class": (lambda: encode_labels([1], []), InvalidInput, "classes must hold at least one"),
     "a label above": (
         lambda: fm.one_hot([0, 10], classes=10), InvalidInput, r"from 0 to 9, got 10 at labels\[1\]",
