@@ -67,6 +67,13 @@ def test_the_lines_are_the_books(tests, capsys):
 def test_any_iterable_is_a_list_of_examples():
     ours = seeded()
     ours.SGD(zip(*zip(*examples(), strict=True), strict=True), 2, 5, 1.0)
+    singles = [(x.astype(np.float32), y.astype(np.float32)) for x, y in examples()]
+    rounded = [(x.astype(np.float64), y) for x, y in singles]
+    mine, its = seeded(), seeded()
+    mine.SGD(singles, 2, 5, 1.0)
+    random.seed(8)
+    its.SGD(rounded, 2, 5, 1.0)
+    assert same(mine, its)
     for data in (tuple(examples()), [list(pair) for pair in examples()]):
         other = seeded()
         other.SGD(data, 2, 5, 1.0)
