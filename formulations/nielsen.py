@@ -22,7 +22,7 @@ import random
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -187,7 +187,8 @@ class Network:
         WrongShape, WrongType, InvalidInput
             If the data, the parameters or a number cannot be used. Nothing has changed then.
         NotFinite
-            If the data hold NaN or infinity, or the training diverges. The parameters are then those before the epoch.
+            If the training data hold NaN or infinity, or the training diverges; the parameters are then those before
+            the epoch. If the test data hold them.
         Refused, UnknownName
             If the backend cannot serve this network, or does not exist.
         """
@@ -235,7 +236,13 @@ class Network:
 
     @quiet
     def _descend(self, trainer: Trainer, data: list[Pair]) -> None:
-        """Take the steps of one epoch. An interrupt keeps those that were taken."""
+        """Take the steps of one epoch. An interrupt keeps those that were taken.
+
+        Raises
+        ------
+        NotFinite
+            If the parameters are not finite after it; then it has no effect.
+        """
         net, size = trainer.network, trainer.batch_size
         buffers = [np.empty((size, n), net.dtype) for n in (net.sizes[0], net.sizes[-1])]
         try:
@@ -252,8 +259,12 @@ class Network:
                 self.weights = [w.copy() for w in net.weights]
                 self.biases = [b[:, None].copy() for b in net.biases]
         if not finite:
-            _refuse_nonfinite(data, trainer.rate)
+            _check_values(data, "training_data")
+            raise NotFinite(
+                f"training diverged: the parameters are no longer finite; use an eta below {trainer.rate:g}."
+            )
 
+    @quiet
     def update_mini_batch(self, mini_batch: Sequence[Pair], eta: float) -> None:
         """Take one step of gradient descent: w → w − (η/m) Σ ∂C_x/∂w, Equations (20) and (21).
 
@@ -296,7 +307,7 @@ class Network:
         WrongShape, WrongType, InvalidInput, NotFinite
             If the data or the parameters cannot be used.
         """
-        found = self._gradient([(x, y)], "example")
+        found = self._gradient([(x, y)])
         return [b[:, None] for b in found.biases], list(found.weights)
 
     def evaluate(self, test_data: Iterable[Pair]) -> int:
@@ -313,8 +324,10 @@ class Network:
 
         Raises
         ------
-        WrongShape, WrongType, InvalidInput, NotFinite
+        WrongShape, WrongType, InvalidInput
             If the data or the parameters cannot be used.
+        NotFinite
+            If they hold NaN or infinity.
         """
         tests = _listed(test_data, "test_data")
         if self._overrides("feedforward"):
@@ -325,7 +338,12 @@ class Network:
         for k in range(0, len(tests), step := max(1, BLOCK // first)):
             part = [x for x, _ in tests[k : k + step]]
             inputs = _gather(part, np.empty((len(part), first), net.dtype))
-            right += int(np.count_nonzero(self.feedforward(inputs.T).argmax(axis=0) == classes[k : k + step]))
+            try:
+                outputs = self.feedforward(inputs.T)
+            except NotFinite:
+                _check_values(tests, "test_data")
+                raise
+            right += int(np.count_nonzero(outputs.argmax(axis=0) == classes[k : k + step]))
         return right
 
     def cost_derivative(self, output_activations: Array, y: Array) -> Array:
@@ -336,8 +354,8 @@ class Network:
         """Whether a subclass or the instance has its own version of one of these methods."""
         return any(getattr(getattr(self, name), "__func__", None) is not _METHODS[name] for name in names)
 
-    def _gradient(self, examples: Sequence[Pair], name: str) -> Gradient:
-        """Return the gradient of the mean cost of some examples."""
+    def _gradient(self, examples: Sequence[Pair], name: str = "") -> Gradient:
+        """Return the gradient of the mean cost of some examples; without a name there is one, (x, y)."""
         net = self._read()
         _check_some(examples, name)
         _check_columns(examples, name, net.sizes[0], net.sizes[-1])
@@ -345,11 +363,16 @@ class Network:
             _gather(columns, np.empty((len(examples), n), net.dtype))
             for columns, n in zip(zip(*examples, strict=True), (net.sizes[0], net.sizes[-1]), strict=True)
         )
-        if not self._overrides("cost_derivative"):
-            return gradient(net, X, Y, backend=self.backend)
-        if self._cost is None or self._cost.owner is not self:
-            self._cost = _DerivativeAlone(self)
-        return gradient(net, X, Y, self._cost, self.backend)
+        cost: str | Cost = "quadratic"
+        if self._overrides("cost_derivative"):
+            if self._cost is None or self._cost.owner is not self:
+                self._cost = _DerivativeAlone(self)
+            cost = self._cost
+        try:
+            return gradient(net, X, Y, cost, self.backend)
+        except NotFinite:
+            _check_values(examples, name)
+            raise
 
     def _sums(self, mini_batch: Iterable[Pair]) -> tuple[list[Any], list[Any]]:
         """Return the sums of what ``backprop`` returns for each example."""
@@ -361,13 +384,31 @@ class Network:
         return nabla_b, nabla_w
 
     def _read(self) -> FlatNetwork:
-        """Return a network with one flat vector that has the parameters of the lists."""
+        """Return a network with one flat vector that has the parameters of the lists.
+
+        Raises
+        ------
+        WrongShape
+            If the arrays do not fit each other.
+        WrongType, NotFinite
+            If they are not of real, finite numbers.
+        """
         weights, biases = (
             [as_real(part, f"{name}[{i}]") for i, part in enumerate(items(getattr(self, name), name, "[w2, w3]"))]
             for name in ("weights", "biases")
         )
-        for i, (w, b) in enumerate(zip(weights, biases, strict=False)):
-            if b.shape != (*w.shape[:1], 1):
+        if len(weights) != len(biases):
+            raise WrongShape(
+                f"weights and biases must hold one array for each layer from the second on, got {len(weights)} and "
+                f"{len(biases)}; assign lists of the same length."
+            )
+        for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            if w.ndim != 2:
+                raise WrongShape(
+                    f"weights[{i}] must have two dimensions, a row for each neuron and a column for each neuron of the "
+                    f"layer before, got shape {w.shape}; assign a matrix."
+                )
+            if b.shape != (len(w), 1):
                 raise WrongShape(
                     f"biases[{i}] must be a column of shape ({len(w)}, 1), one bias for each row of weights[{i}], "
                     f"got shape {b.shape}; pass biases[{i}].reshape(-1, 1) if it is a vector of that length."
@@ -376,12 +417,8 @@ class Network:
         dtype = np.result_type(np.float64, *weights, *biases)
         vectors = [b[:, 0] for b in biases]
         net = self._flat
-        if (
-            net is None
-            or net.dtype != dtype
-            or [w.shape for w in net.weights] != [w.shape for w in weights]
-            or len(vectors) != len(weights)
-        ):
+        shapes = [w.shape for w in weights]
+        if net is None or net.dtype != dtype or [w.shape for w in net.weights] != shapes:
             self._flat = FlatNetwork(weights, vectors, dtype=dtype)
             return self._flat
         for name, views, parts in (("weights", net.weights, weights), ("biases", net.biases, vectors)):
@@ -432,8 +469,8 @@ def vectorized_result(j: int) -> Array:
     InvalidInput
         If ``j`` is not a digit.
     """
-    if not 0 <= j <= 9:
-        raise InvalidInput(f"a digit must be from 0 to 9, got {j!r}; pass the class of an image.")
+    if not isinstance(j, int | np.integer) or not 0 <= j <= 9:
+        raise InvalidInput(f"a digit must be an integer from 0 to 9, got {j!r}; pass the class of an image.")
     e = np.zeros((10, 1))
     e[j] = 1.0
     return e
@@ -537,7 +574,7 @@ def _check_columns(data: Iterable[Any], name: str, first: int, last: int | None 
     data : iterable of (x, y)
         The examples.
     name : str
-        Their name, for the messages.
+        Their name, for the messages; empty for one example, (x, y).
     first, last : int
         n₁ and n_L; None if y is a class.
 
@@ -558,9 +595,9 @@ def _check_columns(data: Iterable[Any], name: str, first: int, last: int | None 
             ) from None
         # Most data pass these comparisons, which take half a microsecond a pair.
         if not (type(x) is np.ndarray and x.shape == x_shape and x.dtype.char in SINGLE_OR_DOUBLE):
-            _check_column(x, f"{name}[{i}][0]", x_shape, "reshape it by reshape(-1, 1) if it is a vector")
+            _check_column(x, _names(name, i)[0], x_shape, "reshape it by reshape(-1, 1) if it is a vector")
         if last is not None and not (type(y) is np.ndarray and y.shape == y_shape and y.dtype.char in SINGLE_OR_DOUBLE):
-            _check_column(y, f"{name}[{i}][1]", (last, 1), "pass vectorized_result(y) if y is a class")
+            _check_column(y, _names(name, i)[1], (last, 1), "pass vectorized_result(y) if y is a class")
 
 
 def _check_column(column: Any, name: str, shape: tuple[int, int], remedy: str) -> None:
@@ -589,10 +626,13 @@ def _check_tests(tests: Sequence[Any], net: FlatNetwork) -> Array:
     return classes
 
 
-def _refuse_nonfinite(data: Sequence[Pair], eta: float) -> NoReturn:
-    """Raise an exception that names the NaN or infinity in the data, or else the learning rate."""
+def _check_values(data: Sequence[Pair], name: str) -> None:
+    """Raise an exception if x or y of an example is not finite; it names the first."""
     for i, pair in enumerate(data):
-        for j, column in enumerate(pair):
-            name = f"training_data[{i}][{j}]"
-            check_finite(as_real(column, name), name)
-    raise NotFinite(f"training diverged: the parameters are no longer finite; use an eta below {eta:g}.")
+        for part, called in zip(pair, _names(name, i), strict=True):
+            check_finite(as_real(part, called), called)
+
+
+def _names(name: str, i: int) -> tuple[str, str]:
+    """Return the names of x and y of an example of these data."""
+    return (f"{name}[{i}][0]", f"{name}[{i}][1]") if name else ("x", "y")

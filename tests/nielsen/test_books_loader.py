@@ -65,7 +65,7 @@ def test_what_is_missing_is_named(folder, monkeypatch):
         nielsen.load_data_wrapper(folder)
     write(folder, "t10k", PIXELS[:4], LABELS[:4])
     write(folder, "train", PIXELS, LABELS + 5)
-    with pytest.raises(InvalidInput, match="a digit must be from 0 to 9, got 10"):
+    with pytest.raises(InvalidInput, match="a digit must be an integer from 0 to 9, got 10"):
         nielsen.load_data_wrapper(folder)
     monkeypatch.setattr(nielsen, "VALIDATION", 9)
     with pytest.raises(InvalidInput, match=r"more than 9 training images.*got 9"):

@@ -178,6 +178,16 @@ def test_the_lists_may_become_another_network():
     assert same(net, other)
 
 
+def test_nothing_raises_under_the_callers_errstate():
+    net = seeded()
+    net.weights[1] *= 1e3
+    with np.errstate(all="raise"):
+        net.SGD(examples(), 1, 5, 1.0, test_data=classified())
+        net.update_mini_batch([(x * 1e-300, y) for x, y in examples()], 1e-10)
+        net.feedforward(examples()[0][0])
+        nielsen.sigmoid_prime(np.array([-1000.0, 0.0, 700.0]))
+
+
 def test_precision_is_the_books():
     net = seeded()
     net.weights, net.biases = ([part.astype(np.float32) for part in parts] for parts in (net.weights, net.biases))
@@ -490,10 +500,11 @@ def test_divergence_is_an_exception_and_keeps_the_epochs_before():
         ({"test_data": [(np.zeros(4), 1)]}, WrongShape, r"test_data\[0\]\[0\] must be a column of shape \(4, 1\)"),
         ({"test_data": [(np.zeros((4, 1)), "a")]}, WrongType, "the classes in test_data must hold real numbers"),
         ({"backend": "linear"}, Refused, "backend 'linear' cannot serve"),
-        ({"weights": [np.zeros((5, 4))]}, WrongShape, "one weight matrix and one bias vector for each layer"),
+        ({"weights": [np.zeros((5, 4))]}, WrongShape, "one array for each layer from the second on, got 1 and 2"),
         ({"weights": [np.zeros((5, 4)), np.zeros((3, 6))]}, WrongShape, r"weights\[1\]"),
         ({"weights": [np.zeros((5, 4)), np.full((3, 5), np.nan)]}, NotFinite, r"weights\[1\] must be finite, got nan"),
         ({"weights": [np.zeros((5, 4)), np.zeros((3, 5), complex)]}, WrongType, r"weights\[1\] must hold real numbers"),
+        ({"weights": [3.0, np.zeros((3, 5))]}, WrongShape, r"weights\[0\] must have two dimensions.*got shape \(\)"),
         ({"weights": None}, WrongType, "weights must be a list"),
         ({"biases": [np.zeros(5), np.zeros((3, 1))]}, WrongShape, r"biases\[0\] must be a column of shape \(5, 1\)"),
         (
@@ -529,7 +540,22 @@ def test_bad_input_is_one_exception_and_changes_nothing(change, exception, messa
             r"a must be a column of shape \(4, 1\), got shape \(4,\)",
         ),
         (lambda net: net.feedforward(np.zeros((3, 1))), WrongShape, r"a must be a column"),
-        (lambda net: net.backprop(np.zeros((3, 1)), np.zeros((3, 1))), WrongShape, "must be a column of shape"),
+        (
+            lambda net: net.backprop(np.zeros((3, 1)), np.zeros((3, 1))),
+            WrongShape,
+            r"x must be a column of shape \(4, 1\)",
+        ),
+        (lambda net: net.backprop(np.full((4, 1), np.nan), np.zeros((3, 1))), NotFinite, r"x must be finite, got nan"),
+        (
+            lambda net: net.update_mini_batch([*examples(1), (np.zeros((4, 1)), np.full((3, 1), np.inf))], 1.0),
+            NotFinite,
+            r"mini_batch\[1\]\[1\] must be finite, got inf at mini_batch\[1\]\[1\]\[0, 0\]",
+        ),
+        (
+            lambda net: net.evaluate([*classified(1), (np.full((4, 1), np.nan), 0)]),
+            NotFinite,
+            r"test_data\[1\]\[0\] must be finite, got nan",
+        ),
         (lambda net: net.update_mini_batch([], 1.0), InvalidInput, "mini_batch must hold at least one example"),
         (lambda net: net.evaluate([(np.zeros((3, 1)), 0)]), WrongShape, r"test_data\[0\]\[0\] must be a column"),
     ],
@@ -575,6 +601,8 @@ def test_the_functions_are_the_books_bit_for_bit(name):
 
 
 def test_vectorized_result():
-    with pytest.raises(InvalidInput, match="a digit must be from 0 to 9, got 10"):
+    with pytest.raises(InvalidInput, match="a digit must be an integer from 0 to 9, got 10"):
         nielsen.vectorized_result(10)
+    with pytest.raises(InvalidInput, match=r"got 1\.5"):
+        nielsen.vectorized_result(1.5)
     assert nielsen.vectorized_result(3).tolist() == [[0.0]] * 3 + [[1.0]] + [[0.0]] * 6
