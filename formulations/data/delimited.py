@@ -28,8 +28,8 @@ SAMPLE, SAMPLE_ROWS = 1 << 16, 32
 """The bytes and rows by which the delimiter is recognised."""
 CELLS = 1 << 15
 """The cells that are converted together."""
-PER_CELL, PER_ROW = 2 * np.dtype(np.longdouble).itemsize, 160
-"""Bytes: two copies of a number; and of a row, its label and its line number."""
+PER_ROW = 160
+"""The bytes of memory for a row beside its numbers: its label and the number of its line."""
 PER_CHARACTER = 64
 """The bytes of memory for a character of a line, if each cell is as short as can be."""
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
@@ -297,7 +297,8 @@ def _read(
     numbers: list[int] = []
     for part in _parts(rows, name, columns):
         numbers += [line for line, _ in part]
-        check_memory(name, size + len(numbers) * (columns.count * PER_CELL + PER_ROW))
+        # Its parts are joined at the end.
+        check_memory(name, size + len(numbers) * (2 * columns.count * target.itemsize + PER_ROW))
         if columns.label is not None:
             labels += [row.pop(columns.label) for _, row in part]
         features.append(_converted(part, name, columns, target))
@@ -337,7 +338,10 @@ def _converted(part: list[tuple[int, list[str]]], name: str, columns: _Columns, 
             row, j = divmod(i, columns.count - (columns.label is not None))
             if not _is_number(cell) or (found is not None and not np.isfinite(found[i])):
                 j += columns.label is not None and j >= columns.label
-                raise _no_number(cell, columns.place(name, part[row][0], j), target)
+                line = part[row][0]
+                raise _no_number(
+                    cell, columns.place(name, line, j), target, named=columns.names is not None or line > 1
+                )
     assert found is not None
     return found
 
@@ -356,7 +360,7 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _no_number(cell: str, place: str, target: np.dtype[Any]) -> InvalidInput:
+def _no_number(cell: str, place: str, target: np.dtype[Any], *, named: bool) -> InvalidInput:
     """Return what is wrong with a cell of a feature."""
     shown = repr(cell if len(cell) <= 40 else cell[:39] + "…")
     if _is_number(cell):
@@ -365,6 +369,8 @@ def _no_number(cell: str, place: str, target: np.dtype[Any]) -> InvalidInput:
         found = f"{shown}, a missing value" if cell.strip() else "an empty cell"
         return InvalidInput(f"{place}: a feature must be a number, got {found}; leave the row out, or fill the cell.")
     remedy = "leave the column out, encode it as numbers, or pass label= if it holds the labels"
+    if not named:
+        remedy = f"pass header=True if the line holds names, {remedy}"
     if DECIMAL_COMMA.fullmatch(cell):
         remedy = "write numbers with a decimal point"
     return InvalidInput(f"{place}: a feature must be a number, got {shown}; {remedy}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import zlib
 from collections.abc import Iterator
@@ -74,11 +75,10 @@ def read_at_most(stream: IO[bytes] | gzip.GzipFile, count: float) -> bytes:
 
     Memory is taken as it is filled, so that a file that is shorter than its header says takes none.
     """
-    blocks, found = [], 0
-    while found <= count and (block := stream.read(BLOCK)):
-        blocks.append(block)
-        found += len(block)
-    return b"".join(blocks)
+    found = io.BytesIO()
+    while found.tell() <= count and (block := stream.read(BLOCK)):
+        found.write(block)
+    return found.getvalue()
 
 
 def check_memory(name: str, needed: float) -> None:

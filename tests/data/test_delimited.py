@@ -126,6 +126,7 @@ REFUSED = {
     "nan": ("a,b\nnan,x", {}, InvalidInput, "line 2, column 'a': .* got 'nan', a missing value"),
     "mixed types": ("a,b\n1,x\nz,y", {}, InvalidInput, "line 3, column 'a': a feature must be a number, got 'z'"),
     "text after the label": ("l,a,b\nx,1,z", {"label": 0}, InvalidInput, "column 'b': .* got 'z'; leave the col"),
+    "names that are numbers": ("150,4,setosa,virginica\n1,2,3,0\n", {}, InvalidInput, "'setosa'; pass header=True"),
     "a decimal comma": ("a;b\n1,5;x", {}, InvalidInput, "got '1,5'; write numbers with a decimal point"),
     "an underscore": ("a,b\n1_000,x", {}, InvalidInput, "got '1_000'"),
     "infinity": ("a,b\n-inf,x", {}, NotFinite, "line 2, column 'a': a number must be finite in float64, got '-inf'"),
@@ -197,7 +198,7 @@ def test_what_is_refused_takes_no_memory(text, read):
     try:
         with fm.use_budget(memory="1MB"), pytest.raises(Refused, match="must fit the budget of 1 MB"):
             read(text)
-        # The bytes, in blocks and whole, and a line of them.
+        # The bytes, with room to grow, and a line of them.
         assert tracemalloc.get_traced_memory()[1] < 5e6
     finally:
         tracemalloc.stop()
