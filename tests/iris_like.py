@@ -25,6 +25,6 @@ def write_table(path, X, labels=None, *, columns=COLUMNS, label="species", heade
         writer = csv.writer(file)
         if header:
             writer.writerow([*columns, *([] if labels is None else [label])])
-        for i, row in enumerate(np.asarray(X).tolist()):
+        for i, row in enumerate(X if isinstance(X, list) else X.tolist()):
             writer.writerow([*row, *([] if labels is None else [labels[i]])])
     return str(path)

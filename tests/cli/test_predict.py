@@ -163,7 +163,10 @@ BAD = {
     "unseen labels": (lambda _, labels: {"labels": ["daisy", *labels[1:]]}, r"'daisy' at Y[0]"),
     "an absent column": (lambda X, _: {"X": X[:, :3], "columns": COLUMNS[:3]}, "got no 'petal_width'"),
     "an unknown column": (lambda X, _: {"X": np.hstack([X, X[:, :1]]), "columns": (*COLUMNS, "id")}, "also 'id'"),
-    "another table": (lambda _, labels: {"labels": labels, "columns": [*COLUMNS[:3], "colour"]}, "also 'colour'"),
+    "a column of text": (
+        lambda X, _: {"X": [[*row[:3], "red"] for row in X.tolist()], "columns": (*COLUMNS[:3], "colour")},
+        "also 'colour'",
+    ),
     "another width": (lambda X, _: {"X": X[:, :2], "header": False}, "4 columns"),
     "other labels": (lambda *_: {"labels": list(range(20))}, "must be strings like the classes"),
 }  # fmt: skip
