@@ -235,7 +235,7 @@ def test_a_series_names_what_is_predicted(data):
 def everything(tmp_path, **changes):
     X, indices = clusters()
     Y = changes.pop("Y", np.array(NAMES)[indices])
-    made = trained(X, Y, **changes)
+    made = fm.Model.for_data(X, Y, hidden=(5,), seed=0, **changes)
     model = fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species")
     model.save(tmp_path / "model.npz")
     return X, model
@@ -376,13 +376,13 @@ BAD = {
     "a missing label": (lambda X, Y: fm.Model.for_data(X, [*Y[:59].tolist(), None]), InvalidInput, r"Y\[59\]"),
     "NaN": (lambda X, Y: fm.Model.for_data(np.vstack([X[:7], np.full((53, 4), np.nan)]), Y), NotFinite, r"X\[7, 0\]"),
     "other lengths": (lambda X, Y: fm.Model.for_data(X[1:], Y), WrongShape, "59 and 60"),
-    "no rows": (lambda X, Y: trained(X, Y).predict(X[:0]), WrongShape, "at least one example"),
-    "other widths": (lambda X, Y: trained(X, Y).predict(X[:, :3]), WrongShape, "4 columns"),
-    "sparse, other widths": (lambda X, Y: trained(X, Y).predict(csr_array(X[:, :3])), WrongShape, "4 columns"),
-    "one example": (lambda X, Y: trained(X, Y).predict(X[0]), WrongShape, r"X\.reshape\(1, -1\)"),
-    "text": (lambda X, Y: trained(X, Y).predict(np.full((2, 4), "a")), WrongType, "real numbers"),
-    "numbers": (lambda X, Y: trained(X, Y).score(X, X[:, 0]), WrongType, "Y must hold labels"),
-    "lengths in score": (lambda X, Y: trained(X, Y).score(X[1:], Y), WrongShape, "59 and 60"),
+    "no rows": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[:0]), WrongShape, "at least one example"),
+    "other widths": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[:, :3]), WrongShape, "4 columns"),
+    "sparse, other widths": (lambda X, Y: fm.Model.for_data(X, Y).predict(csr_array(X[:, :3])), WrongShape, "4 columns"),
+    "one example": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[0]), WrongShape, r"X\.reshape\(1, -1\)"),
+    "text": (lambda X, Y: fm.Model.for_data(X, Y).predict(np.full((2, 4), "a")), WrongType, "real numbers"),
+    "numbers": (lambda X, Y: fm.Model.for_data(X, Y).score(X, X[:, 0]), WrongType, "Y must hold labels"),
+    "lengths in score": (lambda X, Y: fm.Model.for_data(X, Y).score(X[1:], Y), WrongShape, "59 and 60"),
     "lengths of numbers": (lambda X, _: fm.Model.for_data(X, X).score(X[1:], X), WrongShape, "59 and 60"),
     "activations": (lambda X, Y: fm.Model.for_data(X, Y, activations=["tanh"] * 3), WrongShape, "1 hidden layer"),
     "classes without labels": (lambda X, _: fm.Model.for_data(X, X, classes=["a"]), WrongType, "go with labels"),
