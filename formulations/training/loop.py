@@ -25,7 +25,7 @@ from formulations.training.run import Run
 from formulations.training.schedules import Schedule, checked_rate, get_schedule
 from formulations.training.scores import Examination
 from formulations.training.stopping import EarlyStopping, get_early_stopping
-from formulations.training.targets import Examples, examples_for, weights_for
+from formulations.training.targets import Examples, as_pair, examples_for, weights_for
 from formulations.training.trainer import Trainer
 
 __all__ = ["sgd"]
@@ -297,7 +297,7 @@ def _sample(examples: Examples, count: int) -> Examples:
 
 def _held_out(net: Network, validation: Any, examples: Examples) -> Examples:
     """Return the validation examples, with the cost and the classes of the training."""
-    X, Y = _pair(validation)
+    X, Y = as_pair(validation)
     if examples.classes is None and is_labels(Y) and net.sizes[-1] > 1:
         raise WrongType(
             "validation must hold targets if the training does, got labels, whose order is unknown; pass labels for "
@@ -343,13 +343,3 @@ def _is_uniform(net: Network, X: Any, size: int) -> bool:
         if not rows:
             return False
     return True
-
-
-def _pair(validation: Any) -> tuple[Any, Any]:
-    if not isinstance(validation, tuple | list) or len(validation) != 2:
-        raise WrongType(
-            f"validation must be a pair (X, Y) of examples and targets, got {type(validation).__name__}"
-            f"{f' of {len(validation)}' if isinstance(validation, tuple | list) else ''}; pass validation=(X, Y)."
-        )
-    X, Y = validation
-    return X, Y

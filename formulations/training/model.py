@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,11 @@ from formulations.network import MODEL, Network, check_network, network_arrays, 
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
 from formulations.training.history import History
 from formulations.training.loop import sgd
-from formulations.training.scores import predicted
+from formulations.training.scores import IN_ONE_PASS, predicted
+from formulations.training.targets import as_pair
 
 __all__ = ["Model", "load_trained"]
 
-ROWS = 4096
-"""The number of examples in a forward pass: sparse ones become dense, and all layers are held, for these alone."""
 PARTS = ("classes", "columns", "mean", "scale", "target_mean", "target_scale")
 """The arrays of a model's file beside those of its network; each may be absent."""
 
@@ -106,6 +105,7 @@ class Model:
             object.__setattr__(self, name, value)
 
     @classmethod
+    @quiet
     def for_data(
         cls,
         X: Any,
@@ -151,23 +151,27 @@ class Model:
         InvalidInput
             If the labels name fewer than two classes.
         WrongType
-            If ``classes`` are given with numbers.
+            If ``classes`` are given with numbers, or ``hidden`` or ``activations`` is no sequence.
         WrongShape, WrongType, NotFinite, InvalidInput
             If the data cannot be used.
         UnknownName, Refused
             If an activation does not exist, or cannot serve the dtype.
         """
+        if not isinstance(hidden, Sequence | np.ndarray) or isinstance(hidden, str):
+            raise WrongType(
+                f"hidden must be a sequence, one number a hidden layer, got {hidden!r}; pass one, as (30,)."
+            )
         columns, examples = column_names(X), as_matrix(X, "X")
         _check_examples(examples, "X")
         labels = _labels(Y, classes)
         if labels is not None:
-            known, _ = encode_labels(labels, classes, "Y")
+            known, indices = encode_labels(labels, classes, "Y")
             if len(known) < 2:
                 raise InvalidInput(
                     f"Y must hold at least two classes to tell apart, got {known[0].item()!r} alone; add examples of "
                     "another class."
                 )
-            count, outputs = len(labels), len(known)
+            count, outputs = len(indices), len(known)
         elif classes is not None:
             raise WrongType("classes go with labels, got numbers in Y; leave classes out, or pass labels.")
         else:
@@ -179,7 +183,8 @@ class Model:
         network = Network.random(sizes, _each(activations, last, len(sizes) - 2), seed=seed, dtype=dtype, init=init)
         scaling = Scaling.of(examples) if standardize else None
         of_targets = Scaling.of(targets) if standardize and known is None else None
-        name = getattr(Y, "name", None) if label is None else label
+        # A series of polars without a name is called "".
+        name = (getattr(Y, "name", None) or None) if label is None else label
         return cls(
             network,
             known,
@@ -191,6 +196,7 @@ class Model:
             label=name if isinstance(name, str) else None,
         )
 
+    @quiet
     def fit(self, X: Any, Y: Any, *, validation: tuple[Any, Any] | None = None, **options: Any) -> History:
         """Train the network in place.
 
@@ -217,7 +223,8 @@ class Model:
             As :func:`formulations.sgd`.
         """
         if validation is not None:
-            validation = self._examples(validation[0]), self._targets(validation[1])
+            held_out, wanted = as_pair(validation)
+            validation = self._examples(held_out), self._targets(wanted)
         X, Y = self._examples(X), self._targets(Y)
         return sgd(self.network, X, Y, classes=self.classes, validation=validation, **options)
 
@@ -244,11 +251,13 @@ class Model:
             If the examples cannot be used.
         """
         examples = self._matched(X)
-        m = examples.shape[0]
-        found = np.empty((m, self.network.sizes[-1]), self.network.dtype)
-        for start in range(0, m, ROWS):
-            part = examples[start : start + ROWS]
-            found[start : start + ROWS] = self.network(self._scaled(part.toarray() if issparse(part) else part))
+        m, sizes = examples.shape[0], self.network.sizes
+        found = np.empty((m, sizes[-1]), self.network.dtype)
+        # Sparse examples become dense, and all layers are held, for some examples at a time.
+        rows = max(1, IN_ONE_PASS // max(sizes))
+        for start in range(0, m, rows):
+            part = examples[start : start + rows]
+            found[start : start + rows] = self.network(self._scaled(part.toarray() if issparse(part) else part))
         finite = np.isfinite(found).all(axis=1)
         if not finite.all():
             row = int(np.argmin(finite))
@@ -278,6 +287,7 @@ class Model:
             )
         return [list(names).index(name) for name in self.columns]
 
+    @quiet
     def predict(self, X: Any) -> Array:
         """Return the label of each example, or the number.
 
@@ -299,6 +309,7 @@ class Model:
         labels: Array = self.classes[predicted(found)]
         return labels
 
+    @quiet
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class for each example.
 
@@ -336,6 +347,7 @@ class Model:
             "outputs, or call outputs."
         )
 
+    @quiet
     def score(self, X: Any, Y: Any) -> float:
         r"""Return the accuracy for classes, or the coefficient of determination R² for numbers.
 
@@ -368,6 +380,7 @@ class Model:
         _check_numbers_of_examples(len(found), len(wanted))
         return r_squared(wanted, found)
 
+    @quiet
     def confusion(self, X: Any, Y: Any) -> ConfusionMatrix:
         """Return the confusion matrix of labelled examples, with precision, recall and F1 of each class.
 
@@ -588,6 +601,8 @@ def _each(activations: Any, last: str, layers: int) -> list[Any]:
     """Return one activation for each hidden layer and one for the outputs."""
     if isinstance(activations, str | Activation):
         return [*[activations] * layers, last]
+    if not isinstance(activations, Sequence):
+        raise WrongType(f"activations must be names or activations, got {activations!r}; pass one such as 'sigmoid'.")
     each = list(activations)
     if len(each) not in (layers, layers + 1):
         raise WrongShape(
@@ -608,15 +623,15 @@ def _as_classes(given: Any, outputs: int) -> Array:
 
 
 def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
-    columns = given.tolist() if isinstance(given, np.ndarray) else given
-    if isinstance(columns, str) or not isinstance(columns, Sequence) or not all(isinstance(c, str) for c in columns):
+    columns = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [None]
+    if not all(isinstance(name, str) for name in columns):
         raise WrongType(f"columns must be a list of names, got {given!r}; pass one string for each feature.")
     if len(columns) != inputs or len(set(columns)) < inputs:
         raise InvalidInput(
             f"columns must hold {counted(inputs, 'distinct name')}, one for each input, got {_listed(columns)}; pass "
             "as many as the network has inputs."
         )
-    return tuple(columns)
+    return tuple(map(str, columns))
 
 
 def _as_scaling(model: Model, mean: str, scale: str, width: int) -> tuple[Array | None, Array | None]:

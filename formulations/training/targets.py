@@ -23,7 +23,7 @@ from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongTy
 from formulations.functions import COSTS, Cost, get_cost
 from formulations.network import Network
 
-__all__ = ["Examples", "default_cost", "examples_for", "weights_for"]
+__all__ = ["Examples", "as_pair", "default_cost", "examples_for", "weights_for"]
 
 CROSS_ENTROPIES = ("binary_cross_entropy", "log_likelihood")
 """The costs that only a classification has. Sigmoid outputs combine with both, softmax outputs with the second."""
@@ -230,4 +230,21 @@ def _check_sparse(net: Network, X: csr_array, Y: Any, cost: Cost) -> tuple[csr_a
             f"X must be finite, got {X.data[entry]} at X[{row}, {X.indices[entry]}]; remove or replace it "
             "(numpy.isfinite(X.data) finds them all)."
         )
+    return X, Y
+
+
+def as_pair(validation: Any) -> tuple[Any, Any]:
+    """Return X and Y of validation examples.
+
+    Raises
+    ------
+    WrongType
+        If they are no pair.
+    """
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise WrongType(
+            f"validation must be a pair (X, Y) of examples and targets, got {type(validation).__name__}"
+            f"{f' of {len(validation)}' if isinstance(validation, tuple | list) else ''}; pass validation=(X, Y)."
+        )
+    X, Y = validation
     return X, Y

@@ -177,7 +177,7 @@ def test_other_outputs_are_no_probabilities(data, name):
 
 
 def test_many_examples_are_predicted_in_parts(data, monkeypatch):
-    monkeypatch.setattr("formulations.training.model.ROWS", 7)
+    monkeypatch.setattr("formulations.training.model.IN_ONE_PASS", 35)
     X, Y = data
     model = trained(X, Y)
     sparse = model.predict(csr_array(X))
@@ -230,6 +230,8 @@ def test_a_series_names_what_is_predicted(data):
     X, Y = data
     assert fm.Model.for_data(X, pandas.Series(Y, name="species")).label == "species"
     assert fm.Model.for_data(X, pandas.Series(Y)).label is None
+    index = pandas.Index(COLUMNS)
+    assert fm.Model(fm.Network.random([4, 1]), columns=index).columns == COLUMNS
 
 
 def everything(tmp_path, **changes):
@@ -373,18 +375,22 @@ def test_integers_are_labels_whatever_the_outputs(outputs):
 BAD = {
     "one class": (lambda X, _: fm.Model.for_data(X, ["a"] * 60), InvalidInput, "at least two classes"),
     "mixed labels": (lambda X, Y: fm.Model.for_data(X, [*Y[:59].tolist(), 3]), WrongType, r"at Y\[59\]"),
-    "a missing label": (lambda X, Y: fm.Model.for_data(X, [*Y[:59].tolist(), None]), InvalidInput, r"Y\[59\]"),
+    "a missing label": (lambda X, Y: fm.Model.for_data(X, [*Y[:59], None]), InvalidInput, r"Y\[59\]"),
     "NaN": (lambda X, Y: fm.Model.for_data(np.vstack([X[:7], np.full((53, 4), np.nan)]), Y), NotFinite, r"X\[7, 0\]"),
     "other lengths": (lambda X, Y: fm.Model.for_data(X[1:], Y), WrongShape, "59 and 60"),
     "no rows": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[:0]), WrongShape, "at least one example"),
     "other widths": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[:, :3]), WrongShape, "4 columns"),
-    "sparse, other widths": (lambda X, Y: fm.Model.for_data(X, Y).predict(csr_array(X[:, :3])), WrongShape, "4 columns"),
+    "sparse X, too few": (lambda X, Y: fm.Model.for_data(X, Y).predict(csr_array(X[:, :3])), WrongShape, "4 columns"),
     "one example": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[0]), WrongShape, r"X\.reshape\(1, -1\)"),
     "text": (lambda X, Y: fm.Model.for_data(X, Y).predict(np.full((2, 4), "a")), WrongType, "real numbers"),
     "numbers": (lambda X, Y: fm.Model.for_data(X, Y).score(X, X[:, 0]), WrongType, "Y must hold labels"),
     "lengths in score": (lambda X, Y: fm.Model.for_data(X, Y).score(X[1:], Y), WrongShape, "59 and 60"),
     "lengths of numbers": (lambda X, _: fm.Model.for_data(X, X).score(X[1:], X), WrongShape, "59 and 60"),
     "activations": (lambda X, Y: fm.Model.for_data(X, Y, activations=["tanh"] * 3), WrongShape, "1 hidden layer"),
+    "no sequence": (lambda X, Y: fm.Model.for_data(X, Y, hidden=30), WrongType, "hidden must be a sequence"),
+    "no activation": (lambda X, Y: fm.Model.for_data(X, Y, activations=3), WrongType, "activations must be names"),
+    "no pair": (lambda X, Y: fm.Model.for_data(X, Y).fit(X, Y, validation=X), WrongType, "a pair \\(X, Y\\)"),
+    "no names": (lambda *_: fm.Model(fm.Network.random([4, 1]), columns="abcd"), WrongType, "a list of names"),
     "classes without labels": (lambda X, _: fm.Model.for_data(X, X, classes=["a"]), WrongType, "go with labels"),
     "no network": (lambda X, _: fm.Model(X), WrongType, "expected a formulations.Network"),
     "confusion of numbers": (lambda X, _: fm.Model.for_data(X, X).confusion(X, X), Refused, "call score"),
