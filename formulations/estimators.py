@@ -518,8 +518,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
     def _take_epoch(self, trainer: Trainer, rows: Array) -> None:
         """Take one step for each mini-batch, and note the loss."""
         total = weight = 0.0
-        for chosen in trainer.batches(rows):
-            of_batch, its_weight = trainer.step(chosen)
+        for of_batch, its_weight in trainer.steps(rows):
             total += of_batch
             weight += its_weight
         self.n_iter_ += 1

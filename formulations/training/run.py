@@ -72,6 +72,7 @@ class Run:
         self._patience = None if stop is None else Patience(stop.patience, stop.min_delta)
         self._examination, self._sample = examination, sample
         self._checkpoint, self._settings = checkpoint, settings
+        self._batches = -(-len(trainer.Y) // trainer.batch_size)
         self._parameters = trainer.network.vector
         self._before = self._parameters.copy()
         self._best = np.empty_like(self._parameters)
@@ -96,7 +97,7 @@ class Run:
         count : int
             The number of epochs, with those of a resumed run.
         interruption : Interruption
-            Is looked at before each step.
+            Is looked at after each step.
         tell : callable
             Called with each epoch; True stops the run.
 
@@ -107,22 +108,23 @@ class Run:
         """
         trainer, checkpoint = self._trainer, self._checkpoint
         timed = checkpoint is not None and checkpoint.epochs is None
-        step, append = trainer.step, self._steps.append
+        steps, append = self._steps, self._steps.append
         while self.stopped_by is None and len(self.epochs) < count and not interruption.seen:
             if not self._set_rate():
                 self.stopped_by = "schedule"
                 break
-            if not self._steps:
+            if not steps:
                 self._before[...] = self._parameters
             # In the middle of an epoch, the generator is in the state at its start.
             order = self._generator.permutation(len(trainer.Y))
-            for chosen in trainer.batches(order[len(self._steps) * trainer.batch_size :]):
-                if interruption.seen:
-                    return
-                append(step(chosen))
+            for result in trainer.steps(order[len(steps) * trainer.batch_size :]):
+                append(result)
                 if timed and perf_counter() >= checkpoint.due:  # type: ignore[union-attr]
                     self.save()
-            self._end_epoch(tell)
+                if interruption.seen:
+                    break
+            if len(steps) == self._batches:
+                self._end_epoch(tell)
 
     def _set_rate(self) -> bool:
         """Set the learning rate of the next epoch; return False if the schedule ends."""
@@ -134,11 +136,10 @@ class Run:
         return True
 
     def _end_epoch(self, tell: Callable[[Epoch], bool]) -> None:
-        costs, weights = np.array(self._steps).T
+        costs, weights = zip(*self._steps, strict=True)
         total, number = float(np.sum(costs)), len(self.epochs) + 1
         if self.initial is None:
-            first = int(np.argmax(weights > 0))
-            self.initial = float(costs[first] / weights[first])
+            self.initial = next(cost / weight for cost, weight in self._steps if weight)
         if not (math.isfinite(total) and np.isfinite(self._parameters).all()):
             raise NotFinite(
                 f"training diverged in epoch {number}: cost or parameters are no longer finite; "
@@ -147,7 +148,7 @@ class Run:
         held_out, share = (None, None) if self._examination is None else self._examination()
         epoch = Epoch(
             number,
-            total / float(np.sum(weights)),
+            total / sum(weights),
             share,
             perf_counter() - self._start,
             validation_cost=held_out,
@@ -209,10 +210,9 @@ class Run:
         state = None if checkpoint is None else checkpoint.read(self._settings, self._arrays())
         if checkpoint is None or state is None:
             return
-        batches = -(-len(self._trainer.Y) // self._trainer.batch_size)
         if len(state.epochs) > count:
             raise checkpoint.broken(f"it has {len(state.epochs)} epochs, more than the {count} asked for")
-        if len(state.steps) > batches or (state.steps and state.stopped_by is not None):
+        if len(state.steps) > self._batches or (state.steps and state.stopped_by is not None):
             raise checkpoint.broken("its position lies outside the epoch")
         for epoch in state.epochs:
             if not self._set_rate() or epoch.learning_rate != self._trainer.rate:

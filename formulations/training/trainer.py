@@ -16,6 +16,9 @@ from formulations.training.optimizers import GradientDescent, Optimizer
 
 __all__ = ["Trainer"]
 
+GATHERED = 2**16
+"""The numbers in the mini-batches that are gathered at once: half a MiB in float64, which a cache holds."""
+
 
 class Trainer:
     """A network in training on one set of examples; every training loop of the library takes its steps here.
@@ -85,7 +88,6 @@ class Trainer:
         self.updates.compiled = self.plan.backend.inner.compiled_updates()
         self._rate = np.array(rate, network.dtype)
         self._l2, self._l1, self._per_batch = l2, l1, penalty_per_batch
-        self._buffers = [np.empty((batch_size, array.shape[1]), network.dtype) for array in (X, Y)]
         if l2 or l1:
             self._on_weights = np.zeros_like(network.vector)
             for of_weights, _ in network.layout.slices:
@@ -96,6 +98,10 @@ class Trainer:
     def load(self, X: Any, Y: Array, sample_weight: Array | None = None) -> None:
         """Replace the examples; the optimizer keeps its state."""
         self.X, self.Y, self.sample_weight = X, Y, sample_weight
+        widths = X.shape[1], Y.shape[1]
+        # Whole mini-batches: all, or those that stay in the cache, at least one.
+        batches = min(-(-len(Y) // self.batch_size), max(1, GATHERED // (self.batch_size * sum(widths))))
+        self._buffers = [np.empty((batches * self.batch_size, width), self.network.dtype) for width in widths]
 
     @property
     def rate(self) -> float:
@@ -106,37 +112,38 @@ class Trainer:
     def rate(self, value: float) -> None:
         self._rate[...] = value
 
-    def batches(self, order: Array) -> Iterator[Array]:
-        """Split an order of the examples into mini-batches; the last may be smaller."""
-        size = self.batch_size
-        return (order[i : i + size] for i in range(0, len(order), size))
-
-    def step(self, chosen: Array) -> tuple[float, float]:
-        """Descend on one mini-batch.
+    def steps(self, order: Array) -> Iterator[tuple[float, float]]:
+        """Descend on one mini-batch after the other, the last of which may be smaller.
 
         Parameters
         ----------
-        chosen : ndarray of int of shape (at most batch_size,)
-            The rows of its examples; they must be in range.
+        order : ndarray of int of shape (any,)
+            The rows of the examples, one mini-batch after the other; they must be in range.
 
-        Returns
-        -------
+        Yields
+        ------
         float, float
-            The mini-batch's cost before the step, with the penalty, times its weight; and its weight: the sum of the
-            sample weights, or its number of examples.
+            After each step, what :meth:`descend` returns.
         """
-        m = len(chosen)
-        X, Y = self._buffers if m == self.batch_size else (buffer[:m] for buffer in self._buffers)
-        if type(self.X) is np.ndarray:
-            # mode="clip" writes directly into the buffer.
-            self.X.take(chosen, 0, X, "clip")
-        else:
-            self.X[chosen].toarray(out=X)
-        self.Y.take(chosen, 0, Y, "clip")
-        return self.descend(X, Y, None if self.sample_weight is None else self.sample_weight[chosen])
+        size, weights, rows = self.batch_size, None, len(self._buffers[0])
+        # Gathering several mini-batches at once takes a third of the time.
+        for start in range(0, len(order), rows):
+            chosen = order[start : start + rows]
+            X, Y = (buffer[: len(chosen)] for buffer in self._buffers)
+            if type(self.X) is np.ndarray:
+                # mode="clip" writes directly into the buffer.
+                self.X.take(chosen, 0, X, "clip")
+            else:
+                self.X[chosen].toarray(out=X)
+            self.Y.take(chosen, 0, Y, "clip")
+            if self.sample_weight is not None:
+                weights = self.sample_weight[chosen]
+            for i in range(0, len(chosen), size):
+                part = slice(i, i + size)
+                yield self.descend(X[part], Y[part], None if weights is None else weights[part])
 
     def descend(self, X: Array, Y: Array, weights: Array | None = None) -> tuple[float, float]:
-        """Descend on a mini-batch that does not come from the trainer's examples; see :meth:`step`.
+        """Descend on one mini-batch, which need not be of the trainer's examples.
 
         Parameters
         ----------
@@ -144,6 +151,12 @@ class Trainer:
             Its examples, as checked as the trainer's; m is at most the batch size.
         weights : ndarray of shape (m,), optional
             Their sample weights.
+
+        Returns
+        -------
+        float, float
+            The mini-batch's cost before the step, with the penalty, times its weight; and its weight: the sum of the
+            sample weights, or its number of examples.
         """
         weight, shares = float(len(X)), None
         if weights is not None:

@@ -140,8 +140,9 @@ def _models() -> list[Sample]:
 
 def _resume(path: str) -> fm.History:
     """Train for one epoch, which a checkpoint says has been done."""
-    net = fm.Network.random([1, 1], seed=0)
-    return fm.sgd(net, np.ones((2, 1)), np.ones((2, 1)), epochs=1, batch_size=2, seed=0, checkpoint=path)
+    net, X = fm.Network.random([1, 1], seed=0), np.ones((2, 1))
+    options: dict[str, Any] = {"momentum": 0.9, "validation": (X, X), "early_stopping": 3}
+    return fm.sgd(net, X, X, epochs=1, batch_size=2, seed=0, checkpoint=path, **options)
 
 
 def _checkpoints() -> list[Sample]:

@@ -19,6 +19,12 @@ def trainer_for(net, X, Y, **options):
     return Trainer(net, X, Y, **{"cost": get_cost("quadratic"), "batch_size": X.shape[0], "rate": 0.5, **options})
 
 
+def step(trainer, chosen):
+    """Take one step on the examples in these rows."""
+    (found,) = trainer.steps(chosen)
+    return found
+
+
 def by_hand(net, X, Y, optimizer, steps, rate=0.5):
     """Yield the parameters after each step, in extended precision after each float64 gradient."""
     net = net.copy()
@@ -52,7 +58,7 @@ def test_steps_are_those_of_the_formulas(optimizer, backend):
     assert (trainer.updates.compiled is None) == (backend == "hadamard")
     for wanted in expected:
         before = np.abs(net.vector).max()
-        trainer.step(np.arange(6))
+        step(trainer, np.arange(6))
         # At most twelve roundings a step, each relative to the parameters or to a step no larger than 3η.
         assert np.all(np.abs(net.vector - wanted) <= 3 * 12 * EPS * (before + 1.5) * 8)
 
@@ -83,8 +89,8 @@ def test_the_penalty_moves_weights_and_never_biases():
     net = network()
     X, Y = data(net, 6)
     free, bound = net.copy(), net.copy()
-    trainer_for(free, X, Y).step(np.arange(6))
-    cost, weight = trainer_for(bound, X, Y, l2=0.25).step(np.arange(6))
+    step(trainer_for(free, X, Y), np.arange(6))
+    cost, weight = step(trainer_for(bound, X, Y, l2=0.25), np.arange(6))
     for i in range(len(net.weights)):
         assert np.array_equal(free.biases[i], bound.biases[i])
         # Equation (93): w → (1 − ηλ/n)w − η∇C.
@@ -101,8 +107,8 @@ def test_the_absolute_penalty_moves_weights_by_their_sign():
     net.weights[0][0, 0] = 0.0
     X, Y = data(net, 6)
     free, bound = net.copy(), net.copy()
-    trainer_for(free, X, Y).step(np.arange(6))
-    trainer_for(bound, X, Y, l1=0.25).step(np.arange(6))
+    step(trainer_for(free, X, Y), np.arange(6))
+    step(trainer_for(bound, X, Y, l1=0.25), np.arange(6))
     for i in range(len(net.weights)):
         assert np.array_equal(free.biases[i], bound.biases[i])
         assert free.weights[i] - 0.125 * np.sign(net.weights[i]) == pytest.approx(
@@ -114,8 +120,8 @@ def test_the_penalty_of_a_batch_is_divided_by_its_weight():
     net = network()
     X, Y = data(net, 6)
     one, other = net.copy(), net.copy()
-    trainer_for(one, X, Y, l2=0.5).step(np.arange(6))
-    trainer_for(other, X, Y, l2=3.0, penalty_per_batch=True).step(np.arange(6))
+    step(trainer_for(one, X, Y, l2=0.5), np.arange(6))
+    step(trainer_for(other, X, Y, l2=3.0, penalty_per_batch=True), np.arange(6))
     assert np.array_equal(one.vector, other.vector)
 
 
@@ -125,9 +131,9 @@ def test_weighted_examples_count_as_often_as_repeated_ones():
     weights = np.array([1.0, 0.0, 2.0, 1.0])
     one, other = net.copy(), net.copy()
     Y[1] = 1e300  # its cost is infinite
-    cost, weight = trainer_for(one, X, Y, sample_weight=weights).step(np.arange(4))
+    cost, weight = step(trainer_for(one, X, Y, sample_weight=weights), np.arange(4))
     chosen = np.array([0, 2, 2, 3])
-    wanted, size = trainer_for(other, X, Y).step(chosen)
+    wanted, size = step(trainer_for(other, X, Y), chosen)
     assert weight == size == 4
     assert cost == pytest.approx(wanted, rel=64 * EPS)
     assert one.vector == pytest.approx(other.vector, rel=64 * EPS, abs=64 * EPS)
@@ -138,7 +144,7 @@ def test_a_batch_without_weight_is_skipped():
     X, Y = data(net, 4)
     before = net.vector.copy()
     trainer = trainer_for(net, X, Y, sample_weight=np.zeros(4), optimizer=GradientDescent(0.9), l2=1.0)
-    assert trainer.step(np.arange(4)) == (0.0, 0.0)
+    assert step(trainer, np.arange(4)) == (0.0, 0.0)
     assert np.array_equal(net.vector, before)
 
 
@@ -148,9 +154,8 @@ def test_sparse_examples_give_the_bits_of_dense_ones():
     X[X < 0.5] = 0.0
     one, other = net.copy(), net.copy()
     for chosen in (np.array([3, 0, 1]), np.array([4, 2])):
-        assert trainer_for(one, X, Y, batch_size=3).step(chosen) == trainer_for(
-            other, csr_array(X), Y, batch_size=3
-        ).step(chosen)
+        dense, sparse = (trainer_for(net, x, Y, batch_size=3) for net, x in ((one, X), (other, csr_array(X))))
+        assert step(dense, chosen) == step(sparse, chosen)
     assert np.array_equal(one.vector, other.vector)
 
 
@@ -162,12 +167,12 @@ def test_the_state_restores_a_run(backend):
     for optimizer in (GradientDescent(0.9), Adam()):
         kept = net.copy()
         trainer = trainer_for(kept, X, Y, optimizer=optimizer, backend=backend)
-        trainer.step(np.arange(6))
+        step(trainer, np.arange(6))
         again = trainer_for(kept.copy(), X, Y, optimizer=optimizer, backend=backend)
         for name, array in trainer.updates.state.items():
             again.updates.state[name][...] = array
         for each in (trainer, again):
-            each.step(np.arange(6))
+            step(each, np.arange(6))
         assert np.array_equal(trainer.network.vector, again.network.vector)
 
 
@@ -187,3 +192,19 @@ def test_the_state_restores_a_run(backend):
 def test_settings_out_of_range_are_refused(make, exception, part):
     with pytest.raises(exception, match=part):
         make()
+
+
+@pytest.mark.parametrize("numbers", [1, 60, 10**6])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_mini_batches_that_are_gathered_together_are_single_steps(numbers, sparse, monkeypatch):
+    monkeypatch.setattr("formulations.training.trainer.GATHERED", numbers)
+    net = network()
+    X, Y = data(net, 8)
+    weights = np.arange(8.0)
+    order = np.array([5, 0, 7, 1, 2, 6, 4, 3, 3, 5, 1])
+    one, other = net.copy(), net.copy()
+    options = {"batch_size": 3, "sample_weight": weights, "optimizer": GradientDescent(0.9)}
+    found = list(trainer_for(one, csr_array(X) if sparse else X, Y, **options).steps(order))
+    single = trainer_for(other, X, Y, **options)
+    assert found == [step(single, order[i : i + 3]) for i in range(0, 11, 3)]
+    assert np.array_equal(one.vector, other.vector)
