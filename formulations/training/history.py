@@ -109,8 +109,13 @@ class History:
     @property
     def accuracy(self) -> float | None:
         """Accuracy on the validation examples of the network as it is now; None if it was not measured."""
+        return None if self._last is None else self._last.accuracy
+
+    @property
+    def _last(self) -> Epoch | None:
+        """The epoch whose parameters the network has."""
         last = self.best_epoch or len(self.epochs)
-        return self.epochs[last - 1].accuracy if last else None
+        return self.epochs[last - 1] if last else None
 
     @property
     def interrupted(self) -> bool:
@@ -121,13 +126,14 @@ class History:
     def diverged(self) -> bool:
         """Whether the last epoch's cost is more than twice the initial cost and the constant cost.
 
-        Successful training ends below both. The factor of two allows for the noise of mini-batches.
+        With early stopping, the best epoch counts as the last. Successful training ends below both. The factor of two
+        allows for the noise of mini-batches.
         """
-        if not self.epochs:
+        if self._last is None:
             return False
         level = max(self.initial_cost, self.initial_cost if self.constant_cost is None else self.constant_cost)
         # Costs may be negative, and twice a negative cost is smaller.
-        return not self.costs[-1] <= level + abs(level)
+        return not self._last.cost <= level + abs(level)
 
     @property
     def dead(self) -> bool:
@@ -137,22 +143,24 @@ class History:
         parameter changes any more, for instance because all neurons saturate, and the cost is not below the constant
         cost.
         """
-        if self.constant_cost is None or not self.epochs:
+        if self.constant_cost is None or self._last is None:
             return False
-        return self.uniform or (self.unchanged and self.costs[-1] >= self.constant_cost)
+        return self.uniform or (self.unchanged and self._last.cost >= self.constant_cost)
 
     @property
     def failure(self) -> str | None:
         """The message for a training run that diverged or is dead; None otherwise."""
+        if self._last is None:
+            return None
         if self.diverged:
             return (
                 f"training diverged: the cost was {self.initial_cost:.4g} before the first step and is "
-                f"{self.costs[-1]:.4g} in the last epoch; use a smaller learning rate, or scale the data."
+                f"{self._last.cost:.4g} in the last epoch; use a smaller learning rate, or scale the data."
             )
         if self.dead:
             what = "a layer's activations are the same for all examples" if self.uniform else "no parameter changes"
             return (
-                f"training is dead: {what}, and the network ignores its inputs, at a cost of {self.costs[-1]:.4g}; "
+                f"training is dead: {what}, and the network ignores its inputs, at a cost of {self._last.cost:.4g}; "
                 "use a smaller learning rate or other activations, or scale the data."
             )
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -221,14 +222,14 @@ def sgd(
         "validation": "none" if held_out is None else digest(held_out.X, held_out.Y),
         "cost": examples.cost.name,
         "backend": trainer.plan.backend.label,
-        "optimizer": repr(chosen),
-        "schedule": repr(rates),
+        "optimizer": _described(chosen),
+        "schedule": _described(rates),
         "early_stopping": repr(stopping),
         "batch_size": str(size),
         "learning_rate": repr(trainer.rate),
         "l2": repr(l2),
         "l1": repr(l1),
-        "seed": repr(seed) if isinstance(seed, int | np.integer) else "none" if seed is None else "a generator",
+        "seed": str(int(seed)) if isinstance(seed, int | np.integer) else "none" if seed is None else "a generator",
     }  # fmt: skip
     run = Run(
         trainer,
@@ -256,13 +257,14 @@ def sgd(
         if shown is not None:
             shown.close()
     run.save()
+    unchanged = run.unchanged
     run.take_best()
     return History(
         trainer.plan.backend.label,
         tuple(run.epochs),
         math.nan if run.initial is None else run.initial,
         _constant_cost(examples, weights),
-        run.unchanged,
+        unchanged,
         _is_uniform(net, examples.X, size),
         examples.classes,
         "interrupt" if interruption.seen else run.stopped_by,
@@ -286,6 +288,11 @@ def _checkpoint(path: Any, every: Any) -> Checkpoint | None:
     if every is not None:
         raise InvalidInput(f"checkpoint_every goes with checkpoint, got {every!r} alone; pass the path of a file.")
     return None
+
+
+def _described(settings: Optimizer | Schedule) -> str:
+    """Return settings in words that are the same in every process, or their kind if they have no such words."""
+    return repr(settings) if is_dataclass(settings) else type(settings).__qualname__
 
 
 def _sample(examples: Examples, count: int) -> Examples:

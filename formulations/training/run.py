@@ -77,6 +77,7 @@ class Run:
         self._before = self._parameters.copy()
         self._best = np.empty_like(self._parameters)
         self._steps: list[tuple[float, float]] = []
+        self._saved: tuple[int, int, str | None] | None = None
         self._shuffle = generator.bit_generator.state
         self._start = perf_counter()
         self.epochs: list[Epoch] = []
@@ -183,9 +184,11 @@ class Run:
             self._parameters[...] = self._best
 
     def save(self) -> None:
-        """Write a checkpoint, unless there is no file for it or the parameters are no longer finite."""
-        if self._checkpoint is None or not np.isfinite(self._parameters).all():
+        """Write a checkpoint, unless there is no file, it holds this state, or the parameters are no longer finite."""
+        position = len(self.epochs), len(self._steps), self.stopped_by
+        if self._checkpoint is None or position == self._saved or not np.isfinite(self._parameters).all():
             return
+        self._saved = position
         elapsed = perf_counter() - self._start
         arrays = self._arrays()
         if self.best_epoch is None:
@@ -235,6 +238,7 @@ class Run:
         self._shuffle, self.initial = state.shuffle, state.initial
         self.stopped_by = self.stopped_by or state.stopped_by
         self._start = perf_counter() - state.seconds
+        self._saved = len(self.epochs), len(self._steps), self.stopped_by
 
     def _arrays(self) -> dict[str, Array]:
         """Return the arrays that a checkpoint keeps; they are changed in place."""

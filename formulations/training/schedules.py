@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -199,7 +199,7 @@ class Plateau(Schedule):
 class _Called(Schedule):
     """A user's function (epoch, rate) -> rate."""
 
-    function: Callable[[int, float], Any]
+    function: Callable[[int, float], Any] = field(repr=False)
 
     name = "function"
 

@@ -119,6 +119,20 @@ def test_the_best_parameters_are_restored_if_all_epochs_are_run():
     assert history.best_epoch < 60
 
 
+def test_a_training_that_went_back_one_epoch_has_changed():
+    _, history, _ = overfitted(early_stopping=1)
+    assert history.best_epoch == len(history.epochs) - 1
+    assert not history.unchanged
+
+
+def test_a_run_that_went_back_to_good_parameters_has_not_diverged():
+    net = fm.Network([[[0.9]]], [[0.0]], "identity")
+    history = fm.sgd(net.copy(), X, X, 9, 12, 30.0, seed=0, validation=(X, X), early_stopping=2)
+    assert (history.best_epoch, len(history.epochs)) == (1, 3)
+    assert not history.diverged and history.failure is None
+    assert fm.sgd(net, X, X, 3, 12, 30.0, seed=0, validation=(X, X)).diverged
+
+
 def test_small_improvements_add_up_and_the_lowest_cost_is_the_best():
     _, history, _ = overfitted(early_stopping=EarlyStopping(3, min_delta=10.0))
     assert len(history.epochs) == 4  # The first cost improves on none.
