@@ -84,12 +84,13 @@ class Progress:
             parts.append(f"validation {format_cost(epoch.validation_cost)}")
         if epoch.accuracy is not None:
             parts.append(f"accuracy {format_share(epoch.accuracy)}")
-        parts.append(format_seconds(epoch.seconds))
         assert self._first is not None
-        done = epoch.epoch - self._first.epoch
-        if done and epoch.epoch < self._epochs:
-            left = (epoch.seconds - self._first.seconds) / done * (self._epochs - epoch.epoch)
-            parts.append(f"about {format_seconds(left)} left")
+        done, left = epoch.epoch - self._first.epoch, self._epochs - epoch.epoch
+        # Not both times, so that the line fits 80 columns.
+        if done and left:
+            parts.append(f"{format_seconds((epoch.seconds - self._first.seconds) / done * left)} left")
+        else:
+            parts.append(format_seconds(epoch.seconds))
         return ", ".join(parts)
 
 

@@ -142,7 +142,7 @@ def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch, capsys):
     text = shown(monkeypatch, capsys, epochs(3), terminal=True)
     assert text.split("\x1b[K") == [
         "\repoch 1/3, cost 0.50000, 1 s",
-        "\repoch 2/3, cost 0.50000, 2 s, about 1 s left",
+        "\repoch 2/3, cost 0.50000, 1 s left",
         "\repoch 3/3, cost 0.50000, 3 s",
         "\n",
     ]
@@ -150,6 +150,14 @@ def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch, capsys):
     shows = Progress(3)
     shows(Epoch(1, 0.5, 0.25, 1.0, validation_cost=0.75))
     assert capsys.readouterr().err == "\repoch 1/3, cost 0.50000"[:24] + "\x1b[K"
+
+
+def test_the_line_fits_80_columns(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "REDRAWN_EVERY", 0.0)
+    shown_epochs = [Epoch(i, 0.5, 0.875, 61.25 * i, validation_cost=0.75) for i in (1, 2, 999, 1000)]
+    lines = re.findall(r"epoch [^\x1b]*", shown(monkeypatch, capsys, shown_epochs, terminal=True, count=1000))
+    assert max(map(len, lines)) < 80
+    assert lines[2].endswith(" left") and lines[3].startswith("epoch 1000/1000, cost 0.50000, ")
 
 
 def test_a_terminal_is_not_redrawn_for_each_short_epoch_but_shows_the_last(monkeypatch, capsys):
