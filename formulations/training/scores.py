@@ -15,7 +15,7 @@ from formulations.training.targets import Examples, examples_for
 
 __all__ = ["Examination", "accuracy", "chance", "predicted"]
 
-IN_ONE_PASS = 2**22
+IN_ONE_PASS = 2**18
 """The numbers that a layer of a forward pass may hold; more examples are taken in several passes."""
 
 
