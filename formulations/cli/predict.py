@@ -63,7 +63,7 @@ def predict(
     \b
     Examples:
       formulations predict iris.npz --data new.csv
-      formulations predict iris.npz --data new.csv --proba --output predictions.csv
+      formulations predict iris.npz --data new.csv --proba --output found.csv
       formulations predict iris.npz --data labelled.csv --plot confusion.png
 
     NETWORK is a file that formulations train --save, Model.save or save has written. The columns of a table are matched

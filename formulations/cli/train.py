@@ -43,6 +43,7 @@ from formulations.network import Network
 from formulations.network import save as save_network
 from formulations.training import (
     SCHEDULES,
+    Adam,
     Epoch,
     GradientDescent,
     History,
@@ -56,8 +57,7 @@ from formulations.training import (
 __all__ = ["train"]
 
 TEST_SHARE = 0.2
-OPTIMIZERS = ("sgd", "adam")
-RATES = {"sgd": 0.1, "adam": 0.01}
+RATES = {GradientDescent.name: 0.1, Adam.name: 0.01}
 """The learning rates for a table, whose inputs are standardised and whose hidden neurons are tanh."""
 SHORT = {"training": "train", "validation": "validation", "test": "test"}
 """The parts of the examples, and what JSON calls them."""
@@ -102,8 +102,9 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 @batch_size_option
 @click.option(
     "--optimizer",
-    type=click.Choice(OPTIMIZERS),
-    help="How a gradient changes the parameters.  [default: sgd; for a table adam]",
+    metavar="NAME",
+    help=f"How a gradient changes the parameters: {' or '.join(RATES)}.  [default: sgd; for a table adam]",
+    shell_complete=complete_names(RATES, several=False),
 )
 @click.option(
     "--learning-rate",
@@ -186,8 +187,8 @@ def train(
     \b
     Examples:
       formulations train
-      formulations train --data iris.csv --label species --save iris.npz --plot iris.png
-      formulations train --data houses.csv --label price --regression --hidden 30,10 --early-stopping 10
+      formulations train --data iris.csv --label species --save iris.npz
+      formulations train --data houses.csv --regression --early-stopping 10
       formulations train --backend sigma --epochs 10
       FORMULATIONS_BACKEND=sigma formulations train
       formulations train --data mine.npz --learning-rate 0.5 --save trained.npz
@@ -233,9 +234,10 @@ def train(
             shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
         )  # fmt: skip
     if optimizer is None:
-        optimizer = "adam" if task.table and not momentum else "sgd"
+        optimizer = Adam.name if task.table and not momentum else GradientDescent.name
+    default_rate = get_optimizer(optimizer).default_rate
     if learning_rate is None:
-        learning_rate = RATES[optimizer] if task.table else get_optimizer(optimizer).default_rate
+        learning_rate = RATES[optimizer] if task.table else default_rate
     X, Y, X_test, Y_test = task.split
     parts = {"training": (X, Y), "test": (X_test, Y_test)}
     if early_stopping is not None or schedule == Plateau.name:

@@ -36,7 +36,8 @@ WRONG = [
     "compare --backends hadamard,", "compare --backends hadamrad", "compare --backends :", "compare --backends =",
     "compare --sizes 3,x", "compare --sizes 3", "compare --sizes ,", "compare --sizes 3,-1", "compare --sizes 0,1",
     "compare --sizes 99999999999999999999,1", "compare --sizes 3,4 --activations tanh,tanh,tanh",
-    "compare --activations nonsense", "compare --cost nonsense", "compare --dtype float16", "compare --dtype nonsense",
+    "compare --activations nonsense", "compare --cost nonsense", "compare --dtype float16",
+    "compare --dtype nonsense",
     "compare --init nonsense", "compare --seed -1", "compare --seed x", "compare --batch-size 0",
     f"compare --batch-size {10**30}", "compare --data missing.npz", "compare --data .", "compare --data empty.npz",
     "compare --data /dev/null", "compare --network missing.npz", "compare --network empty.npz",
@@ -46,7 +47,25 @@ WRONG = [
     "check --markdown", "check --backend nonsense:Class", "check --backend os:path", "check --backend nonsense",
     "train --epochs 0", "train --learning-rate nan", "train --learning-rate -1", "train --learning-rate x",
     "train --save missing/x.npz", "train --save x.txt", "train --save .", "train --batch-size 99999",
-    "train --backend nonsense", "train --sizes 3,2", "explain --backends all",
+    "train --backend nonsense", "train --sizes 3,2", "train --hidden x", "train --hidden 3 --sizes 64,3,10",
+    "train --label kind", "train --regression", "train --no-standardize", "train --data examples.npz --label kind",
+    "train --data table.csv --label nonsense", "train --data table.csv --label 9",
+    "train --data table.csv --hidden 0",
+    "train --data table.csv --network model.npz --sizes 3,2", "train --data gap.csv", "train --data one.csv",
+    "train --data empty.csv",
+    "train --data missing.csv", "train --data table.nonsense", "train --data table.csv --regression",
+    "train --optimizer nonsense", "train --momentum 1", "train --optimizer adam --momentum 0.5", "train --nesterov",
+    "train --schedule nonsense", "train --l2 -1", "train --l1 nan", "train --early-stopping 0",
+    "train --checkpoint missing/x.npz", "train --checkpoint net.npz", "train --plot missing/x.png",
+    "predict", "predict model.npz", "predict --data table.csv", "predict missing.npz --data table.csv",
+    "predict empty.npz --data table.csv", "predict table.csv --data table.csv",
+    "predict examples.npz --data table.csv",
+    "predict model.npz --data missing.csv", "predict model.npz --data gap.csv",
+    "predict model.npz --data examples5.npz",
+    "predict model.npz --data other.csv", "predict model.npz --data table.csv --label nonsense",
+    "predict model.npz --data table.csv --output missing/x.csv", "predict net.npz --data table.csv --proba",
+    "predict model.npz --data examples.npz", "predict model.npz --data unlabelled.csv --plot x.png",
+    "explain --backends all",
     "explain --backends hadamard,sigma,product",
     "explain --latex --json", "explain --html missing/x.html", "explain --examples 0", "explain --sizes 2",
     "list --markdown", "list --equations --markdown --json", "bench --cells nonsense", "bench --against nonsense",
@@ -59,7 +78,11 @@ RIGHT = [
     "compare --sizes 1,1 --activations identity --batch-size 1", "compare --data examples.npz --backends hadamard",
     "compare --network net.npz --backends hadamard,product", "list", "list --equations", "explain",
     "explain --backends hadamard,sigma --sizes 1,1,1", "explain --backends per_neuron --activations tanh",
-    "train --data examples.npz --epochs 2 --learning-rate 0.1", "check --backend hadamard",
+    "train --data examples.npz --epochs 2 --learning-rate 0.1", "train --data table.csv --epochs 2",
+    "train --data table.csv --label kind --epochs 2 --early-stopping 3 --schedule plateau --l2 0.1",
+    "predict model.npz --data table.csv --output out.csv",
+    "predict model.npz --data unlabelled.csv --proba --output out.csv",
+    "predict net.npz --data examples.npz --output out.csv", "check --backend hadamard",
     "check --gradient gradient.npz --network net.npz --data examples.npz",
 ]  # fmt: skip
 """Command lines that succeed with status 0."""
@@ -78,6 +101,18 @@ def folder(tmp_path_factory):
     np.savez(place / "examples.npz", X=X, Y=Y)
     np.savez(place / "examples5.npz", X=np.ones((4, 5)), Y=np.ones((4, 2)))
     np.savez(place / "gradient.npz", vector=fm.gradient(net, X, Y).vector)
+    known = fm.Network.random([3, 4, 2], ["tanh", "softmax"], seed=0)
+    fm.Model(known, ["no", "yes"], ["a", "b", "c"], label="kind").save(place / "model.npz")
+    rows = [f"{a:.3f},{b:.3f},{c:.3f},{'yes' if a > b else 'no'}" for a, b, c in X]
+    for name, lines in {
+        "table": ["a,b,c,kind", *rows],
+        "unlabelled": ["c,b,a", *(row.rpartition(",")[0] for row in rows)],
+        "gap": ["a,b,c,kind", *rows[:3], "1,,3,no"],
+        "one": ["a,b,c,kind", *(row.rpartition(",")[0] + ",no" for row in rows)],
+        "other": ["a,b,d,kind", *rows],
+        "empty": [],
+    }.items():
+        (place / f"{name}.csv").write_text("\n".join(lines), encoding="utf-8")
     (place / "empty.npz").touch()
     return place
 

@@ -393,7 +393,7 @@ def test_bench_races_saves_and_draws(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("name", [(), ("compare",), ("bench",), ("train",), ("list",)])
+@pytest.mark.parametrize("name", [(), ("compare",), ("bench",), ("train",), ("predict",), ("list",)])
 def test_help_has_an_example(name, flag):
     result = run(*name, flag)
     assert result.exit_code == 0

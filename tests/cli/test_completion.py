@@ -58,6 +58,8 @@ def test_after_a_comma_comes_another_backend_or_another_option():
         (("train", "--activations", "tanh,soft"), ["tanh,softplus", "tanh,softmax"]),
         (("explain", "--activations", "si"), ["sigmoid", "silu", "sine"]),
         (("train", "--cost", ""), list(COSTS)),
+        (("train", "--optimizer", "a"), ["adam"]),
+        (("train", "--schedule", "e"), ["exponential"]),
         (("explain", "--cost", "lo"), ["log_likelihood"]),
         (("bench", "--cells", ""), list(CELLS)),
         (("bench", "--cells", "book,d"), [f"book,{name}" for name in CELLS if name.startswith("d")]),
