@@ -181,7 +181,12 @@ def draw_by_layer(norms: Mapping[str, Sequence[float]], title: str, ax: Any = No
 
 
 def draw_training(
-    costs: Mapping[str, Sequence[float]], accuracies: Mapping[str, Sequence[float]], title: str, ax: Any = None
+    costs: Mapping[str, Sequence[float]],
+    accuracies: Mapping[str, Sequence[float]],
+    title: str,
+    ax: Any = None,
+    *,
+    best: int | None = None,
 ) -> Any:
     """Return a figure of the cost epoch by epoch, and beside it of the accuracy if there is any.
 
@@ -193,26 +198,30 @@ def draw_training(
         The title.
     ax : matplotlib Axes, optional
         Where to draw the costs alone; by default both are drawn in a new figure.
+    best : int, optional
+        The epoch whose parameters the network has, if it is not the last one.
     """
     if ax is not None or not accuracies:
         axes = axes_for(ax, 5.4, 3.4, title)
-        _draw_curves(axes, costs, "cost")
+        _draw_curves(axes, costs, "cost", best)
         return axes.figure
     figure = new_figure(9.6, 3.4)
     from matplotlib.ticker import PercentFormatter
 
     left, right = figure.subplots(1, 2)
     titled(left, title)
-    _draw_curves(left, costs, "cost")
-    _draw_curves(right, accuracies, "accuracy")
+    _draw_curves(left, costs, "cost", best)
+    _draw_curves(right, accuracies, "accuracy", best)
     right.yaxis.set_major_formatter(PercentFormatter(1))
     return figure
 
 
-def _draw_curves(axes: Any, curves: Mapping[str, Sequence[float]], up: str) -> None:
+def _draw_curves(axes: Any, curves: Mapping[str, Sequence[float]], up: str, best: int | None) -> None:
     for (name, curve), colour in zip(curves.items(), LINES, strict=False):
         style = "o-" if len(curve) <= FEW else "-"
         axes.plot(range(1, len(curve) + 1), curve, style, color=colour, label=name, markersize=3.5)
+    if best is not None:
+        axes.axvline(best, linestyle=":", color=Colour.INK, linewidth=1, label="kept")
     values = [value for curve in curves.values() for value in curve]
     if up == "cost" and values and min(values) > 0 and max(values) > 20 * min(values):
         axes.set_yscale("log")

@@ -217,9 +217,16 @@ class History:
         notes = [html_text(note) for note in (self.ending, self.failure) if note]
         return html_view(html_text(self._title(), "title"), table, *notes)
 
+    def _curves(self, **fields: str) -> dict[str, list[float]]:
+        """Return the values of fields of the epochs, without those that were not measured."""
+        values = {name: [getattr(epoch, field) for epoch in self.epochs] for name, field in fields.items()}
+        return {name: curve for name, curve in values.items() if curve and None not in curve}
+
     @quiet
     def plot(self, ax: Any = None) -> Any:
         """Draw the cost epoch by epoch, and beside it the accuracy, on the training and the validation examples.
+
+        With early stopping, a line marks the epoch whose parameters the network has.
 
         Parameters
         ----------
@@ -238,18 +245,9 @@ class History:
         WrongType
             If ``ax`` is not a matplotlib Axes.
         """
-        costs, accuracies = (
-            {
-                name: values
-                for name, field in fields.items()
-                if (values := [v for epoch in self.epochs if (v := getattr(epoch, field)) is not None])
-            }
-            for fields in (
-                {"training": "cost", "validation": "validation_cost"},
-                {"training": "training_accuracy", "validation": "accuracy"},
-            )
-        )
-        return draw_training(costs, accuracies, f"Training by {self.backend}", ax)
+        costs = {"training": self.costs, **self._curves(validation="validation_cost")}
+        accuracies = self._curves(training="training_accuracy", validation="accuracy")
+        return draw_training(costs, accuracies, f"Training by {self.backend}", ax, best=self.best_epoch)
 
 
 def format_cost(cost: float | None) -> str:

@@ -219,3 +219,7 @@ def test_the_curves_of_training_and_validation():
             assert line.get_ydata().tolist() == [getattr(epoch, field) for epoch in history.epochs]
     # As many training examples as there are validation examples, at equal distances.
     assert history.epochs[-1].training_accuracy == fm.training.accuracy(net, X[::3], labels[::3])
+    stopped = fm.sgd(net, X, labels, 3, 4, 0.1, seed=0, validation=(X[:4], labels[:4]), early_stopping=1)
+    for axes in stopped.plot().axes:
+        assert list(axes.get_lines()[-1].get_xdata()) == [stopped.best_epoch] * 2
+    assert fm.History("hadamard", (), 0.0, None, True, False).plot().axes
