@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -313,3 +315,21 @@ def test_a_run_goes_on_from_its_checkpoint(table, tmp_path, monkeypatch):
     assert np.array_equal(vectors[1], vectors[2]) and not np.array_equal(vectors[0], vectors[1])
     result = run(*given, tmp_path / "other.npz", "--learning-rate", "0.5")
     assert result.exit_code == 2 and "other settings or data" in words(result.stderr)
+
+
+def test_the_tutorial_quotes_what_the_two_commands_print(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("sklearn.datasets")
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8").split("## 8.")[1]
+    commands = re.findall(r"```sh\nformulations (.*)\n```", page)
+    _, report, new, predictions = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    iris = datasets.load_iris()
+    names = [*iris.feature_names]
+    labels = iris.target_names[iris.target].tolist()
+    write_table(tmp_path / "iris.csv", iris.data, labels, columns=names)
+    (tmp_path / "new.csv").write_text(new, encoding="utf-8")
+    trained, predicted = (run(*command.replace("--plot iris.png", "").split()) for command in commands)
+    assert trained.exit_code == predicted.exit_code == 0
+    assert trained.stdout.endswith(report)
+    printed, quoted = ([line.split(",")[0] for line in text.splitlines()] for text in (predicted.stdout, predictions))
+    assert printed == quoted
