@@ -124,7 +124,7 @@ class Run:
                     self.save()
                 if interruption.seen:
                     break
-            if len(steps) == self._batches:
+            if len(steps) >= self._batches:
                 self._end_epoch(tell)
 
     def _set_rate(self) -> bool:

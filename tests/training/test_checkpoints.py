@@ -97,14 +97,14 @@ def test_a_run_that_fails_anywhere_goes_on_from_its_checkpoint(case, at, make, t
     assert again == history and np.array_equal(third.vector, net.vector)
 
 
-def test_a_run_that_ctrl_c_stopped_goes_on_from_there(tmp_path):
+def test_a_run_that_ctrl_c_stopped_goes_on_from_there(tmp_path, ctrl_c):
     net, resumed, path = network(), network(), tmp_path / "run.npz"
     X, Y = data(net)
     whole = fm.sgd(net, X, Y, momentum=0.5, **OPTIONS)
     presses = iter([False, True])
     stopped = fm.sgd(
         resumed, X, Y, momentum=0.5, checkpoint=path, checkpoint_every="1h", **OPTIONS,
-        callback=lambda _: os.kill(os.getpid(), 2) if next(presses) else None,
+        callback=lambda _: ctrl_c() if next(presses) else None,
     )  # fmt: skip
     assert stopped.interrupted and len(stopped.epochs) == 2
     history = fm.sgd(resumed, X, Y, momentum=0.5, checkpoint=path, **OPTIONS)

@@ -18,6 +18,8 @@ from formulations.functions import get_cost
 from formulations.training import Epoch, progress
 from formulations.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
 
 def press():
     os.kill(os.getpid(), signal.SIGINT)
