@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+import numpy as np
 from rich.console import Console
 
 from formulations import __version__
@@ -62,4 +63,6 @@ def _finite(value: Any) -> Any:
         return {key: _finite(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(held) for held in value]
+    if isinstance(value, np.floating):
+        value = float(value)  # JSON has no extended precision.
     return None if isinstance(value, float) and not math.isfinite(value) else value

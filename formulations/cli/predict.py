@@ -195,13 +195,19 @@ def _as_csv(model: Model, found: Array, probabilities: Array | None) -> str:
     name = "prediction" if model.label is None else model.label
     columns = found[:, None] if found.ndim == 1 else found
     header = [name] if found.ndim == 1 else [f"{name}_{j}" for j in range(1, columns.shape[1] + 1)]
-    rows = columns.tolist()
+    rows = _cells(columns)
     if probabilities is not None and model.classes is not None:
         header += [f"P({each})" for each in model.classes.tolist()]
-        rows = [[*row, *shares] for row, shares in zip(rows, probabilities.tolist(), strict=True)]
+        rows = [[*row, *shares] for row, shares in zip(rows, _cells(probabilities), strict=True)]
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows([header, *rows])
     return file.getvalue()
+
+
+def _cells(array: Array) -> list[list[Any]]:
+    """Return values that are written with the digits of their own dtype."""
+    other = array.dtype.kind == "f" and array.dtype != np.float64
+    return [list(map(str, row)) for row in array] if other else array.tolist()
 
 
 def _scatter(wanted: Array, found: Array) -> Any:

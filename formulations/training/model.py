@@ -183,8 +183,8 @@ class Model:
         network = Network.random(sizes, _each(activations, last, len(sizes) - 2), seed=seed, dtype=dtype, init=init)
         scaling = Scaling.of(examples) if standardize else None
         of_targets = Scaling.of(targets) if standardize and known is None else None
-        # A series of polars without a name is called "".
-        name = (getattr(Y, "name", None) or None) if label is None else label
+        if label is None and isinstance(name := getattr(Y, "name", None), str):
+            label = name or None  # A series of polars without a name has an empty one.
         return cls(
             network,
             known,
@@ -193,7 +193,7 @@ class Model:
             None if scaling is None else scaling.scale,
             None if of_targets is None else of_targets.mean,
             None if of_targets is None else of_targets.scale,
-            label=name if isinstance(name, str) else None,
+            label=label,
         )
 
     @quiet

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from iris_like import COLUMNS, NAMES, flowers, write_table
+from makers import DTYPES
 
 import formulations as fm
 from formulations.cli.commands import formulations
@@ -123,6 +124,17 @@ def test_numbers_are_predicted_and_scored(tmp_path):
     assert result.exit_code == 2 and "predicts numbers" in result.stderr
     if pytest.importorskip("matplotlib"):
         assert run("predict", path, "--data", data, "--plot", tmp_path / "plot.png").exit_code == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_are_written_with_the_digits_of_their_dtype(new, tmp_path, dtype):
+    data, X, _ = new
+    fm.save(fm.Network.random([4, 1], "tanh", seed=0, dtype=dtype), tmp_path / "net.npz")
+    expected = fm.load(tmp_path / "net.npz")(X.astype(dtype))[:, 0]
+    _, *found = rows(run("predict", tmp_path / "net.npz", "--data", data).stdout)
+    assert np.array_equal(np.array([row[0] for row in found]).astype(dtype), expected)
+    assert all(len(row[0]) <= {"float32": 14, "float64": 24, "longdouble": 30}[dtype] for row in found)
+    json.loads(run("predict", tmp_path / "net.npz", "--data", data, "--json").stdout)
 
 
 @pytest.mark.parametrize("last", ["softmax", "sigmoid"])

@@ -389,6 +389,7 @@ BAD = {
     "activations": (lambda X, Y: fm.Model.for_data(X, Y, activations=["tanh"] * 3), WrongShape, "1 hidden layer"),
     "no sequence": (lambda X, Y: fm.Model.for_data(X, Y, hidden=30), WrongType, "hidden must be a sequence"),
     "no activation": (lambda X, Y: fm.Model.for_data(X, Y, activations=3), WrongType, "activations must be names"),
+    "no label": (lambda X, Y: fm.Model.for_data(X, Y, label=3), WrongType, "label must be a name"),
     "no pair": (lambda X, Y: fm.Model.for_data(X, Y).fit(X, Y, validation=X), WrongType, "a pair \\(X, Y\\)"),
     "no names": (lambda *_: fm.Model(fm.Network.random([4, 1]), columns="abcd"), WrongType, "a list of names"),
     "classes without labels": (lambda X, _: fm.Model.for_data(X, X, classes=["a"]), WrongType, "go with labels"),
