@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,15 @@ Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
 
 HEADER = 12 + 10_000
 """The bytes of the longest header that NumPy reads from an untrusted file."""
+FIELDS = {
+    name: re.compile(rf"""['"]{name}['"]\s*:\s*({value})\s*,?\s*""", re.ASCII)
+    for name, value in {
+        "descr": r"""['"][<>|=]?[?biufcSUVOmM]\d*(?:\[\w+\])?['"]|\[.*\]""",
+        "fortran_order": r"True|False",
+        "shape": r"\([\d,\s]*\)",
+    }.items()
+}
+"""The fields of a header, with the values of plain arrays; the dtype of records is a list."""
 
 
 @contextmanager
@@ -156,22 +166,17 @@ class Archive:
         if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
             raise self.unreadable(f"{name} is compressed by a method that NumPy does not write")
         with _reading(self._name, self._remedy), self._opened.open(info) as stream:
-            # A header may claim a length of 4 GB, all of which NumPy would read before raising an exception.
-            head = io.BytesIO(stream.read(HEADER))
-            read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(head)]
-            try:
-                shape, fortran_order, dtype = read(head)
-            except MemoryError:  # Python's parser, of brackets that are nested too deeply
-                raise ValueError("the header is no literal") from None
-            size = head.tell() + prod(shape) * dtype.itemsize
-        if dtype.hasobject:
+            # A header may claim a length of 4 GB.
+            header = _parsed(stream.read(HEADER))
+            size = header.length + prod(header.shape) * header.dtype.itemsize
+        if header.dtype.hasobject:
             raise self.unreadable(f"{name} holds objects; pickles are refused")
-        if dtype.kind == "V":
+        if header.dtype.kind == "V":
             raise self.unreadable(f"{name} holds records")
         assert self._opened.fp is not None
         if info.file_size != size or (stored and not size == info.compress_size <= self._opened.fp.seek(0, 2)):
             raise self.unreadable(f"{name} has another size than its header says")
-        return _Header(tuple(shape), fortran_order, dtype, head.tell())
+        return header
 
 
 class _Header(NamedTuple):
@@ -181,6 +186,38 @@ class _Header(NamedTuple):
     fortran_order: bool
     dtype: np.dtype[Any]
     length: int
+
+
+def _parsed(data: bytes) -> _Header:
+    """Return the header at the beginning of an array's data.
+
+    NumPy reads it with Python's parser, which can print warnings and takes ten times as long.
+
+    Raises
+    ------
+    ValueError
+        If it is not a header as NumPy writes it.
+    """
+    head = io.BytesIO(data)
+    width = {(1, 0): 2, (2, 0): 4}[npy.read_magic(head)]
+    length = int.from_bytes(head.read(width), "little")
+    text, found = head.read(length).decode("latin1"), {}
+    if len(text) < length:
+        raise ValueError("the header is longer than the array")
+    for name, pattern in FIELDS.items():
+        match = pattern.search(text)
+        if match is None:
+            raise ValueError(f"it has no {name} of a plain array")
+        found[name] = match[1]
+        text = text[: match.start()] + text[match.end() :]
+    if "".join(text.split()) != "{}":
+        raise ValueError(f"it also has {text}")
+    return _Header(
+        shape=tuple(int(length) for length in found["shape"][1:-1].split(",") if length.strip()),
+        fortran_order=found["fortran_order"] == "True",
+        dtype=np.dtype(np.void if found["descr"].startswith("[") else found["descr"][1:-1]),
+        length=head.tell(),
+    )
 
 
 def _unreadable(name: str, reason: str, remedy: str) -> InvalidInput:

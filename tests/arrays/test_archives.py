@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 
 import numpy as np
@@ -191,6 +192,55 @@ def test_text_of_codes_that_are_no_characters_is_refused(order, tmp_path):
     np.savez(path, X=np.eye(2), Y=codes.view(f"{order}U1"))
     with pytest.raises(InvalidInput, match="Y holds codes that are no characters"):
         read_examples(path)
+
+
+def written(path, text, version=b"\x01\x00"):
+    """Write X under a header of this text."""
+    text = text.encode("latin1")
+    head = b"\x93NUMPY" + version + len(text).to_bytes(2 if version < b"\x02" else 4, "little") + text
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", head + X.tobytes())
+        archive.writestr("Y.npy", header(Y.shape) + Y.tobytes())
+
+
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }\n",
+        "{'descr':'<f8','fortran_order':False,'shape':(2,2)}",
+        "{'shape': ( 2,2, ), 'fortran_order': False, 'descr': 'f8'}    \n",
+        '{"descr": "<f8", "fortran_order": True, "shape": (2, 2)}',
+    ],
+)
+def test_headers_of_other_programs_are_read(text, version, tmp_path):
+    written(tmp_path / "X.npz", text, version)
+    assert np.array_equal(read_examples(tmp_path / "X.npz")[0], X)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # NumPy reads the first with a warning, and Python warns of the next two.
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2L, 2L), }",
+        "{'descr': '\\d', 'fortran_order': False, 'shape': (2, 2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2)(1), }",
+        "{'descr': 'a8', 'fortran_order': False, 'shape': (2, 2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), 'version': 9}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2)",
+        "{'descr': '<f8', 'fortran_order': 0, 'shape': (2, 2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-2, -2), }",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (2 2), }",
+        "{'descr': '<f8', 'shape': (2, 2), }",
+        "",
+    ],
+)
+def test_other_headers_are_refused_without_a_warning(text, tmp_path):
+    written(tmp_path / "X.npz", text)
+    with warnings.catch_warnings(record=True) as warned, pytest.raises(InvalidInput, match="it is broken"):
+        warnings.simplefilter("always")
+        read_examples(tmp_path / "X.npz")
+    assert not warned
 
 
 def test_records_are_refused(tmp_path):
