@@ -32,6 +32,27 @@ def test_a_saved_network_is_loaded_bit_for_bit(net, path):
     assert np.array_equal(found.vector, net.vector) and (found.dtype, repr(found)) == (net.dtype, repr(net))
 
 
+@given(net=networks(), values=labels(), seed=seeds)
+def test_a_saved_model_is_loaded_bit_for_bit(net, values, seed, path):
+    random, (inputs, *_, outputs) = np.random.default_rng(seed), net.sizes
+    classes = sorted(set(values))
+    model = fm.Model(
+        net,
+        classes if len(classes) == max(outputs, 2) else None,
+        [f"σ{i}, x" for i in range(inputs)],
+        random.normal(size=inputs),
+        random.random(inputs) + 1e-3,
+        label="\n",
+    )
+    model.save(path)
+    found = fm.Model.load(path)
+    assert np.array_equal(found.network.vector, net.vector) and repr(found) == repr(model)
+    assert np.array_equal(found.mean, model.mean) and np.array_equal(found.scale, model.scale)
+    assert found.columns == model.columns and found.label == model.label
+    assert (found.classes is None) == (model.classes is None)
+    assert found.classes is None or found.classes.tolist() == model.classes.tolist()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("flag", INTERPRETED)
 @given(data=st.data())

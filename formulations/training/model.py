@@ -414,8 +414,9 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the model to an ``.npz`` file of plain arrays, without pickles.
 
-        It holds the arrays of the network, as :func:`formulations.save` writes them, and ``classes``, ``columns``,
-        ``mean`` and ``scale``, each if the model has it; ``model`` is JSON text with the rest.
+        It holds the arrays of the network, as :func:`formulations.save` writes them, and those of ``classes``,
+        ``columns``, ``mean``, ``scale``, ``target_mean`` and ``target_scale`` that the model has; ``model`` is JSON
+        text with the name ``label``.
 
         Parameters
         ----------

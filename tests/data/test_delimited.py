@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.data import read_names
 from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape, WrongType
 
 PLAIN = "length,width,species\n5.1,3.5,setosa\n6.3,2.9,virginica\n"
@@ -46,6 +47,17 @@ def test_all_forms_of_a_table_are_the_same(form, read):
     assert X.tolist() == [[5.1, 3.5], [6.3, 2.9]] and X.dtype == np.float64
     assert Y.tolist() == ["setosa", "virginica"]
     assert (columns, label) == (("length", "width"), "species")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_names_alone_are_those_of_the_table(form, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(form if isinstance(form, bytes) else form.encode())
+    assert read_names(path) == ("length", "width", "species")
+    path.write_text("1,2,setosa\n", encoding="utf-8")
+    assert read_names(path) is None
+    path.write_bytes(b"")
+    assert read_names(path) is None
 
 
 def test_the_label_is_any_column_by_name_or_index_or_none(read):
