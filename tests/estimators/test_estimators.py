@@ -264,12 +264,14 @@ def test_warm_start_continues():
     start = cold.network_.copy()
     cold.set_params(max_iter=1, learning_rate_init=1e-300).fit(X, TWO)
     assert np.array_equal(cold.network_.vector, start.vector) and len(cold.loss_curve_) == 5 and cold.t_ == 300
-    with pytest.raises(InvalidInput, match="continue with the same layers"):
-        cold.set_params(hidden_layer_sizes=(6,)).fit(X, TWO)
+    for changed in ({"hidden_layer_sizes": (6,)}, {"activation": "tanh"}, {"out_activation": "tanh"}):
+        with pytest.raises(InvalidInput, match="continue with the same layers"):
+            clone(cold).set_params(max_iter=1).fit(X, TWO).set_params(**changed).fit(X, TWO)
     with pytest.raises(InvalidInput, match="y must have the classes of the fit that is continued"):
-        cold.set_params(hidden_layer_sizes=(5,)).fit(X, THREE)
+        cold.fit(X, THREE)
     cold.set_params(solver="lbfgs", warm_start=False).fit(X, TWO)
-    assert not hasattr(cold, "loss_curve_") and not hasattr(cold, "best_loss_")
+    curves = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_")
+    assert not any(hasattr(cold, name) for name in curves)
 
 
 def test_early_stopping_keeps_the_best():
@@ -312,7 +314,9 @@ def test_an_adaptive_rate_falls_where_training_would_stop(capsys):
     classifier.set_params(n_iter_no_change=1, max_iter=100).fit(X, TWO)
     said = capsys.readouterr().out
     assert said.count("The learning rate is now") == 6 and said.rstrip().endswith("Stopping.")
-    assert "Iteration 1, loss = " in said
+    assert "Iteration 1, loss = " in said and "Validation score" not in said
+    BackpropClassifier(**SMALL, early_stopping=True, verbose=True).fit(X, TWO)
+    assert capsys.readouterr().out.count("Validation score: ") == SMALL["max_iter"]
 
 
 def test_an_interrupted_fit_keeps_what_was_learnt(monkeypatch):
