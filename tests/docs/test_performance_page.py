@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/explanation/performance.md").read_text("utf-8")
+PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in ("explanation/performance.md", "how-to/scikit-learn.md")]
 TARGETS = (ROOT / "benchmarks/targets.md").read_text("utf-8")
 RESULTS = ROOT / "benchmarks/results"
-QUOTED = re.findall(r"\(\.\./\.\./benchmarks/results/(\w+)\.txt\)[^`(]*```text\n(.*?)```", PAGE, re.DOTALL)
+LINKED = re.compile(r"\(\.\./\.\./benchmarks/results/(\w+)\.txt\)[^`(]*```text\n(.*?)```", re.DOTALL)
+QUOTED = [found for page in PAGES for found in LINKED.findall(page)]
 
 
 def test_every_result_is_linked():
@@ -21,7 +22,8 @@ def test_every_result_is_linked():
 
 
 def test_every_table_stands_behind_the_link_to_its_result():
-    assert len(QUOTED) == PAGE.count("```text") > 0
+    for page in PAGES:
+        assert len(LINKED.findall(page)) == page.count("```text") > 0
 
 
 @pytest.mark.parametrize(("name", "block"), QUOTED, ids=[name for name, _ in QUOTED])
