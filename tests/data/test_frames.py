@@ -101,6 +101,7 @@ def test_a_lazy_frame_of_polars_is_collected():
     assert as_matrix(lazy).tolist() == [[1.5, 1, 1], [2.5, 2, 0]]
 
 
+@pytest.mark.slow  # importing dask takes seconds
 def test_dask_collections_are_computed():
     array = pytest.importorskip("dask.array")
     assert (as_matrix(array.from_array(DENSE, chunks=1)) == DENSE).all()

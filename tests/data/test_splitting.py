@@ -63,6 +63,7 @@ def test_frames_stay_frames(package):
     assert (np.asarray(parts.X_train) == plain.X_train).all() and (np.asarray(parts.Y_test) == plain.Y_test).all()
 
 
+@pytest.mark.slow  # importing dask takes seconds
 def test_dask_collections_are_computed():
     array = pytest.importorskip("dask.array")
     assert (fm.split(array.from_array(X), array.from_array(LABELS)).X_test == fm.split(X, LABELS).X_test).all()
