@@ -409,6 +409,12 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
     def _descend(self, X: Any, Y: Array, cost: Cost, weights: Array | None, *, once: bool) -> None:
         """Descend by mini-batches, until nothing improves or ``max_iter`` is reached; with ``once`` for one epoch."""
         network, rows, held_back = self.network_, np.arange(len(Y)), None
+        rate = network.dtype.type(self.learning_rate_init)
+        if not 0 < rate < math.inf:
+            raise InvalidInput(
+                f"learning_rate_init must be positive and finite in {network.dtype}, in which "
+                f"{self.learning_rate_init:g} is {rate:g}; pass a number such as 0.001."
+            )
         if self.early_stopping:
             rows, validation = self._held_back(Y, rows, weights)
             held_back = X[validation], Y[validation], None if weights is None else weights[validation]

@@ -399,6 +399,7 @@ BAD = [
     ({"beta_2": -0.1}, InvalidInput, "beta_2 must be"),
     ({"epsilon": 0}, InvalidInput, "epsilon must be positive"),
     ({"learning_rate_init": 0}, InvalidInput, "learning_rate_init must be positive"),
+    ({"learning_rate_init": 1e-50, "dtype": "float32"}, InvalidInput, "positive and finite in float32"),
     ({"power_t": True}, WrongType, "power_t must be a number"),
     ({"validation_fraction": 1}, InvalidInput, "validation_fraction must be"),
     ({"max_iter": 1.5}, WrongType, "max_iter must be a positive integer"),
