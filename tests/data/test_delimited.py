@@ -188,7 +188,7 @@ def test_faults_are_refused_with_their_place(name, read):
 def test_paths_that_are_no_files(tmp_path):
     with pytest.raises(InvalidInput, match=r"there is no file .*none.csv.*; give the path of a CSV file"):
         fm.read_csv(tmp_path / "none.csv")
-    with pytest.raises(InvalidInput, match=r"cannot be read \(Is a directory"):
+    with pytest.raises(InvalidInput, match=r"cannot be read \("):
         fm.read_csv(tmp_path)
     with pytest.raises(InvalidInput, match="there is no file"):
         fm.read_csv("a\0b")
