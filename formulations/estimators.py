@@ -44,7 +44,7 @@ from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refus
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, Tape, forward
 from formulations.plans import prepare
-from formulations.training import Adam, GradientDescent, Model, Optimizer, Trainer
+from formulations.training import Adam, GradientDescent, Interruption, Model, Optimizer, Trainer
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -437,13 +437,19 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             self._resume(trainer)
         best = network.vector.copy() if self.early_stopping else None
         self.n_iter_ = 0
-        try:
+        with Interruption() as interruption:
             while self.n_iter_ < self.max_iter:
                 if self.shuffle:
                     order = np.arange(len(rows))
                     self._generator.shuffle(order)
                     rows = rows[order]
-                self._take_epoch(trainer, rows)
+                if not self._take_epoch(trainer, rows, interruption):
+                    warnings.warn(
+                        f"Ctrl-C has stopped the training after {self.n_iter_} epochs; the estimator keeps what it has "
+                        "learnt.",
+                        stacklevel=6,
+                    )
+                    break
                 if self._improves(held_back) and best is not None:
                     best[...] = network.vector
                 if self.solver == "sgd" and self.learning_rate == "invscaling":
@@ -458,11 +464,6 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                     ConvergenceWarning,
                     stacklevel=6,
                 )
-        except KeyboardInterrupt:
-            warnings.warn(
-                f"training was interrupted after {self.n_iter_} epochs; the estimator keeps what it has learnt.",
-                stacklevel=6,
-            )
         if best is not None:
             network.vector[...] = best
         self._state = {name: array.copy() for name, array in trainer.updates.state.items()}, trainer.rate
@@ -521,18 +522,23 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
     def _scaled_rate(self) -> float:
         return float(self.learning_rate_init / (self.t_ + 1) ** self.power_t)
 
-    def _take_epoch(self, trainer: Trainer, rows: Array) -> None:
-        """Take one step for each mini-batch, and note the loss."""
+    def _take_epoch(self, trainer: Trainer, rows: Array, interruption: Interruption) -> bool:
+        """Take one step for each mini-batch, note the loss, and return whether no Ctrl-C came in between."""
         total = weight = 0.0
         for of_batch, its_weight in trainer.steps(rows):
             total += of_batch
             weight += its_weight
+            if interruption.seen:
+                break
+        self.loss_ = total / weight if weight else math.nan
+        if interruption.seen:
+            return False
         self.n_iter_ += 1
         self.t_ += len(rows)
-        self.loss_ = total / weight
         self.loss_curve_.append(self.loss_)
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+        return True
 
     def _improves(self, held_back: tuple[Any, Array, Array | None] | None) -> bool:
         """Count the epochs without progress by ``tol``, and return whether this one is the best so far."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from formulations.training.classification import confusion_matrix as confusion_matrix
     from formulations.training.history import Epoch as Epoch
     from formulations.training.history import History as History
+    from formulations.training.interruption import Interruption as Interruption
     from formulations.training.loop import sgd as sgd
     from formulations.training.model import Model as Model
     from formulations.training.model import load_trained as load_trained
@@ -39,6 +40,7 @@ else:
         {
             "classification": ["ConfusionMatrix", "confusion_matrix"],
             "history": ["Epoch", "History"],
+            "interruption": ["Interruption"],
             "loop": ["sgd"],
             "model": ["Model", "load_trained"],
             "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import signal
 import subprocess
 import sys
 import warnings
@@ -27,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 import formulations as fm
 from formulations.estimators import BackpropClassifier, BackpropRegressor
 from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongType
+from formulations.training import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -251,7 +253,9 @@ def test_passes_shuffle_anew(monkeypatch):
     """Each pass takes its own order, although random_state is fixed."""
     take, orders = BackpropRegressor._take_epoch, []
     monkeypatch.setattr(
-        BackpropRegressor, "_take_epoch", lambda self, trainer, rows: (orders.append(rows), take(self, trainer, rows))
+        BackpropRegressor,
+        "_take_epoch",
+        lambda self, trainer, rows, interruption: (orders.append(rows), take(self, trainer, rows, interruption))[1],
     )
     regressor = BackpropRegressor(**SMALL)
     for _ in range(3):
@@ -269,6 +273,8 @@ def test_warm_start_continues():
             clone(cold).set_params(max_iter=1).fit(X, TWO).set_params(**changed).fit(X, TWO)
     with pytest.raises(InvalidInput, match="y must have the classes of the fit that is continued"):
         cold.fit(X, THREE)
+    with pytest.raises(InvalidInput, match="y must have the classes of the fit that is continued"):
+        cold.fit(X, [True] * 60)
     cold.set_params(solver="lbfgs", warm_start=False).fit(X, TWO)
     curves = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_")
     assert not any(hasattr(cold, name) for name in curves)
@@ -319,18 +325,27 @@ def test_an_adaptive_rate_falls_where_training_would_stop(capsys):
     assert capsys.readouterr().out.count("Validation score: ") == SMALL["max_iter"]
 
 
-def test_an_interrupted_fit_keeps_what_was_learnt(monkeypatch):
-    def interrupt(self, trainer, rows):
-        if self.n_iter_ == 2:
-            raise KeyboardInterrupt
-        take(self, trainer, rows)
+def test_ctrl_c_stops_at_the_end_of_a_step(monkeypatch):
+    take, steps = Trainer.descend, []
 
-    take = BackpropClassifier._take_epoch
-    expected = BackpropClassifier(**{**SMALL, "max_iter": 2}).fit(X, TWO)
-    monkeypatch.setattr(BackpropClassifier, "_take_epoch", interrupt)
-    with pytest.warns(UserWarning, match="interrupted after 2 epochs"):
-        found = BackpropClassifier(**SMALL).fit(X, TWO)
-    assert np.array_equal(parameters(found), parameters(expected))
+    def pressing(self, *examples):
+        steps.append(examples)
+        if len(steps) == 8:
+            signal.raise_signal(signal.SIGINT)
+        return take(self, *examples)
+
+    monkeypatch.setattr(Trainer, "descend", pressing)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.warns(UserWarning, match="stopped the training after 2 epochs") as caught:
+            found = BackpropClassifier(**SMALL, batch_size=20).fit(X, TWO)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert caught[0].filename == __file__ and len(steps) == 8
+    monkeypatch.undo()
+    expected = BackpropClassifier(**{**SMALL, "max_iter": 2}, batch_size=20).fit(X, TWO)
+    assert found.loss_curve_ == expected.loss_curve_ and found.n_iter_ == 2
+    assert not np.array_equal(parameters(found), parameters(expected)), "two steps more"
 
 
 def test_what_has_not_converged_warns_where_it_was_called():
