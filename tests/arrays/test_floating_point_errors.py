@@ -106,6 +106,27 @@ def saved(case: Case, folder: Any) -> str:
     return path
 
 
+LABELS = list("abca")
+
+
+def labelled(case: Case) -> fm.Model:
+    """Return a model of three classes for the examples of a case."""
+    return fm.Model.for_data(case.X, LABELS, (3,), seed=0)
+
+
+def standardised(case: Case) -> fm.Model:
+    """Return a model with the network of a case, and a mean and scale that lie where its examples do."""
+    smallest = np.finfo(case.X.dtype).smallest_subnormal
+    return fm.Model(case.net, mean=case.X[0], scale=np.maximum(np.abs(case.X[1]), smallest))
+
+
+def saved_model(case: Case, folder: Any) -> str:
+    """Save a model with the network of a case and return the path."""
+    path = f"{folder}/model.npz"
+    standardised(case).save(path)
+    return path
+
+
 def table(folder: Any) -> str:
     """Write a table of numbers that vanish in single precision and return the path."""
     path = f"{folder}/table.csv"
@@ -171,6 +192,16 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Gradient.sparse_entries": lambda case, _: fm.gradient(makers.sparse_network(), *sparse_data()).sparse_entries(0),
     "History.plot": lambda case, _: displayed(stepped(case)),
     "History.to_dict": lambda case, _: stepped(case).to_dict(),
+    "Model.confusion": lambda case, _: labelled(case).confusion(case.X, LABELS),
+    "Model.fit": lambda case, _: labelled(case).fit(case.X, LABELS, epochs=2, batch_size=3, progress=None),
+    "Model.for_data": lambda case, _: [labelled(case), fm.Model.for_data(case.X, case.Y, (3,), seed=0)],
+    "Model.load": lambda case, folder: fm.Model.load(saved_model(case, folder)),
+    "Model.outputs": lambda case, _: standardised(case).outputs(case.X),
+    "Model.places": lambda case, _: standardised(case).places(["a", "b", "c", "d"]),
+    "Model.predict": lambda case, _: [standardised(case).predict(case.X), labelled(case).predict(case.X)],
+    "Model.predict_proba": lambda case, _: labelled(case).predict_proba(case.X),
+    "Model.save": lambda case, folder: saved_model(case, folder),
+    "Model.score": lambda case, _: [standardised(case).score(case.X, case.Y), labelled(case).score(case.X, LABELS)],
     "Network.__call__": lambda case, _: case.net(case.X),
     "Network.astype": lambda case, _: [case.net.astype(dtype) for dtype in makers.DTYPES],
     "Network.check_entries": lambda case, _: case.net.check_entries(),
@@ -223,8 +254,8 @@ INSIDE = {
     "Activation": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
         "why_not_width"),
     "Backend": (
-        "allocate", "collect", "difference", "errors", "estimate", "gradient", "prepare", "ready", "why_not",
-        "written_product",
+        "allocate", "collect", "compiled_updates", "difference", "errors", "estimate", "gradient", "prepare", "ready",
+        "why_not", "written_product",
     ),
     "Cost": ("average", "check_outputs", "check_targets", "combined", "complex_values", "evaluate", "why_not"),
     "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
