@@ -59,7 +59,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("at", [1, 4, 8])
+@pytest.mark.parametrize("at", [*(pytest.param(at, marks=pytest.mark.slow) for at in (1, 8)), 4])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(
     "make",
