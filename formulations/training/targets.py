@@ -127,7 +127,7 @@ def weights_for(examples: Examples, sample_weight: Any, class_weight: Any) -> Ar
         Weights of the examples, at least 0.
     class_weight : "balanced" or mapping, optional
         The weight of each class by its label, or by its number if the targets are unit vectors; 1 for classes that it
-        lacks. ``"balanced"`` gives all classes the same sum, m/(K·m_k) to each of the m_k examples of a class.
+        lacks. ``"balanced"`` gives all classes the same sum of weights.
 
     Returns
     -------
@@ -166,8 +166,9 @@ def _class_weights(examples: Examples, class_weight: Any) -> Array:
         )
     count = max(2, Y.shape[1])
     if isinstance(class_weight, str) and class_weight == "balanced":
-        sizes = np.bincount(indices, minlength=count)
-        return np.asarray((len(Y) / (np.count_nonzero(sizes) * np.maximum(sizes, 1)))[indices])
+        sizes = np.bincount(indices)
+        # Only the ratios count; scikit-learn's weights are m/K times these.
+        return np.asarray(1 / sizes[indices])
     if not isinstance(class_weight, Mapping):
         raise WrongType(
             f"class_weight must be 'balanced' or a mapping from classes to weights, got {class_weight!r}; pass a "

@@ -291,8 +291,10 @@ def test_a_complete_run_is_not_written_again(tmp_path, monkeypatch):
 
 def test_longdouble_is_digested_by_its_numbers_alone():
     one = np.linspace(0, 1, 7, dtype=np.longdouble)
-    other = np.frombuffer(b"\xff" * one.nbytes, np.longdouble).copy()
-    other[...] = one  # The bytes that pad a number may differ.
+    other = one.copy()
+    if np.finfo(np.longdouble).nmant == 63:  # Bytes that pad the 80 bits of a number have no meaning.
+        other.view(np.uint8).reshape(len(one), -1)[:, 10:] ^= 0xFF
+    assert np.array_equal(one, other)
     assert checkpoints.digest(one) == checkpoints.digest(other)
     assert checkpoints.digest(one) != checkpoints.digest(np.nextafter(one, 2, dtype=np.longdouble))
 
