@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import makers
 import pytest
 
@@ -59,3 +62,12 @@ def _wide(monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_variable(monkeypatch):
     monkeypatch.delenv(registry.VARIABLE, raising=False)
+
+
+@pytest.fixture
+def ctrl_c():
+    """A function that presses Ctrl-C."""
+    # A process that a shell started in the background ignores the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
