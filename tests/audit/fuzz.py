@@ -8,6 +8,7 @@ budget. A new reader is one more line in :data:`READERS`.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gzip
 import io
 import os
@@ -166,6 +167,7 @@ def _examples() -> list[Sample]:
 def _image_file() -> str:
     with tempfile.NamedTemporaryFile(prefix="formulations-", delete=False) as file:
         file.write(_idx(np.zeros((3, 1, 1))))
+    atexit.register(os.unlink, file.name)
     return file.name
 
 
