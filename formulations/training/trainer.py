@@ -16,8 +16,8 @@ from formulations.training.optimizers import GradientDescent, Optimizer
 
 __all__ = ["Trainer"]
 
-GATHERED = 2**16
-"""The numbers in the mini-batches that are gathered at once: half a MiB in float64, which a cache holds."""
+GATHERED = 2**14
+"""The numbers in the mini-batches that are gathered at once: 128 KiB in float64, which a cache holds."""
 
 
 class Trainer:
