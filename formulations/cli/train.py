@@ -38,18 +38,20 @@ from formulations.data import DIGITS, Problem, Split, Table, classes_of, encode_
 from formulations.data import split as split_examples
 from formulations.display import check_plot, counted, format_share, save_figure
 from formulations.exceptions import InvalidInput, NotFinite
-from formulations.functions import ACTIVATIONS, COSTS, LogLikelihood, get_activation
+from formulations.functions import ACTIVATIONS, COSTS, LogLikelihood, get_activation, get_cost
 from formulations.network import Network
 from formulations.network import save as save_network
 from formulations.training import (
+    OPTIMIZERS,
     SCHEDULES,
-    Adam,
     Epoch,
     GradientDescent,
     History,
     Model,
     Plateau,
     default_cost,
+    default_optimizer,
+    default_rate,
     get_optimizer,
     load_trained,
 )
@@ -57,8 +59,6 @@ from formulations.training import (
 __all__ = ["train"]
 
 TEST_SHARE = 0.2
-RATES = {GradientDescent.name: 0.1, Adam.name: 0.01}
-"""The learning rates for a table, whose inputs are standardised and whose hidden neurons are tanh."""
 SHORT = {"training": "train", "validation": "validation", "test": "test"}
 """The parts of the examples, and what JSON calls them."""
 
@@ -103,13 +103,15 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 @click.option(
     "--optimizer",
     metavar="NAME",
-    help=f"How a gradient changes the parameters: {' or '.join(RATES)}.  [default: sgd; for a table adam]",
-    shell_complete=complete_names(RATES, several=False),
+    help=f"How a gradient changes the parameters: {' or '.join(OPTIMIZERS)}.  "
+    "[default: sgd; for a table adam, but sgd with --momentum]",
+    shell_complete=complete_names(OPTIMIZERS, several=False),
 )
 @click.option(
     "--learning-rate",
     type=float,
-    help="η, for the mean cost.  [default: 3 for sgd, 0.001 for adam; for a table 0.1 and 0.01]",
+    help="η, for the mean cost.  [default: 3 for sgd on the quadratic cost of sigmoid neurons, else 0.1; 0.001 for "
+    "adam; for a table 0.1 for sgd, 0.01 for adam]",
 )
 @click.option("--momentum", type=float, default=0.0, metavar="μ", help="Momentum of sgd, from 0 to 1.")
 @click.option("--nesterov", is_flag=True, help="Nesterov's form of --momentum.")
@@ -234,10 +236,12 @@ def train(
             shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
         )  # fmt: skip
     if optimizer is None:
-        optimizer = Adam.name if task.table and not momentum else GradientDescent.name
-    default_rate = get_optimizer(optimizer).default_rate
+        optimizer = default_optimizer(momentum=momentum, nesterov=nesterov) if task.table else GradientDescent.name
+    kind = get_optimizer(optimizer, momentum=momentum, nesterov=nesterov)
     if learning_rate is None:
-        learning_rate = RATES[optimizer] if task.table else default_rate
+        learning_rate = (
+            kind.rate_of_models if task.table else default_rate(kind, task.model.network, get_cost(task.problem.cost))
+        )
     X, Y, X_test, Y_test = task.split
     parts = {"training": (X, Y), "test": (X_test, Y_test)}
     if early_stopping is not None or schedule == Plateau.name:
@@ -528,8 +532,7 @@ def _rule(settings: dict[str, Any]) -> str:
     """Return optimizer, learning rate and penalties."""
     names = {"momentum": "μ = {:g}", "l2": "l2 = {:g}", "l1": "l1 = {:g}", "schedule": "{} schedule"}
     given = [text.format(settings[name]) for name, text in names.items() if settings[name]]
-    kind = [settings["optimizer"]] if settings["optimizer"] != GradientDescent.name else []
-    return ", ".join([*kind, f"η = {settings['learning_rate']:g}", *given])
+    return ", ".join([settings["optimizer"], f"η = {settings['learning_rate']:g}", *given])
 
 
 def _hint(task: _Task, on_train: float, Y: Any) -> None:

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from formulations.training.loop import sgd as sgd
     from formulations.training.model import Model as Model
     from formulations.training.model import load_trained as load_trained
+    from formulations.training.optimizers import OPTIMIZERS as OPTIMIZERS
     from formulations.training.optimizers import Adam as Adam
     from formulations.training.optimizers import GradientDescent as GradientDescent
     from formulations.training.optimizers import Optimizer as Optimizer
+    from formulations.training.optimizers import default_optimizer as default_optimizer
+    from formulations.training.optimizers import default_rate as default_rate
     from formulations.training.optimizers import get_optimizer as get_optimizer
     from formulations.training.schedules import SCHEDULES as SCHEDULES
     from formulations.training.schedules import ConstantRate as ConstantRate
@@ -43,7 +46,15 @@ else:
             "interruption": ["Interruption"],
             "loop": ["sgd"],
             "model": ["Model", "load_trained"],
-            "optimizers": ["Adam", "GradientDescent", "Optimizer", "get_optimizer"],
+            "optimizers": [
+                "OPTIMIZERS",
+                "Adam",
+                "GradientDescent",
+                "Optimizer",
+                "default_optimizer",
+                "default_rate",
+                "get_optimizer",
+            ],
             "schedules": [
                 "SCHEDULES",
                 "ConstantRate",

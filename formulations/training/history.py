@@ -209,7 +209,8 @@ class History:
         return f"{counted(len(self.epochs), 'epoch')} by {self.backend}{cost}{accuracy}"
 
     def __repr__(self) -> str:
-        return f"<History of {self._title()}>"
+        how = ", diverged" if self.diverged else ", dead" if self.dead else ""
+        return f"<History of {self._title()}{how}>"
 
     def _repr_html_(self) -> str:
         header, rows = self._table()

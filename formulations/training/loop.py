@@ -20,7 +20,7 @@ from formulations.network import Network, Tape, check_network, forward
 from formulations.training.checkpoints import Checkpoint, digest, digest_of_network
 from formulations.training.history import Epoch, History
 from formulations.training.interruption import Interruption
-from formulations.training.optimizers import Optimizer, get_optimizer
+from formulations.training.optimizers import Optimizer, default_rate, get_optimizer
 from formulations.training.progress import Progress
 from formulations.training.run import Run
 from formulations.training.schedules import Schedule, checked_rate, get_schedule
@@ -81,7 +81,8 @@ def sgd(
         Examples per mini-batch; by default 10, or all if there are fewer. The last mini-batch of an epoch may be
         smaller.
     learning_rate : float, optional
-        η, for the mean cost of a mini-batch; by default 3, or 0.001 for ``"adam"``.
+        η, for the mean cost of a mini-batch. By default 3 in the book's setting, gradient descent on the quadratic
+        cost of a network whose neurons are all sigmoid; else 0.1, and 0.001 for ``"adam"``.
     backend : str, Backend or None
         The formulation that computes the gradients; see :func:`formulations.get_backend`.
     seed : int or Generator, optional
@@ -177,7 +178,8 @@ def sgd(
     check_network(net)
     epochs = positive_integer(epochs, "epochs")
     chosen = get_optimizer(optimizer, momentum=momentum, nesterov=nesterov)
-    rate = checked_rate(chosen.default_rate if learning_rate is None else learning_rate, net.dtype)
+    if learning_rate is not None:
+        learning_rate = checked_rate(learning_rate, net.dtype)
     l2, l1 = nonnegative_number(l2, "l2"), nonnegative_number(l1, "l1")
     rates, stopping = get_schedule(schedule), get_early_stopping(early_stopping)
     _check_held_out(validation, rates, stopping)
@@ -194,13 +196,15 @@ def sgd(
     m = len(examples.Y)
     size = size_of_batch(batch_size, m)
     held_out = None if validation is None else _held_out(net, validation, examples)
+    if learning_rate is None:
+        learning_rate = checked_rate(default_rate(chosen, net, examples.cost), net.dtype)
     trainer = Trainer(
         net,
         examples.X,
         examples.Y,
         cost=examples.cost,
         batch_size=size,
-        rate=rate,
+        rate=learning_rate,
         backend=backend,
         optimizer=chosen,
         l2=l2,

@@ -31,6 +31,7 @@ from formulations.network import MODEL, Network, check_network, network_arrays, 
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
 from formulations.training.history import History
 from formulations.training.loop import sgd
+from formulations.training.optimizers import Optimizer, default_optimizer, get_optimizer
 from formulations.training.scores import IN_ONE_PASS, predicted
 from formulations.training.targets import as_pair
 
@@ -73,8 +74,8 @@ class Model:
     >>> species = ["setosa", "virginica", "setosa", "virginica"]
     >>> model = Model.for_data(X, species, hidden=(3,), seed=0)
     >>> model
-    <Model 2-3-2, sigmoid, softmax, 2 classes, standardised>
-    >>> history = model.fit(X, species, epochs=50, learning_rate=1.0, seed=0)
+    <Model 2-3-2, tanh, softmax, 2 classes, standardised>
+    >>> history = model.fit(X, species, epochs=100, seed=0)
     >>> model.predict([[5.0, 3.3], [6.5, 2.9]])
     array(['setosa', 'virginica'], dtype='<U9')
     >>> model.score(X, species)
@@ -112,7 +113,7 @@ class Model:
         Y: Any,
         hidden: Sequence[int] = (30,),
         *,
-        activations: str | Activation | Sequence[str | Activation] = "sigmoid",
+        activations: str | Activation | Sequence[str | Activation] = "tanh",
         standardize: bool = True,
         classes: ArrayLike | None = None,
         label: str | None = None,
@@ -197,7 +198,16 @@ class Model:
         )
 
     @quiet
-    def fit(self, X: Any, Y: Any, *, validation: tuple[Any, Any] | None = None, **options: Any) -> History:
+    def fit(
+        self,
+        X: Any,
+        Y: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        optimizer: str | Optimizer | None = None,
+        learning_rate: float | None = None,
+        **options: Any,
+    ) -> History:
         """Train the network in place.
 
         Parameters
@@ -208,6 +218,10 @@ class Model:
             Their labels, or the numbers to predict.
         validation : (X, Y), optional
             Examples that are tested after every epoch.
+        optimizer : {"adam", "sgd"} or Optimizer, optional
+            How the gradient changes the parameters; by default adam, or sgd if there is a ``momentum``.
+        learning_rate : float, optional
+            η; by default 0.01 for adam and 0.1 for sgd, for features that are standardised.
         **options
             All other parameters of :func:`formulations.sgd`.
 
@@ -226,7 +240,21 @@ class Model:
             held_out, wanted = as_pair(validation)
             validation = self._examples(held_out), self._targets(wanted)
         X, Y = self._examples(X), self._targets(Y)
-        return sgd(self.network, X, Y, classes=self.classes, validation=validation, **options)
+        settings = {name: options[name] for name in ("momentum", "nesterov") if name in options}
+        if optimizer is None:
+            optimizer = default_optimizer(**settings)
+        if learning_rate is None:
+            learning_rate = get_optimizer(optimizer, **settings).rate_of_models
+        return sgd(
+            self.network,
+            X,
+            Y,
+            classes=self.classes,
+            validation=validation,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            **options,
+        )
 
     @quiet
     def outputs(self, X: Any) -> Array:

@@ -12,8 +12,22 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.backends import CompiledUpdates
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.functions import COSTS, Cost
+from formulations.network import Network
 
-__all__ = ["Adam", "GradientDescent", "Optimizer", "Updates", "get_optimizer"]
+__all__ = [
+    "OPTIMIZERS",
+    "Adam",
+    "GradientDescent",
+    "Optimizer",
+    "Updates",
+    "default_optimizer",
+    "default_rate",
+    "get_optimizer",
+]
+
+BOOK_RATE = 3.0
+"""η of the book's network.py: gradient descent on the quadratic cost of sigmoid neurons."""
 
 
 class Updates(ABC):
@@ -41,7 +55,14 @@ class Optimizer(ABC):
 
     name: str
     default_rate: float
-    """The learning rate that :func:`formulations.sgd` takes if none is given."""
+    """The learning rate that :func:`formulations.sgd` takes if none is given, see :func:`default_rate`."""
+    model_rate: float | None = None
+    """That of :meth:`formulations.Model.fit`, whose features are standardised; None means the same."""
+
+    @property
+    def rate_of_models(self) -> float:
+        """The learning rate that :meth:`formulations.Model.fit` takes if none is given."""
+        return self.default_rate if self.model_rate is None else self.model_rate
 
     @abstractmethod
     def start(self, parameters: Array) -> Updates:
@@ -77,7 +98,7 @@ class GradientDescent(Optimizer):
     nesterov: bool = False
 
     name = "sgd"
-    default_rate = 3.0
+    default_rate = 0.1
 
     def __post_init__(self) -> None:
         _check_factor(self.momentum, "momentum", 0.9)
@@ -122,6 +143,7 @@ class Adam(Optimizer):
 
     name = "adam"
     default_rate = 0.001
+    model_rate = 0.01
 
     def __post_init__(self) -> None:
         _check_factor(self.beta_1, "beta_1", 0.9)
@@ -206,6 +228,32 @@ class _Adam(Updates):
         np.subtract(self._parameters, buffer, self._parameters)
 
 
+OPTIMIZERS = {kind.name: kind for kind in (GradientDescent, Adam)}
+"""The built-in optimizers by name."""
+
+
+def default_optimizer(*, momentum: Any = 0.0, nesterov: Any = False) -> str:
+    """Return the optimizer that a model is trained by if none is given: adam, or sgd for momentum."""
+    given = [value for value in (momentum, nesterov) if not isinstance(value, int | float) or value]
+    return GradientDescent.name if given else Adam.name
+
+
+def default_rate(optimizer: Optimizer, net: Network, cost: Cost) -> float:
+    """Return the learning rate that :func:`formulations.sgd` takes if none is given.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its own rate is the default, except that gradient descent gets the book's 3 for the book's networks.
+    net : Network
+        The network, the book's if all its neurons are sigmoid.
+    cost : Cost
+        The cost, the book's if it is quadratic.
+    """
+    of_the_book = cost is COSTS["quadratic"] and all(each.name == "sigmoid" for each in net.activations)
+    return BOOK_RATE if of_the_book and isinstance(optimizer, GradientDescent) else optimizer.default_rate
+
+
 def get_optimizer(given: str | Optimizer, *, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
     """Return an optimizer by name or as given.
 
@@ -237,7 +285,7 @@ def get_optimizer(given: str | Optimizer, *, momentum: float = 0.0, nesterov: bo
     if isinstance(given, Optimizer):
         return given
     if isinstance(given, str):
-        raise UnknownName("optimizer", given, [GradientDescent.name, Adam.name])
+        raise UnknownName("optimizer", given, OPTIMIZERS)
     raise WrongType(f"optimizer must be a name or an Optimizer, got {given!r}; pass 'sgd' or 'adam'.")
 
 

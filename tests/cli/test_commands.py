@@ -241,7 +241,7 @@ def test_training_that_diverges_is_one_sentence_and_status_1(tmp_path):
     command = ["train", "--data", str(tmp_path / "far.npz"), "--sizes", "1,1", "--activations", "identity"]
     result = run(*command, "--epochs", "500", "--save", str(tmp_path / "net.npz"))
     assert result.exit_code == 1, result.output
-    assert re.match(r"Error: training diverged in epoch \d+: .* below 3\.$", " ".join(result.stderr.split()))
+    assert re.match(r"Error: training diverged in epoch \d+: .* below 0\.1\.$", " ".join(result.stderr.split()))
     assert result.stdout == "" and not (tmp_path / "net.npz").exists()
     assert "1 if it diverges" in " ".join(run("train", "--help").stdout.split())
 

@@ -32,7 +32,7 @@ def rows(text):
 def model(tmp_path_factory):
     """The path of a model that knows the flowers."""
     X, labels = flowers()
-    made = fm.Model.for_data(X, labels, activations="tanh", seed=0)
+    made = fm.Model.for_data(X, labels, seed=0)
     made.fit(X, labels, optimizer="adam", learning_rate=0.01, seed=0)
     path = tmp_path_factory.mktemp("model") / "iris.npz"
     fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species").save(path)

@@ -46,8 +46,8 @@ def test_a_table_becomes_a_model_with_its_names_and_scaling(table, tmp_path):
     X, labels = flowers()
     X_train, Y_train, X_test, Y_test = fm.split(X, labels, 0.2, seed=0)
     assert np.array_equal(model.mean, Scaling.of(X_train).mean) and model.score(X_test, Y_test) == 1.0
-    by_hand = fm.Model.for_data(X_train, Y_train, activations="tanh", seed=0)
-    by_hand.fit(X_train, Y_train, optimizer="adam", learning_rate=0.01, seed=0)
+    by_hand = fm.Model.for_data(X_train, Y_train, seed=0)
+    by_hand.fit(X_train, Y_train, seed=0)
     assert np.array_equal(by_hand.network.vector, model.network.vector)
 
 
@@ -87,8 +87,8 @@ def test_a_plot_that_cannot_be_written_is_found_before_the_training(table, tmp_p
         (["--hidden", "7,5"], "4-7-5-3, tanh, tanh, softmax, log_likelihood cost", "adam, η = 0.01"),
         (["--sizes", "4,6,3", "--activations", "sigmoid,sigmoid"], "4-6-3, sigmoid, binary_cross_entropy cost", "adam"),
         (["--sizes", "4,3"], "4-3, softmax, log_likelihood cost", "adam"),
-        (["--hidden", "2", "--optimizer", "sgd"], "4-2-3, tanh, softmax", "hadamard, η = 0.1"),
-        (["--hidden", "2", "--momentum", "0.5", "--nesterov"], "4-2-3", "η = 0.1, μ = 0.5"),
+        (["--hidden", "2", "--optimizer", "sgd"], "4-2-3, tanh, softmax", "hadamard, sgd, η = 0.1"),
+        (["--hidden", "2", "--momentum", "0.5", "--nesterov"], "4-2-3", "sgd, η = 0.1, μ = 0.5"),
         (["--hidden", "2", "--learning-rate", "0.5", "--l1", "1e-5"], "4-2-3", "adam, η = 0.5, l1 = 1e-05"),
         (["--hidden", "2", "--dtype", "float32", "--backend", "sigma"], "4-2-3", "sigma, adam"),
     ],

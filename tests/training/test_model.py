@@ -41,7 +41,7 @@ def data():
 
 def trained(X, Y, **options):
     model = fm.Model.for_data(X, Y, hidden=(5,), seed=0, **options)
-    model.fit(X, Y, epochs=30, learning_rate=1.0, seed=0)
+    model.fit(X, Y, epochs=30, seed=0)
     return model
 
 
@@ -54,7 +54,7 @@ def test_predict_gives_labels_back(kind):
     labels = KINDS[kind][indices]
     Y = labels.tolist() if kind == "lists" else labels
     model = trained(X, Y)
-    assert model.network.sizes == (4, 5, 3) and model.network.activation_names == "sigmoid, softmax"
+    assert model.network.sizes == (4, 5, 3) and model.network.activation_names == "tanh, softmax"
     assert np.array_equal(model.predict(X), labels) and model.score(X, Y) == 1.0
     assert model.classes.tolist() == sorted(set(labels.tolist()))
 
@@ -78,7 +78,7 @@ def test_numbers_are_predicted_as_numbers_in_their_own_units():
     X = np.random.default_rng(0).normal(size=(60, 4)) * [1, 100, 0.01, 5]
     wanted = 1e6 * (X @ [0.5, 0.01, 30.0, 1.0]) - 7e6
     model = fm.Model.for_data(X, wanted, hidden=(), seed=0)
-    model.fit(X, wanted, epochs=200, learning_rate=0.05, seed=0)
+    model.fit(X, wanted, epochs=200, seed=0)
     assert model.classes is None and model.network.activation_names == "identity"
     assert model.target_mean[0] == pytest.approx(wanted.mean()) and model.target_scale[0] == pytest.approx(wanted.std())
     found = model.predict(X)
@@ -121,7 +121,7 @@ def test_fit_trains_on_the_standardised_inputs_as_sgd_does(data):
     X, Y = data
     model = fm.Model.for_data(X, Y, hidden=(5,), seed=3)
     net, scaled = model.network.copy(), Scaling.of(X)(X)
-    options = {"epochs": 3, "learning_rate": 0.7, "seed": 5, "backend": "sigma"}
+    options = {"epochs": 3, "optimizer": "sgd", "learning_rate": 0.7, "seed": 5, "backend": "sigma"}
     history = model.fit(X, Y, validation=(X, Y), **options)
     other = fm.sgd(net, scaled, fm.one_hot(Y), cost="log_likelihood", validation=(scaled, fm.one_hot(Y)), **options)
     assert np.array_equal(model.network.vector, net.vector)
@@ -131,6 +131,33 @@ def test_fit_trains_on_the_standardised_inputs_as_sgd_does(data):
         and history.costs == other.costs
         and history.accuracy == other.accuracy
     )
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_model_that_is_loaded_can_be_trained_further_without_settings(data, tmp_path, momentum):
+    X, Y = data
+    trained(X, Y).save(tmp_path / "model.npz")
+    loaded = fm.Model.load(tmp_path / "model.npz")
+    history = loaded.fit(X, Y, epochs=5, momentum=momentum, seed=0)
+    assert loaded.score(X, Y) == 1.0 and not history.failure
+    assert history.epochs[-1].learning_rate == (0.1 if momentum else 0.01)
+
+
+def test_the_defaults_learn_a_regression():
+    X = np.random.default_rng(0).normal(size=(60, 2)) * [1, 100]
+    Y = 1000 * np.sin(X[:, 0]) + X[:, 1]
+    model = fm.Model.for_data(X, Y, seed=0)
+    model.fit(X, Y, seed=0)
+    assert model.score(X, Y) > 0.9
+
+
+def test_the_settings_of_the_optimizer_are_checked_by_a_model_too(data):
+    X, Y = data
+    model = fm.Model.for_data(X, Y, seed=0)
+    with pytest.raises(InvalidInput, match="nesterov needs a momentum"):
+        model.fit(X, Y, nesterov=True)
+    with pytest.raises(WrongType, match="momentum must be a number"):
+        model.fit(X, Y, momentum=np.ones(2))
 
 
 def test_constant_features_are_left_as_they_are():
@@ -159,7 +186,7 @@ def test_one_sigmoid_output_gives_two_probabilities():
     labels = np.array(["no", "yes"])[indices]
     scaling = Scaling.of(X)
     model = fm.Model(fm.Network.random([4, 1], seed=0), ["no", "yes"], mean=scaling.mean, scale=scaling.scale)
-    model.fit(X, labels, epochs=30, learning_rate=1.0, seed=0)
+    model.fit(X, labels, epochs=30, seed=0)
     found = model.predict_proba(X)
     assert np.array_equal(found[:, 1], model.outputs(X)[:, 0]) and np.array_equal(found.sum(axis=1), np.ones(60))
     assert np.array_equal(model.predict(X), labels)
@@ -336,7 +363,7 @@ def test_numpy_alone_can_read_it(tmp_path):
     with np.load(tmp_path / "model.npz") as held:
         assert held["classes"].tolist() == NAMES and held["columns"].tolist() == list(COLUMNS)
         assert json.loads(str(held["model"])) == {"label": "species"}
-        assert json.loads(str(held["activations"])) == ["sigmoid", "softmax"]
+        assert json.loads(str(held["activations"])) == ["tanh", "softmax"]
     assert all(name.endswith(".npy") for name in zipfile.ZipFile(tmp_path / "model.npz").namelist())
 
 
@@ -425,7 +452,7 @@ def test_a_model_is_fixed_but_for_its_network(data):
 def test_it_is_shown_in_a_line_and_in_html(data):
     X, Y = data
     made = fm.Model.for_data(X, Y, hidden=(5,), label="<species>")
-    assert repr(made) == "<Model 4-5-3, sigmoid, softmax, 3 classes, standardised>"
+    assert repr(made) == "<Model 4-5-3, tanh, softmax, 3 classes, standardised>"
     assert "&lt;species&gt;" in made._repr_html_() and "<species>" not in made._repr_html_()
 
 

@@ -67,6 +67,23 @@ def test_same_seed_same_parameters_and_another_seed_others():
     assert not np.array_equal(trained[0], trained[2])
 
 
+@pytest.mark.parametrize(
+    ("activations", "options", "rate"),
+    [
+        ("sigmoid", {}, 3.0),
+        ("sigmoid", {"cost": "quadratic", "momentum": 0.5}, 3.0),
+        ("sigmoid", {"cost": "binary_cross_entropy"}, 0.1),
+        ("sigmoid", {"optimizer": "adam"}, 0.001),
+        (["tanh", "sigmoid"], {}, 0.1),
+        (["tanh", "identity"], {}, 0.1),
+    ],
+)
+def test_the_default_rate_is_the_books_in_the_books_setting_alone(activations, options, rate):
+    net = fm.Network.random([2, 3, 2], activations, seed=0)
+    history = sgd(net, [[0.0, 1.0]], [[1.0, 0.0]], epochs=1, **options)
+    assert history.epochs[0].learning_rate == rate
+
+
 def test_data_are_not_changed():
     net = network()
     X, Y = data(net)
@@ -279,7 +296,7 @@ def test_a_training_that_has_found_the_minimum_is_not_dead():
 def test_a_training_that_diverges_with_finite_numbers_says_so():
     X, Y = lines()
     history = course(["identity", "identity"], 2.0, X, Y, epochs=2)
-    assert history.diverged and not history.dead
+    assert history.diverged and not history.dead and repr(history).endswith(", diverged>")
     assert history.costs[-1] > 2 * history.initial_cost
     assert history.failure.startswith(
         f"training diverged: the cost was {history.initial_cost:.4g} before the first step"
@@ -290,7 +307,7 @@ def test_a_training_whose_layer_is_switched_off_is_dead():
     X, Y = lines()
     net = fm.Network([-np.ones((4, 1)), np.ones((1, 4))], [np.full(4, -2.0), np.zeros(1)], ["relu", "identity"])
     history = fm.sgd(net, X, Y, epochs=3, batch_size=5, learning_rate=0.1, seed=0)
-    assert history.uniform and history.dead
+    assert history.uniform and history.dead and repr(history).endswith(", dead>")
     assert history.failure.startswith("training is dead: a layer's activations are the same for all examples")
     # The bias of the output neuron still follows the targets, so parameters and cost change.
     assert not history.unchanged
