@@ -110,6 +110,8 @@ def test_the_backend_is_the_one_that_is_asked_for():
     with fm.use_backend("counting"):
         BackpropClassifier(**SMALL, batch_size=20).fit(X, TWO)
     assert Counting.calls == 6 * SMALL["max_iter"]
+    BackpropClassifier(**SMALL, backend="counting", solver="lbfgs").fit(X, TWO)
+    assert Counting.calls > 6 * SMALL["max_iter"]
     with pytest.raises(UnknownName, match="unknown backend 'conting'"):
         BackpropClassifier(**SMALL, backend="conting").fit(X, TWO)
 
