@@ -158,7 +158,7 @@ class Model:
         UnknownName, Refused
             If an activation does not exist, or cannot serve the dtype.
         """
-        if not isinstance(hidden, Sequence | np.ndarray) or isinstance(hidden, str):
+        if not isinstance(hidden, Sequence | np.ndarray) or isinstance(hidden, str | bytes) or np.ndim(hidden) != 1:
             raise WrongType(
                 f"hidden must be a sequence, one number a hidden layer, got {hidden!r}; pass one, as (30,)."
             )
@@ -213,7 +213,8 @@ class Model:
         Parameters
         ----------
         X : array_like, frame or sparse array of shape (m, n₁)
-            The training examples; they are standardised by the model's scaling, which does not change.
+            The training examples; they are standardised by the model's scaling, which does not change. Sparse ones
+            need a scaling that does not shift, as that of a model made for sparse examples; predictions do not.
         Y : array_like of shape (m,) or (m, n_L)
             Their labels, or the numbers to predict.
         validation : (X, Y), optional
@@ -233,6 +234,8 @@ class Model:
         ------
         InvalidInput
             If a label is none of the model's classes, or columns of a frame are absent.
+        Refused
+            If sparse examples would not stay sparse.
         WrongShape, WrongType, NotFinite, Refused
             As :func:`formulations.sgd`.
         """
@@ -328,7 +331,8 @@ class Model:
         -------
         ndarray of shape (m,) or (m, n_L)
             The class with the largest output; with one output for two classes, the second if the output is above ½.
-            Without classes the numbers that the outputs stand for: shape (m,) for one output.
+            Without classes the numbers that the outputs stand for: shape (m,) for one output, in double precision or
+            better if the targets were standardised.
         """
         found = self.outputs(X)
         if self.classes is None:
@@ -555,8 +559,15 @@ class Model:
         """Return the numbers that outputs stand for."""
         if self.target_mean is None or self.target_scale is None:
             return outputs
+        # In single precision the mean alone could round by more than the targets differ.
         numbers: Array = self.target_mean + self.target_scale * outputs
-        return numbers.astype(outputs.dtype)
+        if not (finite := np.isfinite(numbers).all(axis=1)).all():
+            row = int(np.argmin(finite))
+            raise NotFinite(
+                f"predictions must be finite, got {numbers[row]} for X[{row}] in the units of the targets; scale the "
+                "targets before training."
+            )
+        return numbers
 
     def _targets(self, Y: Any) -> Array:
         """Return labels, or the outputs wanted for numbers to predict, shape (m, n_L)."""
@@ -590,10 +601,13 @@ def r_squared(wanted: Array, found: Array) -> float:
     """Return the coefficient of determination, the mean over the outputs; see :meth:`Model.score`."""
     wide = np.promote_types(found.dtype, np.float64)
     wanted, found = wanted.astype(wide), found.astype(wide)
+    constant, correct = (wanted == wanted[0]).all(axis=0), (wanted == found).all(axis=0)
+    # With targets scaled to 1, by a power of two and so exactly, no square overflows or vanishes.
+    exponents = np.frexp(np.abs(wanted).max(axis=0))[1]
+    wanted, found = np.ldexp(wanted, -exponents), np.ldexp(found, -exponents)
     unexplained = ((wanted - found) ** 2).sum(axis=0)
     total = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
-    constant = (wanted == wanted[0]).all(axis=0)
-    each = np.where(constant, unexplained == 0, 1 - unexplained / np.where(constant, 1, total))
+    each = np.where(constant, correct, 1 - unexplained / np.where(constant, 1, total))
     return float(each.mean())
 
 
@@ -605,7 +619,15 @@ def _labels(Y: Any, classes: Any) -> Any:
     if targets.ndim != 2 or targets.shape[1] < 2 or not len(targets):
         return None
     places = classes_of(targets)
-    return places if places is None or classes is None else np.asarray(classes)[places]
+    if places is None or classes is None:
+        return places
+    known, _ = encode_labels(classes, classes, "classes")
+    if targets.shape[1] != len(known):
+        raise WrongShape(
+            f"unit vectors in Y must have {len(known)} columns, one for each class, got shape {targets.shape}; pass "
+            "the labels, or formulations.one_hot(labels, classes)."
+        )
+    return known[places]
 
 
 def _numbers(Y: Any) -> Array:
@@ -652,7 +674,8 @@ def _as_classes(given: Any, outputs: int) -> Array:
 
 
 def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
-    columns = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [None]
+    listed = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) == 1
+    columns = list(given) if listed else [None]
     if not all(isinstance(name, str) for name in columns):
         raise WrongType(f"columns must be a list of names, got {given!r}; pass one string for each feature.")
     if len(columns) != inputs or len(set(columns)) < inputs:

@@ -21,6 +21,7 @@ from formulations.exceptions import (
     WrongType,
 )
 from formulations.training import confusion_matrix
+from formulations.training.model import r_squared
 
 NAMES = ["setosa", "versicolor", "virginica"]
 
@@ -74,6 +75,15 @@ def test_unit_vectors_are_labels_by_their_places():
     assert named.score(X, Y) == named.score(X, np.array(NAMES)[indices]) == 1.0
 
 
+def test_unit_vectors_are_the_classes_in_their_own_order():
+    X, indices = clusters()
+    names, Y = ["b", "c", "a"], fm.one_hot(indices)
+    model = fm.Model.for_data(X, Y, hidden=(5,), classes=names, seed=0)
+    model.fit(X, Y, epochs=30, learning_rate=1.0, seed=0)
+    assert model.classes.tolist() == names and model.predict(X).tolist() == [names[i] for i in indices]
+    assert model.score(X, Y) == 1.0
+
+
 def test_numbers_are_predicted_as_numbers_in_their_own_units():
     X = np.random.default_rng(0).normal(size=(60, 4)) * [1, 100, 0.01, 5]
     wanted = 1e6 * (X @ [0.5, 0.01, 30.0, 1.0]) - 7e6
@@ -98,6 +108,34 @@ def test_the_scaling_of_numbers_comes_back(tmp_path):
     assert np.array_equal(fm.Model.load(tmp_path / "model.npz").predict(X), model.predict(X))
     with pytest.raises(InvalidInput, match="target_mean goes with numbers"):
         fm.Model(model.network, ["a", "b"], target_mean=[0, 0], target_scale=[1, 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_far_from_0_keep_their_digits(dtype):
+    X = np.array([[-1.0], [1.0]])
+    made = fm.Network([np.ones((1, 1), dtype)], [np.zeros(1, dtype)], "identity")
+    model = fm.Model(made, target_mean=[1.7e9 + 1], target_scale=[0.5])
+    wanted = np.array([1.7e9 + 0.5, 1.7e9 + 1.5])
+    assert np.array_equal(model.predict(X), wanted) and model.score(X, wanted) == 1.0
+    assert model.predict(X).dtype == np.promote_types(dtype, float)
+    assert model.score(X, np.add(wanted, [0, 0.5])) == pytest.approx(1 - 0.25 / 1.125)
+    large = [np.finfo(model.predict(X).dtype).max]
+    with pytest.raises(NotFinite, match=r"predictions must be finite, got \[inf\] for X\[1\] in the units"):
+        fm.Model(made, target_mean=large, target_scale=large).predict(X)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1, 1e170, 5e307])
+def test_r_squared_does_not_depend_on_the_scale(scale):
+    wanted, found = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [2.0]])
+    assert r_squared(wanted * scale, found * scale) == pytest.approx(0.5, rel=1e-14)
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, 1e-200])
+def test_r_squared_of_constant_targets_is_1_if_all_are_correct_and_else_0(value):
+    wanted = np.full((3, 1), value)
+    assert r_squared(wanted, wanted) == 1
+    assert r_squared(wanted, np.add(wanted, [[0], [0], [np.spacing(value)]])) == 0
+    assert r_squared(np.hstack([wanted, wanted]), np.hstack([wanted, 2 * wanted + (value == 0)])) == 0.5
 
 
 def test_r_squared_agrees_with_scikit_learn(data):
@@ -338,6 +376,7 @@ CHANGED = {
     "too few columns": ({"columns": np.array(["a", "b"])}, "4 distinct names"),
     "repeated columns": ({"columns": np.array(["a", "b", "c", "a"])}, "4 distinct names"),
     "columns of numbers": ({"columns": np.arange(4)}, "columns must be a list of names"),
+    "columns of no dimension": ({"columns": np.array("abcd")}, "columns must be a list of names"),
     "no mean": ({"mean": None}, "got no mean"),
     "another width": ({"mean": np.zeros(3)}, r"mean must have shape \(4,\), got \(3,\)"),
     "NaN": ({"mean": np.array([0, 0, np.nan, 0])}, "mean must be finite"),
@@ -415,6 +454,22 @@ BAD = {
     "lengths of numbers": (lambda X, _: fm.Model.for_data(X, X).score(X[1:], X), WrongShape, "59 and 60"),
     "activations": (lambda X, Y: fm.Model.for_data(X, Y, activations=["tanh"] * 3), WrongShape, "1 hidden layer"),
     "no sequence": (lambda X, Y: fm.Model.for_data(X, Y, hidden=30), WrongType, "hidden must be a sequence"),
+    "an array of no dimension": (
+        lambda X, Y: fm.Model.for_data(X, Y, hidden=np.array(3)), WrongType, "hidden must be a sequence",
+    ),
+    "bytes": (lambda X, Y: fm.Model.for_data(X, Y, hidden=b"ab"), WrongType, "hidden must be a sequence"),
+    "too few unit vectors": (
+        lambda X, Y: fm.Model.for_data(X, Y).score(X, np.eye(2)[[0, 1] * 30]), WrongShape, r"3 columns, .* \(60, 2\)",
+    ),
+    "too many unit vectors": (
+        lambda X, Y: fm.Model.for_data(X, Y).fit(X, np.eye(4)[[0, 1, 3] * 20]), WrongShape, r"3 columns, .* \(60, 4\)",
+    ),
+    "a number of classes": (
+        lambda X, _: fm.Model.for_data(X, np.eye(3)[[0, 1, 2] * 20], classes=3), WrongShape, "classes must",
+    ),
+    "a word for classes": (
+        lambda X, _: fm.Model.for_data(X, np.eye(3)[[0, 1, 2] * 20], classes="abc"), WrongShape, "classes must",
+    ),
     "no activation": (lambda X, Y: fm.Model.for_data(X, Y, activations=3), WrongType, "activations must be names"),
     "no label": (lambda X, Y: fm.Model.for_data(X, Y, label=3), WrongType, "label must be a name"),
     "no pair": (lambda X, Y: fm.Model.for_data(X, Y).fit(X, Y, validation=X), WrongType, "a pair \\(X, Y\\)"),
