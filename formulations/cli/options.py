@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce, wraps
 from inspect import signature
 from typing import Any
@@ -32,6 +33,7 @@ __all__ = [
     "batch_size_option",
     "cost_option",
     "dtype_option",
+    "header_option",
     "init_option",
     "json_option",
     "network_option",
@@ -41,6 +43,7 @@ __all__ = [
     "read_examples",
     "read_problem",
     "refuse_beside_network",
+    "refuse_overwriting",
     "seed_option",
     "split_names",
 ]
@@ -92,6 +95,11 @@ batch_size_option = click.option(
     "--batch-size",
     type=int,
     help=f"Examples in a mini-batch.  [default: {BATCH_SIZE}, or all if there are fewer]",
+)
+header_option = click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether a table has names in its first row.  [default: if none of its cells is a number]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -205,6 +213,36 @@ def refuse_beside_network() -> None:
     for name in ("sizes", "hidden", "activations", "init", "dtype"):
         if context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT):
             raise InvalidInput(f"--network brings its own {name}; leave --{name} out, or leave --network out.")
+
+
+def refuse_overwriting(outputs: Mapping[str, str | None], inputs: Mapping[str, str | None]) -> None:
+    """Refuse to write a file over one that is read, or that another option writes.
+
+    Parameters
+    ----------
+    outputs, inputs : mapping of str to str or None
+        The paths by their options; None if an option is not given.
+
+    Raises
+    ------
+    InvalidInput
+        If two are the same; devices such as ``/dev/null`` may be.
+    """
+    taken = {option: path for option, path in inputs.items() if path is not None}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        for other, name in taken.items():
+            if _same_file(path, name):
+                raise InvalidInput(f"{option} must name a file of its own, got {path!r}, that of {other}; rename one.")
+        taken[option] = path
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other) and os.path.isfile(one)
+    except (OSError, ValueError):  # One does not exist yet, or cannot.
+        return "\0" not in one + other and os.path.realpath(one) == os.path.realpath(other)
 
 
 def as_column(label: str) -> str | int:

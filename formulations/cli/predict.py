@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import PurePath
 from typing import Any
 
 import click
@@ -14,9 +13,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from formulations import __version__
 from formulations.arrays import Array, check_writable, replaced
 from formulations.cli.completion import complete_file
-from formulations.cli.options import as_column, json_option
+from formulations.cli.options import as_column, header_option, json_option, refuse_overwriting
 from formulations.cli.output import print_json, print_text, progress_console
-from formulations.data import Table, classes_of, is_labels, read_names, read_table
+from formulations.data import Table, classes_of, format_of, is_labels, read_columns, read_table
 from formulations.display import Colour, axes_for, check_plot, counted, format_share, save_figure, tidy
 from formulations.exceptions import InvalidInput, Refused
 from formulations.network import Network
@@ -40,6 +39,7 @@ ROWS = 4096
 @click.option(
     "--label", metavar="NAME", help="The table's column of known labels, by name or number.  [default: as in training]"
 )
+@header_option
 @click.option("--proba", is_flag=True, help="Also give the probability of each class.")
 @click.option("--output", metavar="FILE.csv", help="Write the predictions to a file.", shell_complete=complete_file)
 @click.option(
@@ -53,6 +53,7 @@ def predict(
     network: str,
     data: str,
     label: str | None,
+    header: bool | None,
     proba: bool,
     output: str | None,
     plot: str | None,
@@ -67,11 +68,13 @@ def predict(
       formulations predict iris.npz --data labelled.csv --plot confusion.png
 
     NETWORK is a file that formulations train --save, Model.save or save has written. The columns of a table are matched
-    by their names, in any order. The predictions are printed as comma-separated values, one line an example, or
-    written to --output. If the file also has the column of labels, the accuracy, the confusion matrix, and precision,
-    recall and F1 of each class follow; for numbers, R². The file of a network alone names no classes: for softmax, and
-    for several sigmoid outputs, they are 0, 1, …, in the order of the outputs. Exit status 0.
+    by their names, in any order; without names by their order, and a column of labels is where it was in training. The
+    predictions are printed as comma-separated values, one line an example, or written to --output. If the labels are
+    known, the accuracy, the confusion matrix, and precision, recall and F1 of each class follow; for numbers, R². They
+    go to standard error if the predictions go to standard output. The file of a network alone names no classes: for
+    softmax, and for several sigmoid outputs, they are 0, 1, …, in the order of the outputs. Exit status 0.
     """
+    refuse_overwriting({"--output": output, "--plot": plot}, {"NETWORK": network, "--data": data})
     if plot is not None:
         check_plot(plot)
     if output is not None:
@@ -79,7 +82,7 @@ def predict(
     loaded = load_trained(network)
     bare = isinstance(loaded, Network)
     model = Model(loaded) if isinstance(loaded, Network) else loaded
-    table = _read(data, model, label)
+    table = _read(data, model, label, header)
     X, Y = table.X, table.Y
     if table.columns is not None and (places := model.places(table.columns)) is not None:
         X = X[:, places]
@@ -116,43 +119,52 @@ def predict(
     if output is None:
         click.echo(text, nl=False)
     if score is not None:
-        if output is None:
-            click.echo()
         shown = f"R² {score:.4f}" if matrix is None else f"{matrix}\n\naccuracy {format_share(score)}"
-        print_text(f"{shown} on {counted(len(found), 'example')}")
+        print_text(f"{shown} on {counted(len(found), 'example')}", err=output is None)
 
 
-def _read(path: str, model: Model, label: str | None) -> Table:
+def _read(path: str, model: Model, label: str | None, header: bool | None) -> Table:
     """Return the examples of a file, with their labels if it has a column of them."""
     column = None if label is None else as_column(label)
-    names = None if ".npz" in PurePath(path).suffixes else read_names(path)
+    if format_of(path) == ".npz":
+        return _from_archive(path) if column is None else read_table(path, column, header=header)
+    if header is None and model.columns is not None:
+        # Names that are numbers are known by the model.
+        first, _ = read_columns(path, header=True)
+        header = True if set(model.columns) <= set(first or ()) else None
+    names, count = read_columns(path, header)
+    if column is None:
+        column = _label_column(path, names, count, model)
+    if names is not None and model.columns is not None and not isinstance(column, int):
+        # Before the numbers are read, so that a column of text that does not belong there is named as such.
+        model.places([name for name in names if name != column])
+    return read_table(path, column, header=header, verbal=model.verbal)
+
+
+def _from_archive(path: str) -> Table:
+    """Return the examples of an archive, with their labels if it has an array Y."""
+    alone = read_table(path, None)
+    try:
+        return read_table(path)
+    except InvalidInput:
+        return alone
+
+
+def _label_column(path: str, names: tuple[str, ...] | None, count: int, model: Model) -> str | int | None:
+    """Return the column of known labels, by name or by its index in training; None if there is none."""
     if names is not None and model.columns is not None:
-        if column is None:
-            unknown = [name for name in names if name not in model.columns]
-            column = next((name for name in unknown if name == model.label or model.label is None), None)
-        if not isinstance(column, int):
-            # Before the numbers are read, so that a column of text that does not belong there is named as such.
-            model.places([name for name in names if name != column])
-    elif column is None:
-        return _by_number(path, model.network.sizes[0])
-    return read_table(path, column)
-
-
-def _by_number(path: str, inputs: int) -> Table:
-    """Return the examples of a file without names; what it has beside the inputs are labels."""
-    first: InvalidInput | None = None
-    tables = []
-    for column in (None, -1):
-        try:
-            tables.append(read_table(path, column))
-        except InvalidInput as caught:
-            first = first or caught
-    fitting = [table for table in tables if table.X.ndim == 2 and table.X.shape[1] == inputs]
-    if tables:
-        # The second has Y beside the same X if the file is an .npz.
-        return (fitting or tables)[-1]
-    assert first is not None
-    raise first
+        unknown = [name for name in names if name not in model.columns]
+        return next((name for name in unknown if name == model.label or model.label is None), None)
+    if names is not None and model.label in names:
+        return model.label
+    if count != model.network.sizes[0] + 1:
+        return None
+    if model.label_index is None:
+        raise InvalidInput(
+            f"{path} must have {model.network.sizes[0]} columns, the inputs of the network, got {count}; if one holds "
+            "the labels, name it by --label."
+        )
+    return model.label_index
 
 
 def _classifies(model: Model, Y: Array | None) -> bool:

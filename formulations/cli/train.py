@@ -24,17 +24,30 @@ from formulations.cli.options import (
     batch_size_for,
     batch_size_option,
     dtype_option,
+    header_option,
     init_option,
     json_option,
     network_option,
     parse_sizes,
     read_problem,
     refuse_beside_network,
+    refuse_overwriting,
     seed_option,
     split_names,
 )
 from formulations.cli.output import print_problem, print_text, progress_console
-from formulations.data import DIGITS, Problem, Split, Table, classes_of, encode_labels, is_labels, read_table
+from formulations.data import (
+    DIGITS,
+    Problem,
+    Split,
+    Table,
+    classes_of,
+    encode_labels,
+    format_of,
+    is_labels,
+    read_columns,
+    read_table,
+)
 from formulations.data import split as split_examples
 from formulations.display import check_plot, counted, format_share, save_figure
 from formulations.exceptions import InvalidInput, NotFinite
@@ -74,6 +87,7 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
     shell_complete=complete_file,
 )
 @click.option("--label", metavar="NAME", help="The table's column to learn, by name or number.  [default: the last]")
+@header_option
 @click.option("--regression", is_flag=True, help="Learn integers as numbers instead of classes.")
 @click.option("--no-standardize", is_flag=True, help="Take the features of a table as they are.")
 @click.option(
@@ -157,6 +171,7 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 def train(
     data: str | None,
     label: str | None,
+    header: bool | None,
     regression: bool,
     no_standardize: bool,
     no_shuffle: bool,
@@ -211,20 +226,29 @@ def train(
     be saved at --save goes to the current or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
+    # A network may be saved over the one that it continues.
+    refuse_overwriting({"--save": save, "--checkpoint": checkpoint, "--plot": plot}, {"--data": data})
+    refuse_overwriting({"--plot": plot}, {"--network": network})
     if save is not None:
         _check_save(save)
     if plot is not None:
         check_plot(plot)
     if early_stopping is not None:
         early_stopping = positive_integer(early_stopping, "--early-stopping")
-    table = None if data is None else read_table(data, -1 if label is None else as_column(label))
+    column = -1 if label is None else as_column(label)
+    loaded = None if network is None or data is None else load_trained(network)
+    verbal = isinstance(loaded, Model) and loaded.verbal
+    table = None if data is None else read_table(data, column, header=header, verbal=verbal)
+    if table is not None and len(table.X) < 2:
+        raise InvalidInput("--data must hold two examples or more, to train and to test on, got one; add examples.")
     # A label is asked for, so a table has a Y.
     if table is not None and np.asarray(table.Y).ndim == 1:
         if regression:
             table = _as_numbers(table)
         task = _for_table(
-            table, network=network, hidden=hidden, sizes=sizes, activations=activations, cost=cost,
-            standardize=not no_standardize, shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
+            table, _label_index(data, table, column), network=loaded, hidden=hidden, sizes=sizes,
+            activations=activations, cost=cost, standardize=not no_standardize, shuffle=not no_shuffle,
+            seed=seed, init=init, dtype=dtype,
         )  # fmt: skip
     else:
         _refuse_without_table()
@@ -358,8 +382,9 @@ class _Task:
 
 def _for_table(
     table: Table,
+    label_index: int | None,
     *,
-    network: str | None,
+    network: Model | Network | None,
     hidden: str | None,
     sizes: str | None,
     activations: str | None,
@@ -377,7 +402,7 @@ def _for_table(
         parts = split_examples(X, Y, TEST_SHARE, seed)
     else:
         tested = len(X) * 4 // 5
-        parts = Split(X[: max(1, tested)], Y[: max(1, tested)], X[tested:], Y[tested:])
+        parts = Split(X[:tested], Y[:tested], X[tested:], Y[tested:])
     if network is None:
         outputs = 1 if classes is None else len(classes)
         names = [get_activation(name) for name in split_names(activations or "tanh")]
@@ -392,15 +417,14 @@ def _for_table(
             dtype=dtype,
             init=init,
         )
-        model = replace(model, columns=table.columns, label=table.label)
+        model = replace(model, columns=table.columns, label=table.label, label_index=label_index)
     else:
         refuse_beside_network()
-        loaded = load_trained(network)
-        if isinstance(loaded, Network):
+        if isinstance(network, Network):
             shell = Model.for_data(parts.X_train, parts.Y_train, (), standardize=standardize, classes=classes)
-            model = replace(shell, network=loaded, columns=table.columns, label=table.label)
+            model = replace(shell, network=network, columns=table.columns, label=table.label, label_index=label_index)
         else:
-            model = loaded
+            model = network
         if table.columns is not None and (places := model.places(table.columns)) is not None:
             parts = parts._replace(X_train=parts.X_train[:, places], X_test=parts.X_test[:, places])
     name = cost or default_cost(model.network, classes is not None)
@@ -452,6 +476,14 @@ def _hidden(hidden: str | None, sizes: str | None, inputs: int, outputs: int) ->
     return widths[1:-1]
 
 
+def _label_index(path: str | None, table: Table, column: str | int) -> int | None:
+    """Return the index of the label's column in a table; None if the file has no columns."""
+    if path is None or format_of(path) == ".npz":
+        return None
+    names, count = read_columns(path, header=table.columns is not None)
+    return column % count if isinstance(column, int) else list(names or ()).index(column)
+
+
 def _as_numbers(table: Table) -> Table:
     """Return a table whose labels are numbers to predict."""
     Y = np.asarray(table.Y)
@@ -466,7 +498,7 @@ def _as_numbers(table: Table) -> Table:
 def _refuse_without_table() -> None:
     """Refuse the options that go with a table if the data are none."""
     context = click.get_current_context()
-    for name in ("label", "regression", "no_standardize"):
+    for name in ("label", "header", "regression", "no_standardize"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = f"--{name.replace('_', '-')}"
             raise InvalidInput(
@@ -555,7 +587,7 @@ def _hint(task: _Task, on_train: float, Y: Any) -> None:
 
 def _check_save(path: str) -> None:
     """Refuse a path that cannot be written or loaded, before the training starts."""
-    if Path(path).suffix != ".npz":
+    if Path(path).suffix.lower() != ".npz":
         raise InvalidInput(f"--save must name an .npz file in a folder that exists, got {path!r}; try trained.npz.")
     check_writable(path)
 

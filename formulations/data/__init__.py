@@ -8,8 +8,8 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.data.delimited import Table as Table
+    from formulations.data.delimited import read_columns as read_columns
     from formulations.data.delimited import read_csv as read_csv
-    from formulations.data.delimited import read_names as read_names
     from formulations.data.digits.reader import load_digits as load_digits
     from formulations.data.frames import as_matrix as as_matrix
     from formulations.data.frames import column_names as column_names
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from formulations.data.scenarios import Scenario as Scenario
     from formulations.data.splitting import Split as Split
     from formulations.data.splitting import split as split
+    from formulations.data.tables import format_of as format_of
     from formulations.data.tables import read_examples as read_examples
     from formulations.data.tables import read_table as read_table
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "delimited": ["Table", "read_csv", "read_names"],
+            "delimited": ["Table", "read_columns", "read_csv"],
             "digits.reader": ["load_digits"],
             "frames": ["as_matrix", "column_names"],
             "idx": ["read_idx"],
@@ -42,6 +43,6 @@ else:
             "scaling": ["Scaling"],
             "scenarios": ["SCENARIOS", "Scenario"],
             "splitting": ["Split", "split"],
-            "tables": ["read_examples", "read_table"],
+            "tables": ["format_of", "read_examples", "read_table"],
         },
     )

@@ -8,10 +8,11 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
+from unicodedata import decimal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,7 +21,7 @@ from formulations.arrays import Array, as_dtype, current_budget, format_dtype, q
 from formulations.data.opening import check_memory, name_of, open_data, read_at_most
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongShape, WrongType
 
-__all__ = ["Table", "read_csv", "read_names"]
+__all__ = ["Table", "read_columns", "read_csv", "read_text"]
 
 DELIMITERS = "\t;|,"
 """Those that are recognised; the comma comes last, because it may be a decimal comma."""
@@ -34,8 +35,11 @@ PER_CHARACTER = 64
 """The bytes of memory for a character of a line, if each cell is as short as can be."""
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
 """Cells, in lower case, that stand for a missing number."""
-DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
-INTEGER = re.compile(r"[+-]?\d{1,19}")
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.'_ \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?")
+"""Numbers whose digits are separated; with one point alone it is a decimal point."""
+INTEGER = re.compile(r"[+-]?\d+")
+SMALLEST, LARGEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 class Table(NamedTuple):
@@ -59,7 +63,6 @@ class Table(NamedTuple):
     label: str | None
 
 
-@quiet
 def read_csv(
     path: str | os.PathLike[str],
     label: str | int | None = -1,
@@ -80,7 +83,8 @@ def read_csv(
     delimiter : str, optional
         The character between two cells; by default a tab, a semicolon, a vertical bar or a comma, by the first rows.
     header : bool, optional
-        Whether the first row holds the names of the columns; by default if none of its cells is a number.
+        Whether the first row holds the names of the columns; by default if none of its cells is a number, or the
+        label is given by its name. A row that may be either is refused: see the notes.
     dtype : dtype-like, default "float64"
         The dtype of the features and of real targets: float32, float64 or longdouble.
 
@@ -110,6 +114,13 @@ def read_csv(
     -----
     Cells may be quoted by ``"``. Spaces around a cell and blank lines are ignored. Numbers have a decimal point.
 
+    Names may be numbers, such as years. Without ``header`` a first row of distinct numbers is therefore refused if
+
+    - its label is text that no other row has,
+    - its cells are 0, 1, 2, …, the names that pandas gives,
+    - its cells are quoted, and those of the second row are not, or
+    - its cells are integers, and their columns hold no others.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -119,54 +130,150 @@ def read_csv(
     Table(X=array([[5.1, 3.5],
            [6.3, 2.9]]), Y=array(['setosa', 'virginica'], dtype='<U9'), columns=('length', 'width'), label='species')
     """
+    return read_text(path, label, delimiter=delimiter, header=header, dtype=dtype)
+
+
+@quiet
+def read_text(
+    path: str | os.PathLike[str],
+    label: str | int | None = -1,
+    *,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    dtype: DTypeLike = "float64",
+    verbal: bool = False,
+) -> Table:
+    """Read a table as :func:`read_csv` does; ``verbal`` labels stay strings, also if they look like another type."""
     target, name = as_dtype(dtype), name_of(path)
     _check_options(label, delimiter, header)
+    with _rows(path, delimiter) as (rows, size, quoted):
+        line, first = next(rows)
+        named = _is_header(first, f"{name}, line {line}", label) if header is None else header
+        columns = _columns(f"{name}, line {line}", first, label, named=named)
+        cells = [cell.strip() for cell in first]
+        if not named:
+            rows = chain([(line, first)], rows)
+        features, labels, numbers, alone = _read(rows, name, columns, target, size)
+    if not numbers:
+        raise InvalidInput(f"{name} must hold at least one example, got only a row of names; write one example a row.")
+    k = columns.label
+    if header is None and not named and _may_be_names(cells, k, labels, numbers, quoted, alone):
+        raise _ambiguous(f"{name}, line {line}", cells)
+    Y = None
+    if k is not None:
+        Y = np.array([cell.strip() for cell in labels]) if verbal else _targets(labels, numbers, name, columns, target)
+    return Table(
+        X=np.concatenate(features).reshape(len(numbers), -1),
+        Y=Y,
+        columns=None if columns.names is None else tuple(each for j, each in enumerate(columns.names) if j != k),
+        label=None if columns.names is None or k is None else columns.names[k],
+    )
+
+
+@quiet
+def read_columns(path: str | os.PathLike[str], header: bool | None = None) -> tuple[tuple[str, ...] | None, int]:
+    """Return the names of the columns of a text file, None if it has none, and their number, as :func:`read_csv` does.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read, is empty, or ``header`` must be given.
+    Refused
+        If the file needs more memory than the budget allows.
+    """
+    with _rows(path, None) as (rows, _, _):
+        line, first = next(rows)
+    named = _is_header(first, f"{name_of(path)}, line {line}", None) if header is None else header
+    return tuple(cell.strip() for cell in first) if named else None, len(first)
+
+
+@contextmanager
+def _rows(
+    path: str | os.PathLike[str], delimiter: str | None
+) -> Iterator[tuple[Iterator[tuple[int, list[str]]], int, list[bool]]]:
+    """Yield the rows of a file, at least one, each with its line; the file's size; and which of the first are quoted.
+
+    Whether each of the first two rows has quotes around all of its cells is known once they have been taken.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no row, or the file cannot be read; see :func:`read_csv`.
+    """
+    name = name_of(path)
     with open_data(path, "a CSV file") as stream:
         data = read_at_most(stream, current_budget().memory)
     check_memory(name, len(data))
     if b"\0" in data:
         raise InvalidInput(f"{name} must be text in UTF-8, got a file with null bytes; save it as CSV in UTF-8.")
     mark = delimiter or _delimiter_of(data)
-    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
-    reader = csv.reader(_of_bounded_length(lines, name), delimiter=mark, skipinitialspace=mark != " ", strict=True)
-    with _reading(name, data, reader):
-        rows: Iterator[tuple[int, list[str]]] = ((reader.line_num, row) for row in reader if row)
-        line, first = next(rows, (0, []))
-        if not first:
+    lines = _Lines(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), name)
+    reader = csv.reader(lines, delimiter=mark, skipinitialspace=mark != " ", strict=True)
+    quoted: list[bool] = []
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for row in reader:
+            if not row or (len(row) == 1 and not lines.last.strip()):
+                continue
+            if len(quoted) < 2:
+                quoted.append(lines.last.count('"') >= 2 * len(row))
+            yield reader.line_num, row
+        if not quoted:
             raise InvalidInput(f"{name} must hold a table, got an empty file; write one example a row.")
-        if header is None:
-            header = not any(map(_is_number, first))
-        columns = _columns(f"{name}, line {line}", first, label, named=header)
-        if not header:
-            rows = chain([(line, first)], rows)
-        features, labels, numbers = _read(rows, name, columns, target, len(data))
-    if not numbers:
-        raise InvalidInput(f"{name} must hold at least one example, got only a row of names; write one example a row.")
-    k = columns.label
-    return Table(
-        X=np.concatenate(features).reshape(len(numbers), -1),
-        Y=None if k is None else _targets(labels, numbers, name, columns, target),
-        columns=None if columns.names is None else tuple(each for j, each in enumerate(columns.names) if j != k),
-        label=None if columns.names is None or k is None else columns.names[k],
-    )
+
+    with _reading(name, data, reader):
+        yield rows(), len(data), quoted
 
 
-def read_names(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
-    """Return the names of the columns of a text file, as :func:`read_csv` guesses them; None if it has none.
+def _is_header(first: Sequence[str], place: str, label: str | int | None) -> bool:
+    """Return whether the first row holds names: no cell is a number, or the label is named there."""
+    cells = [cell.strip() for cell in first]
+    if isinstance(label, str) and label in cells:
+        return True
+    if any(map(_is_number, cells)):
+        return False
+    if isinstance(label, int | np.integer) and -len(cells) <= label < len(cells) and len(cells) > 1:
+        del cells[label]
+    if all(cell and cell.lower() in MISSING for cell in cells):
+        raise _ambiguous(place, first)
+    return True
 
-    Raises
-    ------
-    InvalidInput
-        If the file cannot be read.
+
+def _may_be_names(
+    cells: list[str], label: int | None, labels: list[str], numbers: list[int], quoted: list[bool], alone: bool
+) -> bool:
+    """Return whether a first row of numbers, which was read as an example, may hold the names of the columns.
+
+    Parameters
+    ----------
+    cells : list of str
+        The first row.
+    label : int or None
+        Which of them is the label.
+    labels, numbers
+        The labels and lines of all rows.
+    quoted : list of bool
+        Whether all cells of the first and of the second row are quoted.
+    alone : bool
+        Whether its features are the only integers of their columns.
     """
-    with open_data(path, "a CSV file") as stream:
-        data = stream.read(SAMPLE + 1)
-    lines = io.StringIO(data.decode("utf-8-sig", "replace"), newline="")
-    with suppress(csv.Error):  # Reading the table says where.
-        for row in csv.reader(lines, delimiter=_delimiter_of(data), skipinitialspace=True):
-            if row:
-                return None if any(map(_is_number, row)) else tuple(cell.strip() for cell in row)
-    return None
+    if len(numbers) < 2 or len(set(cells)) < len(cells):
+        return False
+    if label is not None and _kind_of(cells[label]) == "string":
+        return cells[label] not in (cell.strip() for cell in labels[1:])
+    if label is not None:
+        alone = alone and not any(INTEGER.fullmatch(cell.strip()) for cell in labels[1:])
+        alone = alone and INTEGER.fullmatch(cells[label]) is not None
+    in_order = len(cells) > 1 and cells == list(map(str, range(len(cells))))
+    return in_order or alone or quoted == [True, False]
+
+
+def _ambiguous(place: str, cells: Sequence[str]) -> InvalidInput:
+    shown = ", ".join(map(repr, cells[:5])) + (", …" if len(cells) > 5 else "")
+    return InvalidInput(
+        f"{place}: the first row must be clearly names or an example, got {shown}; pass header=True (--header) if it "
+        "holds names, or header=False (--no-header)."
+    )
 
 
 @dataclass(frozen=True)
@@ -217,12 +324,17 @@ def _delimiter_of(data: bytes) -> str:
     return max(even, key=even.__getitem__) if even else max(reversed(DELIMITERS), key=lambda mark: first.get(mark, 0))
 
 
-def _of_bounded_length(lines: Iterable[str], name: str) -> Iterator[str]:
-    """Yield lines, none of which takes more memory in cells than the budget allows."""
-    for line in lines:
-        if len(line) > CELLS:
-            check_memory(name, PER_CHARACTER * len(line))
-        yield line
+class _Lines(Iterator[str]):
+    """Lines, none of which takes more memory in cells than the budget allows; the last one is kept."""
+
+    def __init__(self, lines: Iterator[str], name: str) -> None:
+        self._lines, self._name, self.last = lines, name, ""
+
+    def __next__(self) -> str:
+        self.last = next(self._lines)
+        if len(self.last) > CELLS:
+            check_memory(self._name, PER_CHARACTER * len(self.last))
+        return self.last
 
 
 @contextmanager
@@ -290,19 +402,26 @@ def _index_of(label: str | int | None, place: str, count: int, names: list[str] 
 
 def _read(
     rows: Iterable[tuple[int, list[str]]], name: str, columns: _Columns, target: np.dtype[Any], size: int
-) -> tuple[list[Array], list[str], list[int]]:
-    """Return the numbers of all rows, in parts, their labels, and the number of the line that each row ends in."""
+) -> tuple[list[Array], list[str], list[int], bool]:
+    """Return the numbers of all rows, in parts, their labels, and the number of the line that each row ends in.
+
+    Return also whether each feature of the first row is the only integer of its column.
+    """
     features: list[Array] = []
     labels: list[str] = []
     numbers: list[int] = []
+    alone = True
     for part in _parts(rows, name, columns):
         numbers += [line for line, _ in part]
         # Its parts are joined at the end.
         check_memory(name, size + len(numbers) * (2 * columns.count * target.itemsize + PER_ROW))
         if columns.label is not None:
             labels += [row.pop(columns.label) for _, row in part]
+        begin = 0 if features else 1
+        alone = alone and (begin == 0 or all(INTEGER.fullmatch(cell.strip()) for cell in part[0][1]))
+        alone = alone and not any(INTEGER.fullmatch(cell.strip()) for _, row in part[begin:] for cell in row)
         features.append(_converted(part, name, columns, target))
-    return features, labels, numbers
+    return features, labels, numbers, alone
 
 
 def _parts(
@@ -327,9 +446,8 @@ def _parts(
 def _converted(part: list[tuple[int, list[str]]], name: str, columns: _Columns, target: np.dtype[Any]) -> Array:
     """Return the features of some rows, whose labels have been taken out, as one flat array."""
     cells = list(chain.from_iterable(row for _, row in part))
-    read = _extended if target.itemsize > np.dtype(np.float64).itemsize else float
     try:
-        found = np.fromiter(map(read, cells), target if read is _extended else np.float64, len(cells)).astype(target)
+        found = _rounded(cells, target)
     except ValueError:
         found = None
     # Python reads 1_000 as 1000.
@@ -346,10 +464,20 @@ def _converted(part: list[tuple[int, list[str]]], name: str, columns: _Columns, 
     return found
 
 
+def _rounded(cells: Sequence[str], target: np.dtype[Any]) -> Array:
+    """Return numbers, rounded once to the dtype, in the range of double precision."""
+    if target.itemsize > np.dtype(np.float64).itemsize:
+        return np.fromiter(map(_extended, cells), target, len(cells))
+    return np.fromiter(map(float, cells), np.float64, len(cells)).astype(target)
+
+
 def _extended(cell: str) -> Any:
     """Return a number in extended precision, in the range of double precision."""
     value = float(cell)
-    return np.longdouble(cell.strip()) if math.isfinite(value) and value else value
+    if not math.isfinite(value) or not value:
+        return value
+    # NumPy reads ASCII digits alone, unlike float.
+    return np.longdouble("".join(str(decimal(each, each)) for each in cell.strip()))
 
 
 def _is_number(cell: str) -> bool:
@@ -395,10 +523,24 @@ def _targets(
             f"{where}: a label must not be missing, got {repr(cell) if cell else 'an empty cell'}; leave the row out, "
             "or fill the cell."
         )
-    if "large" in found:
-        where, cell = place("large")
-        raise InvalidInput(f"{where}: a label must fit 64-bit integers, got {cell[:40]}; write a number with a point.")
-    numeric, verbal = found & {"integer", "real"}, found & {"boolean", "string"}
+    if not found & {"boolean", "string"}:
+        for kind in sorted(found & {"infinite", "large", "separated"}):
+            where, cell = place(kind)
+            if kind == "separated":
+                raise InvalidInput(
+                    f"{where}: a label must be text or a number, got {cell!r}; write numbers with a decimal point."
+                )
+            if kind == "infinite":
+                raise NotFinite(
+                    f"{where}: a target must be finite in float64, got {cell[:40]}; leave the row out, or scale the "
+                    "targets."
+                )
+            raise InvalidInput(
+                f"{where}: a label must fit 64-bit integers, got {cell[:40]}; write a number with a point."
+            )
+    kinds = {cell: "string" if kind in ("infinite", "separated") else kind for cell, kind in kinds.items()}
+    found = set(kinds.values())
+    numeric, verbal = found & {"integer", "large", "real"}, found & {"boolean", "string"}
     if numeric and verbal:
         (one, text), (other, number) = place(min(verbal)), place(min(numeric))
         raise InvalidInput(
@@ -408,7 +550,7 @@ def _targets(
     if numeric == {"integer"}:
         return np.array([int(cell) for cell in cells], np.int64)
     if numeric:
-        values = np.array([float(cell) for cell in cells]).astype(target)
+        values = _rounded(cells, target)
         if (infinite := np.flatnonzero(~np.isfinite(values))).size:
             where = columns.place(name, numbers[infinite[0]], label)
             raise NotFinite(
@@ -427,8 +569,10 @@ def _kind_of(cell: str) -> str:
         return "missing"
     if cell.lower() in ("true", "false"):
         return "boolean"
-    if INTEGER.fullmatch(cell) and abs(int(cell)) <= np.iinfo(np.int64).max:
-        return "integer"
-    if cell.lstrip("+-").isdecimal():
-        return "large"
-    return "real" if _is_number(cell) and math.isfinite(float(cell)) else "string"
+    if INTEGER.fullmatch(cell):
+        # Python refuses to convert thousands of digits.
+        fits = len(cell) <= 20 and SMALLEST <= int(cell) <= LARGEST
+        return "integer" if fits else "large"
+    if _is_number(cell):
+        return "real" if math.isfinite(float(cell)) else "infinite"
+    return "separated" if DECIMAL_COMMA.fullmatch(cell) or THOUSANDS.fullmatch(cell) else "string"

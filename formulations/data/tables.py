@@ -7,18 +7,25 @@ import os
 from pathlib import PurePath
 
 from formulations.arrays import Array, current_budget, open_archive
-from formulations.data.delimited import Table, read_csv
+from formulations.data.delimited import Table, read_text
 from formulations.data.opening import check_memory, name_of, open_data, read_at_most
 from formulations.exceptions import InvalidInput
 
-__all__ = ["read_examples", "read_table"]
+__all__ = ["format_of", "read_examples", "read_table"]
 
 TEXT = (".csv", ".tsv", ".txt")
 WHAT = "an .npz file with arrays X and Y"
 REMEDY = "write it with numpy.savez(path, X=X, Y=Y)"
 
 
-def read_table(path: str | os.PathLike[str], label: str | int | None = -1) -> Table:
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the suffix that says how a file is to be read, in lower case, without ``.gz``."""
+    return PurePath(name_of(path).lower().removesuffix(".gz")).suffix
+
+
+def read_table(
+    path: str | os.PathLike[str], label: str | int | None = -1, *, header: bool | None = None, verbal: bool = False
+) -> Table:
     """Read examples from a file, of the format that its suffix says.
 
     Parameters
@@ -28,6 +35,10 @@ def read_table(path: str | os.PathLike[str], label: str | int | None = -1) -> Ta
         have ``.gz`` after it.
     label : str, int or None, default -1
         The column of labels in a text file. In an ``.npz`` file the labels are Y; None leaves them out.
+    header : bool, optional
+        Whether a text file has names in its first row; see :func:`read_csv`.
+    verbal : bool
+        Whether the labels of a text file are strings, also if all look like numbers or booleans.
 
     Returns
     -------
@@ -40,10 +51,9 @@ def read_table(path: str | os.PathLike[str], label: str | int | None = -1) -> Ta
     NotFinite, UnknownName, WrongShape, WrongType, Refused
         As :func:`read_csv`.
     """
-    name = name_of(path)
-    suffix = PurePath(name.removesuffix(".gz")).suffix.lower()
+    name, suffix = name_of(path), format_of(path)
     if suffix in TEXT:
-        return read_csv(path, label)
+        return read_text(path, label, header=header, verbal=verbal)
     if suffix != ".npz":
         raise InvalidInput(
             f"a file of examples must end in {', '.join(TEXT)} or .npz, or one of these with .gz, got {name!r}; "
@@ -51,6 +61,8 @@ def read_table(path: str | os.PathLike[str], label: str | int | None = -1) -> Ta
         )
     if isinstance(label, str):
         raise InvalidInput(f"the labels of {name} are its array Y, got the name of a column, {label!r}; leave it out.")
+    if header is not None:
+        raise InvalidInput(f"--header and --no-header go with a text file, got {name!r}; leave them out.")
     X, *targets = _read_archive(name, "X" if label is None else "XY")
     return Table(X, targets[0] if targets else None, None, None)
 
@@ -71,7 +83,7 @@ def read_examples(path: str | os.PathLike[str]) -> tuple[Array, Array]:
 
 def _read_archive(name: str, wanted: str) -> list[Array]:
     source: str | io.BytesIO = name
-    if name.endswith(".gz"):
+    if name.lower().endswith(".gz"):
         with open_data(name, WHAT) as stream:
             source = io.BytesIO(read_at_most(stream, current_budget().memory))
         check_memory(name, source.getbuffer().nbytes)

@@ -62,6 +62,8 @@ class Model:
         Without classes: an output a stands for the number target_mean + target_scale · a. Both or neither.
     label : str, optional
         The name of what is predicted.
+    label_index : int, optional
+        Its column in a table of n₁ + 1 columns, counted from 0: where known labels are if no names tell.
 
     Raises
     ------
@@ -90,6 +92,7 @@ class Model:
     target_mean: Array | None = None
     target_scale: Array | None = None
     label: str | None = None
+    label_index: int | None = None
 
     def __post_init__(self) -> None:
         check_network(self.network)
@@ -102,6 +105,9 @@ class Model:
             raise InvalidInput("target_mean goes with numbers to predict, got classes too; leave out one of them.")
         if self.label is not None and not isinstance(self.label, str):
             raise WrongType(f"label must be a name, got {self.label!r}; pass a string such as 'species'.")
+        index = self.label_index
+        if index is not None and (isinstance(index, bool) or not isinstance(index, int) or not 0 <= index <= inputs):
+            raise InvalidInput(f"label_index must be an integer from 0 to {inputs}, got {index!r}; count from 0.")
         for name, value in zip(PARTS, (classes, columns, mean, scale, target_mean, target_scale), strict=True):
             object.__setattr__(self, name, value)
 
@@ -258,6 +264,11 @@ class Model:
             learning_rate=learning_rate,
             **options,
         )
+
+    @property
+    def verbal(self) -> bool:
+        """Whether the classes are strings."""
+        return self.classes is not None and self.classes.dtype.kind == "U"
 
     @quiet
     def outputs(self, X: Any) -> Array:
@@ -448,7 +459,7 @@ class Model:
 
         It holds the arrays of the network, as :func:`formulations.save` writes them, and those of ``classes``,
         ``columns``, ``mean``, ``scale``, ``target_mean`` and ``target_scale`` that the model has; ``model`` is JSON
-        text with the name ``label``.
+        text with ``label`` and ``label_index``.
 
         Parameters
         ----------
@@ -462,7 +473,8 @@ class Model:
         InvalidInput
             If the file cannot be written.
         """
-        arrays = {**network_arrays(self.network), MODEL: np.array(json.dumps({"label": self.label}))}
+        text = json.dumps({"label": self.label, "label_index": self.label_index})
+        arrays = {**network_arrays(self.network), MODEL: np.array(text)}
         arrays |= {name: value for name in PARTS if (value := getattr(self, name)) is not None}
         with replaced(path) as file:
             np.savez(file, **arrays)
@@ -504,10 +516,11 @@ class Model:
         names = [MODEL, *(name for name in PARTS if name in archive)]
         held: dict[str, Any] = {**archive.read(names, current_budget().memory)}
         try:
-            label = json.loads(str(held.pop(MODEL)))["label"]
+            text = json.loads(str(held.pop(MODEL)))
+            label, index = text["label"], text["label_index"]
         except (KeyError, RecursionError, TypeError, ValueError):
             raise archive.unreadable("it does not contain a model") from None
-        return cls(read_network(archive), label=label, **held)
+        return cls(read_network(archive), label=label, label_index=index, **held)
 
     def __repr__(self) -> str:
         return f"<Model {', '.join(self._facts())}>"

@@ -34,7 +34,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.data import read_examples, read_names
+from formulations.data import read_columns, read_examples
 from formulations.exceptions import FormulationsException
 from formulations.verification.certification.files import read_gradient
 from tests.audit.command import positive
@@ -173,7 +173,7 @@ def _image_file() -> str:
 
 LAYOUT = fm.Network.random([1, 1], seed=0).layout
 READERS = {
-    "csv": Reader(lambda path: (read_names(path), fm.read_csv(path)), _tables),
+    "csv": Reader(lambda path: (read_columns(path), fm.read_csv(path)), _tables),
     "idx": Reader(fm.read_idx, _images),
     "idx_labels": Reader(lambda path: fm.read_idx(_image_file(), path), _labels),
     "network": Reader(fm.load, _networks),

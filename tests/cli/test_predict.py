@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +37,7 @@ def model(tmp_path_factory):
     made = fm.Model.for_data(X, labels, seed=0)
     made.fit(X, labels, optimizer="adam", learning_rate=0.01, seed=0)
     path = tmp_path_factory.mktemp("model") / "iris.npz"
-    fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species").save(path)
+    fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species", label_index=4).save(path)
     return path
 
 
@@ -85,8 +87,8 @@ def test_known_labels_give_the_figures_of_each_class(model, new, tmp_path, heade
     result = run("predict", model, "--data", data, "--output", tmp_path / "found.csv")
     assert result.exit_code == 0, result.output
     assert "accuracy 95.00 % on 20 examples" in result.stdout and "precision" in result.stdout
-    printed = run("predict", model, "--data", data).stdout
-    assert printed == (tmp_path / "found.csv").read_text(encoding="utf-8") + "\n" + result.stdout
+    printed = run("predict", model, "--data", data)
+    assert printed.stdout == (tmp_path / "found.csv").read_text(encoding="utf-8") and printed.stderr == result.stdout
     found = json.loads(run("predict", model, "--data", data, "--json", "--proba").stdout)
     assert found["accuracy"] == 0.95 and found["predictions"] == labels and found["classes"] == list(NAMES)
     assert np.shape(found["probabilities"]) == (20, 3) and np.sum(found["report"]["confusion_matrix"]) == 20
@@ -95,8 +97,107 @@ def test_known_labels_give_the_figures_of_each_class(model, new, tmp_path, heade
 def test_labels_in_a_column_of_another_name(model, new, tmp_path):
     _, X, labels = new
     data = write_table(tmp_path / "known.csv", X, labels, label="observed")
-    assert "accuracy 100.00 %" in run("predict", model, "--data", data, "--label", "observed").stdout
-    assert "accuracy 100.00 %" in run("predict", model, "--data", data, "--label", "-1").stdout
+    assert "accuracy 100.00 %" in run("predict", model, "--data", data, "--label", "observed").stderr
+    assert "accuracy 100.00 %" in run("predict", model, "--data", data, "--label", "-1").stderr
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_labels_are_found_where_they_were_in_training(new, tmp_path, place, trained, asked):
+    X, labels = flowers()
+
+    def table(name, X, labels, header):
+        rows = [[*row[:place], label, *row[place:]] for row, label in zip(X.tolist(), labels, strict=True)]
+        names = [[*COLUMNS[:place], "species", *COLUMNS[place:]]] * header
+        (tmp_path / name).write_text("\n".join(",".join(map(str, row)) for row in names + rows), encoding="utf-8")
+        return tmp_path / name
+
+    path = tmp_path / "model.npz"
+    data = table("known.csv", X, labels, header=trained)
+    assert run("train", "--data", data, "--label", "species" if trained else place, "--save", path).exit_code == 0
+    assert fm.Model.load(path).label_index == place
+    _, X, labels = new
+    result = run("predict", path, "--data", table("new.csv", X, labels, header=asked))
+    assert "accuracy 100.00 %" in result.stderr and [row[0] for row in rows(result.stdout)[1:]] == labels
+
+
+def test_without_a_place_for_labels_their_column_is_asked_for(new, tmp_path):
+    _, X, labels = new
+    fm.save(fm.Network.random([4, 3], "softmax", seed=0), tmp_path / "net.npz")
+    data = write_table(tmp_path / "known.csv", X, list(map(NAMES.index, labels)), header=False)
+    result = run("predict", tmp_path / "net.npz", "--data", data)
+    assert result.exit_code == 2 and "must have 4 columns, the inputs of the network, got 5" in words(result.stderr)
+    assert "accuracy" in run("predict", tmp_path / "net.npz", "--data", data, "--label", "-1").stderr
+
+
+def test_names_that_are_numbers_are_announced_or_known(new, tmp_path):
+    X, labels = flowers()
+    names, path = ("0", "1", "2", "3"), tmp_path / "model.npz"
+    data = write_table(tmp_path / "iris.csv", X, labels, columns=names)
+    assert run("train", "--data", data, "--label", "-1", "--header", "--save", path).exit_code == 0
+    plain = write_table(tmp_path / "plain.csv", X, labels, header=False)
+    assert run("train", "--data", plain, "--no-header").exit_code == 0
+    assert fm.Model.load(path).columns == names
+    _, X, labels = new
+    turned = write_table(tmp_path / "turned.csv", X[:, ::-1], columns=names[::-1])
+    for header in ([], ["--header"]):
+        result = run("predict", path, "--data", turned, *header)
+        assert [row[0] for row in rows(result.stdout)[1:]] == labels
+    other = write_table(tmp_path / "other.csv", X, columns=("2018", "2019", "2020", "2021"))
+    result = run("predict", path, "--data", other, "--header")
+    assert result.exit_code == 2 and "got no '0'" in words(result.stderr)
+
+
+def test_many_names_fill_more_than_a_block(tmp_path):
+    names = [f"feature_{i:060d}" for i in range(1200)]
+    net = fm.Network.random([1200, 2], "softmax", seed=0)
+    fm.Model(net, ["a", "b"], names).save(tmp_path / "model.npz")
+    data = write_table(tmp_path / "wide.csv", np.ones((2, 1200)), columns=names)
+    assert run("predict", tmp_path / "model.npz", "--data", data).exit_code == 0
+
+
+def test_labels_of_text_may_look_like_others(new, tmp_path):
+    X, labels = flowers()
+    path, as_text = tmp_path / "model.npz", dict(zip(NAMES, ("true", "false", "unknown"), strict=True))
+    data = write_table(tmp_path / "known.csv", X, [as_text[label] for label in labels])
+    assert run("train", "--data", data, "--save", path).exit_code == 0
+    _, X, labels = new
+    two = [label != "virginica" for label in labels]
+    part = write_table(tmp_path / "part.csv", X[two], [as_text[label] for label in labels if label != "virginica"])
+    assert "accuracy 100.00 %" in run("predict", path, "--data", part).stderr
+    more = ("--epochs", 1, "--optimizer", "sgd")
+    assert run("train", "--data", part, "--network", path, "--save", path, *more).exit_code == 0
+
+
+def test_what_is_read_is_not_written(model, new, tmp_path):
+    pytest.importorskip("matplotlib")
+    data, *_ = new
+    copy, link = tmp_path / "model.npz", tmp_path / "link.csv"
+    copy.write_bytes(model.read_bytes())
+    link.symlink_to(data)
+    for arguments, part in (
+        (["--output", data], "--output must name a file of its own"),
+        (["--output", link], "that of --data"),
+        (["--output", copy], "that of NETWORK"),
+        (["--plot", data], "--plot must name a file of its own"),
+        (["--output", tmp_path / "a.png", "--plot", tmp_path / "a.png"], "that of --output"),
+    ):
+        before = Path(data).read_bytes(), copy.read_bytes()
+        result = run("predict", copy, "--data", data, *arguments)
+        assert result.exit_code == 2 and part in words(result.stderr), result.output
+        assert before == (Path(data).read_bytes(), copy.read_bytes())
+
+
+@pytest.mark.parametrize("suffix", [".CSV", ".Csv.GZ"])
+def test_suffixes_may_be_in_capitals(model, new, tmp_path, suffix):
+    data, X, labels = new
+    found, held = tmp_path / f"new{suffix}", Path(data).read_bytes()
+    found.write_bytes(gzip.compress(held) if suffix.endswith("GZ") else held)
+    assert [row[0] for row in rows(run("predict", model, "--data", found).stdout)[1:]] == labels
+    np.savez(tmp_path / "new.npz", X=X)
+    (tmp_path / "new.npz").rename(tmp_path / "NEW.NPZ")
+    assert [row[0] for row in rows(run("predict", model, "--data", tmp_path / "NEW.NPZ").stdout)[1:]] == labels
 
 
 def test_the_confusion_matrix_is_drawn(model, new, tmp_path):
@@ -156,8 +257,7 @@ def test_the_outputs_of_other_networks_are_numbers(tmp_path):
     X = np.random.default_rng(0).normal(size=(5, 3))
     np.savez(tmp_path / "data.npz", X=X, Y=net(X))
     result = run("predict", tmp_path / "net.npz", "--data", tmp_path / "data.npz")
-    lines = result.stdout.splitlines()
-    assert lines[0] == "prediction_1,prediction_2" and lines[-1] == "R² 1.0000 on 5 examples"
+    assert result.stdout.startswith("prediction_1,prediction_2\n") and result.stderr == "R² 1.0000 on 5 examples\n"
 
 
 def test_many_examples_are_predicted_in_parts(model, new, monkeypatch):
@@ -180,7 +280,7 @@ BAD = {
         "also 'colour'",
     ),
     "another width": (lambda X, _: {"X": X[:, :2], "header": False}, "4 columns"),
-    "other labels": (lambda *_: {"labels": list(range(20))}, "must be strings like the classes"),
+    "other labels": (lambda *_: {"labels": list(range(20))}, "must be among the classes 'setosa', 'versicolor'"),
 }  # fmt: skip
 
 

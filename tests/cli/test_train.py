@@ -215,7 +215,7 @@ BAD = {
     "mixed labels": (changed(9, 4, "3"), "labels must be all numbers or all text"),
     "a short row": ([*changed(0, 0, "1")[:5], ["1", "2"]], "line 7: a row must have 5 cells"),
     "one class": ([[*row[:4], "setosa"] for row in changed(0, 0, "1")], "at least two classes"),
-    "one row": (changed(0, 0, "1")[:1], "at least one example for training"),
+    "one row": (changed(0, 0, "1")[:1], "two examples or more, to train and to test on, got one"),
     "no row": ([], "at least one example"),
 }
 
@@ -244,6 +244,25 @@ REFUSED = {
     "an unknown optimizer": (["--optimizer", "Adamm"], "Did you mean 'adam'"),
     "an unknown cost": (["--cost", "hinge"], "unknown cost 'hinge'"),
 }
+
+
+def test_data_are_not_overwritten(tmp_path):
+    np.savez(tmp_path / "data.npz", X=np.eye(4), Y=np.eye(4))
+    before = (tmp_path / "data.npz").read_bytes()
+    for option in ("--save", "--checkpoint"):
+        result = run("train", "--data", tmp_path / "data.npz", option, tmp_path / "data.npz")
+        assert result.exit_code == 2 and f"{option} must name a file of its own" in words(result.stderr)
+    assert (tmp_path / "data.npz").read_bytes() == before
+    result = run("train", "--save", tmp_path / "a.npz", "--checkpoint", tmp_path / "a.npz")
+    assert result.exit_code == 2 and "that of --save" in words(result.stderr)
+
+
+@pytest.mark.parametrize("Y", [np.array([[1.0, 0.0]]), np.array([0.5])])
+def test_one_example_is_not_both_trained_and_tested_on(tmp_path, Y):
+    np.savez(tmp_path / "data.npz", X=np.ones((1, 3)), Y=Y)
+    for option in ([], ["--no-shuffle"]):
+        result = run("train", "--data", tmp_path / "data.npz", *option)
+        assert result.exit_code == 2 and "must hold two examples or more" in words(result.stderr)
 
 
 @pytest.mark.parametrize("case", REFUSED)

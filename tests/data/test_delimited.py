@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.data import read_names
+from formulations.data import read_columns
 from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape, WrongType
 
 PLAIN = "length,width,species\n5.1,3.5,setosa\n6.3,2.9,virginica\n"
@@ -34,6 +34,7 @@ FORMS = {
     "lines of Windows": PLAIN.replace("\n", "\r\n"),
     "lines of the first Macintosh": PLAIN.replace("\n", "\r"),
     "blank lines": PLAIN.replace("\n", "\n\n"),
+    "lines of spaces": PLAIN.replace("\n", "\n  \n\t\n"),
     "no last line end": PLAIN.rstrip(),
     "a mark of byte order": "\ufeff" + PLAIN,
     "quotes": '"length","width",species\n"5.1",3.5,"setosa"\n6.3, "2.9",virginica\n',
@@ -53,11 +54,15 @@ def test_all_forms_of_a_table_are_the_same(form, read):
 def test_the_names_alone_are_those_of_the_table(form, tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(form if isinstance(form, bytes) else form.encode())
-    assert read_names(path) == ("length", "width", "species")
+    assert read_columns(path) == (("length", "width", "species"), 3)
     path.write_text("1,2,setosa\n", encoding="utf-8")
-    assert read_names(path) is None
+    assert read_columns(path) == (None, 3) and read_columns(path, header=True) == (("1", "2", "setosa"), 3)
+    names = tuple(f"a long name {i}" for i in range(10_000))
+    path.write_text(",".join(names) + "\n", encoding="utf-8")
+    assert read_columns(path) == (names, 10_000)
     path.write_bytes(b"")
-    assert read_names(path) is None
+    with pytest.raises(InvalidInput, match="got an empty file"):
+        read_columns(path)
 
 
 def test_the_label_is_any_column_by_name_or_index_or_none(read):
@@ -73,17 +78,69 @@ def test_the_label_is_any_column_by_name_or_index_or_none(read):
 
 def test_a_table_without_names(read):
     for header in (None, False):
-        assert read("1,2,x\n3,4,y\n", header=header)[2:] == (None, None)
-    assert read("1,2,x\n3,4,y\n").X.tolist() == [[1, 2], [3, 4]]
-    # Names that are numbers must be announced.
-    assert read("1990,2000,x\n3,4,y\n", header=True).columns == ("1990", "2000")
+        assert read("1,2,x\n3,4,x\n", header=header)[2:] == (None, None)
+    assert read("1,2,x\n3,4,y\n", header=False).X.tolist() == [[1, 2], [3, 4]]
+
+
+NUMBERED = {
+    "the names of pandas, and a label": "0,1,species\n5.1,3.5,setosa\n6.3,2.9,virginica\n",
+    "the names of pandas alone": "0,1,2\n5,3,1\n6,2,1\n",
+    "years": "2019,2020,growth\n1,2,high\n3,4,low\n",
+    "years, and a number": "2019,2020,growth\n1,2,0.5\n3,4,0.7\n",
+    "wavelengths": "400.5,401.5,kind\n1,2,a\n3,4,a\n",
+    "quoted names": '"1","2","3"\n4,5,6\n7,8,9\n',
+    "quoted names and cells of text": '"1","2","y"\n4,5,"a"\n7,8,"b"\n',
+    "integers above reals": "2,1,3\n0.5,0.25,1.5\n2.0,1.25,1.0\n",
+    "missing values": "nan,a\n1,b\n",
+    "missing values alone": "NA,n/a,a\n1,2,b\n",
+}
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+def test_a_first_row_that_may_be_names_or_an_example_is_refused(case, read):
+    text = NUMBERED[case]
+    with pytest.raises(InvalidInput, match=r"table.csv, line 1: .* pass header=True .--header. if it holds names"):
+        read(text)
+    names = [cell.strip('"') for cell in text.splitlines()[0].split(",")]
+    found = read(text, header=True)
+    assert [*found.columns, found.label] == names and len(found.X) == text.count("\n") - 1
+    if "missing" not in case and case != "years, and a number":
+        assert len(read(text, header=False).X) == text.count("\n")
+
+
+CLEAR = {
+    "a label that recurs": "0,1,a\n5,3,b\n6,2,a\n",
+    "cells that recur": "5,5,a\n1,2,b\n3,4,c\n",
+    "one row": "0,1,a\n",
+    "integers above others": "2,1,3\n0.5,0.25,1.5\n2,1.25,1.0\n",
+    "a real number above others": "2,1.5,3\n0.5,0.25,1.5\n",
+    "an integer label above another": "2,1,1\n0.5,0.25,0\n",
+    "all quoted": '"3","2","1"\n"4","5","6"\n',
+}
+
+
+@pytest.mark.parametrize("case", CLEAR)
+def test_a_first_row_that_is_an_example_is_read_as_one(case, read):
+    found = read(CLEAR[case])
+    assert found.columns is None and len(found.X) == CLEAR[case].count("\n")
+
+
+def test_chemical_elements_are_names_beside_others(read):
+    assert read("Na,K,kind\n1,2,a\n").columns == ("Na", "K")
+
+
+def test_a_label_given_by_name_is_in_a_row_of_names(read):
+    found = read("2019,2020,growth\n1,2,high\n3,4,low\n", label="growth")
+    assert found.columns == ("2019", "2020") and found.Y.tolist() == ["high", "low"]
 
 
 @pytest.mark.parametrize(
     ("cells", "values", "kind"),
     [
         (["1", "+2", "-3"], [1, 2, -3], "i"),
-        (["9223372036854775807", "1"], [2**63 - 1, 1], "i"),
+        (["9223372036854775807", "-9223372036854775808"], [2**63 - 1, -(2**63)], "i"),
+        (["1,5", "a", "1,5"], ["1,5", "a", "1,5"], "U"),
+        (["1.2.3", "1.2.4"], ["1.2.3", "1.2.4"], "U"),
         (["True", "false", "TRUE"], [True, False, True], "b"),
         (["1", "2.5", "-3e2"], [1, 2.5, -300], "f"),
         (["a", " b ", "true"], ["a", "b", "true"], "U"),
@@ -91,15 +148,25 @@ def test_a_table_without_names(read):
     ],
 )
 def test_labels_are_what_all_of_them_are(cells, values, kind, read):
-    Y = read("".join(f"1,{cell}\n" for cell in cells)).Y
+    Y = read("".join(f"1;{cell}\n" for cell in cells), delimiter=";", header=False).Y
     assert Y.tolist() == values and Y.dtype.kind == kind
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 def test_numbers_are_rounded_once_to_the_dtype(dtype, read):
-    X, Y, _, _ = read("0.1,0.5\n16777217,2\n1e-320,2\n", dtype=dtype)
-    assert X.dtype == Y.dtype == np.dtype(dtype)
+    X, Y, _, _ = read("0.1,0.1\n16777217,2\n1e-320,2\n", dtype=dtype)
+    assert X.dtype == Y.dtype == np.dtype(dtype) and Y[0] == np.dtype(dtype).type("0.1")
     assert X.ravel().tolist() == [np.dtype(dtype).type(text) for text in ("0.1", "16777217", "1e-320")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+def test_digits_of_other_scripts_are_digits(dtype, read):
+    assert read("\u0663.\u0665,x\n1.25,x\n", dtype=dtype).X.ravel().tolist() == [3.5, 1.25]
+
+
+def test_an_empty_cell_in_quotes_is_no_blank_line(read):
+    with pytest.raises(InvalidInput, match=r"line 2, column 1 of 1: .* an empty cell"):
+        read('1\n""\n2\n', label=None)
 
 
 def test_quoted_cells_may_hold_the_delimiter_quotes_and_lines(read):
@@ -126,7 +193,7 @@ def test_a_given_delimiter_is_obeyed(read):
 
 def test_a_guessed_delimiter_makes_numbers(read):
     # Every label holds a semicolon or a bar.
-    assert read("1,2,x;y\n3,4,y;x\n").Y.tolist() == ["x;y", "y;x"]
+    assert read("1,2,x;y\n3,4,y;x\n", header=False).Y.tolist() == ["x;y", "y;x"]
     assert read("1\t2\tx|y\n").Y.tolist() == ["x|y"]
     with pytest.raises(InvalidInput, match="decimal point"):
         read("a;b;kind\n1,5;2,5;x\n")
@@ -151,6 +218,17 @@ REFUSED = {
         "a,b\n1,1\n2,y", {}, InvalidInput, "line 3, column 'b': labels must be all numbers or all text, got 'y' here",
     ),
     "a large label": ("a,b\n1,99999999999999999999\n", {}, InvalidInput, "must fit 64-bit integers, got 999999999999"),
+    "decimal commas": (
+        "rooms;price\n3;1,5\n4;2,5\n", {}, InvalidInput, "line 2, column 'price': .* got '1,5'; write numbers with a",
+    ),
+    "a decimal comma among numbers": ("a;b\n3;1.5\n4;2,5\n", {}, InvalidInput, "line 3, .* got '2,5'; write numbers"),
+    "thousands": ("a;b\n3;1,234.5\n4;2,345.0\n", {}, InvalidInput, "got '1,234.5'; write numbers with a decimal"),
+    "thousands and a decimal comma": ("a;b\n3;1.234,5\n", {}, InvalidInput, "got '1.234,5'; write numbers with a"),
+    "millions": ("a;b\n3;1.234.567\n", {}, InvalidInput, "got '1.234.567'; write numbers with a decimal point"),
+    "spaces between digits": ("a;b\n3;1 234\n4;2\n", {}, InvalidInput, "got '1 234'; write numbers with a decimal"),
+    "infinite targets": ("a;b\n3;inf\n4;-inf\n", {}, NotFinite, "line 2, column 'b': a target must be finite"),
+    "a target out of range": ("a;b\n3;1\n4;1e400\n", {}, NotFinite, "line 3, column 'b': a target must be finite"),
+    "thousands of digits": (f"a,b\n1,{'9' * 5000}\n", {}, InvalidInput, "must fit 64-bit integers, got 999999999999"),
     "too many cells": ("a,b\n1,x,2", {}, InvalidInput, "line 2: a row must have 2 cells, as the first has, got 3"),
     "too few cells": ("1,2,x\n1\n", {}, InvalidInput, "line 2: a row must have 3 cells, as the first has, got 1"),
     "two columns of one name": ("a,b,a\n1,2,3", {}, InvalidInput, "line 1: the columns must have distinct names, got"),

@@ -303,7 +303,7 @@ def everything(tmp_path, **changes):
     X, indices = clusters()
     Y = changes.pop("Y", np.array(NAMES)[indices])
     made = fm.Model.for_data(X, Y, hidden=(5,), seed=0, **changes)
-    model = fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species")
+    model = fm.Model(made.network, made.classes, COLUMNS, made.mean, made.scale, label="species", label_index=4)
     model.save(tmp_path / "model.npz")
     return X, model
 
@@ -318,7 +318,7 @@ def test_what_is_saved_comes_back(tmp_path, dtype, kind):
     for name in ("classes", "mean", "scale"):
         first, second = getattr(again, name), getattr(model, name)
         assert first.dtype == second.dtype and np.array_equal(first, second)
-    assert (again.columns, again.label) == (model.columns, model.label)
+    assert (again.columns, again.label, again.label_index) == (model.columns, model.label, 4)
     assert np.array_equal(again.predict(X), model.predict(X))
 
 
@@ -368,7 +368,10 @@ def test_an_interrupted_write_keeps_the_old_model(tmp_path, monkeypatch):
 CHANGED = {
     "no JSON": ({"model": np.array("{")}, "does not contain a model"),
     "no label": ({"model": np.array("{}")}, "does not contain a model"),
-    "a label that is no name": ({"model": np.array('{"label": 3}')}, "label must be a name"),
+    "a label that is no name": ({"model": np.array('{"label": 3, "label_index": null}')}, "label must be a name"),
+    "a list": ({"model": np.array('["label"]')}, "does not contain a model"),
+    "a label outside": ({"model": np.array('{"label": null, "label_index": 5}')}, "from 0 to 4, got 5"),
+    "a label that is true": ({"model": np.array('{"label": null, "label_index": true}')}, "from 0 to 4, got True"),
     "objects": ({"classes": np.array([{}, 1, 2])}, "pickles are refused"),
     "too few classes": ({"classes": np.array(["a", "b"])}, "3 classes for 3 outputs, got 2"),
     "repeated classes": ({"classes": np.array(["a", "b", "a"])}, "'a' twice"),
@@ -401,7 +404,7 @@ def test_numpy_alone_can_read_it(tmp_path):
     everything(tmp_path)
     with np.load(tmp_path / "model.npz") as held:
         assert held["classes"].tolist() == NAMES and held["columns"].tolist() == list(COLUMNS)
-        assert json.loads(str(held["model"])) == {"label": "species"}
+        assert json.loads(str(held["model"])) == {"label": "species", "label_index": 4}
         assert json.loads(str(held["activations"])) == ["tanh", "softmax"]
     assert all(name.endswith(".npy") for name in zipfile.ZipFile(tmp_path / "model.npz").namelist())
 
