@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from formulations.data.delimited import read_csv as read_csv
     from formulations.data.digits.reader import load_digits as load_digits
     from formulations.data.frames import as_matrix as as_matrix
+    from formulations.data.frames import check_matrix as check_matrix
     from formulations.data.frames import column_names as column_names
     from formulations.data.idx import read_idx as read_idx
     from formulations.data.labels import classes_of as classes_of
@@ -36,7 +37,7 @@ else:
         {
             "delimited": ["Table", "read_columns", "read_csv"],
             "digits.reader": ["load_digits"],
-            "frames": ["as_matrix", "column_names"],
+            "frames": ["as_matrix", "check_matrix", "column_names"],
             "idx": ["read_idx"],
             "labels": ["classes_of", "encode_labels", "is_labels", "one_hot"],
             "problems": ["DIGITS", "Problem", "make_problem", "problem_for"],

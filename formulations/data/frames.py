@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from formulations.arrays import Array, as_array, as_real
+from formulations.arrays import Array, as_array, as_real, check_finite
 from formulations.data.labels import is_missing
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 
-__all__ = ["as_matrix", "column_names", "computed"]
+__all__ = ["as_matrix", "check_matrix", "column_names", "computed"]
 
 
 def column_names(X: Any) -> tuple[str, ...] | None:
@@ -89,6 +89,32 @@ def as_matrix(X: Any, name: str = "X") -> Array | csr_array:
     for j, column in enumerate(columns):
         matrix[:, j] = column
     return matrix
+
+
+def check_matrix(X: Any, name: str) -> None:
+    """Refuse an array, dense or in the row format, that is not a matrix of finite numbers with one row or more.
+
+    Raises
+    ------
+    WrongShape
+        If it does not have two dimensions, or is empty.
+    NotFinite
+        With the position of the first entry that is not finite.
+    """
+    if X.ndim != 2 or 0 in X.shape:
+        raise WrongShape(
+            f"{name} must have two dimensions, one example a row, with one example or more, got shape {X.shape}; "
+            f"for one feature pass {name}.reshape(-1, 1)."
+        )
+    if not issparse(X):
+        check_finite(X, name)
+    elif not (finite := np.isfinite(X.data)).all():
+        entry = int(np.argmin(finite))
+        row = int(np.searchsorted(X.indptr, entry, "right")) - 1
+        raise NotFinite(
+            f"{name} must be finite, got {X.data[entry]} at {name}[{row}, {X.indices[entry]}]; remove or replace it "
+            f"(numpy.isfinite({name}.data) finds them all)."
+        )
 
 
 def computed(data: Any) -> Any:

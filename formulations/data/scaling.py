@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from formulations.arrays import Array, check_finite, quiet
-from formulations.data.frames import as_matrix
+from formulations.data.frames import as_matrix, check_matrix
 from formulations.exceptions import Refused, WrongShape
 
 __all__ = ["Scaling"]
@@ -94,19 +94,15 @@ class Scaling:
                 "or the scaling of a sparse X."
             )
         values = data.data / self.scale[data.indices]
-        check_finite(values, "the scaled X")
-        return csr_array((values, data.indices, data.indptr), shape=data.shape)
+        sparse = csr_array((values, data.indices, data.indptr), shape=data.shape)
+        check_matrix(sparse, "the scaled X")
+        return sparse
 
 
 def _checked(X: Any) -> Any:
     """Return finite examples, at least one, as an array or a sparse array."""
     data: Any = as_matrix(X, "X")
-    if data.ndim != 2 or 0 in data.shape:
-        raise WrongShape(
-            f"X must have shape (m, n₁), with one example or more, one a row, got {data.shape}; for one feature pass "
-            "X.reshape(-1, 1)."
-        )
-    check_finite(data.data if issparse(data) else data, "X")
+    check_matrix(data, "X")
     return data
 
 

@@ -18,12 +18,13 @@ from formulations.arrays import (
     as_array,
     as_examples,
     check_finite,
+    check_pair,
     current_budget,
     open_archive,
     quiet,
     replaced,
 )
-from formulations.data import Scaling, as_matrix, classes_of, column_names, encode_labels, is_labels
+from formulations.data import Scaling, as_matrix, check_matrix, classes_of, column_names, encode_labels, is_labels
 from formulations.display import counted, html_text, html_view
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
 from formulations.functions import Activation
@@ -169,7 +170,7 @@ class Model:
                 f"hidden must be a sequence, one number a hidden layer, got {hidden!r}; pass one, as (30,)."
             )
         columns, examples = column_names(X), as_matrix(X, "X")
-        _check_examples(examples, "X")
+        check_matrix(examples, "X")
         labels = _labels(Y, classes)
         if labels is not None:
             known, indices = encode_labels(labels, classes, "Y")
@@ -178,13 +179,14 @@ class Model:
                     f"Y must hold at least two classes to tell apart, got {known[0].item()!r} alone; add examples of "
                     "another class."
                 )
-            count, outputs = len(indices), len(known)
+            check_pair(examples, indices)
+            outputs = len(known)
         elif classes is not None:
             raise WrongType("classes go with labels, got numbers in Y; leave classes out, or pass labels.")
         else:
             known, targets = None, _numbers(Y)
-            count, outputs = targets.shape
-        _check_numbers_of_examples(examples.shape[0], count)
+            check_pair(examples, targets)
+            outputs = targets.shape[1]
         last = "identity" if known is None else "softmax"
         sizes = [examples.shape[1], *hidden, outputs]
         network = Network.random(sizes, _each(activations, last, len(sizes) - 2), seed=seed, dtype=dtype, init=init)
@@ -420,7 +422,7 @@ class Model:
         if self.classes is not None:
             return self.confusion(X, Y).accuracy
         found, wanted = self._in_units(self.outputs(X)), self._answers(Y)
-        _check_numbers_of_examples(len(found), len(wanted))
+        check_pair(found, wanted)
         return r_squared(wanted, found)
 
     @quiet
@@ -451,7 +453,7 @@ class Model:
         if self.classes is None:
             raise Refused("a confusion matrix needs classes, and this model predicts numbers; call score.")
         found, wanted = self.outputs(X), self._indices(Y)
-        _check_numbers_of_examples(len(found), len(wanted))
+        check_pair(found, wanted)
         return confusion_matrix(self.classes, wanted, predicted(found))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -551,7 +553,7 @@ class Model:
         width = self.network.sizes[0]
         if not issparse(examples):
             return as_examples(examples, "X", width)
-        _check_examples(examples, "X")
+        check_matrix(examples, "X")
         if examples.shape[1] != width:
             raise WrongShape(f"X must have {width} columns (n₁, the input layer), got shape {examples.shape}.")
         return examples
@@ -648,17 +650,8 @@ def _numbers(Y: Any) -> Array:
     targets = as_matrix(Y, "Y")
     if targets.ndim == 1:
         targets = targets[:, None]
-    _check_examples(targets, "Y")
+    check_matrix(targets, "Y")
     return targets
-
-
-def _check_examples(array: Any, name: str) -> None:
-    if array.ndim != 2 or 0 in array.shape:
-        raise WrongShape(
-            f"{name} must have two dimensions, one example a row, with one example or more, got shape {array.shape}; "
-            f"for one feature pass {name}.reshape(-1, 1)."
-        )
-    check_finite(array.data if issparse(array) else array, name)
 
 
 def _each(activations: Any, last: str, layers: int) -> list[Any]:
@@ -727,11 +720,6 @@ def _fixed(array: Array) -> Array:
     kept = array.copy()
     kept.flags.writeable = False
     return kept
-
-
-def _check_numbers_of_examples(m: int, n: int) -> None:
-    if m != n:
-        raise WrongShape(f"X and Y must hold the same number of examples, got {m} and {n}; pair them row by row.")
 
 
 def _listed(names: Sequence[Any]) -> str:

@@ -18,8 +18,8 @@ from formulations.arrays import (
     example_weights,
     nonnegative_number,
 )
-from formulations.data import as_matrix, classes_of, encode_labels, is_labels
-from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels
+from formulations.exceptions import InvalidInput, WrongShape, WrongType
 from formulations.functions import COSTS, Cost, get_cost
 from formulations.network import Network
 
@@ -223,14 +223,7 @@ def _check_sparse(net: Network, X: csr_array, Y: Any, cost: Cost) -> tuple[csr_a
     check_finite(Y, "Y")
     cost.check_targets(Y)
     X = X.astype(dtype, copy=False)
-    finite = np.isfinite(X.data)
-    if not finite.all():
-        entry = int(np.argmin(finite))
-        row = int(np.searchsorted(X.indptr, entry, "right")) - 1
-        raise NotFinite(
-            f"X must be finite, got {X.data[entry]} at X[{row}, {X.indices[entry]}]; remove or replace it "
-            "(numpy.isfinite(X.data) finds them all)."
-        )
+    check_matrix(X, "X")
     return X, Y
 
 

@@ -449,6 +449,7 @@ BAD = {
     "other lengths": (lambda X, Y: fm.Model.for_data(X[1:], Y), WrongShape, "59 and 60"),
     "no rows": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[:0]), WrongShape, "at least one example"),
     "other widths": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[:, :3]), WrongShape, "4 columns"),
+    "sparse NaN": (lambda _, Y: fm.Model.for_data(csr_array(np.diag([1, 2, np.nan])), Y), NotFinite, r"X\[2, 2\]"),
     "sparse X, too few": (lambda X, Y: fm.Model.for_data(X, Y).predict(csr_array(X[:, :3])), WrongShape, "4 columns"),
     "one example": (lambda X, Y: fm.Model.for_data(X, Y).predict(X[0]), WrongShape, r"X\.reshape\(1, -1\)"),
     "text": (lambda X, Y: fm.Model.for_data(X, Y).predict(np.full((2, 4), "a")), WrongType, "real numbers"),
