@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __all__ = ["attach"]
@@ -46,6 +47,12 @@ def attach(
         return value
 
     def listed() -> list[str]:
-        return sorted({*sys.modules[package].__dict__, *modules, *(name for name in names if "." not in name)})
+        # What the file itself imports, such as Any, is none of the package's names.
+        held = [
+            name
+            for name, value in sys.modules[package].__dict__.items()
+            if name.startswith("__") or (isinstance(value, ModuleType) and value.__name__ == f"{package}.{name}")
+        ]
+        return sorted({*held, *modules, *(name for name in names if "." not in name)})
 
     return load, listed, sorted(modules)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -38,6 +38,7 @@ __all__ = [
     "WrongDerivative",
     "WrongShape",
     "WrongType",
+    "described",
     "needs",
     "why_absent",
 ]
@@ -150,6 +151,32 @@ class MissingExtra(FormulationsException, ImportError):
             f"{what} needs {package}, which is not installed; install it with: pip install "
             f"{_distribution(package)}, or this library with its extra {extra!r}."
         )
+
+
+LONGEST = 100
+"""The characters of a value in a message."""
+
+
+def described(value: object) -> str:
+    """Return a value as a message shows it: its repr, but the shape of an array and the length of a long list.
+
+    Examples
+    --------
+    >>> described(0.5), described(range(3)), described([0.0] * 1000)
+    ('0.5', 'range(0, 3)', 'a list of length 1000')
+    >>> import numpy
+    >>> described(numpy.zeros((360, 64)))
+    'an array of shape (360, 64)'
+    """
+    kind, shape = type(value).__name__, getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"{'an array' if kind == 'ndarray' else f'a {kind}'} of shape {shape}"
+    text = repr(value)
+    if len(text) <= LONGEST:
+        return text
+    if isinstance(value, Collection) and not isinstance(value, str | bytes):
+        return f"a {kind} of length {len(value)}"
+    return f"{text[: LONGEST - 1]}…"
 
 
 def needs(extra: str, package: str, what: str) -> ModuleType:

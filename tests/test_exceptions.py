@@ -6,11 +6,13 @@ import ast
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import formulations
+import formulations as fm
 from formulations import exceptions
-from formulations.exceptions import FormulationsException, MissingExtra, UnknownName, needs
+from formulations.exceptions import FormulationsException, MissingExtra, Refused, UnknownName, WrongType, needs
 from formulations.functions.activations.table import ACTIVATIONS, get_activation
 from formulations.functions.activations.table import ELSEWHERE as NAMES_OF_ACTIVATIONS
 from formulations.functions.costs.table import COSTS, get_cost
@@ -109,3 +111,36 @@ def test_every_name_of_another_library_can_be_found_and_leads_to_names_here(vali
     for name, meant in elsewhere.items():
         assert name.isalnum() and name == name.lower()
         assert meant and set(meant) <= set(valid)
+
+
+X, Y = np.zeros((360, 64)), np.zeros((360, 10))
+IN_A_WRONG_PLACE = {
+    "epochs": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, X, Y),
+    "early_stopping": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, validation=(X, Y), early_stopping=X),
+    "learning_rate": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, learning_rate=X),
+    "momentum": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, momentum=X),
+    "optimizer": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, optimizer=X),
+    "schedule": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, schedule=X),
+    "callback": lambda: fm.sgd(fm.Network.random([64, 10]), X, Y, callback=X),
+    "cost": lambda: fm.gradient(fm.Network.random([64, 10]), X, Y, X),
+    "backend": lambda: fm.gradient(fm.Network.random([64, 10]), X, Y, backend=X),
+    "test": lambda: fm.split(X, Y, X),
+    "batch_size": lambda: fm.prepare(fm.Network.random([64, 10]), X),
+}
+
+
+@pytest.mark.parametrize("name", IN_A_WRONG_PLACE)
+def test_a_message_shows_the_shape_of_an_array_and_not_its_entries(name):
+    with pytest.raises(WrongType, match=r"got an array of shape \(360, 64\)"):
+        IN_A_WRONG_PLACE[name]()
+
+
+def test_the_default_backend_is_called_the_default_where_a_cost_would_suit_it():
+    net = fm.Network.random([64, 30, 10], ["tanh", "softmax"], seed=0)
+    expected = (
+        "the default backend 'hadamard' cannot serve .* with the quadratic cost: .*'log_likelihood' needs no slope"
+    )
+    with pytest.raises(Refused, match=expected):
+        fm.sgd(net, X, Y)
+    with pytest.raises(Refused, match=r"^backend 'per_neuron' cannot serve"):
+        fm.sgd(net, X, Y, backend="per_neuron")

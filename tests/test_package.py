@@ -234,3 +234,12 @@ def test_the_floors_in_the_docs_are_those_that_are_enforced():
     table = page[page.index("| floor |") :].split("\n\n")[0].splitlines()[2:]
     shown = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table]
     assert shown == [[name.strip() for name in layer.split("|")] for layer in enforced]
+
+
+@pytest.mark.parametrize("package", ["formulations", "formulations.training", "formulations.data"])
+def test_dir_shows_the_names_of_a_package_and_not_what_its_file_imports(package):
+    loaded = importlib.import_module(package)
+    shown = {name for name in dir(loaded) if not name.startswith("__")}
+    assert set(loaded.__all__) <= shown
+    modules = {module.name for module in pkgutil.iter_modules(loaded.__path__)}
+    assert shown <= set(loaded.__all__) | modules

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from formulations.arrays.checks import positive_number
-from formulations.exceptions import InvalidInput, WrongType
+from formulations.exceptions import InvalidInput, WrongType, described
 
 __all__ = ["as_bytes", "format_bytes"]
 
@@ -40,7 +40,7 @@ def as_bytes(value: Any, name: str) -> float:
         return positive_number(_counted(value) if isinstance(value, str) else value, name, finite=False)
     except (InvalidInput, WrongType) as caught:
         raise type(caught)(
-            f"{name} must be a positive number of bytes, or text such as '512MB' or '1.5GiB', got {value!r}; "
+            f"{name} must be a positive number of bytes, or text such as '512MB' or '1.5GiB', got {described(value)}; "
             f"pass for instance {name}='512MB'."
         ) from None
 

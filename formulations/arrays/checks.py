@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays.dtypes import Array, as_dtype
-from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType, described
 
 __all__ = [
     "BATCH_SIZE",
@@ -239,11 +239,13 @@ def positive_integer(value: Any, name: str) -> int:
         If it is below 1.
     """
     if isinstance(value, bool | np.bool_):
-        raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.")
+        raise WrongType(f"{name} must be a positive integer, got {described(value)}; pass a number such as 10.")
     try:
         number = operator.index(value)
     except TypeError:
-        raise WrongType(f"{name} must be a positive integer, got {value!r}; pass a number such as 10.") from None
+        raise WrongType(
+            f"{name} must be a positive integer, got {described(value)}; pass a number such as 10."
+        ) from None
     if number < 1:
         raise InvalidInput(f"{name} must be at least 1, got {number}; pass a positive integer such as 10.")
     if number > sys.maxsize:
@@ -283,9 +285,9 @@ def random_generator(seed: Any) -> np.random.Generator:
     try:
         return np.random.default_rng(seed)
     except TypeError:
-        raise WrongType(f"seed must be a non-negative integer or None, got {seed!r}; {remedy}.") from None
+        raise WrongType(f"seed must be a non-negative integer or None, got {described(seed)}; {remedy}.") from None
     except ValueError:
-        raise InvalidInput(f"seed must not be negative, got {seed!r}; {remedy}.") from None
+        raise InvalidInput(f"seed must not be negative, got {described(seed)}; {remedy}.") from None
 
 
 def positive_number(value: Any, name: str, *, finite: bool = True) -> float:
@@ -325,11 +327,11 @@ def nonnegative_number(value: Any, name: str) -> float:
 def _number(value: Any, name: str, what: str) -> float:
     """Return ``value`` as a float."""
     if isinstance(value, bool | np.bool_ | str):
-        raise WrongType(f"{name} must be {what}, got {value!r}; pass a number such as 0.5.")
+        raise WrongType(f"{name} must be {what}, got {described(value)}; pass a number such as 0.5.")
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise WrongType(f"{name} must be {what}, got {value!r}; pass a number such as 0.5.") from None
+        raise WrongType(f"{name} must be {what}, got {described(value)}; pass a number such as 0.5.") from None
     except OverflowError:
         raise InvalidInput(
             f"{name} must be {what} below {sys.float_info.max:.1e}, got a larger integer; pass a number such as 0.5."

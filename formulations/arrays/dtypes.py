@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from formulations.exceptions import WrongType
+from formulations.exceptions import WrongType, described
 
 __all__ = ["DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "Array", "as_dtype", "format_dtype", "higher"]
 
@@ -53,7 +53,7 @@ def as_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
     for known in DTYPES:
         if given == known:
             return known
-    raise WrongType(f"dtype must be float32, float64 or longdouble, got {dtype!r}; choose one of these.")
+    raise WrongType(f"dtype must be float32, float64 or longdouble, got {described(dtype)}; choose one of these.")
 
 
 def format_dtype(dtype: Any) -> str:

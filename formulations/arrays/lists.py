@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from formulations.arrays.checks import positive_integer
 from formulations.arrays.dtypes import as_dtype, format_dtype
-from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 
 __all__ = ["by_name", "integers", "items", "precisions"]
 
@@ -42,7 +42,7 @@ def items(values: Any, name: str, example: str, *, one: Any = (), some: bool = T
         return [values]
     # An array without dimensions is iterable by its type alone.
     if isinstance(values, str | bytes) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
-        raise WrongType(f"{name} must be a list, got {values!r}; pass one such as {example}.")
+        raise WrongType(f"{name} must be a list, got {described(values)}; pass one such as {example}.")
     found = list(values)
     if some and not found:
         raise InvalidInput(f"{name} must not be empty; pass a list such as {example}.")

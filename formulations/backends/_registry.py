@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from formulations.arrays import items
 from formulations.backends._base import Backend, OneAtATime, convert, read_options
 from formulations.backends._table import BUILT_IN, load_built_in
-from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 
 __all__ = [
     "DEFAULT",
@@ -103,7 +103,7 @@ def get_backend(backend: BackendLike = None) -> Backend:
     if isinstance(backend, Backend):
         return backend
     if not isinstance(backend, str):
-        raise WrongType(f"a backend is chosen by a name or an object, got {backend!r}; try {DEFAULT!r}.")
+        raise WrongType(f"a backend is chosen by a name or an object, got {described(backend)}; try {DEFAULT!r}.")
     name, _, given = backend.partition(":")
     found = _find(name)
     options = read_options(name, given)
@@ -202,7 +202,7 @@ def _added() -> Mapping[str, type[Backend] | Backend]:
 def _declared_name(backend: Any) -> str:
     """Return the name of a backend after checking its declaration."""
     if not (isinstance(backend, Backend) or (isinstance(backend, type) and issubclass(backend, Backend))):
-        raise WrongType(f"a backend derives from formulations.Backend, got {backend!r}; subclass it.")
+        raise WrongType(f"a backend derives from formulations.Backend, got {described(backend)}; subclass it.")
     for attribute in ("name", "summary", "equations", "tier"):
         if not hasattr(backend, attribute):
             raise InvalidInput(

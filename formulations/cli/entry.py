@@ -42,8 +42,18 @@ def _until_closed(stream: TextIO) -> TextIO:
 def main() -> None:
     """Run the command ``formulations``.
 
-    It exits with status 2 and one sentence if the extra ``cli`` is not installed or the output cannot be written.
+    It exits with status 2 and one sentence if the extra ``cli`` is not installed or the output cannot be written, and
+    with status 130 if Ctrl-C interrupts it before its command has begun.
     """
+    try:
+        _run()
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            print("formulations: interrupted by Ctrl-C.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run() -> None:
     for name in ("stdout", "stderr"):
         # Python sets a stream to None if the caller has closed it.
         if getattr(sys, name) is None:

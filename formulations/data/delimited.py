@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike
 
 from formulations.arrays import Array, as_dtype, current_budget, format_dtype, quiet
 from formulations.data.opening import check_memory, name_of, open_data, read_at_most
+from formulations.display import counted
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongShape, WrongType
 
 __all__ = ["Table", "read_columns", "read_csv", "read_text"]
@@ -61,6 +62,14 @@ class Table(NamedTuple):
     Y: Array | None
     columns: tuple[str, ...] | None
     label: str | None
+
+    def __repr__(self) -> str:
+        kind = f"{counted(len(self.X), 'example')}: {counted(math.prod(self.X.shape[1:]), 'feature')}"
+        if self.Y is None:
+            return f"<Table of {kind}>"
+        named = "label" if self.label is None else f"label {self.label!r}"
+        numbers = self.Y.ndim > 1 or self.Y.dtype.kind == "f"
+        return f"<Table of {kind}, {named} of {'numbers' if numbers else counted(len(np.unique(self.Y)), 'class')}>"
 
 
 def read_csv(
@@ -127,8 +136,7 @@ def read_csv(
     >>> path = pathlib.Path(tempfile.mkdtemp(), "iris.csv")
     >>> _ = path.write_text("length,width,species\n5.1,3.5,setosa\n6.3,2.9,virginica\n")
     >>> read_csv(path)
-    Table(X=array([[5.1, 3.5],
-           [6.3, 2.9]]), Y=array(['setosa', 'virginica'], dtype='<U9'), columns=('length', 'width'), label='species')
+    <Table of 2 examples: 2 features, label 'species' of 2 classes>
     """
     return read_text(path, label, delimiter=delimiter, header=header, dtype=dtype)
 

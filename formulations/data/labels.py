@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from formulations.arrays import Array, as_array, as_dtype, current_budget, format_bytes, positive_integer
-from formulations.exceptions import FormulationsException, InvalidInput, Refused, WrongShape, WrongType
+from formulations.exceptions import FormulationsException, InvalidInput, Refused, WrongShape, WrongType, described
 
 __all__ = ["classes_of", "encode_labels", "is_labels", "is_missing", "one_hot"]
 
@@ -201,7 +201,8 @@ def _below(labels: ArrayLike, classes: Any) -> tuple[int, Array]:
     """Return the number of classes 0, …, K − 1, and the labels, which are integers among them."""
     if isinstance(classes, bool | np.bool_) or not isinstance(classes, int | np.integer):
         raise WrongType(
-            f"classes must be an integer, a list of classes or None, got {classes!r}; pass the number of output "
+            f"classes must be an integer, a list of classes or None, got {described(classes)}; "
+            "pass the number of output "
             "neurons, such as 10."
         )
     count, found = positive_integer(classes, "classes"), _as_labels(labels, "labels")

@@ -14,7 +14,7 @@ from formulations.arrays import as_array, check_pair, positive_integer, quiet, r
 from formulations.data.frames import as_matrix, column_names, computed
 from formulations.data.labels import classes_of, encode_labels, is_labels
 from formulations.display import counted
-from formulations.exceptions import InvalidInput, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
 
 __all__ = ["Split", "split"]
 
@@ -34,6 +34,9 @@ class Split(NamedTuple):
     Y_train: Any
     X_test: Any
     Y_test: Any
+
+    def __repr__(self) -> str:
+        return f"<Split of {self.X_train.shape[0]} training and {self.X_test.shape[0]} test examples>"
 
 
 @quiet
@@ -97,7 +100,7 @@ def _rows_of(data: Any, name: str) -> Any:
     if column_names(data) is None and not hasattr(data, "iloc"):
         data = as_array(data, name)
     if not data.shape:
-        raise WrongShape(f"{name} must hold examples, one a row, got {data!r}; pass an array or a frame.")
+        raise WrongShape(f"{name} must hold examples, one a row, got {described(data)}; pass an array or a frame.")
     return data
 
 
@@ -110,13 +113,14 @@ def _test_size(test: Any, m: int) -> int:
         count = positive_integer(test, "test")
     elif isinstance(test, float | np.floating):
         if not 0 < test < 1:
-            raise InvalidInput(f"test must be a share between 0 and 1, got {test!r}; pass one such as 0.2.")
+            raise InvalidInput(f"test must be a share between 0 and 1, got {described(test)}; pass one such as 0.2.")
         count = math.ceil(Fraction(str(float(test))) * m)  # 0.07 of 100 examples are 7.
     else:
-        raise WrongType(f"test must be a share such as 0.2, or a number of examples, got {test!r}.")
+        raise WrongType(f"test must be a share such as 0.2, or a number of examples, got {described(test)}.")
     if count >= m:
         raise InvalidInput(
-            f"test must leave at least one example for training, got {test!r} of {counted(m, 'example')}; pass a "
+            f"test must leave at least one example for training, got {described(test)} of {counted(m, 'example')}; "
+            "pass a "
             "smaller one, or more examples."
         )
     return count

@@ -154,10 +154,10 @@ def counted(number: int, thing: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "example"), counted(10, "example")
-    ('1 example', '10 examples')
+    >>> counted(1, "example"), counted(10, "example"), counted(3, "class")
+    ('1 example', '10 examples', '3 classes')
     """
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    return f"{number} {thing}{'' if number == 1 else 'es' if thing.endswith('s') else 's'}"
 
 
 def format_numbers(names: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, overload
 
 from formulations.arrays import Budget, as_bytes, current_budget, positive_integer, quiet
-from formulations.backends import Backend, BackendLike, chosen_backend, get_backend, list_backends
-from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.backends import DEFAULT, Backend, BackendLike, chosen_backend, get_backend, list_backends
+from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.functions import Cost, get_cost
 from formulations.network import Batch, Gradient, Network, check_gradient, check_network
 from formulations.plans.admission import seconds_for, unreasonable
@@ -158,7 +158,8 @@ def prepare(
     chunked = isinstance(batch_size, str) and batch_size == "auto"
     if isinstance(batch_size, str) and not chunked:
         raise WrongType(
-            f"batch_size must be a positive integer or 'auto', got {batch_size!r}; pass a number such as 10, or 'auto'."
+            f"batch_size must be a positive integer or 'auto', got {described(batch_size)}; "
+            "pass a number such as 10, or 'auto'."
         )
     if not chunked:
         batch_size = positive_integer(batch_size, "batch_size")
@@ -172,7 +173,8 @@ def prepare(
     if reason := backend.why_not(net, cost):
         able = [name for name, other in which(net, cost).items() if other is None]
         raise Refused(
-            f"backend {backend.label!r} cannot serve {net!r}: {reason}; backends that can: {', '.join(able)}."
+            f"{'the default ' * (backend.label == DEFAULT)}backend {backend.label!r} cannot serve {net!r} with the "
+            f"{cost.name} cost: {reason}; backends that can: {', '.join(able)}."
         )
     budget = current_budget()
     if isinstance(batch_size, str):

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from formulations.arrays import Archive, Array, check_writable, current_budget, open_archive, replaced
-from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.network import Network
 from formulations.training.history import STOPPED_BY, Epoch
 
@@ -207,14 +207,16 @@ def _cadence(every: Any) -> tuple[float, int | None]:
     """Return the seconds and the epochs between two checkpoints, one of them infinite or None."""
     remedy = "pass text such as '60s', '5 min' or '10 epochs'"
     if not isinstance(every, str):
-        raise WrongType(f"checkpoint_every must be text with a unit, got {every!r}; {remedy}.")
+        raise WrongType(f"checkpoint_every must be text with a unit, got {described(every)}; {remedy}.")
     found = re.fullmatch(r"\s*([0-9]{0,9}\.?[0-9]{1,9})\s*(s|min|h|second|minute|hour|epoch)s?\s*", every)
     number, unit = (float(found[1]), found[2]) if found else (0.0, "")
     if unit == "epoch" and number >= 1 and number == int(number):
         return float("inf"), int(number)
     if unit in SECONDS and number > 0:
         return number * SECONDS[unit], None
-    raise InvalidInput(f"checkpoint_every must be a positive time or number of epochs, got {every!r}; {remedy}.")
+    raise InvalidInput(
+        f"checkpoint_every must be a positive time or number of epochs, got {described(every)}; {remedy}."
+    )
 
 
 def _parsed(archive: Archive, memory: float) -> dict[str, Any]:

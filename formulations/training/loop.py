@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 from formulations.arrays import Array, nonnegative_number, positive_integer, quiet, random_generator, size_of_batch
 from formulations.backends import BackendLike
 from formulations.data import is_labels
-from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.functions import Cost
 from formulations.network import Network, Tape, check_network, forward
 from formulations.training.checkpoints import Checkpoint, digest, digest_of_network
@@ -186,7 +186,8 @@ def sgd(
     for name, function, true in (("callback", callback, ""), ("progress", progress, "True or ")):
         if not (function is None or callable(function) or (true and isinstance(function, bool))):
             raise WrongType(
-                f"{name} must be {true}a function of an Epoch, got {function!r}; pass a callable such as print."
+                f"{name} must be {true}a function of an Epoch, got {described(function)}; "
+                "pass a callable such as print."
             )
     if not net.vector.flags.writeable:
         raise InvalidInput("the parameters must be writable to learn, got a read-only vector; train network.copy().")
@@ -290,7 +291,9 @@ def _checkpoint(path: Any, every: Any) -> Checkpoint | None:
     if path is not None:
         return Checkpoint(path, every)
     if every is not None:
-        raise InvalidInput(f"checkpoint_every goes with checkpoint, got {every!r} alone; pass the path of a file.")
+        raise InvalidInput(
+            f"checkpoint_every goes with checkpoint, got {described(every)} alone; pass the path of a file."
+        )
     return None
 
 

@@ -26,7 +26,7 @@ from formulations.arrays import (
 )
 from formulations.data import Scaling, as_matrix, check_matrix, classes_of, column_names, encode_labels, is_labels
 from formulations.display import counted, html_text, html_view
-from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType, described
 from formulations.functions import Activation
 from formulations.network import MODEL, Network, check_network, network_arrays, network_drawing, read_network
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
@@ -167,7 +167,7 @@ class Model:
         """
         if not isinstance(hidden, Sequence | np.ndarray) or isinstance(hidden, str | bytes) or np.ndim(hidden) != 1:
             raise WrongType(
-                f"hidden must be a sequence, one number a hidden layer, got {hidden!r}; pass one, as (30,)."
+                f"hidden must be a sequence, one number a hidden layer, got {described(hidden)}; pass one, as (30,)."
             )
         columns, examples = column_names(X), as_matrix(X, "X")
         check_matrix(examples, "X")
@@ -659,7 +659,9 @@ def _each(activations: Any, last: str, layers: int) -> list[Any]:
     if isinstance(activations, str | Activation):
         return [*[activations] * layers, last]
     if not isinstance(activations, Sequence):
-        raise WrongType(f"activations must be names or activations, got {activations!r}; pass one such as 'sigmoid'.")
+        raise WrongType(
+            f"activations must be names or activations, got {described(activations)}; pass one such as 'sigmoid'."
+        )
     each = list(activations)
     if len(each) not in (layers, layers + 1):
         raise WrongShape(

@@ -11,7 +11,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.backends import CompiledUpdates
-from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.functions import COSTS, Cost
 from formulations.network import Network
 
@@ -273,31 +273,34 @@ def get_optimizer(given: str | Optimizer, *, momentum: float = 0.0, nesterov: bo
     WrongType
         If ``given`` is neither a name nor an optimizer.
     """
-    if given == GradientDescent.name:
+    if isinstance(given, str) and given == GradientDescent.name:
         return GradientDescent(momentum, nesterov)
     if momentum or nesterov:
         raise InvalidInput(
-            f"momentum and nesterov are settings of optimizer='sgd', got them with {given!r}; leave them out, or set "
+            f"momentum and nesterov are settings of optimizer='sgd', got them with {described(given)}; "
+            "leave them out, or set "
             "them in the optimizer."
         )
-    if given == Adam.name:
-        return Adam()
     if isinstance(given, Optimizer):
         return given
     if isinstance(given, str):
+        if given == Adam.name:
+            return Adam()
         raise UnknownName("optimizer", given, OPTIMIZERS)
-    raise WrongType(f"optimizer must be a name or an Optimizer, got {given!r}; pass 'sgd' or 'adam'.")
+    raise WrongType(f"optimizer must be a name or an Optimizer, got {described(given)}; pass 'sgd' or 'adam'.")
 
 
 def _check_factor(value: Any, name: str, example: float) -> None:
     if not 0 <= _number(value, name, example) < 1:
-        raise InvalidInput(f"{name} must be at least 0 and below 1, got {value!r}; pass a number such as {example}.")
+        raise InvalidInput(
+            f"{name} must be at least 0 and below 1, got {described(value)}; pass a number such as {example}."
+        )
 
 
 def _number(value: Any, name: str, example: float) -> float:
     if isinstance(value, bool | np.bool_ | str):
-        raise WrongType(f"{name} must be a number, got {value!r}; pass a number such as {example}.")
+        raise WrongType(f"{name} must be a number, got {described(value)}; pass a number such as {example}.")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise WrongType(f"{name} must be a number, got {value!r}; pass a number such as {example}.") from None
+        raise WrongType(f"{name} must be a number, got {described(value)}; pass a number such as {example}.") from None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import nonnegative_number, positive_integer, positive_number
-from formulations.exceptions import InvalidInput, UnknownName, WrongType
+from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.training.history import Epoch
 from formulations.training.stopping import Patience
 
@@ -233,7 +233,7 @@ def get_schedule(given: Any) -> Schedule:
     if callable(given) and not isinstance(given, type):
         return _Called(given)
     raise WrongType(
-        f"schedule must be a name, a Schedule or a function (epoch, rate) -> rate, got {given!r}; pass one of "
+        f"schedule must be a name, a Schedule or a function (epoch, rate) -> rate, got {described(given)}; pass one of "
         f"{', '.join(map(repr, SCHEDULES))}."
     )
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from formulations.arrays import nonnegative_number, positive_integer
-from formulations.exceptions import WrongType
+from formulations.exceptions import WrongType, described
 
 __all__ = ["EarlyStopping", "Patience", "get_early_stopping"]
 
@@ -94,8 +93,9 @@ def get_early_stopping(given: Any) -> EarlyStopping | None:
     """
     if given is None or isinstance(given, EarlyStopping):
         return given
-    if isinstance(given, bool | np.bool_) or not hasattr(given, "__index__"):
+    if isinstance(given, bool) or not isinstance(given, int | np.integer):
         raise WrongType(
-            f"early_stopping must be a number of epochs or an EarlyStopping, got {given!r}; pass a number such as 10."
+            f"early_stopping must be a number of epochs or an EarlyStopping, got {described(given)}; "
+            "pass a number such as 10."
         )
-    return EarlyStopping(operator.index(given))
+    return EarlyStopping(int(given))

@@ -19,7 +19,7 @@ from formulations.arrays import (
     nonnegative_number,
 )
 from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels
-from formulations.exceptions import InvalidInput, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
 from formulations.functions import COSTS, Cost, get_cost
 from formulations.network import Network
 
@@ -171,7 +171,8 @@ def _class_weights(examples: Examples, class_weight: Any) -> Array:
         return np.asarray(1 / sizes[indices])
     if not isinstance(class_weight, Mapping):
         raise WrongType(
-            f"class_weight must be 'balanced' or a mapping from classes to weights, got {class_weight!r}; pass a "
+            f"class_weight must be 'balanced' or a mapping from classes to weights, got {described(class_weight)}; "
+            "pass a "
             "dictionary such as {0: 1.0, 1: 5.0}."
         )
     known = list(range(count)) if names is None else names.tolist()

@@ -765,3 +765,19 @@ def test_compare_says_how_to_run_what_it_skips():
     assert "compare it with budget=math.inf" in " ".join(printed.split())
     assert "The option --all runs the skipped backends too." in printed
     assert "--all" not in run("compare", "--sizes", "2,3,1", "--backends", "hadamard").stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_a_command_begins_is_one_line_and_status_130():
+    code = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'formulations.cli.commands':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from formulations.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "formulations: interrupted by Ctrl-C.\n")

@@ -292,3 +292,17 @@ def test_what_is_refused_takes_no_memory(text, read):
         assert tracemalloc.get_traced_memory()[1] < 5e6
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "shown"),
+    [
+        ("a,b,kind\n1,2,x\n3,4,y\n", -1, "<Table of 2 examples: 2 features, label 'kind' of 2 classes>"),
+        ("a,b,price\n1,2,0.5\n", "price", "<Table of 1 example: 2 features, label 'price' of numbers>"),
+        ("1,2,x\n3,4,y\n", -1, "<Table of 2 examples: 2 features, label of 2 classes>"),
+        ("a,b\n1,2\n", None, "<Table of 1 example: 2 features>"),
+    ],
+)
+def test_a_table_is_shown_in_one_line(tmp_path, text, label, shown):
+    (tmp_path / "table.csv").write_text(text)
+    assert repr(fm.read_csv(tmp_path / "table.csv", label)) == shown

@@ -89,3 +89,9 @@ def test_refusals_say_what_came(name):
     call, exception, part = REFUSED[name]
     with pytest.raises(exception, match=part):
         call()
+
+
+def test_a_split_is_shown_in_one_line():
+    assert repr(fm.split(np.zeros((10, 2)), [0, 1] * 5)) == "<Split of 8 training and 2 test examples>"
+    shown = repr(fm.load_digits())
+    assert shown == "<Digits: 1437 training and 360 test examples of 64 features, 10 classes>"

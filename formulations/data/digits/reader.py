@@ -44,6 +44,9 @@ class Digits(NamedTuple):
     X_test: Array
     Y_test: Array
 
+    def __repr__(self) -> str:
+        return f"<Digits: {len(self.X_train)} training and {len(self.X_test)} test examples of 64 features, 10 classes>"
+
 
 def load_digits(dtype: DTypeLike = "float64") -> Digits:
     """Return the digits, split into 1,437 training and 360 test examples.

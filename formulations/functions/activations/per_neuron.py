@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from formulations.arrays import Array
-from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType, described
 from formulations.functions.activations.base import Activation
 from formulations.functions.activations.formulas import Formula
 from formulations.functions.activations.table import get_activation
@@ -68,7 +68,7 @@ class PerNeuron(Activation):
     def __init__(self, members: Iterable[str | Activation]) -> None:
         if not isinstance(members, Iterable) or isinstance(members, str):
             raise WrongType(
-                f"members must be a list of names or activations, one per neuron, got {members!r}; "
+                f"members must be a list of names or activations, one per neuron, got {described(members)}; "
                 "pass for instance ['relu', 'identity']."
             )
         functions = tuple(get_activation(member) for member in members)

@@ -6,7 +6,7 @@ examples, and each C_x is a function of the outputs a^L (and of the target y, wh
 
 from __future__ import annotations
 
-from formulations.exceptions import UnknownName, WrongType
+from formulations.exceptions import UnknownName, WrongType, described
 from formulations.functions.costs.base import CombinedOutput, Cost
 from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
 from formulations.functions.costs.custom import cost
@@ -49,7 +49,9 @@ def get_cost(cost: str | Cost) -> Cost:
     if isinstance(cost, Cost):
         return cost
     if not isinstance(cost, str):
-        raise WrongType(f"cost must be a name or a cost made by formulations.cost, got {cost!r}; try 'quadratic'.")
+        raise WrongType(
+            f"cost must be a name or a cost made by formulations.cost, got {described(cost)}; try 'quadratic'."
+        )
     if cost not in COSTS:
         raise UnknownName("cost", cost, COSTS, elsewhere=ELSEWHERE)
     return COSTS[cost]
