@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 from formulations.arrays import Budget, as_bytes, current_budget, positive_integer, quiet
 from formulations.backends import DEFAULT, Backend, BackendLike, chosen_backend, get_backend, list_backends
 from formulations.exceptions import InvalidInput, Refused, WrongType, described
-from formulations.functions import Cost, get_cost
+from formulations.functions import COSTS, Cost, get_cost
 from formulations.network import Batch, Gradient, Network, check_gradient, check_network
 from formulations.plans.admission import seconds_for, unreasonable
 from formulations.plans.chunks import ChunkedPlan, bytes_for
@@ -172,9 +172,10 @@ def prepare(
     cost.check_outputs(net.sizes[-1])
     if reason := backend.why_not(net, cost):
         able = [name for name, other in which(net, cost).items() if other is None]
+        what = f"{'the default ' * (backend.label == DEFAULT)}backend {backend.label!r}"
+        other_cost = any(backend.why_not(net, each) is None for each in COSTS.values())
         raise Refused(
-            f"{'the default ' * (backend.label == DEFAULT)}backend {backend.label!r} cannot serve {net!r} with the "
-            f"{cost.name} cost: {reason}; backends that can: {', '.join(able)}."
+            f"{what} cannot serve {net!r}{f' with the {cost.name} cost' * other_cost}: {reason}; backends that can: {', '.join(able)}."
         )
     budget = current_budget()
     if isinstance(batch_size, str):
