@@ -175,7 +175,8 @@ def prepare(
         what = f"{'the default ' * (backend.label == DEFAULT)}backend {backend.label!r}"
         other_cost = any(backend.why_not(net, each) is None for each in COSTS.values())
         raise Refused(
-            f"{what} cannot serve {net!r}{f' with the {cost.name} cost' * other_cost}: {reason}; backends that can: {', '.join(able)}."
+            f"{what} cannot serve {net!r}{f' with the {cost.name} cost' * other_cost}: {reason}; "
+            f"backends that can: {', '.join(able)}."
         )
     budget = current_budget()
     if isinstance(batch_size, str):
