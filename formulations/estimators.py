@@ -64,7 +64,7 @@ except ModuleNotFoundError as caught:
 __all__ = ["BackpropClassifier", "BackpropRegressor"]
 
 SOLVERS = ("sgd", "adam", "lbfgs")
-SCHEDULES = ("constant", "invscaling", "adaptive")
+LEARNING_RATES = ("constant", "invscaling", "adaptive")
 THEIR_NAMES = {"logistic": "sigmoid"}
 """scikit-learn's names of activations that have another name here."""
 
@@ -161,7 +161,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         self.backend = backend
         self.dtype = dtype
 
-    # What a fitted estimator tells.
+    # Fitted attributes.
 
     @property
     def coefs_(self) -> list[Array]:
@@ -195,7 +195,8 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Model
-            It predicts the same, and shares the network.
+            It shares the network and makes the same predictions. Its ``predict_proba`` needs softmax outputs or one
+            sigmoid output: it does not divide several sigmoid outputs by their sum, as the estimator does.
 
         Raises
         ------
@@ -203,6 +204,8 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             Before the first fit.
         Refused
             If an example has several labels.
+        InvalidInput
+            If the classifier was fitted to a single class.
         """
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -283,27 +286,31 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         if issparse(X):
             X = csr_array(X)
         try:
-            self._solve(X, Y, weights, once=once)
+            found = self._solve(X, Y, weights, once=once)
         except BaseException:
             # A first fit that fails has fitted nothing.
             if afresh:
                 del self.network_
             raise
+        for warning in found:
+            warnings.warn(warning, stacklevel=4)  # The caller of fit or partial_fit.
         return self
 
-    def _solve(self, X: Any, Y: Array, weights: Array | None, *, once: bool) -> None:
+    def _solve(self, X: Any, Y: Array, weights: Array | None, *, once: bool) -> list[Warning]:
+        """Train the network, and return what is to be warned of."""
         cost = self._cost()
         cost.check_outputs(Y.shape[1])
         cost.check_targets(Y)
         if self.solver == "lbfgs":
-            self._minimise(X, Y, cost, weights)
+            found = self._minimise(X, Y, cost, weights)
         else:
-            self._descend(X, Y, cost, weights, once=once)
+            found = self._descend(X, Y, cost, weights, once=once)
         if not np.isfinite(self.network_.vector).all():
             raise NotFinite(
                 "weights and biases must be finite after fitting, got NaN or infinity; standardise X, for instance by "
                 "sklearn.preprocessing.StandardScaler, or set a smaller learning_rate_init."
             )
+        return found
 
     def _dtype(self, afresh: bool) -> Any:
         """Return the dtype, or those that may stay, of the examples."""
@@ -373,7 +380,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                 f"out_activation or targets than those of {self.network_!r}; fit with warm_start=False."
             )
 
-    def _minimise(self, X: Any, Y: Array, cost: Cost, weights: Array | None) -> None:
+    def _minimise(self, X: Any, Y: Array, cost: Cost, weights: Array | None) -> list[Warning]:
         """Minimise over all examples by L-BFGS-B."""
         network = self.network_
         batch = network.check_examples(X.toarray() if issparse(X) else X, Y, cost=cost, sample_weight=weights).counted()
@@ -398,17 +405,19 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         self.n_iter_, self.loss_ = min(int(result.nit), self.max_iter), float(result.fun)
         if self.verbose:
             print(f"{self.n_iter_} iterations, {result.nfev} evaluations, loss = {self.loss_:.8f}: {result.message}")
-        if result.status != 0:
-            warnings.warn(
+        if result.status == 0:
+            return []
+        return [
+            ConvergenceWarning(
                 f"lbfgs has not converged after {self.n_iter_} iterations ({result.message}); increase max_iter or "
-                "max_fun, or standardise X.",
-                ConvergenceWarning,
-                stacklevel=6,
+                "max_fun, or standardise X."
             )
+        ]
 
-    def _descend(self, X: Any, Y: Array, cost: Cost, weights: Array | None, *, once: bool) -> None:
+    def _descend(self, X: Any, Y: Array, cost: Cost, weights: Array | None, *, once: bool) -> list[Warning]:
         """Descend by mini-batches, until nothing improves or ``max_iter`` is reached; with ``once`` for one epoch."""
         network, rows, held_back = self.network_, np.arange(len(Y)), None
+        found: list[Warning] = []
         rate = network.dtype.type(self.learning_rate_init)
         if not 0 < rate < math.inf:
             raise InvalidInput(
@@ -420,12 +429,20 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             held_back = X[validation], Y[validation], None if weights is None else weights[validation]
         if not hasattr(self, "loss_curve_") or bool(self.early_stopping) is (self.validation_scores_ is None):
             self._start_curves()
+        batch_size = BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
+        if batch_size > len(rows) and self.batch_size != "auto":
+            found.append(
+                UserWarning(
+                    f"batch_size must be at most the number of training examples, {len(rows)}, got {batch_size}; "
+                    f"{len(rows)} are taken."
+                )
+            )
         trainer = Trainer(
             network,
             X,
             Y,
             cost=cost,
-            batch_size=self._batch_size(len(rows)),
+            batch_size=min(batch_size, len(rows)),
             rate=self.learning_rate_init,
             backend=self.backend,
             optimizer=self._optimizer(),
@@ -444,10 +461,11 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                     self._generator.shuffle(order)
                     rows = rows[order]
                 if not self._take_epoch(trainer, rows, interruption):
-                    warnings.warn(
-                        f"Ctrl-C has stopped the training after {self.n_iter_} epochs; the estimator keeps what it has "
-                        "learnt.",
-                        stacklevel=6,
+                    found.append(
+                        UserWarning(
+                            f"Ctrl-C has stopped the training after {self.n_iter_} epochs; the estimator keeps what it "
+                            "has learnt."
+                        )
                     )
                     break
                 if self._improves(held_back) and best is not None:
@@ -459,30 +477,20 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                 if once:
                     break
             else:
-                warnings.warn(
-                    f"the loss has not converged after max_iter={self.max_iter} epochs; increase max_iter, or tol.",
-                    ConvergenceWarning,
-                    stacklevel=6,
+                found.append(
+                    ConvergenceWarning(
+                        f"the loss has not converged after max_iter={self.max_iter} epochs; increase max_iter, or tol."
+                    )
                 )
         if best is not None:
             network.vector[...] = best
         self._state = {name: array.copy() for name, array in trainer.updates.state.items()}, trainer.rate
+        return found
 
     def _optimizer(self) -> Optimizer:
         if self.solver == "adam":
             return Adam(self.beta_1, self.beta_2, self.epsilon)
         return GradientDescent(self.momentum, bool(self.nesterovs_momentum and self.momentum))
-
-    def _batch_size(self, m: int) -> int:
-        if self.batch_size == "auto":
-            return min(BATCH_SIZE, m)
-        size = int(self.batch_size)
-        if size > m:
-            warnings.warn(
-                f"batch_size must be at most the number of training examples, {m}, got {size}; {m} are taken.",
-                stacklevel=7,
-            )
-        return min(size, m)
 
     def _held_back(self, Y: Array, rows: Array, weights: Array | None) -> tuple[Array, Array]:
         """Split the examples into those for training and those for validation."""
@@ -605,7 +613,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             If one is of another type; a number out of range raises InvalidInput, an unknown name UnknownName.
         """
         _one_of(self.solver, "solver", SOLVERS)
-        _one_of(self.learning_rate, "learning_rate", SCHEDULES)
+        _one_of(self.learning_rate, "learning_rate", LEARNING_RATES)
         for name in ("learning_rate_init", "epsilon"):
             positive_number(getattr(self, name), name)
         for name in ("alpha", "power_t", "tol"):
@@ -836,9 +844,26 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, once=True, classes=classes)
 
     def predict(self, X: Any) -> Array:
-        """Return the class of each example, shape (m,); with several labels an example an indicator matrix.
+        """Return the class of each example.
 
         The class is that of the largest output; with one output neuron, the second if the output exceeds ½.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse matrix of shape (m, n₁)
+            One example a row.
+
+        Returns
+        -------
+        ndarray of shape (m,), or (m, n_L)
+            The classes; with several labels an example, an indicator matrix.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit.
+        ValueError
+            If the examples cannot be used.
         """
         chosen = self._decided(self._predicted(X)[1])
         predicted: Array = chosen.astype(int) if self._multilabel else self.classes_[chosen]
@@ -846,16 +871,57 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, shape (m, n_classes).
+        """Return the probability of each class.
 
         Independent sigmoid outputs of exclusive classes are divided by their sum. The method exists for sigmoid and
         softmax outputs.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse matrix of shape (m, n₁)
+            One example a row.
+
+        Returns
+        -------
+        ndarray of shape (m, n_classes)
+            The columns are in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit.
+        ValueError
+            If the examples cannot be used.
         """
         return self._probabilities(*self._predicted(X))
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of :meth:`predict_proba`; it is finite even where a probability is too small."""
+        """Return the logarithm of the probability of each class.
+
+        It is finite even where a probability is too small for its dtype.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse matrix of shape (m, n₁)
+            One example a row.
+
+        Returns
+        -------
+        ndarray of shape (m, n_classes)
+            The columns are in the order of ``classes_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit.
+        ValueError
+            If the examples cannot be used.
+
+        See Also
+        --------
+        predict_proba : The probabilities.
+        """
         z, a = self._predicted(X)
         if self.network_.activations[-1].coupled:
             logarithms: Array = scipy.special.log_softmax(z, axis=1)
@@ -1031,7 +1097,25 @@ class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, once=True)
 
     def predict(self, X: Any) -> Array:
-        """Return the outputs, shape (m,), or (m, n_outputs) if there are several."""
+        """Return the predicted numbers.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse matrix of shape (m, n₁)
+            One example a row.
+
+        Returns
+        -------
+        ndarray of shape (m,), or (m, n_outputs) if there are several
+            The outputs of the network.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first fit.
+        ValueError
+            If the examples cannot be used.
+        """
         outputs = self._predicted(X)[1]
         return outputs[:, 0].copy() if outputs.shape[1] == 1 else outputs
 

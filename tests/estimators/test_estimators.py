@@ -139,8 +139,14 @@ def test_a_model_is_saved_without_a_pickle(tmp_path):
         assert np.array_equal(model.predict(frame[["c", "a", "d", "b"]]), estimator.predict(frame))
     with pytest.raises(Refused, match="one label for each example"):
         BackpropClassifier(**SMALL).fit(X, LABELS).to_model()
+    with pytest.raises(InvalidInput, match="class"):
+        BackpropClassifier(**SMALL).fit(X, ["iris"] * len(X)).to_model()
     with pytest.raises(NotFittedError):
         BackpropRegressor().to_model()
+    sigmoids = BackpropClassifier(**SMALL, out_activation="sigmoid").fit(X, THREE)
+    assert np.array_equal(sigmoids.to_model().predict(X), sigmoids.predict(X))
+    with pytest.raises(Refused, match="probabilities need softmax outputs"):
+        sigmoids.to_model().predict_proba(X)
 
 
 def test_layers_and_neurons_have_their_own_activations():
@@ -355,9 +361,12 @@ def test_what_has_not_converged_warns_where_it_was_called():
         with pytest.warns(ConvergenceWarning, match="not converged") as caught:
             BackpropClassifier(**{**SMALL, "max_iter": 1, **settings}).fit(X, TWO)
         assert caught[0].filename == __file__
-    with pytest.warns(UserWarning, match="batch_size must be at most") as caught:
-        BackpropClassifier(**SMALL, batch_size=61).fit(X, TWO)
-    assert caught[0].filename == __file__
+    for kind, y in ((BackpropClassifier, TWO), (BackpropRegressor, NUMBERS)):
+        for call in ("fit", "partial_fit"):
+            options = {"classes": [False, True]} if kind is BackpropClassifier and call == "partial_fit" else {}
+            with pytest.warns(UserWarning, match="batch_size must be at most") as caught:
+                getattr(kind(**SMALL, batch_size=61), call)(X, y, **options)
+            assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("container", [csr_array, csc_array, csr_matrix])
