@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ class Scaling:
     mean : ndarray of shape (n₁,)
         What is subtracted: the mean; 0 for sparse examples, which stay sparse.
     scale : ndarray of shape (n₁,)
-        What is divided by: the standard deviation (with divisor m); 1 for a constant feature.
+        What is divided by: the standard deviation (with divisor m); 1 for a feature that is constant up to rounding.
 
     Examples
     --------
@@ -56,14 +57,16 @@ class Scaling:
         data = _checked(X)
         dtype = np.promote_types(data.dtype, np.float64)
         if issparse(data):
-            return cls(np.zeros(data.shape[1], dtype), _deviations_of_sparse(data.astype(dtype)))
+            return cls(np.zeros(data.shape[1], dtype), _deviations_of_sparse(data.astype(dtype), _roundoff(data)))
         wide = np.asarray(data, dtype)
         low, high = wide.min(axis=0), wide.max(axis=0)
         # With the largest value scaled to 1, no square overflows or vanishes.
         unit = _positive(np.maximum(-low, high))
         scaled = wide / unit
         mean = np.where(low == high, low, scaled.mean(axis=0) * unit)
-        return cls(mean, np.where(low == high, 1, _positive(scaled.std(axis=0) * unit)))
+        deviations = scaled.std(axis=0)
+        constant = (low == high) | (deviations <= _roundoff(data))
+        return cls(mean, np.where(constant, 1, _positive(deviations * unit)))
 
     @quiet
     def __call__(self, X: Any) -> Array | csr_array:
@@ -106,7 +109,19 @@ def _checked(X: Any) -> Any:
     return data
 
 
-def _deviations_of_sparse(X: csr_array) -> Array:
+def _roundoff(X: Any) -> float:
+    """Return the deviation that rounding alone can give a constant feature whose largest value is 1.
+
+    The mean of m values rounds m times (Higham 2002, eq. 4.4). The values may be results themselves, such as the sums
+    of features that were normalised to 1: a sum of n₁ terms by pairs rounds ⌈log₂ n₁⌉ times, a division once more.
+    """
+    m, n = X.shape
+    steps = math.ceil(math.log2(n)) + 1
+    values = steps * np.finfo(X.dtype).eps if X.dtype.kind == "f" else 0
+    return float(values + m * np.finfo(np.promote_types(X.dtype, np.float64)).eps)
+
+
+def _deviations_of_sparse(X: csr_array, roundoff: float) -> Array:
     """Return the standard deviation of each column; 1 if it is constant."""
     m, n = X.shape
     columns, stored = X.indices, np.bincount(X.indices, minlength=n)
@@ -120,7 +135,8 @@ def _deviations_of_sparse(X: csr_array) -> Array:
     mean /= m
     np.add.at(squares, columns, (values - mean[columns]) ** 2)
     squares += (m - stored) * mean**2
-    return np.where(low == high, 1, _positive(np.sqrt(squares / m) * unit))
+    deviations = np.sqrt(squares / m)
+    return np.where((low == high) | (deviations <= roundoff), 1, _positive(deviations * unit))
 
 
 def _positive(values: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
-from formulations.arrays import as_array, check_pair, positive_integer, quiet, random_generator
+from formulations.arrays import Array, as_array, check_pair, positive_integer, quiet, random_generator
 from formulations.data.frames import as_matrix, column_names, computed
 from formulations.data.labels import classes_of, encode_labels, is_labels
 from formulations.display import counted
@@ -41,18 +41,18 @@ class Split(NamedTuple):
 
 @quiet
 def split(X: Any, Y: Any, test: float = 0.2, seed: Any = 0) -> Split:
-    """Shuffle examples and split them into a training and a test part; each class has its share of both.
+    """Split examples at random into a training and a test part; each class has its share of both.
 
     Parameters
     ----------
     X : array-like, frame or sparse array of shape (m, n₁)
         The examples.
     Y : array-like of shape (m,) or (m, n_L)
-        Labels, unit vectors or a column of 0 and 1, which name classes; other targets are shuffled only.
+        Labels, unit vectors or a column of 0 and 1, which name classes; other targets make no classes.
     test : float or int, default 0.2
         The share of the test part, rounded up to whole examples; or its number of examples.
     seed : int, default 0
-        The seed of the shuffle.
+        The seed of the random choice and order.
 
     Returns
     -------
@@ -69,8 +69,9 @@ def split(X: Any, Y: Any, test: float = 0.2, seed: Any = 0) -> Split:
 
     Notes
     -----
-    Each class has the same share of both parts, to within one example. A class with a single example goes to the
-    training part, as long as the other classes have enough examples for the test part.
+    Each class has the same share of both parts, to within one example. A class keeps an example for training, and one
+    with a single example goes there, as far as ``test`` and the shares of the other classes allow. Both parts are
+    sorted by class, and in random order within each; :func:`sgd` shuffles the training examples in every epoch.
 
     Examples
     --------
@@ -114,7 +115,7 @@ def _test_size(test: Any, m: int) -> int:
     elif isinstance(test, float | np.floating):
         if not 0 < test < 1:
             raise InvalidInput(f"test must be a share between 0 and 1, got {described(test)}; pass one such as 0.2.")
-        count = math.ceil(Fraction(str(float(test))) * m)  # 0.07 of 100 examples are 7.
+        count = math.ceil(Fraction(str(test)) * m)  # 0.07 of 100 examples are 7.
     else:
         raise WrongType(f"test must be a share such as 0.2, or a number of examples, got {described(test)}.")
     if count >= m:
@@ -130,14 +131,29 @@ def _parted(
     order: NDArray[np.intp], classes: NDArray[np.intp] | None, count: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Part a permutation into two, of which the second has ``count`` examples, spread evenly over the classes."""
-    alone = np.zeros(len(order), bool)
-    if classes is not None:
-        order = order[np.argsort(classes[order], kind="stable")]
-        alone = (np.bincount(classes) == 1)[classes[order]]
+    m = len(order)
+    classes = np.zeros(m, np.intp) if classes is None else classes
+    sizes = np.bincount(classes)
+    alone = order[sizes[classes[order]] == 1]
+    order = order[np.argsort(classes[order], kind="stable")]
+    # At most an example more than its share, and one is left to learn from.
+    most = np.maximum(np.minimum(sizes - 1, sizes * count // m + 1), 0)
+    spread = min(count, int(most.sum()))
     # With examples sorted by class, equally spaced ones give each class its share.
-    shared = np.flatnonzero(~alone)
-    spread = min(count, len(shared))
-    chosen = np.zeros(len(order), bool)
+    shared = np.flatnonzero(sizes[classes[order]] > 1)
+    chosen = np.zeros(m, bool)
     chosen[shared[((np.arange(spread) + 0.5) * len(shared) / max(1, spread)).astype(int)]] = True
-    chosen[np.flatnonzero(alone)[: count - spread]] = True
+    tested = np.minimum(np.bincount(classes[order[chosen]], minlength=len(sizes)), most)
+    _add(tested, spread, most, sizes * count / m)
+    tested[classes[alone[: count - spread]]] = 1
+    _add(tested, count, sizes, sizes * count / m)
+    by_class = np.lexsort((~chosen, classes[order]))
+    chosen[by_class] = np.arange(m) - np.repeat(np.cumsum(sizes) - sizes, sizes) < np.repeat(tested, sizes)
     return order[~chosen], order[chosen]
+
+
+def _add(tested: NDArray[np.intp], count: int, most: NDArray[np.intp], shares: Array) -> None:
+    """Add examples to test, up to ``count`` and ``most`` of each class, first of those furthest below their share."""
+    while (missing := count - int(tested.sum())) > 0:
+        open_ = np.flatnonzero(tested < most)
+        tested[open_[np.argsort(tested[open_] - shares[open_], kind="stable")[:missing]]] += 1

@@ -31,6 +31,31 @@ def test_a_constant_feature_becomes_exactly_0(value):
     assert not scaling(np.full((3, 1), value)).any()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+@pytest.mark.parametrize("n", [3, 100, 1000])
+def test_a_feature_that_is_constant_up_to_rounding_is_not_amplified(dtype, n):
+    P = random.random((40, n)).astype(dtype)
+    P /= P.sum(axis=1, keepdims=True)
+    total = P.sum(axis=1, keepdims=True)
+    assert np.ptp(total) > 0
+    given = np.hstack([P, total, 1e-30 * total])
+    for data in (given, csr_array(given)):
+        scaling = Scaling.of(data)
+        assert scaling.scale[n:].tolist() == [1, 1]
+        assert scaling.scale[:n] == pytest.approx(P.astype(scaling.scale.dtype).std(axis=0), rel=1e-6)
+
+
+def test_small_deviations_from_a_large_mean_are_kept():
+    seconds = 1.7e9 + np.arange(100.0)[:, None]
+    assert Scaling.of(seconds).scale == pytest.approx(np.arange(100.0).std(), rel=1e-9)
+    assert Scaling.of(csr_array(seconds)).scale == pytest.approx(np.arange(100.0).std(), rel=1e-6)
+
+
+def test_a_repeated_index_is_one_entry():
+    X = csr_array((np.array([1.0, 2, 3]), np.array([0, 0, 1]), np.array([0, 2, 3])), shape=(2, 2))
+    assert Scaling.of(X).scale.tolist() == [1.5, 1.5] and X.nnz == 3
+
+
 def test_one_example_is_constant():
     assert not Scaling.of([[1.0, 2.0]])([[1.0, 2.0]]).any()
 

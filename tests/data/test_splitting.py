@@ -39,9 +39,40 @@ def test_a_class_with_one_example_goes_to_training():
         assert {"b", "c"} <= set(parts.Y_train) and set(parts.Y_test) == {"a"}
     # Unless the others are too few.
     assert len(fm.split(X[:4], ["a", "b", "c", "d"], test=2).Y_test) == 2
+    drawn = {tuple(sorted(fm.split(X[:4], ["a", "b", "c", "d"], 2, seed).Y_test)) for seed in range(40)}
+    assert len(drawn) == 6
 
 
-@pytest.mark.parametrize(("test", "m", "count"), [(0.2, 5, 1), (0.07, 100, 7), (0.1, 30, 3), (0.01, 3, 1), (4, 6, 4)])
+def test_many_classes_of_one_example_do_not_take_the_share_of_others():
+    Y = np.array([f"s{i}" for i in range(100)] + ["a"] * 10 + ["b"] * 10)
+    for seed in range(20):
+        parts = fm.split(np.zeros((120, 1)), Y, 0.2, seed)
+        assert len(parts.Y_test) == 24
+        assert [np.sum(parts.Y_test == name) for name in "ab"] == [3, 3]
+
+
+def test_each_class_of_several_examples_is_learnt_and_has_its_share():
+    random = np.random.default_rng(0)
+    for seed in range(300):
+        sizes = random.integers(1, 8, random.integers(1, 12))
+        labels, share = np.repeat(np.arange(len(sizes)), sizes), random.uniform(0.05, 0.95)
+        m, count = len(labels), int(np.ceil(share * len(labels)))
+        if count >= m:
+            continue
+        parts = fm.split(np.arange(m)[:, None], labels, count, seed)
+        assert sorted(np.concatenate([parts.X_train, parts.X_test]).ravel()) == list(range(m))
+        tested, learnt = (np.bincount(part, minlength=len(sizes)) for part in (parts.Y_test, parts.Y_train))
+        assert len(parts.Y_test) == count and (labels[parts.X_test.ravel()] == parts.Y_test).all()
+        if m - count >= len(sizes):
+            assert learnt[sizes > 1].all()
+        if learnt[sizes > 1].all():
+            assert (tested <= sizes * count / m + 1).all()
+
+
+@pytest.mark.parametrize(
+    ("test", "m", "count"),
+    [(np.float32(0.2), 60, 12), (0.2, 5, 1), (0.07, 100, 7), (0.1, 30, 3), (0.01, 3, 1), (4, 6, 4)],
+)
 def test_the_share_is_exact_and_rounded_up(test, m, count):
     assert len(fm.split(np.zeros((m, 1)), np.zeros(m), test).X_test) == count
 
