@@ -264,6 +264,12 @@ def _of_one_type(values: list[Any], name: str) -> Array:
         )
     if not values:
         return np.zeros(0, np.int64)
+    for where, value in enumerate(values) if kinds[type(values[0])] == "a string" else ():
+        if "\0" in value:
+            # NumPy pads strings with them, so "a" and "a\0" would be one class.
+            raise InvalidInput(
+                f"{name} must be without null characters, got {value!r} at {name}[{where}]; take them out."
+            )
     try:
         return np.array(values, dtype=np.int64 if kinds[type(values[0])] == "an integer" else None)
     except OverflowError:

@@ -65,6 +65,10 @@ def test_labels_with_a_fault_are_labels_so_that_the_fault_can_be_named():
 
 
 REFUSED = {
+    "a null character": (lambda: encode_labels(["a", "a\0"]), InvalidInput, r"at labels\[1\]"),
+    "one in bytes": (lambda: encode_labels([b"a\0"]), InvalidInput, "null characters"),
+    "one in objects": (lambda: encode_labels(np.array(["a\0"], object)), InvalidInput, "null characters"),
+    "one in a class": (lambda: encode_labels(["a"], ["a", "a\0"]), InvalidInput, r"at classes\[1\]"),
     "no labels": (lambda: encode_labels([]), InvalidInput, "at least one label, got none"),
     "numbers": (lambda: encode_labels([1.5]), WrongType, "labels must be integers, strings or booleans, got 1.5"),
     "an array of numbers": (lambda: encode_labels(np.ones(2)), WrongType, "strings or booleans, got dtype float64"),

@@ -477,6 +477,9 @@ BAD = {
     "no activation": (lambda X, Y: fm.Model.for_data(X, Y, activations=3), WrongType, "activations must be names"),
     "no label": (lambda X, Y: fm.Model.for_data(X, Y, label=3), WrongType, "label must be a name"),
     "no pair": (lambda X, Y: fm.Model.for_data(X, Y).fit(X, Y, validation=X), WrongType, "a pair \\(X, Y\\)"),
+    "null characters": (
+        lambda *_: fm.Model(fm.Network.random([2, 1]), columns=["a", "a\0"]), InvalidInput, "without null characters",
+    ),
     "no names": (lambda *_: fm.Model(fm.Network.random([4, 1]), columns="abcd"), WrongType, "a list of names"),
     "classes without labels": (lambda X, _: fm.Model.for_data(X, X, classes=["a"]), WrongType, "go with labels"),
     "no network": (lambda X, _: fm.Model(X), WrongType, "expected a formulations.Network"),
