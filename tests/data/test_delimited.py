@@ -299,7 +299,7 @@ def test_what_is_refused_takes_no_memory(text, read):
     [
         ("a,b,kind\n1,2,x\n3,4,y\n", -1, "<Table of 2 examples: 2 features, label 'kind' of 2 classes>"),
         ("a,b,price\n1,2,0.5\n", "price", "<Table of 1 example: 2 features, label 'price' of numbers>"),
-        ("1,2,x\n3,4,y\n", -1, "<Table of 2 examples: 2 features, label of 2 classes>"),
+        ("1,1,x\n3,4,y\n", -1, "<Table of 2 examples: 2 features, label of 2 classes>"),
         ("a,b\n1,2\n", None, "<Table of 1 example: 2 features>"),
     ],
 )
