@@ -16,7 +16,7 @@ from formulations.cli.completion import complete_file
 from formulations.cli.options import as_column, header_option, json_option, refuse_overwriting
 from formulations.cli.output import print_json, print_text, progress_console
 from formulations.data import Table, classes_of, format_of, is_labels, read_columns, read_table
-from formulations.display import Colour, axes_for, check_plot, counted, format_share, save_figure, tidy
+from formulations.display import check_plot, counted, draw_predictions, format_share, save_figure
 from formulations.exceptions import InvalidInput, Refused
 from formulations.network import Network
 from formulations.training import Model, load_trained
@@ -105,7 +105,11 @@ def predict(
         with replaced(output) as file:
             file.write(text.encode())
     if plot is not None:
-        save_figure(_scatter(np.asarray(Y), found) if matrix is None else matrix.plot(), plot)
+        if matrix is None:
+            title = f"R² {score:.4f} on {counted(len(found), 'example')}"
+            save_figure(draw_predictions(np.asarray(Y), found, model.label or "", title), plot)
+        else:
+            save_figure(matrix.plot(), plot)
     if as_json:
         result: dict[str, Any] = {"version": __version__, "examples": len(found), "predictions": found.tolist()}
         if model.classes is not None:
@@ -220,16 +224,3 @@ def _cells(array: Array) -> list[list[Any]]:
     """Return values that are written with the digits of their own dtype."""
     other = array.dtype.kind == "f" and array.dtype != np.float64
     return [list(map(str, row)) for row in array] if other else array.tolist()
-
-
-def _scatter(wanted: Array, found: Array) -> Any:
-    """Draw predicted over known numbers, and the line on which they are equal."""
-    axes = axes_for(None, 4.6, 4.4, f"{counted(len(found), 'example')}")
-    x, y = wanted.reshape(len(found), -1), found.reshape(len(found), -1)
-    ends = [min(x.min(), y.min()), max(x.max(), y.max())]
-    axes.plot(ends, ends, color=Colour.INK, linewidth=1)
-    axes.plot(x, y, "o", markersize=3.5, alpha=0.6)
-    axes.set_xlabel("known")
-    axes.set_ylabel("predicted")
-    tidy(axes, "both")
-    return axes.figure

@@ -306,7 +306,8 @@ def train(
     elif save is not None:
         failure = _save(task.save, save)
     if plot is not None and history.epochs:
-        save_figure(history.plot(), plot)
+        held_out = "validation" if "validation" in parts else "test"
+        save_figure(history.plot(validation=held_out, title=_title_of_plot(task, data, optimizer, learning_rate)), plot)
     settings = {
         "optimizer": optimizer, "learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov, "l2": l2,
         "l1": l1, "schedule": schedule, "early_stopping": early_stopping, "batch_size": size, "seed": seed,
@@ -558,6 +559,13 @@ def _print_report(task: _Task, history: History, settings: dict[str, Any], parts
     print_text(f"\n{kind} {listed}")
     if history.failure is None:
         _hint(task, scores["training"], parts["training"][1])
+
+
+def _title_of_plot(task: _Task, data: str | None, optimizer: str, rate: float) -> str:
+    """Return what was trained on what, and how."""
+    network = task.model.network
+    source = "digits" if data is None else Path(data).name
+    return f"{source}: {network.layout}, {network.activation_names}, {optimizer}, η = {rate:g}"
 
 
 def _rule(settings: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from formulations.display.figures import axes_for as axes_for
     from formulations.display.figures import check_plot as check_plot
     from formulations.display.figures import draw_by_layer as draw_by_layer
+    from formulations.display.figures import draw_predictions as draw_predictions
     from formulations.display.figures import draw_training as draw_training
     from formulations.display.figures import heat_map as heat_map
     from formulations.display.figures import new_figure as new_figure
@@ -47,6 +48,7 @@ else:
                 "axes_for",
                 "check_plot",
                 "draw_by_layer",
+                "draw_predictions",
                 "draw_training",
                 "heat_map",
                 "new_figure",

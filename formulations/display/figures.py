@@ -22,6 +22,7 @@ __all__ = [
     "axes_for",
     "check_plot",
     "draw_by_layer",
+    "draw_predictions",
     "draw_training",
     "heat_map",
     "new_figure",
@@ -212,7 +213,7 @@ def draw_training(
     titled(left, title)
     _draw_curves(left, costs, "cost", best)
     _draw_curves(right, accuracies, "accuracy", best)
-    right.yaxis.set_major_formatter(PercentFormatter(1))
+    right.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     return figure
 
 
@@ -230,6 +231,38 @@ def _draw_curves(axes: Any, curves: Mapping[str, Sequence[float]], up: str, best
     axes.set_ylabel(up)
     axes.legend(frameon=False)
     tidy(axes, "y")
+
+
+def draw_predictions(known: Array, predicted: Array, name: str, title: str) -> Any:
+    """Return a figure of predicted over known numbers, with the line on which they are equal.
+
+    Parameters
+    ----------
+    known, predicted : ndarray of shape (m,) or (m, n)
+        The numbers; each column has its colour.
+    name : str
+        What they are, or an empty string.
+    title : str
+        The title.
+    """
+    axes = axes_for(None, 4.8, 4.6, title)
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    x, y = (each.reshape(len(each), -1).astype(float) for each in (known, predicted))
+    low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+    axes.plot([low, high], [low, high], color=Colour.INK, linewidth=1)
+    for j in range(x.shape[1]):
+        axes.plot(x[:, j], y[:, j], "o", color=LINES[j % len(LINES)], markersize=3.5, alpha=0.6)
+    size = max(abs(low), abs(high))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        if not 1e-2 <= size < 1e4:
+            axis.set_major_formatter(EngFormatter())
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xlabel(f"known {name}".strip())
+    axes.set_ylabel(f"predicted {name}".strip())
+    tidy(axes, "both")
+    return axes.figure
 
 
 def heat_map(labels: Sequence[str], ratios: Array, title: str, ax: Any = None) -> Any:

@@ -19,6 +19,12 @@ SHOWN = 15
 """The largest number of classes whose matrix is printed whole."""
 CONFUSIONS = 10
 """The number of confusions that are printed instead of a larger matrix."""
+LISTED, WORST = 20, 10
+"""The largest number of classes whose figures are all printed, and the number of the worst that are printed of more."""
+TICKS = 20
+"""At most so many classes are named beside a drawn matrix, at equal distances."""
+LONGEST = 20
+"""The characters of a class beside a drawn matrix."""
 
 
 Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[int]]
@@ -83,15 +89,18 @@ class ConfusionMatrix:
 
     def __str__(self) -> str:
         title, *matrix = self._matrix()
-        tables = [format_table(*table) for table in (*matrix, self._figures())]
-        return "\n\n".join([f"{title}\n{tables[0]}", *tables[1:]] if matrix else [title, *tables])
+        first = [f"{title}\n{format_table(*matrix[0])}" if matrix else title]
+        figures = format_table(*self._figures())
+        return "\n\n".join([*first, f"{worst}\n{figures}" if (worst := self._worst()) else figures])
 
     def _repr_html_(self) -> str:
         title, *matrix = self._matrix()
         return html_view(
             html_text(self._title(), "title"),
             html_text(title, "small"),
-            *(html_table(*table) for table in (*matrix, self._figures())),
+            *(html_table(*table) for table in matrix),
+            *([html_text(worst, "small")] if (worst := self._worst()) else []),
+            html_table(*self._figures()),
         )
 
     def _title(self) -> str:
@@ -101,13 +110,20 @@ class ConfusionMatrix:
         return [str(name) for name in self.classes.tolist()]
 
     def _figures(self) -> Table:
-        """Return the table of precision, recall, F1 and number of examples of each class."""
+        """Return the table of precision, recall, F1 and number of examples of each class, or of the worst of many."""
         shares = zip(self.precision, self.recall, self.f1, strict=True)
         rows = [
             [name, *map(format_share, each), str(count)]
             for name, each, count in zip(self._names(), shares, self.support, strict=True)
         ]
+        if self._worst():
+            rows = [rows[k] for k in np.argsort(self.f1, kind="stable")[:WORST]]
         return ["class", "precision", "recall", "F1", "examples"], rows, [1, 2, 3, 4]
+
+    def _worst(self) -> str:
+        """Return the title of the table of figures if there are too many classes for all of them."""
+        count = len(self.classes)
+        return f"the {WORST} of {count} classes with the lowest F1" if count > LISTED else ""
 
     def _matrix(self) -> tuple[str, *tuple[Table, ...]]:
         """Return a title and the table of the matrix, or of what is confused most if the matrix is large."""
@@ -145,12 +161,14 @@ class ConfusionMatrix:
             If ``ax`` is not a matplotlib Axes.
         """
         names, K = self._names(), len(self.classes)
-        side = min(2.0 + 0.45 * K, 14.0)
+        side = min(2.0 + 0.45 * K, 2.0 + 0.45 * SHOWN)
         ax = axes_for(ax, side + 1.0, side, self._title())
         shares = np.nan_to_num(_shares(self.counts, self.support[:, None]))
         image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        ax.set_xticks(range(K), names, rotation=45, ha="right", rotation_mode="anchor")
-        ax.set_yticks(range(K), names)
+        named = range(0, K, -(-K // TICKS))
+        shown = [names[k] if len(names[k]) <= LONGEST else f"{names[k][: LONGEST - 1]}…" for k in named]
+        ax.set_xticks(named, shown, rotation=45, ha="right", rotation_mode="anchor")
+        ax.set_yticks(named, shown)
         ax.set_xlabel("prediction")
         ax.set_ylabel("label")
         ax.tick_params(length=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,6 +90,8 @@ class History:
         What stopped the training; None if it completed its epochs.
     best_epoch : int or None
         With early stopping, the epoch with the lowest validation cost, whose parameters the network has.
+    sample : (int, int) or None
+        The number of training examples on which ``training_accuracy`` is measured, and of all; None without validation.
     """
 
     backend: str
@@ -100,6 +103,7 @@ class History:
     classes: Array | None = field(default=None, compare=False)
     stopped_by: str | None = None
     best_epoch: int | None = None
+    sample: tuple[int, int] | None = field(default=None, compare=False)
 
     @property
     def costs(self) -> list[float]:
@@ -218,13 +222,13 @@ class History:
         notes = [html_text(note) for note in (self.ending, self.failure) if note]
         return html_view(html_text(self._title(), "title"), table, *notes)
 
-    def _curves(self, **fields: str) -> dict[str, list[float]]:
+    def _curves(self, fields: Mapping[str, str]) -> dict[str, list[float]]:
         """Return the values of fields of the epochs, without those that were not measured."""
         values = {name: [getattr(epoch, field) for epoch in self.epochs] for name, field in fields.items()}
         return {name: curve for name, curve in values.items() if curve and None not in curve}
 
     @quiet
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Any = None, *, validation: str = "validation", title: str | None = None) -> Any:
         """Draw the cost epoch by epoch, and beside it the accuracy, on the training and the validation examples.
 
         With early stopping, a line marks the epoch whose parameters the network has.
@@ -233,6 +237,10 @@ class History:
         ----------
         ax : matplotlib Axes, optional
             Where to draw the cost alone; by default both are drawn in a new figure.
+        validation : str
+            The name of the validation examples in the legends.
+        title : str, optional
+            By default it names the backend.
 
         Returns
         -------
@@ -246,9 +254,11 @@ class History:
         WrongType
             If ``ax`` is not a matplotlib Axes.
         """
-        costs = {"training": self.costs, **self._curves(validation="validation_cost")}
-        accuracies = self._curves(training="training_accuracy", validation="accuracy")
-        return draw_training(costs, accuracies, f"Training by {self.backend}", ax, best=self.best_epoch)
+        sampled = self.sample is not None and self.sample[0] < self.sample[1]
+        training = "training ({} of {})".format(*self.sample) if self.sample is not None and sampled else "training"
+        costs = {"training": self.costs, **self._curves({validation: "validation_cost"})}
+        accuracies = self._curves({training: "training_accuracy", validation: "accuracy"})
+        return draw_training(costs, accuracies, title or f"Training by {self.backend}", ax, best=self.best_epoch)
 
 
 def format_cost(cost: float | None) -> str:

@@ -274,6 +274,7 @@ def sgd(
         examples.classes,
         "interrupt" if interruption.seen else run.stopped_by,
         run.best_epoch,
+        None if held_out is None else (min(len(held_out.Y), m), m),
     )
 
 

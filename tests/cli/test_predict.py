@@ -312,3 +312,20 @@ def test_files_that_cannot_be_read_or_written_are_refused(model, new, tmp_path):
 
 def test_help_has_examples():
     assert "formulations predict iris.npz --data new.csv" in run("predict", "--help").stdout
+
+
+def test_predicted_numbers_are_drawn_over_known_ones_with_their_name(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    table = np.column_stack([X, 1e6 * X[:, 0] + 0.5])
+    np.savetxt(tmp_path / "houses.csv", table, delimiter=",", header="rooms,area,price", comments="")
+    run("train", "--data", tmp_path / "houses.csv", "--save", tmp_path / "net.npz")
+    drawn = []
+    monkeypatch.setattr("formulations.cli.predict.save_figure", lambda figure, _: drawn.append(figure))
+    run("predict", tmp_path / "net.npz", "--data", tmp_path / "houses.csv", "--plot", tmp_path / "found.png")
+    axes = drawn[0].axes[0]
+    drawn[0].canvas.draw()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("known price", "predicted price")
+    assert axes.get_title(loc="left").startswith("R² ") and axes.get_title(loc="left").endswith(" on 40 examples")
+    ticks = [text.get_text() for text in axes.get_xticklabels()]
+    assert len(ticks) <= 7 and any(text.endswith("M") for text in ticks)

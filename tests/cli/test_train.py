@@ -352,3 +352,15 @@ def test_the_tutorial_quotes_what_the_two_commands_print(tmp_path, monkeypatch):
     assert trained.stdout.endswith(report)
     printed, quoted = ([line.split(",")[0] for line in text.splitlines()] for text in (predicted.stdout, predictions))
     assert printed == quoted
+
+
+def test_the_plot_says_what_was_trained_and_on_what_it_is_measured(table, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    monkeypatch.setattr("formulations.cli.train.save_figure", lambda figure, _: drawn.append(figure))
+    command = ["train", "--data", table, "--epochs", "3", "--plot", tmp_path / "iris.png"]
+    run(*command)
+    run(*command, "--early-stopping", "2")
+    first, second = ([text.get_text() for text in figure.axes[1].get_legend().get_texts()] for figure in drawn)
+    assert first == ["training (12 of 48)", "test"] and second[1] == "validation"
+    assert drawn[0].axes[0].get_title(loc="left") == "iris.csv: 4-30-3, tanh, softmax, adam, η = 0.01"

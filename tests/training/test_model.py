@@ -561,3 +561,25 @@ def test_a_matrix_is_drawn_into_given_axes_or_a_new_figure():
     assert matrix.plot(ax=figure.axes[0]) is figure
     assert repr(matrix) == "<ConfusionMatrix of 2 classes, accuracy 75.00 % on 4 examples>"
     assert "<td>cat</td>" in matrix._repr_html_() and "75.00 %" in matrix._repr_html_()
+
+
+def many_classes(K):
+    indices = np.arange(3 * K) % K
+    return confusion_matrix([f"{k:03} {'x' * 30}" for k in range(K)], indices, np.where(indices == 7, 8, indices))
+
+
+def test_of_many_classes_the_worst_are_printed():
+    few, many = str(many_classes(20)), str(many_classes(21))
+    assert "lowest F1" not in few and sum(line.startswith("0") for line in few.splitlines()) == 1 + 20
+    table = many.split("the 10 of 21 classes with the lowest F1\n")[1].splitlines()
+    assert len(table) == 2 + 10 and table[2].startswith("007") and table[3].startswith("008")
+    assert "the 10 of 21 classes" in many_classes(21)._repr_html_()
+
+
+def test_a_drawn_matrix_of_many_classes_names_some_of_them_and_is_no_larger():
+    pytest.importorskip("matplotlib")
+    small, large = many_classes(15).plot(), many_classes(200).plot()
+    assert large.get_size_inches().tolist() == small.get_size_inches().tolist()
+    texts = [text.get_text() for text in large.axes[0].get_yticklabels()]
+    assert len(texts) == 20 and texts[1] == f"010 {'x' * 15}…"
+    assert len(small.axes[0].get_yticklabels()) == 15

@@ -345,3 +345,21 @@ def test_cost_of_a_constant_answer_for_every_cost():
         history = fm.sgd(net, X, Y, epochs=1, batch_size=4, learning_rate=0.1, seed=0, cost=cost)
         assert history.constant_cost == pytest.approx(expected, rel=1e-15)
         assert history.initial_cost == pytest.approx(history.costs[0])
+
+
+def test_the_curves_say_on_what_they_are_measured():
+    pytest.importorskip("matplotlib")
+    X, Y = np.random.default_rng(0).random((20, 2)), fm.one_hot([0, 1] * 10)
+    net = fm.Network.random([2, 3, 2], seed=0)
+    history = fm.sgd(net, X, Y, epochs=2, validation=(X[:5], Y[:5]), seed=0)
+    assert history.sample == (5, 20)
+
+    def names(figure):
+        return [[text.get_text() for text in axes.get_legend().get_texts()] for axes in figure.axes]
+
+    assert names(history.plot()) == [["training", "validation"], ["training (5 of 20)", "validation"]]
+    drawn = history.plot(validation="test", title="iris.csv")
+    assert names(drawn)[1] == ["training (5 of 20)", "test"] and drawn.axes[0].get_title(loc="left") == "iris.csv"
+    whole = fm.sgd(net, X, Y, epochs=2, validation=(X, Y), seed=0)
+    assert names(whole.plot())[1] == ["training", "validation"]
+    assert fm.sgd(net, X, Y, epochs=1, seed=0).sample is None
