@@ -48,6 +48,16 @@ class RowStatus(StrEnum):
     """It raised an exception that is not one of this library."""
 
 
+MARKS = {
+    RowStatus.EQUAL: "good",
+    RowStatus.DIFFERENT: "bad",
+    RowStatus.INCONCLUSIVE: "unsure",
+    RowStatus.REFUSED: "none",
+    RowStatus.SKIPPED: "none",
+    RowStatus.FAILED: "bad",
+}
+
+
 @dataclass(frozen=True)
 class Row:
     """One backend's line in a comparison.
@@ -201,7 +211,8 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
-        marked = [[*row[:2], html_mark(row[2]), *row[3:]] for row in rows]
+        marks = [html_mark(row.status, MARKS[row.status]) for row in self.rows]
+        marked = [[*row[:2], mark, *row[3:]] for row, mark in zip(rows, marks, strict=True)]
         title, *more = self._head().split("\n")
         return html_view(
             html_text(title, "title"),

@@ -43,12 +43,8 @@ VIEW = """
 """
 """The rules for tables, verdicts and drawings."""
 
-MARKS = {
-    "good": ("✓", ("equal", "kept", "held")),
-    "bad": ("✗", ("different", "failed", "not kept", "broken")),
-    "unsure": ("?", ("inconclusive", "not checked")),
-}
-"""The signs of verdicts, and the words that have each; any other word is shown without a sign."""
+SIGNS = {"good": "✓ ", "bad": "✗ ", "unsure": "? ", "none": ""}
+"""The sign of each kind of verdict."""
 
 
 class Html(str):
@@ -87,18 +83,22 @@ def html_text(text: str, kind: str = "") -> Html:
     return Html("".join(f"<p{css}>{line}</p>" for line in _safe(text).split("\n") if line.strip()))
 
 
-def html_mark(verdict: str) -> Html:
+def html_mark(text: str, kind: str = "none") -> Html:
     """Return a verdict with its sign and colour.
+
+    Parameters
+    ----------
+    text : str
+        The verdict in words; escaped.
+    kind : {"good", "bad", "unsure", "none"}
+        Which sign and colour it gets.
 
     Examples
     --------
-    >>> print(html_mark("equal"), html_mark("refused"))
+    >>> print(html_mark("equal", "good"), html_mark("refused"))
     <span class="fv-good">✓ equal</span> <span class="fv-none">refused</span>
     """
-    for css, (sign, words) in MARKS.items():
-        if verdict in words:
-            return Html(f'<span class="fv-{css}">{sign} {escape(verdict)}</span>')
-    return Html(f'<span class="fv-none">{escape(verdict)}</span>')
+    return Html(f'<span class="fv-{kind}">{SIGNS[kind]}{escape(text)}</span>')
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Html:

@@ -143,15 +143,23 @@ def test_text_is_escaped_and_html_is_not():
     assert html_text(hostile) == "<p>&lt;script&gt;&amp;</p>"
     assert "<td>&lt;script&gt;&amp;</td>" in html_table(["a"], [[hostile]])
     assert "<script" not in html_mark(hostile)
-    marked = html_mark("equal")
+    marked = html_mark("equal", "good")
     assert f"<td>{marked}</td>" in html_table(["a"], [[marked]])
 
 
-@pytest.mark.parametrize(
-    ("verdict", "sign"), [("equal", "✓"), ("different", "✗"), ("inconclusive", "?"), ("kept", "✓"), ("failed", "✗")]
-)
-def test_a_verdict_has_a_sign_besides_its_colour(verdict, sign):
-    assert f">{sign} {verdict}<" in html_mark(verdict)
+@pytest.mark.parametrize(("kind", "sign"), [("good", "✓ "), ("bad", "✗ "), ("unsure", "? "), ("none", "")])
+def test_a_verdict_has_a_sign_besides_its_colour(kind, sign):
+    assert html_mark("as found", kind) == f'<span class="fv-{kind}">{sign}as found</span>'
+
+
+def test_every_verdict_is_marked_for_what_it_is():
+    net, X, Y = fm.Network.random([2, 2, 1], seed=0), np.ones((1, 2)), np.ones((1, 1))
+    right = fm.gradient(net, X, Y)
+    assert "✗" not in fm.certify(net, X, Y, right.vector)._repr_html_()
+    wrong = fm.certify(net, X, Y, -right.vector)._repr_html_()
+    assert '"fv-title"><span class="fv-bad">✗ different</span>' in wrong and '<td><span class="fv-bad">✗' in wrong
+    compared = fm.compare(net, X, Y, backends=["sigma", "linear_collapse"])._repr_html_()
+    assert '<span class="fv-good">✓ equal</span>' in compared and '<span class="fv-none">refused</span>' in compared
 
 
 def test_a_users_names_are_escaped():

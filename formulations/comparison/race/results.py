@@ -37,6 +37,10 @@ class RaceStatus(StrEnum):
     NOT_RACED = "not raced"
 
 
+MARKS = {RaceStatus.EQUAL: "good", RaceStatus.DIFFERENT: "bad", RaceStatus.INCONCLUSIVE: "unsure"}
+"""The marks of verdicts; a status without a gradient has none."""
+
+
 @dataclass(frozen=True)
 class RaceRow:
     """One contestant's row in a cell.
@@ -154,7 +158,8 @@ class Heat:
     def html_parts(self) -> list[str]:
         """Return the heat as parts of a view."""
         header, lines = self._table()
-        marked = [[line[0], html_mark(line[1]), *line[2:]] for line in lines]
+        marks = [html_mark(row.status, MARKS.get(row.status, "none")) for row in self.rows]
+        marked = [[line[0], mark, *line[2:]] for line, mark in zip(lines, marks, strict=True)]
         table = html_table(header, marked, right=[2, 3, 4, 5, 6])
         return [html_text(self.title, "title"), table, html_text(self._reasons(), "small")]
 

@@ -18,6 +18,8 @@ WORDS = {
     Status.INCONCLUSIVE: "inconclusive: roundoff hides whether this is the gradient.",
 }
 
+MARKS = {Status.EQUAL: "good", Status.DIFFERENT: "bad", Status.INCONCLUSIVE: "unsure"}
+
 COUNTED = "Neurons, inputs and examples are counted from 0, layers from 1."
 
 WRONG_COST = "different: the cost is wrong, but the gradient is not different."
@@ -94,10 +96,11 @@ class Certificate:
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
-        marked = [[*row[:2], html_mark(row[2]), *row[3:]] for row in rows]
+        marks = [html_mark(line.status, MARKS[line.status]) for line in self._lines()]
+        marked = [[*row[:2], mark, *row[3:]] for row, mark in zip(rows, marks, strict=True)]
         verdict, _, words = self._words().partition(":")
         return html_view(
-            html_text(Html(f"{html_mark(verdict)}:{escape(words)}"), "title"),
+            html_text(Html(f"{html_mark(verdict, MARKS[Status(verdict)])}:{escape(words)}"), "title"),
             html_text("\n".join(self._findings())),
             html_table(header, marked, right=[0, 3, 6, 7]),
             html_text(f"{self._judged()}\n{COUNTED}", "small"),
@@ -137,8 +140,12 @@ class Certificate:
                 f"{line.found:.9g}",
                 f"{line.expected:.9g}",
             ]
-            for line in (*self.layers, *([] if self.cost is None else [self.cost]))
+            for line in self._lines()
         ]
+
+    def _lines(self) -> tuple[EquationVerdict, ...]:
+        """Return the verdicts of the table, a line each."""
+        return self.layers if self.cost is None else (*self.layers, self.cost)
 
     def _place(self) -> str:
         if self.cost is not None and self.equation == "C":

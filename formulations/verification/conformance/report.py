@@ -34,6 +34,9 @@ class Standing(StrEnum):
     """The backend refuses every problem, for example because a package is missing."""
 
 
+MARKS = {Standing.KEPT: "good", Standing.NOT_KEPT: "bad", Outcome.BROKEN: "bad", Standing.NOT_CHECKED: "unsure"}
+
+
 @dataclass(frozen=True)
 class Result:
     """The result of one law on one problem.
@@ -205,9 +208,12 @@ class ConformanceReport:
             Outcome.BROKEN if count[Outcome.BROKEN] else Standing.KEPT if count[Outcome.HELD] else Standing.NOT_CHECKED
             for count in self.counts.values()
         ]
-        marked = [[row[0], html_mark(standing), *row[1:]] for row, standing in zip(rows, standings, strict=True)]
+        marked = [
+            [row[0], html_mark(standing, MARKS[standing]), *row[1:]]
+            for row, standing in zip(rows, standings, strict=True)
+        ]
         return html_view(
-            html_text(Html(f"{escape(self.backend)}: {html_mark(self.standing)}"), "title"),
+            html_text(Html(f"{escape(self.backend)}: {html_mark(self.standing, MARKS[self.standing])}"), "title"),
             html_text("\n".join(self._paragraphs())),
             html_table([header[0], "", *header[1:]], marked, right=[2, 3, 4]) if self.served else "",
         )
