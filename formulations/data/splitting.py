@@ -144,9 +144,13 @@ def _parted(
     chosen = np.zeros(m, bool)
     chosen[shared[((np.arange(spread) + 0.5) * len(shared) / max(1, spread)).astype(int)]] = True
     tested = np.minimum(np.bincount(classes[order[chosen]], minlength=len(sizes)), most)
-    _add(tested, spread, most, sizes * count / m)
+    shares = sizes * count / m
+    _add(tested, spread, most, shares)
     tested[classes[alone[: count - spread]]] = 1
-    _add(tested, count, sizes, sizes * count / m)
+    # If that is not enough, beyond the shares, and then the last example too.
+    most = np.maximum(sizes - 1, tested)
+    _add(tested, min(count, int(most.sum())), most, shares)
+    _add(tested, count, sizes, shares)
     by_class = np.lexsort((~chosen, classes[order]))
     chosen[by_class] = np.arange(m) - np.repeat(np.cumsum(sizes) - sizes, sizes) < np.repeat(tested, sizes)
     return order[~chosen], order[chosen]

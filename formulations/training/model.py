@@ -686,7 +686,7 @@ def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
     columns = list(given) if listed else [None]
     if not all(isinstance(name, str) for name in columns):
         raise WrongType(f"columns must be a list of names, got {given!r}; pass one string for each feature.")
-    if faulty := [name for name in columns if "\0" in name]:
+    if faulty := [name for name in map(str, columns) if "\0" in name]:
         # A file's arrays pad strings with them.
         raise InvalidInput(f"columns must be without null characters, got {faulty[0]!r}; take them out.")
     if len(columns) != inputs or len(set(columns)) < inputs:

@@ -51,6 +51,12 @@ def test_many_classes_of_one_example_do_not_take_the_share_of_others():
         assert [np.sum(parts.Y_test == name) for name in "ab"] == [3, 3]
 
 
+def test_small_classes_are_learnt_if_a_large_one_has_enough():
+    labels = np.repeat(np.arange(11), [2] * 10 + [200])
+    parts = fm.split(np.zeros((220, 1)), labels, 0.95)
+    assert len(parts.Y_test) == 209 and set(parts.Y_train) == set(range(11))
+
+
 def test_each_class_of_several_examples_is_learnt_and_has_its_share():
     random = np.random.default_rng(0)
     for seed in range(300):
