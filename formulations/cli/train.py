@@ -306,8 +306,8 @@ def train(
     elif save is not None:
         failure = _save(task.save, save)
     if plot is not None and history.epochs:
-        held_out = "validation" if "validation" in parts else "test"
-        save_figure(history.plot(validation=held_out, title=_title_of_plot(task, data, optimizer, learning_rate)), plot)
+        measured = "validation" if "validation" in parts else "test"
+        save_figure(history.plot(validation=measured, title=_title_of_plot(task, data, optimizer, learning_rate)), plot)
     settings = {
         "optimizer": optimizer, "learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov, "l2": l2,
         "l1": l1, "schedule": schedule, "early_stopping": early_stopping, "batch_size": size, "seed": seed,

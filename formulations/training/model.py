@@ -683,7 +683,7 @@ def _as_classes(given: Any, outputs: int) -> Array:
 
 def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
     listed = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) == 1
-    columns = list(given) if listed else [None]
+    columns: list[Any] = list(given) if listed else [None]
     if not all(isinstance(name, str) for name in columns):
         raise WrongType(f"columns must be a list of names, got {given!r}; pass one string for each feature.")
     if faulty := [name for name in map(str, columns) if "\0" in name]:
