@@ -168,9 +168,11 @@ class Checkpoint:
             described["seconds"],
         )
 
-    def broken(self, reason: str) -> InvalidInput:
-        """Return an exception that says why the contents of the file are impossible."""
-        return InvalidInput(f"{os.fspath(self._path)!r} cannot be a checkpoint of this run ({reason}); {REMEDY}.")
+    def broken(self, reason: str, remedy: str = "") -> InvalidInput:
+        """Return an exception that says why this run cannot go on from the file; ``remedy`` comes before the others."""
+        return InvalidInput(
+            f"{os.fspath(self._path)!r} cannot be a checkpoint of this run ({reason}); {remedy}{REMEDY}."
+        )
 
 
 def digest(*arrays: Any) -> str:

@@ -92,6 +92,9 @@ class History:
         With early stopping, the epoch with the lowest validation cost, whose parameters the network has.
     sample : (int, int) or None
         The number of training examples on which ``training_accuracy`` is measured, and of all; None without validation.
+    interrupted : bool
+        Whether Ctrl-C was pressed, even if it came too late to stop anything; the steps of an incomplete epoch are in
+        the parameters alone.
     """
 
     backend: str
@@ -104,6 +107,7 @@ class History:
     stopped_by: str | None = None
     best_epoch: int | None = None
     sample: tuple[int, int] | None = field(default=None, compare=False)
+    interrupted: bool = False
 
     @property
     def costs(self) -> list[float]:
@@ -120,11 +124,6 @@ class History:
         """The epoch whose parameters the network has."""
         last = self.best_epoch or len(self.epochs)
         return self.epochs[last - 1] if last else None
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C stopped the training; the steps of an incomplete epoch are in the parameters alone."""
-        return self.stopped_by == "interrupt"
 
     @property
     def diverged(self) -> bool:

@@ -125,7 +125,8 @@ def sgd(
     checkpoint : str or path-like, optional
         An ``.npz`` file in which the run is kept, and from which it goes on if the file exists: another call with the
         same arguments resumes an interrupted run, with parameters, optimizer, shuffles and history as they were, and
-        gives the bits of an uninterrupted run. For a run that is complete, it returns the result at once.
+        gives the bits of an uninterrupted run. For a run that is complete, or that its callback, its schedule or early
+        stopping has stopped, it returns the result at once.
     checkpoint_every : str, optional
         How often the file is written: text such as ``"60s"``, the default, ``"5 min"`` or ``"10 epochs"``. It is also
         written at the end.
@@ -253,7 +254,8 @@ def sgd(
     def tell(epoch: Epoch) -> bool:
         if report is not None:
             report(epoch)
-        return callback is not None and callback(epoch) is True
+        found = None if callback is None else callback(epoch)
+        return isinstance(found, bool | np.bool_) and bool(found)
 
     try:
         with Interruption() as interruption:
@@ -272,9 +274,10 @@ def sgd(
         unchanged,
         _is_uniform(net, examples.X, size),
         examples.classes,
-        "interrupt" if interruption.seen else run.stopped_by,
+        run.stopped_by or ("interrupt" if interruption.seen and len(run.epochs) < epochs else None),
         run.best_epoch,
         None if held_out is None else (min(len(held_out.Y), m), m),
+        interruption.seen,
     )
 
 

@@ -67,7 +67,7 @@ class Run:
         settings: Mapping[str, str],
     ) -> None:
         self._trainer, self._generator = trainer, generator
-        self._rates = schedule.rates(trainer.rate)
+        self._schedule, self._rates = schedule, schedule.rates(trainer.rate)
         stop = early_stopping
         self._patience = None if stop is None else Patience(stop.patience, stop.min_delta)
         self._examination, self._sample = examination, sample
@@ -133,6 +133,8 @@ class Run:
             rate = next(self._rates) if not self.epochs else self._rates.send(self.epochs[-1])
         except StopIteration:
             return False
+        if self._schedule.ends_at_zero and not self._parameters.dtype.type(rate):
+            return False
         self._trainer.rate = checked_rate(rate, self._parameters.dtype, f"the rate of epoch {len(self.epochs) + 1}")
         return True
 
@@ -157,11 +159,12 @@ class Run:
             learning_rate=self._trainer.rate,
         )
         self._steps.clear()
-        self._shuffle = self._generator.bit_generator.state
         if self._count(epoch):
             self._best[...] = self._parameters
         if tell(epoch):
             self.stopped_by = self.stopped_by or "callback"
+        # A callback may have drawn from the generator.
+        self._shuffle = self._generator.bit_generator.state
         checkpoint = self._checkpoint
         if checkpoint is not None and checkpoint.epochs is not None and number % checkpoint.epochs == 0:
             self.save()
@@ -213,8 +216,12 @@ class Run:
         state = None if checkpoint is None else checkpoint.read(self._settings, self._arrays())
         if checkpoint is None or state is None:
             return
-        if len(state.epochs) > count:
-            raise checkpoint.broken(f"it has {len(state.epochs)} epochs, more than the {count} asked for")
+        begun = len(state.epochs) + bool(state.steps)
+        if begun > count:
+            incomplete = ", the last incomplete" if state.steps else ""
+            raise checkpoint.broken(
+                f"it has {begun} epochs{incomplete}, more than the {count} asked for", f"pass epochs={begun} or more, "
+            )
         if len(state.steps) > self._batches or (state.steps and state.stopped_by is not None):
             raise checkpoint.broken("its position lies outside the epoch")
         for epoch in state.epochs:

@@ -38,6 +38,8 @@ class Schedule(ABC):
     name: str
     needs_validation = False
     """Whether it looks at the cost of validation examples."""
+    ends_at_zero = False
+    """Whether training stops at a rate that is 0 in the network's dtype; otherwise such a rate is refused."""
 
     @abstractmethod
     def rates(self, rate: float) -> Rates:
@@ -74,6 +76,7 @@ class InverseScaling(Schedule):
     power: float = 0.5
 
     name = "invscaling"
+    ends_at_zero = True
 
     def __post_init__(self) -> None:
         nonnegative_number(self.power, "power")
@@ -81,7 +84,8 @@ class InverseScaling(Schedule):
     def rates(self, rate: float) -> Rates:
         """Yield η, η/2^power, η/3^power, …."""
         for t in count(1):
-            yield rate / t**self.power
+            # A negative power of t may underflow; a positive one would overflow.
+            yield rate * float(t) ** -self.power
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class ExponentialDecay(Schedule):
     factor: float = 0.95
 
     name = "exponential"
+    ends_at_zero = True
 
     def __post_init__(self) -> None:
         _check_factor(self.factor)
@@ -133,6 +138,7 @@ class StepDecay(Schedule):
     every: int = 10
 
     name = "step"
+    ends_at_zero = True
 
     def __post_init__(self) -> None:
         _check_factor(self.factor)
@@ -174,6 +180,7 @@ class Plateau(Schedule):
     stop_at: float = 1 / 128
 
     name = "plateau"
+    ends_at_zero = True
     needs_validation = True
 
     def __post_init__(self) -> None:
@@ -205,7 +212,13 @@ class _Called(Schedule):
 
     def rates(self, rate: float) -> Rates:
         for t in count(1):
-            rate = self.function(t, rate)
+            try:
+                rate = self.function(t, rate)
+            except StopIteration as caught:
+                raise InvalidInput(
+                    f"schedule must return a learning rate for each epoch, got StopIteration in epoch {t}; pass epochs="
+                    f"{t - 1} if the rates end there, or return the last one again."
+                ) from caught
             yield rate
 
 

@@ -123,6 +123,42 @@ def test_more_epochs_continue_a_complete_run(tmp_path):
         fm.sgd(longer, X, Y, checkpoint=path, **OPTIONS | {"epochs": 2})
 
 
+def test_a_run_that_stopped_within_an_epoch_needs_this_epoch(tmp_path, ctrl_c):
+    net, path = network(), tmp_path / "run.npz"
+    X, Y = data(net)
+
+    class Pressing(Failing):
+        def evaluate(self, A, Y, gradient=None):
+            try:
+                return super().evaluate(A, Y, gradient)
+            except Stop:
+                ctrl_c()
+                return super().evaluate(A, Y, gradient)
+
+    # Three steps an epoch: the press is in the second step of the third.
+    assert len(fm.sgd(net, X, Y, cost=Pressing(8), checkpoint=path, **OPTIONS).epochs) == 2
+    kept = net.vector.copy()
+    with pytest.raises(InvalidInput, match=r"3 epochs, the last incomplete, more than the 2.*pass epochs=3 or more"):
+        fm.sgd(net, X, Y, cost=Failing(), checkpoint=path, **OPTIONS | {"epochs": 2})
+    assert np.array_equal(net.vector, kept)
+    assert len(fm.sgd(net, X, Y, cost=Failing(), checkpoint=path, **OPTIONS | {"epochs": 3}).epochs) == 3
+
+
+def test_a_callback_may_draw_from_the_generator_of_the_shuffles(tmp_path):
+    whole, resumed = network(), network()
+    X, Y = data(whole)
+
+    def train(net, epochs, path=None):
+        generator = np.random.default_rng(0)
+        options = OPTIONS | {"epochs": epochs, "seed": generator, "callback": lambda _: generator.random() > 2}
+        return fm.sgd(net, X, Y, checkpoint=path, **options)
+
+    train(whole, 4)
+    for epochs in (2, 4):
+        train(resumed, epochs, tmp_path / "run.npz")
+    assert np.array_equal(resumed.vector, whole.vector)
+
+
 @pytest.mark.parametrize("stop", ["callback", "early_stopping"])
 def test_a_run_that_was_stopped_is_complete(stop, tmp_path):
     net = network()

@@ -265,9 +265,9 @@ def test_options_reach_the_steps():
 
 
 def test_the_default_learning_rate_is_the_optimizers():
-    start = network()
-    examples = data(start)
-    for optimizer, rate in (("sgd", 3.0), ("adam", 0.001)):
+    book = fm.Network.random([4, 5, 3], seed=0)
+    for start, optimizer, rate in ((book, "sgd", 3.0), (network(), "sgd", 0.1), (book, "adam", 0.001)):
+        examples = data(start)
         one, other = start.copy(), start.copy()
         fm.sgd(one, *examples, 1, 4, seed=0, optimizer=optimizer)
         fm.sgd(other, *examples, 1, 4, rate, seed=0, optimizer=optimizer)
@@ -281,6 +281,8 @@ def test_a_callback_stops_training_by_true_alone():
     history = fm.sgd(trained, *examples, 5, 4, 0.5, callback=lambda epoch: heard.append(epoch) or epoch.epoch == 3)
     assert len(history.epochs) == 3 and tuple(heard) == history.epochs
     assert len(fm.sgd(trained, *examples, 2, 4, 0.5, callback=lambda _: "yes", progress=lambda _: True).epochs) == 2
+    stopped = fm.sgd(trained, *examples, 5, 4, 0.5, callback=lambda epoch: np.float64(epoch.cost) >= 0)
+    assert (len(stopped.epochs), stopped.stopped_by) == (1, "callback")  # NumPy compares to its own True.
 
 
 @pytest.mark.parametrize(

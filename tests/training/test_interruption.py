@@ -15,7 +15,7 @@ from makers import data, network
 
 import formulations as fm
 from formulations.functions import get_cost
-from formulations.training import Epoch, progress
+from formulations.training import EarlyStopping, Epoch, progress
 from formulations.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("ctrl_c")
@@ -86,6 +86,17 @@ def test_ctrl_c_before_the_first_epoch_ends_leaves_a_history_without_epochs():
 def test_ctrl_c_in_the_last_step_is_not_lost():
     history = train(network(), Pressing(16))
     assert (len(history.epochs), history.interrupted) == (4, True)
+    assert history.stopped_by is None and history.ending is None
+
+
+def test_ctrl_c_that_came_too_late_is_not_what_stopped_the_training():
+    net = network()
+    X, Y = data(net)
+    history = fm.sgd(
+        net, X, Y, 9, 2, 0.5, validation=(X, Y), early_stopping=EarlyStopping(1, min_delta=1e9),
+        callback=lambda epoch: press() if epoch.epoch == 2 else None,
+    )  # fmt: skip
+    assert (len(history.epochs), history.stopped_by, history.interrupted) == (2, "early_stopping", True)
 
 
 def test_the_second_ctrl_c_interrupts_at_once():

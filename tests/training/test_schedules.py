@@ -42,8 +42,8 @@ def rates(history):
         (None, [0.5] * 4),
         ("constant", [0.5] * 4),
         (ConstantRate(), [0.5] * 4),
-        ("invscaling", [0.5, 0.5 / 2**0.5, 0.5 / 3**0.5, 0.25]),
-        (InverseScaling(1.0), [0.5, 0.25, 0.5 / 3, 0.125]),
+        ("invscaling", [0.5, 0.5 * 2**-0.5, 0.5 * 3**-0.5, 0.25]),
+        (InverseScaling(1.0), [0.5, 0.25, 0.5 * 3**-1, 0.125]),
         (ExponentialDecay(0.5), [0.5, 0.25, 0.125, 0.0625]),
         (StepDecay(0.5, every=2), [0.5, 0.5, 0.25, 0.25]),
         (lambda epoch, rate: rate / epoch, [0.5, 0.25, 0.25 / 3, 0.25 / 3 / 4]),
@@ -195,12 +195,33 @@ def test_settings_out_of_range_are_refused(make, exception, part):
 def test_a_rate_that_becomes_too_small_ends_with_the_remedy():
     net = neuron().astype("float32")
     with pytest.raises(InvalidInput, match="the rate of epoch 3 must be positive and finite in float32"):
-        train(net, schedule=ExponentialDecay(1e-30))
+        train(net, schedule=lambda epoch, rate: rate * 1e-30 if epoch > 1 else rate)
     assert np.isfinite(net.vector).all()
 
 
+@pytest.mark.parametrize(
+    ("schedule", "epochs"),
+    [
+        (ExponentialDecay(1e-30), 2),
+        (StepDecay(1e-30, every=2), 4),
+        (InverseScaling(1000), 1),
+        (Plateau(1e-30, patience=1, stop_at=0, min_delta=1e9), 3),  # The first cost improves on none.
+    ],
+)
+def test_a_training_ends_when_its_schedule_has_decayed_to_zero(schedule, epochs):
+    history = train(neuron().astype("float32"), epochs=9, schedule=schedule, validation=HELD_OUT)
+    assert (len(history.epochs), history.stopped_by) == (epochs, "schedule")
+
+
+def test_a_function_that_runs_out_of_rates_is_told_so():
+    rates = iter([0.5, 0.25])
+    with pytest.raises(InvalidInput, match=r"got StopIteration in epoch 3; pass epochs=2") as caught:
+        train(epochs=4, schedule=lambda *_: next(rates))
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
 def test_a_history_without_epochs_can_be_shown():
-    history = History("hadamard", (), float("nan"), 1.0, True, True, stopped_by="interrupt")
+    history = History("hadamard", (), float("nan"), 1.0, True, True, stopped_by="interrupt", interrupted=True)
     assert (history.accuracy, history.diverged, history.dead, history.interrupted) == (None, False, False, True)
     assert "0 epochs" in repr(history) and "Ctrl-C after 0 epochs" in str(history) and history._repr_html_()
     assert history.to_dict()["stopped_by"] == "interrupt"
