@@ -17,19 +17,31 @@ from formulations.functions import (
 )
 from formulations.network import Tape
 
-__all__ = ["COMPILED", "OUTPUTS", "number_of", "output_of", "parameter_of"]
+__all__ = [
+    "COMPILED",
+    "CROSS_ENTROPY",
+    "OUTPUTS",
+    "QUADRATIC",
+    "SIGMOID_LIKELIHOOD",
+    "SOFTMAX_LIKELIHOOD",
+    "number_of",
+    "output_of",
+    "parameter_of",
+]
 
 COMPILED = ("sigmoid", "tanh", "relu", "leaky_relu", "identity", "square", "softmax")
 """Compiled code identifies each by its position."""
 
-OUTPUTS = (
-    (Quadratic, None),
-    (BinaryCrossEntropy, "sigmoid"),
-    (LogLikelihood, "softmax"),
-    (LogLikelihood, "sigmoid"),
-)
-"""The costs whose value and δ^L are compiled, with the output activation if they are combined with it; compiled code
-identifies each by its position."""
+QUADRATIC, CROSS_ENTROPY, SOFTMAX_LIKELIHOOD, SIGMOID_LIKELIHOOD = range(4)
+
+OUTPUTS: dict[tuple[type, str | None], int] = {
+    (Quadratic, None): QUADRATIC,
+    (BinaryCrossEntropy, "sigmoid"): CROSS_ENTROPY,
+    (LogLikelihood, "softmax"): SOFTMAX_LIKELIHOOD,
+    (LogLikelihood, "sigmoid"): SIGMOID_LIKELIHOOD,
+}
+"""The costs whose value and δ^L are compiled, with the output activation if they are combined with it, and the number
+that identifies each in compiled code."""
 
 
 def number_of(activation: Activation) -> int | None:
@@ -48,5 +60,4 @@ def parameter_of(activation: Activation, dtype: np.dtype[Any]) -> float:
 def output_of(tape: Tape) -> int | None:
     """Return the number of the cost and the output activation in compiled code; None if they have no compiled form."""
     combined_with = None if tape.combined is None else tape.network.activations[-1].name
-    pair = type(tape.cost), combined_with
-    return OUTPUTS.index(pair) if pair in OUTPUTS else None
+    return OUTPUTS.get((type(tape.cost), combined_with))

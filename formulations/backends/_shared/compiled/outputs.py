@@ -17,12 +17,10 @@ from typing import Any
 from formulations.arrays import Array
 from formulations.backends._shared.compiled.compiler import compiled
 from formulations.backends._shared.compiled.exponential import reduced_exponential, reduced_logarithm
-from formulations.backends._shared.compiled.forms import OUTPUTS
+from formulations.backends._shared.compiled.forms import CROSS_ENTROPY, QUADRATIC, SOFTMAX_LIKELIHOOD
 from formulations.backends._shared.compiled.steps import by_slope
 
 __all__ = ["output_error"]
-
-_QUADRATIC, _CROSS_ENTROPY, _SOFTMAX, _LOG_SIGMOID = range(len(OUTPUTS))
 
 
 @compiled
@@ -42,16 +40,16 @@ def output_error(
 
     Without a combined form ∇_aC is written to ``G``, otherwise nothing. ``limit`` is the clamp of the exponential.
     """
-    if number == _QUADRATIC:
+    if number == QUADRATIC:
         total = quadratic_gradient(a, Y, shares, G)
         by_slope(G, slope, delta, of_biases)
         return total
     of_biases[:] = z.dtype.type(0)
-    if number == _SOFTMAX:
+    if number == SOFTMAX_LIKELIHOOD:
         return _log_likelihood_of_softmax(z, a, Y, shares, delta, of_biases)
     # δ is used as a buffer.
     _softplus(limit, z, delta)
-    if number == _CROSS_ENTROPY:
+    if number == CROSS_ENTROPY:
         return _cross_entropy_of_sigmoid(z, a, Y, shares, delta, of_biases)
     return _log_likelihood_of_sigmoid(limit, z, a, slope, Y, shares, delta, of_biases)
 
@@ -59,10 +57,10 @@ def output_error(
 @compiled
 def quadratic_gradient(output: Array, Y: Array, shares: Array, G: Array) -> Any:
     """Write ∇_aC = (a^L − y)/m, each example by its share, and return C."""
-    half = output.dtype.type(0.5)
-    total = half - half
+    zero, half = output.dtype.type(0), output.dtype.type(0.5)
+    total = zero
     for x in range(G.shape[0]):
-        squares = half - half
+        squares = zero
         for j in range(G.shape[1]):
             difference = output[x, j] - Y[x, j]
             squares += difference * difference
