@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from formulations.training.schedules import Schedule as Schedule
     from formulations.training.schedules import StepDecay as StepDecay
     from formulations.training.scores import accuracy as accuracy
-    from formulations.training.scores import chance as chance
     from formulations.training.stopping import EarlyStopping as EarlyStopping
     from formulations.training.targets import Examples as Examples
     from formulations.training.targets import default_cost as default_cost
@@ -64,7 +63,7 @@ else:
                 "Schedule",
                 "StepDecay",
             ],
-            "scores": ["accuracy", "chance"],
+            "scores": ["accuracy"],
             "stopping": ["EarlyStopping"],
             "targets": ["Examples", "default_cost", "examples_for", "weights_for"],
             "trainer": ["Trainer"],

@@ -13,7 +13,7 @@ from formulations.data import classes_of
 from formulations.network import Network, Tape, forward
 from formulations.training.targets import Examples, examples_for
 
-__all__ = ["Examination", "accuracy", "chance", "predicted"]
+__all__ = ["Examination", "accuracy", "predicted"]
 
 IN_ONE_PASS = 2**18
 """The numbers that a layer of a forward pass may hold; more examples are taken in several passes."""
@@ -92,23 +92,6 @@ def accuracy(net: Network, X: Any, Y: Any, classes: Any = None) -> float | None:
     """
     examples = examples_for(net, X, Y, "quadratic", classes, are_labels=True)
     return Examination(net, examples)()[1]
-
-
-def chance(Y: Array) -> float | None:
-    """Return the accuracy of always predicting the most frequent class; None if the targets are not classes.
-
-    Parameters
-    ----------
-    Y : ndarray of shape (m, n_L)
-        The targets.
-
-    Examples
-    --------
-    >>> chance(np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
-    0.75
-    """
-    classes = classes_of(Y)
-    return None if classes is None else float(np.bincount(classes).max() / len(Y))
 
 
 def predicted(outputs: Array) -> NDArray[np.intp]:

@@ -14,7 +14,7 @@ from formulations.data.labels import one_hot
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.network import forward
 from formulations.training.loop import sgd
-from formulations.training.scores import accuracy, chance
+from formulations.training.scores import accuracy
 
 
 def test_one_whole_batch_is_one_step_down_the_gradient():
@@ -134,7 +134,6 @@ def test_accuracy_is_known_only_if_the_targets_name_classes(Y, expected):
     net = fm.Network([[[0.0], [0.0]]], [[0.0, 1.0]], "identity")
     X = [[1.0]] * 3
     assert accuracy(net, X, Y) == expected
-    assert chance(np.array(Y)) == expected
     history = sgd(net, X, Y, epochs=1, batch_size=3, learning_rate=1e-3, validation=(X, Y))
     assert ("–" in str(history)) == (expected is None)
 
