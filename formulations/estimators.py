@@ -44,7 +44,7 @@ from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refus
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, Tape, forward
 from formulations.plans import prepare
-from formulations.training import Adam, GradientDescent, Interruption, Model, Optimizer, Trainer
+from formulations.training import Adam, GradientDescent, Interruption, Model, Optimizer, Trainer, predicted
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -866,8 +866,8 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
             If the examples cannot be used.
         """
         chosen = self._decided(self._predicted(X)[1])
-        predicted: Array = chosen.astype(int) if self._multilabel else self.classes_[chosen]
-        return predicted
+        labels: Array = chosen.astype(int) if self._multilabel else self.classes_[chosen]
+        return labels
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Array:
@@ -960,7 +960,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
             return outputs > 0.5
         if len(self.classes_) == 1:
             return np.zeros(len(outputs), np.intp)
-        return (outputs[:, 0] > 0.5).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+        return predicted(outputs)
 
     def _strata(self, Y: Array) -> Array | None:
         return None if self._multilabel else self._decided(Y)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from formulations.training.schedules import Schedule as Schedule
     from formulations.training.schedules import StepDecay as StepDecay
     from formulations.training.scores import accuracy as accuracy
+    from formulations.training.scores import predicted as predicted
     from formulations.training.stopping import EarlyStopping as EarlyStopping
     from formulations.training.targets import Examples as Examples
     from formulations.training.targets import default_cost as default_cost
@@ -63,7 +64,7 @@ else:
                 "Schedule",
                 "StepDecay",
             ],
-            "scores": ["accuracy"],
+            "scores": ["accuracy", "predicted"],
             "stopping": ["EarlyStopping"],
             "targets": ["Examples", "default_cost", "examples_for", "weights_for"],
             "trainer": ["Trainer"],
