@@ -44,7 +44,7 @@ from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refus
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, Tape, forward
 from formulations.plans import prepare
-from formulations.training import Adam, GradientDescent, Interruption, Model, Optimizer, Trainer, predicted
+from formulations.training import Adam, GradientDescent, Interruption, Model, Optimizer, Trainer, default_cost, predicted
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -1020,7 +1020,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
         return "sigmoid" if self._multilabel or len(self.classes_) <= 2 else "softmax"
 
     def _default_cost(self) -> str:
-        return {"sigmoid": "binary_cross_entropy", "softmax": "log_likelihood"}.get(self._output().name, "quadratic")
+        return default_cost(self._output())
 
     def _cost(self) -> Cost:
         cost, output = super()._cost(), self._output()

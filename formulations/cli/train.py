@@ -428,7 +428,7 @@ def _for_table(
             model = network
         if table.columns is not None and (places := model.places(table.columns)) is not None:
             parts = parts._replace(X_train=parts.X_train[:, places], X_test=parts.X_test[:, places])
-    name = cost or default_cost(model.network, classes is not None)
+    name = cost or ("quadratic" if classes is None else default_cost(model.network.activations[-1]))
     return _Task(model, Problem(model.network, X, Y, name), parts, seed if shuffle else None, table=True)
 
 

@@ -20,7 +20,7 @@ from formulations.arrays import (
 )
 from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels
 from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
-from formulations.functions import COSTS, Cost, get_cost
+from formulations.functions import COSTS, Activation, Cost, get_cost
 from formulations.network import Network
 
 __all__ = ["Examples", "as_pair", "default_cost", "examples_for", "weights_for"]
@@ -68,7 +68,7 @@ def examples_for(
     Y : array_like of shape (m, n_L), or labels of shape (m,)
         The targets, or the class of each example: an integer, string or boolean.
     cost : str, Cost or None
-        The cost; None chooses it by :func:`default_cost`.
+        The cost; None means that of :func:`default_cost` for labels, and else the quadratic cost.
     classes : array_like of shape (K,), optional
         The classes in the order of the outputs; by default the distinct labels, sorted.
     are_labels : bool
@@ -84,7 +84,9 @@ def examples_for(
         If the data or the cost cannot be used.
     """
     labelled = is_labels(Y)
-    chosen = get_cost(default_cost(net, labelled) if cost is None else cost)
+    if cost is None:
+        cost = default_cost(net.activations[-1]) if labelled else "quadratic"
+    chosen = get_cost(cost)
     if labelled:
         known, indices = encode_labels(Y, classes, "Y")
         if not (are_labels or known.dtype.kind in "bU" or _is_classifier(net, chosen)):
@@ -103,17 +105,14 @@ def examples_for(
     return Examples(X, Y, chosen, known)
 
 
-def default_cost(net: Network, labelled: bool) -> str:
-    """Return the name of the cost that is minimised if none is given.
+def default_cost(output: Activation) -> str:
+    """Return the name of the cost of a classification that suits its output activation.
 
-    Without labels it is the quadratic cost; with labels it is the cost whose combined form suits the outputs, the
-    log-likelihood for softmax and binary cross-entropy for sigmoid, and else the quadratic cost.
+    It is the cost whose combined form is that of the activation, the log-likelihood for softmax and binary
+    cross-entropy for sigmoid, and else the quadratic cost.
     """
-    if labelled:
-        for name in CROSS_ENTROPIES:
-            if COSTS[name].combined(net.activations[-1]) is not None:
-                return name
-    return "quadratic"
+    suited = (name for name in CROSS_ENTROPIES if COSTS[name].combined(output) is not None)
+    return next(suited, "quadratic")
 
 
 def weights_for(examples: Examples, sample_weight: Any, class_weight: Any) -> Array | None:
@@ -189,8 +188,7 @@ def _class_weights(examples: Examples, class_weight: Any) -> Array:
 
 def _is_classifier(net: Network, cost: Cost) -> bool:
     """Return whether the outputs or the cost are those of a classification."""
-    last = net.activations[-1]
-    return cost.name in CROSS_ENTROPIES or any(COSTS[name].combined(last) is not None for name in CROSS_ENTROPIES)
+    return cost.name in CROSS_ENTROPIES or default_cost(net.activations[-1]) in CROSS_ENTROPIES
 
 
 def _targets(net: Network, classes: Array, indices: NDArray[np.intp]) -> Array:
