@@ -44,7 +44,16 @@ from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refus
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, Tape, forward
 from formulations.plans import prepare
-from formulations.training import Adam, GradientDescent, Interruption, Model, Optimizer, Trainer, default_cost, predicted
+from formulations.training import (
+    Adam,
+    GradientDescent,
+    Interruption,
+    Model,
+    Optimizer,
+    Trainer,
+    default_cost,
+    predicted,
+)
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from formulations.data.labels import encode_labels as encode_labels
     from formulations.data.labels import is_labels as is_labels
     from formulations.data.labels import one_hot as one_hot
+    from formulations.data.labels import unit_vectors as unit_vectors
     from formulations.data.problems import DIGITS as DIGITS
     from formulations.data.problems import Problem as Problem
     from formulations.data.problems import make_problem as make_problem
@@ -39,7 +40,7 @@ else:
             "digits.reader": ["load_digits"],
             "frames": ["as_matrix", "check_matrix", "column_names"],
             "idx": ["read_idx"],
-            "labels": ["classes_of", "encode_labels", "is_labels", "one_hot"],
+            "labels": ["classes_of", "encode_labels", "is_labels", "one_hot", "unit_vectors"],
             "problems": ["DIGITS", "Problem", "make_problem", "problem_for"],
             "scaling": ["Scaling"],
             "scenarios": ["SCENARIOS", "Scenario"],

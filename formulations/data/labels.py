@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from formulations.arrays import Array, as_array, as_dtype, current_budget, format_bytes, positive_integer
 from formulations.exceptions import FormulationsException, InvalidInput, Refused, WrongShape, WrongType, described
 
-__all__ = ["classes_of", "encode_labels", "is_labels", "is_missing", "one_hot"]
+__all__ = ["classes_of", "encode_labels", "is_labels", "is_missing", "one_hot", "unit_vectors"]
 
 SHOWN = 10
 """The number of classes that a message lists."""
@@ -68,7 +68,12 @@ def one_hot(labels: ArrayLike, classes: int | ArrayLike | None = None, dtype: DT
             f"examples, {format_bytes(size)}; check that these are labels, or allow more with "
             "formulations.use_budget(memory=...)."
         )
-    encoded = np.zeros((len(indices), count), dtype=target)
+    return unit_vectors(indices, count, target)
+
+
+def unit_vectors(indices: NDArray[np.intp], count: int, dtype: np.dtype[Any]) -> Array:
+    """Return the unit vectors of indices below ``count``, shape (m, ``count``)."""
+    encoded = np.zeros((len(indices), count), dtype)
     encoded[np.arange(len(indices)), indices] = 1
     return encoded
 

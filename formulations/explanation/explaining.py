@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from formulations.arrays import items, positive_integer, quiet, random_generator
 from formulations.backends import Backend, get_backend
-from formulations.data import Problem
+from formulations.data import Problem, unit_vectors
 from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName
 from formulations.explanation.explanation import Explanation
@@ -100,7 +98,7 @@ def explain(
     if X is None:
         X, Y = (random.random((1, n)).astype(net.dtype) for n in (net.sizes[0], net.sizes[-1]))
         if isinstance(cost, LogLikelihood):
-            Y = np.eye(net.sizes[-1], dtype=net.dtype)[Y.argmax(axis=1)]
+            Y = unit_vectors(Y.argmax(axis=1), net.sizes[-1], net.dtype)
     batch = net.check_examples(X, Y, cost=cost)
     tape = net.record(batch)
     columns = [

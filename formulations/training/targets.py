@@ -18,7 +18,7 @@ from formulations.arrays import (
     example_weights,
     nonnegative_number,
 )
-from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels
+from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels, unit_vectors
 from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
 from formulations.functions import COSTS, Activation, Cost, get_cost
 from formulations.network import Network
@@ -199,9 +199,7 @@ def _targets(net: Network, classes: Array, indices: NDArray[np.intp]) -> Array:
             f"Y must hold labels of two or more classes, got {classes[0].item()!r} alone; add other examples."
         )
     if count == outputs:
-        Y = np.zeros((len(indices), count), net.dtype)
-        Y[np.arange(len(indices)), indices] = 1
-        return Y
+        return unit_vectors(indices, count, net.dtype)
     if outputs == 1 and count == 2 and not net.activations[-1].coupled:
         return indices.astype(net.dtype)[:, None]
     absent = count < outputs and classes.dtype.kind == "i" and classes[0] >= 0 and classes[-1] < outputs
