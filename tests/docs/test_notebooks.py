@@ -58,6 +58,21 @@ def test_a_notebooks_links_and_names_exist(name):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_prints_numbers_and_no_assertion(name):
+    for cell in code_cells(name):
+        assert not re.search(r": (True|False)$", shown(cell), re.MULTILINE), source(cell)
+
+
+def test_nothing_is_chosen_on_the_test_digits():
+    chosen, test = "\n\n".join(map(source, NOTEBOOKS["train"]["cells"])).split("\n\n## The test\n")
+    assert set(re.findall(r".*_test.*", chosen)) == {
+        "X, y, X_test, y_test = fm.split(X, labels, test=0.2, seed=0)",
+        'print(len(X), "digits for training,", len(validation[1]), "for validation,", len(X_test), "for the test")',
+    }
+    assert "model.confusion(X_test, y_test)" in test and "sgd(" not in test and ".fit(" not in test
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_stores_nothing_of_the_machine_that_ran_it(name):
     for cell in code_cells(name):
         text = json.dumps(cell, ensure_ascii=False)
