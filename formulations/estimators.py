@@ -40,7 +40,7 @@ from formulations.arrays import (
     positive_number,
     quiet,
 )
-from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refused, UnknownName, WrongType
+from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refused, UnknownName, WrongShape, WrongType
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, Tape, forward
 from formulations.plans import prepare
@@ -60,6 +60,7 @@ try:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.metrics import r2_score
     from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import StandardScaler
     from sklearn.utils import check_random_state, column_or_1d
     from sklearn.utils.class_weight import compute_sample_weight
     from sklearn.utils.metaestimators import available_if
@@ -98,6 +99,24 @@ def _gives_probabilities(estimator: BackpropClassifier) -> bool:
     if given is not None and _activation(given) not in (ACTIVATIONS["sigmoid"], ACTIVATIONS["softmax"]):
         raise AttributeError(f"probabilities need sigmoid or softmax outputs, got {given!r}; use predict.")
     return True
+
+
+def _mean_and_scale(scaler: Any, features: int) -> tuple[Array, Array]:
+    """Return the mean and the scale of each feature by which a fitted StandardScaler standardises."""
+    if not isinstance(scaler, StandardScaler):
+        raise WrongType(
+            f"scaler must be a sklearn.preprocessing.StandardScaler, whose mean and scale a model keeps, got "
+            f"{type(scaler).__name__}; fit the estimator on examples that a StandardScaler has transformed, or call "
+            "to_model() and transform the examples before the model."
+        )
+    check_is_fitted(scaler)
+    if scaler.n_features_in_ != features:
+        raise WrongShape(
+            f"scaler must have the {features} features of the estimator, got one of {scaler.n_features_in_}; pass the "
+            "scaler whose output the estimator was fitted on."
+        )
+    mean = scaler.mean_ if scaler.with_mean else np.zeros(features)
+    return mean, scaler.scale_ if scaler.with_std else np.ones(features)
 
 
 class _Backprop(BaseEstimator):  # type: ignore[misc]
@@ -198,8 +217,14 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         name = self._fitted("out_activation_").activations[-1].name
         return next((theirs for theirs, ours in THEIR_NAMES.items() if ours == name), name)
 
-    def to_model(self) -> Model:
+    def to_model(self, scaler: StandardScaler | None = None) -> Model:
         """Return the network with its classes and the names of its columns, to be saved in a file without a pickle.
+
+        Parameters
+        ----------
+        scaler : sklearn.preprocessing.StandardScaler, optional
+            The fitted scaler that standardised the examples. The model then standardises its inputs likewise, and takes
+            the names of the columns from it.
 
         Returns
         -------
@@ -210,15 +235,19 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         NotFittedError
-            Before the first fit.
+            Before the first fit of the estimator or of the scaler.
         Refused
             If an example has several labels.
         InvalidInput
             If the classifier was fitted to a single class.
+        WrongType, WrongShape
+            If the scaler is not a StandardScaler, or has another number of features.
         """
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        return Model(self.network_, classes=self._classes(), columns=None if names is None else names.tolist())
+        mean, scale = (None, None) if scaler is None else _mean_and_scale(scaler, self.n_features_in_)
+        names = getattr(self if scaler is None else scaler, "feature_names_in_", None)
+        columns = None if names is None else names.tolist()
+        return Model(self.network_, classes=self._classes(), columns=columns, mean=mean, scale=scale)
 
     def _classes(self) -> Array | None:
         return None

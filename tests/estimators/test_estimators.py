@@ -23,11 +23,11 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import formulations as fm
 from formulations.estimators import BackpropClassifier, BackpropRegressor
-from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongType
+from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape, WrongType
 from formulations.training import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -147,6 +147,28 @@ def test_a_model_is_saved_without_a_pickle(tmp_path):
     assert np.array_equal(sigmoids.to_model().predict(X), sigmoids.predict(X))
     with pytest.raises(Refused, match="probabilities need softmax outputs"):
         sigmoids.to_model().predict_proba(X)
+
+
+@pytest.mark.parametrize("options", [{}, {"with_mean": False}, {"with_std": False}], ids=str)
+def test_the_model_of_a_pipeline_has_its_scaler(options, tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(10 * X + 3, columns=["a", "b", "c", "d"])
+    for kind, y in ((BackpropClassifier, THREE), (BackpropRegressor, NUMBERS)):
+        pipeline = make_pipeline(StandardScaler(**options), kind(**SMALL)).fit(frame, y)
+        pipeline[-1].to_model(scaler=pipeline[0]).save(tmp_path / "model.npz")
+        model = fm.Model.load(tmp_path / "model.npz")
+        assert model.columns == ("a", "b", "c", "d")
+        assert np.array_equal(model.predict(frame[["c", "a", "d", "b"]]), pipeline.predict(frame))
+
+
+def test_a_model_keeps_no_other_scaler():
+    classifier = BackpropClassifier(**SMALL).fit(X, THREE)
+    with pytest.raises(WrongType, match=r"must be a sklearn.preprocessing.StandardScaler.*got MinMaxScaler"):
+        classifier.to_model(MinMaxScaler().fit(X))
+    with pytest.raises(WrongShape, match=r"must have the 4 features of the estimator, got one of 3"):
+        classifier.to_model(StandardScaler().fit(X[:, :3]))
+    with pytest.raises(NotFittedError):
+        classifier.to_model(StandardScaler())
 
 
 def test_layers_and_neurons_have_their_own_activations():
