@@ -119,7 +119,7 @@ class Network:
 
     def __init__(self, sizes: Sequence[int], backend: BackendLike = None) -> None:
         if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str) or len(sizes) < 2:
-            raise WrongShape(f"sizes must name at least two layers, such as [784, 30, 10], got {sizes!r}.")
+            raise WrongShape(f"sizes must name at least two layers, got {sizes!r}; pass a list such as [784, 30, 10].")
         widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
         get_backend(backend)
         self.num_layers = len(sizes)

@@ -300,7 +300,9 @@ class _Columns:
 
 def _check_options(label: Any, delimiter: Any, header: Any) -> None:
     if isinstance(label, bool) or not isinstance(label, str | int | np.integer | None):
-        raise WrongType(f"label must be the name or the index of a column, or None, got {label!r}.")
+        raise WrongType(
+            f"label must be the name or the index of a column, or None, got {label!r}; pass -1 for the last."
+        )
     if delimiter is not None and (
         not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"' or delimiter.isalnum()
     ):

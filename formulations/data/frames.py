@@ -169,7 +169,7 @@ def _not_finite(name: str, label: Any, row: int, came: str) -> NotFinite:
 def _as_csr(X: Any, name: str) -> csr_array:
     """Return a sparse array in the canonical row format, without a copy if it is in that format already."""
     if X.ndim != 2:
-        raise WrongShape(f"{name} must have two dimensions, got shape {X.shape}; one example is a row.")
+        raise WrongShape(f"{name} must have two dimensions, got shape {X.shape}; pass one example a row.")
     if X.dtype.kind not in "biuf":
         raise WrongType(f"{name} must hold real numbers (bool, integer or float), got dtype {X.dtype}; convert it.")
     found = csr_array(X)

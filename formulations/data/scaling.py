@@ -49,6 +49,10 @@ class Scaling:
         X : array-like, frame or sparse array of shape (m, n₁)
             At least one example.
 
+        Returns
+        -------
+        Scaling
+
         Raises
         ------
         WrongShape, WrongType, NotFinite, InvalidInput
@@ -70,7 +74,17 @@ class Scaling:
 
     @quiet
     def __call__(self, X: Any) -> Array | csr_array:
-        """Return (X − mean) / scale; a sparse array for sparse examples.
+        """Return the standardised examples, (X − mean) / scale.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse array of shape (m, n₁)
+            At least one example.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (m, n₁)
+            Sparse for sparse examples.
 
         Raises
         ------

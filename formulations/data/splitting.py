@@ -117,7 +117,7 @@ def _test_size(test: Any, m: int) -> int:
             raise InvalidInput(f"test must be a share between 0 and 1, got {described(test)}; pass one such as 0.2.")
         count = math.ceil(Fraction(str(test)) * m)  # 0.07 of 100 examples are 7.
     else:
-        raise WrongType(f"test must be a share such as 0.2, or a number of examples, got {described(test)}.")
+        raise WrongType(f"test must be a share or a number of examples, got {described(test)}; pass 0.2 for a fifth.")
     if count >= m:
         raise InvalidInput(
             f"test must leave at least one example for training, got {described(test)} of {counted(m, 'example')}; "

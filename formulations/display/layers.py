@@ -173,7 +173,7 @@ def layers_svg(layers: Sequence[Layer]) -> Html:
 
 
 def draw_layers(layers: Sequence[Layer], title: str, ax: Any = None) -> Any:
-    """Return a figure with the drawing.
+    """Draw the layers with Matplotlib.
 
     Parameters
     ----------
@@ -183,6 +183,11 @@ def draw_layers(layers: Sequence[Layer], title: str, ax: Any = None) -> Any:
         The title.
     ax : matplotlib Axes, optional
         Where to draw; by default in a new figure.
+
+    Returns
+    -------
+    matplotlib Figure
+        The new figure, or that of ``ax``.
 
     Raises
     ------

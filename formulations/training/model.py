@@ -555,7 +555,10 @@ class Model:
             return as_examples(examples, "X", width)
         check_matrix(examples, "X")
         if examples.shape[1] != width:
-            raise WrongShape(f"X must have {width} columns (n₁, the input layer), got shape {examples.shape}.")
+            raise WrongShape(
+                f"X must have {width} columns (n₁, the input layer), got shape {examples.shape}; pass the features "
+                "that the model was made for."
+            )
         return examples
 
     def _scaled(self, examples: Any) -> Any:

@@ -48,6 +48,13 @@ class EarlyStopping:
 class Patience:
     """A count of the epochs since a cost last fell by more than ``min_delta``.
 
+    Parameters
+    ----------
+    patience : int
+        The number of epochs without improvement that is allowed.
+    min_delta : float
+        The least decrease of the cost that is an improvement.
+
     Attributes
     ----------
     lowest : float
@@ -60,11 +67,22 @@ class Patience:
         self.restart()
 
     def restart(self) -> None:
-        """Count anew; the cost must still fall below what it was."""
+        """Start counting again; the cost must still fall below what it was."""
         self._waited, self._level = 0, self.lowest
 
     def see(self, cost: float) -> bool:
-        """Count an epoch; return whether its cost is the lowest so far."""
+        """Count an epoch.
+
+        Parameters
+        ----------
+        cost : float
+            Its cost.
+
+        Returns
+        -------
+        bool
+            Whether it is the lowest so far.
+        """
         improved = cost < self.lowest
         if improved:
             self.lowest = cost
