@@ -151,7 +151,7 @@ class Archive:
             # Python makes text of any code, and fails when the text is used.
             codes = array.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
             if codes.size and codes.max() > sys.maxunicode:
-                raise self.unreadable(f"{name} holds codes that are no characters")
+                raise self.unreadable(f"{name} holds codes that are not characters")
         return array.reshape(header.shape, order="F" if header.fortran_order else "C")
 
     def _header(self, name: str) -> _Header:

@@ -28,7 +28,7 @@ class _Drain(io.FileIO):
 
 
 def _until_closed(stream: TextIO) -> TextIO:
-    """Return a stream that writes to a pipe until its reader closes it, which is no failure of the command."""
+    """Return a stream that writes to a pipe until its reader closes it, which is not a failure of the command."""
     try:
         is_pipe = stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
     except (OSError, AttributeError):

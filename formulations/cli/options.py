@@ -202,7 +202,7 @@ def read_problem(
 
 
 def refuse_beside_network() -> None:
-    """Refuse the options that describe a random network beside a network from a file.
+    """Refuse the options that describe a random network if the network comes from a file.
 
     Raises
     ------

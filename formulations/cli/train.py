@@ -212,7 +212,7 @@ def train(
 
     A table has one example a row: numbers, and a column of labels (text or integers, which name classes) or of real
     numbers to predict. Its features are standardised, and --save keeps their mean and scale, the names of the columns
-    and the classes beside the network, for formulations predict and formulations.Model.load. An .npz file holds X and
+    and the classes with the network, for formulations predict and formulations.Model.load. An .npz file holds X and
     Y: labels are taken as from a table; unit vectors, or numbers in two dimensions, train the network alone, which
     --save keeps for formulations.load.
 
@@ -336,7 +336,7 @@ class _Task:
     seed : int or None
         The seed of their shuffle; None if they keep their order.
     table : bool
-        Whether the data name what is saved beside the network.
+        Whether the data name what is saved with the network.
     """
 
     model: Model

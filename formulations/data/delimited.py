@@ -31,7 +31,7 @@ SAMPLE, SAMPLE_ROWS = 1 << 16, 32
 CELLS = 1 << 15
 """The cells that are converted together."""
 PER_ROW = 160
-"""The bytes of memory for a row beside its numbers: its label and the number of its line."""
+"""The bytes of memory for a row besides its numbers: its label and the number of its line."""
 PER_CHARACTER = 64
 """The bytes of memory for a character of a line, if each cell is as short as can be."""
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", "-")
@@ -387,7 +387,7 @@ def _columns(place: str, first: list[str], label: str | int | None, *, named: bo
     columns = _Columns(len(first), names, _index_of(label, place, len(first), names))
     if len(first) == 1 and columns.label is not None:
         raise WrongShape(
-            f"{place}: a table must have a column of features beside the label, got one column; pass label=None if it "
+            f"{place}: a table must have a column of features besides the label, got one column; pass label=None if it "
             "holds a feature, or the delimiter if it holds several cells."
         )
     return columns

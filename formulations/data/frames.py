@@ -177,7 +177,7 @@ def _as_csr(X: Any, name: str) -> csr_array:
         # SciPy reads beyond its arrays if the indices are invalid.
         found.check_format(full_check=True)
     except ValueError as caught:
-        raise InvalidInput(f"{name} must be a valid sparse array, got one whose {caught}; make it anew.") from None
+        raise InvalidInput(f"{name} must be a valid sparse array, got one whose {caught}; make it again.") from None
     if not found.has_canonical_format:
         found = found.copy()
         found.sum_duplicates()

@@ -114,7 +114,7 @@ def _read(path: str | os.PathLike[str], what: str) -> Array:
         came = "a shorter file" if len(shape) < ndim or len(data) < size else "a longer one"
         raise InvalidInput(
             f"{name} must hold {size} bytes after its header, for shape {shape}, got {came}; it is incomplete or "
-            "damaged: copy it anew."
+            "damaged: copy it again."
         )
     found: Array = np.frombuffer(data, dtype).reshape(shape)
     return found

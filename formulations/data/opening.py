@@ -65,7 +65,7 @@ def open_data(path: str | os.PathLike[str], what: str) -> Iterator[IO[bytes] | g
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {name!r}; give the path of {what}.") from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise InvalidInput(f"{name} must be {what}, got a broken gzip file; compress it anew.") from None
+        raise InvalidInput(f"{name} must be {what}, got a broken gzip file; compress it again.") from None
     except OSError as caught:
         raise InvalidInput(f"{name} cannot be read ({caught.strerror or caught}); give the path of {what}.") from None
 

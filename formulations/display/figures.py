@@ -189,7 +189,7 @@ def draw_training(
     *,
     best: int | None = None,
 ) -> Any:
-    """Return a figure of the cost epoch by epoch, and beside it of the accuracy if there is any.
+    """Return a figure of the cost of each epoch, and next to it the accuracy if there is any.
 
     Parameters
     ----------

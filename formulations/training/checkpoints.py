@@ -75,7 +75,7 @@ class Checkpoint:
     Raises
     ------
     InvalidInput, WrongType
-        If the file cannot be written, or ``every`` is no such text.
+        If the file cannot be written, or ``every`` is not such a text.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ class Checkpoint:
         with open_archive(self._path, "a checkpoint of sgd", REMEDY) as archive:
             memory = current_budget().memory
             if "run" not in archive or archive.shapes(["run"])["run"] != ():
-                raise archive.unreadable("it is no checkpoint of a training run")
+                raise archive.unreadable("it is not a checkpoint of a training run")
             described = _parsed(archive, memory)
             _compare(described["settings"], settings, os.fspath(self._path))
             names = {name: array for name, array in expected.items() if name != "best" or "best" in archive}
@@ -226,7 +226,7 @@ def _parsed(archive: Archive, memory: float) -> dict[str, Any]:
     text = archive.read(["run"], memory)["run"]
     try:
         if text.dtype.kind != "U":
-            raise ValueError("it is no text")
+            raise ValueError("it is not text")
         found = json.loads(str(text))
         if found["format"] != FORMAT:
             raise archive.unreadable(f"its format is {found['format']!r}, and this version reads {FORMAT}")
@@ -266,7 +266,7 @@ def _epoch(entry: dict[str, Any]) -> Epoch:
 
 def _float(value: Any) -> float:
     if type(value) is not float:
-        raise TypeError("it is no number")
+        raise TypeError("it is not a number")
     return value
 
 

@@ -22,9 +22,9 @@ CONFUSIONS = 10
 LISTED, WORST = 20, 10
 """The largest number of classes whose figures are all printed, and the number of the worst that are printed of more."""
 TICKS = 20
-"""At most so many classes are named beside a drawn matrix, at equal distances."""
+"""The most classes that are named at a drawn matrix; of more, evenly spaced ones."""
 LONGEST = 20
-"""The characters of a class beside a drawn matrix."""
+"""The most characters of a class's name at a drawn matrix."""
 
 
 Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[int]]

@@ -48,8 +48,8 @@ class Epoch:
     validation_cost : float or None
         Mean cost of the validation examples after this epoch, without penalty; None without such examples.
     training_accuracy : float or None
-        The accuracy on training examples after this epoch, measured beside that on the validation examples, on no more
-        examples than those: rows at equal distances.
+        The accuracy after this epoch, measured on evenly spaced training examples, at most as many as the validation
+        examples.
     learning_rate : float or None
         η of this epoch.
     """
@@ -228,7 +228,7 @@ class History:
 
     @quiet
     def plot(self, ax: Any = None, *, validation: str = "validation", title: str | None = None) -> Any:
-        """Draw the cost epoch by epoch, and beside it the accuracy, on the training and the validation examples.
+        """Draw the cost of each epoch, and next to it the accuracy, on the training and the validation examples.
 
         With early stopping, a line marks the epoch whose parameters the network has.
 

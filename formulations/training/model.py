@@ -1,4 +1,4 @@
-"""A model: a network with what its users need beside it, the classes, the names of the columns and the scaling."""
+"""A model: a network with its classes, the names of its columns and its scaling."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from formulations.training.targets import as_pair
 __all__ = ["Model", "load_trained"]
 
 PARTS = ("classes", "columns", "mean", "scale", "target_mean", "target_scale")
-"""The arrays of a model's file beside those of its network; each may be absent."""
+"""The arrays of a model's file besides those of its network; each may be absent."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,7 +159,7 @@ class Model:
         InvalidInput
             If the labels name fewer than two classes.
         WrongType
-            If ``classes`` are given with numbers, or ``hidden`` or ``activations`` is no sequence.
+            If ``classes`` are given with numbers, or ``hidden`` or ``activations`` is not a sequence.
         WrongShape, WrongType, NotFinite, InvalidInput
             If the data cannot be used.
         UnknownName, Refused
@@ -306,7 +306,7 @@ class Model:
         if not finite.all():
             row = int(np.argmin(finite))
             raise NotFinite(
-                f"the outputs of the network must be finite, got {found[row]} for X[{row}]; train it anew, with a "
+                f"the outputs of the network must be finite, got {found[row]} for X[{row}]; train it again, with a "
                 "smaller learning rate if it diverged."
             )
         return found
@@ -371,7 +371,7 @@ class Model:
         Raises
         ------
         Refused
-            If the outputs are no probabilities of classes.
+            If the outputs are not probabilities of classes.
         """
         if reason := self.why_no_probabilities:
             raise Refused(reason)

@@ -37,7 +37,7 @@ class Run:
     examination : Examination or None
         The validation examples.
     sample : Examination or None
-        The training examples whose accuracy is measured beside.
+        The training examples whose accuracy is measured along with it.
     checkpoint : Checkpoint or None
         Where to keep the run.
     settings : mapping of str to str
@@ -98,7 +98,7 @@ class Run:
         count : int
             The number of epochs, with those of a resumed run.
         interruption : Interruption
-            Is looked at after each step.
+            Checked after each step.
         tell : callable
             Called with each epoch; True stops the run.
 
@@ -210,7 +210,7 @@ class Run:
         Raises
         ------
         InvalidInput, Refused
-            If the file is no checkpoint of a run with these settings and data.
+            If the file is not a checkpoint of a run with these settings and data.
         """
         checkpoint = self._checkpoint
         state = None if checkpoint is None else checkpoint.read(self._settings, self._arrays())

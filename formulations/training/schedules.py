@@ -155,7 +155,8 @@ class Plateau(Schedule):
     """Multiply η by a factor when the cost of the validation examples stalls, and stop when η has become small.
 
     With its defaults it is the schedule of Nielsen's chapter 3: halve the rate when the no-improvement-in-10 rule is
-    met, and terminate when it has dropped to 1/128 of the original value. The book counts accuracy, and this cost.
+    met, and terminate when it has dropped to 1/128 of the original value. The book's rule
+    watches the accuracy, and this one the cost.
 
     Parameters
     ----------

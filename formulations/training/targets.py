@@ -230,7 +230,7 @@ def as_pair(validation: Any) -> tuple[Any, Any]:
     Raises
     ------
     WrongType
-        If they are no pair.
+        If they are not a pair.
     """
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise WrongType(

@@ -190,7 +190,7 @@ def test_text_of_codes_that_are_no_characters_is_refused(order, tmp_path):
     assert read_examples(path)[1].tolist() == ["\U0010ffff", "a"]
     codes[1] = 0x110000
     np.savez(path, X=np.eye(2), Y=codes.view(f"{order}U1"))
-    with pytest.raises(InvalidInput, match="Y holds codes that are no characters"):
+    with pytest.raises(InvalidInput, match="Y holds codes that are not characters"):
         read_examples(path)
 
 

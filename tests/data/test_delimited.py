@@ -236,7 +236,7 @@ REFUSED = {
     "an empty file": ("", {}, InvalidInput, "must hold a table, got an empty file"),
     "blank lines alone": ("\n\r\n", {}, InvalidInput, "got an empty file"),
     "names alone": ("a,b\n", {}, InvalidInput, "at least one example, got only a row of names"),
-    "one column": ("a\n1", {}, WrongShape, "features beside the label, got one column; pass label=None"),
+    "one column": ("a\n1", {}, WrongShape, "features besides the label, got one column; pass label=None"),
     "no such label": ("a,b\n1,x", {"label": "c"}, UnknownName, "unknown column 'c'; valid names are a, b"),
     "a name for a table without": ("1,x", {"label": "c"}, InvalidInput, "got a table without names; pass the index"),
     "an index outside": ("a,b\n1,x", {"label": 2}, InvalidInput, "the label must be from -2 to 1, got 2; count"),

@@ -362,8 +362,8 @@ EPOCH = {"epoch": 1, "cost": 0.5, "accuracy": None, "seconds": 0.0, "learning_ra
         ({"steps": np.zeros(3)}, "two columns"),
         ({"steps": np.zeros((1, 2), int)}, "steps must be float64"),
         ({"steps": np.zeros((99, 2))}, "outside the epoch"),
-        ({"run": None}, "no checkpoint of a training run"),
-        ({"run": np.array(["a", "b"])}, "no checkpoint of a training run"),
+        ({"run": None}, "not a checkpoint of a training run"),
+        ({"run": np.array(["a", "b"])}, "not a checkpoint of a training run"),
         ({"run": np.array(3)}, "does not describe"),
         ({"run": np.array("{")}, "does not describe"),
         ({"run": np.array("[" * 10**5)}, "does not describe"),
@@ -412,7 +412,7 @@ def test_a_saved_network_is_no_checkpoint(tmp_path):
     path = tmp_path / "net.npz"
     fm.save(network(), path)
     kept = path.read_bytes()
-    with pytest.raises(InvalidInput, match="it is no checkpoint of a training run"):
+    with pytest.raises(InvalidInput, match="it is not a checkpoint of a training run"):
         fm.sgd(network(), X8, Y8, checkpoint=path, **OPTIONS)
     assert path.read_bytes() == kept
 
