@@ -112,7 +112,7 @@ REFUSED = {
     "no test share": (lambda: fm.split(X, LABELS, 0.0), InvalidInput, "share between 0 and 1, got 0.0"),
     "all": (lambda: fm.split(X, LABELS, 87), InvalidInput, "at least one example for training, got 87 of 87 ex"),
     "one example": (lambda: fm.split([[1]], [1]), InvalidInput, "got 0.2 of 1 example;"),
-    "a word": (lambda: fm.split(X, LABELS, "half"), WrongType, "test must be a share such as 0.2.*got 'half'"),
+    "a word": (lambda: fm.split(X, LABELS, "half"), WrongType, "got 'half'; pass 0.2 for a fifth"),
     "true": (lambda: fm.split(X, LABELS, True), WrongType, "got True"),
     "nan": (lambda: fm.split(X, LABELS, float("nan")), InvalidInput, "got nan"),
     "mixed labels": (lambda: fm.split(X[:2], [1, "a"]), WrongType, r"a string, 'a', at Y\[1\]"),
