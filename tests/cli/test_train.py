@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -306,25 +305,25 @@ def test_the_learning_rate_follows_a_schedule(table):
     assert result.exit_code == 2 and "unknown schedule 'expo'" in result.stderr
 
 
-def test_ctrl_c_tests_and_saves_what_was_learnt(table, tmp_path, monkeypatch):
+def test_ctrl_c_tests_and_saves_what_was_learnt(table, tmp_path, monkeypatch, ctrl_c):
     @contextmanager
     def interrupting(_):
-        yield lambda epoch: signal.raise_signal(signal.SIGINT) if epoch.epoch == 2 else None
+        yield lambda epoch: ctrl_c() if epoch.epoch == 2 else None
 
     monkeypatch.setattr("formulations.cli.train._bar", interrupting)
-    result = run("train", "--data", table, "--epochs", "1000000", "--save", tmp_path / "m.npz")
+    result = run("train", "--data", table, "--epochs", "1000", "--save", tmp_path / "m.npz")
     assert result.exit_code == 0, result.output
     assert "stopped by Ctrl-C after" in words(result.stdout) and "test examples" in result.stdout
     assert fm.Model.load(tmp_path / "m.npz").score(*flowers()) > 0.3
 
 
-def test_a_run_goes_on_from_its_checkpoint(table, tmp_path, monkeypatch):
+def test_a_run_goes_on_from_its_checkpoint(table, tmp_path, monkeypatch, ctrl_c):
     given = ["train", "--data", table, "--epochs", "6", "--checkpoint", tmp_path / "run.npz", "--save"]
     whole = ["train", "--data", table, "--epochs", "6", "--save", tmp_path / "whole.npz"]
 
     @contextmanager
     def interrupting(_):
-        yield lambda epoch: signal.raise_signal(signal.SIGINT) if epoch.epoch == 2 else None
+        yield lambda epoch: ctrl_c() if epoch.epoch == 2 else None
 
     with monkeypatch.context() as patched:
         patched.setattr("formulations.cli.train._bar", interrupting)
