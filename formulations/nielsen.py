@@ -38,6 +38,12 @@ from formulations.training import Trainer
 
 __all__ = ["Network", "load_data_wrapper", "sigmoid", "sigmoid_prime", "vectorized_result"]
 
+
+def __dir__() -> list[str]:
+    # A program that imports this module as its network or mnist_loader looks for their names alone.
+    return __all__
+
+
 Pair = tuple[Any, Any]
 """An example: the columns x and y, or, in test data, the column x and the class y."""
 
@@ -108,6 +114,8 @@ class Network:
     Examples
     --------
     >>> net = Network([784, 30, 10])
+    >>> net
+    <Network 784-30-10 of the book>
     >>> [w.shape for w in net.weights], [b.shape for b in net.biases]
     ([(30, 784), (10, 30)], [(30, 1), (10, 1)])
     """
@@ -127,6 +135,12 @@ class Network:
         self.backend = backend
         self.biases: list[Any] = [np.random.randn(n, 1) for n in widths[1:]]  # noqa: NPY002 - the book's generator
         self.weights: list[Any] = [np.random.randn(n, below) for below, n in pairwise(widths)]  # noqa: NPY002
+
+    def __repr__(self) -> str:
+        # A subclass may have no sizes, or its own.
+        sizes = "-".join(map(str, getattr(self, "sizes", ())))
+        by = "" if self.backend is None else f", by {getattr(self.backend, 'name', self.backend)}"
+        return f"<{type(self).__name__}{f' {sizes}' if sizes else ''} of the book{by}>"
 
     def feedforward(self, a: Any) -> Array:
         """Return the output a^L for the input ``a``.

@@ -53,6 +53,18 @@ def test_the_random_numbers_are_the_books():
     assert random.random() == after
 
 
+def test_a_network_tells_its_sizes_and_backend():
+    class Own(nielsen.Network):
+        def __init__(self):
+            pass
+
+    assert repr(nielsen.Network([4, 5, 3])) == "<Network 4-5-3 of the book>"
+    assert repr(nielsen.Network(np.array([4, 3]), backend="sigma")) == "<Network 4-3 of the book, by sigma>"
+    assert repr(nielsen.Network([4, 3], fm.get_backend("product"))) == "<Network 4-3 of the book, by product>"
+    assert repr(Own()) == "<Own of the book>"
+    assert dir(nielsen) == nielsen.__all__
+
+
 @pytest.mark.parametrize(
     "tests", [None, [], iter([]), classified(4), zip(*zip(*classified(4), strict=True), strict=True)]
 )
