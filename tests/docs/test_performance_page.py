@@ -29,8 +29,10 @@ def test_every_table_stands_behind_the_link_to_its_result():
 @pytest.mark.parametrize(("name", "block"), QUOTED, ids=[name for name, _ in QUOTED])
 def test_quoted_lines_are_printed_in_this_order(name, block):
     printed = iter([line.strip() for line in (RESULTS / f"{name}.txt").read_text("utf-8").splitlines()])
-    # `in` on an iterator consumes it up to the line, so each line is sought behind the one before.
-    assert [line for line in block.strip().splitlines() if line.strip() not in printed] == []
+    # A page may leave out the last columns. `any` consumes the iterator up to the line, so each line is sought behind
+    # the one before.
+    quoted = [line.strip() for line in block.strip().splitlines()]
+    assert [line for line in quoted if not any(f"{each}  ".startswith(f"{line}  ") for each in printed)] == []
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
