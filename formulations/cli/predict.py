@@ -15,7 +15,7 @@ from formulations.arrays import Array, check_writable, replaced
 from formulations.cli.completion import complete_file
 from formulations.cli.options import as_column, header_option, json_option, refuse_overwriting
 from formulations.cli.output import print_json, print_text, progress_console
-from formulations.data import Table, classes_of, format_of, is_labels, read_columns, read_table
+from formulations.data import Table, classes_of, format_of, is_labels, read_archive, read_columns, read_table
 from formulations.display import check_plot, counted, draw_predictions, format_share, save_figure
 from formulations.exceptions import InvalidInput, Refused
 from formulations.network import Network
@@ -131,7 +131,7 @@ def _read(path: str, model: Model, label: str | None, header: bool | None) -> Ta
     """Return the examples of a file, with their labels if it has a column of them."""
     column = None if label is None else as_column(label)
     if format_of(path) == ".npz":
-        return _from_archive(path) if column is None else read_table(path, column, header=header)
+        return read_archive(path) if column is None and header is None else read_table(path, column, header=header)
     if header is None and model.columns is not None:
         # Names that are numbers are known by the model.
         first, _ = read_columns(path, header=True)
@@ -143,15 +143,6 @@ def _read(path: str, model: Model, label: str | None, header: bool | None) -> Ta
         # Before the numbers are read, so that a column of text that does not belong there is named as such.
         model.places([name for name in names if name != column])
     return read_table(path, column, header=header, verbal=model.verbal)
-
-
-def _from_archive(path: str) -> Table:
-    """Return the examples of an archive, with their labels if it has an array Y."""
-    alone = read_table(path, None)
-    try:
-        return read_table(path)
-    except InvalidInput:
-        return alone
 
 
 def _label_column(path: str, names: tuple[str, ...] | None, count: int, model: Model) -> str | int | None:

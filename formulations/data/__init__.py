@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from formulations.data.splitting import Split as Split
     from formulations.data.splitting import split as split
     from formulations.data.tables import format_of as format_of
+    from formulations.data.tables import read_archive as read_archive
     from formulations.data.tables import read_examples as read_examples
     from formulations.data.tables import read_table as read_table
 else:
@@ -45,6 +46,6 @@ else:
             "scaling": ["Scaling"],
             "scenarios": ["SCENARIOS", "Scenario"],
             "splitting": ["Split", "split"],
-            "tables": ["format_of", "read_examples", "read_table"],
+            "tables": ["format_of", "read_archive", "read_examples", "read_table"],
         },
     )

@@ -11,7 +11,7 @@ from formulations.data.delimited import Table, read_text
 from formulations.data.opening import check_memory, name_of, open_data, read_at_most
 from formulations.exceptions import InvalidInput
 
-__all__ = ["format_of", "read_examples", "read_table"]
+__all__ = ["format_of", "read_archive", "read_examples", "read_table"]
 
 TEXT = (".csv", ".tsv", ".txt")
 WHAT = "an .npz file with arrays X and Y"
@@ -67,6 +67,18 @@ def read_table(
     return Table(X, targets[0] if targets else None, None, None)
 
 
+def read_archive(path: str | os.PathLike[str]) -> Table:
+    """Read X from an ``.npz`` file of arrays, and Y if it has one.
+
+    Raises
+    ------
+    InvalidInput, Refused
+        As :func:`read_examples`.
+    """
+    X, *targets = _read_archive(name_of(path), "X", "Y")
+    return Table(X, targets[0] if targets else None, None, None)
+
+
 def read_examples(path: str | os.PathLike[str]) -> tuple[Array, Array]:
     """Read X and Y from an ``.npz`` file of arrays.
 
@@ -81,13 +93,14 @@ def read_examples(path: str | os.PathLike[str]) -> tuple[Array, Array]:
     return X, Y
 
 
-def _read_archive(name: str, wanted: str) -> list[Array]:
+def _read_archive(name: str, wanted: str, optional: str = "") -> list[Array]:
     source: str | io.BytesIO = name
     if name.lower().endswith(".gz"):
         with open_data(name, WHAT) as stream:
             source = io.BytesIO(read_at_most(stream, current_budget().memory))
         check_memory(name, source.getbuffer().nbytes)
     with open_archive(source, WHAT, REMEDY) as archive:
+        wanted += "".join(each for each in optional if each in archive)
         if () in archive.shapes(wanted).values():
             raise archive.unreadable(f"{' and '.join(wanted)} must be arrays of examples, one per row")
         arrays = archive.read(wanted, current_budget().memory)

@@ -295,13 +295,17 @@ def test_data_that_do_not_fit_the_model_are_refused(model, new, tmp_path, case):
 
 def test_files_that_cannot_be_read_or_written_are_refused(model, new, tmp_path):
     data, *_ = new
-    bad = tmp_path / "bad.csv"
+    bad, pickled, archive = (tmp_path / name for name in ("bad.csv", "pickled.npz", "archive.npz"))
+    np.savez(pickled, X=np.ones((1, 4)), Y=np.array([None]))
+    np.savez(archive, X=np.ones((1, 4)))
     bad.write_text(",".join(COLUMNS) + "\n1,2,,4\n", encoding="utf-8")
     for arguments, part in (
         ([tmp_path / "absent.npz", "--data", data], "there is no file"),
         ([cut(model, tmp_path / "cut.npz"), "--data", data], "write it again with model.save(path)"),
         ([data, "--data", data], "write it again with model.save(path)"),
         ([model, "--data", tmp_path / "absent.csv"], "there is no file"),
+        ([model, "--data", pickled], "pickles are refused"),
+        ([model, "--data", archive, "--header"], "go with a text file"),
         ([model, "--data", bad], "line 2, column 'petal_length': a feature must be a number, got an empty cell"),
         ([model, "--data", data, "--output", tmp_path / "absent" / "p.csv"], "the parent directory does not exist"),
         ([model], "Missing option '--data'"),

@@ -17,7 +17,11 @@ __all__ = ["is_file", "read_gradient"]
 
 def is_file(candidate: Any) -> bool:
     """Whether a candidate is a file: a path, a string that ends in ``.npz``, or an archive that NumPy has opened."""
-    return candidate.endswith(".npz") if isinstance(candidate, str) else isinstance(candidate, os.PathLike | NpzFile)
+    return (
+        candidate.lower().endswith(".npz")
+        if isinstance(candidate, str)
+        else isinstance(candidate, os.PathLike | NpzFile)
+    )
 
 
 def read_gradient(source: str | os.PathLike[str] | NpzFile, layout: Layout, m: int) -> Any:

@@ -98,6 +98,8 @@ def test_errors_in_a_file_are_judged_by_their_equation(given, file):
 def test_a_path_of_any_name_is_a_file_and_other_text_a_backend(given, file):
     net, X, Y, *_ = given
     assert fm.certify(net, X, Y, file.rename(file.with_suffix(".gradient"))).status is Status.EQUAL
+    capitals = file.with_suffix(".gradient").rename(file.with_suffix(".NPZ"))
+    assert fm.certify(net, X, Y, str(capitals)).status is Status.EQUAL
     with pytest.raises(UnknownName, match=r"^unknown backend 'good'; valid names are hadamard, "):
         fm.certify(net, X, Y, "good")
 
