@@ -206,8 +206,8 @@ class Network:
         Refused, UnknownName
             If the backend cannot serve this network, or does not exist.
         """
-        data = _listed(training_data, "training_data")
-        tests = [] if test_data is None else _listed(test_data, "test_data")
+        data = _as_list(training_data, "training_data")
+        tests = [] if test_data is None else _as_list(test_data, "test_data")
         epochs = positive_integer(epochs, "epochs")
         size = positive_integer(mini_batch_size, "mini_batch_size")
         size = min(size, max(len(data), 1))
@@ -343,7 +343,7 @@ class Network:
         NotFinite
             If they hold NaN or infinity.
         """
-        tests = _listed(test_data, "test_data")
+        tests = _as_list(test_data, "test_data")
         if self._overrides("feedforward"):
             return sum(int(np.argmax(self.feedforward(x)) == y) for x, y in tests)
         net = self._read()
@@ -556,7 +556,7 @@ def _find(folder: str | os.PathLike[str], name: str) -> Path:
     )
 
 
-def _listed(data: Iterable[Any], name: str) -> list[Any]:
+def _as_list(data: Iterable[Any], name: str) -> list[Any]:
     """Return a list itself, and any other iterable as a list: the book's loader returns iterators in Python 3."""
     return data if isinstance(data, list) else items(data, name, "[(x, y)]", some=False)
 

@@ -75,16 +75,16 @@ class Agreement:
         """A summary of the matrix in one to three sentences."""
         parts = [self._verdict]
         if self.undecided:
-            parts.append(f"No finite bound holds in every entry for {_listed(self.undecided)}.")
+            parts.append(f"No finite bound holds in every entry for {_joined(self.undecided)}.")
         if self.doubts:
-            said = _listed([f"{label} is {doubt}" for label, doubt in self.doubts.items()])
+            said = _joined([f"{label} is {doubt}" for label, doubt in self.doubts.items()])
             parts.append(f"Judged alone, {said}.")
         return " ".join(parts)
 
     @property
     def _verdict(self) -> str:
         n, odd = len(self.labels), self.odd_ones
-        largest, pair = short(self.ratios.max()), _listed(self.closing_pair)
+        largest, pair = short(self.ratios.max()), _joined(self.closing_pair)
         if self.agree:
             who = "Both agree" if n == 2 else f"All {n} agree pairwise"
             if not self.ratios.any() and not self.undecided:
@@ -96,11 +96,11 @@ class Agreement:
             return f"{pair} differ by {largest} times their bounds: at least one of the two is wrong."
         if not self.certain:
             return (
-                f"{_listed(odd)} do not all agree, and which of them are wrong cannot be determined: "
+                f"{_joined(odd)} do not all agree, and which of them are wrong cannot be determined: "
                 f"without {self._count} of them all the others agree."
             )
         if len(odd) > 1:
-            return f"{_listed(odd)} are the odd ones out: without them all the others ({n - len(odd)}) agree."
+            return f"{_joined(odd)} are the odd ones out: without them all the others ({n - len(odd)}) agree."
         differing = int(self._apart[self.labels.index(odd[0])].sum())
         others = f"all {n - 1}" if differing == n - 1 else f"{differing} of the {n - 1}"
         return f"{odd[0]} is the odd one out: it differs from {others} others, which agree with each other."
@@ -214,5 +214,5 @@ def _without(apart: Array, gone: Sequence[int]) -> Array:
     return rest
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _joined(labels: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from formulations.arrays import Array, as_array, as_dtype, current_budget, format_bytes, positive_integer
+from formulations.display import listed
 from formulations.exceptions import FormulationsException, InvalidInput, Refused, WrongShape, WrongType, described
 
 __all__ = ["classes_of", "encode_labels", "is_labels", "is_missing", "one_hot", "unit_vectors"]
-
-SHOWN = 10
-"""The number of classes that a message lists."""
 
 
 def one_hot(labels: ArrayLike, classes: int | ArrayLike | None = None, dtype: DTypeLike = "float64") -> Array:
@@ -129,7 +127,7 @@ def encode_labels(
         )
     if found.dtype.kind != known.dtype.kind:
         raise WrongType(
-            f"{name} must be {_plural(known)} like the classes {_listed(known)}, got {_plural(found)} such as "
+            f"{name} must be {_plural(known)} like the classes {listed(known.tolist())}, got {_plural(found)} such as "
             f"{found[0].item()!r}; pass labels of the same type."
         )
     order = np.argsort(known, kind="stable")
@@ -141,8 +139,8 @@ def encode_labels(
     if unseen.size:
         where = int(unseen[0])
         raise InvalidInput(
-            f"{name} must be among the classes {_listed(known)}, got {found[where].item()!r} at {name}[{where}]; "
-            "leave such examples out, or add the class."
+            f"{name} must be among the classes {listed(known.tolist())}, got {found[where].item()!r} at "
+            f"{name}[{where}]; leave such examples out, or add the class."
         )
     return known, order[places]
 
@@ -299,11 +297,6 @@ def _decoded(value: Any) -> Any:
 
 def _plural(labels: Array) -> str:
     return {"b": "booleans", "i": "integers", "U": "strings"}[labels.dtype.kind]
-
-
-def _listed(classes: Array) -> str:
-    more = f", … ({len(classes)} in total)" if len(classes) > SHOWN else ""
-    return ", ".join(repr(each) for each in classes[:SHOWN].tolist()) + more
 
 
 def _missing(name: str, where: int, value: str) -> InvalidInput:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from formulations.display.tables import format_seconds as format_seconds
     from formulations.display.tables import format_share as format_share
     from formulations.display.tables import format_table as format_table
+    from formulations.display.tables import listed as listed
     from formulations.display.tables import terminal_width as terminal_width
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -66,6 +67,7 @@ else:
                 "format_seconds",
                 "format_share",
                 "format_table",
+                "listed",
                 "terminal_width",
             ],
         },

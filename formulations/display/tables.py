@@ -8,8 +8,18 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from shutil import get_terminal_size
+from typing import Any
 
-__all__ = ["counted", "fitted", "format_numbers", "format_seconds", "format_share", "format_table", "terminal_width"]
+__all__ = [
+    "counted",
+    "fitted",
+    "format_numbers",
+    "format_seconds",
+    "format_share",
+    "format_table",
+    "listed",
+    "terminal_width",
+]
 
 
 WORDS = 24
@@ -158,6 +168,18 @@ def counted(number: int, thing: str) -> str:
     ('1 example', '10 examples', '3 classes')
     """
     return f"{number} {thing}{'' if number == 1 else 'es' if thing.endswith('s') else 's'}"
+
+
+def listed(values: Sequence[Any], most: int = 10) -> str:
+    """Format values as Python writes them, at most so many.
+
+    Examples
+    --------
+    >>> listed(["no", "yes"]), listed([7, 8, 9], most=2)
+    ("'no', 'yes'", '7, 8, … (3 in total)')
+    """
+    more = f", … ({len(values)} in total)" if len(values) > most else ""
+    return ", ".join(map(repr, values[:most])) + more
 
 
 def format_numbers(names: Sequence[str]) -> str:

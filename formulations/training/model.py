@@ -25,7 +25,7 @@ from formulations.arrays import (
     replaced,
 )
 from formulations.data import Scaling, as_matrix, check_matrix, classes_of, column_names, encode_labels, is_labels
-from formulations.display import counted, html_text, html_view
+from formulations.display import counted, html_text, html_view, listed
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType, described
 from formulations.functions import Activation
 from formulations.network import MODEL, Network, check_network, network_arrays, network_drawing, read_network
@@ -324,9 +324,9 @@ class Model:
         absent = [name for name in self.columns if name not in names]
         unknown = [name for name in names if name not in self.columns]
         if absent or unknown:
-            came = [f"no {_listed(absent)}"] * bool(absent) + [f"also {_listed(unknown)}"] * bool(unknown)
+            came = [f"no {listed(absent)}"] * bool(absent) + [f"also {listed(unknown)}"] * bool(unknown)
             raise InvalidInput(
-                f"X must have the model's columns {_listed(self.columns)}, got {' and '.join(came)}; pass those "
+                f"X must have the model's columns {listed(self.columns)}, got {' and '.join(came)}; pass those "
                 "columns alone, in any order."
             )
         return [list(names).index(name) for name in self.columns]
@@ -530,8 +530,8 @@ class Model:
     def _repr_html_(self) -> str:
         parts = {
             "predicts": self.label,
-            "classes": None if self.classes is None else _listed(self.classes.tolist()),
-            "columns": None if self.columns is None else _listed(self.columns),
+            "classes": None if self.classes is None else listed(self.classes.tolist()),
+            "columns": None if self.columns is None else listed(self.columns),
         }
         text = "\n".join(f"{name}: {value}" for name, value in parts.items() if value is not None)
         title = html_text(f"Model {', '.join(self._facts())}", "title")
@@ -685,8 +685,8 @@ def _as_classes(given: Any, outputs: int) -> Array:
 
 
 def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
-    listed = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) == 1
-    columns: list[Any] = list(given) if listed else [None]
+    several = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) == 1
+    columns: list[Any] = list(given) if several else [None]
     if not all(isinstance(name, str) for name in columns):
         raise WrongType(f"columns must be a list of names, got {given!r}; pass one string for each feature.")
     if faulty := [name for name in map(str, columns) if "\0" in name]:
@@ -694,7 +694,7 @@ def _as_columns(given: Any, inputs: int) -> tuple[str, ...]:
         raise InvalidInput(f"columns must be without null characters, got {faulty[0]!r}; take them out.")
     if len(columns) != inputs or len(set(columns)) < inputs:
         raise InvalidInput(
-            f"columns must hold {counted(inputs, 'distinct name')}, one for each input, got {_listed(columns)}; pass "
+            f"columns must hold {counted(inputs, 'distinct name')}, one for each input, got {listed(columns)}; pass "
             "as many as the network has inputs."
         )
     return tuple(map(str, columns))
@@ -728,8 +728,3 @@ def _fixed(array: Array) -> Array:
     kept = array.copy()
     kept.flags.writeable = False
     return kept
-
-
-def _listed(names: Sequence[Any]) -> str:
-    shown = ", ".join(map(repr, names[:10]))
-    return shown if len(names) <= 10 else f"{shown}, … ({len(names)} in total)"
