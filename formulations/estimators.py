@@ -24,7 +24,6 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +35,8 @@ from formulations.arrays import (
     as_dtype,
     check_some_weight,
     example_weights,
+    nonnegative_number,
+    number_between,
     positive_integer,
     positive_number,
     quiet,
@@ -655,9 +656,9 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         for name in ("learning_rate_init", "epsilon"):
             positive_number(getattr(self, name), name)
         for name in ("alpha", "power_t", "tol"):
-            _between(getattr(self, name), name, 0, math.inf)
+            nonnegative_number(getattr(self, name), name)
         for name in ("momentum", "beta_1", "beta_2", "validation_fraction"):
-            _between(getattr(self, name), name, 0, 1)
+            number_between(getattr(self, name), name, 0, 1)
         for name in ("max_iter", "max_fun"):
             positive_integer(getattr(self, name), name)
         if self.n_iter_no_change != math.inf:
@@ -1195,10 +1196,3 @@ def _unique(y: Array) -> Array:
 def _one_of(value: Any, name: str, valid: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in valid:
         raise UnknownName(name, value, valid)
-
-
-def _between(value: Any, name: str, low: float, high: float) -> None:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise WrongType(f"{name} must be a number, got {value!r}; pass a number such as 0.5.")
-    if not low <= float(value) < high:
-        raise InvalidInput(f"{name} must be at least {low} and below {high}, got {value}; pass a number between.")

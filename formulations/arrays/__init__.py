@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from formulations.arrays.checks import example_weights as example_weights
     from formulations.arrays.checks import excluding as excluding
     from formulations.arrays.checks import nonnegative_number as nonnegative_number
+    from formulations.arrays.checks import number_between as number_between
     from formulations.arrays.checks import positive_integer as positive_integer
     from formulations.arrays.checks import positive_number as positive_number
     from formulations.arrays.checks import random_generator as random_generator
@@ -73,6 +74,7 @@ else:
                 "example_weights",
                 "excluding",
                 "nonnegative_number",
+                "number_between",
                 "positive_integer",
                 "positive_number",
                 "random_generator",

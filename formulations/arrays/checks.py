@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ __all__ = [
     "example_weights",
     "excluding",
     "nonnegative_number",
+    "number_between",
     "positive_integer",
     "positive_number",
     "random_generator",
@@ -321,6 +322,25 @@ def nonnegative_number(value: Any, name: str) -> float:
     number = _number(value, name, "a number of at least 0")
     if not 0 <= number < math.inf:
         raise InvalidInput(f"{name} must be at least 0 and finite, got {number}; pass a number such as 0.5.")
+    return number
+
+
+def number_between(
+    value: Any, name: str, low: float, high: float, closed: Literal["left", "right", "neither"] = "left"
+) -> float:
+    """Return ``value`` as a float in an interval, to which the ends that are closed belong.
+
+    Raises
+    ------
+    WrongType
+        If it is not a real number.
+    InvalidInput
+        If it is outside the interval.
+    """
+    number = _number(value, name, "a number")
+    if not low <= number <= high or (number == low and closed != "left") or (number == high and closed != "right"):
+        least, most = "at least" if closed == "left" else "above", "at most" if closed == "right" else "below"
+        raise InvalidInput(f"{name} must be {least} {low} and {most} {high}, got {number}; pass a number between.")
     return number
 
 

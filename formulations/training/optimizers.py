@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, number_between, positive_number
 from formulations.backends import CompiledUpdates
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.functions import COSTS, Cost
@@ -101,7 +101,7 @@ class GradientDescent(Optimizer):
     default_rate = 0.1
 
     def __post_init__(self) -> None:
-        _check_factor(self.momentum, "momentum", 0.9)
+        number_between(self.momentum, "momentum", 0, 1)
         if self.nesterov and not self.momentum:
             raise InvalidInput("nesterov needs a momentum above 0, got momentum 0; pass momentum=0.9.")
 
@@ -146,12 +146,9 @@ class Adam(Optimizer):
     model_rate = 0.01
 
     def __post_init__(self) -> None:
-        _check_factor(self.beta_1, "beta_1", 0.9)
-        _check_factor(self.beta_2, "beta_2", 0.999)
-        if not 0 < _number(self.epsilon, "epsilon", 1e-8) < math.inf:
-            raise InvalidInput(
-                f"epsilon must be positive and finite, got {self.epsilon!r}; pass a number such as 1e-8."
-            )
+        number_between(self.beta_1, "beta_1", 0, 1)
+        number_between(self.beta_2, "beta_2", 0, 1)
+        positive_number(self.epsilon, "epsilon")
 
     def start(self, parameters: Array) -> Updates:
         """Return the updates of a vector of parameters."""
@@ -288,19 +285,3 @@ def get_optimizer(given: str | Optimizer, *, momentum: float = 0.0, nesterov: bo
             return Adam()
         raise UnknownName("optimizer", given, OPTIMIZERS)
     raise WrongType(f"optimizer must be a name or an Optimizer, got {described(given)}; pass 'sgd' or 'adam'.")
-
-
-def _check_factor(value: Any, name: str, example: float) -> None:
-    if not 0 <= _number(value, name, example) < 1:
-        raise InvalidInput(
-            f"{name} must be at least 0 and below 1, got {described(value)}; pass a number such as {example}."
-        )
-
-
-def _number(value: Any, name: str, example: float) -> float:
-    if isinstance(value, bool | np.bool_ | str):
-        raise WrongType(f"{name} must be a number, got {described(value)}; pass a number such as {example}.")
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise WrongType(f"{name} must be a number, got {described(value)}; pass a number such as {example}.") from None

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import nonnegative_number, positive_integer, positive_number
+from formulations.arrays import nonnegative_number, number_between, positive_integer, positive_number
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.training.history import Epoch
 from formulations.training.stopping import Patience
@@ -109,7 +109,7 @@ class ExponentialDecay(Schedule):
     ends_at_zero = True
 
     def __post_init__(self) -> None:
-        _check_factor(self.factor)
+        number_between(self.factor, "factor", 0, 1, "right")
 
     def rates(self, rate: float) -> Rates:
         """Yield η, η·factor, η·factor², …."""
@@ -141,7 +141,7 @@ class StepDecay(Schedule):
     ends_at_zero = True
 
     def __post_init__(self) -> None:
-        _check_factor(self.factor)
+        number_between(self.factor, "factor", 0, 1, "right")
         positive_integer(self.every, "every")
 
     def rates(self, rate: float) -> Rates:
@@ -185,11 +185,10 @@ class Plateau(Schedule):
     needs_validation = True
 
     def __post_init__(self) -> None:
-        _check_factor(self.factor, including_one=False)
+        number_between(self.factor, "factor", 0, 1, "neither")
         positive_integer(self.patience, "patience")
         nonnegative_number(self.min_delta, "min_delta")
-        if not nonnegative_number(self.stop_at, "stop_at") < 1:
-            raise InvalidInput(f"stop_at must be at least 0 and below 1, got {self.stop_at}; pass a share: 1/128.")
+        number_between(self.stop_at, "stop_at", 0, 1)
 
     def rates(self, rate: float) -> Rates:
         """Yield the rate, which drops each time that the patience is exhausted."""
@@ -269,12 +268,3 @@ def checked_rate(value: Any, dtype: np.dtype[Any], name: str = "learning_rate") 
             f"{name} must be positive and finite in {dtype}, in which {number:g} is {eta:g}; pass a number such as 0.5."
         )
     return number
-
-
-def _check_factor(factor: Any, *, including_one: bool = True) -> None:
-    number = positive_number(factor, "factor")
-    if number > 1 or (number == 1 and not including_one):
-        raise InvalidInput(
-            f"factor must be above 0 and {'at most' if including_one else 'below'} 1, got {factor}; pass a number "
-            "such as 0.5."
-        )

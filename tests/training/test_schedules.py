@@ -180,7 +180,7 @@ def test_settings_that_cannot_be_used_are_refused_before_anything_changes(option
         (lambda: InverseScaling(-1), InvalidInput, "power"),
         (lambda: ExponentialDecay(1.5), InvalidInput, "at most 1"),
         (lambda: ExponentialDecay("a"), WrongType, "factor"),
-        (lambda: StepDecay(0), InvalidInput, "factor must be positive"),
+        (lambda: StepDecay(0), InvalidInput, "factor must be above 0 and at most 1"),
         (lambda: StepDecay(every=0), InvalidInput, "every"),
         (lambda: Plateau(1.0), InvalidInput, "below 1"),
         (lambda: Plateau(patience=1.5), WrongType, "patience"),
