@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from formulations.arrays import BATCH_SIZE, Array, check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file, complete_names
+from formulations.cli.failures import as_options
 from formulations.cli.options import (
     as_column,
     batch_size_for,
@@ -299,7 +300,7 @@ def train(
             )
         except NotFinite as caught:
             # The data and the network are checked, so it is the training that diverged.
-            raise click.ClickException(str(caught)) from None
+            raise click.ClickException(as_options(str(caught))) from None
     failure: Exception | None = None
     if history.failure is not None:
         failure = click.ClickException(history.failure if save is None else f"{history.failure} Nothing is saved.")

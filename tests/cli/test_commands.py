@@ -110,7 +110,7 @@ def test_compare_cuts_the_data_to_the_batch(examples):
 ARRAYS = {
     "lengths": ((12, 3), np.zeros((20, 2)), "got 12 and 20"),
     "NaN past the batch": ((20, 3), np.vstack([np.zeros((19, 2)), [[0, np.nan]]]), "nan at Y[19, 1]"),
-    "labels": ((6, 3), np.array([0, 1, 2, 0, 1, 2]), "formulations.one_hot(labels, classes=3)"),
+    "labels": ((6, 3), np.array([0, 1, 2, 0, 1, 2]), "formulations.one_hot(labels, 3)"),
     "one number an example": ((3, 3), np.array([0.5, 1.5, 2.5]), "Y.reshape(-1, 1)"),
     "one row": ((3,), np.eye(3), "X must have shape (m, 3)"),
 }
@@ -132,7 +132,7 @@ def test_data_are_checked_as_a_whole(tmp_path, name, case):
 def test_a_column_of_labels_for_several_outputs_gets_the_remedy_of_unit_vectors(tmp_path):
     np.savez(tmp_path / "labels.npz", X=np.ones((4, 3)), Y=np.array([[0], [1], [1], [0]]))
     result = run("train", "--data", str(tmp_path / "labels.npz"), "--sizes", "3,4,2")
-    assert "formulations.one_hot(labels, classes=2)" in " ".join(result.stderr.split())
+    assert "formulations.one_hot(labels, 2)" in " ".join(result.stderr.split())
 
 
 def test_compare_sets_the_threads_and_says_so():
@@ -421,7 +421,7 @@ BAD = [
     (["compare", "--plot", "agreement.foo"], "try plot.png"),
     (["compare", "--plot", "absent/agreement.png"], "the parent directory does not exist"),
     (["train", "--epochs", "0"], "--epochs"),
-    (["train", "--learning-rate", "nan"], "learning_rate"),
+    (["train", "--learning-rate", "nan"], "--learning-rate"),
     (["train", "--batch-size", "5000"], "1437"),
     (["train", "--save", "trained.txt"], "--save must name an .npz file in a folder that exists, got 'trained.txt'"),
     (["train", "--save", "absent/trained.npz"], "the parent directory does not exist"),

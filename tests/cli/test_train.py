@@ -238,7 +238,7 @@ REFUSED = {
     "hidden and sizes": (["--sizes", "4,3", "--hidden", "3"], "leave one of them out"),
     "no integers": (["--hidden", "a"], "--hidden must be integers"),
     "no neurons": (["--hidden", "0"], "--hidden must be at least 1"),
-    "momentum of adam": (["--optimizer", "adam", "--momentum", "0.5"], "momentum and nesterov are settings of"),
+    "momentum of adam": (["--optimizer", "adam", "--momentum", "0.5"], "--momentum and --nesterov are settings of"),
     "an unknown activation": (["--activations", "relo"], "Did you mean 'relu'"),
     "an unknown optimizer": (["--optimizer", "Adamm"], "Did you mean 'adam'"),
     "an unknown cost": (["--cost", "hinge"], "unknown cost 'hinge'"),
