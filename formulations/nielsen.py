@@ -225,7 +225,7 @@ class Network:
         _check_some(data, "training_data")
         if tests and not self._overrides("evaluate", "feedforward"):
             _check_tests(tests, self._read())
-        read: FlatNetwork | None = None
+        made_for: tuple[FlatNetwork, BackendLike] | None = None
         checked = False
         for epoch in range(epochs):
             if self._overrides("update_mini_batch", "backprop", "cost_derivative"):
@@ -238,8 +238,9 @@ class Network:
                     _check_columns(data, "training_data", net.sizes[0], net.sizes[-1])
                     # Only an overridden method can change the data between two epochs.
                     checked = not self._overrides("evaluate", "feedforward")
-                if read is not net:
-                    read, trainer = net, _trainer(net, size, eta, self.backend)
+                # An overridden method may change the layers, the dtype or the backend between two epochs.
+                if made_for is None or made_for[0] is not net or made_for[1] != self.backend:
+                    made_for, trainer = (net, self.backend), _trainer(net, size, eta, self.backend)
                 trainer.network.vector[...] = net.vector
                 random.shuffle(data)
                 self._descend(trainer, data)

@@ -6,6 +6,7 @@ import copy
 import pickle
 import random
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -351,6 +352,38 @@ def test_what_evaluate_changes_takes_effect():
     assert same(net, plain)
 
 
+def wider(net):
+    """Give the hidden layer a sixth neuron."""
+    (w2, w3), (b2, b3) = net.weights, net.biases
+    net.weights = [np.vstack([w2, np.full((1, 4), 0.25)]), np.hstack([w3, np.full((3, 1), 0.5)])]
+    net.biases = [np.vstack([b2, [[0.125]]]), b3]
+
+
+def extended(net):
+    net.weights = [w.astype(np.longdouble) for w in net.weights]
+
+
+@pytest.mark.parametrize("change", [wider, extended])
+def test_a_network_that_grows_between_two_epochs_trains_on(change):
+    class Growing(nielsen.Network):
+        def evaluate(self, _):
+            if not grown:
+                grown.append(change(self))
+            return 0
+
+    grown = []
+    net, plain = seeded(SimpleNamespace(Network=Growing)), seeded()
+    random.seed(9)
+    net.SGD(examples(), 2, 5, 1.0, test_data=classified())
+    data = examples()
+    random.seed(9)
+    plain.SGD(data, 1, 5, 1.0)
+    change(plain)
+    plain.SGD(data, 1, 5, 1.0)
+    assert same(net, plain)
+    assert [w.dtype for w in net.weights] == [w.dtype for w in plain.weights]
+
+
 def test_data_that_evaluate_changes_are_checked_again():
     class Spoiling(nielsen.Network):
         def evaluate(self, _):
@@ -406,6 +439,21 @@ def test_the_flag_chooses_the_formulation(monkeypatch):
     with pytest.raises(UnknownName, match="valid names are"):
         net.SGD(examples(), 1, 5, 1.0, backend="sgima")
     assert net.backend is None
+
+
+def test_a_new_backend_takes_effect_with_the_next_epoch(monkeypatch):
+    class Changing(nielsen.Network):
+        def evaluate(self, _):
+            self.backend = "sigma"
+            return 0
+
+    used, step = [], Trainer.descend
+    monkeypatch.setattr(
+        Trainer, "descend", lambda self, *given: used.append(self.plan.backend.name) or step(self, *given)
+    )
+    net = seeded(SimpleNamespace(Network=Changing))
+    net.SGD(examples(), 3, 12, 1.0, test_data=classified())
+    assert used == ["hadamard", "sigma", "sigma"]
 
 
 def test_methods_of_a_subclass_use_the_backend_of_the_training():
