@@ -94,6 +94,19 @@ def test_weighted_inputs_that_are_not_finite_lead_where_they_do_in_numpy(cost, o
                 same(found.cost, expected.cost)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "inputs"), [("float64", (700, 709, 740, 800)), ("float32", (80, 88, 95, 110))], ids=["float64", "float32"]
+)
+def test_the_complement_of_a_saturated_sigmoid_fades_to_zero(dtype, inputs):
+    net = fm.Network([np.ones((1, 1))], [np.zeros(1)], "sigmoid", dtype=dtype)
+    plans = [fm.prepare(net, 1, "log_likelihood", backend) for backend in ("fused", "hadamard")]
+    info = np.finfo(dtype)
+    for z in inputs:
+        found, expected = (float(plan([[z]], [[1]]).errors[0][0, 0]) for plan in plans)
+        # Two exponentials, each within 8u; below the normal numbers within a unit of the smallest.
+        assert abs(found - expected) <= 8 * float(info.eps) * abs(expected) + 2 * float(info.smallest_subnormal)
+
+
 @pytest.mark.parametrize("way", SIZES)
 def test_the_slope_of_a_softmax_is_that_of_the_tape(way):
     net, X, Y = case(SIZES[way], 60, activations=("tanh", "leaky_relu", "softmax"))
