@@ -20,6 +20,7 @@ from scipy.sparse import issparse
 
 from formulations.arrays import Archive, Array, check_writable, current_budget, open_archive, replaced
 from formulations.exceptions import InvalidInput, Refused, WrongType, described
+from formulations.functions import COSTS, Activation, Cost, is_built_in
 from formulations.network import Network
 from formulations.training.history import STOPPED_BY, Epoch
 
@@ -196,13 +197,68 @@ def _without_padding(array: Array) -> tuple[Array, ...]:
 
 def digest_of_network(net: Network) -> str:
     """Return the layout, the activations and the dtype of a network; its parameters do not count."""
-    layers = zip(net.activations, net.sizes[1:], strict=True)
-    neurons = [activation.neuron(j).name for activation, n in layers for j in range(n)]
+    neurons = []
+    for activation, n in zip(net.activations, net.sizes[1:], strict=True):
+        functions = {id(each): each for each in map(activation.neuron, range(n))}
+        known = {key: _described_activation(each, n, net.dtype) for key, each in functions.items()}
+        neurons += [known[id(activation.neuron(j))] for j in range(n)]
     hashed = hashlib.blake2b(" ".join(neurons).encode(), digest_size=8)
     for pattern in net.layout.patterns:
         if pattern is not None:
             hashed.update(digest(pattern.indptr, pattern.indices).encode())
     return f"{net.layout}, {net.activation_names}, {net.dtype}, digest {hashed.hexdigest()}"
+
+
+def described_cost(net: Network, cost: Cost, Y: Array) -> str:
+    """Return the name of a cost, and for a user's the digest of its values and gradients.
+
+    Parameters
+    ----------
+    net : Network
+        The network, whose parameters do not count.
+    cost : Cost
+        The cost.
+    Y : ndarray of shape (m, n_L)
+        The targets, the first of which are used.
+    """
+    if type(cost) in map(type, COSTS.values()):
+        return cost.name
+    last, n = net.activations[-1], net.sizes[-1]
+    # Where outputs saturate, a user's cost may be undefined; those of the identity are not bounded.
+    Z = _weighted_inputs(n, net.dtype, 128.0 if last.name == "identity" else 4.0)
+    A = np.empty_like(Z)
+    last.evaluate(Z, A)
+    # Few digits, so that all processors give the same outputs.
+    A = A.astype(np.float16).astype(net.dtype)
+    gradient = np.empty_like(A)
+    values = cost.evaluate(A, np.resize(Y, A.shape), gradient)
+    return f"{cost.name}, digest {_digest_of_values(values, gradient)}"
+
+
+def _described_activation(activation: Activation, n: int, dtype: np.dtype[Any]) -> str:
+    """Return the name of a function, and for a user's the digest of its values and slopes in a layer of n neurons."""
+    if is_built_in(activation):
+        return activation.name
+    Z = _weighted_inputs(n if activation.coupled else 1, dtype, 128.0)
+    value = np.empty_like(Z)
+    slope = None if activation.coupled else np.empty_like(Z)
+    activation.evaluate(Z, value, slope)
+    return f"{activation.name} {_digest_of_values(*(each for each in (value, slope) if each is not None))}"
+
+
+def _weighted_inputs(n: int, dtype: np.dtype[Any], largest: float) -> Array:
+    """Return weighted inputs of both signs for n neurons, up to the largest."""
+    powers = largest * 0.5 ** np.arange(12.0)
+    points = np.stack([powers, -powers], axis=1).reshape(-1)
+    # Each row has another number in each neuron, as far as there are enough.
+    return np.asarray(points[np.add.outer(np.arange(len(points)), np.arange(n)) % len(points)], dtype)
+
+
+def _digest_of_values(*arrays: Array) -> str:
+    """Return a digest of numbers by half of their digits, which are the same on all processors."""
+    digits = min(np.finfo(array.dtype).precision for array in arrays) // 2
+    text = " ".join(f"{number:.{digits - 1}e}" for array in arrays for number in array.reshape(-1).tolist())
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _cadence(every: Any) -> tuple[float, int | None]:

@@ -17,7 +17,7 @@ from formulations.data import is_labels
 from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.functions import Cost
 from formulations.network import Network, Tape, check_network, forward
-from formulations.training.checkpoints import Checkpoint, digest, digest_of_network
+from formulations.training.checkpoints import Checkpoint, described_cost, digest, digest_of_network
 from formulations.training.history import Epoch, History
 from formulations.training.interruption import Interruption
 from formulations.training.optimizers import Optimizer, default_rate, get_optimizer
@@ -226,7 +226,7 @@ def sgd(
         "classes": "none" if examples.classes is None else digest(examples.classes),
         "weights": "none" if weights is None else digest(weights),
         "validation": "none" if held_out is None else digest(held_out.X, held_out.Y),
-        "cost": examples.cost.name,
+        "cost": described_cost(net, examples.cost, examples.Y),
         "backend": trainer.plan.backend.label,
         "optimizer": _described(chosen),
         "schedule": _described(rates),

@@ -168,6 +168,7 @@ class _Descent(Updates):
 class _Momentum(Updates):
     def __init__(self, parameters: Array, settings: GradientDescent) -> None:
         self._parameters = parameters
+        _check_rounded(parameters.dtype, momentum=(settings.momentum, 0.9))
         self._momentum = np.array(settings.momentum, parameters.dtype)
         self._nesterov = settings.nesterov
         self._velocity = np.zeros_like(parameters)
@@ -192,6 +193,13 @@ class _Momentum(Updates):
 class _Adam(Updates):
     def __init__(self, parameters: Array, settings: Adam) -> None:
         beta_1, beta_2 = settings.beta_1, settings.beta_2
+        _check_rounded(parameters.dtype, beta_1=(beta_1, 0.9), beta_2=(beta_2, 0.999))
+        epsilon = parameters.dtype.type(settings.epsilon)
+        if not 0 < epsilon < math.inf:
+            raise InvalidInput(
+                f"epsilon must be positive and finite in {parameters.dtype}, in which {settings.epsilon:g} is "
+                f"{epsilon:g}; pass a number such as 1e-8."
+            )
         self._parameters = parameters
         self._settings = settings
         self._factors = np.array([beta_1, 1 - beta_1, beta_2, 1 - beta_2, settings.epsilon], parameters.dtype)
@@ -285,3 +293,12 @@ def get_optimizer(given: str | Optimizer, *, momentum: float = 0.0, nesterov: bo
             return Adam()
         raise UnknownName("optimizer", given, OPTIMIZERS)
     raise WrongType(f"optimizer must be a name or an Optimizer, got {described(given)}; pass 'sgd' or 'adam'.")
+
+
+def _check_rounded(dtype: np.dtype[Any], **factors: tuple[float, float]) -> None:
+    """Refuse a factor that rounds to 1 in the network's dtype; each comes with an example."""
+    for name, (value, example) in factors.items():
+        if not dtype.type(value) < 1:
+            raise InvalidInput(
+                f"{name} must be below 1 in {dtype}, in which {value!r} is 1; pass a number such as {example}."
+            )

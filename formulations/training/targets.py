@@ -100,9 +100,18 @@ def examples_for(
         known, Y = None, as_matrix(Y, "Y")
     X = as_matrix(X, "X")
     if issparse(X):
-        return Examples(*_check_sparse(net, X, Y, chosen), chosen, known)
-    X, Y, *_ = net.check_examples(X, Y, cost=chosen)
-    return Examples(X, Y, chosen, known)
+        X, Y = _check_sparse(net, X, Y, chosen)
+        if np.may_share_memory(X.data, net.vector):
+            X = X.copy()
+    else:
+        X, Y, *_ = net.check_examples(X, Y, cost=chosen)
+        X = _apart(X, net)
+    return Examples(X, _apart(Y, net), chosen, known)
+
+
+def _apart(array: Array, net: Network) -> Array:
+    """Return an array, or a copy if it may be a view of the parameters, which training changes."""
+    return array.copy() if np.may_share_memory(array, net.vector) else array
 
 
 def default_cost(output: Activation) -> str:

@@ -38,8 +38,9 @@ class Failing(fm.Cost):
         self.at, self.calls = at, 0
 
     def evaluate(self, A, Y, gradient=None):
-        self.calls += gradient is not None
-        if gradient is not None and self.calls == self.at:
+        training = gradient is not None and len(A) <= OPTIONS["batch_size"]
+        self.calls += training
+        if training and self.calls == self.at:
             raise Stop
         return get_cost("quadratic").evaluate(A, Y, gradient)
 
@@ -283,6 +284,62 @@ def test_a_checkpoint_of_another_run_is_refused_by_the_difference(change, part, 
         fm.sgd(net, **given, checkpoint=path)
     assert "delete the file, or name another" in str(caught.value)
     assert np.array_equal(net.vector, before)
+
+
+class Huber(fm.Cost):
+    """Quadratic near the target, and linear from a distance on; its name does not say which."""
+
+    name = "huber"
+
+    def __init__(self, width):
+        self.width = width
+
+    def evaluate(self, A, Y, gradient=None):
+        D = A - Y
+        near = np.clip(D, -self.width, self.width)
+        if gradient is not None:
+            gradient[...] = near
+        return (near * (D - near / 2)).sum(axis=1)
+
+
+def scaled_tanh(factor, layer):
+    """Return tanh(factor·z) under one name, for a layer of some kind."""
+    made = fm.activation(
+        lambda z: np.tanh(z.dtype.type(factor) * z),
+        lambda z: z.dtype.type(factor) * (1 - np.tanh(z.dtype.type(factor) * z) ** 2),
+        name="mine",
+    )
+    return fm.PerNeuron(["relu", made, made, "tanh", made]) if layer == "per neuron" else made
+
+
+def test_costs_of_one_name_are_told_apart_by_their_values(tmp_path):
+    net = fm.Network.random([4, 3], "identity", seed=0)
+    options = OPTIONS | {"checkpoint": tmp_path / "run.npz", "learning_rate": 0.01}
+    fm.sgd(net, X8, Y8, cost=Huber(100), **options | {"epochs": 1})
+    with pytest.raises(Refused, match=r"cost was huber, digest [0-9a-f]{16}, and is huber, digest"):
+        fm.sgd(net, X8, Y8, cost=Huber(99), **options)
+    assert len(fm.sgd(net, X8, Y8, cost=Huber(100), **options).epochs) == OPTIONS["epochs"]
+
+
+@pytest.mark.parametrize("layer", ["elementwise", "per neuron"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_of_one_name_are_told_apart_by_their_values(layer, dtype, tmp_path):
+    def train(factor, epochs):
+        net = fm.Network.random([4, 5, 3], [scaled_tanh(factor, layer), "identity"], seed=0, dtype=dtype)
+        return fm.sgd(net, X8, Y8, **OPTIONS | {"epochs": epochs, "checkpoint": tmp_path / "run.npz"})
+
+    train(0.5, 1)
+    with pytest.raises(Refused, match=r"network was .* digest"):
+        train(0.6, 2)
+    assert len(train(0.5, 2).epochs) == 2
+
+
+def test_labels_with_other_names_are_other_classes(tmp_path):
+    net, path = fm.Network.random([4, 3], "softmax", seed=0), tmp_path / "run.npz"
+    labels = np.arange(8) % 3
+    fm.sgd(net, X8, labels, checkpoint=path, **OPTIONS | {"epochs": 1})
+    with pytest.raises(Refused, match=r"classes was 3 int64, digest .*, and is 3 int64, digest"):
+        fm.sgd(net, X8, labels + 5, checkpoint=path, **OPTIONS)
 
 
 def test_two_differences_are_both_named(tmp_path):

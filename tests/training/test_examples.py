@@ -246,6 +246,32 @@ def test_class_weights_need_classes():
         fm.sgd(net(1, "identity"), X, [[0.5], [1], [2], [3]], class_weight="balanced")
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_views_of_the_parameters_stay_as_they_were_given(sparse):
+    def train(view):
+        net = fm.Network.random([3, 4, 4], seed=0)
+        x, y = net.weights[0], net.weights[1]
+        if sparse:
+            held = csr_array((x.reshape(-1), np.tile(np.arange(3), 4), np.arange(0, 13, 3)), (4, 3))
+            x, given = held, held if view else held.copy()
+        else:
+            given = x if view else x.copy()
+        targets = y if view else y.copy()
+        history = fm.sgd(net, given, targets, 3, 2, 0.5, seed=0, validation=(given, targets))
+        return net, [(epoch.cost, epoch.validation_cost) for epoch in history.epochs], history.constant_cost
+
+    (net, *found), (other, *expected) = train(view=True), train(view=False)
+    assert np.array_equal(net.vector, other.vector) and found == expected
+
+
+def test_the_training_accuracy_is_that_of_rows_at_equal_distances():
+    x, labels = np.linspace(-1, 1, 12)[:, None], np.repeat([0, 1, 2], 4)
+    start = fm.Network.random([1, 5, 3], ["tanh", "softmax"], seed=0)
+    (epoch,) = fm.sgd(start, x, labels, 1, 12, 0.1, seed=0, validation=(x[:3], labels[:3]), classes=[0, 1, 2]).epochs
+    # The first three rows are of one class.
+    assert epoch.training_accuracy == accuracy(start, x[::4], labels[::4]) != epoch.accuracy
+
+
 def test_options_reach_the_steps():
     start = network()
     examples = data(start)

@@ -116,12 +116,13 @@ def test_the_absolute_penalty_moves_weights_by_their_sign():
         )
 
 
-def test_the_penalty_of_a_batch_is_divided_by_its_weight():
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_the_penalty_of_a_batch_is_divided_by_its_weight(penalty):
     net = network()
     X, Y = data(net, 6)
     one, other = net.copy(), net.copy()
-    step(trainer_for(one, X, Y, l2=0.5), np.arange(6))
-    step(trainer_for(other, X, Y, l2=3.0, penalty_per_batch=True), np.arange(6))
+    step(trainer_for(one, X, Y, **{penalty: 0.5}), np.arange(6))
+    step(trainer_for(other, X, Y, **{penalty: 3.0}, penalty_per_batch=True), np.arange(6))
     assert np.array_equal(one.vector, other.vector)
 
 
@@ -192,6 +193,26 @@ def test_the_state_restores_a_run(backend):
 def test_settings_out_of_range_are_refused(make, exception, part):
     with pytest.raises(exception, match=part):
         make()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "part"),
+    [
+        (GradientDescent(1 - 1e-9), "momentum must be below 1 in float32, in which 0.999999999 is 1"),
+        (Adam(1 - 1e-9), "beta_1 must be below 1 in float32"),
+        (Adam(beta_2=1 - 1e-9), "beta_2 must be below 1 in float32"),
+        (Adam(epsilon=1e-50), "epsilon must be positive and finite in float32, in which 1e-50 is 0; pass"),
+        (Adam(epsilon=1e50), "epsilon must be positive and finite in float32, in which 1e[+]50 is inf; pass"),
+    ],
+)
+def test_settings_are_checked_in_the_dtype_of_the_network(optimizer, part):
+    net = network(dtype="float32")
+    before = net.vector.copy()
+    with pytest.raises(InvalidInput, match=part):
+        fm.sgd(net, *data(net), 1, 4, 0.1, optimizer=optimizer)
+    assert np.array_equal(net.vector, before)
+    double = network()
+    fm.sgd(double, *data(double), 1, 4, 0.1, optimizer=optimizer)
 
 
 @pytest.mark.parametrize("numbers", [1, 60, 10**6])
