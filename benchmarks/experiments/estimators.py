@@ -46,7 +46,7 @@ ELSEWHERE = 0.95
 
 @dataclass(frozen=True)
 class Accuracy:
-    """One data set: the accuracy on a quarter of it, held back by each seed anew.
+    """One data set: the accuracy on a quarter of it, held back with each seed.
 
     Attributes
     ----------

@@ -223,8 +223,8 @@ def train(
     costs mostly need less, 0.1 or 0.01.
 
     Ctrl-C ends the training early; what has been learnt is tested and saved. Exit status 0 if the training completes
-    or is ended so; 1 if it diverges or is dead (the network ignores its inputs), and then nothing is saved. What cannot
-    be saved at --save goes to the current or the temporary folder, with exit status 2.
+    or Ctrl-C ends it; 1 if it diverges or is dead (the network ignores its inputs), and then nothing is saved. What
+    cannot be saved at --save goes to the current or the temporary folder, with exit status 2.
     """
     epochs = positive_integer(epochs, "--epochs")
     # A network may be saved over the one that it continues.
@@ -324,7 +324,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Task:
-    """What is trained on what.
+    """A training: the model and its examples.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """Examples from data frames, dask collections, sparse matrices and whatever else NumPy can read.
 
-No such package is imported: what an object offers says what it is.
+None of these packages is imported: an object is recognised by its attributes.
 """
 
 from __future__ import annotations

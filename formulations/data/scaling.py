@@ -23,9 +23,9 @@ class Scaling:
     Attributes
     ----------
     mean : ndarray of shape (n₁,)
-        What is subtracted: the mean; 0 for sparse examples, which stay sparse.
+        The mean, which is subtracted; 0 for sparse examples, which stay sparse.
     scale : ndarray of shape (n₁,)
-        What is divided by: the standard deviation (with divisor m); 1 for a feature that is constant up to rounding.
+        The divisor: the standard deviation (over m); 1 for a feature that is constant up to rounding.
 
     Examples
     --------

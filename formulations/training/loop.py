@@ -123,7 +123,7 @@ def sgd(
         True shows the progress: one line in a terminal or a notebook, and about ten lines in a file, on standard error.
         A function is called with each :class:`Epoch` at its end.
     checkpoint : str or path-like, optional
-        An ``.npz`` file in which the run is kept, and from which it goes on if the file exists: another call with the
+        An ``.npz`` file in which the run is kept, and from which it resumes if the file exists: another call with the
         same arguments resumes an interrupted run, with parameters, optimizer, shuffles and history as they were, and
         gives the bits of an uninterrupted run. For a run that is complete, or that its callback, its schedule or early
         stopping has stopped, it returns the result at once.

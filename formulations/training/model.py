@@ -64,7 +64,7 @@ class Model:
     label : str, optional
         The name of what is predicted.
     label_index : int, optional
-        Its column in a table of n₁ + 1 columns, counted from 0: where known labels are if no names tell.
+        The index of its column in a table of n₁ + 1 columns without names, counted from 0.
 
     Raises
     ------
@@ -709,7 +709,7 @@ def _as_scaling(model: Model, mean: str, scale: str, width: int) -> tuple[Array 
             raise InvalidInput(f"{mean} and {scale} go together, got no {name}; pass both or neither.")
     first, second = (_as_vector(getattr(model, name), name, width) for name in (mean, scale))
     if not (second > 0).all():
-        raise InvalidInput(f"{scale} must be positive, got {second.min()}; give 1 to what is constant.")
+        raise InvalidInput(f"{scale} must be positive, got {second.min()}; pass 1 for a constant feature.")
     return first, second
 
 

@@ -100,7 +100,7 @@ class Patience:
 
 
 def get_early_stopping(given: Any) -> EarlyStopping | None:
-    """Return early stopping by its patience, or as given; None means none.
+    """Return an EarlyStopping for a patience; an EarlyStopping or None as it is.
 
     Raises
     ------
