@@ -73,6 +73,8 @@ from formulations.training import (
 __all__ = ["train"]
 
 TEST_SHARE = 0.2
+NAMED = 3
+"""So many classes are named in a warning."""
 SHORT = {"training": "train", "validation": "validation", "test": "test"}
 """The parts of the examples, and what JSON calls them."""
 
@@ -90,6 +92,9 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 @click.option("--label", metavar="NAME", help="The table's column to learn, by name or number.  [default: the last]")
 @header_option
 @click.option("--regression", is_flag=True, help="Learn integers as numbers instead of classes.")
+@click.option(
+    "--classes", is_flag=True, help="Learn whole numbers with a decimal point, such as 0.0 and 1.0, as classes."
+)
 @click.option("--no-standardize", is_flag=True, help="Take the features of a table as they are.")
 @click.option(
     "--no-shuffle", is_flag=True, help="Split --data in the order of the file: the last fifth is for testing."
@@ -174,6 +179,7 @@ def train(
     label: str | None,
     header: bool | None,
     regression: bool,
+    classes: bool,
     no_standardize: bool,
     no_shuffle: bool,
     hidden: str | None,
@@ -244,6 +250,15 @@ def train(
         raise InvalidInput("--data must hold two examples or more, to train and to test on, got one; add examples.")
     # A label is asked for, so a table has a Y.
     if table is not None and np.asarray(table.Y).ndim == 1:
+        if regression and classes:
+            raise InvalidInput("--regression and --classes exclude each other; leave one of them out.")
+        if classes:
+            table = _as_classes(table)
+        elif not regression and np.asarray(table.Y).dtype.kind == "f" and np.isin(table.Y, (0, 1)).all():
+            print_text(
+                "warning: the labels are 0 and 1 with a decimal point, learnt as numbers; pass --classes if they name "
+                "classes.", err=True,
+            )  # fmt: skip
         if regression:
             table = _as_numbers(table)
         task = _for_table(
@@ -378,8 +393,16 @@ class _Task:
             (Y, Y_test, "no example to test on, so the test accuracy does not cover it"),
             (Y_test, Y, "no example to train on, so it cannot be learnt"),
         ):
-            for name in np.setdiff1d(one, other).tolist():
-                yield f"class {name} has {consequence}; {remedy}."
+            names = np.setdiff1d(one, other).tolist()
+            if len(names) == 1:
+                yield f"class {names[0]} has {consequence}; {remedy}."
+            elif names:
+                several = consequence.replace("cover it", "cover them").replace("it cannot", "they cannot")
+                more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
+                yield (
+                    f"{len(names)} classes, {', '.join(map(str, names[:NAMED]))}{more}, have {several}; "
+                    f"{remedy.replace('of it', 'of them')}."
+                )
 
 
 def _for_table(
@@ -497,10 +520,23 @@ def _as_numbers(table: Table) -> Table:
     return table._replace(Y=Y.astype(float))
 
 
+def _as_classes(table: Table) -> Table:
+    """Return a table whose real targets are whole numbers that name classes; labels stay as they are."""
+    Y = np.asarray(table.Y)
+    if Y.dtype.kind != "f":
+        return table
+    if (broken := np.flatnonzero((np.rint(Y) != Y) | (abs(Y) > 2**53))).size:
+        raise InvalidInput(
+            f"--classes needs labels that are whole numbers, got {Y[broken[0]].item()!r}; leave it out, or name "
+            "another column by --label."
+        )
+    return table._replace(Y=Y.astype(np.int64))
+
+
 def _refuse_without_table() -> None:
     """Refuse the options that go with a table if the data are none."""
     context = click.get_current_context()
-    for name in ("label", "header", "regression", "no_standardize"):
+    for name in ("label", "header", "regression", "classes", "no_standardize"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = f"--{name.replace('_', '-')}"
             raise InvalidInput(

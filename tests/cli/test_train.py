@@ -363,3 +363,25 @@ def test_the_plot_says_what_was_trained_and_on_what_it_is_measured(table, tmp_pa
     first, second = ([text.get_text() for text in figure.axes[1].get_legend().get_texts()] for figure in drawn)
     assert first == ["training (12 of 48)", "test"] and second[1] == "validation"
     assert drawn[0].axes[0].get_title(loc="left") == "iris.csv: 4-30-3, tanh, softmax, adam, η = 0.01"
+
+
+def test_many_classes_without_examples_to_test_on_are_one_warning(tmp_path):
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    labels = np.r_[np.zeros(20, int), np.arange(1, 11)]
+    np.savetxt(tmp_path / "t.csv", np.column_stack([X, labels]), ["%.3f", "%.3f", "%d"], delimiter=",")
+    said = words(run("train", "--data", tmp_path / "t.csv", "--epochs", "1").stderr)
+    assert said.count("to test on") == 1 and "9 classes, 1, 2, 3 and 6 others, have no example to test on" in said
+
+
+def test_zeros_and_ones_with_a_decimal_point_are_numbers_with_a_warning_or_classes(tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    np.savetxt(tmp_path / "t.csv", np.column_stack([X, X[:, 0] > 0]), "%.3f", delimiter=",")
+    command = ["train", "--data", tmp_path / "t.csv", "--epochs", "1"]
+    numbers = run(*command)
+    assert "pass --classes if they name classes" in words(numbers.stderr) and "R²" in numbers.stdout
+    assert "warning" not in run(*command, "--regression").stderr
+    classes = run(*command, "--classes")
+    assert classes.exit_code == 0 and "softmax" in classes.stdout and "warning" not in classes.stderr
+    assert "exclude each other" in run(*command, "--classes", "--regression").stderr
+    np.savetxt(tmp_path / "t.csv", X, "%.3f", delimiter=",")
+    assert "--classes needs labels that are whole numbers, got" in words(run(*command, "--classes").stderr)
