@@ -254,7 +254,7 @@ def train(
             raise InvalidInput("--regression and --classes exclude each other; leave one of them out.")
         if classes:
             table = _as_classes(table)
-        elif not regression and np.asarray(table.Y).dtype.kind == "f" and np.isin(table.Y, (0, 1)).all():
+        elif not regression and np.asarray(table.Y).dtype.kind == "f" and np.isin(np.asarray(table.Y), (0, 1)).all():
             print_text(
                 "warning: the labels are 0 and 1 with a decimal point, learnt as numbers; pass --classes if they name "
                 "classes.", err=True,
