@@ -43,7 +43,7 @@ from formulations.arrays import (
 )
 from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refused, UnknownName, WrongShape, WrongType
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
-from formulations.network import Network, Tape, forward
+from formulations.network import Network, passes
 from formulations.plans import prepare
 from formulations.training import (
     Adam,
@@ -84,9 +84,6 @@ BATCH_SIZE = 200
 
 SLOWEST = 1e-6
 """The learning rate at which an adaptive schedule stops."""
-
-CHUNK = 1024
-"""Examples in one forward pass of a prediction: enough to make calls cheap, and few enough to stay in the cache."""
 
 
 def _is_stochastic(estimator: _Backprop) -> bool:
@@ -632,13 +629,8 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
     def _output_layer(self, X: Any) -> tuple[Array, Array]:
         network, m = self.network_, X.shape[0]
         z, a = (np.empty((m, network.sizes[-1]), network.dtype) for _ in range(2))
-        tape = Tape(network, None, min(m, CHUNK))
-        for start in range(0, m, CHUNK):
-            rows = slice(start, min(start + CHUNK, m))
-            part = tape if rows.stop - start == tape.m else tape.first(rows.stop - start)
-            part.load(X[rows].toarray() if issparse(X) else X[rows], None)
-            forward(network, part, slopes=False)
-            z[rows], a[rows] = part.weighted_inputs[-1], part.output
+        for rows, tape in passes(network, X):
+            z[rows], a[rows] = tape.weighted_inputs[-1], tape.output
         return z, a
 
     # Parameters.

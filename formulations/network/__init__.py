@@ -8,7 +8,9 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.network.batch import Batch as Batch
+    from formulations.network.forward_pass import examples_in_one_pass as examples_in_one_pass
     from formulations.network.forward_pass import forward as forward
+    from formulations.network.forward_pass import passes as passes
     from formulations.network.gradients import Gradient as Gradient
     from formulations.network.gradients import check_gradient as check_gradient
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
@@ -26,7 +28,7 @@ else:
         __name__,
         {
             "batch": ["Batch"],
-            "forward_pass": ["forward"],
+            "forward_pass": ["examples_in_one_pass", "forward", "passes"],
             "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],
             "network": ["Network", "check_network"],

@@ -1,16 +1,23 @@
-"""The forward pass, Equation (25)."""
+"""The forward pass, Equation (25), over all examples at once or over some at a time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import issparse
+
+from formulations.arrays import Array
+from formulations.network.tape import Tape
 
 if TYPE_CHECKING:
     from formulations.network.network import Network
-    from formulations.network.tape import Tape
 
-__all__ = ["forward"]
+__all__ = ["examples_in_one_pass", "forward", "passes"]
+
+IN_ONE_PASS = 2**18
+"""The numbers that a layer of a forward pass may hold; more examples are taken in several passes."""
 
 
 def forward(network: Network, tape: Tape, *, slopes: bool = True) -> None:
@@ -41,3 +48,42 @@ def forward(network: Network, tape: Tape, *, slopes: bool = True) -> None:
             evaluate(z_block, a_block, slope_block)
     tape.evaluate_cost(gradient=slopes)
     tape.forward_passes += 1
+
+
+def examples_in_one_pass(network: Network, m: int) -> int:
+    """Return how many of m examples a forward pass takes at a time."""
+    return min(m, max(1, IN_ONE_PASS // max(network.sizes)))
+
+
+def passes(
+    network: Network, X: Any, Y: Array | None = None, *, tape: Tape | None = None
+) -> Iterator[tuple[slice, Tape]]:
+    """Yield the forward passes, without slopes, over some examples at a time.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : ndarray or csr_array of shape (m, n₁)
+        The inputs; sparse ones become dense in part only.
+    Y : ndarray of shape (m, n_L), optional
+        The targets.
+    tape : Tape, optional
+        A tape to use, also for its size and its cost.
+
+    Yields
+    ------
+    rows : slice
+        The examples of the pass.
+    tape : Tape
+        Its tape, which the next pass overwrites.
+    """
+    m = X.shape[0]
+    if tape is None:
+        tape = Tape(network, None, examples_in_one_pass(network, m))
+    for start in range(0, m, tape.m):
+        rows = slice(start, min(start + tape.m, m))
+        part = tape if rows.stop - start == tape.m else tape.first(rows.stop - start)
+        part.load(X[rows].toarray() if issparse(X) else X[rows], None if Y is None else Y[rows])
+        forward(network, part, slopes=False)
+        yield rows, part

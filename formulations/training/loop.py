@@ -16,7 +16,7 @@ from formulations.backends import BackendLike
 from formulations.data import is_labels
 from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.functions import Cost
-from formulations.network import Network, Tape, check_network, forward
+from formulations.network import Network, check_network, passes
 from formulations.training.checkpoints import Checkpoint, described_cost, digest, digest_of_network
 from formulations.training.history import Epoch, History
 from formulations.training.interruption import Interruption
@@ -272,7 +272,7 @@ def sgd(
         math.nan if run.initial is None else run.initial,
         _constant_cost(examples, weights),
         unchanged,
-        _is_uniform(net, examples.X, size),
+        _is_uniform(net, examples.X),
         examples.classes,
         run.stopped_by or ("interrupt" if interruption.seen and len(run.epochs) < epochs else None),
         run.best_epoch,
@@ -345,17 +345,12 @@ def _is_constant(array: Any) -> bool:
     return np.array_equal(array, np.broadcast_to(array[0], array.shape))
 
 
-def _is_uniform(net: Network, X: Any, size: int) -> bool:
+def _is_uniform(net: Network, X: Any) -> bool:
     """Return whether the activations of some layer are bitwise the same for all examples."""
-    tape = Tape(net, None, size)
     rows: dict[int, Array] = {}
-    for i in range(0, X.shape[0], size):
-        chunk = X[i : i + size].toarray() if issparse(X) else X[i : i + size]
-        part = tape if len(chunk) == size else tape.first(len(chunk))
-        part.load(chunk, None)
-        forward(net, part, slopes=False)
-        layers = dict(enumerate(part.activations[1:]))
-        if i == 0:
+    for part, tape in passes(net, X):
+        layers = dict(enumerate(tape.activations[1:]))
+        if part.start == 0:
             rows = {l: a[0].copy() for l, a in layers.items()}
         rows = {l: row for l, row in rows.items() if (layers[l] == row).all()}
         if not rows:

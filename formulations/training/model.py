@@ -28,12 +28,20 @@ from formulations.data import Scaling, as_matrix, check_matrix, classes_of, colu
 from formulations.display import counted, html_text, html_view, listed
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType, described
 from formulations.functions import Activation
-from formulations.network import MODEL, Network, check_network, network_arrays, network_drawing, read_network
+from formulations.network import (
+    MODEL,
+    Network,
+    check_network,
+    examples_in_one_pass,
+    network_arrays,
+    network_drawing,
+    read_network,
+)
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
 from formulations.training.history import History
 from formulations.training.loop import sgd
 from formulations.training.optimizers import Optimizer, default_optimizer, get_optimizer
-from formulations.training.scores import IN_ONE_PASS, predicted
+from formulations.training.scores import predicted
 from formulations.training.targets import as_pair
 
 __all__ = ["Model", "load_trained"]
@@ -295,10 +303,10 @@ class Model:
             If the examples cannot be used.
         """
         examples = self._matched(X)
-        m, sizes = examples.shape[0], self.network.sizes
-        found = np.empty((m, sizes[-1]), self.network.dtype)
+        m = examples.shape[0]
+        found = np.empty((m, self.network.sizes[-1]), self.network.dtype)
         # Sparse examples become dense, and all layers are held, for some examples at a time.
-        rows = max(1, IN_ONE_PASS // max(sizes))
+        rows = examples_in_one_pass(self.network, m)
         for start in range(0, m, rows):
             part = examples[start : start + rows]
             found[start : start + rows] = self.network(self._scaled(part.toarray() if issparse(part) else part))

@@ -6,17 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from formulations.arrays import Array, quiet
 from formulations.data import classes_of
-from formulations.network import Network, Tape, forward
+from formulations.network import Network, Tape, examples_in_one_pass, passes
 from formulations.training.targets import Examples, examples_for
 
 __all__ = ["Examination", "accuracy", "predicted"]
-
-IN_ONE_PASS = 2**18
-"""The numbers that a layer of a forward pass may hold; more examples are taken in several passes."""
 
 
 class Examination:
@@ -34,23 +30,16 @@ class Examination:
         self._net = net
         self._examples = examples
         self._wanted = classes_of(examples.Y)
-        m = len(examples.Y)
-        self._size = min(m, max(1, IN_ONE_PASS // max(net.sizes)))
-        self._tape = Tape(net, examples.cost, self._size)
-        self._rest = self._tape.first(m % self._size) if m % self._size else self._tape
+        self._tape = Tape(net, examples.cost, examples_in_one_pass(net, len(examples.Y)))
 
     def __call__(self) -> tuple[float, float | None]:
         """Return the mean cost, and the share of correctly classified examples; None if the targets are not classes."""
         X, Y, *_ = self._examples
         total, right, m = 0.0, 0, len(Y)
-        for i in range(0, m, self._size):
-            tape = self._tape if i + self._size <= m else self._rest
-            chunk = X[i : i + tape.m]
-            tape.load(chunk.toarray() if issparse(chunk) else chunk, Y[i : i + tape.m])
-            forward(self._net, tape, slopes=False)
+        for rows, tape in passes(self._net, X, Y, tape=self._tape):
             total += tape.m * float(tape.cost_value)
             if self._wanted is not None:
-                right += int(np.count_nonzero(predicted(tape.output) == self._wanted[i : i + tape.m]))
+                right += int(np.count_nonzero(predicted(tape.output) == self._wanted[rows]))
         return total / m, None if self._wanted is None else right / m
 
 

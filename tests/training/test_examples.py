@@ -149,7 +149,7 @@ def test_sparse_inputs_that_are_all_the_same_are_known(rows, constant):
 def test_examinations_in_several_passes_find_the_same(monkeypatch):
     trained = net()
     whole = fm.sgd(trained.copy(), X, NAMES, 1, seed=0, learning_rate=0.1, validation=(X, NAMES)).epochs[0]
-    monkeypatch.setattr("formulations.training.scores.IN_ONE_PASS", 12)
+    monkeypatch.setattr("formulations.network.forward_pass.IN_ONE_PASS", 12)
     parts = fm.sgd(trained.copy(), X, NAMES, 1, seed=0, learning_rate=0.1, validation=(csr_array(X), NAMES)).epochs[0]
     assert parts.accuracy == whole.accuracy
     assert parts.validation_cost == pytest.approx(whole.validation_cost, rel=16 * np.finfo(float).eps)

@@ -242,7 +242,7 @@ def test_other_outputs_are_no_probabilities(data, name):
 
 
 def test_many_examples_are_predicted_in_parts(data, monkeypatch):
-    monkeypatch.setattr("formulations.training.model.IN_ONE_PASS", 35)
+    monkeypatch.setattr("formulations.network.forward_pass.IN_ONE_PASS", 35)
     X, Y = data
     model = trained(X, Y)
     sparse = model.predict(csr_array(X))

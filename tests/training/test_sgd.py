@@ -160,7 +160,7 @@ def test_validation_examples_are_checked_once_and_pass_without_slopes(monkeypatc
         passes.append((tape.m, slopes))
         forward(network, tape, slopes=slopes)
 
-    monkeypatch.setattr("formulations.training.scores.forward", spy)
+    monkeypatch.setattr("formulations.network.forward_pass.forward", spy)
     sgd(net, X, Y, epochs=3, batch_size=4, validation=(X[:3], Y[:3]))
     assert len(checked) == 2
     # Each epoch also tests as many training examples.
