@@ -113,8 +113,8 @@ def sgd(
     sample_weight : array_like of shape (m,), optional
         Weights of the examples: the cost of each mini-batch is a weighted mean. A mini-batch without weight is skipped.
     class_weight : "balanced" or mapping, optional
-        The weight of each class by its label, by which its examples' weights are multiplied; 1 for classes that it
-        lacks. ``"balanced"`` gives all classes the same sum of weights.
+        A weight for each class by its label, 1 for absent labels; it multiplies the weights of the examples.
+        ``"balanced"`` gives all classes the same sum of weights.
     classes : array_like of shape (K,), optional
         The classes in the order of the outputs, if Y holds labels and may lack some of them.
     callback : callable, optional
@@ -125,7 +125,7 @@ def sgd(
     checkpoint : str or path-like, optional
         An ``.npz`` file in which the run is kept, and from which it resumes if the file exists: another call with the
         same arguments resumes an interrupted run, with parameters, optimizer, shuffles and history as they were, and
-        gives the bits of an uninterrupted run. For a run that is complete, or that its callback, its schedule or early
+        ends bit for bit like an uninterrupted one. For a run that is complete, or that its callback, its schedule or early
         stopping has stopped, it returns the result at once.
     checkpoint_every : str, optional
         How often the file is written: text such as ``"60s"``, the default, ``"5 min"`` or ``"10 epochs"``. It is also
