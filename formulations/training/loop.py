@@ -125,8 +125,8 @@ def sgd(
     checkpoint : str or path-like, optional
         An ``.npz`` file in which the run is kept, and from which it resumes if the file exists: another call with the
         same arguments resumes an interrupted run, with parameters, optimizer, shuffles and history as they were, and
-        ends bit for bit like an uninterrupted one. For a run that is complete, or that its callback, its schedule or early
-        stopping has stopped, it returns the result at once.
+        ends bit for bit like an uninterrupted one. For a run that is complete, or that its callback, its schedule or
+        early stopping has stopped, it returns the result at once.
     checkpoint_every : str, optional
         How often the file is written: text such as ``"60s"``, the default, ``"5 min"`` or ``"10 epochs"``. It is also
         written at the end.
