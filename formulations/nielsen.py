@@ -81,15 +81,6 @@ class Network:
     backend : str, Backend or None
         The formulation that computes the gradients; see :func:`formulations.get_backend`.
 
-    Raises
-    ------
-    WrongShape
-        If there are fewer than two layers.
-    InvalidInput, WrongType
-        If a size is not a positive integer.
-    UnknownName
-        If there is no such backend.
-
     Attributes
     ----------
     num_layers : int
@@ -102,6 +93,15 @@ class Network:
         ``biases[l-2]`` is b^l, a column of shape (n_l, 1).
     backend : str, Backend or None
         As given; it can be changed at any time.
+
+    Raises
+    ------
+    WrongShape
+        If there are fewer than two layers.
+    InvalidInput, WrongType
+        If a size is not a positive integer.
+    UnknownName
+        If there is no such backend.
 
     Notes
     -----

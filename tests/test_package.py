@@ -243,3 +243,28 @@ def test_dir_shows_the_names_of_a_package_and_not_what_its_file_imports(package)
     assert set(loaded.__all__) <= shown
     modules = {module.name for module in pkgutil.iter_modules(loaded.__path__)}
     assert shown <= set(loaded.__all__) | modules
+
+
+SECTIONS = [
+    "Parameters",
+    "Attributes",
+    "Returns",
+    "Yields",
+    "Raises",
+    "See Also",
+    "Laws",
+    "Notes",
+    "References",
+    "Examples",
+]
+
+
+def test_the_sections_of_docstrings_have_one_order():
+    misplaced = []
+    for path in sorted(Path(fm.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            text = ast.get_docstring(node) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) else None
+            found = re.findall(r"^([A-Z].*)\n-{4,}$", text or "", re.MULTILINE)
+            if found != [section for section in SECTIONS if section in found]:
+                misplaced.append((path.name, getattr(node, "name", ""), found))
+    assert not misplaced

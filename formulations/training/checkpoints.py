@@ -73,17 +73,17 @@ class Checkpoint:
     every : str or None
         ``"60s"``, ``"5 min"``, ``"1h"`` or ``"10 epochs"``; None is ``"60s"``.
 
-    Raises
-    ------
-    InvalidInput, WrongType
-        If the file cannot be written, or ``every`` is not such a text.
-
     Attributes
     ----------
     epochs : int or None
         The epochs between two checkpoints; None if they come by time.
     due : float
         The time of the next checkpoint, as ``perf_counter`` has it; infinite if they come by epochs.
+
+    Raises
+    ------
+    InvalidInput, WrongType
+        If the file cannot be written, or ``every`` is not such a text.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: Any) -> None:

@@ -136,12 +136,6 @@ def sgd(
     History
         Cost, accuracy and time of every epoch, the classes, and whether the training diverged or is dead.
 
-    Notes
-    -----
-    The first Ctrl-C stops the training at the end of a step: it returns the history so far, with ``interrupted`` True,
-    and the network keeps what it has learnt. A second one interrupts at once. Outside the main thread, and in a program
-    that handles the signal itself, nothing is changed.
-
     Raises
     ------
     InvalidInput
@@ -159,6 +153,12 @@ def sgd(
         If the backend cannot serve the network, or the checkpoint is of a run with other settings or data.
     NotFinite
         If the training diverges; the parameters are then those after the epoch in which it diverged.
+
+    Notes
+    -----
+    The first Ctrl-C stops the training at the end of a step: it returns the history so far, with ``interrupted`` True,
+    and the network keeps what it has learnt. A second one interrupts at once. Outside the main thread, and in a program
+    that handles the signal itself, nothing is changed.
 
     Examples
     --------
@@ -240,12 +240,12 @@ def sgd(
     run = Run(
         trainer,
         generator,
-        rates,
-        stopping,
-        None if held_out is None else Examination(net, held_out),
-        None if held_out is None else Examination(net, _sample(examples, len(held_out.Y))),
-        kept,
-        settings,
+        schedule=rates,
+        early_stopping=stopping,
+        examination=None if held_out is None else Examination(net, held_out),
+        sample=None if held_out is None else Examination(net, _sample(examples, len(held_out.Y))),
+        checkpoint=kept,
+        settings=settings,
     )
     run.resume(epochs)
     shown = Progress(epochs) if progress is True else None
@@ -267,17 +267,17 @@ def sgd(
     unchanged = run.unchanged
     run.take_best()
     return History(
-        trainer.plan.backend.label,
-        tuple(run.epochs),
-        math.nan if run.initial is None else run.initial,
-        _constant_cost(examples, weights),
-        unchanged,
-        _is_uniform(net, examples.X),
-        examples.classes,
-        run.stopped_by or ("interrupt" if interruption.seen and len(run.epochs) < epochs else None),
-        run.best_epoch,
-        None if held_out is None else (min(len(held_out.Y), m), m),
-        interruption.seen,
+        backend=trainer.plan.backend.label,
+        epochs=tuple(run.epochs),
+        initial_cost=math.nan if run.initial is None else run.initial,
+        constant_cost=_constant_cost(examples, weights),
+        unchanged=unchanged,
+        uniform=_is_uniform(net, examples.X),
+        classes=examples.classes,
+        stopped_by=run.stopped_by or ("interrupt" if interruption.seen and len(run.epochs) < epochs else None),
+        best_epoch=run.best_epoch,
+        sample=None if held_out is None else (min(len(held_out.Y), m), m),
+        interrupted=interruption.seen,
     )
 
 

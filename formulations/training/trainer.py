@@ -52,17 +52,17 @@ class Trainer:
         Divide the penalty by the sum of the mini-batch's sample weights (its size if there are none), as scikit-learn
         does with α.
 
-    Raises
-    ------
-    Refused
-        If the backend cannot serve the network.
-
     Attributes
     ----------
     plan : Plan
         The plan that computes the gradients.
     updates : Updates
         The optimizer's state.
+
+    Raises
+    ------
+    Refused
+        If the backend cannot serve the network.
     """
 
     def __init__(
