@@ -234,11 +234,14 @@ def test_the_curves_of_training_and_validation():
     net = fm.Network.random([1, 2], "softmax", seed=0)
     history = fm.sgd(net, X, labels, 3, 4, 0.1, seed=0, validation=(X[:4], labels[:4]))
     cost, accuracy = history.plot().axes
-    for axes, fields in ((cost, ("cost", "validation_cost")), (accuracy, ("training_accuracy", "accuracy"))):
-        assert [line.get_label() for line in axes.get_lines()] == ["training", "validation"]
+    for axes, fields, training in (
+        (cost, ("cost", "validation_cost"), "training"),
+        (accuracy, ("training_accuracy", "accuracy"), "training (4 of 12)"),
+    ):
+        assert [line.get_label() for line in axes.get_lines()] == [training, "validation"]
         for line, field in zip(axes.get_lines(), fields, strict=True):
             assert line.get_ydata().tolist() == [getattr(epoch, field) for epoch in history.epochs]
-    # As many training examples as there are validation examples, at equal distances.
+    # As many training examples as there are validation examples, evenly spaced.
     assert history.epochs[-1].training_accuracy == fm.training.accuracy(net, X[::3], labels[::3])
     stopped = fm.sgd(net, X, labels, 3, 4, 0.1, seed=0, validation=(X[:4], labels[:4]), early_stopping=1)
     for axes in stopped.plot().axes:
