@@ -90,6 +90,10 @@ def predict(
         model = Model(model.network, np.arange(max(2, model.network.sizes[-1])))
     if model.classes is not None and Y is not None and not is_labels(Y) and Y.ndim == 2:
         Y = _classes(Y)
+    if model.classes is not None and model.classes.dtype.kind == "i" and Y is not None and Y.dtype.kind == "f":
+        # The classes 0 and 1 may be written 0.0 and 1.0, as train --classes reads them.
+        whole = np.rint(Y)
+        Y = whole.astype(np.int64) if (whole == Y).all() and (abs(whole) <= 2**53).all() else Y
     if plot is not None and Y is None:
         raise InvalidInput(
             f"--plot compares predictions with known labels, and {data} has no column of them; name it by --label, or "

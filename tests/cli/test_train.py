@@ -380,7 +380,9 @@ def test_zeros_and_ones_with_a_decimal_point_are_numbers_with_a_warning_or_class
     numbers = run(*command)
     assert "pass --classes if they name classes" in words(numbers.stderr) and "R²" in numbers.stdout
     assert "warning" not in run(*command, "--regression").stderr
-    classes = run(*command, "--classes")
+    classes = run(*command, "--classes", "--save", tmp_path / "net.npz")
+    predicted = run("predict", tmp_path / "net.npz", "--data", tmp_path / "t.csv", "--output", tmp_path / "found.csv")
+    assert predicted.exit_code == 0 and "accuracy" in predicted.stdout + predicted.stderr
     assert classes.exit_code == 0 and "softmax" in classes.stdout and "warning" not in classes.stderr
     assert "exclude each other" in run(*command, "--classes", "--regression").stderr
     np.savetxt(tmp_path / "t.csv", X, "%.3f", delimiter=",")
