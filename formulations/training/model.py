@@ -24,7 +24,7 @@ from formulations.arrays import (
     quiet,
     replaced,
 )
-from formulations.data import Scaling, as_matrix, check_matrix, classes_of, column_names, encode_labels, is_labels
+from formulations.data import Scaling, as_matrix, check_matrix, column_names, encode_labels
 from formulations.display import counted, html_text, html_view, listed
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType, described
 from formulations.functions import Activation
@@ -41,8 +41,8 @@ from formulations.training.classification import ConfusionMatrix, confusion_matr
 from formulations.training.history import History
 from formulations.training.loop import sgd
 from formulations.training.optimizers import Optimizer, default_optimizer, get_optimizer
-from formulations.training.scores import predicted
-from formulations.training.targets import as_pair
+from formulations.training.scores import predicted, r_squared
+from formulations.training.targets import as_pair, labels_of, numbers_of
 
 __all__ = ["Model", "load_trained"]
 
@@ -179,7 +179,7 @@ class Model:
             )
         columns, examples = column_names(X), as_matrix(X, "X")
         check_matrix(examples, "X")
-        labels = _labels(Y, classes)
+        labels = labels_of(Y, classes)
         if labels is not None:
             known, indices = encode_labels(labels, classes, "Y")
             if len(known) < 2:
@@ -192,7 +192,7 @@ class Model:
         elif classes is not None:
             raise WrongType("classes go with labels, got numbers in Y; leave classes out, or pass labels.")
         else:
-            known, targets = None, _numbers(Y)
+            known, targets = None, numbers_of(Y)
             check_pair(examples, targets)
             outputs = targets.shape[1]
         last = "identity" if known is None else "softmax"
@@ -579,7 +579,7 @@ class Model:
 
     def _answers(self, Y: Any) -> Array:
         """Return numbers to predict, shape (m, n_L)."""
-        return as_examples(_numbers(Y), "Y", self.network.sizes[-1])
+        return as_examples(numbers_of(Y), "Y", self.network.sizes[-1])
 
     def _in_units(self, outputs: Array) -> Array:
         """Return the numbers that outputs stand for."""
@@ -607,7 +607,7 @@ class Model:
 
     def _indices(self, Y: Any) -> NDArray[np.intp]:
         """Return the class of each example as an index."""
-        labels = _labels(Y, self.classes)
+        labels = labels_of(Y, self.classes)
         if labels is None:
             raise WrongType(
                 "Y must hold labels, since the model has classes, got numbers; pass one label for each example, an "
@@ -621,48 +621,6 @@ def load_trained(path: str | os.PathLike[str]) -> Model | Network:
     what, remedy = "a saved model or network", "write it again with model.save(path) or save(network, path)"
     with open_archive(path, what, remedy) as archive:
         return Model._read(archive) if MODEL in archive else read_network(archive)
-
-
-def r_squared(wanted: Array, found: Array) -> float:
-    """Return the coefficient of determination, the mean over the outputs; see :meth:`Model.score`."""
-    wide = np.promote_types(found.dtype, np.float64)
-    wanted, found = wanted.astype(wide), found.astype(wide)
-    constant, correct = (wanted == wanted[0]).all(axis=0), (wanted == found).all(axis=0)
-    # With targets scaled to 1, by a power of two and so exactly, no square overflows or vanishes.
-    exponents = np.frexp(np.abs(wanted).max(axis=0))[1]
-    wanted, found = np.ldexp(wanted, -exponents), np.ldexp(found, -exponents)
-    unexplained = ((wanted - found) ** 2).sum(axis=0)
-    total = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
-    each = np.where(constant, correct, 1 - unexplained / np.where(constant, 1, total))
-    return float(each.mean())
-
-
-def _labels(Y: Any, classes: Any) -> Any:
-    """Return labels as they are; of unit vectors the classes, by default their places 0, 1, …; None for numbers."""
-    if is_labels(Y):
-        return Y
-    targets = as_matrix(Y, "Y")
-    if targets.ndim != 2 or targets.shape[1] < 2 or not len(targets):
-        return None
-    places = classes_of(targets)
-    if places is None or classes is None:
-        return places
-    known, _ = encode_labels(classes, classes, "classes")
-    if targets.shape[1] != len(known):
-        raise WrongShape(
-            f"unit vectors in Y must have {len(known)} columns, one for each class, got shape {targets.shape}; pass "
-            "the labels, or formulations.one_hot(labels, classes)."
-        )
-    return known[places]
-
-
-def _numbers(Y: Any) -> Array:
-    """Return numbers to predict as an array of shape (m, n_L); one dimension is one output."""
-    targets = as_matrix(Y, "Y")
-    if targets.ndim == 1:
-        targets = targets[:, None]
-    check_matrix(targets, "Y")
-    return targets
 
 
 def _each(activations: Any, last: str, layers: int) -> list[Any]:

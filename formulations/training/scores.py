@@ -1,4 +1,4 @@
-"""Accuracy: the share of examples that the network classifies correctly."""
+"""Scores: the share of examples that a network classifies correctly, and R² of the numbers that it predicts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from formulations.data import classes_of
 from formulations.network import Network, Tape, examples_in_one_pass, passes
 from formulations.training.targets import Examples, examples_for
 
-__all__ = ["Examination", "accuracy", "predicted"]
+__all__ = ["Examination", "accuracy", "predicted", "r_squared"]
 
 
 class Examination:
@@ -86,3 +86,17 @@ def accuracy(net: Network, X: Any, Y: Any, classes: Any = None) -> float | None:
 def predicted(outputs: Array) -> NDArray[np.intp]:
     """Return the index of the class that each row of outputs stands for, shape (m,)."""
     return (outputs[:, 0] > 0.5).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+
+
+def r_squared(wanted: Array, found: Array) -> float:
+    """Return the coefficient of determination, the mean over the outputs; see :meth:`formulations.Model.score`."""
+    wide = np.promote_types(found.dtype, np.float64)
+    wanted, found = wanted.astype(wide), found.astype(wide)
+    constant, correct = (wanted == wanted[0]).all(axis=0), (wanted == found).all(axis=0)
+    # With targets scaled to 1, by a power of two and so exactly, no square overflows or vanishes.
+    exponents = np.frexp(np.abs(wanted).max(axis=0))[1]
+    wanted, found = np.ldexp(wanted, -exponents), np.ldexp(found, -exponents)
+    unexplained = ((wanted - found) ** 2).sum(axis=0)
+    total = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+    each = np.where(constant, correct, 1 - unexplained / np.where(constant, 1, total))
+    return float(each.mean())

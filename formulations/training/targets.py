@@ -23,7 +23,7 @@ from formulations.exceptions import InvalidInput, WrongShape, WrongType, describ
 from formulations.functions import COSTS, Activation, Cost, get_cost
 from formulations.network import Network
 
-__all__ = ["Examples", "as_pair", "default_cost", "examples_for", "weights_for"]
+__all__ = ["Examples", "as_pair", "default_cost", "examples_for", "labels_of", "numbers_of", "weights_for"]
 
 CROSS_ENTROPIES = ("binary_cross_entropy", "log_likelihood")
 """The costs that only a classification has. Sigmoid outputs combine with both, softmax outputs with the second."""
@@ -231,6 +231,34 @@ def _check_sparse(net: Network, X: csr_array, Y: Any, cost: Cost) -> tuple[csr_a
     X = X.astype(dtype, copy=False)
     check_matrix(X, "X")
     return X, Y
+
+
+def labels_of(Y: Any, classes: Any) -> Any:
+    """Return labels as they are; of unit vectors the classes, by default their places 0, 1, …; None for numbers."""
+    if is_labels(Y):
+        return Y
+    targets = as_matrix(Y, "Y")
+    if targets.ndim != 2 or targets.shape[1] < 2 or not len(targets):
+        return None
+    places = classes_of(targets)
+    if places is None or classes is None:
+        return places
+    known, _ = encode_labels(classes, classes, "classes")
+    if targets.shape[1] != len(known):
+        raise WrongShape(
+            f"unit vectors in Y must have {len(known)} columns, one for each class, got shape {targets.shape}; pass "
+            "the labels, or formulations.one_hot(labels, classes)."
+        )
+    return known[places]
+
+
+def numbers_of(Y: Any) -> Array:
+    """Return numbers to predict as an array of shape (m, n_L); one dimension is one output."""
+    targets = as_matrix(Y, "Y")
+    if targets.ndim == 1:
+        targets = targets[:, None]
+    check_matrix(targets, "Y")
+    return targets
 
 
 def as_pair(validation: Any) -> tuple[Any, Any]:

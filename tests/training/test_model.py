@@ -21,7 +21,7 @@ from formulations.exceptions import (
     WrongType,
 )
 from formulations.training import confusion_matrix
-from formulations.training.model import r_squared
+from formulations.training.scores import r_squared
 
 NAMES = ["setosa", "versicolor", "virginica"]
 
