@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -291,7 +292,11 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         ValueError
             If the data cannot be used.
         NotFinite
-            If weights or biases are no longer finite at the end.
+            If weights, biases, the loss or the validation score are no longer finite.
+
+        Notes
+        -----
+        A fit that raises an exception leaves the estimator as it was.
         """
         return self._fit(X, y, sample_weight, once=False)
 
@@ -303,6 +308,33 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             raise InvalidInput(
                 "partial_fit holds no examples back, so it needs early_stopping=False, got True; use fit, or set it."
             )
+        with self._kept_on_failure():
+            found = self._learn(X, y, sample_weight, once=once, classes=classes)
+        for warning in found:
+            warnings.warn(warning, stacklevel=4)  # The caller of fit or partial_fit.
+        return self
+
+    @contextmanager
+    def _kept_on_failure(self) -> Iterator[None]:
+        """Leave the estimator as it was if the fit fails."""
+        before, network = self.__dict__.copy(), self.__dict__.get("network_")
+        vector = None if network is None else network.vector.copy()
+        curves = [before.get(name) or [] for name in ("loss_curve_", "validation_scores_")]
+        lengths = [len(curve) for curve in curves]
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            # A fit that continues changes these in place.
+            if network is not None:
+                network.vector[...] = vector
+            for curve, length in zip(curves, lengths, strict=True):
+                del curve[length:]
+            raise
+
+    def _learn(self, X: Any, y: Any, sample_weight: Any, *, once: bool, classes: Any) -> list[Warning]:
+        """Train the network, and return what is to be warned of."""
         afresh = not self.__sklearn_is_fitted__() or not (once or self.warm_start)
         dtype = self._dtype(afresh)
         X, y = validate_data(
@@ -315,38 +347,20 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         if afresh or not once:
             self._generator = check_random_state(self.random_state)
         if afresh:
-            self._forget()
+            self._forget_descent()
+            self.n_iter_ = self.t_ = 0
             self.network_ = self._initial_network(X.shape[1], Y.shape[1], X.dtype)
         else:
             self._check_continues(X.shape[1], Y.shape[1])
-        if issparse(X):
-            X = csr_array(X)
-        try:
-            found = self._solve(X, Y, weights, once=once)
-        except BaseException:
-            # A first fit that fails has fitted nothing.
-            if afresh:
-                del self.network_
-            raise
-        for warning in found:
-            warnings.warn(warning, stacklevel=4)  # The caller of fit or partial_fit.
-        return self
-
-    def _solve(self, X: Any, Y: Array, weights: Array | None, *, once: bool) -> list[Warning]:
-        """Train the network, and return what is to be warned of."""
         cost = self._cost()
         cost.check_outputs(Y.shape[1])
         cost.check_targets(Y)
+        if issparse(X):
+            X = csr_array(X)
+        weights, alpha = self._scaled(weights)
         if self.solver == "lbfgs":
-            found = self._minimise(X, Y, cost, weights)
-        else:
-            found = self._descend(X, Y, cost, weights, once=once)
-        if not np.isfinite(self.network_.vector).all():
-            raise NotFinite(
-                "weights and biases must be finite after fitting, got NaN or infinity; standardise X, for instance by "
-                "sklearn.preprocessing.StandardScaler, or set a smaller learning_rate_init."
-            )
-        return found
+            return self._minimise(X, Y, cost, weights, alpha)
+        return self._descend(X, Y, cost, weights, alpha, once=once)
 
     def _dtype(self, afresh: bool) -> Any:
         """Return the dtype, or those that may stay, of the examples."""
@@ -354,18 +368,45 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             return self.network_.dtype
         return [np.float64, np.float32] if self.dtype is None else as_dtype(self.dtype)
 
-    def _forget(self) -> None:
-        """Remove what an earlier fit has left."""
+    def _forget_descent(self) -> None:
+        """Remove what a descent has left: the curves and the optimizer's state."""
         for name in ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_", "_state"):
             self.__dict__.pop(name, None)
-        self.n_iter_ = self.t_ = 0
 
     def _weights(self, sample_weight: Any, y: Any, m: int, *, once: bool) -> Array | None:  # noqa: ARG002 - for classes
         if sample_weight is None:
             return None
-        weights = example_weights(sample_weight, m).astype(np.float64)
+        weights = example_weights(sample_weight, m)
         check_some_weight(weights.max())
-        return weights
+        return weights.astype(np.promote_types(weights.dtype, np.float64), copy=False)
+
+    def _scaled(self, weights: Array | None) -> tuple[Array | None, float]:
+        """Return weights of at most 1, and the α that gives the same cost with them.
+
+        Their sum can neither overflow nor vanish. The factor is a power of two, so that nothing is rounded.
+        """
+        if weights is None:
+            return None, float(self.alpha)
+        largest = weights.max()
+        exponent = np.frexp(largest)[1]
+        scaled: Array = np.ldexp(weights, -exponent).astype(np.float64)
+        alpha = float(np.ldexp(float(self.alpha), -exponent))
+        dtype = self.network_.dtype
+        if not np.isfinite(dtype.type(alpha / scaled.sum())):
+            raise InvalidInput(
+                f"alpha divided by the sum of the sample weights must be finite in {dtype}, got alpha={self.alpha:g} "
+                f"and weights of at most {largest:g}; use larger weights, or alpha=0."
+            )
+        return scaled, alpha
+
+    def _check_finite(self, number: float, name: str) -> None:
+        """Refuse a loss or a score, and weights and biases, that are not finite."""
+        if not (math.isfinite(number) and np.isfinite(self.network_.vector).all()):
+            raise NotFinite(
+                f"weights, biases and {name} must stay finite, got NaN or infinity, and a {name} of {number:g}; "
+                "standardise X, for instance by sklearn.preprocessing.StandardScaler, or set a smaller "
+                "learning_rate_init."
+            )
 
     def _cost(self) -> Cost:
         return get_cost(self._default_cost() if self.cost is None else self.cost)
@@ -416,12 +457,12 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
                 f"out_activation or targets than those of {self.network_!r}; fit with warm_start=False."
             )
 
-    def _minimise(self, X: Any, Y: Array, cost: Cost, weights: Array | None) -> list[Warning]:
+    def _minimise(self, X: Any, Y: Array, cost: Cost, weights: Array | None, alpha: float) -> list[Warning]:
         """Minimise over all examples by L-BFGS-B."""
         network = self.network_
         batch = network.check_examples(X.toarray() if issparse(X) else X, Y, cost=cost, sample_weight=weights).counted()
         plan = prepare(network, len(Y), cost, self.backend)
-        decay = self.alpha / (len(Y) if weights is None else weights.sum())
+        decay = alpha / (len(Y) if weights is None else weights.sum())
 
         def loss_and_gradient(vector: Array) -> tuple[float, Array]:
             network.vector[...] = vector
@@ -438,7 +479,9 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         start = network.vector.astype(np.float64)
         result = scipy.optimize.minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
         network.vector[...] = result.x
+        self._forget_descent()
         self.n_iter_, self.loss_ = min(int(result.nit), self.max_iter), float(result.fun)
+        self._check_finite(self.loss_, "loss")
         if self.verbose:
             print(f"{self.n_iter_} iterations, {result.nfev} evaluations, loss = {self.loss_:.8f}: {result.message}")
         if result.status == 0:
@@ -450,7 +493,9 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             )
         ]
 
-    def _descend(self, X: Any, Y: Array, cost: Cost, weights: Array | None, *, once: bool) -> list[Warning]:
+    def _descend(
+        self, X: Any, Y: Array, cost: Cost, weights: Array | None, alpha: float, *, once: bool
+    ) -> list[Warning]:
         """Descend by mini-batches, until nothing improves or ``max_iter`` is reached; with ``once`` for one epoch."""
         network, rows, held_back = self.network_, np.arange(len(Y)), None
         found: list[Warning] = []
@@ -482,7 +527,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             rate=self.learning_rate_init,
             backend=self.backend,
             optimizer=self._optimizer(),
-            l2=self.alpha,
+            l2=alpha,
             sample_weight=weights,
             penalty_per_batch=True,
         )
@@ -575,6 +620,8 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             if interruption.seen:
                 break
         self.loss_ = total / weight if weight else math.nan
+        if weight:
+            self._check_finite(self.loss_, "loss")
         if interruption.seen:
             return False
         self.n_iter_ += 1
@@ -596,6 +643,7 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
             self.validation_scores_.append(score)
             if self.verbose:
                 print(f"Validation score: {score:f}")
+            self._check_finite(score, "validation score")
             better, enough = (
                 score > self.best_validation_score_,
                 not score < self.best_validation_score_ + self.tol,
@@ -868,7 +916,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
             If the classes are missing in the first call or differ from those of an earlier one, with
             ``early_stopping``, or with balanced class weights.
         """
-        if classes is None and not hasattr(self, "classes_"):
+        if classes is None and not self.__sklearn_is_fitted__():
             raise InvalidInput(
                 "the first call of partial_fit needs all classes, got none; pass classes=numpy.unique(y)."
             )
@@ -1044,7 +1092,12 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
                 f"partial_fit cannot know how many examples of each class will come, so class_weight must be a dict "
                 f"or None, got {self.class_weight!r}; compute it by sklearn.utils.class_weight.compute_class_weight."
             )
-        of_classes = compute_sample_weight(self.class_weight, y)
+        if once:
+            # A batch may lack classes that have a weight.
+            y = y.toarray() if issparse(y) else y
+            classes = np.repeat([[0], [1]], y.shape[1], axis=1) if self._multilabel else self.classes_
+            y = np.concatenate([y, classes])
+        of_classes = compute_sample_weight(self.class_weight, y)[:m]
         return super()._weights(of_classes if weights is None else of_classes * weights, y, m, once=once)
 
     def _default_output(self) -> str:

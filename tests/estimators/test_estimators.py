@@ -313,14 +313,20 @@ def test_warm_start_continues():
 def test_early_stopping_keeps_the_best():
     settings = {
         "early_stopping": True,
-        "learning_rate_init": 0.3,
+        "learning_rate_init": 0.05,
+        "validation_fraction": 0.3,
         "max_iter": 60,
         "n_iter_no_change": 5,
         "batch_size": 10,
     }
     for kind, y in ((BackpropClassifier, THREE), (BackpropClassifier, LABELS), (BackpropRegressor, NUMBERS)):
-        estimator = kind(**{**SMALL, **settings}).fit(X, y)
+        estimator = kind(**{**SMALL, **settings})
+        split, parts = estimator._held_back, []
+        estimator._held_back = lambda *given, split=split, parts=parts: parts.extend(split(*given)) or parts
+        estimator.fit(X, y)
         scores = estimator.validation_scores_
+        assert np.argmax(scores) >= 2, "otherwise updates in the first epochs alone would do"
+        assert estimator.score(X[parts[1]], y[parts[1]]) == max(scores)
         assert estimator.best_validation_score_ == max(scores) and len(scores) == estimator.n_iter_ < 60
         assert scores[-1] < max(scores), "otherwise the last parameters are the best"
         again = kind(**{**SMALL, **settings, "max_iter": int(np.argmax(scores)) + 1}).fit(X, y)
@@ -342,6 +348,29 @@ def test_held_back_examples_keep_the_shares_of_the_classes():
     assert np.bincount(y[validation]).tolist() == [10, 3, 2] and len(training) == 45
     with pytest.raises(ValueError, match="least populated class"):
         BackpropClassifier(early_stopping=True).fit(X, [0] * 59 + [1])
+
+
+def test_held_back_examples_need_weight():
+    for row in (0, 1, 2):
+        with pytest.raises(InvalidInput, match="a part with all weights zero"):
+            BackpropRegressor(**SMALL, early_stopping=True).fit(X, NUMBERS, sample_weight=np.arange(60) == row)
+
+
+def test_a_decrease_below_the_rounding_of_float32_is_no_progress(monkeypatch):
+    import scipy.optimize
+
+    minimize, tolerances = scipy.optimize.minimize, {}
+    monkeypatch.setattr(
+        scipy.optimize,
+        "minimize",
+        lambda function, start, **given: (
+            tolerances.update({dtype: given["options"]["ftol"]}),
+            minimize(function, start, **given),
+        )[1],
+    )
+    for dtype in ("float32", "float64"):
+        BackpropRegressor(**SMALL, solver="lbfgs", dtype=dtype).fit(X, NUMBERS)
+    assert tolerances["float32"] == np.finfo("float32").eps and tolerances["float64"] < 1e-8
 
 
 def test_an_adaptive_rate_falls_where_training_would_stop(capsys):
@@ -505,7 +534,7 @@ def test_passes_refuse_what_they_cannot_do():
 
 def test_a_fit_that_overflows_says_so_and_fits_nothing():
     regressor = BackpropRegressor((5,), "identity", solver="sgd", learning_rate_init=1e3, max_iter=50)
-    with pytest.raises(NotFinite, match="must be finite after fitting"):
+    with pytest.raises(NotFinite, match="must stay finite"):
         regressor.fit(X * 1e3, NUMBERS)
     with pytest.raises(NotFittedError):
         regressor.predict(X)
@@ -513,6 +542,116 @@ def test_a_fit_that_overflows_says_so_and_fits_nothing():
     with pytest.raises(UnknownName):
         fitted.set_params(backend="none").fit(X, NUMBERS)
     assert fitted.predict(X).shape == (60,)
+
+
+def kept(estimator):
+    """What a fitted estimator tells, and what it continues with."""
+    told = {name: value for name, value in vars(estimator).items() if name not in estimator.get_params()}
+    told.pop("_generator")
+    return told | {"network_": estimator.network_.vector.tolist(), "_state": str(told["_state"])}
+
+
+OVERFLOWING = {"learning_rate_init": 1e200, "solver": "sgd"}
+FAILURES = [
+    ({}, X, np.where(TWO, "zz", "aa"), [1, 2]),
+    ({}, X, LABELS, [1, 2]),
+    ({}, X[:, :3], TWO, [1, 2]),
+    ({"activation": "rleu"}, X, THREE, None),
+    ({"hidden_layer_sizes": (0,)}, X[:, :2], THREE, None),
+    ({"cost": "log_likelihood"}, X, TWO, None),
+    (OVERFLOWING, X, THREE, None),
+    ({**OVERFLOWING, "early_stopping": True}, X, THREE, None),
+]
+
+
+@pytest.mark.parametrize(("settings", "examples", "y", "weights"), FAILURES, ids=range(len(FAILURES)))
+def test_a_fit_that_fails_changes_nothing(settings, examples, y, weights):
+    classifier = BackpropClassifier(**SMALL).fit(X, np.where(TWO, "p", "n"))
+    before, predicted = kept(classifier), classifier.predict(X)
+    classifier.set_params(**settings)
+    with pytest.raises(Exception, match="must|unknown|needs"):
+        classifier.fit(examples, y, sample_weight=weights)
+    assert str(kept(classifier)) == str(before) and np.array_equal(classifier.predict(X), predicted)
+    fresh = BackpropClassifier(**{**SMALL, **settings})
+    with pytest.raises(Exception, match="must|unknown|needs"):
+        fresh.fit(examples, y, sample_weight=weights)
+    assert vars(fresh) == vars(clone(fresh))
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_fit_that_continues_and_overflows_changes_nothing(once):
+    classifier = BackpropClassifier(**SMALL, solver="sgd", warm_start=True).fit(X, THREE)
+    before = kept(classifier)
+    classifier.set_params(learning_rate_init=1e200, batch_size=10)
+    with pytest.raises(NotFinite, match="must stay finite"):
+        (classifier.partial_fit if once else classifier.fit)(X, THREE)
+    assert str(kept(classifier)) == str(before)
+
+
+def test_a_first_pass_that_fails_leaves_no_classes():
+    classifier = BackpropClassifier(**SMALL)
+    with pytest.raises(WrongShape):
+        classifier.partial_fit(X, TWO, classes=[False, True], sample_weight=[1, 2])
+    with pytest.raises(InvalidInput, match="needs all classes"):
+        classifier.partial_fit(X, TWO)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("max_iter", [1, 20])
+def test_a_descent_that_diverges_says_so(early_stopping, solver, max_iter):
+    settings = {**SMALL, "max_iter": max_iter, "solver": solver, "learning_rate_init": 1e200, "batch_size": 10}
+    for estimator, y in ((BackpropClassifier, THREE), (BackpropRegressor, NUMBERS)):
+        with pytest.raises(NotFinite, match="must stay finite"):
+            estimator(**settings, early_stopping=early_stopping).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_only_ratios_of_weights_count_beside_alpha(solver):
+    for scale in (2.0**1000, 2.0**-1000):
+        settings = {**SMALL, "solver": solver, "alpha": 0.0, "early_stopping": solver == "adam"}
+        weights = RANDOM.uniform(1, 2, 60)
+        expected = BackpropRegressor(**settings).fit(X, NUMBERS, sample_weight=weights)
+        found = BackpropRegressor(**settings).fit(X, NUMBERS, sample_weight=weights * (scale * 2**20))
+        assert np.array_equal(parameters(found), parameters(expected))
+        assert found.loss_ == expected.loss_
+        with_penalty = BackpropRegressor(**settings).set_params(alpha=0.5).fit(X, NUMBERS, sample_weight=weights)
+        scaled = BackpropRegressor(**settings).set_params(alpha=0.5 * scale)
+        scaled.fit(X, NUMBERS, sample_weight=weights * scale)
+        assert np.array_equal(parameters(scaled), parameters(with_penalty))
+    settings = {**SMALL, "solver": solver}
+    huge = BackpropRegressor(**settings).fit(X, NUMBERS, sample_weight=np.full(60, 1e307))
+    none = BackpropRegressor(**settings).set_params(alpha=0.0).fit(X, NUMBERS)
+    assert np.abs(parameters(huge) - parameters(none)).max() <= 1e4 * np.finfo(float).eps
+    with pytest.raises(InvalidInput, match="alpha divided by the sum of the sample weights must be finite"):
+        BackpropRegressor(**settings).fit(X, NUMBERS, sample_weight=np.full(60, 1e-320))
+
+
+def test_a_pass_may_lack_a_class_that_has_a_weight():
+    weight = {"iris": 3.0, "tulip": 0.5}
+    for batch in (THREE == "rose", THREE != "iris", THREE == THREE):
+        by_class = BackpropClassifier(**SMALL, class_weight=weight)
+        by_class.partial_fit(X[batch], THREE[batch], classes=np.unique(THREE))
+        by_example = BackpropClassifier(**SMALL)
+        weights = [weight.get(label, 1.0) for label in THREE[batch]]
+        by_example.partial_fit(X[batch], THREE[batch], classes=np.unique(THREE), sample_weight=weights)
+        assert np.array_equal(parameters(by_class), parameters(by_example))
+    labels = LABELS * [1, 0, 1]
+    by_class = BackpropClassifier(**SMALL, class_weight=[{0: 1, 1: 2}, {0: 1, 1: 4}, {0: 1, 1: 8}])
+    by_example = BackpropClassifier(**SMALL).partial_fit(X, labels, sample_weight=2 ** (labels @ [1, 2, 3]), classes=range(3))
+    assert np.array_equal(parameters(by_class.partial_fit(X, labels, classes=range(3))), parameters(by_example))
+
+
+def test_all_examples_at_once_end_a_descent():
+    classifier = BackpropClassifier(**SMALL, warm_start=True).fit(X, TWO)
+    classifier.set_params(solver="lbfgs").fit(X, TWO)
+    assert not hasattr(classifier, "loss_curve_") and not hasattr(classifier, "best_loss_")
+    start = pickle.loads(pickle.dumps(classifier))
+    classifier.set_params(solver="adam").partial_fit(X, TWO)
+    assert classifier.loss_curve_ == [classifier.loss_]
+    # The moments are new, too: the first step of Adam is the learning rate, in each parameter with a gradient.
+    steps = np.abs(parameters(classifier) - parameters(start))
+    assert steps.max() <= 0.001 * (1 + 1e-6) and np.median(steps[steps > 0]) >= 0.00099
 
 
 def test_nothing_is_told_before_the_fit():
