@@ -384,6 +384,11 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         """Return weights of at most 1, and the α that gives the same cost with them.
 
         Their sum can neither overflow nor vanish. The factor is a power of two, so that nothing is rounded.
+
+        Raises
+        ------
+        InvalidInput
+            If α divided by the sum of the weights is not finite.
         """
         if weights is None:
             return None, float(self.alpha)
@@ -742,7 +747,8 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
     shuffle : bool
         Shuffle the examples before each epoch.
     random_state : int, RandomState or None
-        Determines initial weights, held-back examples and shuffles; they are those of scikit-learn's perceptrons.
+        Determines initial weights, held-back examples and shuffles. They are those of scikit-learn's perceptrons,
+        but for the held-back examples of three or more classes, which these do not stratify.
     tol : float
         Training stops if loss or score has not improved by ``tol`` for more than ``n_iter_no_change`` epochs. For
         ``"lbfgs"`` the largest component of the gradient at which it stops.
@@ -901,7 +907,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
         Parameters
         ----------
         X, y, sample_weight
-            As in :meth:`fit`; y may lack classes.
+            As in :meth:`fit`; y may lack classes, also those that have a weight in ``class_weight``.
         classes : array_like, optional
             All classes; needed in the first call.
 
