@@ -408,7 +408,8 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         """Refuse a loss or a score, and weights and biases, that are not finite."""
         if not (math.isfinite(number) and np.isfinite(self.network_.vector).all()):
             raise NotFinite(
-                f"weights, biases and {name} must stay finite, got NaN or infinity, and a {name} of {number:g}; "
+                f"weights, biases and {name} must stay finite, got a {name} of {number:g}"
+                f"{', and weights or biases of NaN or infinity' if math.isfinite(number) else ''}; "
                 "standardise X, for instance by sklearn.preprocessing.StandardScaler, or set a smaller "
                 "learning_rate_init."
             )

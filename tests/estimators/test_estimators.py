@@ -567,11 +567,11 @@ FAILURES = [
 @pytest.mark.parametrize(("settings", "examples", "y", "weights"), FAILURES, ids=range(len(FAILURES)))
 def test_a_fit_that_fails_changes_nothing(settings, examples, y, weights):
     classifier = BackpropClassifier(**SMALL).fit(X, np.where(TWO, "p", "n"))
-    before, predicted = kept(classifier), classifier.predict(X)
+    before, predicted = str(kept(classifier)), classifier.predict(X)
     classifier.set_params(**settings)
     with pytest.raises(Exception, match=r"must|unknown|needs"):
         classifier.fit(examples, y, sample_weight=weights)
-    assert str(kept(classifier)) == str(before) and np.array_equal(classifier.predict(X), predicted)
+    assert str(kept(classifier)) == before and np.array_equal(classifier.predict(X), predicted)
     fresh = BackpropClassifier(**{**SMALL, **settings})
     with pytest.raises(Exception, match=r"must|unknown|needs"):
         fresh.fit(examples, y, sample_weight=weights)
@@ -581,11 +581,12 @@ def test_a_fit_that_fails_changes_nothing(settings, examples, y, weights):
 @pytest.mark.parametrize("once", [False, True])
 def test_a_fit_that_continues_and_overflows_changes_nothing(once):
     classifier = BackpropClassifier(**SMALL, solver="sgd", warm_start=True).fit(X, THREE)
-    before = kept(classifier)
-    classifier.set_params(learning_rate_init=1e200, batch_size=10)
+    before = str(kept(classifier))
+    # The first of two epochs of one step each is still finite.
+    classifier.set_params(learning_rate_init=1e200, batch_size=10 if once else 60)
     with pytest.raises(NotFinite, match="must stay finite"):
         (classifier.partial_fit if once else classifier.fit)(X, THREE)
-    assert str(kept(classifier)) == str(before)
+    assert str(kept(classifier)) == before
 
 
 def test_a_first_pass_that_fails_leaves_no_classes():
@@ -604,6 +605,14 @@ def test_a_descent_that_diverges_says_so(early_stopping, solver, max_iter):
     for estimator, y in ((BackpropClassifier, THREE), (BackpropRegressor, NUMBERS)):
         with pytest.raises(NotFinite, match="must stay finite"):
             estimator(**settings, early_stopping=early_stopping).fit(X, y)
+
+
+def test_a_score_that_is_not_finite_is_refused():
+    """After a single step weights and loss are still finite."""
+    settings = {**SMALL, "max_iter": 1, "learning_rate_init": 1e200, "early_stopping": True}
+    for estimator, y in ((BackpropClassifier, THREE), (BackpropRegressor, NUMBERS)):
+        with pytest.raises(NotFinite, match="validation score must stay finite"):
+            estimator(**settings).fit(X, y)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
