@@ -93,15 +93,11 @@ class Trainer:
             for of_weights, _ in network.layout.slices:
                 self._on_weights[of_weights] = 1
             self._weights_alone = np.empty_like(network.vector)
-        self.load(X, Y, sample_weight)
-
-    def load(self, X: Any, Y: Array, sample_weight: Array | None = None) -> None:
-        """Replace the examples; the optimizer keeps its state."""
         self.X, self.Y, self.sample_weight = X, Y, sample_weight
         widths = X.shape[1], Y.shape[1]
         # Whole mini-batches: all, or those that stay in the cache, at least one.
-        batches = min(-(-len(Y) // self.batch_size), max(1, GATHERED // (self.batch_size * sum(widths))))
-        self._buffers = [np.empty((batches * self.batch_size, width), self.network.dtype) for width in widths]
+        batches = min(-(-len(Y) // batch_size), max(1, GATHERED // (batch_size * sum(widths))))
+        self._buffers = [np.empty((batches * batch_size, width), network.dtype) for width in widths]
 
     @property
     def rate(self) -> float:
