@@ -259,12 +259,14 @@ SECTIONS = [
 ]
 
 
-def test_the_sections_of_docstrings_have_one_order():
+def test_the_sections_of_docstrings_have_one_order_and_list_each_exception_once():
     misplaced = []
     for path in sorted(Path(fm.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             text = ast.get_docstring(node) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) else None
             found = re.findall(r"^([A-Z].*)\n-{4,}$", text or "", re.MULTILINE)
-            if found != [section for section in SECTIONS if section in found]:
-                misplaced.append((path.name, getattr(node, "name", ""), found))
+            raised = re.search(r"^Raises\n------\n((?:\S.*\n(?: .*(?:\n|$))+)+)", text or "", re.MULTILINE)
+            names = re.findall(r"\w+", "".join(re.findall(r"^\S.*\n", raised[1], re.MULTILINE))) if raised else []
+            if found != [section for section in SECTIONS if section in found] or len(names) > len(set(names)):
+                misplaced.append((path.name, getattr(node, "name", ""), found, names))
     assert not misplaced

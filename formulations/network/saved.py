@@ -78,10 +78,10 @@ def load(path: str | os.PathLike[str]) -> Network:
     InvalidInput
         If the file cannot be read, contains pickles, or is not a saved network; a model's file names
         :meth:`formulations.Model.load`.
-    WrongShape, WrongType, UnknownName, Refused
+    WrongShape, WrongType, UnknownName
         If its contents do not make a network.
     Refused
-        If its compressed arrays need more memory than the budget allows.
+        If an activation cannot serve the dtype, or its compressed arrays need more memory than the budget allows.
     """
     with open_archive(path, "a network saved by save", "write it again with save(network, path)") as archive:
         if MODEL in archive:

@@ -165,10 +165,11 @@ class Model:
         Raises
         ------
         InvalidInput
-            If the labels name fewer than two classes.
+            If the labels name fewer than two classes, or cannot be used.
         WrongType
-            If ``classes`` are given with numbers, or ``hidden`` or ``activations`` is not a sequence.
-        WrongShape, WrongType, NotFinite, InvalidInput
+            If ``classes`` are given with numbers, ``hidden`` or ``activations`` is not a sequence, or the data are
+            neither numbers nor labels.
+        WrongShape, NotFinite
             If the data cannot be used.
         UnknownName, Refused
             If an activation does not exist, or cannot serve the dtype.
@@ -251,8 +252,8 @@ class Model:
         InvalidInput
             If a label is none of the model's classes, or columns of a frame are absent.
         Refused
-            If sparse examples would not stay sparse.
-        WrongShape, WrongType, NotFinite, Refused
+            If sparse examples would not stay sparse, and as :func:`formulations.sgd`.
+        WrongShape, WrongType, NotFinite
             As :func:`formulations.sgd`.
         """
         if validation is not None:
@@ -298,8 +299,8 @@ class Model:
         InvalidInput
             If a frame lacks a column, or has one that the model does not know.
         NotFinite
-            If an output is not finite.
-        WrongShape, WrongType, NotFinite
+            If an example or an output is not finite.
+        WrongShape, WrongType
             If the examples cannot be used.
         """
         examples = self._matched(X)
@@ -508,10 +509,10 @@ class Model:
         InvalidInput
             If the file cannot be read, contains pickles, or is not a saved model; a network's file names
             :func:`formulations.load`.
-        WrongShape, WrongType, NotFinite, UnknownName, Refused
+        WrongShape, WrongType, NotFinite, UnknownName
             If its contents do not make a model.
         Refused
-            If its compressed arrays need more memory than the budget allows.
+            If an activation cannot serve the dtype, or its compressed arrays need more memory than the budget allows.
         """
         with open_archive(path, "a model saved by Model.save", "write it again with model.save(path)") as archive:
             if MODEL not in archive and "activations" in archive:

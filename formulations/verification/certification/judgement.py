@@ -82,11 +82,12 @@ def certify(
     CandidateFailed
         If a function raises, with its message and the results for single examples, or if it changes its arguments.
     InvalidInput
-        If a file cannot be read, is pickled, or lacks an array.
-    InvalidInput, NotFinite, UnknownName, Refused
+        If a file cannot be read, is pickled, or lacks an array, and as :func:`formulations.gradient`.
+    NotFinite, UnknownName
         As :func:`formulations.gradient`.
     Refused
-        If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`.
+        As :func:`formulations.gradient`, and if the matrices of a user-defined coupled activation exceed the budget of
+        :func:`formulations.use_budget`.
 
     Notes
     -----
