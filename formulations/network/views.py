@@ -1,4 +1,7 @@
-"""How a notebook shows a network, a gradient and a tape."""
+"""How a notebook shows a network, a gradient and a tape.
+
+The classes import this module when they are shown: HTML and drawings would make the first gradient of a program slower.
+"""
 
 from __future__ import annotations
 
