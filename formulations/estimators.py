@@ -922,6 +922,8 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
         InvalidInput
             If the classes are missing in the first call or differ from those of an earlier one, with
             ``early_stopping``, or with balanced class weights.
+        NotFinite
+            If weights, biases or the loss are no longer finite; the estimator is left as it was.
         """
         if classes is None and not self.__sklearn_is_fitted__():
             raise InvalidInput(
@@ -1184,6 +1186,8 @@ class BackpropRegressor(RegressorMixin, _Backprop):  # type: ignore[misc]
         ------
         InvalidInput
             With ``early_stopping``.
+        NotFinite
+            If weights, biases or the loss are no longer finite; the estimator is left as it was.
         """
         return self._fit(X, y, sample_weight, once=True)
 
