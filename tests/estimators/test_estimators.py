@@ -767,3 +767,11 @@ def test_without_scikit_learn_the_import_says_what_to_install():
         "MissingExtra formulations.estimators needs sklearn, which is not installed; install it with: pip"
     )
     assert "scikit-learn" in done.stdout and "'sklearn'" in done.stdout
+
+
+def test_many_examples_are_predicted_in_parts(monkeypatch):
+    classifier = BackpropClassifier(**SMALL).fit(X, ["a", "b", "c"] * 20)
+    parts = [classifier.predict_proba(X[start : start + 7]) for start in range(0, len(X), 7)]
+    monkeypatch.setattr("formulations.network.forward_pass.IN_ONE_PASS", 7 * max(classifier.network_.sizes))
+    for examples in (X, csr_array(X)):
+        assert np.array_equal(classifier.predict_proba(examples), np.concatenate(parts))
