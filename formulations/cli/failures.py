@@ -28,7 +28,7 @@ PHRASES = (
 )  # fmt: skip
 """What messages say in terms of Python that has no option of the same name, and what the command line says."""
 OPTIONS = (
-    "batch_size", "cost", "decimal", "delimiter", "drop", "dtype", "early_stopping", "epochs", "init", "l1", "l2",
+    "batch_size", "cost", "delimiter", "dtype", "early_stopping", "epochs", "init", "l1", "l2",
     "label", "learning_rate", "momentum", "nesterov", "optimizer", "schedule", "seed",
 )  # fmt: skip
 """The parameters that have an option of the same name."""

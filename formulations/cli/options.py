@@ -32,6 +32,7 @@ __all__ = [
     "batch_size_for",
     "batch_size_option",
     "cost_option",
+    "delimiter_option",
     "dtype_option",
     "header_option",
     "init_option",
@@ -100,6 +101,9 @@ header_option = click.option(
     "--header/--no-header",
     default=None,
     help="Whether a table has names in its first row.  [default: if none of its cells is a number]",
+)
+delimiter_option = click.option(
+    "--delimiter", metavar="CHARACTER", help="What separates the cells of a table.  [default: guessed]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 

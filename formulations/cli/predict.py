@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from formulations import __version__
 from formulations.arrays import Array, check_writable, replaced
 from formulations.cli.completion import complete_file
-from formulations.cli.options import as_column, header_option, json_option, refuse_overwriting
+from formulations.cli.options import as_column, delimiter_option, header_option, json_option, refuse_overwriting
 from formulations.cli.output import print_json, print_text, progress_console
 from formulations.data import Table, classes_of, format_of, is_labels, read_archive, read_columns, read_table
 from formulations.display import check_plot, counted, draw_predictions, format_share, save_figure
@@ -39,6 +39,7 @@ ROWS = 4096
 @click.option(
     "--label", metavar="NAME", help="The table's column of known labels, by name or number.  [default: as in training]"
 )
+@delimiter_option
 @header_option
 @click.option("--proba", is_flag=True, help="Also give the probability of each class.")
 @click.option("--output", metavar="FILE.csv", help="Write the predictions to a file.", shell_complete=complete_file)
@@ -53,6 +54,7 @@ def predict(
     network: str,
     data: str,
     label: str | None,
+    delimiter: str | None,
     header: bool | None,
     proba: bool,
     output: str | None,
@@ -82,7 +84,7 @@ def predict(
     loaded = load_trained(network)
     bare = isinstance(loaded, Network)
     model = Model(loaded) if isinstance(loaded, Network) else loaded
-    table = _read(data, model, label, header)
+    table = _read(data, model, label, delimiter, header)
     X, Y = table.X, table.Y
     if table.columns is not None and (places := model.places(table.columns)) is not None:
         X = X[:, places]
@@ -131,22 +133,24 @@ def predict(
         print_text(f"{shown} on {counted(len(found), 'example')}", err=output is None)
 
 
-def _read(path: str, model: Model, label: str | None, header: bool | None) -> Table:
+def _read(path: str, model: Model, label: str | None, delimiter: str | None, header: bool | None) -> Table:
     """Return the examples of a file, with their labels if it has a column of them."""
     column = None if label is None else as_column(label)
     if format_of(path) == ".npz":
-        return read_archive(path) if column is None and header is None else read_table(path, column, header=header)
+        if column is None and header is None and delimiter is None:
+            return read_archive(path)
+        return read_table(path, column, delimiter=delimiter, header=header)
     if header is None and model.columns is not None:
         # Names that are numbers are known by the model.
-        first, _ = read_columns(path, header=True)
+        first, _ = read_columns(path, True, delimiter)
         header = True if set(model.columns) <= set(first or ()) else None
-    names, count = read_columns(path, header)
+    names, count = read_columns(path, header, delimiter)
     if column is None:
         column = _label_column(path, names, count, model)
     if names is not None and model.columns is not None and not isinstance(column, int):
         # Before the numbers are read, so that a column of text that does not belong there is named as such.
         model.places([name for name in names if name != column])
-    return read_table(path, column, header=header, verbal=model.verbal)
+    return read_table(path, column, delimiter=delimiter, header=header, verbal=model.verbal)
 
 
 def _label_column(path: str, names: tuple[str, ...] | None, count: int, model: Model) -> str | int | None:

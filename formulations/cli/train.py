@@ -24,6 +24,7 @@ from formulations.cli.options import (
     as_column,
     batch_size_for,
     batch_size_option,
+    delimiter_option,
     dtype_option,
     header_option,
     init_option,
@@ -90,6 +91,7 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
     shell_complete=complete_file,
 )
 @click.option("--label", metavar="NAME", help="The table's column to learn, by name or number.  [default: the last]")
+@delimiter_option
 @header_option
 @click.option("--regression", is_flag=True, help="Learn integers as numbers instead of classes.")
 @click.option(
@@ -177,6 +179,7 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 def train(
     data: str | None,
     label: str | None,
+    delimiter: str | None,
     header: bool | None,
     regression: bool,
     classes: bool,
@@ -245,7 +248,7 @@ def train(
     column = -1 if label is None else as_column(label)
     loaded = None if network is None or data is None else load_trained(network)
     verbal = isinstance(loaded, Model) and loaded.verbal
-    table = None if data is None else read_table(data, column, header=header, verbal=verbal)
+    table = None if data is None else read_table(data, column, delimiter=delimiter, header=header, verbal=verbal)
     if table is not None and len(table.X) < 2:
         raise InvalidInput("--data must hold two examples or more, to train and to test on, got one; add examples.")
     # A label is asked for, so a table has a Y.
@@ -262,7 +265,7 @@ def train(
         if regression:
             table = _as_numbers(table)
         task = _for_table(
-            table, _label_index(data, table, column), network=loaded, hidden=hidden, sizes=sizes,
+            table, _label_index(data, table, column, delimiter), network=loaded, hidden=hidden, sizes=sizes,
             activations=activations, cost=cost, standardize=not no_standardize, shuffle=not no_shuffle,
             seed=seed, init=init, dtype=dtype,
         )  # fmt: skip
@@ -501,11 +504,11 @@ def _hidden(hidden: str | None, sizes: str | None, inputs: int, outputs: int) ->
     return widths[1:-1]
 
 
-def _label_index(path: str | None, table: Table, column: str | int) -> int | None:
+def _label_index(path: str | None, table: Table, column: str | int, delimiter: str | None) -> int | None:
     """Return the index of the label's column in a table; None if the file has no columns."""
     if path is None or format_of(path) == ".npz":
         return None
-    names, count = read_columns(path, header=table.columns is not None)
+    names, count = read_columns(path, table.columns is not None, delimiter)
     return column % count if isinstance(column, int) else list(names or ()).index(column)
 
 
@@ -536,7 +539,7 @@ def _as_classes(table: Table) -> Table:
 def _refuse_without_table() -> None:
     """Refuse the options that go with a table if the data are none."""
     context = click.get_current_context()
-    for name in ("label", "header", "regression", "classes", "no_standardize"):
+    for name in ("label", "delimiter", "header", "regression", "classes", "no_standardize"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = f"--{name.replace('_', '-')}"
             raise InvalidInput(

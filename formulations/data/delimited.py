@@ -179,7 +179,9 @@ def read_text(
 
 
 @quiet
-def read_columns(path: str | os.PathLike[str], header: bool | None = None) -> tuple[tuple[str, ...] | None, int]:
+def read_columns(
+    path: str | os.PathLike[str], header: bool | None = None, delimiter: str | None = None
+) -> tuple[tuple[str, ...] | None, int]:
     """Return the names of the columns of a text file, None if it has none, and their number, as :func:`read_csv` does.
 
     Raises
@@ -189,7 +191,8 @@ def read_columns(path: str | os.PathLike[str], header: bool | None = None) -> tu
     Refused
         If the file needs more memory than the budget allows.
     """
-    with _rows(path, None) as (rows, _, _):
+    _check_options(None, delimiter, header)
+    with _rows(path, delimiter) as (rows, _, _):
         line, first = next(rows)
     named = _is_header(first, f"{name_of(path)}, line {line}", None) if header is None else header
     return tuple(cell.strip() for cell in first) if named else None, len(first)

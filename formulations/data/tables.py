@@ -24,7 +24,12 @@ def format_of(path: str | os.PathLike[str]) -> str:
 
 
 def read_table(
-    path: str | os.PathLike[str], label: str | int | None = -1, *, header: bool | None = None, verbal: bool = False
+    path: str | os.PathLike[str],
+    label: str | int | None = -1,
+    *,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    verbal: bool = False,
 ) -> Table:
     """Read examples from a file, of the format that its suffix says.
 
@@ -35,6 +40,8 @@ def read_table(
         have ``.gz`` after it.
     label : str, int or None, default -1
         The column of labels in a text file. In an ``.npz`` file the labels are Y; None leaves them out.
+    delimiter : str, optional
+        What separates the cells of a text file; guessed by default.
     header : bool, optional
         Whether a text file has names in its first row; see :func:`read_csv`.
     verbal : bool
@@ -53,7 +60,7 @@ def read_table(
     """
     name, suffix = name_of(path), format_of(path)
     if suffix in TEXT:
-        return read_text(path, label, header=header, verbal=verbal)
+        return read_text(path, label, delimiter=delimiter, header=header, verbal=verbal)
     if suffix != ".npz":
         raise InvalidInput(
             f"a file of examples must end in {', '.join(TEXT)} or .npz, or one of these with .gz, got {name!r}; "
@@ -61,6 +68,8 @@ def read_table(
         )
     if isinstance(label, str):
         raise InvalidInput(f"the labels of {name} are its array Y, got the name of a column, {label!r}; leave it out.")
+    if delimiter is not None:
+        raise InvalidInput(f"--delimiter goes with a text file, got {name!r}; leave it out.")
     if header is not None:
         raise InvalidInput(f"--header and --no-header go with a text file, got {name!r}; leave them out.")
     X, *targets = _read_archive(name, "X" if label is None else "XY")

@@ -56,6 +56,20 @@ def test_a_table_becomes_predictions_with_two_commands(tmp_path, new):
     assert rows(result.stdout) == [["species"], *([label] for label in labels)] and not result.stderr
 
 
+def test_a_delimiter_that_nobody_guesses_is_named(tmp_path, new):
+    table, (data, _, labels) = write_table(tmp_path / "iris.csv", *flowers()), new
+    for path in (table, data):
+        Path(path).write_text(Path(path).read_text("utf-8").replace(",", "^"), "utf-8")
+    model = tmp_path / "iris.npz"
+    refused = run("train", "--data", table, "--label", "species", "--save", model)
+    assert refused.exit_code == 2 and not model.exists()
+    assert run("train", "--data", table, "--label", "species", "--delimiter", "^", "--save", model).exit_code == 0
+    result = run("predict", model, "--data", data, "--delimiter", "^")
+    assert [row[0] for row in rows(result.stdout)[1:]] == labels
+    assert "one character" in run("predict", model, "--data", data, "--delimiter", "tab").stderr
+    assert "--delimiter" in run("train", "--delimiter", ";").stderr
+
+
 def test_columns_are_matched_by_name(model, new, tmp_path):
     _, X, labels = new
     turned = write_table(tmp_path / "turned.csv", X[:, ::-1], columns=COLUMNS[::-1])
