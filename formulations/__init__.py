@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from formulations.network import Tape as Tape
     from formulations.network import load as load
     from formulations.network import save as save
+    from formulations.operators import per_example_gradients as per_example_gradients
     from formulations.plans import ChunkedPlan as ChunkedPlan
     from formulations.plans import Plan as Plan
     from formulations.plans import gradient as gradient
-    from formulations.plans import per_example_gradients as per_example_gradients
     from formulations.plans import prepare as prepare
     from formulations.plans import which as which
     from formulations.training import History as History
@@ -72,7 +72,8 @@ else:
             "explanation": ["Explanation", "explain"],
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
             "network": ["Gradient", "Network", "Tape", "load", "save"],
-            "plans": ["ChunkedPlan", "Plan", "gradient", "per_example_gradients", "prepare", "which"],
+            "operators": ["per_example_gradients"],
+            "plans": ["ChunkedPlan", "Plan", "gradient", "prepare", "which"],
             "training": ["History", "Model", "sgd"],
             "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
         },

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from formulations.plans.calls import prepare as prepare
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
-    from formulations.plans.per_example import per_example_gradients as per_example_gradients
     from formulations.plans.plan import Plan as Plan
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -23,7 +22,6 @@ else:
             "admission": ["seconds_for", "unreasonable"],
             "calls": ["gradient", "gradient_of_batch", "prepare", "which"],
             "chunks": ["ChunkedPlan"],
-            "per_example": ["per_example_gradients"],
             "plan": ["Plan"],
         },
     )

@@ -10,7 +10,7 @@ import pytest
 
 import formulations as fm
 from formulations.exceptions import NotFinite, Refused, WrongShape
-from formulations.plans.per_example import per_example_gradients
+from formulations.operators import per_example_gradients
 
 
 @pytest.fixture(params=["dense", "sparse"])
