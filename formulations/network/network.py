@@ -102,10 +102,14 @@ class Network(Parameters):
             The same seed gives the same network; another dtype gives the same numbers, rounded.
         dtype : dtype
             float32, float64 or longdouble.
-        init : {"glorot", "book", "he"}
-            The standard deviation of the normally distributed weights: √(2/(n_{l−1} + n_l)), Glorot and Bengio (2010);
-            1, for the biases too, as in Nielsen's chapter 1, which saturates neurons with many inputs (see his
-            chapter 3); or √(2/n_{l−1}), He et al. (2015).
+        init : {"glorot", "book", "he", "orthogonal"}
+            For the first three, the standard deviation of the normally distributed weights: √(2/(n_{l−1} + n_l)),
+            Glorot and Bengio (2010); 1, for the biases too, as in Nielsen's chapter 1, which saturates neurons with
+            many inputs (see his chapter 3); √(2/n_{l−1}), He et al. (2015). With ``"orthogonal"``, Saxe et al. (2014),
+            the rows or columns of w^l, whichever are fewer, are orthogonal, all of one length, and uniformly
+            distributed: a product of such matrices keeps all lengths and angles. That length is the gain of the
+            layer's activation, as in PyTorch: √2 for relu, √(2/(1 + ν²)) for leaky_relu, 5/3 for tanh, else 1; in a
+            :class:`PerNeuron` layer each row is multiplied by the gain of its neuron.
 
         Returns
         -------
@@ -128,9 +132,12 @@ class Network(Parameters):
         if not isinstance(sizes, Sequence | np.ndarray) or isinstance(sizes, str) or len(sizes) < 2:
             raise WrongShape(f"sizes must name at least two layers, such as [784, 30, 10], got {sizes!r}.")
         widths = [positive_integer(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
-        vectors = draw(pairwise(widths), random_generator(seed), as_dtype(dtype), init)
+        shapes = tuple((rows, columns) for columns, rows in pairwise(widths))
+        floating = as_dtype(dtype)
+        read = read_activations(activations, Layout(shapes, (None,) * len(shapes)), floating)
+        vectors = draw(zip(shapes, read, strict=True), random_generator(seed), floating, init)
         weights, biases = zip(*vectors, strict=True)
-        return cls(weights, biases, activations)
+        return cls(weights, biases, read)
 
     @property
     def activations(self) -> tuple[Activation, ...]:
