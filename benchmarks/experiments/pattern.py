@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 
 import click
 
-from formulations.cli.failures import bad_usage
 from formulations.cli.measuring import measurement
+from formulations.cli.options import bad_usage
 from formulations.display import Ratio, format_table
 
 __all__ = ["Column", "experiment", "plain", "table"]

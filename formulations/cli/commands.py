@@ -11,8 +11,8 @@ from formulations.cli.bench import bench
 from formulations.cli.check import check
 from formulations.cli.compare import compare
 from formulations.cli.explain import explain
-from formulations.cli.failures import bad_usage
 from formulations.cli.list import list_command
+from formulations.cli.options import bad_usage
 from formulations.cli.predict import predict
 from formulations.cli.train import train
 

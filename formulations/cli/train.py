@@ -19,9 +19,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from formulations.arrays import BATCH_SIZE, Array, check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file, complete_names
-from formulations.cli.failures import as_options
 from formulations.cli.options import (
     as_column,
+    as_options,
     batch_size_for,
     batch_size_option,
     delimiter_option,
