@@ -9,8 +9,10 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.functions.activations.base import Activation as Activation
     from formulations.functions.activations.coupled import CoupledActivation as CoupledActivation
+    from formulations.functions.activations.coupled import CoupledCurvature as CoupledCurvature
     from formulations.functions.activations.coupled import CoupledSlope as CoupledSlope
     from formulations.functions.activations.coupled import Softmax as Softmax
+    from formulations.functions.activations.coupled import bend as bend
     from formulations.functions.activations.coupled import through as through
     from formulations.functions.activations.custom import activation as activation
     from formulations.functions.activations.custom_coupled import coupled_activation as coupled_activation
@@ -47,7 +49,14 @@ else:
         __name__,
         {
             "activations.base": ["Activation"],
-            "activations.coupled": ["CoupledActivation", "CoupledSlope", "Softmax", "through"],
+            "activations.coupled": [
+                "CoupledActivation",
+                "CoupledCurvature",
+                "CoupledSlope",
+                "Softmax",
+                "bend",
+                "through",
+            ],
             "activations.custom": ["activation"],
             "activations.custom_coupled": ["coupled_activation"],
             "activations.formulas": ["COMPLEX", "Engine", "imaginary_step", "sigmoid"],

@@ -251,15 +251,22 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
 # What runs inside a public call: what authors of activations, costs and backends write, and the verbs they have for
 # it. They take the state that they find, as NumPy's functions do.
 INSIDE = {
-    "Activation": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
-        "why_not_width"),
+    "Activation": (
+        "complex_value", "curvature", "curvature_at", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
+        "why_not_width",
+    ),
     "Backend": (
         "allocate", "collect", "compiled_updates", "difference", "errors", "estimate", "gradient", "prepare", "ready",
         "why_not", "written_product",
     ),
-    "Cost": ("average", "check_outputs", "check_targets", "combined", "complex_values", "evaluate", "why_not"),
-    "PerNeuron": ("complex_value", "curvature", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
-        "why_not_width"),
+    "Cost": (
+        "average", "check_outputs", "check_targets", "combined", "complex_values", "curvature_product", "evaluate",
+        "why_not",
+    ),
+    "PerNeuron": (
+        "complex_value", "curvature", "curvature_at", "evaluate", "neuron", "slope_buffer", "slope_entries", "why_not",
+        "why_not_width",
+    ),
     "Network": ("record",),
     "Plan": ("evaluate", "give_away"),
     "Tape": (

@@ -8,6 +8,7 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.functions.activations.base import Activation as Activation
+    from formulations.functions.activations.coupled import through as through
     from formulations.functions.activations.formulas import COMPLEX as COMPLEX
     from formulations.functions.activations.formulas import Engine as Engine
     from formulations.functions.activations.formulas import carries_derivative as carries_derivative
@@ -18,6 +19,7 @@ else:
         __name__,
         {
             "base": ["Activation"],
+            "coupled": ["through"],
             "formulas": ["COMPLEX", "Engine", "carries_derivative", "softplus"],
             "table": ["ACTIVATIONS"],
         },

@@ -76,7 +76,12 @@ class Activation(ABC):
         """Return the object in which a tape keeps the slope at z and a: by default ``buffer``, shape (m, n)."""
         return buffer
 
-    def curvature(self, z: Array) -> Array:  # noqa: ARG002 - for subclasses
+    @property
+    def has_curvature(self) -> bool:
+        """Whether the curvature is known."""
+        return type(self).curvature is not Activation.curvature
+
+    def curvature(self, z: Array) -> Any:  # noqa: ARG002 - for subclasses
         """Return f″(z) in a new array.
 
         Parameters
@@ -87,7 +92,8 @@ class Activation(ABC):
         Returns
         -------
         ndarray of shape (m, n)
-            The second derivative; at a jump, the left limit.
+            The second derivative away from the kinks, so 0 for relu; at a kink or a jump, the left limit. If the
+            activation is coupled, a ``CoupledCurvature``.
 
         Raises
         ------
@@ -98,6 +104,10 @@ class Activation(ABC):
             f"the activation must have a curvature, got {self.name!r}, which has none; "
             "pass one: activation(f, slope, curvature=...)."
         )
+
+    def curvature_at(self, z: Array, a: Array) -> Any:  # noqa: ARG002 - for subclasses
+        """Return the curvature at z and a = f(z), both of shape (m, n); see ``curvature``."""
+        return self.curvature(z)
 
     def complex_value(self, z: Array) -> Array:
         """Return f(z) for complex z, in a new array of its shape and dtype.

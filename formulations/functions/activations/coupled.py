@@ -13,10 +13,11 @@ from typing import Any, final
 import numpy as np
 
 from formulations.arrays import Array
+from formulations.exceptions import Refused
 from formulations.functions.activations import formulas
 from formulations.functions.activations.base import Activation
 
-__all__ = ["CoupledActivation", "CoupledSlope", "Softmax", "through"]
+__all__ = ["CoupledActivation", "CoupledCurvature", "CoupledSlope", "Softmax", "bend", "through"]
 
 
 class CoupledSlope:
@@ -75,6 +76,57 @@ def through(slope: Any, v: Array, out: Array | None = None) -> Array:
     return out
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class CoupledCurvature:
+    """The derivative of Σ′(z) of a coupled activation over a mini-batch, available as products.
+
+    Like a :class:`CoupledSlope`, it refers to z and a without copying them.
+
+    Parameters
+    ----------
+    activation : CoupledActivation
+        The activation.
+    z, a : ndarray of shape (m, n)
+        Weighted inputs and activations of the layer.
+    """
+
+    activation: CoupledActivation
+    z: Array
+    a: Array
+
+    def product(self, v: Array, u: Array) -> Array:
+        """Return the derivative of Σ′(z)ᵀu in the direction v for each example; all of shape (m, n)."""
+        return self.activation.curvature_product(self.z, self.a, v, u)
+
+
+def bend(curvature: Any, v: Array, u: Array) -> Array:
+    """Return the derivative of Σ′(z)ᵀu in the direction v of z, in a new array.
+
+    Parameters
+    ----------
+    curvature : ndarray of shape (m, n) or CoupledCurvature
+        The curvature at z: of a diagonal Σ′ the array f″(z), which makes this f″(z) ⊙ v ⊙ u.
+    v, u : ndarray of shape (m, n)
+        A direction and a vector for each example.
+
+    Returns
+    -------
+    ndarray of shape (m, n)
+
+    Examples
+    --------
+    >>> z = np.array([[0.0, 1.0]])
+    >>> bend(np.full_like(z, 2), np.ones_like(z), z)
+    array([[0., 2.]])
+    """
+    if isinstance(curvature, CoupledCurvature):
+        return curvature.product(v, u)
+    bent: Array = curvature * v
+    bent *= u
+    return bent
+
+
 class CoupledActivation(Activation):
     """A function of a whole layer, a = f(z), with the products Σ′v and Σ′ᵀv instead of a slope array."""
 
@@ -92,6 +144,36 @@ class CoupledActivation(Activation):
     def transposed_product(self, z: Array, a: Array, v: Array) -> Array:
         """Return Σ′(z)ᵀv for each example; z, a = f(z), v and the result have shape (m, n)."""
 
+    @property
+    def has_curvature(self) -> bool:
+        """Whether the curvature is known."""
+        return type(self).curvature_product is not CoupledActivation.curvature_product
+
+    def curvature_product(self, z: Array, a: Array, v: Array, u: Array) -> Array:  # noqa: ARG002 - for subclasses
+        """Return the derivative of Σ′(z)ᵀu in the direction v for each example, in a new array.
+
+        Parameters
+        ----------
+        z, a, v, u : ndarray of shape (m, n)
+            Weighted inputs, a = f(z), a direction of z, and a vector.
+
+        Returns
+        -------
+        ndarray of shape (m, n)
+
+        Raises
+        ------
+        Refused
+            If the curvature is unknown.
+        """
+        raise self._no_curvature()
+
+    def _no_curvature(self) -> Refused:
+        return Refused(
+            f"the activation must have a curvature, got {self.name!r}, which has none; "
+            "pass one: coupled_activation(value, jacobian_product, transposed_product, curvature=...)."
+        )
+
     def magnitude(self, z: Array, a: Array) -> Array:
         """Return the scale of the rounding errors in Σ′, shape (m, n, n): |Σ′|, or more if its terms cancel."""
         return np.abs(CoupledSlope(self, z, a).blocks())
@@ -100,6 +182,22 @@ class CoupledActivation(Activation):
         """Return Σ′(z) as a :class:`CoupledSlope`."""
         array = np.asarray(z)
         return CoupledSlope(self, array, self.value(array))
+
+    def curvature(self, z: Array) -> CoupledCurvature:
+        """Return the curvature at z as a :class:`CoupledCurvature`.
+
+        Raises
+        ------
+        Refused
+            If the curvature is unknown.
+        """
+        return self.curvature_at(z, self.value(z))
+
+    def curvature_at(self, z: Array, a: Array) -> CoupledCurvature:
+        """Return the curvature at z and a = f(z) as a :class:`CoupledCurvature`; see ``curvature``."""
+        if not self.has_curvature:
+            raise self._no_curvature()
+        return CoupledCurvature(self, z, a)
 
 
 @final
@@ -134,6 +232,13 @@ class Softmax(CoupledActivation):
         return product
 
     transposed_product = jacobian_product
+
+    def curvature_product(self, z: Array, a: Array, v: Array, u: Array) -> Array:
+        """Return ȧ ⊙ (u − aᵀu) − a ⊙ (ȧᵀu), where ȧ = Σ′v."""
+        moved = self.jacobian_product(z, a, v)
+        product: Array = moved * (u - np.einsum("mj,mj->m", a, u)[:, None])
+        product -= a * np.einsum("mj,mj->m", moved, u)[:, None]
+        return product
 
     def magnitude(self, z: Array, a: Array) -> Array:  # noqa: ARG002
         """Return diag(a) + aaᵀ, since Σ′ is their difference."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +55,12 @@ class CustomActivation(Activation):
         if slope is not None:
             np.copyto(slope, _call("slope", self.slope_function, z))
 
-    def curvature(self, z: Array) -> Array:
+    @property
+    def has_curvature(self) -> bool:
+        """Whether the user supplied f″."""
+        return self.curvature_function is not None
+
+    def curvature(self, z: Array) -> Any:
         """Return f″(z) if the user supplied f″."""
         if self.curvature_function is None:
             return super().curvature(z)

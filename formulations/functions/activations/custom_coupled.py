@@ -26,12 +26,14 @@ class CustomCoupledActivation(CoupledActivation):
         value: Callable[..., Any],
         jacobian_product: Callable[..., Any],
         transposed_product: Callable[..., Any],
+        curvature: Callable[..., Any] | None,
         name: str,
         width: int | None,
     ) -> None:
         self.name = name
         self.width = width
         self._value, self._jacobian, self._transposed = value, jacobian_product, transposed_product
+        self._curvature = curvature
 
     def __repr__(self) -> str:
         return f"<coupled activation {self.name}>"
@@ -57,6 +59,17 @@ class CustomCoupledActivation(CoupledActivation):
     def transposed_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
         """Return Σ′ᵀv from the user's function, checked."""
         return self._called("transposed_product", self._transposed, z, v)
+
+    @property
+    def has_curvature(self) -> bool:
+        """Whether the user supplied the curvature."""
+        return self._curvature is not None
+
+    def curvature_product(self, z: Array, a: Array, v: Array, u: Array) -> Array:
+        """Return the derivative of Σ′ᵀu in the direction v from the user's function, checked."""
+        if self._curvature is None:
+            raise self._no_curvature()
+        return self._called("curvature", self._curvature, z, a, v, u)
 
     def _called(self, which: str, function: Callable[..., Any], z: Array, *others: Array) -> Array:
         """Return the result of a user-supplied function, checked."""
@@ -86,6 +99,7 @@ def coupled_activation(
     jacobian_product: Callable[..., Any],
     transposed_product: Callable[..., Any],
     *,
+    curvature: Callable[..., Any] | None = None,
     name: str | None = None,
     domain: tuple[float, float] = (-2, 2),
     width: int | None = None,
@@ -100,6 +114,9 @@ def coupled_activation(
         Σ′(z)v for each example, with Σ′_jk = ∂a_j/∂z_k.
     transposed_product : callable (Z, V) -> ndarray of shape (m, n)
         Σ′(z)ᵀv for each example; the same function if Σ′ is symmetric.
+    curvature : callable (Z, A, V, U) -> ndarray of shape (m, n), optional
+        The derivative of Σ′(z)ᵀu in the direction v for each example: Σ_jk u_j v_k ∂²a_j/∂z_k∂z_i for each neuron i;
+        A is ``value(Z)``. Second derivatives need it.
     name : str, optional
         Name of the activation; by default that of ``value``.
     domain : (float, float)
@@ -114,13 +131,16 @@ def coupled_activation(
     Raises
     ------
     WrongDerivative
-        If a product differs from that of the numerical Jacobian matrix or its transpose.
+        If a product differs from that of the numerical Jacobian matrix or its transpose, or ``curvature`` from the
+        numerical derivative of ``transposed_product``.
     InvalidInput
         If the activations of an example depend on other examples.
     WrongShape
         If a function does not preserve the shape.
     WrongType
         If an argument is not a function, or a function does not preserve the dtype.
+    NotFinite
+        If a function is not finite on the domain.
 
     Examples
     --------
@@ -133,12 +153,17 @@ def coupled_activation(
     >>> cumulative.value(np.array([[1.0, 2.0, 3.0]]))
     array([[1., 3., 6.]])
     """
-    for function in (value, jacobian_product, transposed_product):
+    for function in (value, jacobian_product, transposed_product, *([] if curvature is None else [curvature])):
         if not callable(function):
-            raise WrongType(f"a coupled activation needs three functions, got {function!r}; pass callables.")
+            raise WrongType(f"a coupled activation is made of functions, got {function!r}; pass callables.")
     low, high = interval(domain)
     made = CustomCoupledActivation(
-        value, jacobian_product, transposed_product, name or str(getattr(value, "__name__", "coupled")), width
+        value,
+        jacobian_product,
+        transposed_product,
+        curvature,
+        name or str(getattr(value, "__name__", "coupled")),
+        width,
     )
     _check(made, low, high)
     Z, V = np.random.default_rng(2026).uniform((low, -1), (high, 1), (width or 4, 3, 2)).T
@@ -152,11 +177,15 @@ def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
     step = (high - low) / 32
     for n in (2, 3) if made.width is None else (made.width,):
         Z, V = random.uniform(low + step, high - step, (4, n)), random.uniform(-1, 1, (4, n))
-        for which, function, arguments in (
+        U = random.uniform(-1, 1, (4, n))
+        functions: list[tuple[str, Callable[..., Array], tuple[Array, ...]]] = [
             ("value", made.value, (Z,)),
             ("jacobian_product", lambda z, v: made.jacobian_product(z, z, v), (Z, V)),
             ("transposed_product", lambda z, v: made.transposed_product(z, z, v), (Z, V)),
-        ):
+        ]
+        if made.has_curvature:
+            functions.append(("curvature", made.curvature_product, (Z, made.value(Z), V, U)))
+        for which, function, arguments in functions:
             what = f"activation {made.name!r}: {which}"
             whole = call_untouched(what, function, *arguments)
             if not np.isfinite(whole).all():
@@ -167,8 +196,10 @@ def _check(made: CustomCoupledActivation, low: float, high: float) -> None:
                     f"{what} must not mix examples, but row {x} depends on the others; "
                     "compute each row from that row only."
                 )
-        for z in Z:
+        for z, u in zip(Z, U, strict=True):
             _check_jacobian(made, z, step)
+            if made.has_curvature:
+                _check_curvature(made, z, u, step)
 
 
 def _check_jacobian(made: CustomCoupledActivation, z: Array, step: float) -> None:
@@ -185,3 +216,19 @@ def _check_jacobian(made: CustomCoupledActivation, z: Array, step: float) -> Non
             rough="make it differentiable on the domain, or move the domain",
             wrong="correct it (Σ′_jk is ∂a_j/∂z_k, and the transposed product uses Σ′_kj)",
         )
+
+
+def _check_curvature(made: CustomCoupledActivation, z: Array, u: Array, step: float) -> None:
+    def pulled(rows: Array) -> Array:
+        return made.transposed_product(rows, rows, np.tile(u, (len(rows), 1)))
+
+    rows, units = np.tile(z, (z.size, 1)), np.eye(z.size)
+    # Row k is the derivative by z_k.
+    said = made.curvature_product(rows, made.value(rows), units, np.tile(u, (z.size, 1)))
+    differentiate_rows(pulled, z, step).judge(
+        said.T,
+        (f"activation {made.name!r}: transposed_product", f"activation {made.name!r}: curvature"),
+        lambda at: f"neuron {at[0]} in the direction of neuron {at[1]} for z = {z.tolist()}, u = {u.tolist()}",
+        rough="make it differentiable on the domain, or move the domain",
+        wrong="correct it (the derivative of Σ′(z)ᵀu in the direction v of z)",
+    )

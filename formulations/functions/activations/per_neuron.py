@@ -143,6 +143,11 @@ class PerNeuron(Activation):
             if slope is not None and part_slope is not None:
                 slope[:, columns] = part_slope
 
+    @property
+    def has_curvature(self) -> bool:
+        """Whether the curvatures of all members are known."""
+        return all(function.has_curvature for function in self.functions)
+
     def curvature(self, z: Array) -> Array:
         """Return f_j″(z_j) in column j, for every j."""
         self._check_width(z)

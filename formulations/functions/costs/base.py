@@ -11,11 +11,25 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.exceptions import Refused
-from formulations.functions.activations import COMPLEX, Activation
+from formulations.functions.activations import COMPLEX, Activation, through
 from formulations.functions.costs.formulas import CostFormula
 from formulations.functions.final_classes import refuse_final_bases
 
-__all__ = ["CombinedOutput", "Cost"]
+__all__ = ["CombinedOutput", "Cost", "over_square"]
+
+
+def over_square(weights: Array, A: Array, V: Array) -> Array:
+    """Return w v/a² in a new array, 0 where w = 0; all of shape (m, n_L).
+
+    It divides v and w one by one, because a² may underflow, and v is often as small as a.
+    """
+    weighted, product = np.zeros_like(V), np.zeros_like(V)
+    counted = weights != 0
+    with np.errstate(divide="ignore"):
+        np.divide(weights, A, out=weighted, where=counted)
+        np.divide(V, A, out=product, where=counted)
+    product *= weighted
+    return product
 
 
 @final
@@ -64,6 +78,29 @@ class CombinedOutput:
         if self.scale is not None:
             A = np.multiply(A, self.scale(Y), out=out)
         np.subtract(A, Y, out=out)
+
+    def curvature_product(self, slope: Any, Y: Array, V: Array) -> Array:
+        """Return (∂δ^L_x/∂z^L)v for each example, in a new array: s(y)·Σ′v, or y ⊙ σ′ ⊙ v with a complement.
+
+        It is finite for saturated outputs, too.
+
+        Parameters
+        ----------
+        slope : ndarray of shape (m, n_L) or CoupledSlope
+            Σ′(z^L), as on the tape. It is symmetric here: times s(y), it is the second derivative of C_x in z^L.
+        Y, V : ndarray of shape (m, n_L)
+            Targets, and a vector for each example.
+
+        Returns
+        -------
+        ndarray of shape (m, n_L)
+        """
+        product = through(slope, V)
+        if self.complement is not None:
+            product *= Y
+        elif self.scale is not None:
+            product *= self.scale(Y)
+        return product
 
 
 class Cost(ABC):
@@ -124,6 +161,36 @@ class Cost(ABC):
         if gradient is not None:
             np.multiply(gradient, shares, gradient)
         return np.dot(values, np.broadcast_to(shares, (len(A), 1))[:, 0])
+
+    @property
+    def has_curvature(self) -> bool:
+        """Whether ∇²_aC_x is known."""
+        return type(self).curvature_product is not Cost.curvature_product
+
+    def curvature_product(self, A: Array, Y: Array, V: Array) -> Array:  # noqa: ARG002 - for subclasses
+        """Return ∇²_aC_x v of each example, not multiplied by its share, in a new array.
+
+        Parameters
+        ----------
+        A, Y, V : ndarray of shape (m, n_L)
+            Outputs, targets, and a vector for each example.
+
+        Returns
+        -------
+        ndarray of shape (m, n_L)
+
+        Raises
+        ------
+        Refused
+            If ∇²_aC_x is unknown.
+        """
+        raise self._no_curvature()
+
+    def _no_curvature(self) -> Refused:
+        return Refused(
+            f"the cost must have a curvature, got {self.name!r}, which has none; "
+            "pass one: cost(value, gradient, curvature=...)."
+        )
 
     def complex_values(self, A: Array, Y: Array) -> Array:
         """Return C_x of each example, shape (m,), for complex outputs.

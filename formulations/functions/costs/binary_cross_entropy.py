@@ -10,7 +10,7 @@ from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 from formulations.functions.activations import ACTIVATIONS, Activation
 from formulations.functions.costs import formulas
-from formulations.functions.costs.base import CombinedOutput, Cost
+from formulations.functions.costs.base import CombinedOutput, Cost, over_square
 
 __all__ = ["BinaryCrossEntropy"]
 
@@ -20,8 +20,8 @@ class BinaryCrossEntropy(Cost):
     """The cross-entropy of Equation (63), summed over the output neurons.
 
     C_x = −Σ_j [y_j ln a_j + (1 − y_j) ln(1 − a_j)], for outputs and targets in [0, 1]. With sigmoid outputs C_x is
-    computed from z, so that it is always finite, and δ^L = a^L − y (Equation 66). With other outputs, ∇_aC is infinite
-    if an output is exactly 0 or 1 and the target is not.
+    computed from z, so that it is always finite, and δ^L = a^L − y (Equation 66). With other outputs, ∇_aC and ∇²_aC
+    are infinite if an output is exactly 0 or 1 and the target is not.
     """
 
     name = "binary_cross_entropy"
@@ -48,6 +48,12 @@ class BinaryCrossEntropy(Cost):
                 gradient -= np.divide(Y, A, out=np.zeros_like(A), where=Y != 0)
         values: Array = -(Y * hit + (1 - Y) * miss).sum(axis=1)
         return values
+
+    def curvature_product(self, A: Array, Y: Array, V: Array) -> Array:
+        """Return (1 − y)/(1 − a)² ⊙ v + y/a² ⊙ v."""
+        product = over_square(1 - Y, 1 - A, V)
+        product += over_square(Y, A, V)
+        return product
 
     def combined(self, activation: Activation) -> CombinedOutput | None:
         """Return the form for sigmoid outputs: C_x from z, δ^L = a − y."""

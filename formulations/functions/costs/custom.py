@@ -12,14 +12,28 @@ from formulations.arrays import Array, quiet
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 from formulations.functions.activations import carries_derivative
 from formulations.functions.costs.base import Cost
-from formulations.functions.derivatives import call_untouched, called, differentiate_rows, first_mixed, interval
+from formulations.functions.derivatives import (
+    call_untouched,
+    called,
+    differentiate_entries,
+    differentiate_rows,
+    first_mixed,
+    interval,
+)
 
 __all__ = ["CustomCost", "cost"]
 
 OUTPUTS = 3
 """The number of outputs with which a new cost is checked; a cost that accepts it is taken to accept any number."""
 DIFFERENTIATED = 16
-"""With more outputs than this, the derivative by each output is checked for one example instead of all."""
+"""With more outputs than this, the derivative by each output is checked for one example instead of all, and of the
+gradient those of two entries by each output."""
+
+_SHAPE_REMEDIES = {
+    "value": "return one cost per example: sum over axis 1 only",
+    "gradient": "return ∇_aC_x, a row each",
+    "curvature": "return the diagonal of ∇²_aC_x, a row each, or the matrix",
+}
 
 
 @final
@@ -27,11 +41,17 @@ class CustomCost(Cost):
     """A cost made by :func:`cost`."""
 
     def __init__(
-        self, value: Callable[..., Any], gradient: Callable[..., Any], name: str, domain: tuple[float, float]
+        self,
+        value: Callable[..., Any],
+        gradient: Callable[..., Any],
+        curvature: Callable[..., Any] | None,
+        name: str,
+        domain: tuple[float, float],
     ) -> None:
         self.name = name
         self._value = value
         self._gradient = gradient
+        self._curvature = curvature
         self._domain = domain
         self._checked_outputs: set[int] = set()
         self._reasons: dict[tuple[np.dtype[Any], int], str | None] = {}
@@ -65,9 +85,22 @@ class CustomCost(Cost):
         try:
             with np.errstate(all="ignore"):
                 self.evaluate(A, A.copy(), np.empty_like(A))
+                if self.has_curvature:
+                    self.curvatures(A, A.copy())
         except Exception as exception:
             return f"{self.name} failed with {A.dtype}: {exception}"
         return None
+
+    @property
+    def has_curvature(self) -> bool:
+        """Whether the user supplied ∇²_aC_x."""
+        return self._curvature is not None
+
+    def curvature_product(self, A: Array, Y: Array, V: Array) -> Array:
+        """Return ∇²_aC_x v with the user's matrices or diagonals, checked."""
+        curvatures = self.curvatures(A, Y)
+        product: Array = curvatures * V if curvatures.ndim == 2 else (curvatures @ V[..., None])[..., 0]
+        return product
 
     def complex_values(self, A: Array, Y: Array) -> Array:
         """Return the user's values for complex outputs if ``value`` proved to be analytic."""
@@ -80,6 +113,14 @@ class CustomCost(Cost):
     def gradients(self, A: Array, Y: Array) -> Array:
         """Return ∇_aC_x of each example, shape (m, n_L), checked."""
         return self._checked(self._call("gradient", self._gradient, A, Y), "gradient", A.shape, A.dtype)
+
+    def curvatures(self, A: Array, Y: Array) -> Array:
+        """Return ∇²_aC_x of each example, shape (m, n_L) if diagonal, else (m, n_L, n_L), checked."""
+        if self._curvature is None:
+            raise self._no_curvature()
+        curvatures = self._call("curvature", self._curvature, A, Y)
+        shape = (*A.shape, A.shape[1]) if curvatures.ndim == 3 else A.shape
+        return self._checked(curvatures, "curvature", shape, A.dtype)
 
     def _call(self, which: str, function: Callable[..., Any], A: Array, Y: Array) -> Array:
         """Call a user's function with views that it cannot write through."""
@@ -102,11 +143,7 @@ class CustomCost(Cost):
         if array.shape != shape:
             raise WrongShape(
                 f"cost {self.name!r}: {which}(A, Y) must return shape {shape}, got {array.shape}; "
-                + (
-                    "return one cost per example: sum over axis 1 only."
-                    if which == "value"
-                    else "return ∇_aC_x, a row each."
-                )
+                f"{_SHAPE_REMEDIES[which]}."
             )
         if array.dtype != dtype:
             raise WrongType(
@@ -121,6 +158,7 @@ def cost(
     value: Callable[..., Any],
     gradient: Callable[..., Any],
     *,
+    curvature: Callable[..., Any] | None = None,
     name: str | None = None,
     domain: tuple[float, float] = (0.1, 0.9),
 ) -> Cost:
@@ -132,6 +170,9 @@ def cost(
         C_x of each example, from outputs and targets of shape (m, n_L).
     gradient : callable (A, Y) -> ndarray of shape (m, n_L)
         ∇_aC_x, one row per example, not divided by m.
+    curvature : callable (A, Y) -> ndarray of shape (m, n_L) or (m, n_L, n_L), optional
+        ∇²_aC_x of each example: its diagonal if the other entries are 0, else the matrix, not divided by m. Second
+        derivatives need it; it is compared with the numerical derivative of ``gradient``.
     name : str, optional
         Name of the cost; by default that of ``value``.
     domain : (float, float)
@@ -144,16 +185,17 @@ def cost(
     Raises
     ------
     WrongShape
-        If ``value`` does not return one cost per example.
+        If ``value`` does not return one cost per example, ``gradient`` one row, or ``curvature`` a row or a matrix.
     InvalidInput
         If the cost of an example depends on the other examples, the cost is not a function of (A, Y) alone, ``domain``
         is not an interval, or a function raises an exception, which becomes the cause.
     NotFinite
-        If ``value`` or ``gradient`` is not finite on the domain.
+        If ``value``, ``gradient`` or ``curvature`` is not finite on the domain.
     WrongType
         If an argument is not callable, or does not preserve the dtype of its arguments.
     WrongDerivative
-        If ``gradient`` differs from the numerical gradient of ``value``, or ``value`` has none; names the point.
+        If ``gradient`` differs from the numerical gradient of ``value``, or ``curvature`` from the numerical derivative
+        of ``gradient``, or ``value`` or ``gradient`` has none; names the point.
 
     Notes
     -----
@@ -167,10 +209,10 @@ def cost(
     >>> quartic.evaluate(np.array([[3.0, 1.0]]), np.array([[1.0, 1.0]]))
     array([16.])
     """
-    for function in (value, gradient):
+    for function in (value, gradient, *([] if curvature is None else [curvature])):
         if not callable(function):
-            raise WrongType(f"a cost must be made of two functions of (A, Y), got {function!r}; pass a callable.")
-    made = CustomCost(value, gradient, name or str(getattr(value, "__name__", "custom")), interval(domain))
+            raise WrongType(f"a cost must be made of functions of (A, Y), got {function!r}; pass a callable.")
+    made = CustomCost(value, gradient, curvature, name or str(getattr(value, "__name__", "custom")), interval(domain))
     try:
         made.check_outputs(OUTPUTS)
     except InvalidInput as caught:
@@ -184,7 +226,10 @@ def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) 
     # So that no stencil leaves the domain.
     step = (high - low) / 32
     A, Y = np.random.default_rng(2026).uniform(low + step, high - step, (2, 5, outputs))
-    for which, function in (("value", made.values), ("gradient", made.gradients)):
+    functions = [("value", made.values), ("gradient", made.gradients)]
+    if made.has_curvature:
+        functions.append(("curvature", made.curvatures))
+    for which, function in functions:
         what = f"cost {made.name!r}: {which}(A, Y)"
         whole = call_untouched(what, function, A, Y)
         bad = np.argwhere(~np.isfinite(whole))
@@ -208,6 +253,9 @@ def _check_assumptions(made: CustomCost, low: float, high: float, outputs: int) 
     for x, gradient in enumerate(gradients):
         entries = np.arange(outputs) if outputs <= DIFFERENTIATED else np.arange(x, outputs, len(A))
         _check_gradient(made, A[x], Y[x], gradient, step, entries)
+    if made.has_curvature:
+        for x, curvature in enumerate(made.curvatures(A, Y)):
+            _check_curvature(made, A[x], Y[x], curvature, step, *_entries_to_check(x, outputs, len(A)))
     v = np.linspace(-1, 1, A.shape[1])
     made.analytic = carries_derivative(lambda outputs: made.values(outputs, Y), A, v, gradients @ v)
 
@@ -220,6 +268,31 @@ def _check_gradient(made: CustomCost, a: Array, y: Array, gradient: Array, step:
         lambda at: f"output neuron {entries[at[0]]} for {_place(a[None], y[None], 0)}",
         rough="make it differentiable on the domain, or move the domain",
         wrong="correct the gradient",
+    )
+
+
+def _entries_to_check(x: int, outputs: int, examples: int) -> tuple[Array, Array]:
+    """Return the indices (i, j) of the entries of ∇²_aC_x that are checked for example x.
+
+    With many outputs, they are the diagonal and one more entry of each column j, spread over the examples.
+    """
+    if outputs <= DIFFERENTIATED:
+        i, j = np.indices((outputs, outputs)).reshape(2, -1)
+        return i, j
+    column = np.arange(x, outputs, examples)
+    other = np.random.default_rng(x).integers(outputs, size=column.size)
+    return np.concatenate([column, other]), np.concatenate([column, column])
+
+
+def _check_curvature(made: CustomCost, a: Array, y: Array, curvature: Array, step: float, i: Array, j: Array) -> None:
+    matrix = np.diag(curvature) if curvature.ndim == 1 else curvature
+    numerical = differentiate_entries(lambda rows: made.gradients(rows, np.tile(y, (len(rows), 1))), a, step, i, j)
+    numerical.judge(
+        matrix[i, j],
+        (f"cost {made.name!r}: gradient", f"cost {made.name!r}: curvature"),
+        lambda at: f"output neurons {i[at[0]]} and {j[at[0]]} for {_place(a[None], y[None], 0)}",
+        rough="make it differentiable on the domain, or move the domain",
+        wrong="correct the curvature; return matrices if ∇²_aC_x is not diagonal",
     )
 
 

@@ -10,7 +10,7 @@ from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 from formulations.functions.activations import ACTIVATIONS, Activation
 from formulations.functions.costs import formulas
-from formulations.functions.costs.base import CombinedOutput, Cost
+from formulations.functions.costs.base import CombinedOutput, Cost, over_square
 
 __all__ = ["LogLikelihood"]
 
@@ -21,7 +21,8 @@ class LogLikelihood(Cost):
 
     If one y_j is 1 and the others 0, it is −ln a_j of the correct class. With softmax or sigmoid outputs C_x is
     computed from z, so that it is always finite, and δ^L is a^L Σ_j y_j − y (Equation 81 if Σ_j y_j = 1) or
-    −y(1 − a^L). With other outputs, ∇_aC = −y/a is infinite if an output is 0 and its target is not.
+    −y(1 − a^L). With other outputs, ∇_aC = −y/a and ∇²_aC = diag(y/a²) are infinite if an output is 0 and its target is
+    not.
     """
 
     name = "log_likelihood"
@@ -46,6 +47,10 @@ class LogLikelihood(Cost):
                 np.divide(-Y, A, out=gradient, where=Y != 0)
         values: Array = -np.vecdot(Y, logarithms)
         return values
+
+    def curvature_product(self, A: Array, Y: Array, V: Array) -> Array:
+        """Return y/a² ⊙ v."""
+        return over_square(Y, A, V)
 
     def combined(self, activation: Activation) -> CombinedOutput | None:
         """Return the form for softmax outputs, δ^L = a·Σy − y, or sigmoid outputs, δ^L = −y(1 − a); C_x from z."""

@@ -8,6 +8,7 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.functions.derivatives.differences import differentiate as differentiate
+    from formulations.functions.derivatives.differences import differentiate_entries as differentiate_entries
     from formulations.functions.derivatives.differences import differentiate_rows as differentiate_rows
     from formulations.functions.derivatives.user_functions import call_untouched as call_untouched
     from formulations.functions.derivatives.user_functions import called as called
@@ -18,7 +19,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "differences": ["differentiate", "differentiate_rows"],
+            "differences": ["differentiate", "differentiate_entries", "differentiate_rows"],
             "user_functions": ["call_untouched", "called", "first_mixed", "interval", "sample_points"],
         },
     )

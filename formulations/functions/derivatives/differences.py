@@ -18,7 +18,7 @@ import scipy
 from formulations.arrays import Array
 from formulations.exceptions import WrongDerivative
 
-__all__ = ["NumericalDerivative", "differentiate", "differentiate_rows"]
+__all__ = ["NumericalDerivative", "differentiate", "differentiate_entries", "differentiate_rows"]
 
 # A function may have 8 rounding errors in its value and its argument, like σ′ in this package.
 _ROUNDINGS = 8 * np.finfo(np.float64).eps / 2
@@ -179,6 +179,32 @@ def differentiate_rows(
            [0., 6.]])
     """
     outputs = np.asarray(f(x[None])).shape[1:]
+    indices = np.indices((*outputs, x.size))
+    if entries is not None:
+        indices = indices[..., entries]
+    j = indices[-1]
+    return differentiate_entries(f, x, step, indices[0] if outputs else np.zeros_like(j), j)
+
+
+def differentiate_entries(f: Callable[[Array], Any], x: Array, step: float, i: Array, j: Array) -> NumericalDerivative:
+    """Differentiate a function of rows at one row; return chosen entries of its Jacobian matrix.
+
+    Parameters
+    ----------
+    f : callable (b, n) -> (b,) or (b, k)
+        Maps each row independently.
+    x : ndarray of shape (n,)
+        The row.
+    step : float
+        How far from ``x`` f may be evaluated, in each coordinate.
+    i, j : ndarray of int, both of one shape
+        The indices of the entries; i is 0 if f returns one number a row.
+
+    Returns
+    -------
+    NumericalDerivative
+        ∂f_i/∂x_j, of the shape of ``i``.
+    """
 
     def along(t: Array, i: Array, j: Array) -> Array:
         rows = np.broadcast_to(x, (*t.shape, x.size)).copy()
@@ -186,9 +212,4 @@ def differentiate_rows(
         values = np.asarray(f(rows.reshape(-1, x.size))).reshape(*t.shape, -1)
         return np.take_along_axis(values, np.broadcast_to(i, t.shape)[..., None], axis=-1)[..., 0]
 
-    indices = np.indices((*outputs, x.size))
-    if entries is not None:
-        indices = indices[..., entries]
-    j = indices[-1]
-    i = indices[0] if outputs else np.zeros_like(j)
     return differentiate(along, x[j], np.full(j.shape, float(step)), (i, j))
