@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from formulations.network import Tape as Tape
     from formulations.network import load as load
     from formulations.network import save as save
+    from formulations.operators import gauss_newton as gauss_newton
+    from formulations.operators import hessian as hessian
+    from formulations.operators import input_gradient as input_gradient
+    from formulations.operators import jacobian as jacobian
+    from formulations.operators import jacobian_operator as jacobian_operator
     from formulations.operators import per_example_gradients as per_example_gradients
     from formulations.plans import ChunkedPlan as ChunkedPlan
     from formulations.plans import Plan as Plan
@@ -72,7 +77,14 @@ else:
             "explanation": ["Explanation", "explain"],
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
             "network": ["Gradient", "Network", "Tape", "load", "save"],
-            "operators": ["per_example_gradients"],
+            "operators": [
+                "gauss_newton",
+                "hessian",
+                "input_gradient",
+                "jacobian",
+                "jacobian_operator",
+                "per_example_gradients",
+            ],
             "plans": ["ChunkedPlan", "Plan", "gradient", "prepare", "which"],
             "training": ["History", "Model", "sgd"],
             "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from formulations.backends._base.estimates import Estimate as Estimate
     from formulations.backends._base.estimates import backward_multiplications as backward_multiplications
     from formulations.backends._base.estimates import forward_multiplications as forward_multiplications
+    from formulations.backends._base.linearization import OPERATORS as OPERATORS
+    from formulations.backends._base.linearization import PARAMETERS as PARAMETERS
+    from formulations.backends._base.linearization import Linearization as Linearization
+    from formulations.backends._base.linearization import Where as Where
     from formulations.backends._base.options import option_types as option_types
     from formulations.backends._base.perturbation import SCHEMES as SCHEMES
     from formulations.backends._base.perturbation import Difference as Difference
@@ -38,6 +42,7 @@ else:
         {
             "_base.contract": ["Backend", "Tier"],
             "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
+            "_base.linearization": ["Linearization", "OPERATORS", "PARAMETERS", "Where"],
             "_base.options": ["option_types"],
             "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "step_sizes"],
             "_base.updates": ["CompiledUpdates"],

@@ -25,8 +25,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Tier
-from formulations.network import Network, Tape
+from formulations.backends._base import OPERATORS, Backend, Linearization, Tier
+from formulations.network import Network, Point, Tape
 
 __all__ = ["Hadamard"]
 
@@ -39,6 +39,7 @@ class Hadamard(Backend):
     equations = ("BP1a", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     serves_coupled = False
+    operators = OPERATORS
 
     def errors(self, network: Network, tape: Tape) -> Sequence[Array]:
         """Return δ^L by (BP1a), then δ^{L−1}, …, δ² by (BP2)."""
@@ -49,3 +50,9 @@ class Hadamard(Backend):
             delta = tape.pull_back(l, delta)
             np.multiply(delta, tape.slopes[l - 2], delta)
         return tape.errors
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature by recurrences with Hadamard products."""
+        from formulations.backends._linearized import HadamardLinearization
+
+        return HadamardLinearization(point, self)

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
     from formulations.network.network import Network as Network
     from formulations.network.network import check_network as check_network
+    from formulations.network.point import Point as Point
     from formulations.network.saved import MODEL as MODEL
     from formulations.network.saved import load as load
     from formulations.network.saved import network_arrays as network_arrays
     from formulations.network.saved import read_network as read_network
     from formulations.network.saved import save as save
     from formulations.network.tape import Tape as Tape
+    from formulations.network.tape import outer_sums as outer_sums
     from formulations.network.views import network_drawing as network_drawing
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -32,8 +34,9 @@ else:
             "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],
             "network": ["Network", "check_network"],
+            "point": ["Point"],
             "saved": ["MODEL", "load", "network_arrays", "read_network", "save"],
-            "tape": ["Tape"],
+            "tape": ["Tape", "outer_sums"],
             "views": ["network_drawing"],
         },
     )

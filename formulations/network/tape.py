@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Array, Block, Pattern, blocks_of
+from formulations.arrays import Array, Block, Parameters, Pattern, blocks_of
 from formulations.display import counted
 from formulations.exceptions import InvalidInput
 from formulations.functions import Cost, through
-from formulations.network.gradients import Gradient
 
 if TYPE_CHECKING:
     from formulations.network.network import Network
 
-__all__ = ["Tape"]
+__all__ = ["Tape", "outer_sums"]
 
 
 class Tape:
@@ -212,7 +211,7 @@ class Tape:
             out[...] = delta @ weights
         return out
 
-    def collect(self, errors: Sequence[Array], gradient: Gradient) -> None:
+    def collect(self, errors: Sequence[Array], gradient: Parameters) -> None:
         """Write ∂C/∂b^l = δ^l (BP3) and ∂C/∂w^l_{jk} = a^{l−1}_k δ^l_j (BP4), summed over the mini-batch."""
         of_weights, of_biases = gradient.weights, gradient.biases
         for i, delta in enumerate(errors):
@@ -221,7 +220,7 @@ class Tape:
             if pattern is None:
                 np.dot(delta.T, self.activations[i], of_weights[i])
             else:
-                _outer_on_pattern(delta, self.activations[i], pattern, of_weights[i].data)
+                outer_sums(delta, self.activations[i], pattern, of_weights[i].data)
 
     def __repr__(self) -> str:
         cost = "" if self.cost_value is None else f", cost {self.cost_value:.6g}"
@@ -251,10 +250,25 @@ class Tape:
         return self.network.layout.patterns
 
 
-def _outer_on_pattern(delta: Array, a: Array, pattern: Pattern, out: Array) -> None:
-    """Sum a_k δ_j over the examples for the stored entries only, block by block."""
+def outer_sums(delta: Array, a: Array, pattern: Pattern | None, out: Array | None = None) -> Array:
+    """Return Σ_x δ_j a_k of every weight w_jk: shape (n_l, n_{l−1}), or with a pattern (entries,).
+
+    Parameters
+    ----------
+    delta, a : ndarray of shape (m, n_l) and (m, n_{l−1})
+        Two arrays over the examples, such as δ^l and a^{l−1} in (BP4).
+    pattern : Pattern, optional
+        The stored entries of a sparse weight.
+    out : ndarray, optional
+        Where to write the sums.
+    """
+    if pattern is None:
+        return np.dot(delta.T, a, out)
+    if out is None:
+        out = np.empty(pattern.indices.size, delta.dtype)
     # About 2¹⁸ numbers fit the cache, and memory does not grow with the number of entries.
     block = max(1, 2**18 // max(1, len(delta)))
     for start in range(0, out.size, block):
         part = slice(start, start + block)
         np.einsum("me,me->e", delta[:, pattern.rows[part]], a[:, pattern.indices[part]], out=out[part])
+    return out

@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.operators.curvature import GaussNewtonOperator as GaussNewtonOperator
+    from formulations.operators.curvature import HessianOperator as HessianOperator
+    from formulations.operators.curvature import gauss_newton as gauss_newton
+    from formulations.operators.curvature import hessian as hessian
     from formulations.operators.examples import per_example_gradients as per_example_gradients
+    from formulations.operators.jacobians import JacobianOperator as JacobianOperator
+    from formulations.operators.jacobians import input_gradient as input_gradient
+    from formulations.operators.jacobians import jacobian as jacobian
+    from formulations.operators.jacobians import jacobian_operator as jacobian_operator
+    from formulations.operators.linear import NetworkOperator as NetworkOperator
+    from formulations.operators.linear import linearized as linearized
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "curvature": ["GaussNewtonOperator", "HessianOperator", "gauss_newton", "hessian"],
             "examples": ["per_example_gradients"],
+            "jacobians": ["JacobianOperator", "input_gradient", "jacobian", "jacobian_operator"],
+            "linear": ["NetworkOperator", "linearized"],
         },
     )

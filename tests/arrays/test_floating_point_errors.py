@@ -231,6 +231,11 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "gradient": lambda case, _: fm.gradient(
         case.net, case.X.astype("longdouble"), case.Y, sample_weight=[1e-300, 1, 1, 0]
     ),
+    "gauss_newton": lambda case, _: fm.gauss_newton(case.net, case.X, case.Y) @ case.net.vector,
+    "hessian": lambda case, _: fm.hessian(case.net, case.X, case.Y) @ case.net.vector,
+    "input_gradient": lambda case, _: fm.input_gradient(case.net, case.X, case.Y),
+    "jacobian": lambda case, _: fm.jacobian(case.net, case.X),
+    "jacobian_operator": lambda case, _: fm.jacobian_operator(case.net, case.X) @ case.X.ravel(),
     "list_backends": lambda case, _: fm.list_backends(),
     "load": lambda case, folder: fm.load(saved(case, folder)),
     "load_digits": lambda case, _: fm.load_digits(case.dtype),
@@ -256,8 +261,8 @@ INSIDE = {
         "why_not_width",
     ),
     "Backend": (
-        "allocate", "collect", "compiled_updates", "difference", "errors", "estimate", "gradient", "prepare", "ready",
-        "why_not", "written_product",
+        "allocate", "collect", "compiled_updates", "difference", "errors", "estimate", "gradient", "linearize",
+        "prepare", "ready", "why_not", "why_not_operator", "written_product",
     ),
     "Cost": (
         "average", "check_outputs", "check_targets", "combined", "complex_values", "curvature_product", "evaluate",

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from formulations.backends._base.estimates import Estimate as Estimate
     from formulations.backends._base.estimates import forward_multiplications as forward_multiplications
     from formulations.backends._base.estimates import tape_bytes as tape_bytes
+    from formulations.backends._base.linearization import OPERATORS as OPERATORS
+    from formulations.backends._base.linearization import PARAMETERS as PARAMETERS
+    from formulations.backends._base.linearization import Linearization as Linearization
+    from formulations.backends._base.linearization import Where as Where
     from formulations.backends._base.one_at_a_time import OneAtATime as OneAtATime
     from formulations.backends._base.options import convert as convert
     from formulations.backends._base.options import read_options as read_options
@@ -27,6 +31,7 @@ else:
         {
             "contract": ["Backend", "Tier"],
             "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
+            "linearization": ["Linearization", "OPERATORS", "PARAMETERS", "Where"],
             "one_at_a_time": ["OneAtATime"],
             "options": ["convert", "read_options"],
             "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "step_sizes"],

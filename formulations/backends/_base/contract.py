@@ -32,11 +32,12 @@ from formulations.backends._base.estimates import (
     forward_multiplications,
     tape_bytes,
 )
+from formulations.backends._base.linearization import Linearization
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
 from formulations.backends._base.updates import CompiledUpdates
 from formulations.functions import COSTS, Cost
-from formulations.network import Gradient, Network, Tape, forward
+from formulations.network import Gradient, Network, Point, Tape, forward
 
 __all__ = ["Backend", "Tier"]
 
@@ -76,6 +77,12 @@ class Backend(ABC):
         Whether it supports sparse weights, and slopes that are not diagonal.
     dtypes : tuple of numpy.dtype
         The dtypes that it supports.
+    operators : tuple of str
+        The operators that it provides, of ``"jacobian"``, ``"hessian"`` and ``"gauss_newton"``.
+    no_operators : str
+        Why it does not provide the others.
+    orders : tuple of str
+        The orders in which it can compute a Jacobian: ``"reverse"``, ``"forward"``.
     """
 
     name: str
@@ -86,6 +93,9 @@ class Backend(ABC):
     serves_sparse: bool = True
     serves_coupled: bool = True
     dtypes: tuple[np.dtype[Any], ...] = DTYPES
+    operators: tuple[str, ...] = ()
+    no_operators: str = "it computes gradients only"
+    orders: tuple[str, ...] = ("reverse", "forward")
 
     def __post_init__(self) -> None:
         """Raise an exception if an option has an invalid value; dataclasses call this."""
@@ -93,21 +103,52 @@ class Backend(ABC):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return None if this backend supports the network and cost, else the reason why it does not."""
+        if reason := self._why_not_numbers(network):
+            return reason
+        combined = cost.combined(network.activations[-1]) is not None
+        l = None if self.serves_coupled else _coupled_layer(network, network.layout.last - combined)
+        if l is None:
+            return None
+        activation = network.activations[l - 2]
+        fitting = [name for name, each in COSTS.items() if each.combined(activation) is not None]
+        needless = fitting and l == network.layout.last
+        return _coupled(network, l) + (f"; cost {fitting[0]!r} needs no slope there" if needless else "")
+
+    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
+        """Return None if this backend provides an operator of the network and cost, else the reason why it does not.
+
+        Parameters
+        ----------
+        operator : str
+            One of :attr:`operators`, or ``"input_gradient"``, which goes with ``"jacobian"``.
+        network : Network
+            The network.
+        cost : Cost
+            The cost, which a Jacobian does not need.
+        of : int, optional
+            The layer that a Jacobian differentiates; by default the output.
+        """
+        if ("jacobian" if operator == "input_gradient" else operator) not in self.operators:
+            return self.no_operators
+        if operator == "jacobian":
+            # The dtype and the weights, with a cost that combines with no output.
+            l = None if self.serves_coupled else _coupled_layer(network, of or network.layout.last)
+            return self._why_not_numbers(network) if l is None else _coupled(network, l)
+        if reason := self.why_not(network, cost):
+            return reason
+        return None if operator == "input_gradient" else _why_no_curvature(operator, network, cost)
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return this formulation's derivatives at a point, for the operators that it provides."""
+        raise NotImplementedError(f"backend {self.name!r} must define linearize(point), since it declares operators.")
+
+    def _why_not_numbers(self, network: Network) -> str | None:
+        """Return None if this backend supports the network's dtype and weights, else the reason why it does not."""
         if network.dtype not in self.dtypes:
             known = " or ".join(map(format_dtype, self.dtypes))
             return f"it needs {known}, and this network has {format_dtype(network.dtype)}"
         if network.layout.is_sparse and not self.serves_sparse:
             return "it works on dense weights, and this network has sparse ones"
-        if not self.serves_coupled:
-            combined = cost.combined(network.activations[-1]) is not None
-            for l, activation in enumerate(network.activations, start=2):
-                if activation.coupled and not (combined and l == network.layout.last):
-                    fitting = [name for name, each in COSTS.items() if each.combined(activation) is not None]
-                    needless = fitting and l == network.layout.last
-                    return (
-                        f"it needs a slope for each neuron by itself, and {activation.name} in layer {l} couples "
-                        "the neurons of its layer"
-                    ) + (f"; cost {fitting[0]!r} needs no slope there" if needless else "")
         return None
 
     def estimate(self, network: Network, m: int) -> Estimate:
@@ -203,3 +244,35 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"<backend {self.label}>"
+
+
+def _coupled_layer(network: Network, last: int) -> int | None:
+    """Return the first layer up to ``last`` whose activation is coupled; None if there is none."""
+    layers = enumerate(network.activations[: last - 1], start=2)
+    return next((l for l, activation in layers if activation.coupled), None)
+
+
+def _coupled(network: Network, l: int) -> str:
+    return (
+        f"it needs a slope for each neuron by itself, and {network.activations[l - 2].name} in layer {l} couples the "
+        "neurons of its layer"
+    )
+
+
+def _why_no_curvature(operator: str, network: Network, cost: Cost) -> str | None:
+    """Return None if the cost and, for a Hessian, the activations have a curvature, else the reason with the remedy."""
+    combined = cost.combined(network.activations[-1]) is not None
+    if not combined and not cost.has_curvature:
+        return (
+            f"it needs ∇²_aC, and cost {cost.name!r} has no curvature; pass one: cost(value, gradient, curvature=...)"
+        )
+    if operator == "gauss_newton":
+        return None
+    for l, activation in enumerate(network.activations[: len(network.activations) - combined], start=2):
+        if not activation.has_curvature:
+            make = "coupled_activation" if activation.coupled else "activation"
+            return (
+                f"it needs σ″, and {activation.name} in layer {l} has no curvature; pass one: "
+                f"{make}(..., curvature=...)"
+            )
+    return None

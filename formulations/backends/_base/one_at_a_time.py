@@ -27,6 +27,8 @@ class OneAtATime(Backend):
         The formulation that computes each example's gradient.
     """
 
+    no_operators = "taking one example at a time is a way to sum a gradient; leave batch=example out"
+
     def __init__(self, backend: Backend) -> None:
         self._inner = backend
         self.name = backend.name

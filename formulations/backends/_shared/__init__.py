@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
+    from formulations.backends._shared.stacks import entries as entries
+    from formulations.backends._shared.stacks import stacked_product as stacked_product
     from formulations.backends._shared.system import ErrorSystem as ErrorSystem
     from formulations.backends._shared.system import estimate_system as estimate_system
 else:
@@ -63,6 +65,7 @@ else:
             "compiled.buffers": ["Buffers"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
             "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
+            "stacks": ["entries", "stacked_product"],
             "system": ["ErrorSystem", "estimate_system"],
         },
     )

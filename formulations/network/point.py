@@ -1,0 +1,114 @@
+"""A point: the parameters and examples at which derivatives of the network are taken."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import InvalidInput
+from formulations.functions import through
+from formulations.network.batch import Batch
+from formulations.network.network import Network
+
+__all__ = ["Point"]
+
+
+class Point:
+    """A network with its examples on a tape: the place at which operators linearise it.
+
+    A point keeps copies of the parameters and the examples, so that the operators made at it stay those of the same
+    place. What the forward pass does not compute is computed when it is first used, and then kept.
+
+    Parameters
+    ----------
+    network : Network
+        The network; its parameters are copied.
+    batch : Batch
+        Checked examples, which are copied. Without targets the point only serves Jacobians.
+
+    Attributes
+    ----------
+    network : Network
+        The copy.
+    tape : Tape
+        z, a, σ′(z) and, if there are targets, C and ∇_aC.
+    m : int
+        The number of examples.
+    """
+
+    def __init__(self, network: Network, batch: Batch) -> None:
+        self.network = network.copy()
+        self.tape = self.network.record(batch.copy())
+        self.m = self.tape.m
+
+    @property
+    def slopes(self) -> list[Any]:
+        """σ′(z^l) at ``slopes[l-2]``, shape (m, n_l), or a :class:`CoupledSlope`."""
+        return self.tape.slopes
+
+    @property
+    def shares(self) -> Array:
+        """Each example's share of the mean cost, shape (m, 1)."""
+        return self.tape.share_column
+
+    @cached_property
+    def curvatures(self) -> list[Any]:
+        """σ″(z^l) at ``curvatures[l-2]``, shape (m, n_l), or a :class:`CoupledCurvature`.
+
+        None for the output layer if cost and output activation have a combined form, which does not need it.
+        """
+        tape = self.tape
+        layers = list(zip(self.network.activations, tape.weighted_inputs, tape.activations[1:], strict=True))
+        needed = layers if tape.combined is None else layers[:-1]
+        found: list[Any] = [activation.curvature_at(z, a) for activation, z, a in needed]
+        return found if tape.combined is None else [*found, None]
+
+    @property
+    def errors(self) -> list[Array]:
+        """δ^l = ∂C/∂z^l at ``errors[l-2]``, shape (m, n_l)."""
+        return self._backward[0]
+
+    @property
+    def pulled(self) -> list[Any]:
+        """∂C/∂a^l = (w^{l+1})ᵀδ^{l+1} at ``pulled[l-2]``, shape (m, n_l).
+
+        For the output layer it is ∇_aC, and None if cost and output activation have a combined form.
+        """
+        return self._backward[1]
+
+    @cached_property
+    def _backward(self) -> tuple[list[Array], list[Any]]:
+        tape = self.tape
+        if tape.Y is None:
+            raise InvalidInput("a point without targets has no errors; pass Y.")
+        delta = tape.output_error()
+        pulled: list[Any] = [None if tape.combined is not None else tape.cost_gradient]
+        for l in self.network.hidden_layers:
+            g = delta @ self.network.weights[l - 1]
+            pulled.append(g)
+            delta = through(tape.slopes[l - 2], g, out=tape.errors[l - 2])
+        return tape.errors, pulled[::-1]
+
+    @property
+    def split(self) -> Literal["a", "z"]:
+        """Where the Gauss–Newton matrix JᵀBJ splits the cost from the network: at z^L if they are combined, else a^L.
+
+        Combined with a softmax or with sigmoids, ∇²_{z^L}C is the Fisher matrix of the output and has no ∞·0.
+        """
+        return "a" if self.tape.combined is None else "z"
+
+    def output_curvature(self, v: Array) -> Array:
+        """Return ∇²C v times each example's share, shape (m, n_L), with ∇² in a^L or z^L as :attr:`split` says."""
+        tape = self.tape
+        if tape.combined is None:
+            product = tape.known_cost.curvature_product(tape.output, tape.targets, v)
+        else:
+            product = tape.combined.curvature_product(tape.slopes[-1], tape.targets, v)
+        curved: Array = np.multiply(product, self.shares)
+        return curved
+
+    def __repr__(self) -> str:
+        return f"<Point of {self.network!r} at {self.m} examples>"

@@ -1,0 +1,186 @@
+"""Operators of a network: a backend's linearisation at a point, as SciPy's linear operators."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from formulations.arrays import Array, as_real, check_finite, quiet
+from formulations.backends import Backend, BackendLike, Linearization, get_backend, list_backends
+from formulations.exceptions import Refused, StalePlan, WrongShape
+from formulations.functions import Cost
+from formulations.network import Network, Point, check_network
+
+__all__ = ["NetworkOperator", "linearized"]
+
+
+def linearized(
+    net: Network,
+    X: Any,
+    Y: Any = None,
+    cost: str | Cost = "quadratic",
+    backend: BackendLike = None,
+    sample_weight: Any = None,
+    *,
+    operator: str = "jacobian",
+    of: int | None = None,
+) -> Linearization:
+    """Check the arguments of an operator, and return the backend's linearisation at the point.
+
+    Parameters
+    ----------
+    net, X, Y, cost, backend, sample_weight
+        As in :func:`formulations.gradient`; Y may be None for a Jacobian only.
+    operator : str
+        ``"jacobian"``, ``"input_gradient"``, ``"hessian"`` or ``"gauss_newton"``.
+    of : int, optional
+        The layer that a Jacobian differentiates.
+
+    Returns
+    -------
+    Linearization
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        If the data cannot be used.
+    UnknownName
+        If no backend or cost has this name.
+    Refused
+        If the backend does not provide the operator; the message names those that do.
+    """
+    check_network(net)
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=operator != "jacobian")
+    chosen = get_backend(backend)
+    batch.cost.check_outputs(net.sizes[-1])
+    if reason := chosen.why_not_operator(operator, net, batch.cost, of):
+        others = (get_backend(name) for name in list_backends())
+        able = [each.name for each in others if each.why_not_operator(operator, net, batch.cost, of) is None]
+        remedy = f"backends that can: {', '.join(able)}" if able else "no backend can"
+        raise Refused(
+            f"backend {chosen.label!r} cannot give the {operator.replace('_', '–')} of {net!r}: {reason}; {remedy}."
+        )
+    check_finite(net.vector, "the network's parameters")
+    return chosen.linearize(Point(net, batch))
+
+
+class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no types
+    """A linear operator of a network at a point, in the formulation of a backend.
+
+    It takes what :class:`scipy.sparse.linalg.LinearOperator` takes: ``A @ v``, ``A.T @ u``, SciPy's solvers. Vectors of
+    real numbers are taken in the network's dtype, since some of SciPy's methods only send float64.
+
+    Parameters
+    ----------
+    net : Network
+        The network, whose parameters must not change while the operator is used.
+    linearization : Linearization
+        The derivatives at the point.
+    shape : (int, int)
+        The operator's shape.
+
+    Attributes
+    ----------
+    point : Point
+        The parameters and the examples.
+    backend : Backend
+        The backend, with its options.
+    """
+
+    what: ClassVar[str] = "operator"
+    """What it is called in messages."""
+
+    def __init__(self, net: Network, linearization: Linearization, shape: tuple[int, int]) -> None:
+        self._net = net
+        self.linearization = linearization
+        super().__init__(net.dtype, shape)
+
+    @property
+    def point(self) -> Point:
+        """The parameters and the examples."""
+        return self.linearization.point
+
+    @property
+    def backend(self) -> Backend:
+        """The backend, with its options."""
+        return self.linearization.backend
+
+    @quiet
+    def matvec(self, x: Any) -> Array:
+        """Return the product with a vector, shape (n,) or (n, 1).
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            If it cannot be multiplied.
+        StalePlan
+            If the network has changed.
+        """
+        return self._times(x, transposed=False, single=True)
+
+    @quiet
+    def rmatvec(self, x: Any) -> Array:
+        """Return the product of the transpose with a vector; see :meth:`matvec`."""
+        return self._times(x, transposed=True, single=True)
+
+    @quiet
+    def matmat(self, X: Any) -> Array:
+        """Return the product with a matrix, shape (n, k); see :meth:`matvec`."""
+        return self._times(X, transposed=False, single=False)
+
+    @quiet
+    def rmatmat(self, X: Any) -> Array:
+        """Return the product of the transpose with a matrix, shape (n, k); see :meth:`matvec`."""
+        return self._times(X, transposed=True, single=False)
+
+    @quiet
+    def to_dense(self) -> Array:
+        """Return the matrix itself, from its products with all unit vectors."""
+        rows, columns = self.shape
+        if rows < columns:
+            return self._times(np.eye(rows, dtype=self.dtype), transposed=True, single=False).T
+        return self._times(np.eye(columns, dtype=self.dtype), transposed=False, single=False)
+
+    def products(self, directions: Array, *, transposed: bool) -> Array:
+        """Return the products with k directions, shape (k, n), a row each."""
+        raise NotImplementedError
+
+    def _times(self, x: Any, *, transposed: bool, single: bool) -> Array:
+        n = self.shape[not transposed]
+        name = "the vector" if single else "the matrix"
+        array = as_real(x, name, self.dtype)
+        columns = array[:, None] if single and array.ndim == 1 else array
+        if columns.ndim != 2 or len(columns) != n or (single and columns.shape[1] != 1):
+            wanted = f"({n},)" if single else f"({n}, k)"
+            raise WrongShape(
+                f"{name} must have shape {wanted} for {self!r}, got {np.shape(x)}; "
+                f"pass one number for each {'row' if transposed else 'column'} of the operator."
+            )
+        check_finite(columns, name)
+        if not np.array_equal(self._net.vector, self.point.network.vector):
+            raise StalePlan(
+                f"the network must keep its parameters while its {self.what} is used, and they have changed; "
+                "make another at the new parameters."
+            )
+        product = self.products(np.ascontiguousarray(columns.T), transposed=transposed)
+        return product[0].reshape((-1, *array.shape[1:])) if single else product.T
+
+    # SciPy's solvers and its products of operators call these.
+
+    def _matvec(self, x: Any) -> Array:
+        return self.matvec(x)
+
+    def _rmatvec(self, x: Any) -> Array:
+        return self.rmatvec(x)
+
+    def _matmat(self, X: Any) -> Array:
+        return self.matmat(X)
+
+    def _rmatmat(self, X: Any) -> Array:
+        return self.rmatmat(X)
+
+    def __repr__(self) -> str:
+        rows, columns = self.shape
+        return f"<{self.what} ({rows} × {columns}) by {self.backend.label} at {self.point.m} examples>"
