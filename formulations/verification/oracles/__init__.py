@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
     from formulations.verification.oracles.reference import reference_on_tape as reference_on_tape
+    from formulations.verification.oracles.slopes import Slope as Slope
     from formulations.verification.oracles.slopes import read_slope as read_slope
     from formulations.verification.oracles.slopes import seen_rounding as seen_rounding
     from formulations.verification.oracles.slopes import worse as worse
@@ -35,6 +36,6 @@ else:
             "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
             "fractions": ["exact_gradient"],
             "reference": ["Reference", "reference_gradient", "reference_on_tape"],
-            "slopes": ["read_slope", "seen_rounding", "worse"],
+            "slopes": ["Slope", "read_slope", "seen_rounding", "worse"],
         },
     )

@@ -13,13 +13,27 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.sparse import issparse
 
 from formulations.arrays import as_real, quiet
 from formulations.exceptions import Refused
 from formulations.functions import Activation, Cost, Identity, LeakyReLU, Quadratic, ReLU, Square
 from formulations.network import Network, check_network
 
-__all__ = ["ExactGradient", "Rational", "exact_gradient", "gradient_in_fractions", "rational"]
+__all__ = [
+    "ExactGradient",
+    "ExactProblem",
+    "Matrix",
+    "Rational",
+    "Vector",
+    "dense_fractions",
+    "exact_gradient",
+    "flattened",
+    "fraction",
+    "gradient_in_fractions",
+    "rational",
+    "read_in_fractions",
+]
 
 Vector: TypeAlias = list[Fraction]
 Matrix: TypeAlias = list[Vector]
@@ -114,8 +128,31 @@ def exact_gradient(
     >>> exact.weights[0][0][0] == 8 * Fraction(0.1) ** 3, exact.cost == 2 * Fraction(0.1) ** 4
     (True, True)
     """
+    problem = read_in_fractions(net, X, Y, sample_weight, cost)
+    found = gradient_in_fractions(
+        problem.weights, problem.biases, problem.functions, problem.X, problem.Y, problem.shares
+    )
+    return replace(found, vector=flattened(found, net))
+
+
+@dataclass(frozen=True)
+class ExactProblem:
+    """A network with its examples in fractions; its fields are the arguments of :func:`gradient_in_fractions`."""
+
+    weights: list[Matrix]
+    biases: Matrix
+    functions: list[list[Rational]]
+    X: Matrix
+    Y: Matrix
+    shares: Vector
+
+
+def read_in_fractions(
+    net: Network, X: Any, Y: Any = None, sample_weight: Any = None, cost: str | Cost = "quadratic"
+) -> ExactProblem:
+    """Check the arguments of an exact oracle, and return them in fractions; without targets, Y is empty."""
     check_network(net)
-    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=Y is not None)
     if type(cost) is not Quadratic:
         raise Refused(
             f"the exact oracle needs a rational cost, got {cost.name}; pass cost='quadratic', or compare backends "
@@ -125,27 +162,29 @@ def exact_gradient(
         [_of_neuron(activation, j, l, net.dtype) for j in range(n)]
         for l, (activation, n) in enumerate(zip(net.activations, net.sizes[1:], strict=True), start=2)
     ]
-    patterns = net.layout.patterns
-    dense = [w if pattern is None else w.toarray() for w, pattern in zip(net.weights, patterns, strict=True)]
     counts = as_real([1] * len(X) if sample_weight is None else sample_weight, "sample_weight")
     counts = counts.tolist() if counts.dtype.kind in "biu" else counts
-    total = sum(map(_fraction, counts), ZERO)
-    found = gradient_in_fractions(
-        [_fractions(matrix) for matrix in dense],
-        _fractions(net.biases),
-        functions,
-        _fractions(X),
-        _fractions(Y),
-        [_fraction(count) / total for count in counts],
-    )
+    total = sum(map(fraction, counts), ZERO)
+    shares = [fraction(count) / total for count in counts]
+    targets = [] if Y is None else _fractions(Y)
+    return ExactProblem(dense_fractions(net.weights), _fractions(net.biases), functions, _fractions(X), targets, shares)
+
+
+def dense_fractions(matrices: Any) -> list[Matrix]:
+    """Return dense or sparse matrices as nested lists of fractions."""
+    return [_fractions(w.toarray() if issparse(w) else w) for w in matrices]
+
+
+def flattened(found: ExactGradient, net: Network) -> Vector:
+    """Return all derivatives in the order of ``net.vector``; of sparse weights, for the stored entries only."""
     vector: Vector = []
-    for matrix, biases, pattern in zip(found.weights, found.biases, patterns, strict=True):
+    for matrix, biases, pattern in zip(found.weights, found.biases, net.layout.patterns, strict=True):
         if pattern is None:
             vector += [entry for row in matrix for entry in row]
         else:
             vector += [matrix[j][k] for j, k in zip(pattern.rows, pattern.indices, strict=True)]
         vector += biases
-    return replace(found, vector=vector)
+    return vector
 
 
 def rational(activation: Activation, dtype: Any = "float64") -> Rational | None:
@@ -163,7 +202,7 @@ def rational(activation: Activation, dtype: Any = "float64") -> Rational | None:
     if isinstance(activation, Square):
         return Rational(lambda z: z * z, lambda z: 2 * z)
     if isinstance(activation, ReLU | LeakyReLU):
-        left = _fraction(np.dtype(dtype).type(getattr(activation, "negative_slope", 0)))
+        left = fraction(np.dtype(dtype).type(getattr(activation, "negative_slope", 0)))
         return Rational(lambda z: z if z > 0 else left * z, lambda z: ONE if z > 0 else left)
     return None
 
@@ -239,9 +278,10 @@ def _of_neuron(activation: Activation, j: int, l: int, dtype: Any) -> Rational:
     return found
 
 
-def _fraction(number: Any) -> Fraction:
+def fraction(number: Any) -> Fraction:
+    """Return the exact value of a number."""
     return Fraction(*number.as_integer_ratio())
 
 
 def _fractions(rows: Any) -> Matrix:
-    return [[_fraction(number) for number in row] for row in rows]
+    return [[fraction(number) for number in row] for row in rows]

@@ -7,23 +7,35 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.verification.tolerances.activations import PLACES as PLACES
+    from formulations.verification.tolerances.activations import lost as lost
+    from formulations.verification.tolerances.customary import Formulas as Formulas
     from formulations.verification.tolerances.deviations import deviation as deviation
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
+    from formulations.verification.tolerances.local import output_error as output_error
     from formulations.verification.tolerances.perturbation import cost_roundoff as cost_roundoff
+    from formulations.verification.tolerances.perturbation import undecidable as undecidable
+    from formulations.verification.tolerances.propagation import propagate_bounds as propagate_bounds
     from formulations.verification.tolerances.rules import RULES as RULES
     from formulations.verification.tolerances.verdict import RESOLUTION as RESOLUTION
+    from formulations.verification.tolerances.verdict import Check as Check
     from formulations.verification.tolerances.verdict import EquationVerdict as EquationVerdict
     from formulations.verification.tolerances.verdict import Status as Status
     from formulations.verification.tolerances.verdict import Verdict as Verdict
+    from formulations.verification.tolerances.verdict import conclude as conclude
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "activations": ["PLACES", "lost"],
+            "customary": ["Formulas"],
             "deviations": ["deviation"],
             "judging": ["judge", "judge_backend"],
-            "perturbation": ["cost_roundoff"],
+            "local": ["output_error"],
+            "perturbation": ["cost_roundoff", "undecidable"],
+            "propagation": ["propagate_bounds"],
             "rules": ["RULES"],
-            "verdict": ["EquationVerdict", "RESOLUTION", "Status", "Verdict"],
+            "verdict": ["Check", "EquationVerdict", "RESOLUTION", "Status", "Verdict", "conclude"],
         },
     )

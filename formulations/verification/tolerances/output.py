@@ -68,12 +68,17 @@ class OutputBounds:
         reference, precision = self._reference, self._precision
         u, slope = precision.u, reference.slopes[-1]
         big = np.abs(reference.cost_gradient).astype(precision.working)
-        _, moved = self._moved(of_a)
-        of_g = moved + 8 * u * big + self._lost_by_cost()
-        of_g = precision.within_range(of_g, big * self.unshared)
+        of_g = self.cost_gradient(of_a)
         rounding = gamma(5 + slope.roundings, u) * through(slope.acted_on + of_d, big + of_g)
         e = through(slope.size, of_g) + through(of_d, big + of_g) + rounding + precision.tiny * (5 + slope.gain)
         return precision.within_range(e, through(slope.size, big) * self.unshared)
+
+    def cost_gradient(self, of_a: Array) -> Array:
+        """Return E of ∇_aC, given E_a of the output layer."""
+        big = np.abs(self._reference.cost_gradient).astype(self._precision.working)
+        _, moved = self._moved(of_a)
+        of_g = moved + 8 * self._precision.u * big + self._lost_by_cost()
+        return self._precision.within_range(of_g, big * self.unshared)
 
     def cost(self, of_z: Array, of_a: Array, of_delta: Array) -> float:
         """Return E of C, given those of z^L, a^L and δ^L; infinite if no bound holds."""

@@ -74,7 +74,8 @@ class _OnTape(Propagation):
         return of_a, [_zero(slope.acted_on) for slope in reference.slopes]
 
     @cached_property
-    def _last_error(self) -> Array:
+    def own_last_error(self) -> Array:
+        """The bound of (BP1) in T1, with n_L roundings more."""
         output = self._of_output
         return self.precision.gamma(output.k + output.size.shape[1]) * output.size + output.floor
 

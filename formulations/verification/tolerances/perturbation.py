@@ -41,7 +41,7 @@ from formulations.verification.tolerances.activations import activation_bounds
 from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Check, gradient_checks
 
-__all__ = ["Quotients", "cost_roundoff", "perturbation_checks", "quotients_of"]
+__all__ = ["Quotients", "cost_roundoff", "perturbation_checks", "quotients_of", "undecidable"]
 
 FAR = 1.0
 """The farthest that z may move for the truncation to be estimated: activations bend over lengths of 1."""
@@ -107,7 +107,7 @@ def perturbation_checks(
         bound, excuses = np.full(layout.count, np.inf), [""] * len(layout.slices)
     else:
         bound = _bound(quotients, tape, gradient, reference)
-        excuses = _undecidable(tape, reference, 2 * quotients.scheme.reach * quotients.step)
+        excuses = undecidable(tape, reference, 2 * quotients.scheme.reach * quotients.step)
     checks = []
     for i in range(len(layout.slices) - 1, -1, -1):
         references, limits = ([array[part] for part in layout.slices[i]] for array in (reference.vector, bound))
@@ -149,7 +149,7 @@ def _largest_by_layer(change: Array, tape: Tape) -> Array:
     return largest
 
 
-def _undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]:
+def undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]:
     """Return for each layer why the steps make a difference inconclusive, in it or above it; empty if they do not."""
     network, precision = tape.network, Precision(tape.network.dtype, reference.dtype)
     found = []

@@ -77,6 +77,8 @@ class Propagation:
         E_a of a^l at ``[l-1]``, shape (m, n_l), of the candidate's rounding alone.
     slopes : list of ndarray or OuterBlocks
         E_d of σ′(z^l) at ``[l-2]``, likewise.
+    weighted_inputs : list of ndarray
+        E_z of z^l at ``[l-2]``, likewise.
     """
 
     def __init__(self, reference: Reference, exactly: bool, formulas: Formulas) -> None:
@@ -85,6 +87,7 @@ class Propagation:
         self.precision, self._formulas = Precision(network.dtype, reference.dtype), formulas
         self._absolute = magnitudes(network.weights, self.precision.working)
         self._output = OutputBounds(reference, self.precision, formulas)
+        self.weighted_inputs: list[Array] = []
         self.activations, self.slopes = self._forward_pass()
 
     @cached_property
@@ -111,7 +114,7 @@ class Propagation:
         """The bound of C, for candidate and reference together."""
         own, _ = self._of_sum(len(self._absolute) - 1, self.activations[-2])
         of_z = self.activations[-2] @ self._absolute[-1].T + own
-        return self.precision.sides * self._output.cost(of_z, self.activations[-1], self._last_error)
+        return self.precision.sides * self._output.cost(of_z, self.activations[-1], self.own_last_error)
 
     @property
     def summed(self) -> tuple[float, Any]:
@@ -122,7 +125,12 @@ class Propagation:
     @property
     def last_error(self) -> Array:
         """The bound of δ^L, for candidate and reference together."""
-        return self.precision.sides * self._last_error
+        return self.precision.sides * self.own_last_error
+
+    @property
+    def cost_gradient(self) -> Array:
+        """The bound of ∇_aC, shape (m, n_L), of the candidate's rounding alone; there must be no combined form."""
+        return self._output.cost_gradient(self.activations[-1])
 
     def local_error(self, l: int, above: Array, expected: Array) -> Array:
         """Return the bound of δ^l by (BP2) from a candidate's own δ^{l+1}, for candidate and reference together.
@@ -156,7 +164,8 @@ class Propagation:
         return self.precision.tiny
 
     @cached_property
-    def _last_error(self) -> Array:
+    def own_last_error(self) -> Array:
+        """The bound of δ^L, shape (m, n_L), of the candidate's rounding alone."""
         return self._output.error(self.activations[-1], self.slopes[-1])
 
     @cached_property
@@ -175,6 +184,7 @@ class Propagation:
                 # A product of 0 and ∞ is NaN, which is not a bound.
                 e = np.fmin(e, exact.weighted_inputs(i, own))
             e = precision.within_range(e, size)
+            self.weighted_inputs.append(e)
             moved_a, moved_d = activation_bounds(activation, z, e, precision, self._formulas)
             if exact is not None:
                 still, _ = activation_bounds(activation, z, np.zeros_like(e), precision, self._formulas)
@@ -200,7 +210,7 @@ class Propagation:
     @cached_property
     def _errors(self) -> list[Array]:
         """E_δ of δ², …, δ^L."""
-        reference, e = self.reference, self._last_error
+        reference, e = self.reference, self.own_last_error
         errors = [e]
         exact = Backwards(self._network.weights, reference, self.precision, e) if self.exactly else None
         for l in range(len(self._deltas), 1, -1):

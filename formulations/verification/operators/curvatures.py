@@ -1,0 +1,100 @@
+r"""How far a candidate's σ″(z) and ∇²_aC can be from the reference's.
+
+As for the slopes (:mod:`formulations.verification.tolerances.activations`), the curvature is evaluated at both ends of
+the interval of z. Its own rounding is at most 8u times the sum of \|σ″\|, \|σ′\| and \|σ\|, since a curvature made of
+activations and slopes, such as σ′(1 − 2σ), loses no more than its terms. Beside a kink the slope jumps, which E_d
+covers, and the curvature is that of the two pieces. What a user-defined function loses is estimated from two
+precisions.
+
+The curvature of a built-in cost is diagonal, a sum of at most two positive terms with 12 roundings. That of a
+user-defined cost is a matrix for each example, formed from its products with unit vectors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array, Precision
+from formulations.exceptions import FormulationsException
+from formulations.functions import COSTS, Activation, Cost, is_built_in
+from formulations.verification.oracles import Matrices, Slope, worse
+from formulations.verification.tolerances import PLACES, lost
+
+__all__ = ["cost_curvature", "curvature_bound"]
+
+NEAR = 0.25
+"""The longest distance in z over which the ends of an interval bound a curvature."""
+
+_OURS = {type(cost) for cost in COSTS.values()}
+
+
+def curvature_bound(activation: Activation, z: Array, e: Array, precision: Precision) -> Array:
+    """Return E of σ″(z) of an element-wise activation, shape (m, n), for z that is off by at most ``e``."""
+    e = e + 8 * precision.u * np.abs(z)
+    here: Array = activation.curvature(z)
+    ends = [np.abs(activation.curvature(at) - here) for at in (z + e, z - e)]
+    value, slope = np.empty_like(z), np.empty_like(z)
+    activation.evaluate(z, value, slope)
+    size = (np.abs(here) + np.abs(slope) + np.abs(value)).astype(precision.working)
+    found: Array = np.where(e <= NEAR, np.maximum(*ends), np.inf).astype(precision.working)
+    # A function that fades out may reach zero early.
+    found = found + 8 * precision.u * size + 8 * precision.tiny * (1 + np.abs(z).astype(precision.working))
+    if all(map(is_built_in, activation.functions)) or activation.why_not(worse(precision.dtype, precision.wide)):
+        return found
+    places = (z * z.dtype.type(1 + part / 1024) for part in range(PLACES))
+    (unseen,) = lost(lambda at: (activation.curvature(at),), places, precision)
+    bound: Array = found + unseen.astype(precision.working)
+    return bound
+
+
+def cost_curvature(
+    cost: Cost, outputs: Array, targets: Array, of_a: Array, precision: Precision
+) -> tuple[Slope, Matrices]:
+    """Return ∇²_aC_x of each example, and E of it, for outputs that are off by at most ``of_a``, shape (m, n_L).
+
+    Like a slope, it is a diagonal, shape (m, n_L), or blocks, shape (m, n_L, n_L).
+    """
+    if type(cost) in _OURS:
+        curvature, roundings = _diagonal, 12
+    else:
+        curvature, roundings = _blocks, 2 * outputs.shape[1] + 12
+    here = curvature(cost, outputs, targets)
+    size = np.abs(here).astype(precision.working)
+    moved = np.zeros_like(size)
+    if of_a.any():
+        columns = (slice(None),) if curvature is _diagonal else range(outputs.shape[1])
+        for j in columns:
+            step = np.zeros_like(outputs)
+            step[:, j] = of_a[:, j]
+            ends = (_difference(curvature, cost, at, targets, here) for at in (outputs + step, outputs - step))
+            moved += np.maximum(*ends).astype(precision.working)
+    if curvature is _blocks and not cost.why_not(worse(precision.dtype, precision.wide)):
+        places = (outputs * outputs.dtype.type(1 - part / 1024) for part in range(PLACES))
+        (unseen,) = lost(lambda at: (_blocks(cost, at, targets.astype(at.dtype)),), places, precision)
+        moved += unseen.astype(precision.working)
+    return Slope(here, size, roundings), moved
+
+
+def _diagonal(cost: Cost, outputs: Array, targets: Array) -> Array:
+    diagonal: Array = cost.curvature_product(outputs, targets, np.ones_like(outputs))
+    return diagonal
+
+
+def _blocks(cost: Cost, outputs: Array, targets: Array) -> Array:
+    columns = []
+    for k in range(outputs.shape[1]):
+        unit = np.zeros_like(outputs)
+        unit[:, k] = 1
+        columns.append(cost.curvature_product(outputs, targets, unit))
+    return np.stack(columns, axis=2)
+
+
+def _difference(curvature: Any, cost: Cost, at: Array, targets: Array, here: Array) -> Array:
+    try:
+        change: Array = np.abs(curvature(cost, at, targets) - here)
+    except FormulationsException:
+        # The cost's domain ends within the bound of the outputs.
+        change = np.full_like(here, np.inf)
+    return change

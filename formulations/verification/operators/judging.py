@@ -1,0 +1,159 @@
+r"""Judging: whether a Jacobian, or a product with a Hessian or Gauss–Newton matrix, is right.
+
+The bound over paths is tried first, since it holds for every order of the operations: on the candidate's own tape (T2)
+for recurrences and products, and with the roundoff of a separate forward pass (T4) for all others. If it is too wide,
+the same bound step by step is tried (T3 on the tape, T4 without), which keeps the cancellation, and can only confirm. A
+difference quotient is judged by its truncation and roundoff (P).
+
+T2 and T3 do not see what a candidate's own tape made of the examples. So a result that they do not call different is
+compared with the reference by T4 as well, as a gradient is.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.backends import Linearization, Tier
+from formulations.network import Point
+from formulations.verification.operators.enclosures import Arithmetic
+from formulations.verification.operators.perturbation import quotient_bound, quotient_checks
+from formulations.verification.operators.place import Place, place_from_examples, place_on_tape
+from formulations.verification.operators.products import PRODUCTS, jacobian
+from formulations.verification.operators.results import Pair, checks_of
+from formulations.verification.oracles import reference_gradient
+from formulations.verification.tolerances import Formulas, Status, Verdict, conclude
+
+__all__ = ["OperatorReference", "evaluate", "judge_operator", "operator_deviation"]
+
+
+def evaluate(linearization: Linearization, operator: str, v: Array | None = None) -> Array:
+    """Return what is judged of an operator: the Jacobian from input to output, or the product with a direction v."""
+    if operator == "jacobian":
+        return linearization.jacobian(linearization.point.network.layout.last, 1)
+    product = linearization.hessian_product if operator == "hessian" else linearization.gauss_newton_product
+    return product(np.asarray(v))
+
+
+class OperatorReference:
+    """What an operator is compared with: the same quantity in the next higher precision, with its bounds.
+
+    Parameters
+    ----------
+    operator : str
+        ``"jacobian"``, ``"hessian"`` or ``"gauss_newton"``.
+    point : Point
+        The parameters and the examples. No candidate may write to it: make it from copies.
+    v : ndarray of shape (P,), optional
+        The direction; a Jacobian has none.
+    """
+
+    def __init__(self, operator: str, point: Point, v: Array | None = None) -> None:
+        self.operator, self.point, self.v = operator, point, v
+        with np.errstate(all="ignore"):
+            self.gradient = reference_gradient(point.tape)
+
+    @property
+    def value(self) -> Array:
+        """The reference, of the shape of what is judged."""
+        return self._joined(0)
+
+    @property
+    def bound(self) -> Array:
+        """The largest difference of a right result with a forward pass of its own from the exact one."""
+        return self._joined(1)
+
+    def pairs(self, place: Place, *, over_paths: bool) -> list[Pair]:
+        """Return the reference and its bound at a place: one pair, or one for each layer's weights and biases."""
+        arithmetic = Arithmetic(place.precision, over_paths=over_paths)
+        if self.operator == "jacobian":
+            found = [jacobian(place, arithmetic)]
+        else:
+            found = [part for layer in PRODUCTS[self.operator](place, arithmetic, np.asarray(self.v)) for part in layer]
+        return [(part.value, arithmetic.bound(part)) for part in found]
+
+    @cached_property
+    def by_paths(self) -> list[Pair]:
+        """The reference and its bound over paths, for any candidate with a forward pass of its own."""
+        return self.pairs(self._place, over_paths=True)
+
+    @cached_property
+    def by_steps(self) -> list[Pair]:
+        """The same step by step."""
+        return self.pairs(self._place, over_paths=False)
+
+    @cached_property
+    def customary(self) -> list[Pair]:
+        """The same over paths, for a candidate that may use customary formulas."""
+        return self.pairs(place_from_examples(self.gradient, Formulas.CUSTOMARY), over_paths=True)
+
+    @cached_property
+    def _place(self) -> Place:
+        return place_from_examples(self.gradient)
+
+    def _joined(self, which: int) -> Array:
+        parts = [pair[which] for pair in self.by_paths]
+        return parts[0] if self.operator == "jacobian" else np.concatenate(parts)
+
+
+def judge_operator(linearization: Linearization, found: Array, reference: OperatorReference) -> Verdict:
+    """Judge what a backend's linearisation returned.
+
+    Parameters
+    ----------
+    linearization : Linearization
+        The candidate, at its own point.
+    found : ndarray
+        What :func:`evaluate` returned for it; not changed.
+    reference : OperatorReference
+        The reference at the same parameters and examples.
+
+    Returns
+    -------
+    Verdict
+        The status, the largest ratio of residual to bound, and the verdict on each part.
+    """
+    with np.errstate(all="ignore"):
+        return _judged(linearization, found, reference)
+
+
+def _judged(linearization: Linearization, found: Array, reference: OperatorReference) -> Verdict:
+    tier, difference = linearization.backend.tier, float(np.max(np.abs(found - reference.value)))
+
+    def verdict(rule: str, pairs: list[Pair]) -> Verdict:
+        return conclude(rule, checks_of(reference.operator, reference.point.network.layout, found, pairs), difference)
+
+    if tier is Tier.PERTURBATION:
+        return conclude("P", quotient_checks(linearization, found, reference), difference)
+    if tier in (Tier.RECURRENCE, Tier.PRODUCT):
+        place = place_on_tape(linearization.point)
+        whole = verdict("T4", reference.by_paths)
+        if whole.status is Status.DIFFERENT:
+            return whole
+        first = verdict("T2", reference.pairs(place, over_paths=True))
+        if first.status is not Status.INCONCLUSIVE:
+            return first
+        second = verdict("T3", reference.pairs(place, over_paths=False))
+    else:
+        first = verdict("T4", reference.by_paths)
+        if first.status is Status.DIFFERENT and tier is Tier.ELSEWHERE:
+            return verdict("T4", reference.customary)
+        if first.status is not Status.INCONCLUSIVE:
+            return first
+        second = verdict("T4", reference.by_steps)
+    return second if second.status is Status.EQUAL else first
+
+
+def operator_deviation(linearization: Linearization, found: Array, reference: OperatorReference) -> Array:
+    """Return the largest difference of a right result from the exact one, of the shape of the result.
+
+    Two right results differ by at most the sum of their bounds. For all but difference quotients it is the bound of T4.
+    """
+    with np.errstate(all="ignore"):
+        if linearization.backend.tier is Tier.PERTURBATION:
+            return quotient_bound(linearization, found, reference)
+        bound = reference.bound
+        reaches = np.abs(reference.value) + bound <= float(np.finfo(reference.point.network.dtype).max)
+        return np.where(reaches, bound, np.inf)

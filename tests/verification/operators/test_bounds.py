@@ -1,0 +1,225 @@
+"""The bounds of operators: right results are within them, and planted faults are not."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from audit.random_networks import random_problem
+
+import formulations as fm
+from formulations.functions import bend, get_cost, through
+from formulations.network.point import Point
+from formulations.verification.operators.judging import OperatorReference, evaluate, judge_operator
+
+OPERATORS = ("jacobian", "hessian", "gauss_newton")
+
+
+def judged(net, X, Y, operator, cost="quadratic", sample_weight=None, *, backend="hadamard", result=None, seed=0):
+    """Return the verdict on a backend's result, or on another one, judged as if it were the backend's."""
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    v = np.random.default_rng(seed).standard_normal(net.layout.count).astype(net.dtype)
+    backend, point = fm.get_backend(backend), Point(net, batch)
+    with np.errstate(all="ignore"):
+        if result is None:
+            candidate = backend.linearize(point)
+            found = evaluate(candidate, operator, v)
+        else:
+            candidate, found = SimpleNamespace(backend=backend, point=point), result(point, v)
+        return judge_operator(candidate, found, OperatorReference(operator, Point(net, batch), v))
+
+
+def right_networks(numbers):
+    """Return the verdicts on the results of hadamard on random networks of every depth, activation and cost."""
+    found = []
+    for number in numbers:
+        problem = random_problem(number)
+        cost = get_cost(problem.cost)
+        for operator in OPERATORS:
+            if fm.get_backend("hadamard").why_not_operator(operator, problem.network, cost) is None:
+                given = problem.network, problem.X, problem.Y, operator, problem.cost, problem.sample_weight
+                found.append((number, operator, judged(*given, seed=number)))
+    return found
+
+
+def test_right_results_of_random_networks_are_never_different():
+    found = right_networks(range(6))
+    assert [case for case in found if case[2].status == "different"] == []
+    assert sum(verdict.status == "equal" for *_, verdict in found) >= len(found) / 2
+
+
+@pytest.mark.slow
+def test_right_results_of_many_random_networks_are_never_different():
+    found = right_networks(range(6, 300))
+    assert [case for case in found if case[2].status == "different"] == []
+    assert sum(verdict.status == "equal" for *_, verdict in found) >= 0.7 * len(found)
+
+
+# The products written by hand, one example a row, with a switch for every fault.
+
+
+def tangents(point, v):
+    """Return ż², …, ż^L and ȧ¹, …, ȧ^L."""
+    net, tape, V = point.network, point.tape, point.network.with_vector(v)
+    moved_z, moved_a = [], [np.zeros_like(tape.X)]
+    for i, slope in enumerate(tape.slopes):
+        moved_z.append(tape.activations[i] @ V.weights[i].T + V.biases[i] + moved_a[-1] @ net.weights[i].T)
+        moved_a.append(slope @ moved_z[-1] if net.activations[i].coupled else slope * moved_z[-1])
+    return moved_z, moved_a
+
+
+def hessian_product(point, v, fault=""):
+    """Pearlmutter's R-operator; a fault leaves one term out, or changes it."""
+    net, tape, V = point.network, point.tape, point.network.with_vector(v)
+    (moved_z, moved_a), parts = tangents(point, v), []
+    moved = point.output_curvature(moved_z[-1] if point.split == "z" else moved_a[-1])
+    moved = moved * {"∇²C twice": 2, "wrong 1/m": point.m}.get(fault, 1)
+    if point.split == "a":
+        moved = through(tape.slopes[-1], moved)
+        if fault != "no σ″ at the output":
+            moved = moved + bend(point.curvatures[-1], moved_z[-1], tape.cost_gradient)
+    delta = point.errors[-1]
+    for i in reversed(range(len(net.weights))):
+        weights = moved.T @ tape.activations[i] + (0 if fault == "no δȧ" else delta.T @ moved_a[i])
+        parts = [weights.ravel(), moved.sum(axis=0), *parts]
+        if i:
+            g, moved_g = delta @ net.weights[i], 0
+            moved_g += 0 if fault == "no wᵀδ̇" else moved @ net.weights[i]
+            moved_g += 0 if fault == "no ẇᵀδ" else delta @ V.weights[i]
+            delta, moved = through(tape.slopes[i - 1], g), through(tape.slopes[i - 1], moved_g)
+            moved = moved + (0 if fault == "no σ″" else bend(point.curvatures[i - 1], moved_z[i - 1], g))
+    return np.concatenate(parts)
+
+
+def gauss_newton_product(point, v, fault=""):
+    """JᵀBJv; a fault splits it elsewhere, or changes it."""
+    if fault == "Hessian":
+        return hessian_product(point, v)
+    net, tape = point.network, point.tape
+    (moved_z, moved_a), parts = tangents(point, v), []
+    if point.split == "z" and fault != "split at a":
+        moved = point.output_curvature(moved_z[-1])
+    else:
+        curved = tape.known_cost.curvature_product(tape.output, tape.targets, moved_a[-1]) * point.shares
+        moved = through(tape.slopes[-1], curved)
+    moved = moved * (point.m if fault == "wrong 1/m" else 1)
+    for i in reversed(range(len(net.weights))):
+        parts = [(moved.T @ tape.activations[i]).ravel(), moved.sum(axis=0), *parts]
+        moved = through(tape.slopes[i - 1], moved @ net.weights[i]) if i else moved
+    return np.concatenate(parts)
+
+
+COSTS = {
+    "quadratic": ("tanh", "sigmoid"), "binary_cross_entropy": ("tanh", "sigmoid"),
+    "log_likelihood": ("softmax", "softmax"),
+}  # fmt: skip
+FAULTS = (
+    "", "no σ″", "no δȧ", "no wᵀδ̇", "no ẇᵀδ", "wrong 1/m", "∇²C twice", "no σ″ at the output",
+)  # fmt: skip
+
+
+# Combined with its cost, an output has no σ″; the quadratic cost is split at a.
+HESSIANS = [(fault, cost) for fault in FAULTS for cost in COSTS if fault[-6:] != "output" or cost == "quadratic"]
+GAUSS_NEWTONS = [(fault, cost) for fault in ("", "wrong 1/m", "Hessian") for cost in COSTS]
+GAUSS_NEWTONS += [("split at a", "binary_cross_entropy"), ("split at a", "log_likelihood")]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+@pytest.mark.parametrize(("fault", "cost"), HESSIANS)
+def test_a_planted_fault_of_the_r_operator_is_different(fault, cost, dtype):
+    random = np.random.default_rng(3)
+    net = fm.Network.random([4, 5, 4, 3], [*COSTS[cost], COSTS[cost][-1]], seed=1, dtype=dtype)
+    X, Y = random.normal(size=(6, 4)), np.eye(3)[random.integers(3, size=6)]
+    verdict = judged(net, X, Y, "hessian", cost, backend="sigma", result=partial(hessian_product, fault=fault))
+    assert verdict.status == ("different" if fault else "equal"), verdict.reason
+
+
+@pytest.mark.parametrize(("fault", "cost"), GAUSS_NEWTONS)
+def test_a_planted_fault_of_the_gauss_newton_product_is_different(fault, cost):
+    random = np.random.default_rng(3)
+    net = fm.Network.random([4, 5, 4, 3], [*COSTS[cost], COSTS[cost][-1]], seed=1)
+    X, Y = random.normal(size=(6, 4)), np.eye(3)[random.integers(3, size=6)]
+    verdict = judged(
+        net, X, Y, "gauss_newton", cost, backend="sigma", result=partial(gauss_newton_product, fault=fault)
+    )
+    assert verdict.status == ("different" if fault else "equal"), verdict.reason
+
+
+def jacobian(point, _=None, fault=""):
+    """The product of the matrices, from the input."""
+    found = np.broadcast_to(np.eye(point.network.sizes[0]), (point.m, *[point.network.sizes[0]] * 2))
+    for w, slope, activation in zip(point.network.weights, point.tape.slopes, point.network.activations, strict=True):
+        found = w @ found
+        blocks = slope.blocks() if activation.coupled else slope[:, :, None] * np.eye(len(w))
+        found = (blocks.mT if fault == "Σ′ transposed" else blocks) @ found
+    return found
+
+
+@pytest.mark.parametrize("where", [(0, 0, 0), (2, 1, 3)])
+def test_one_wrong_entry_of_a_jacobian_is_different_and_named(where):
+    net = fm.Network.random([4, 5, 3], "tanh", seed=1)
+    X, Y = np.random.default_rng(0).normal(size=(3, 4)), np.zeros((3, 3))
+
+    def result(point, _):
+        wrong = jacobian(point)
+        wrong[where] *= 1 + 1e-12
+        return wrong
+
+    assert judged(net, X, Y, "jacobian", result=jacobian).status == "equal"
+    verdict = judged(net, X, Y, "jacobian", result=result)
+    assert verdict.status == "different"
+    assert verdict.layers[0].entry == f"jacobian[{where[0]}, {where[1]}, {where[2]}]"
+    assert verdict.layers[0].where == f"example {where[0]}, output {where[1]}, input {where[2]}"
+
+
+@pytest.mark.parametrize("operator", ["hessian", "gauss_newton"])
+def test_one_wrong_entry_of_a_product_is_different_and_named(operator):
+    net = fm.Network.random([4, 5, 3], "tanh", seed=1)
+    X, Y = np.random.default_rng(0).normal(size=(3, 4)), np.zeros((3, 3))
+    product, symbol = {"hessian": (hessian_product, "Hv"), "gauss_newton": (gauss_newton_product, "Gv")}[operator]
+
+    def result(point, v):
+        wrong = product(point, v)
+        wrong[net.layout.slices[1][0].start + 7] *= 1 + 1e-11
+        return wrong
+
+    (wrong,) = [line for line in judged(net, X, Y, operator, result=result).layers if line.status == "different"]
+    assert (wrong.layer, wrong.equation) == (3, f"({symbol}) w")
+    assert wrong.entry == f"({symbol}) weights[1][1, 2]" and wrong.where == "neuron 1, input 2"
+
+
+CUMULATIVE = fm.coupled_activation(
+    lambda z: np.cumsum(z, axis=1),
+    lambda _, v: np.cumsum(v, axis=1),
+    lambda _, v: np.cumsum(v[:, ::-1], axis=1)[:, ::-1],
+    curvature=lambda z, *_: np.zeros_like(z),
+    name="cumulative",
+)
+
+
+def test_a_transposed_slope_of_a_coupled_activation_is_different():
+    net = fm.Network.random([4, 4, 3], [CUMULATIVE, "identity"], seed=1)
+    X, Y = np.random.default_rng(0).normal(size=(3, 4)), np.zeros((3, 3))
+    assert judged(net, X, Y, "jacobian", backend="sigma", result=jacobian).status == "equal"
+    wrong = judged(net, X, Y, "jacobian", backend="sigma", result=partial(jacobian, fault="Σ′ transposed"))
+    assert wrong.status == "different"
+
+
+def test_the_roundoff_of_a_coupled_curvature_is_unknown():
+    net = fm.Network.random([4, 4, 3], [CUMULATIVE, "identity"], seed=1)
+    X, Y = np.random.default_rng(0).normal(size=(3, 4)), np.zeros((3, 3))
+    verdict = judged(net, X, Y, "hessian", backend="sigma", result=hessian_product)
+    assert verdict.status == "inconclusive" and "no finite bound" in verdict.reason
+    assert judged(net, X, Y, "gauss_newton", backend="sigma", result=gauss_newton_product).status == "equal"
+
+
+def test_a_bound_that_is_too_wide_is_inconclusive_and_never_equal():
+    net = fm.Network.random([6] * 30, "tanh", seed=0, dtype="float32")
+    net.vector[...] *= 4
+    X, Y = np.random.default_rng(0).normal(size=(2, 6)), np.zeros((2, 6))
+    for operator in OPERATORS:
+        verdict = judged(net, X, Y, operator)
+        assert verdict.status == "inconclusive"
+        assert "too wide to tell" in verdict.reason or "no finite bound" in verdict.reason
