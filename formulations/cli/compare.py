@@ -11,7 +11,7 @@ from formulations.arrays import positive_integer
 from formulations.cli.completion import complete_backends, complete_file
 from formulations.cli.options import batch_size_for, parse_backends, problem_options
 from formulations.cli.output import print_problem, print_text, progress_console
-from formulations.comparison import RowStatus
+from formulations.comparison import COMPARED, RowStatus
 from formulations.comparison import compare as run_comparison
 from formulations.data import Problem
 from formulations.display import check_plot, save_figure
@@ -28,7 +28,15 @@ __all__ = ["compare"]
     help="Backends to compare, options after a colon.  [default: all]",
     shell_complete=complete_backends,
 )
-@click.option("--matrix", is_flag=True, help="Also print the difference of every pair of gradients.")
+@click.option(
+    "--operator",
+    type=click.Choice(list(COMPARED)),
+    default="gradient",
+    show_default=True,
+    help="What to compare: the gradient, ∂a/∂x of the outputs by the inputs, or the product of the Hessian or the "
+    "Gauss–Newton matrix with a random direction.",
+)
+@click.option("--matrix", is_flag=True, help="Also print the difference of every pair of results.")
 @click.option(
     "--plot", metavar="FILE", help="Draw the pairwise differences: .png, .svg, .pdf, …", shell_complete=complete_file
 )
@@ -41,25 +49,28 @@ def compare(
     batch_size: int | None,
     seed: int,
     backends: str | None,
+    operator: str,
     matrix: bool,
     plot: str | None,
     threads: int | None,
     run_all: bool,
     as_json: bool,
 ) -> None:
-    """Compute the same gradient by every formulation, judge and time each.
+    """Compute the same gradient or operator by every formulation, judge and time each.
 
     \b
     Examples:
       formulations compare
       formulations compare --activations identity
+      formulations compare --operator hessian
       formulations compare --backends sigma:matrix=dense,hadamard:batch=example
       formulations compare --matrix --plot agreement.png
       formulations compare --sizes 3,4,3,2 --activations tanh --json
 
     The gradient is that of the first mini-batch: of --data, else of the embedded digits if the network has 64 inputs
-    and 10 outputs, else of random examples. Exit status 0 if at least one gradient is equal and none is different, else
-    1. The variable FORMULATIONS_BACKEND applies to train only: compare runs all backends, or those of --backends.
+    and 10 outputs, else of random examples. So are the operators, and the direction of a product is random. Exit status
+    0 if at least one result is equal and none is different, else 1. The variable FORMULATIONS_BACKEND applies to train
+    only: compare runs all backends, or those of --backends.
     """
     if plot is not None:
         # Fail before anything is measured.
@@ -72,6 +83,7 @@ def compare(
             batch.Y,
             cost=batch.cost,
             backends=parse_backends(backends),
+            operator=operator,
             budget=math.inf if run_all else None,
             threads=None if threads is None else positive_integer(threads, "--threads"),
             progress=lambda label: status.update(f"{label} …"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.comparison.quantities import COMPARED as COMPARED
     from formulations.comparison.race import CELLS as CELLS
     from formulations.comparison.race import PEERS as PEERS
     from formulations.comparison.race import RACE_DTYPES as RACE_DTYPES
@@ -22,6 +23,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "quantities": ["COMPARED"],
             "race": ["CELLS", "PEERS", "RACE_DTYPES", "describe_machine", "draw_race", "run_race"],
             "relative_errors": ["measure_relative_errors"],
             "result": ["Comparison", "RowStatus"],

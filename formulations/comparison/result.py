@@ -10,6 +10,7 @@ from typing import Any
 from formulations.arrays import quiet
 from formulations.backends import DEFAULT
 from formulations.comparison.agreement import Agreement
+from formulations.comparison.quantities import COMPARED
 from formulations.comparison.threads import Threads
 from formulations.display import (
     Ratio,
@@ -71,19 +72,19 @@ class Row:
     status : RowStatus
         Its verdict, or why there is none.
     difference : float or None
-        Largest absolute difference from the reference, over all weights and biases.
+        Largest absolute difference from the reference, over all entries.
     bound : str
         The bound that judged it: T1, T2, T3, T4 or P.
     ratio : float or None
-        Largest residual in units of that bound; above 1 the gradient is different.
+        Largest residual in units of that bound; above 1 the result is different.
     seconds : float or None
-        Time for one gradient by a prepared plan: the median of interleaved rounds.
+        Time for one result, prepared: the median of interleaved rounds.
     relative_time : float or None
         The median over the rounds of the ratio of its time to the baseline's in the same round.
     relative_spread : (float, float) or None
         Lower and upper quartile of that ratio.
     forward_passes : int or None
-        Forward passes in one gradient.
+        Forward passes in one gradient; None for an operator.
     reason : str
         Why it is not equal.
     """
@@ -120,6 +121,8 @@ class Comparison:
     control : Ratio or None
         The time of the baseline, prepared a second time, over that of the baseline: 1 except for the machine's noise.
         None if it was not measured.
+    operator : str
+        What is compared: ``"gradient"``, ``"jacobian"``, ``"hessian"`` or ``"gauss_newton"``.
     """
 
     title: str
@@ -128,10 +131,11 @@ class Comparison:
     agreement: Agreement | None = None
     threads: Threads = field(default_factory=Threads)
     control: Ratio | None = None
+    operator: str = "gradient"
 
     @property
     def equal(self) -> bool:
-        """Whether at least one gradient is equal to the reference, and none is different or failed."""
+        """Whether at least one result is equal to the reference, and none is different or failed."""
         found = {row.status for row in self.rows}
         return RowStatus.EQUAL in found and not found & {RowStatus.DIFFERENT, RowStatus.FAILED}
 
@@ -148,7 +152,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
-        verdict = {"title": self.title, "equal": self.equal, "counts": self._counts()}
+        verdict = {"title": self.title, "operator": self.operator, "equal": self.equal, "counts": self._counts()}
         agreement = None if self.agreement is None else self.agreement.to_dict()
         measured = {
             "threads": self.threads.to_dict(),
@@ -174,15 +178,23 @@ class Comparison:
         Raises
         ------
         InvalidInput
-            If there are fewer than two gradients.
+            If there are fewer than two results.
         MissingExtra
             If matplotlib is not installed.
         WrongType
             If ``ax`` is not a matplotlib Axes.
         """
         if self.agreement is None:
-            raise InvalidInput("a plot of the agreement needs at least two gradients; compare more backends.")
-        return heat_map(self.agreement.labels, self.agreement.ratios, self.title, ax)
+            raise InvalidInput(f"a plot of the agreement needs at least two {self._noun}s; compare more backends.")
+        return heat_map(self.agreement.labels, self.agreement.ratios, self._title, ax)
+
+    @property
+    def _noun(self) -> str:
+        return COMPARED[self.operator]
+
+    @property
+    def _title(self) -> str:
+        return self.title if self.operator == "gradient" else f"{self._noun} of {self.title}"
 
     def _counts(self) -> dict[str, int]:
         """Count the rows of each status, in the order of the table."""
@@ -233,7 +245,7 @@ class Comparison:
         return ", ".join(f"{count} {status}" for status, count in self._counts().items())
 
     def _head(self) -> str:
-        lines = [self.title]
+        lines = [self._title]
         if any(row.seconds is not None for row in self.rows):
             lines.append(f"threads: {self.threads}")
         if self.noise:
@@ -248,8 +260,8 @@ class Comparison:
         if not rules:
             return ""
         lines = [
-            "difference: the largest difference from the gradient in a higher precision.",
-            "of its bound: the residual over what roundoff explains; above 1 the gradient is different.",
+            f"difference: the largest difference from the {self._noun} in a higher precision.",
+            f"of its bound: the residual over what roundoff explains; above 1 the {self._noun} is different.",
             f"  {'; '.join(rules)}.",
         ]
         if self.control is not None:
@@ -260,7 +272,7 @@ class Comparison:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<Comparison of {counted(len(self.rows), 'backend')} on {self.title}: {self._summary()}>"
+        return f"<Comparison of {counted(len(self.rows), 'backend')} on {self._title}: {self._summary()}>"
 
     def __bool__(self) -> bool:
         return self.equal

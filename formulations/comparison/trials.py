@@ -1,19 +1,19 @@
-"""The same gradient by several backends, judged against derived bounds, then timed."""
+"""The same gradient or operator by several backends, judged against derived bounds, then timed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Budget, current_budget, positive_integer, positive_number, quiet, use_budget
+from formulations.arrays import Array, Budget, current_budget, positive_integer, positive_number, quiet
 from formulations.backends import DEFAULT, Backend, chosen_backends, get_backend, list_backends
 from formulations.comparison.agreement import Agreement, agreement_of
+from formulations.comparison.quantities import Quantity, quantity
 from formulations.comparison.result import Comparison, Row, RowStatus
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import interleave
@@ -21,9 +21,7 @@ from formulations.data import Problem
 from formulations.display import Ratio
 from formulations.exceptions import FormulationsException, NotFinite
 from formulations.functions import Cost
-from formulations.network import Batch, Network, check_network
-from formulations.plans import Plan, prepare, unreasonable
-from formulations.verification import deviation, judge_backend, reference_gradient
+from formulations.network import Network, check_network
 
 __all__ = ["compare"]
 
@@ -51,6 +49,8 @@ def compare(
     cost: str | Cost = "quadratic",
     backends: Iterable[str | Backend] | str | None = None,
     *,
+    operator: str = "gradient",
+    direction: Any = None,
     sample_weight: Any = None,
     budget: float | None = None,
     threads: int | None = None,
@@ -58,7 +58,8 @@ def compare(
 ) -> Comparison:
     """Compute one gradient by several backends, judge each against its derived bound, then time them.
 
-    A backend whose gradient is different is not timed: the speed of a wrong gradient means nothing.
+    A backend whose gradient is different is not timed: the speed of a wrong gradient means nothing. The same table is
+    made of Jacobians, and of products with the Hessian or the Gauss–Newton matrix.
 
     Parameters
     ----------
@@ -70,11 +71,17 @@ def compare(
         As in :func:`formulations.gradient`.
     backends : iterable of str or Backend, or "all", optional
         The backends to compare; by default all that are registered.
+    operator : {"gradient", "jacobian", "hessian", "gauss_newton"}
+        What is compared: the gradient; ∂a^L/∂x of every example; or the product of one direction with the Hessian or
+        the Gauss–Newton matrix of the cost, in the parameters.
+    direction : array_like of shape (P,), optional
+        The direction of a product, in the order of ``net.vector``; by default random, from a fixed seed.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
     budget : float, optional
         A backend that is estimated to need more than this many seconds for one gradient is skipped, with its estimate;
-        ``math.inf`` skips none. By default 20 seconds, or less if :func:`formulations.use_budget` says so.
+        ``math.inf`` skips none. By default 20 seconds, or less if :func:`formulations.use_budget` says so. Operators
+        have no estimates, and none is skipped.
     threads : int, optional
         Threads of BLAS, OpenMP and PyTorch. By default one if the products are small, since pools used in turn compete
         for the cores; otherwise unchanged.
@@ -92,7 +99,7 @@ def compare(
     InvalidInput, WrongShape, WrongType, NotFinite
         If the data cannot be used, or a parameter is NaN or infinite.
     UnknownName
-        If a backend does not exist.
+        If a backend or an operator does not exist.
     Refused
         If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`.
     MissingExtra
@@ -111,7 +118,7 @@ def compare(
     limit = None if threads is None else positive_integer(threads, "threads")
     if limit is None and len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
         limit = 1
-    run = _Trials(net, batch, sample_weight, budget)
+    run = _Trials(quantity(operator, net, batch, sample_weight, direction), budget)
     with limited_threads(limit, needed=threads is not None) as before:
         for backend in chosen:
             if progress is not None:
@@ -125,7 +132,8 @@ def compare(
     title = Problem(net, batch.X, batch.Y, batch.cost.name).title
     # The load during the comparison is due to this process.
     found = replace(inside, load=before.load)
-    return Comparison(title, tuple(run.rows.values()), run.baseline or DEFAULT, run.agreement(), found, run.control)
+    rows = tuple(run.rows.values())
+    return Comparison(title, rows, run.baseline or DEFAULT, run.agreement(), found, run.control, operator)
 
 
 def _check_parameters(net: Network) -> None:
@@ -153,25 +161,22 @@ def _budget(seconds: float | None) -> Budget:
 class _Trials:
     """The rows of the backends on one mini-batch."""
 
-    def __init__(self, net: Network, batch: Batch, sample_weight: Any, budget: float | None) -> None:
-        self.net, self.cost = net, batch.cost
+    def __init__(self, what: Quantity, budget: float | None) -> None:
+        self.what = what
         self.budget = _budget(budget)
-        self.examples = (batch.X, batch.Y, sample_weight)
         self.rows: dict[str, Row] = {}
         self.baseline: str | None = None
         self.control: Ratio | None = None
-        self._plans: dict[str, Plan] = {}
+        self._calls: dict[str, Callable[[], Any]] = {}
+        self._backends: dict[str, Backend] = {}
         self._found: dict[str, tuple[Array, Array]] = {}
-        # From copies: a faulty backend may write to its inputs.
-        self._reference = reference_gradient(net.copy().record(batch.copy()))
 
     def judge(self, backend: Backend) -> None:
         """Add the backend's row, without its time."""
         row = Row(backend.label, backend.equations, RowStatus.REFUSED)
-        m = len(self.examples[0])
-        if reason := backend.why_not(self.net, self.cost):
+        if reason := self.what.why_not(backend):
             row = replace(row, reason=reason)
-        elif reason := unreasonable(backend, self.net, m, self.budget):
+        elif reason := self.what.too_expensive(backend, self.budget):
             row = replace(row, status=RowStatus.SKIPPED, reason=f"{reason}; compare it with budget=math.inf")
         else:
             try:
@@ -183,22 +188,21 @@ class _Trials:
         self.rows[row.backend] = row
 
     def _judged(self, backend: Backend, row: Row) -> Row:
-        plan = self._plan(backend)
+        call = self.what.prepare(backend, self.budget)
         start = perf_counter()
-        gradient = plan(*self.examples)
+        result = call()
         seconds = perf_counter() - start
-        if seconds >= SLOW and unreasonable(backend, self.net, len(self.examples[0]), LONGEST) is None:
+        if seconds >= SLOW and self.what.too_expensive(backend, LONGEST) is None:
             # The first call may have compiled something.
             start = perf_counter()
-            gradient = plan(*self.examples)
+            result = call()
             seconds = perf_counter() - start
-        passes = gradient.forward_passes
-        verdict = judge_backend(backend, plan.tape, gradient, self._reference)
-        bound = deviation(backend, plan.tape, gradient, self._reference)
-        self._found[row.backend] = gradient.vector.copy(), bound
+        found = self.what.judge(backend, call, result)
+        verdict = found.verdict
+        self._found[row.backend] = found.vector, found.bound
         status = RowStatus(verdict.status)
         if status is not RowStatus.DIFFERENT:
-            self._plans[row.backend] = plan
+            self._calls[row.backend], self._backends[row.backend] = call, backend
         return replace(
             row,
             status=status,
@@ -206,41 +210,38 @@ class _Trials:
             bound=verdict.rule,
             ratio=verdict.ratio,
             seconds=None if status is RowStatus.DIFFERENT else seconds,
-            forward_passes=passes,
+            forward_passes=found.forward_passes,
             reason=verdict.reason,
         )
 
     def agreement(self) -> Agreement | None:
-        """Compare every pair of gradients; None if there are fewer than two."""
+        """Compare every pair of results; None if there are fewer than two."""
         if len(self._found) < 2:
             return None
-        gradients, deviations = zip(*self._found.values(), strict=True)
+        vectors, deviations = zip(*self._found.values(), strict=True)
         statuses = {label: self.rows[label].status for label in self._found}
         doubts = {label: str(status) for label, status in statuses.items() if status is not RowStatus.EQUAL}
-        return agreement_of(list(self._found), gradients, deviations, doubts)
+        return agreement_of(list(self._found), vectors, deviations, doubts)
 
     def time(self) -> None:
         """Fill in the times of all rows that are not different, beside the default backend's."""
-        if not self._plans:
+        if not self._calls:
             return
-        plans = dict(self._plans)
-        default = get_backend(DEFAULT)
-        if DEFAULT not in plans and default.why_not(self.net, self.cost) is None:
-            plans[DEFAULT] = self._plan(default)
+        calls, default = dict(self._calls), get_backend(DEFAULT)
+        if DEFAULT not in calls and self.what.why_not(default) is None:
+            calls[DEFAULT] = self.what.prepare(default, self.budget)
         # The time of a slow backend was measured when it was judged.
         quick = {
-            label: partial(plan, *self.examples)
-            for label, plan in plans.items()
-            if label == DEFAULT or (self.rows[label].seconds or 0) < SLOW
+            label: call for label, call in calls.items() if label == DEFAULT or (self.rows[label].seconds or 0) < SLOW
         }
         self.baseline = baseline = DEFAULT if DEFAULT in quick else next(iter(quick), None)
         timings = {}
         if baseline is not None:
             # Last in a round, so that the baseline is not its neighbour.
-            quick[CONTROL] = partial(self._plan(plans[baseline].backend), *self.examples)
+            quick[CONTROL] = self.what.prepare(self._backends.get(baseline, default), self.budget)
             timings = interleave(quick, baseline=baseline)
             self.control = timings[CONTROL].ratio
-        for label in self._plans:
+        for label in self._calls:
             row = self.rows[label]
             timing = timings.get(label)
             if timing is not None:
@@ -250,7 +251,3 @@ class _Trials:
                 over = once if timing is None else timing.ratio
                 row = replace(row, relative_time=over.median, relative_spread=(over.lower, over.upper))
             self.rows[label] = row
-
-    def _plan(self, backend: Backend) -> Plan:
-        with use_budget(seconds=self.budget.seconds, memory=self.budget.memory):
-            return prepare(self.net, len(self.examples[0]), cost=self.cost, backend=backend)

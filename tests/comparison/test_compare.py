@@ -177,7 +177,7 @@ def test_an_exception_of_a_backend_costs_its_own_row_alone(digits):
 
 
 def test_an_inconclusive_row_is_timed_and_counted(digits, monkeypatch):
-    buffer = importlib.import_module("formulations.comparison.trials")
+    buffer = importlib.import_module("formulations.comparison.quantities")
     judge = buffer.judge_backend
 
     def undecided(*given):
@@ -305,8 +305,8 @@ def test_the_baseline_is_timed_against_itself_in_memory_of_its_own(digits, monke
     c = compare(digits.network, digits.X, digits.Y, backends=["sigma", "hadamard"])
     (*_, (name, control)) = heard.items()
     assert name not in [row.backend for row in c.rows]
-    assert control.func.backend == heard["hadamard"].func.backend
-    assert control.func is not heard["hadamard"].func
+    assert control.plan.backend == heard["hadamard"].plan.backend
+    assert control.plan is not heard["hadamard"].plan
     assert c.control.lower <= c.control.median <= c.control.upper
     assert "hadamard against itself is " in str(c)
     assert json.loads(json.dumps(c.to_dict()))["control"]["ratio"] == c.control.median

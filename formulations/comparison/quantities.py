@@ -1,0 +1,200 @@
+"""What is compared: a gradient, a Jacobian, or a product with a Hessian or Gauss–Newton matrix."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from formulations.arrays import Array, Budget, as_real, check_finite, use_budget
+from formulations.backends import Backend
+from formulations.exceptions import InvalidInput, UnknownName, WrongShape
+from formulations.network import Batch, Network, Point
+from formulations.plans import prepare, unreasonable
+from formulations.verification import (
+    OperatorReference,
+    Verdict,
+    deviation,
+    evaluate,
+    judge_backend,
+    judge_operator,
+    operator_deviation,
+    reference_gradient,
+)
+
+__all__ = ["COMPARED", "Judged", "Quantity", "quantity"]
+
+COMPARED = {
+    "gradient": "gradient",
+    "jacobian": "Jacobian",
+    "hessian": "Hessian product",
+    "gauss_newton": "Gauss–Newton product",
+}
+"""What is compared of each operator, in words."""
+
+
+class Judged(NamedTuple):
+    """A result with its verdict.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        The verdict.
+    vector, bound : ndarray of shape (n,)
+        A copy of the result, and the largest difference of a right one from the exact one.
+    forward_passes : int or None
+        Forward passes in one gradient.
+    """
+
+    verdict: Verdict
+    vector: Array
+    bound: Array
+    forward_passes: int | None
+
+
+class Quantity(ABC):
+    """What every backend computes of the same examples.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    batch : Batch
+        Its checked examples.
+    """
+
+    noun: ClassVar[str]
+
+    def __init__(self, net: Network, batch: Batch) -> None:
+        self.net, self.batch = net, batch
+
+    def why_not(self, backend: Backend) -> str | None:
+        """Return None if the backend computes it, else the reason why it does not."""
+        return backend.why_not(self.net, self.batch.cost)
+
+    def too_expensive(self, backend: Backend, budget: Budget) -> str | None:  # noqa: ARG002 - operators have no estimates
+        """Return None, or the reason why it is estimated to exceed the budget."""
+        return None
+
+    @abstractmethod
+    def prepare(self, backend: Backend, budget: Budget) -> Callable[[], Any]:
+        """Return a call that computes it by the backend, prepared."""
+
+    @abstractmethod
+    def judge(self, backend: Backend, call: Callable[[], Any], found: Any) -> Judged:
+        """Judge the result of a call."""
+
+
+class GradientQuantity(Quantity):
+    """The gradient, by a prepared plan."""
+
+    noun = COMPARED["gradient"]
+
+    def __init__(self, net: Network, batch: Batch, sample_weight: Any) -> None:
+        super().__init__(net, batch)
+        self.examples = (batch.X, batch.Y, sample_weight)
+        # From copies: a faulty backend may write to its inputs.
+        self.reference = reference_gradient(net.copy().record(batch.copy()))
+
+    def too_expensive(self, backend: Backend, budget: Budget) -> str | None:
+        """Return None, or the reason why a gradient is estimated to exceed the budget."""
+        return unreasonable(backend, self.net, len(self.batch.X), budget)
+
+    def prepare(self, backend: Backend, budget: Budget) -> Callable[[], Any]:
+        """Return a prepared plan with its examples."""
+        with use_budget(seconds=budget.seconds, memory=budget.memory):
+            plan = prepare(self.net, len(self.batch.X), cost=self.batch.cost, backend=backend)
+        return _Planned(plan, self.examples)
+
+    def judge(self, backend: Backend, call: Any, found: Any) -> Judged:
+        """Judge a gradient by the rule of the backend's tier."""
+        tape = call.plan.tape
+        verdict = judge_backend(backend, tape, found, self.reference)
+        bound = deviation(backend, tape, found, self.reference)
+        return Judged(verdict, found.vector.copy(), bound, found.forward_passes)
+
+
+class _Planned:
+    """A call of a plan."""
+
+    def __init__(self, plan: Any, examples: tuple[Any, ...]) -> None:
+        self.plan, self.examples = plan, examples
+
+    def __call__(self) -> Any:
+        return self.plan(*self.examples)
+
+
+class OperatorQuantity(Quantity):
+    """A Jacobian from input to output, or the product of a matrix with one direction, by a linearisation."""
+
+    def __init__(self, operator: str, net: Network, batch: Batch, direction: Any) -> None:
+        super().__init__(net, batch)
+        self.operator, self.noun = operator, COMPARED[operator]  # type: ignore[misc]  # one class serves three operators
+        self.direction = None if operator == "jacobian" else _direction(net, direction)
+        # From copies: a faulty backend may write to its inputs.
+        self.reference = OperatorReference(operator, Point(net, batch), self.direction)
+
+    def why_not(self, backend: Backend) -> str | None:
+        """Return None if the backend provides the operator, else the reason why it does not."""
+        return backend.why_not_operator(self.operator, self.net, self.batch.cost)
+
+    def prepare(self, backend: Backend, budget: Budget) -> Callable[[], Any]:
+        """Return a call on a linearisation at a point of its own, whose tape is kept."""
+        with use_budget(seconds=budget.seconds, memory=budget.memory):
+            linearization = backend.linearize(Point(self.net, self.batch))
+        return _Linearized(linearization, self.operator, self.direction)
+
+    def judge(self, backend: Backend, call: Any, found: Any) -> Judged:  # noqa: ARG002
+        """Judge the result of a linearisation."""
+        verdict = judge_operator(call.linearization, found, self.reference)
+        bound = operator_deviation(call.linearization, found, self.reference)
+        return Judged(verdict, found.ravel().copy(), bound.ravel(), None)
+
+
+class _Linearized:
+    """A call of a linearisation."""
+
+    def __init__(self, linearization: Any, operator: str, direction: Array | None) -> None:
+        self.linearization, self.operator, self.direction = linearization, operator, direction
+
+    def __call__(self) -> Any:
+        return evaluate(self.linearization, self.operator, self.direction)
+
+
+def quantity(operator: str, net: Network, batch: Batch, sample_weight: Any, direction: Any) -> Quantity:
+    """Return what is compared.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such operator.
+    WrongShape, WrongType, NotFinite
+        If the direction cannot be used.
+    InvalidInput
+        If a direction is given for what has none.
+    """
+    if operator not in COMPARED:
+        raise UnknownName("operator", operator, COMPARED)
+    if direction is not None and operator in ("gradient", "jacobian"):
+        raise InvalidInput(
+            f"a direction goes with hessian and gauss_newton, whose products are compared, got one for {operator}; "
+            "leave it out."
+        )
+    if operator == "gradient":
+        return GradientQuantity(net, batch, sample_weight)
+    return OperatorQuantity(operator, net, batch, direction)
+
+
+def _direction(net: Network, given: Any) -> Array:
+    if given is None:
+        return np.random.default_rng(0).standard_normal(net.layout.count).astype(net.dtype)
+    found = as_real(given, "direction", net.dtype)
+    if found.shape != (net.layout.count,):
+        raise WrongShape(
+            f"direction must have shape ({net.layout.count},), one number for each parameter, got {found.shape}; "
+            "its order is that of network.vector."
+        )
+    check_finite(found, "direction")
+    return found.copy()

@@ -1,0 +1,111 @@
+"""The comparison of operators: the same table as for gradients."""
+
+from __future__ import annotations
+
+import json
+
+import makers
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import formulations as fm
+from formulations.backends._linearized.hadamard import HadamardLinearization
+from formulations.cli.commands import formulations as command
+from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongShape
+from formulations.functions import get_cost
+
+OPERATORS = ("jacobian", "hessian", "gauss_newton")
+
+
+class Halved(HadamardLinearization):
+    def pull(self, *given, **options):
+        return super().pull(*given, **options) / 2
+
+    def hessian_product(self, v):
+        return super().hessian_product(v) / 2
+
+
+class HalvedBackend(makers.HadamardWrapper):
+    name = "halved"
+    operators = OPERATORS
+
+    def linearize(self, point):
+        return Halved(point, self)
+
+
+class WritesBackend(HalvedBackend):
+    """Writes to what it is given, which must not reach the reference."""
+
+    name = "writes"
+
+    def linearize(self, point):
+        point.network.vector[...] *= 2
+        return HadamardLinearization(point, self)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    net = makers.network(sizes=(4, 5, 2))
+    return net, *makers.data(net, 3)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_row_is_equal_different_or_says_why_the_backend_does_not_provide_it(problem, operator):
+    net, X, Y = problem
+    c = fm.compare(net, X, Y, backends=["hadamard", "linear_collapse", HalvedBackend()], operator=operator)
+    assert [row.status for row in c.rows] == ["equal", "refused", "different"] and not c.equal
+    right, refused, wrong = c.rows
+    assert right.bound == "T2" and right.ratio < 1 and right.seconds > 0 and right.relative_time == 1
+    assert right.forward_passes is None
+    assert refused.reason == fm.get_backend("linear_collapse").why_not_operator(operator, net, get_cost("quadratic"))
+    assert wrong.ratio > 1e6 and wrong.seconds is None
+    assert c.agreement.labels == ("hadamard", "halved") and c.agreement.ratios[0, 1] > 1e6
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_backend_that_writes_to_its_network_cannot_hide_it(problem, operator):
+    net, X, Y = problem
+    before = net.vector.copy()
+    (row,) = fm.compare(net, X, Y, backends=[WritesBackend()], operator=operator).rows
+    assert row.status == "different"
+    assert (net.vector == before).all()
+
+
+def test_the_table_says_what_is_compared(problem):
+    net, X, Y = problem
+    text = str(fm.compare(net, X, Y, backends=["hadamard"], operator="hessian"))
+    assert text.startswith("Hessian product of 4-5-2, tanh, sigmoid, quadratic cost, 3 examples, float64\n")
+    assert "Hessian product" in text.split("difference: ")[1]
+    found = fm.compare(net, X, Y, backends=["hadamard"], operator="gauss_newton").to_dict()
+    assert found["operator"] == "gauss_newton" and json.dumps(found)
+    assert fm.compare(net, X, Y, backends=["hadamard"]).to_dict()["operator"] == "gradient"
+
+
+def test_the_direction_is_the_given_one_and_else_always_the_same(problem):
+    net, X, Y = problem
+    unit = np.eye(net.layout.count)[0]
+    given = fm.compare(net, X, Y, backends=["hadamard"], operator="hessian", direction=unit)
+    first, second = (fm.compare(net, X, Y, backends=["hadamard"], operator="hessian") for _ in range(2))
+    assert first.rows[0].difference == second.rows[0].difference != given.rows[0].difference
+
+
+def test_a_direction_or_operator_that_cannot_be_used_is_refused(problem):
+    net, X, Y = problem
+    with pytest.raises(UnknownName, match="unknown operator 'h'; valid names are gradient, jacobian, hessian"):
+        fm.compare(net, X, Y, operator="h")
+    with pytest.raises(WrongShape, match=r"direction must have shape \(37,\), one number for each parameter, got \(3,"):
+        fm.compare(net, X, Y, operator="hessian", direction=np.ones(3))
+    with pytest.raises(NotFinite, match="direction"):
+        fm.compare(net, X, Y, operator="hessian", direction=np.full(net.layout.count, np.nan))
+    with pytest.raises(InvalidInput, match="a direction goes with hessian and gauss_newton"):
+        fm.compare(net, X, Y, operator="jacobian", direction=np.ones(net.layout.count))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_command_prints_the_table(operator):
+    given = ["compare", "--sizes", "3,4,2", "--operator", operator, "--backends", "hadamard", "--json"]
+    run = CliRunner().invoke(command, given)
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.output)
+    assert found["operator"] == operator and found["rows"][0]["status"] == "equal"
