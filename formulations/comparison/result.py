@@ -236,7 +236,11 @@ class Comparison:
         )
 
     def _reasons(self) -> str:
-        return "\n".join(f"{row.backend}: {row.reason}" for row in self.rows if row.reason)
+        reasons: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.reason:
+                reasons.setdefault(row.reason, []).append(row.backend)
+        return "\n".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
 
     def _conclusion(self) -> str:
         return f"{self._summary()}." + ("" if self.agreement is None else f"\n{self.agreement.sentence}")

@@ -80,8 +80,8 @@ def compare(
         Weights of the examples in the mean.
     budget : float, optional
         A backend that is estimated to need more than this many seconds for one gradient is skipped, with its estimate;
-        ``math.inf`` skips none. By default 20 seconds, or less if :func:`formulations.use_budget` says so. Operators
-        have no estimates, and none is skipped.
+        ``math.inf`` skips none. By default 20 seconds, or less if :func:`formulations.use_budget` says so. For an
+        operator this concerns formulations that go along every parameter.
     threads : int, optional
         Threads of BLAS, OpenMP and PyTorch. By default one if the products are small, since pools used in turn compete
         for the cores; otherwise unchanged.

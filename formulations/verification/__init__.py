@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from formulations.verification.conformance.report import ConformanceReport as ConformanceReport
     from formulations.verification.conformance.report import Outcome as Outcome
     from formulations.verification.conformance.report import Standing as Standing
+    from formulations.verification.operators.evaluation import evaluate as evaluate
     from formulations.verification.operators.judging import OperatorReference as OperatorReference
-    from formulations.verification.operators.judging import evaluate as evaluate
     from formulations.verification.operators.judging import judge_operator as judge_operator
     from formulations.verification.operators.judging import operator_deviation as operator_deviation
     from formulations.verification.oracles.exact_products import (
@@ -43,7 +43,8 @@ else:
             "conformance.check": ["check_backend"],
             "conformance.laws.table": ["LAWS"],
             "conformance.report": ["ConformanceReport", "Outcome", "Standing"],
-            "operators.judging": ["OperatorReference", "evaluate", "judge_operator", "operator_deviation"],
+            "operators.evaluation": ["evaluate"],
+            "operators.judging": ["OperatorReference", "judge_operator", "operator_deviation"],
             "oracles.exact_products": ["exact_gauss_newton_product", "exact_hessian_product", "exact_jacobian"],
             "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
             "oracles.fractions": ["exact_gradient"],

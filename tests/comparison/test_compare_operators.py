@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import formulations as fm
 from formulations.backends._linearized.hadamard import HadamardLinearization
 from formulations.cli.commands import formulations as command
-from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongShape
+from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape
 from formulations.functions import get_cost
 
 OPERATORS = ("jacobian", "hessian", "gauss_newton")
@@ -80,6 +80,27 @@ def test_the_table_says_what_is_compared(problem):
     found = fm.compare(net, X, Y, backends=["hadamard"], operator="gauss_newton").to_dict()
     assert found["operator"] == "gauss_newton" and json.dumps(found)
     assert fm.compare(net, X, Y, backends=["hadamard"]).to_dict()["operator"] == "gradient"
+
+
+def test_a_reason_that_several_backends_have_is_said_once(problem):
+    net, X, Y = problem
+    c = fm.compare(net, X, Y, backends=["hadamard", "linear_collapse", "node_perturbation"], operator="jacobian")
+    same = c.rows[1].reason == c.rows[2].reason
+    assert ("linear_collapse, node_perturbation: it " in str(c)) is same
+
+
+def test_without_a_curvature_there_is_no_reference(problem):
+    net, X, Y = problem
+    flat = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1), lambda A, Y: 2 * (A - Y), name="flat")
+    for operator in ("hessian", "gauss_newton"):
+        with pytest.raises(Refused, match="the cost must have a curvature, got 'flat', which has none; pass one"):
+            fm.compare(net, X, Y, cost=flat, operator=operator)
+    assert fm.compare(net, X, Y, cost=flat, operator="jacobian", backends=["hadamard"]).equal
+    curve = fm.activation(np.tanh, lambda z: 1 - np.tanh(z) ** 2, name="curve")
+    other = makers.network(activations=(curve, "sigmoid"), sizes=(4, 5, 2))
+    with pytest.raises(Refused, match="the activation must have a curvature, got 'curve', which has none; pass one"):
+        fm.compare(other, X, Y, operator="hessian")
+    assert fm.compare(other, X, Y, operator="gauss_newton", backends=["hadamard"]).equal
 
 
 def test_the_direction_is_the_given_one_and_else_always_the_same(problem):

@@ -18,23 +18,15 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.backends import Linearization, Tier
 from formulations.network import Point
-from formulations.verification.operators.enclosures import Arithmetic
+from formulations.verification.operators.enclosures import Arithmetic, Enclosure
 from formulations.verification.operators.perturbation import quotient_bound, quotient_checks
 from formulations.verification.operators.place import Place, place_from_examples, place_on_tape
-from formulations.verification.operators.products import PRODUCTS, jacobian
+from formulations.verification.operators.products import PRODUCTS, jacobian, tangents
 from formulations.verification.operators.results import Pair, checks_of
 from formulations.verification.oracles import reference_gradient
 from formulations.verification.tolerances import Formulas, Status, Verdict, conclude
 
-__all__ = ["OperatorReference", "evaluate", "judge_operator", "operator_deviation"]
-
-
-def evaluate(linearization: Linearization, operator: str, v: Array | None = None) -> Array:
-    """Return what is judged of an operator: the Jacobian from input to output, or the product with a direction v."""
-    if operator == "jacobian":
-        return linearization.jacobian(linearization.point.network.layout.last, 1)
-    product = linearization.hessian_product if operator == "hessian" else linearization.gauss_newton_product
-    return product(np.asarray(v))
+__all__ = ["OperatorReference", "judge_operator", "operator_deviation"]
 
 
 class OperatorReference:
@@ -48,10 +40,16 @@ class OperatorReference:
         The parameters and the examples. No candidate may write to it: make it from copies.
     v : ndarray of shape (P,), optional
         The direction; a Jacobian has none.
+
+    Raises
+    ------
+    Refused
+        If the curvature of the cost or, for a Hessian, of an activation is unknown: then there is no reference.
     """
 
     def __init__(self, operator: str, point: Point, v: Array | None = None) -> None:
         self.operator, self.point, self.v = operator, point, v
+        _check_curvatures(operator, point)
         with np.errstate(all="ignore"):
             self.gradient = reference_gradient(point.tape)
 
@@ -77,12 +75,12 @@ class OperatorReference:
     @cached_property
     def by_paths(self) -> list[Pair]:
         """The reference and its bound over paths, for any candidate with a forward pass of its own."""
-        return self.pairs(self._place, over_paths=True)
+        return self.pairs(self.place, over_paths=True)
 
     @cached_property
     def by_steps(self) -> list[Pair]:
         """The same step by step."""
-        return self.pairs(self._place, over_paths=False)
+        return self.pairs(self.place, over_paths=False)
 
     @cached_property
     def customary(self) -> list[Pair]:
@@ -90,12 +88,31 @@ class OperatorReference:
         return self.pairs(place_from_examples(self.gradient, Formulas.CUSTOMARY), over_paths=True)
 
     @cached_property
-    def _place(self) -> Place:
+    def place(self) -> Place:
+        """What a candidate with a forward pass of its own reads."""
         return place_from_examples(self.gradient)
+
+    @cached_property
+    def tangent(self) -> Enclosure:
+        """ȧ^L, or ż^L if cost and output are combined, in the direction v."""
+        moved_z, moved_a = tangents(self.place, Arithmetic(self.place.precision, over_paths=True), np.asarray(self.v))
+        return moved_a[-1] if self.place.combined is None else moved_z[-1]
 
     def _joined(self, which: int) -> Array:
         parts = [pair[which] for pair in self.by_paths]
         return parts[0] if self.operator == "jacobian" else np.concatenate(parts)
+
+
+def _check_curvatures(operator: str, point: Point) -> None:
+    """Call for a curvature that is unknown, which raises the exception that names its remedy."""
+    tape, layers = point.tape, zip(point.network.activations, point.tape.weighted_inputs, strict=True)
+    if operator == "jacobian":
+        return
+    if tape.combined is None and not tape.known_cost.has_curvature:
+        tape.known_cost.curvature_product(tape.output, tape.targets, tape.output)
+    for activation, z in list(layers)[: len(point.network.activations) - (tape.combined is not None)]:
+        if operator == "hessian" and not activation.has_curvature:
+            activation.curvature(z)
 
 
 def judge_operator(linearization: Linearization, found: Array, reference: OperatorReference) -> Verdict:
@@ -106,7 +123,7 @@ def judge_operator(linearization: Linearization, found: Array, reference: Operat
     linearization : Linearization
         The candidate, at its own point.
     found : ndarray
-        What :func:`evaluate` returned for it; not changed.
+        What :func:`~formulations.verification.evaluate` returned for it; not changed.
     reference : OperatorReference
         The reference at the same parameters and examples.
 

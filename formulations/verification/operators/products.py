@@ -25,7 +25,7 @@ from formulations.functions import Softmax
 from formulations.verification.operators.enclosures import Arithmetic, Enclosure, Weights
 from formulations.verification.operators.place import Place
 
-__all__ = ["PRODUCTS", "gauss_newton_product", "hessian_product", "jacobian"]
+__all__ = ["PRODUCTS", "curved", "gauss_newton_product", "hessian_product", "jacobian", "pulled_back", "tangents"]
 
 Known = TypeVar("Known")
 
@@ -49,14 +49,14 @@ def jacobian(place: Place, arithmetic: Arithmetic) -> Enclosure:
 
 def hessian_product(place: Place, arithmetic: Arithmetic, v: Array) -> Parts:
     """Return Hv for v of shape (P,), layer by layer."""
-    moved_z, moved_a = _tangents(place, arithmetic, v)
+    moved_z, moved_a = tangents(place, arithmetic, v)
     direction, output = place.direction(v), _known(place.output)
     if place.combined is None:
         delta = _back(place, arithmetic, place.last, output)
-        curved = _back(place, arithmetic, place.last, _curved(place, arithmetic, moved_a[-1]))
-        moved = arithmetic.sum(curved, _bent(place, arithmetic, place.last, moved_z[-1], output))
+        at_output = _back(place, arithmetic, place.last, curved(place, arithmetic, moved_a[-1]))
+        moved = arithmetic.sum(at_output, _bent(place, arithmetic, place.last, moved_z[-1], output))
     else:
-        delta, moved = output, _curved(place, arithmetic, moved_z[-1])
+        delta, moved = output, curved(place, arithmetic, moved_z[-1])
     parts: Parts = []
     for l in range(place.last, 1, -1):
         layout, below = place.network.layout, place.activations[l - 2]
@@ -76,11 +76,14 @@ def hessian_product(place: Place, arithmetic: Arithmetic, v: Array) -> Parts:
 
 def gauss_newton_product(place: Place, arithmetic: Arithmetic, v: Array) -> Parts:
     """Return JᵀBJv for v of shape (P,), layer by layer; B is ∇²C in a^L, or in z^L if they are combined."""
-    moved_z, moved_a = _tangents(place, arithmetic, v)
-    if place.combined is None:
-        moved = _back(place, arithmetic, place.last, _curved(place, arithmetic, moved_a[-1]))
-    else:
-        moved = _curved(place, arithmetic, moved_z[-1])
+    moved_z, moved_a = tangents(place, arithmetic, v)
+    moved = moved_a[-1] if place.combined is None else moved_z[-1]
+    return pulled_back(place, arithmetic, curved(place, arithmetic, moved))
+
+
+def pulled_back(place: Place, arithmetic: Arithmetic, u: Enclosure) -> Parts:
+    """Return Jᵀu, layer by layer, where J is that of a^L, or of z^L if cost and output are combined."""
+    moved = _back(place, arithmetic, place.last, u) if place.combined is None else u
     parts: Parts = []
     for l in range(place.last, 1, -1):
         weights = arithmetic.outer(moved, place.activations[l - 2], place.network.layout, l - 2)
@@ -97,7 +100,7 @@ PRODUCTS: dict[str, Callable[[Place, Arithmetic, Array], Parts]] = {
 """The products with a direction, by the name of the operator."""
 
 
-def _tangents(place: Place, arithmetic: Arithmetic, v: Array) -> tuple[list[Enclosure], list[Enclosure]]:
+def tangents(place: Place, arithmetic: Arithmetic, v: Array) -> tuple[list[Enclosure], list[Enclosure]]:
     """Return ż², …, ż^L and ȧ², …, ȧ^L."""
     direction = place.direction(v)
     moved_z: list[Enclosure] = []
@@ -120,7 +123,7 @@ def _back(place: Place, arithmetic: Arithmetic, l: int, u: Enclosure) -> Enclosu
     return arithmetic.apply(slope, of_d, u, transposed=True)
 
 
-def _curved(place: Place, arithmetic: Arithmetic, moved: Enclosure) -> Enclosure:
+def curved(place: Place, arithmetic: Arithmetic, moved: Enclosure) -> Enclosure:
     """Return each example's share of ∇²C times ȧ^L, or times ż^L if cost and output are combined."""
     if place.combined is None:
         curvature, error = _known(place.cost)

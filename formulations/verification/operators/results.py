@@ -16,9 +16,7 @@ Pair: TypeAlias = tuple[Array, Array]
 _SYMBOLS = {"hessian": "Hv", "gauss_newton": "Gv"}
 
 
-def checks_of(
-    operator: str, layout: Layout, found: Array, pairs: Sequence[Pair], excuses: Sequence[str] | None = None
-) -> list[Check]:
+def checks_of(operator: str, layout: Layout, found: Array, pairs: Sequence[Pair], excuse: str = "") -> list[Check]:
     """Return the checks of a result, from the output backwards.
 
     Parameters
@@ -31,8 +29,8 @@ def checks_of(
         The candidate's Jacobian or product.
     pairs : sequence of (ndarray, ndarray)
         One reference and bound for a Jacobian; for a product, those of w², b², w³, b³, ….
-    excuses : sequence of str, optional
-        For each layer from the second on, why a difference proves nothing.
+    excuse : str
+        Why a difference proves nothing; empty if it does.
     """
     if operator == "jacobian":
         (reference, bound), (_, n, k) = pairs[0], found.shape
@@ -42,7 +40,7 @@ def checks_of(
             j, i = divmod(rest, k)
             return f"jacobian[{x}, {j}, {i}]", f"example {x}, output {j}, input {i}"
 
-        return [Check(layout.last, "∂a/∂x", found, reference, bound, locate, excuses[0] if excuses else "")]
+        return [Check(layout.last, "∂a/∂x", found, reference, bound, locate, excuse)]
     checks, symbol = [], _SYMBOLS[operator]
     for i in reversed(range(len(layout.slices))):
         for which, kind in enumerate("wb"):
@@ -50,7 +48,6 @@ def checks_of(
             # A sparse matrix without stored entries has no parameters to judge.
             if part.start < part.stop:
                 where = _Place(layout, part.start, symbol)
-                excuse = excuses[i] if excuses else ""
                 checks.append(Check(i + 2, f"({symbol}) {kind}", found[part], reference, bound, where, excuse))
     return checks
 

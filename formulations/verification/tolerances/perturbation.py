@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -149,17 +150,43 @@ def _largest_by_layer(change: Array, tape: Tape) -> Array:
     return largest
 
 
-def undecidable(tape: Tape, reference: Reference, relative: float) -> list[str]:
-    """Return for each layer why the steps make a difference inconclusive, in it or above it; empty if they do not."""
+def undecidable(
+    tape: Tape,
+    reference: Reference,
+    relative: float,
+    *,
+    moves: Literal["parameter", "parameters", "inputs"] = "parameter",
+) -> list[str]:
+    """Return for each layer why the steps make a difference inconclusive, in it or above it; empty if they do not.
+
+    Parameters
+    ----------
+    tape : Tape
+        Supplies the network.
+    reference : Reference
+        The reference for the same examples.
+    relative : float
+        The longest step, in units of max(1, |θ|).
+    moves : {"parameter", "parameters", "inputs"}
+        What a step moves: one parameter of a layer, all of them, or the inputs.
+    """
     network, precision = tape.network, Precision(tape.network.dtype, reference.dtype)
     found = []
     moved = np.zeros_like(reference.activations[0])
+    if moves == "inputs":
+        moved = relative * np.maximum(1, np.abs(reference.activations[0]))
     for i, activation in enumerate(network.activations):
         weights = magnitudes(network.weights[i : i + 1], reference.dtype)[0]
         part = network.layout.slices[i]
         largest = relative * max(1, float(np.max(np.abs(network.vector[part[0].start : part[1].stop]))))
-        below = np.max(np.abs(reference.activations[i]), axis=1, keepdims=True)
-        distance = moved @ weights.T + largest * np.maximum(1, below)
+        below = np.abs(reference.activations[i])
+        # A weight moves z by its step times one activation, all weights by the sum, and the bias by its step.
+        terms = {
+            "parameter": np.maximum(1, below.max(axis=1, keepdims=True)),
+            "parameters": 1 + (below + moved).sum(axis=1, keepdims=True),
+            "inputs": 0,
+        }
+        distance = moved @ weights.T + largest * terms[moves]
         z = reference.weighted_inputs[i]
         # A formulation that perturbs z moves it in proportion to its size.
         distance = np.maximum(distance, relative * np.maximum(1, np.abs(z)))

@@ -12,7 +12,7 @@ from audit.random_networks import random_problem
 import formulations as fm
 from formulations.functions import bend, get_cost, through
 from formulations.network.point import Point
-from formulations.verification.operators.judging import OperatorReference, evaluate, judge_operator
+from formulations.verification.operators import OperatorReference, evaluate, judge_operator
 
 OPERATORS = ("jacobian", "hessian", "gauss_newton")
 
@@ -120,6 +120,9 @@ FAULTS = (
 )  # fmt: skip
 
 
+TIERS = {"sigma": "T2", "per_neuron": "T4"}
+"""A backend of the tiers R and F, and the bound that judges it."""
+
 # Combined with its cost, an output has no σ″; the quadratic cost is split at a.
 HESSIANS = [(fault, cost) for fault in FAULTS for cost in COSTS if fault[-6:] != "output" or cost == "quadratic"]
 GAUSS_NEWTONS = [(fault, cost) for fault in ("", "wrong 1/m", "Hessian") for cost in COSTS]
@@ -128,23 +131,27 @@ GAUSS_NEWTONS += [("split at a", "binary_cross_entropy"), ("split at a", "log_li
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
 @pytest.mark.parametrize(("fault", "cost"), HESSIANS)
-def test_a_planted_fault_of_the_r_operator_is_different(fault, cost, dtype):
+@pytest.mark.parametrize("backend", TIERS)
+def test_a_planted_fault_of_the_r_operator_is_different(fault, cost, dtype, backend):
     random = np.random.default_rng(3)
     net = fm.Network.random([4, 5, 4, 3], [*COSTS[cost], COSTS[cost][-1]], seed=1, dtype=dtype)
     X, Y = random.normal(size=(6, 4)), np.eye(3)[random.integers(3, size=6)]
-    verdict = judged(net, X, Y, "hessian", cost, backend="sigma", result=partial(hessian_product, fault=fault))
+    verdict = judged(net, X, Y, "hessian", cost, backend=backend, result=partial(hessian_product, fault=fault))
     assert verdict.status == ("different" if fault else "equal"), verdict.reason
+    assert fault or verdict.rule == TIERS[backend]
 
 
 @pytest.mark.parametrize(("fault", "cost"), GAUSS_NEWTONS)
-def test_a_planted_fault_of_the_gauss_newton_product_is_different(fault, cost):
+@pytest.mark.parametrize("backend", TIERS)
+def test_a_planted_fault_of_the_gauss_newton_product_is_different(fault, cost, backend):
     random = np.random.default_rng(3)
     net = fm.Network.random([4, 5, 4, 3], [*COSTS[cost], COSTS[cost][-1]], seed=1)
     X, Y = random.normal(size=(6, 4)), np.eye(3)[random.integers(3, size=6)]
     verdict = judged(
-        net, X, Y, "gauss_newton", cost, backend="sigma", result=partial(gauss_newton_product, fault=fault)
+        net, X, Y, "gauss_newton", cost, backend=backend, result=partial(gauss_newton_product, fault=fault)
     )
     assert verdict.status == ("different" if fault else "equal"), verdict.reason
+    assert fault or verdict.rule == TIERS[backend]
 
 
 def jacobian(point, _=None, fault=""):

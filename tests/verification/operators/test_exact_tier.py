@@ -13,7 +13,7 @@ import formulations as fm
 from formulations.backends import Tier
 from formulations.functions import get_cost
 from formulations.network.point import Point
-from formulations.verification.operators.judging import evaluate
+from formulations.verification.operators import evaluate
 from formulations.verification.oracles.exact_products import (
     exact_gauss_newton_product,
     exact_hessian_product,
