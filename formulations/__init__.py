@@ -46,12 +46,16 @@ if TYPE_CHECKING:
     from formulations.network import Tape as Tape
     from formulations.network import load as load
     from formulations.network import save as save
+    from formulations.operators import clipped_gradient as clipped_gradient
     from formulations.operators import gauss_newton as gauss_newton
+    from formulations.operators import gradient_cosines as gradient_cosines
+    from formulations.operators import gradient_gram as gradient_gram
     from formulations.operators import hessian as hessian
     from formulations.operators import input_gradient as input_gradient
     from formulations.operators import jacobian as jacobian
     from formulations.operators import jacobian_operator as jacobian_operator
     from formulations.operators import per_example_gradients as per_example_gradients
+    from formulations.operators import per_example_norms as per_example_norms
     from formulations.plans import ChunkedPlan as ChunkedPlan
     from formulations.plans import Plan as Plan
     from formulations.plans import gradient as gradient
@@ -78,12 +82,16 @@ else:
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
             "network": ["Gradient", "Network", "Tape", "load", "save"],
             "operators": [
+                "clipped_gradient",
                 "gauss_newton",
+                "gradient_cosines",
+                "gradient_gram",
                 "hessian",
                 "input_gradient",
                 "jacobian",
                 "jacobian_operator",
                 "per_example_gradients",
+                "per_example_norms",
             ],
             "plans": ["ChunkedPlan", "Plan", "gradient", "prepare", "which"],
             "training": ["History", "Model", "sgd"],

@@ -9,6 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.plans.admission import seconds_for as seconds_for
     from formulations.plans.admission import unreasonable as unreasonable
+    from formulations.plans.calls import errors_by_chunk as errors_by_chunk
     from formulations.plans.calls import gradient as gradient
     from formulations.plans.calls import gradient_of_batch as gradient_of_batch
     from formulations.plans.calls import prepare as prepare
@@ -20,7 +21,7 @@ else:
         __name__,
         {
             "admission": ["seconds_for", "unreasonable"],
-            "calls": ["gradient", "gradient_of_batch", "prepare", "which"],
+            "calls": ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"],
             "chunks": ["ChunkedPlan"],
             "plan": ["Plan"],
         },

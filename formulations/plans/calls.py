@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, overload
 
-from formulations.arrays import Budget, as_bytes, current_budget, positive_integer, quiet
-from formulations.backends import DEFAULT, Backend, BackendLike, chosen_backend, get_backend, list_backends
+from formulations.arrays import Array, Budget, as_bytes, current_budget, positive_integer, quiet
+from formulations.backends import DEFAULT, Backend, BackendLike, Tier, chosen_backend, get_backend, list_backends
 from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.functions import COSTS, Cost, get_cost
-from formulations.network import Batch, Gradient, Network, check_gradient, check_network
+from formulations.network import Batch, Gradient, Network, check_gradient, check_network, forward
 from formulations.plans.admission import seconds_for, unreasonable
-from formulations.plans.chunks import ChunkedPlan, bytes_for
+from formulations.plans.chunks import ChunkedPlan, bytes_for, chunk_size
 from formulations.plans.plan import Plan
 from formulations.plans.spare import Call, is_small, leave_spare, shadow, take_spare
 
-__all__ = ["gradient", "gradient_of_batch", "prepare", "which"]
+__all__ = ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"]
 
 
 @quiet
@@ -92,6 +93,78 @@ def gradient_of_batch(net: Network, batch: Batch, backend: BackendLike = None) -
         plan.give_away(result)
         leave_spare(net, call, plan)
     return result
+
+
+def errors_by_chunk(
+    net: Network, batch: Batch, shares: Array, backend: BackendLike = None, *, whole: bool = False
+) -> Iterator[tuple[slice, Plan, Sequence[Array]]]:
+    """Yield δ of checked examples without the sums (BP3) and (BP4), in chunks that fit the budget.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    batch : Batch
+        The examples.
+    shares : ndarray of shape (m, 1)
+        The factors of the examples' costs, which δ contains; they need not add up to 1.
+    backend : str, Backend or None
+        The formulation that computes δ.
+    whole : bool
+        Whether to take all examples at once.
+
+    Yields
+    ------
+    rows : slice
+        The examples of the chunk.
+    plan : Plan
+        Its backend, and its tape with the activations of the chunk.
+    errors : sequence of ndarray
+        δ², …, δ^L in memory of the plan, which the next chunk overwrites.
+
+    Raises
+    ------
+    Refused
+        If the backend cannot serve the network, exceeds the budget, or computes no δ.
+    """
+    X, Y, _, cost = batch
+    m, budget, backend = len(X), current_budget(), chosen_backend(backend)
+    call = Call(m, cost, backend, budget)
+    plan = take_spare(net, call)
+    small = plan is not None
+    if plan is None:
+        size = m if whole else min(m, chunk_size(get_backend(backend), net, budget.memory))
+        plan = prepare(shadow(net), size, cost, backend)
+        small = size == m and is_small(plan)
+    net.check_entries()
+    size = plan.batch_size
+    for start in range(0, m, size):
+        rows = slice(start, min(start + size, m))
+        if rows.stop - start < size:
+            plan = prepare(shadow(net), rows.stop - start, cost, backend)
+        yield rows, plan, _errors(plan, X[rows], Y[rows], shares[rows])
+    if small:
+        plan.tape.load(plan.tape.X[:0].copy(), None)
+        leave_spare(net, call, plan)
+
+
+def _errors(plan: Plan, X: Array, Y: Array, shares: Array) -> Sequence[Array]:
+    """Return δ of as many examples as the plan is prepared for, and leave their activations on its tape."""
+    backend, network, tape = plan.backend, plan.network, plan.tape
+    if type(backend).gradient is Backend.gradient:
+        tape.load(X, Y, shares)
+        forward(network, tape)
+        return backend.errors(network, tape)
+    errors = plan.evaluate(X, Y, shares).errors
+    if errors is None:
+        raise Refused(
+            f"the errors δ are needed, and backend {backend.label!r} computes a gradient without them; take one that "
+            f"computes them, such as {DEFAULT!r}."
+        )
+    if backend.tier not in (Tier.RECURRENCE, Tier.PRODUCT):
+        # The others may leave nothing on the tape.
+        forward(network, tape)
+    return errors
 
 
 @overload

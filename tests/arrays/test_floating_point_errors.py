@@ -222,6 +222,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
         for each in ("product", "finite_difference", case.gradient, candidate)
     ],
     "check_backend": lambda case, _: report(),
+    "clipped_gradient": lambda case, _: fm.clipped_gradient(case.net, case.X, case.Y, 1.0),
     "compare": lambda case, _: fm.compare(case.net, case.X, case.Y, RACED),
     "cost": lambda case, _: own_cost(),
     "coupled_activation": lambda case, _: own_softmax(),
@@ -232,6 +233,8 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
         case.net, case.X.astype("longdouble"), case.Y, sample_weight=[1e-300, 1, 1, 0]
     ),
     "gauss_newton": lambda case, _: fm.gauss_newton(case.net, case.X, case.Y) @ case.net.vector,
+    "gradient_cosines": lambda case, _: fm.gradient_cosines(case.net, case.X, case.Y),
+    "gradient_gram": lambda case, _: fm.gradient_gram(case.net, case.X, case.Y),
     "hessian": lambda case, _: fm.hessian(case.net, case.X, case.Y) @ case.net.vector,
     "input_gradient": lambda case, _: fm.input_gradient(case.net, case.X, case.Y),
     "jacobian": lambda case, _: fm.jacobian(case.net, case.X),
@@ -241,6 +244,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "load_digits": lambda case, _: fm.load_digits(case.dtype),
     "one_hot": lambda case, _: fm.one_hot([2, 0, 1], dtype=case.dtype),
     "per_example_gradients": lambda case, _: fm.per_example_gradients(case.net, case.X, case.Y),
+    "per_example_norms": lambda case, _: fm.per_example_norms(case.net, case.X, case.Y),
     "prepare": lambda case, _: fm.prepare(case.net, 4),
     "read_csv": lambda case, folder: fm.read_csv(table(folder), dtype=case.dtype),
     "read_idx": lambda case, folder: fm.read_idx(images(case, folder)),

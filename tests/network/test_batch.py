@@ -21,6 +21,9 @@ CALLS = {
     "explain": lambda net, X, Y: fm.explain(net, X, Y, backends=["hadamard", "sigma"]),
     "sgd": lambda net, X, Y: fm.sgd(net, X, Y, epochs=2, batch_size=4, learning_rate=0.1),
     "per_example_gradients": lambda net, X, Y: fm.per_example_gradients(net, X, Y),
+    "per_example_norms": lambda net, X, Y: fm.per_example_norms(net, X, Y),
+    "clipped_gradient": lambda net, X, Y: fm.clipped_gradient(net, X, Y, 1.0),
+    "gradient_cosines": lambda net, X, Y: fm.gradient_cosines(net, X, Y),
 }
 
 

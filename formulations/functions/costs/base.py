@@ -160,7 +160,7 @@ class Cost(ABC):
         values = self.evaluate(A, Y, gradient)
         if gradient is not None:
             np.multiply(gradient, shares, gradient)
-        return np.dot(values, np.broadcast_to(shares, (len(A), 1))[:, 0])
+        return np.dot(values, shares[:, 0] if shares.ndim else np.broadcast_to(shares, len(A)))
 
     @property
     def has_curvature(self) -> bool:
