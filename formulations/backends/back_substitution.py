@@ -32,9 +32,9 @@ from collections.abc import Sequence
 import scipy
 
 from formulations.arrays import SINGLE_AND_DOUBLE, Array
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
 from formulations.backends._shared import ErrorSystem, estimate_system
-from formulations.network import Network, Tape
+from formulations.network import Network, Point, Tape
 
 __all__ = ["BackSubstitution"]
 
@@ -47,6 +47,7 @@ class BackSubstitution(Backend):
     equations = ("system", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     dtypes = SINGLE_AND_DOUBLE  # those of SuperLU
+    operators = OPERATORS
 
     def prepare(self, network: Network, tape: Tape) -> ErrorSystem:
         """Return the system with its pattern."""
@@ -61,6 +62,12 @@ class BackSubstitution(Backend):
             system.matrix, e.ravel(), lower=False, unit_diagonal=True, overwrite_A=True
         )
         return system.by_layers(delta)
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature as solutions of the system."""
+        from formulations.backends._linearized import BackSubstitutionLinearization
+
+        return BackSubstitutionLinearization(point, self)
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate a multiplication for each entry of the system to fill it, and one to solve it."""

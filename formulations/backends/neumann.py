@@ -31,9 +31,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
 from formulations.backends._shared import ErrorSystem, estimate_system
-from formulations.network import Network, Tape
+from formulations.network import Network, Point, Tape
 
 __all__ = ["Neumann"]
 
@@ -46,6 +46,7 @@ class Neumann(Backend):
     equations = ("system", "sweep", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "back_substitution"
+    operators = OPERATORS
 
     def prepare(self, network: Network, tape: Tape) -> ErrorSystem:
         """Return the system with its pattern."""
@@ -63,6 +64,12 @@ class Neumann(Backend):
                 break
             delta = swept
         return system.by_layers(delta)
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature by sweeps."""
+        from formulations.backends._linearized import NeumannLinearization
+
+        return NeumannLinearization(point, self)
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate a multiplication by U for each hidden layer."""

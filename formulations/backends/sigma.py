@@ -32,12 +32,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.sparse import bsr_array, dia_array
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
+from formulations.backends._shared import block_diagonal, sigma_matrix
 from formulations.functions import CoupledSlope
-from formulations.network import Network, Tape
+from formulations.network import Network, Point, Tape
 
 __all__ = ["Sigma"]
 
@@ -58,6 +58,7 @@ class Sigma(Backend):
     summary = "products with the diagonal matrix Σ′(z)"
     equations = ("33", "34", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    operators = OPERATORS
 
     def prepare(self, network: Network, tape: Tape) -> list[Callable[[Array], Array]]:  # noqa: ARG002
         """Return, for each layer, the product with its Σ′(z)ᵀ."""
@@ -76,6 +77,12 @@ class Sigma(Backend):
             errors.append(delta)
         return errors[::-1]
 
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature as products of sparse matrices."""
+        from formulations.backends._linearized import SigmaLinearization
+
+        return SigmaLinearization(point, self, self.matrix)
+
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence; dense matrices have n² numbers instead of n."""
         recurrence = super().estimate(network, m)
@@ -90,25 +97,6 @@ class Sigma(Backend):
             forward_passes=1,
             calls=recurrence.calls + 3 * m * len(widths),
         )
-
-
-def sigma_matrix(slope: Any) -> Any:
-    """Return Σ′ of all examples as one sparse matrix, shape (m·n, m·n).
-
-    A diagonal one shares the memory of the slopes; a coupled activation gives a block for each example.
-    """
-    if isinstance(slope, CoupledSlope):
-        return block_diagonal(slope.blocks())
-    diagonal = slope.reshape(1, -1)
-    matrix = dia_array((diagonal, [0]), shape=(diagonal.size, diagonal.size))
-    matrix.data = diagonal
-    return matrix
-
-
-def block_diagonal(blocks: Array) -> Any:
-    """Return m square blocks, shape (m, n, n), as one sparse matrix, shape (m·n, m·n)."""
-    m, n, _ = blocks.shape
-    return bsr_array((blocks, np.arange(m), np.arange(m + 1)), shape=(m * n, m * n))
 
 
 def planned_product(slope: Any) -> Callable[[Array], Array]:

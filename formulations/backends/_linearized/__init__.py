@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.backends._linearized.back_substitution import (
+        BackSubstitutionLinearization as BackSubstitutionLinearization,
+    )
     from formulations.backends._linearized.hadamard import HadamardLinearization as HadamardLinearization
+    from formulations.backends._linearized.neumann import NeumannLinearization as NeumannLinearization
+    from formulations.backends._linearized.sigma import SigmaLinearization as SigmaLinearization
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "back_substitution": ["BackSubstitutionLinearization"],
             "hadamard": ["HadamardLinearization"],
+            "neumann": ["NeumannLinearization"],
+            "sigma": ["SigmaLinearization"],
         },
     )

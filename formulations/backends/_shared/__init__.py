@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from formulations.backends._shared.compiled.cache import why_not_compiled as why_not_compiled
     from formulations.backends._shared.compiled.forms import COMPILED as COMPILED
     from formulations.backends._shared.compiled.forms import number_of as number_of
+    from formulations.backends._shared.diagonals import block_diagonal as block_diagonal
+    from formulations.backends._shared.diagonals import diagonal as diagonal
+    from formulations.backends._shared.diagonals import sigma_matrix as sigma_matrix
     from formulations.backends._shared.factors import Factor as Factor
     from formulations.backends._shared.factors import largest_matrix as largest_matrix
     from formulations.backends._shared.factors import slope_count as slope_count
@@ -35,7 +38,12 @@ if TYPE_CHECKING:
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
     from formulations.backends._shared.stacks import entries as entries
+    from formulations.backends._shared.stacks import moved_gradient as moved_gradient
+    from formulations.backends._shared.stacks import moved_inputs as moved_inputs
+    from formulations.backends._shared.stacks import parameter_sums as parameter_sums
+    from formulations.backends._shared.stacks import slope_product as slope_product
     from formulations.backends._shared.stacks import stacked_product as stacked_product
+    from formulations.backends._shared.stacks import transposed_slope_product as transposed_slope_product
     from formulations.backends._shared.system import ErrorSystem as ErrorSystem
     from formulations.backends._shared.system import estimate_system as estimate_system
 else:
@@ -63,9 +71,18 @@ else:
             "compiled.cache": ["unreadable_cache", "why_not_compiled"],
             "compiled.forms": ["COMPILED", "number_of"],
             "compiled.buffers": ["Buffers"],
+            "diagonals": ["block_diagonal", "diagonal", "sigma_matrix"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
             "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
-            "stacks": ["entries", "stacked_product"],
+            "stacks": [
+                "entries",
+                "moved_gradient",
+                "moved_inputs",
+                "parameter_sums",
+                "slope_product",
+                "stacked_product",
+                "transposed_slope_product",
+            ],
             "system": ["ErrorSystem", "estimate_system"],
         },
     )

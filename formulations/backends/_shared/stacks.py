@@ -1,14 +1,29 @@
-"""Stacks of arrays over the examples, one for each direction, times a weight matrix."""
+"""Stacks of arrays over the examples, one for each direction: their products with weights and slopes.
+
+A direction in the parameters has shape (P,), a stack of them (k, P); in a layer the shapes are (m, n) and (k, m, n).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from scipy.sparse import issparse
 
-from formulations.arrays import Array
+from formulations.arrays import Array, Parameters
+from formulations.functions import CoupledSlope
+from formulations.network import Point, outer_sums
 
-__all__ = ["entries", "stacked_product"]
+__all__ = [
+    "entries",
+    "moved_gradient",
+    "moved_inputs",
+    "parameter_sums",
+    "slope_product",
+    "stacked_product",
+    "transposed_slope_product",
+]
 
 
 def stacked_product(stack: Array, matrix: Any) -> Array:
@@ -22,3 +37,78 @@ def entries(weights: Any) -> Array:
     """Return the numbers of a weight matrix as an array of which they are a view: the stored ones of a sparse one."""
     stored: Array = weights.data if issparse(weights) else weights
     return stored
+
+
+def slope_product(slope: Any, stack: Array) -> Array:
+    """Return Σ′v of every array, shape (k, m, n), for a diagonal slope (an array) or a coupled one."""
+    if not isinstance(slope, CoupledSlope):
+        return slope * stack
+    product = np.empty_like(stack)
+    for v, out in zip(stack, product, strict=True):
+        out[...] = slope @ v
+    return product
+
+
+def transposed_slope_product(slope: Any, stack: Array) -> Array:
+    """Return Σ′ᵀv of every array, shape (k, m, n)."""
+    return slope_product(slope.T if isinstance(slope, CoupledSlope) else slope, stack)
+
+
+def moved_inputs(point: Point, directions: Array, l: int) -> Array:
+    """Return v_w a^{l−1} + v_b of every direction (v_w, v_b) in the parameters, shape (k, m, n_l).
+
+    This is ż^l as far as it comes from the layer's own parameters; wᵀȧ^{l−1} adds what comes from below.
+    """
+    network, a = point.network, point.tape.activations[l - 2]
+    moved = np.empty((len(directions), point.m, network.sizes[l - 1]), network.dtype)
+    for v, out in zip(directions, moved, strict=True):
+        direction = Parameters(network.layout, v)
+        out[...] = a @ direction.weights[l - 2].T
+        out += direction.biases[l - 2]
+    return moved
+
+
+def parameter_sums(point: Point, errors: Sequence[Array]) -> Array:
+    """Return (BP3) and (BP4), summed over the examples, from the errors of the layers from the second on.
+
+    Parameters
+    ----------
+    point : Point
+        Its a^{l−1}.
+    errors : sequence of ndarray of shape (k, m, n_l)
+        k errors of each layer; those of the layers above the last one are 0.
+
+    Returns
+    -------
+    ndarray of shape (k, P)
+    """
+    layout = point.network.layout
+    sums = np.zeros((len(errors[0]), layout.count), point.network.dtype)
+    for i, out in enumerate(sums):
+        point.tape.collect([delta[i] for delta in errors], Parameters(layout, out))
+    return sums
+
+
+def moved_gradient(point: Point, moved_errors: Sequence[Array], moved_activations: Sequence[Array]) -> Array:
+    r"""Return the derivative of (BP3) and (BP4), :math:`\dot\delta^l (a^{l-1})^T + \delta^l (\dot a^{l-1})^T`.
+
+    Parameters
+    ----------
+    point : Point
+        Its a^{l−1} and δ^l.
+    moved_errors : sequence of ndarray of shape (m, n_l)
+        The derivatives of δ², …, δ^L.
+    moved_activations : sequence of ndarray of shape (m, n_l)
+        Those of a², …; the inputs do not move.
+
+    Returns
+    -------
+    ndarray of shape (P,)
+    """
+    layout = point.network.layout
+    product = Parameters(layout, np.empty(layout.count, point.network.dtype))
+    point.tape.collect(moved_errors, product)
+    for i in range(1, len(layout.shapes)):
+        stored = entries(product.weights[i])
+        stored += outer_sums(point.errors[i], moved_activations[i - 1], layout.patterns[i])
+    return product.vector

@@ -41,6 +41,8 @@ class ErrorSystem:
     ----------
     matrix : csr_array of shape (m·N, m·N)
         The block-diagonal matrix, N = Σ n_l over l ≥ 2; the errors of an example follow one another by layers.
+    parts : list of slice
+        The columns of δ², …, δ^L among the N.
     """
 
     def __init__(self, network: Network, tape: Tape, matrix: Literal["U", "I-U"]) -> None:
@@ -49,7 +51,7 @@ class ErrorSystem:
         self._sign = -1 if matrix == "I-U" else 1
         self._n = n = layout.neuron_count
         ends = np.cumsum((0, *layout.sizes[1:]))
-        self._parts = [slice(start, stop) for start, stop in pairwise(ends)]
+        self.parts = [slice(start, stop) for start, stop in pairwise(ends)]
         diagonal = np.arange(n if matrix == "I-U" else 0)
         rows, columns = [diagonal], [diagonal]
         self._blocks = []
@@ -74,18 +76,22 @@ class ErrorSystem:
 
     def fill(self, network: Network, tape: Tape) -> Array:
         """Fill the matrix, and return e, shape (m, N)."""
+        self.fill_matrix(network, tape)
+        self._right[:, self.parts[-1]] = tape.output_error()
+        return self._right
+
+    def fill_matrix(self, network: Network, tape: Tape) -> None:
+        """Fill the matrix, which needs no cost."""
         for l, j, part in self._blocks:
             _write(network, tape, l, j, self._written[:, part])
             if self._sign < 0:
                 self._written[:, part] *= -1
         self.matrix.data.reshape(self._m, -1)[...] = self._written[:, self._order]
-        self._right[:, self._parts[-1]] = tape.output_error()
-        return self._right
 
     def by_layers(self, delta: Array) -> list[Array]:
         """Return δ², …, δ^L, each of shape (m, n_l), as views of the solution."""
         rows = delta.reshape(self._m, self._n)
-        return [rows[:, part] for part in self._parts]
+        return [rows[:, part] for part in self.parts]
 
 
 def estimate_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Estimate:
