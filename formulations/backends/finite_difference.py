@@ -33,18 +33,20 @@ from typing import Any, Literal
 
 from formulations.arrays import positive_number
 from formulations.backends._base import (
+    OPERATORS,
     SCHEMES,
     Backend,
     Difference,
     Estimate,
     Extrapolation,
+    Linearization,
     Quotient,
     Tier,
     forward_multiplications,
     step_sizes,
     tape_bytes,
 )
-from formulations.network import Gradient, Network, Tape, forward
+from formulations.network import Gradient, Network, Point, Tape, forward
 
 __all__ = ["FiniteDifference"]
 
@@ -68,6 +70,9 @@ class FiniteDifference(Backend):
     summary = "every weight and bias perturbed in turn"
     equations = ("46",)
     tier = Tier.PERTURBATION
+    operators = OPERATORS
+    orders = ("forward",)
+    needs_curvature = ("gauss_newton",)
 
     def __post_init__(self) -> None:
         """Refuse an unknown scheme, and a step that is not a positive number."""
@@ -118,6 +123,12 @@ class FiniteDifference(Backend):
                 yield central(i, h)
             else:
                 yield Extrapolation(central(i, h), central(i, h + h))
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians by differences of outputs, and the Hessian by differences of gradients."""
+        from formulations.backends._linearized import FiniteDifferenceLinearization
+
+        return FiniteDifferenceLinearization(point, self, self.scheme, self.step)
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate one, two or four forward passes for every parameter, and one for the cost itself."""

@@ -31,9 +31,17 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
+from formulations.backends._base import (
+    OPERATORS,
+    Backend,
+    Estimate,
+    Linearization,
+    Tier,
+    forward_multiplications,
+    tape_bytes,
+)
 from formulations.functions import CoupledSlope
-from formulations.network import Gradient, Network, Tape, forward
+from formulations.network import Gradient, Network, Point, Tape, forward
 
 __all__ = ["Tangent"]
 
@@ -48,6 +56,8 @@ class Tangent(Backend):
     summary = "forward mode, one pass for each parameter"
     equations = ("25", "tangent", "BP3")
     tier = Tier.PRODUCT
+    operators = OPERATORS
+    orders = ("forward",)
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the derivatives in the directions of all parameters."""
@@ -72,6 +82,12 @@ class Tangent(Backend):
             tape.errors[l - 2][...] = delta
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature by passes of tangents."""
+        from formulations.backends._linearized import TangentLinearization
+
+        return TangentLinearization(point, self)
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate a pass through the layers above for every parameter."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Difference as Difference
     from formulations.backends._base.perturbation import Extrapolation as Extrapolation
     from formulations.backends._base.perturbation import Quotient as Quotient
+    from formulations.backends._base.perturbation import derivative_along as derivative_along
     from formulations.backends._base.perturbation import step_sizes as step_sizes
     from formulations.backends._base.updates import CompiledUpdates as CompiledUpdates
 else:
@@ -34,7 +35,7 @@ else:
             "linearization": ["Linearization", "OPERATORS", "PARAMETERS", "Where"],
             "one_at_a_time": ["OneAtATime"],
             "options": ["convert", "read_options"],
-            "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "step_sizes"],
+            "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "derivative_along", "step_sizes"],
             "updates": ["CompiledUpdates"],
         },
     )

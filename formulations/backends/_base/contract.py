@@ -83,6 +83,8 @@ class Backend(ABC):
         Why it does not provide the others.
     orders : tuple of str
         The orders in which it can compute a Jacobian: ``"reverse"``, ``"forward"``.
+    needs_curvature : tuple of str
+        The operators that it computes from σ″ and ∇²_aC, or from ∇²_aC for ``"gauss_newton"``.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Backend(ABC):
     operators: tuple[str, ...] = ()
     no_operators: str = "it computes gradients only"
     orders: tuple[str, ...] = ("reverse", "forward")
+    needs_curvature: tuple[str, ...] = ("hessian", "gauss_newton")
 
     def __post_init__(self) -> None:
         """Raise an exception if an option has an invalid value; dataclasses call this."""
@@ -136,7 +139,7 @@ class Backend(ABC):
             return self._why_not_numbers(network) if l is None else _coupled(network, l)
         if reason := self.why_not(network, cost):
             return reason
-        return None if operator == "input_gradient" else _why_no_curvature(operator, network, cost)
+        return _why_no_curvature(operator, network, cost) if operator in self.needs_curvature else None
 
     def linearize(self, point: Point) -> Linearization:
         """Return this formulation's derivatives at a point, for the operators that it provides."""

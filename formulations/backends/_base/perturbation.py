@@ -23,7 +23,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
 
-__all__ = ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "step_sizes"]
+__all__ = ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "derivative_along", "step_sizes"]
 
 
 @dataclass(frozen=True)
@@ -144,3 +144,56 @@ def step_sizes(theta: Array, scheme: Scheme, relative: float | None = None) -> A
     if not exact.all():
         raise InvalidInput(f"step {size:g} is lost in the rounding of {theta.dtype} parameters; take a larger one.")
     return exact
+
+
+def derivative_along(
+    f: Callable[[Array], Array], at: Array, v: Array, scheme: str, relative: float | None = None
+) -> Array:
+    """Return the difference quotient of f at a point, or at each of several, along a direction.
+
+    The step is the longest that moves no component θ by more than the rule's step for it, h·max(1, |θ|); along a unit
+    vector it is that step.
+
+    Parameters
+    ----------
+    f : callable (points) -> ndarray
+        The function, of an array with the shape of ``at``. With several points it returns a row for each.
+    at, v : ndarray of shape (n,) or (rows, n)
+        The points, and the directions.
+    scheme : str
+        One of :data:`SCHEMES`.
+    relative : float, optional
+        h; by default by the scheme's rule.
+
+    Raises
+    ------
+    InvalidInput
+        If a step is lost in rounding.
+    """
+    rule = SCHEMES[scheme]
+    size = at.dtype.type(rule.relative_step(at.dtype) if relative is None else relative)
+    # A power of two brings the longest component near 1, so that no step is out of range.
+    exponent = np.frexp(np.abs(v).max(axis=-1, keepdims=True))[1]
+    unit = np.ldexp(v, -exponent)
+    moved = np.abs(unit) / np.maximum(at.dtype.type(1), np.abs(at))
+    j = moved.argmax(axis=-1, keepdims=True)
+    moves = np.take_along_axis(unit, j, axis=-1) != 0
+    step = size / np.where(moves, np.take_along_axis(moved, j, axis=-1), 1) * unit
+
+    def quotient(ahead: Array, behind: Array) -> Quotient:
+        # The distance between the ends, as rounded, in the component that moves most.
+        width = np.take_along_axis(ahead - behind, j, axis=-1)
+        if (moves & (width == 0)).any():
+            raise InvalidInput(f"step {size:g} is lost in the rounding of {at.dtype} numbers; take a larger one.")
+        scale = np.divide(width, np.take_along_axis(unit, j, axis=-1), out=np.ones_like(width), where=moves)
+        return Quotient(f(ahead), f(behind), scale)
+
+    found: Quotient | Extrapolation
+    if scheme == "forward":
+        found = quotient(at + step, at)
+    elif scheme == "central":
+        found = quotient(at + step, at - step)
+    else:
+        found = Extrapolation(quotient(at + step, at - step), quotient(at + 2 * step, at - 2 * step))
+    derivative: Array = np.ldexp(found.value, exponent)
+    return derivative

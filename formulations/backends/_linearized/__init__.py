@@ -10,16 +10,22 @@ if TYPE_CHECKING:
     from formulations.backends._linearized.back_substitution import (
         BackSubstitutionLinearization as BackSubstitutionLinearization,
     )
+    from formulations.backends._linearized.finite_difference import (
+        FiniteDifferenceLinearization as FiniteDifferenceLinearization,
+    )
     from formulations.backends._linearized.hadamard import HadamardLinearization as HadamardLinearization
     from formulations.backends._linearized.neumann import NeumannLinearization as NeumannLinearization
     from formulations.backends._linearized.sigma import SigmaLinearization as SigmaLinearization
+    from formulations.backends._linearized.tangent import TangentLinearization as TangentLinearization
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
             "back_substitution": ["BackSubstitutionLinearization"],
+            "finite_difference": ["FiniteDifferenceLinearization"],
             "hadamard": ["HadamardLinearization"],
             "neumann": ["NeumannLinearization"],
             "sigma": ["SigmaLinearization"],
+            "tangent": ["TangentLinearization"],
         },
     )

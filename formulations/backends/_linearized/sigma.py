@@ -53,10 +53,10 @@ from formulations.backends._shared import (
     block_diagonal,
     diagonal,
     moved_gradient,
-    moved_inputs,
     parameter_sums,
     sigma_matrix,
     stacked_product,
+    tangents,
 )
 from formulations.functions import CoupledCurvature, CoupledSlope, bend
 from formulations.network import Point
@@ -85,7 +85,7 @@ class SigmaLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction, factor by factor from the input, shape (k, m, n_of)."""
-        moved_z, moved_a = self._tangents(directions, of, wrt, at)
+        moved_z, moved_a = tangents(self.point, directions, of, wrt, at, self._slope)
         return moved_a[-1] if at == "a" else moved_z[-1]
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
@@ -102,7 +102,7 @@ class SigmaLinearization(Linearization):
         """Return Hv: the derivatives of (33) and (34) in the direction v."""
         point, network = self.point, self.point.network
         direction, last = Parameters(network.layout, v), network.layout.last
-        moved_z, moved_a = self._tangents(v[None], last, PARAMETERS, point.split)
+        moved_z, moved_a = tangents(point, v[None], last, PARAMETERS, point.split, self._slope)
         if point.split == "z":
             moved = point.output_curvature(moved_z[-1][0])[None]
         else:
@@ -115,22 +115,6 @@ class SigmaLinearization(Linearization):
             moved = self._slope_transposed(l, pulled) + self._curvature(l, moved_z[l - 2])
             moved_errors.append(moved)
         return moved_gradient(point, [each[0] for each in moved_errors[::-1]], [each[0] for each in moved_a])
-
-    def _tangents(
-        self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"]
-    ) -> tuple[list[Array], list[Array]]:
-        """Return ż and ȧ of every direction, from the layer above ``wrt`` on; ȧ^of only at a."""
-        below = 1 if wrt == PARAMETERS else wrt
-        moved_z: list[Array] = []
-        moved_a: list[Array] = []
-        for l in range(below + 1, of + 1):
-            z = moved_inputs(self.point, directions, l) if wrt == PARAMETERS else 0
-            if wrt != PARAMETERS or l > 2:
-                z = z + stacked_product(moved_a[-1] if moved_a else directions, self.point.network.weights[l - 2].T)
-            moved_z.append(z)
-            if l < of or at == "a":
-                moved_a.append(self._slope(l, z))
-        return moved_z, moved_a
 
     def _slope(self, l: int, stack: Array) -> Array:
         """Return Σ′(z^l)v of every array."""

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from formulations.backends._shared.stacks import parameter_sums as parameter_sums
     from formulations.backends._shared.stacks import slope_product as slope_product
     from formulations.backends._shared.stacks import stacked_product as stacked_product
+    from formulations.backends._shared.stacks import tangents as tangents
     from formulations.backends._shared.stacks import transposed_slope_product as transposed_slope_product
     from formulations.backends._shared.system import ErrorSystem as ErrorSystem
     from formulations.backends._shared.system import estimate_system as estimate_system
@@ -81,6 +82,7 @@ else:
                 "parameter_sums",
                 "slope_product",
                 "stacked_product",
+                "tangents",
                 "transposed_slope_product",
             ],
             "system": ["ErrorSystem", "estimate_system"],

@@ -5,13 +5,14 @@ A direction in the parameters has shape (P,), a stack of them (k, P); in a layer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import issparse
 
 from formulations.arrays import Array, Parameters
+from formulations.backends._base import PARAMETERS, Where
 from formulations.functions import CoupledSlope
 from formulations.network import Point, outer_sums
 
@@ -22,6 +23,7 @@ __all__ = [
     "parameter_sums",
     "slope_product",
     "stacked_product",
+    "tangents",
     "transposed_slope_product",
 ]
 
@@ -66,6 +68,45 @@ def moved_inputs(point: Point, directions: Array, l: int) -> Array:
         out[...] = a @ direction.weights[l - 2].T
         out += direction.biases[l - 2]
     return moved
+
+
+def tangents(
+    point: Point,
+    directions: Array,
+    of: int,
+    wrt: Where,
+    at: Literal["a", "z"],
+    slope: Callable[[int, Array], Array] | None = None,
+) -> tuple[list[Array], list[Array]]:
+    """Return ż and ȧ of every direction, in the layers above ``wrt`` up to ``of``: (25) differentiated.
+
+    Parameters
+    ----------
+    point : Point
+        The parameters and the examples.
+    directions, of, wrt, at
+        As in :meth:`Linearization.push`; ȧ^of is left out at z.
+    slope : callable (l, stack) -> stack, optional
+        The products of Σ′(z^l) with every array.
+
+    Returns
+    -------
+    moved_z, moved_a : list of ndarray of shape (k, m, n_l)
+    """
+    product = slope or (lambda l, stack: slope_product(point.slopes[l - 2], stack))
+    moved_z: list[Array] = []
+    moved_a: list[Array] = []
+    below = None if wrt == PARAMETERS else directions
+    for l in range(2 if wrt == PARAMETERS else wrt + 1, of + 1):
+        carried = None if below is None else stacked_product(below, point.network.weights[l - 2].T)
+        z = carried if wrt != PARAMETERS else moved_inputs(point, directions, l)
+        if wrt == PARAMETERS and carried is not None:
+            z += carried
+        moved_z.append(z)
+        if l < of or at == "a":
+            below = product(l, z)
+            moved_a.append(below)
+    return moved_z, moved_a
 
 
 def parameter_sums(point: Point, errors: Sequence[Array]) -> Array:
