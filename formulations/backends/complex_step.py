@@ -26,17 +26,24 @@ array([[12.]])
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from formulations.arrays import Array, Parameters
-from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications, tape_bytes
-from formulations.exceptions import Refused
-from formulations.functions import COMPLEX, Cost, imaginary_step
-from formulations.network import Gradient, Network, Tape, forward
+from formulations.backends._base import (
+    OPERATORS,
+    Backend,
+    Estimate,
+    Linearization,
+    Tier,
+    forward_multiplications,
+    tape_bytes,
+)
+from formulations.backends._shared import complex_parameters, rescale, settled, weigh
+from formulations.functions import COMPLEX, Cost
+from formulations.network import Gradient, Network, Point, Tape, forward
 
 __all__ = ["ComplexStep"]
 
@@ -57,21 +64,29 @@ class ComplexStep(Backend):
     summary = "an imaginary step in every weight and bias, without a difference"
     equations = ("imaginary",)
     tier = Tier.FORWARD
+    operators = OPERATORS
+    orders = ("forward",)
+    needs_curvature = ("gauss_newton",)
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if an activation or the cost is not analytic."""
-        for l, activation in enumerate(network.activations, start=2):
-            for function in activation.functions:
-                if not function.analytic:
-                    return f"it needs analytic activations, and non-analytic {function.name} is in layer {l}"
+        if reason := _not_analytic(network, network.layout.last):
+            return reason
         if cost.combined(network.activations[-1]) is None and not cost.analytic:
             return f"it needs an analytic cost, and {cost.name} is non-analytic"
         return super().why_not(network, cost)
 
+    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
+        """Return the reason if an activation or the cost is not analytic, or has no formula for the Hessian."""
+        if operator == "jacobian" and (reason := _not_analytic(network, of or network.layout.last)):
+            return reason
+        if reason := super().why_not_operator(operator, network, cost, of):
+            return reason
+        return _no_formula(network, cost) if operator == "hessian" else None
+
     def prepare(self, network: Network, tape: Tape) -> Parameters:  # noqa: ARG002
         """Return a buffer for complex parameters; the user's parameters are never perturbed."""
-        # float32 has no range for derivatives times a step whose square is negligible.
-        return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
+        return complex_parameters(network)
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the gradient, and δ if nodes are perturbed."""
@@ -102,6 +117,12 @@ class ComplexStep(Backend):
             gradient.errors = None
         gradient.cost = tape.cost_value
 
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature from imaginary steps."""
+        from formulations.backends._linearized import ComplexStepLinearization
+
+        return ComplexStepLinearization(point, self)
+
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate a partial pass in complex numbers for each parameter, or node, and one forward pass."""
         layout = network.layout
@@ -117,12 +138,6 @@ class ComplexStep(Backend):
             calls=6 * sum(e * (len(each) - i) for i, e in enumerate(each)),
             detail=f"{sum(each)} of the passes are partial and complex",
         )
-
-
-def weigh(theta: Parameters, l: int, a: Array) -> Array:
-    """Return z^l from a^{l−1}, Equation (25)."""
-    z: Array = a @ theta.weights[l - 2].T + theta.biases[l - 2]
-    return z
 
 
 def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) -> Any:
@@ -142,35 +157,22 @@ def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Arra
     return np.ldexp(values.imag, -exponents)
 
 
-def rescale(z: Array) -> Array:
-    """Multiply the imaginary parts of each row, in place, by a power of two, and return its exponent, shape (m,).
-
-    The largest becomes h times 1, or h times the smallest nonzero real part among the perturbed ones, near which a
-    function may be singular. That real part counts as at least 2⁻⁶⁰⁰, so that small slopes do not underflow.
-    """
-    real, size = np.abs(z.real), np.abs(z.imag).max(axis=1)
-    scale = real.min(axis=1, where=(real > 0) & (z.imag != 0), initial=1).clip(2.0**-600)
-    exponents: Array = np.frexp(scale * imaginary_step(real.dtype))[1] - np.frexp(size)[1]
-    exponents[~((size > 0) & np.isfinite(size))] = 0
-    z.imag[...] = np.ldexp(z.imag, exponents[:, None])
-    return exponents
+def _not_analytic(network: Network, last: int) -> str | None:
+    """Return None if the activations up to a layer are analytic, else the reason with the first one that is not."""
+    for l, activation in enumerate(network.activations[: last - 1], start=2):
+        for function in activation.functions:
+            if not function.analytic:
+                return f"it needs analytic activations, and non-analytic {function.name} is in layer {l}"
+    return None
 
 
-def settled(function: Callable[[Array], Array], at: Array, name: str) -> Array:
-    """Return the value of a function of complex numbers after checking its real part.
-
-    An imaginary part ε changes the real part of f by ε²f″/2 and the quotient Im f/ε by ε²f‴/6. If the first change is
-    visible, the second may not be small.
-
-    Raises
-    ------
-    Refused
-        If the imaginary part is not small enough.
-    """
-    value, still = function(at), function(at.real + 0j).real
-    if (np.abs(value.real - still) > 2.0**-30 * (1 + np.abs(still))).any():
-        raise Refused(
-            f"complex_step needs imaginary parts that stay small, and next to a singularity of {name} they do not; "
-            "take a backend that perturbs nothing, such as 'hadamard'."
-        )
-    return value
+def _no_formula(network: Network, cost: Cost) -> str | None:
+    """Return None if the slopes and ∇C have formulas for complex numbers, else the reason."""
+    combined = cost.combined(network.activations[-1])
+    activations = network.activations if combined is None else network.activations[:-1]
+    for l, activation in enumerate(activations, start=2):
+        if activation.formula is None:
+            return f"it needs σ′ at complex z, which only built-in activations have, not {activation.name} in layer {l}"
+    if (cost if combined is None else combined).formula is None:
+        return f"it needs ∇C at complex outputs, which only built-in costs have, not {cost.name}"
+    return None

@@ -55,6 +55,7 @@ class Homogeneous(Backend):
     equations = ("BP1", "BP2", "homogeneous")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
+    no_operators = "it only changes how (BP3) and (BP4) are summed, and its operators would be hadamard's"
     serves_sparse = False
 
     def prepare(self, network: Network, tape: Tape) -> list[Augmented]:

@@ -26,10 +26,10 @@ from dataclasses import replace
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
 from formulations.backends._shared import why_not_linear
 from formulations.functions import Cost
-from formulations.network import Network, Tape
+from formulations.network import Network, Point, Tape
 
 __all__ = ["Linear"]
 
@@ -41,10 +41,22 @@ class Linear(Backend):
     summary = "linear neurons: the transposed weights alone"
     equations = ("linearL", "linear", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    operators = OPERATORS
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if an activation is not the identity."""
         return why_not_linear(network) or super().why_not(network, cost)
+
+    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
+        """Return the reason if an activation is not the identity, for a Jacobian up to its layer."""
+        last = of if operator == "jacobian" else None
+        return why_not_linear(network, last) or super().why_not_operator(operator, network, cost, of)
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians and curvature by the weights alone."""
+        from formulations.backends._linearized import LinearLinearization
+
+        return LinearLinearization(point, self)
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence without its Hadamard products."""

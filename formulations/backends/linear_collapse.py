@@ -48,6 +48,7 @@ class LinearCollapse(Backend):
     summary = "linear neurons: one matrix, and moments of the examples"
     equations = ("moments",)
     tier = Tier.FORWARD
+    no_operators = "it replaces the examples by their moments, and a Jacobian belongs to an example"
     serves_sparse = False
 
     def why_not(self, network: Network, cost: Cost) -> str | None:

@@ -69,6 +69,9 @@ class NodePerturbation(Backend):
     summary = "every neuron's weighted input perturbed in turn"
     equations = ("demon", "BP3", "BP4")
     tier = Tier.PERTURBATION
+    no_operators = (
+        "it perturbs weighted inputs to find δ, and operators take perturbed parameters, as by finite_difference"
+    )
 
     def __post_init__(self) -> None:
         """Refuse an unknown scheme, and a step that is not a positive number."""

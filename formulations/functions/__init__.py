@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from formulations.functions.activations.custom_coupled import coupled_activation as coupled_activation
     from formulations.functions.activations.formulas import COMPLEX as COMPLEX
     from formulations.functions.activations.formulas import Engine as Engine
+    from formulations.functions.activations.formulas import Formula as Formula
     from formulations.functions.activations.formulas import imaginary_step as imaginary_step
     from formulations.functions.activations.formulas import sigmoid as sigmoid
     from formulations.functions.activations.logistic import Sigmoid as Sigmoid
@@ -59,7 +60,7 @@ else:
             ],
             "activations.custom": ["activation"],
             "activations.custom_coupled": ["coupled_activation"],
-            "activations.formulas": ["COMPLEX", "Engine", "imaginary_step", "sigmoid"],
+            "activations.formulas": ["COMPLEX", "Engine", "Formula", "imaginary_step", "sigmoid"],
             "activations.logistic": ["SiLU", "Sigmoid", "Softplus", "Tanh", "clamp"],
             "activations.per_neuron": ["PerNeuron"],
             "activations.piecewise": ["ELU", "LeakyReLU", "ReLU"],

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from formulations.backends._linearized.back_substitution import (
         BackSubstitutionLinearization as BackSubstitutionLinearization,
     )
+    from formulations.backends._linearized.complex_step import ComplexStepLinearization as ComplexStepLinearization
     from formulations.backends._linearized.finite_difference import (
         FiniteDifferenceLinearization as FiniteDifferenceLinearization,
     )
     from formulations.backends._linearized.hadamard import HadamardLinearization as HadamardLinearization
+    from formulations.backends._linearized.linear import LinearLinearization as LinearLinearization
     from formulations.backends._linearized.neumann import NeumannLinearization as NeumannLinearization
     from formulations.backends._linearized.sigma import SigmaLinearization as SigmaLinearization
     from formulations.backends._linearized.tangent import TangentLinearization as TangentLinearization
@@ -22,8 +24,10 @@ else:
         __name__,
         {
             "back_substitution": ["BackSubstitutionLinearization"],
+            "complex_step": ["ComplexStepLinearization"],
             "finite_difference": ["FiniteDifferenceLinearization"],
             "hadamard": ["HadamardLinearization"],
+            "linear": ["LinearLinearization"],
             "neumann": ["NeumannLinearization"],
             "sigma": ["SigmaLinearization"],
             "tangent": ["TangentLinearization"],

@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     from formulations.backends._shared.diagonals import block_diagonal as block_diagonal
     from formulations.backends._shared.diagonals import diagonal as diagonal
     from formulations.backends._shared.diagonals import sigma_matrix as sigma_matrix
+    from formulations.backends._shared.dual import DUAL as DUAL
+    from formulations.backends._shared.dual import Dual as Dual
     from formulations.backends._shared.factors import Factor as Factor
     from formulations.backends._shared.factors import largest_matrix as largest_matrix
     from formulations.backends._shared.factors import slope_count as slope_count
     from formulations.backends._shared.factors import step as step
     from formulations.backends._shared.factors import times as times
+    from formulations.backends._shared.imaginary import check_settled as check_settled
+    from formulations.backends._shared.imaginary import complex_parameters as complex_parameters
+    from formulations.backends._shared.imaginary import rescale as rescale
+    from formulations.backends._shared.imaginary import settled as settled
+    from formulations.backends._shared.imaginary import weigh as weigh
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
@@ -73,7 +80,9 @@ else:
             "compiled.forms": ["COMPILED", "number_of"],
             "compiled.buffers": ["Buffers"],
             "diagonals": ["block_diagonal", "diagonal", "sigma_matrix"],
+            "dual": ["DUAL", "Dual"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
+            "imaginary": ["check_settled", "complex_parameters", "rescale", "settled", "weigh"],
             "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
             "stacks": [
                 "entries",

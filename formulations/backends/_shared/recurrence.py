@@ -22,9 +22,9 @@ def errors_by_recurrence(network: Network, tape: Tape) -> list[Array]:
     return tape.errors
 
 
-def why_not_linear(network: Network) -> str | None:
-    """Return None for a network of linear neurons, else the reason with the first other layer."""
-    for l, activation in enumerate(network.activations, start=2):
+def why_not_linear(network: Network, last: int | None = None) -> str | None:
+    """Return None for a network of linear neurons, up to a layer, else the reason with the first other layer."""
+    for l, activation in enumerate(network.activations[: None if last is None else last - 1], start=2):
         if any(function != ACTIVATIONS["identity"] for function in activation.functions):
             return f"it needs the activation identity in every layer, and layer {l} has {activation.name}"
     return None
