@@ -28,7 +28,7 @@ ON_THE_TAPE = [
 KINDS = ("identity", "relu", "square")
 
 
-def integers(seed):
+def integers(seed, kinds=KINDS):
     """Return a network of small integers, its examples, a direction, and the exact Jacobian and products.
 
     All numbers are integers divided by the number of examples, a power of two, and too small to be rounded in float32.
@@ -38,7 +38,7 @@ def integers(seed):
         sizes = random.integers(1, 4, size=int(random.integers(2, 5))).tolist()
         weights = [random.integers(-2, 3, (n, k)).astype(float) for k, n in pairwise(sizes)]
         biases = [random.integers(-2, 3, n).astype(float) for n in sizes[1:]]
-        net = fm.Network(weights, biases, [str(random.choice(KINDS)) for _ in sizes[1:]])
+        net = fm.Network(weights, biases, [str(random.choice(kinds)) for _ in sizes[1:]])
         m = 2 ** int(random.integers(0, 3))
         X, Y = random.integers(-2, 3, (m, sizes[0])).astype(float), random.integers(-2, 3, (m, sizes[-1])).astype(float)
         v = random.integers(-2, 3, net.layout.count).astype(float)
@@ -76,7 +76,8 @@ def test_every_operator_on_the_tape_agrees_with_fractions_in_every_bit(backend, 
     makers.skip_absent(backend)
     served = dict.fromkeys(("jacobian", "hessian", "gauss_newton"), 0)
     for seed in range(8):
-        net, X, Y, v = integers(seed)
+        # Some backends only serve linear networks.
+        net, X, Y, v = integers(seed, ("identity",) if seed >= 6 else KINDS)
         net = net.astype(dtype)
         batch = net.check_examples(X, Y)
         for operator in served:
