@@ -101,7 +101,7 @@ class FiniteDifferenceLinearization(ForwardLinearization):
 def _values(network: Network, a: Array, wrt: int, of: int, at: Literal["a", "z"]) -> Array:
     """Return a^of or z^of from a^wrt, by (25)."""
     for l in range(wrt + 1, of + 1):
-        z = a @ network.weights[l - 2].T
+        z: Array = a @ network.weights[l - 2].T
         z += network.biases[l - 2]
         if l == of and at == "z":
             return z

@@ -86,7 +86,7 @@ class TangentLinearization(ForwardLinearization):
         point, network = self.point, self.point.network
         last, split = network.layout.last, point.split
         moved_z, moved_a = ([each[0] for each in moved] for moved in tangents(point, v[None], last, PARAMETERS, split))
-        gradient = point.tape.cost_gradient if split == "a" else point.tape.combined_output_error()
+        gradient = point.tape.cost_gradient if split == "a" else point.tape.output_error()
         curved = point.output_curvature(moved_a[-1] if split == "a" else moved_z[-1])
         bent = zip(point.curvatures, moved_z, strict=True)
         slopes = [None if curvature is None else _moved_slope(curvature, z) for curvature, z in bent]

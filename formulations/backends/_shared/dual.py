@@ -59,10 +59,10 @@ class Dual:
         return Dual(self.value + w.value, self.slope + w.slope)
 
     def __sub__(self, other: Any) -> Dual:
-        return self + -other
+        return self + (-_dual(other))
 
     def __rsub__(self, other: Any) -> Dual:
-        return -self + other
+        return _dual(other) + (-self)
 
     def __mul__(self, other: Any) -> Dual:
         w = _dual(other)

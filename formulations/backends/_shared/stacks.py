@@ -44,7 +44,8 @@ def entries(weights: Any) -> Array:
 def slope_product(slope: Any, stack: Array) -> Array:
     """Return Σ′v of every array, shape (k, m, n), for a diagonal slope (an array) or a coupled one."""
     if not isinstance(slope, CoupledSlope):
-        return slope * stack
+        scaled: Array = slope * stack
+        return scaled
     product = np.empty_like(stack)
     for v, out in zip(stack, product, strict=True):
         out[...] = slope @ v
@@ -96,12 +97,15 @@ def tangents(
     product = slope or (lambda l, stack: slope_product(point.slopes[l - 2], stack))
     moved_z: list[Array] = []
     moved_a: list[Array] = []
-    below = None if wrt == PARAMETERS else directions
+    below = directions
     for l in range(2 if wrt == PARAMETERS else wrt + 1, of + 1):
-        carried = None if below is None else stacked_product(below, point.network.weights[l - 2].T)
-        z = carried if wrt != PARAMETERS else moved_inputs(point, directions, l)
-        if wrt == PARAMETERS and carried is not None:
-            z += carried
+        weights = point.network.weights[l - 2].T
+        if wrt != PARAMETERS:
+            z = stacked_product(below, weights)
+        else:
+            z = moved_inputs(point, directions, l)
+            if l > 2:
+                z += stacked_product(below, weights)
         moved_z.append(z)
         if l < of or at == "a":
             below = product(l, z)
