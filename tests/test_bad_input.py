@@ -326,9 +326,8 @@ def test_numbers_of_every_real_kind_are_taken(backend):
 
 
 @pytest.mark.parametrize(("place", "value"), [("indptr", 10**8), ("indptr", -1), ("indices", 5000), ("indices", -1)])
-@pytest.mark.parametrize("kind", ["csr", "csc"])
-def test_sparse_weights_whose_indices_point_outside_are_refused(kind, place, value):
-    matrix = csr_array((np.ones(2), [0, 1], [0, 1, 2]), shape=(2, 2)).asformat(kind)
+def test_sparse_weights_whose_indices_point_outside_are_refused(place, value):
+    matrix = csr_array((np.ones(2), [0, 1], [0, 1, 2]), shape=(2, 2))
     getattr(matrix, place)[1] = value
     found = complaint(fm.Network, [matrix], [np.zeros(2)])
     assert isinstance(found, InvalidInput)

@@ -48,7 +48,7 @@ class Pattern:
     @cached_property
     def rows(self) -> Array:
         """Row of each stored entry, shape (entries,)."""
-        return np.repeat(np.arange(self.indptr.size - 1), np.diff(self.indptr))
+        return np.repeat(np.arange(self.indptr.size - 1, dtype=self.indices.dtype), np.diff(self.indptr))
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
     differentiable_cost,
+    estimate_dense,
     saturating,
     targets,
     vector_parts,
@@ -82,8 +83,9 @@ class AutodiffJax(Backend):
         gradient.errors = None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence in one call, with its input and output arrays."""
-        return replace(super().estimate(network, m), calls=10 + 4 * len(network.activations))
+        """Estimate as for a recurrence in one call, with its input and output arrays; sparse weights become dense."""
+        dense = estimate_dense(network, m, super().estimate(network, m))
+        return replace(dense, calls=10 + 4 * len(network.activations))
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from formulations.backends._base import Backend, Estimate, Tier
 from formulations.backends._shared import (
     adopted_cost,
     differentiable_cost,
+    estimate_dense,
     saturating,
     targets,
     vector_parts,
@@ -91,8 +92,9 @@ class AutodiffTorch(Backend):
         gradient.errors = None
 
     def estimate(self, network: Network, m: int) -> Estimate:
-        """Estimate as for a recurrence, plus the recording of every operation."""
-        return replace(super().estimate(network, m), calls=40 * len(network.activations))
+        """Estimate as for a recurrence, plus the recording of every operation; sparse weights become dense."""
+        dense = estimate_dense(network, m, super().estimate(network, m))
+        return replace(dense, calls=40 * len(network.activations))
 
 
 def torch_engine(torch: Any) -> Engine:

@@ -28,15 +28,13 @@ array([[10.]])
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
 from formulations.arrays import Array
 from formulations.backends._base import Backend, Estimate, Tier
-from formulations.backends._shared import why_not_linear
+from formulations.backends._shared import entries, why_not_linear
 from formulations.functions import Cost, Quadratic
-from formulations.network import Gradient, Network, Tape
+from formulations.network import Gradient, Network, Tape, outer_sums
 
 __all__ = ["LinearCollapse"]
 
@@ -49,7 +47,6 @@ class LinearCollapse(Backend):
     equations = ("moments",)
     tier = Tier.FORWARD
     no_operators = "it replaces the examples by their moments, and a Jacobian belongs to an example"
-    serves_sparse = False
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if an activation is not the identity or the cost is not quadratic."""
@@ -76,9 +73,9 @@ class LinearCollapse(Backend):
         shared = tape.share_column * x
         pulled = T @ (x.T @ shared) - tape.targets.T @ shared
         for i in reversed(range(len(prefixes))):
-            product = pulled @ prefixes[i].T
-            np.copyto(gradient.weights[i], product[:, :-1])
-            np.copyto(gradient.biases[i], product[:, -1])
+            prefix, pattern = prefixes[i], network.layout.patterns[i]
+            outer_sums(pulled.T, prefix[:-1].T, pattern, out=entries(gradient.weights[i]))
+            np.matmul(pulled, prefix[-1], out=gradient.biases[i])
             if i:
                 pulled = network.weights[i].T @ pulled
         gradient.errors = None
@@ -87,10 +84,11 @@ class LinearCollapse(Backend):
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate the products: of layers by layers, of examples by examples, and of both."""
         sizes, inputs, outputs = network.sizes, network.sizes[0] + 1, network.sizes[-1]
-        prefixes = sum(after * before * inputs for before, after in pairwise(sizes))
+        stored = [weights.stop - weights.start for weights, _ in network.layout.slices]
+        prefixes = sum(stored) * inputs
         moments = m * inputs * (1 + inputs + 2 * outputs) + outputs * inputs * inputs
-        pulled = sum(before * after * inputs for before, after in pairwise(sizes[1:]))
-        products = sum(n * inputs * (before + 1) for before, n in pairwise(sizes))
+        pulled = sum(stored[1:]) * inputs
+        products = (sum(stored) + network.layout.neuron_count) * inputs
         kept = inputs * (sum(sizes[:-1]) + len(sizes) + inputs + 2 * outputs) + 2 * m * inputs
         return Estimate(
             multiplications=prefixes + moments + pulled + products,

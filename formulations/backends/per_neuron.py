@@ -26,8 +26,14 @@ array([[12.]])
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
+from scipy.sparse import issparse
+
+from formulations.arrays import Array
 from formulations.backends._base import Backend, Estimate, Tier
 from formulations.network import Gradient, Network, Tape
 
@@ -42,7 +48,6 @@ class PerNeuronBackend(Backend):
     equations = ("23", "BP1", "45", "BP3", "BP4")
     tier = Tier.FORWARD
     no_operators = "its components would repeat hadamard's operators in loops over the neurons"
-    serves_sparse = False
     serves_coupled = False
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
@@ -50,9 +55,9 @@ class PerNeuronBackend(Backend):
         for l, (w, b, function) in enumerate(
             zip(network.weights, network.biases, network.activations, strict=True), start=2
         ):
-            for j in range(len(b)):
+            for j, (k, w_j) in enumerate(_rows(w)):
                 z = tape.weighted_inputs[l - 2][:, j]
-                z[...] = tape.activations[l - 2] @ w[j] + b[j]
+                z[...] = tape.activations[l - 2][:, k] @ w_j + b[j]
                 if not function.coupled:
                     function.neuron(j).evaluate(z, tape.activations[l - 1][:, j], tape.slopes[l - 2][:, j])
             if function.coupled:
@@ -66,12 +71,12 @@ class PerNeuronBackend(Backend):
             for j in range(network.layout.sizes[-1]):
                 errors[-1][:, j] = tape.cost_gradient[:, j] * tape.slopes[-1][:, j]
         for l in network.hidden_layers:
-            for j in range(network.layout.sizes[l - 1]):
-                errors[l - 2][:, j] = (errors[l - 1] @ network.weights[l - 1][:, j]) * tape.slopes[l - 2][:, j]
+            for j, (k, w_j) in enumerate(_rows(network.weights[l - 1].T)):
+                errors[l - 2][:, j] = (errors[l - 1][:, k] @ w_j) * tape.slopes[l - 2][:, j]
 
         for l, delta in enumerate(errors, start=2):
-            for j in range(delta.shape[1]):
-                gradient.weights[l - 2][j] = delta[:, j] @ tape.activations[l - 2]
+            for j, (k, of_weights) in enumerate(_rows(gradient.weights[l - 2])):
+                of_weights[...] = delta[:, j] @ tape.activations[l - 2][:, k]
                 gradient.biases[l - 2][j] = delta[:, j].sum()
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value
@@ -79,3 +84,13 @@ class PerNeuronBackend(Backend):
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence, with several vector operations for every single neuron."""
         return replace(super().estimate(network, m), calls=20 * network.layout.neuron_count)
+
+
+def _rows(matrix: Any) -> Iterator[tuple[slice | Array, Array]]:
+    """Yield the columns k and the numbers of each row, as views; of a sparse matrix those of the stored entries."""
+    if not issparse(matrix):
+        yield from ((slice(None), row) for row in matrix)
+        return
+    rows = matrix.tocsr()
+    for start, stop in pairwise(rows.indptr):
+        yield rows.indices[start:stop], rows.data[start:stop]

@@ -40,7 +40,8 @@ class Network(Parameters):
     ----------
     weights : sequence of array_like
         ``weights[l-2]`` is w^l, shape (n_l, n_{l−1}): w^l_{jk} at ``[j, k]``, as in the book. Copied. A
-        ``scipy.sparse`` array stays sparse; all its stored entries, zeros included, are parameters.
+        ``scipy.sparse`` array in compressed rows (csr) stays sparse; all its stored entries, zeros included, are
+        parameters. Its rows are sorted, and duplicate entries added.
     biases : sequence of array_like
         ``biases[l-2]`` is b^l, shape (n_l,). Copied.
     activations : str, Activation, or a sequence of them
@@ -53,7 +54,7 @@ class Network(Parameters):
     WrongShape
         If the shapes of the weights do not match from layer to layer, or those of biases or activations do not fit.
     WrongType
-        If the arrays are not real, or differ in dtype.
+        If the arrays are not real, or differ in dtype, or a sparse one is not in compressed rows.
     NotFinite
         If a weight or bias is NaN or infinite.
     Refused

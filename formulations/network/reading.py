@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from formulations.arrays import Array, Layout, Pattern, as_dtype, as_real, check_finite
 from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
@@ -101,42 +101,39 @@ def _each(given: Any, name: str) -> list[Any]:
 
 
 def _rows(matrix: Any, name: str, dtype: Any) -> Any:
-    """Return a sparse matrix in compressed rows, without duplicate entries and with its stored zeros."""
+    """Return a copy of a sparse matrix, each row in order and without duplicate entries, and with its stored zeros."""
+    if matrix.format != "csr":
+        # Another format stores its entries in another order, and a conversion can drop stored zeros.
+        raise WrongType(
+            f"{name} must be sparse in compressed rows (csr), whose stored entries are the parameters, "
+            f"got {matrix.format}; pass {name}.tocsr()."
+        )
+    if matrix.ndim == 1:
+        return matrix
     if not _fits(matrix):
         raise InvalidInput(
             f"{name} must be a valid sparse array, got one whose indices do not fit its shape {matrix.shape}; "
             "rebuild it, for instance by scipy.sparse.csr_array(dense)."
         )
-    checked = matrix.tocoo(copy=True)
+    count = matrix.indptr[-1]
     # Duplicate entries are added, which would overflow small integers and bools.
-    data = as_real(checked.data, f"{name}.data", None if dtype is None else as_dtype(dtype))
-    checked.data = data if data.dtype.kind == "f" else data.astype(np.float64)
-    rows = checked.tocsr()
+    data = as_real(matrix.data[:count], f"{name}.data", None if dtype is None else as_dtype(dtype))
+    data = data if data.dtype.kind == "f" else data.astype(np.float64)
+    rows = csr_array((data, matrix.indices[:count], matrix.indptr), shape=matrix.shape, copy=True)
     rows.sum_duplicates()
     return rows
 
 
 def _fits(matrix: Any) -> bool:
-    """Return whether all indices of a sparse matrix are valid; SciPy's conversions do not check them."""
-    indptr = getattr(matrix, "indptr", None)
-    if indptr is not None:
-        stored = min(len(matrix.indices), len(matrix.data))
-        lines = {"csr": 0, "csc": 1}.get(matrix.format)
-        if lines is not None and indptr.size != matrix.shape[lines] + 1:
-            return False
-        rising = indptr.size > 0 and indptr[0] == 0 and indptr[-1] <= stored and bool((np.diff(indptr) >= 0).all())
-        if not rising or indptr.dtype.kind not in "iu" or matrix.indices.dtype.kind not in "iu":
-            return False
-    if matrix.format in ("lil", "dok"):
-        return True
-    try:
-        places = matrix.tocoo().coords
-    except ValueError:
+    """Return whether all indices of compressed rows are valid; SciPy does not check them."""
+    indptr, indices, (rows, columns) = matrix.indptr, matrix.indices, matrix.shape
+    if indptr.size != rows + 1 or indptr.dtype.kind not in "iu" or indices.dtype.kind not in "iu":
         return False
-    return all(
-        not index.size or (index.min() >= 0 and index.max() < extent)
-        for index, extent in zip(places, matrix.shape, strict=True)
-    )
+    stored = min(indices.size, matrix.data.size)
+    if indptr[0] != 0 or indptr[-1] > stored or not (indptr[1:] >= indptr[:-1]).all():
+        return False
+    used = indices[: indptr[-1]]
+    return not used.size or bool(used.min() >= 0 and used.max() < columns)
 
 
 def _common_dtype(dtypes: Iterable[np.dtype[Any]]) -> np.dtype[Any]:

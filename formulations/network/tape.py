@@ -266,9 +266,12 @@ def outer_sums(delta: Array, a: Array, pattern: Pattern | None, out: Array | Non
         return np.dot(delta.T, a, out)
     if out is None:
         out = np.empty(pattern.indices.size, delta.dtype)
-    # About 2¹⁸ numbers fit the cache, and memory does not grow with the number of entries.
-    block = max(1, 2**18 // max(1, len(delta)))
+    # With each neuron's numbers side by side, gathering them is several times faster.
+    of_neurons, of_inputs = delta.T.copy(), a.T.copy()
+    # A block of entries fits the cache, and memory does not grow with the number of entries.
+    block = max(1, 2**16 // max(1, len(delta)))
     for start in range(0, out.size, block):
         part = slice(start, start + block)
-        np.einsum("me,me->e", delta[:, pattern.rows[part]], a[:, pattern.indices[part]], out=out[part])
+        j, k = pattern.rows[part], pattern.indices[part]
+        np.einsum("em,em->e", of_neurons.take(j, 0), of_inputs.take(k, 0), out=out[part])
     return out

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import bounds
 import makers
 import multiplications
 import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.exceptions import Refused
 
 
 def test_it_is_a_variant_of_hadamard():
@@ -45,9 +45,20 @@ def test_a_network_with_a_constant_unit_has_the_bias_among_its_weights():
     assert np.array_equal(np.append(g.weights[0], g.biases[0]), h.weights[0][0])
 
 
-def test_sparse_weights_are_refused():
-    with pytest.raises(Refused, match="it works on dense weights, and this network has sparse ones"):
-        fm.prepare(makers.sparse_network(), 8, backend="homogeneous")
+def test_of_sparse_weights_only_the_stored_entries_are_computed():
+    net = makers.sparse_network()
+    X, Y = makers.data(net)
+    plan = fm.prepare(net, 8, backend="homogeneous")
+    g = plan(X, Y)
+    buffer, matrix = plan.tape.workspace[0], net.weights[0]
+    assert buffer.gradient.shape == (matrix.nnz + 5,) and buffer.pattern.indices.max() == 4
+    full = g.errors[0].T @ buffer.activations
+    expected = np.append(full[:, :-1][net.layout.patterns[0].rows, matrix.indices], full[:, -1])
+    found = np.append(g.weights[0].data, g.biases[0])
+    # Two sums of the same 8 products, in two orders.
+    scale = np.abs(g.errors[0]).T @ np.abs(buffer.activations)
+    bound = np.append(scale[:, :-1][net.layout.patterns[0].rows, matrix.indices], scale[:, -1])
+    assert (np.abs(found - expected) <= 2 * bounds.gamma(8, "float64") * bound).all()
 
 
 def test_predicted_multiplications_are_counted(monkeypatch):

@@ -31,11 +31,6 @@ def test_another_cost_is_named():
     assert fm.which(linear(), overlap)["linear_collapse"] == reason
 
 
-def test_sparse_weights_are_refused():
-    net = makers.sparse_network(activations=("identity", "identity"))
-    assert fm.which(net)["linear_collapse"] == "it works on dense weights, and this network has sparse ones"
-
-
 @pytest.mark.parametrize("sizes", [(3, 2), (4, 5, 3, 2), (2, 1, 3), (5, 4, 4, 4, 1)])
 @pytest.mark.parametrize("m", [1, 8])
 def test_it_equals_the_recurrence(sizes, m):

@@ -9,7 +9,6 @@ import pytest
 
 import formulations as fm
 from formulations.backends._base import contract
-from formulations.exceptions import Refused
 
 
 def test_a_layer_of_different_neurons():
@@ -65,11 +64,6 @@ def test_a_wrong_shared_forward_pass_is_found_out(monkeypatch):
     monkeypatch.setattr(contract, "forward", without_bias)
     found, hadamard = (fm.gradient(net, X, Y, backend=each).vector for each in ("per_neuron", "hadamard"))
     assert not bounds.within(found - hadamard, bound)
-
-
-def test_sparse_weights_are_refused():
-    with pytest.raises(Refused, match="it works on dense weights, and this network has sparse ones"):
-        fm.prepare(makers.sparse_network(), 8, backend="per_neuron")
 
 
 def test_predicted_forward_passes_are_counted():

@@ -9,6 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.backends._shared.autodiff import adopted_cost as adopted_cost
     from formulations.backends._shared.autodiff import differentiable_cost as differentiable_cost
+    from formulations.backends._shared.autodiff import estimate_dense as estimate_dense
     from formulations.backends._shared.autodiff import saturating as saturating
     from formulations.backends._shared.autodiff import targets as targets
     from formulations.backends._shared.autodiff import vector_parts as vector_parts
@@ -61,6 +62,7 @@ else:
             "autodiff": [
                 "adopted_cost",
                 "differentiable_cost",
+                "estimate_dense",
                 "saturating",
                 "targets",
                 "vector_parts",

@@ -13,11 +13,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from formulations.arrays import Array, Layout, Parameters
+from formulations.backends._base import Estimate
 from formulations.exceptions import why_absent
 from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
 from formulations.network import Network, Tape, forward
 
-__all__ = ["adopted_cost", "differentiable_cost", "saturating", "targets", "vector_parts", "why_not_autodiff"]
+__all__ = [
+    "adopted_cost",
+    "differentiable_cost",
+    "estimate_dense",
+    "saturating",
+    "targets",
+    "vector_parts",
+    "why_not_autodiff",
+]
 
 Function: TypeAlias = Callable[[Any], Any]
 
@@ -99,6 +108,18 @@ def differentiable_cost(
         return (values * shares[:, 0]).sum(), a
 
     return value
+
+
+def estimate_dense(network: Network, m: int, estimate: Estimate) -> Estimate:
+    """Return an estimate with all the products and entries of sparse weights that the engine makes dense."""
+    layout = network.layout
+    layers = zip(layout.shapes, layout.slices, strict=True)
+    added = sum(rows * columns - (weights.stop - weights.start) for (rows, columns), (weights, _) in layers)
+    return replace(
+        estimate,
+        multiplications=estimate.multiplications + 3 * m * added,
+        bytes=estimate.bytes + 2 * added * network.dtype.itemsize,
+    )
 
 
 def targets(network: Network, tape: Tape, cost: Cost) -> Array:
