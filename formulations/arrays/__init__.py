@@ -1,4 +1,4 @@
-"""Arrays: dtypes, checks, roundoff, the flat vector and its layout, byte counts, budgets and files."""
+"""Arrays: dtypes, checks, roundoff, the flat vector and its layout, norms, byte counts, budgets and files."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from formulations.arrays.lists import integers as integers
     from formulations.arrays.lists import items as items
     from formulations.arrays.lists import precisions as precisions
+    from formulations.arrays.norms import euclidean_norm as euclidean_norm
     from formulations.arrays.parameters import Parameters as Parameters
     from formulations.arrays.roundoff import Precision as Precision
     from formulations.arrays.roundoff import gamma as gamma
@@ -85,6 +86,7 @@ else:
             "floating_point": ["begin_quiet", "end_quiet", "quiet"],
             "layout": ["Layout", "Pattern"],
             "lists": ["by_name", "integers", "items", "precisions"],
+            "norms": ["euclidean_norm"],
             "parameters": ["Parameters"],
             "roundoff": ["Precision", "gamma", "unit_roundoff"],
         },

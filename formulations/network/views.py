@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, format_dtype, quiet
+from formulations.arrays import Array, euclidean_norm, format_dtype, quiet
 from formulations.display import (
     Html,
     Layer,
@@ -83,18 +83,10 @@ def _norms(gradient: Gradient) -> dict[str, list[float]]:
     layout = gradient.layout
     parts = [[gradient.vector[part] for part in pair] for pair in layout.slices]
     found = {
-        "‖∂C/∂w‖": [_norm(weights) for weights, _ in parts],
-        "‖∂C/∂b‖": [_norm(biases) for _, biases in parts],
+        "‖∂C/∂w‖": [euclidean_norm(weights) for weights, _ in parts],
+        "‖∂C/∂b‖": [euclidean_norm(biases) for _, biases in parts],
     }
-    return found if gradient.errors is None else {**found, "‖δ‖": [_norm(delta) for delta in gradient.errors]}
-
-
-def _norm(array: Array) -> float:
-    """Return the Euclidean norm of all entries, scaled so that no square overflows or underflows."""
-    largest = float(np.max(np.abs(array), initial=0.0))
-    if not 0 < largest < np.inf:
-        return largest
-    return largest * float(np.linalg.norm(np.ravel(array) / largest))
+    return found if gradient.errors is None else {**found, "‖δ‖": [euclidean_norm(delta) for delta in gradient.errors]}
 
 
 @quiet
