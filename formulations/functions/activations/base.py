@@ -30,6 +30,9 @@ class Activation(ABC):
         Its name in tables, flags and messages.
     kinks : tuple of float
         The points at which f is not differentiable. By convention, the slope there is the left derivative.
+    slope_bound : float or None
+        The supremum of \|f′\| over the real line, of a coupled f that of all \|∂a_j/∂z_j\|; None if it is unknown or
+        infinite.
     curvature_bound : float or None
         The supremum of \|f″\| over the real line away from the kinks; None if it is unknown or infinite.
     coupled : bool
@@ -47,6 +50,7 @@ class Activation(ABC):
 
     name: str
     kinks: tuple[float, ...] = ()
+    slope_bound: float | None = None
     curvature_bound: float | None = None
     coupled: bool = False
     analytic: bool = False

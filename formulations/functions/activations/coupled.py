@@ -217,6 +217,7 @@ class Softmax(CoupledActivation):
     name = "softmax"
     analytic = True
     formula = staticmethod(formulas.softmax)
+    slope_bound = 0.25  # a(1 − a)
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:  # noqa: ARG002
         """Write the softmax of each row; the slope needs the value alone."""

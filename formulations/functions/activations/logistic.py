@@ -75,6 +75,7 @@ class Sigmoid(Activation):
     name = "sigmoid"
     analytic = True
     formula = staticmethod(formulas.sigmoid)
+    slope_bound = 0.25
     curvature_bound = 1 / (6 * math.sqrt(3))
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -117,6 +118,7 @@ class Tanh(Activation):
     name = "tanh"
     analytic = True
     formula = staticmethod(formulas.tanh)
+    slope_bound = 1.0
     curvature_bound = 4 / (3 * math.sqrt(3))
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -159,6 +161,7 @@ class Softplus(Activation):
     name = "softplus"
     analytic = True
     formula = staticmethod(formulas.softplus)
+    slope_bound = 1.0
     curvature_bound = 0.25
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -204,6 +207,7 @@ class SiLU(Activation):
     name = "silu"
     analytic = True
     formula = staticmethod(formulas.silu)
+    slope_bound = 1.0998393201288669  # at z = 2.399…, where z·tanh(z/2) = 2
     curvature_bound = 0.5
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:

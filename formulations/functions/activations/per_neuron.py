@@ -42,7 +42,7 @@ class PerNeuron(Activation):
         The functions, one per neuron.
     kinks : tuple of float
         The kinks of all neurons; those of neuron j are ``neuron(j).kinks``.
-    curvature_bound : float or None
+    slope_bound, curvature_bound : float or None
         The largest bound of the members; None if one is unknown.
 
     Raises
@@ -100,11 +100,14 @@ class PerNeuron(Activation):
         return tuple(sorted({kink for function in self.functions for kink in function.kinks}))
 
     @cached_property
+    def slope_bound(self) -> float | None:  # type: ignore[override]  # frozen
+        """The largest bound of the members; None if one is unknown."""
+        return _largest([function.slope_bound for function in self.functions])
+
+    @cached_property
     def curvature_bound(self) -> float | None:  # type: ignore[override]  # frozen
         """The largest bound of the members; None if one is unknown."""
-        bounds = [function.curvature_bound for function in self.functions]
-        known = [bound for bound in bounds if bound is not None]
-        return max(known) if len(known) == len(bounds) else None
+        return _largest([function.curvature_bound for function in self.functions])
 
     @cached_property
     def analytic(self) -> bool:  # type: ignore[override]  # frozen
@@ -194,3 +197,8 @@ def _selector(columns: list[int]) -> _Columns:
     if last - first + 1 == len(columns):
         return slice(first, last + 1)
     return np.array(columns, dtype=np.intp)
+
+
+def _largest(bounds: list[float | None]) -> float | None:
+    known = [bound for bound in bounds if bound is not None]
+    return max(known) if len(known) == len(bounds) else None

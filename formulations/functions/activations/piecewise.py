@@ -37,6 +37,7 @@ class ReLU(Activation):
     name = "relu"
     formula = staticmethod(formulas.leaky_relu)
     kinks = (0.0,)
+    slope_bound = 1.0
     curvature_bound = 0.0
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -78,6 +79,7 @@ class LeakyReLU(Activation):
 
     negative_slope: float = 0.01
     kinks = (0.0,)
+    slope_bound = 1.0
     curvature_bound = 0.0
 
     def __post_init__(self) -> None:
@@ -126,6 +128,7 @@ class ELU(Activation):
 
     name = "elu"
     formula = staticmethod(formulas.elu)
+    slope_bound = 1.0
     curvature_bound = 1.0
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:

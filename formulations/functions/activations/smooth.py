@@ -34,6 +34,7 @@ class Identity(Activation):
     name = "identity"
     analytic = True
     formula = staticmethod(formulas.identity)
+    slope_bound = 1.0
     curvature_bound = 0.0
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -93,6 +94,7 @@ class Sine(Activation):
     name = "sine"
     analytic = True
     formula = staticmethod(formulas.sine)
+    slope_bound = 1.0
     curvature_bound = 1.0
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:
@@ -129,6 +131,7 @@ class GELU(Activation):
     name = "gelu"
     analytic = True
     formula = staticmethod(formulas.gelu)
+    slope_bound = (1 + math.erf(1)) / 2 + math.exp(-1) / math.sqrt(math.pi)  # at z = √2
     curvature_bound = 2 / math.sqrt(2 * math.pi)
 
     def evaluate(self, z: Array, value: Array, slope: Array | None = None) -> None:

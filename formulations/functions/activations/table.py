@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from formulations.exceptions import UnknownName, WrongType
 from formulations.functions.activations.base import Activation
 from formulations.functions.activations.coupled import Softmax
@@ -64,7 +66,7 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     Parameters
     ----------
     name_or_object : str or Activation
-        A name in ``ACTIVATIONS``, or an activation.
+        A name in ``ACTIVATIONS``, the ``name`` of a leaky rectifier with another ν, or an activation.
 
     Returns
     -------
@@ -73,14 +75,16 @@ def get_activation(name_or_object: str | Activation) -> Activation:
     Raises
     ------
     UnknownName
-        If the name is not in the table.
+        If there is no activation of this name.
     WrongType
         If it is neither a name nor an activation.
+    InvalidInput
+        If that ν is not in [0, 1).
 
     Examples
     --------
-    >>> get_activation("relu")
-    ReLU()
+    >>> get_activation("relu"), get_activation("leaky_relu(negative_slope=0.25)")
+    (ReLU(), LeakyReLU(negative_slope=0.25))
     """
     if isinstance(name_or_object, Activation):
         return name_or_object
@@ -89,7 +93,8 @@ def get_activation(name_or_object: str | Activation) -> Activation:
             f"activation must be a name or an activation, got {type(name_or_object).__name__}; "
             "make one from your own functions with activation(f, slope)."
         )
-    try:
+    if name_or_object in ACTIVATIONS:
         return ACTIVATIONS[name_or_object]
-    except KeyError:
-        raise UnknownName("activation", name_or_object, ACTIVATIONS, elsewhere=ELSEWHERE) from None
+    if with_slope := re.fullmatch(r"leaky_relu\(negative_slope=(\d*\.?\d+(?:e[+-]?\d+)?)\)", name_or_object):
+        return LeakyReLU(float(with_slope[1]))
+    raise UnknownName("activation", name_or_object, ACTIVATIONS, elsewhere=ELSEWHERE)

@@ -166,6 +166,24 @@ def test_odd_and_even_functions_are_so_bit_by_bit(name, value_parity, slope_pari
     assert np.array_equal(activation.slope(-z), slope_parity * activation.slope(z))
 
 
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if ACTIVATIONS[name].slope_bound is not None])
+def test_slope_bound_is_the_supremum(name):
+    grid = np.linspace(-40, 40, 800_001)
+    if name == "softmax":
+        # The first of two outputs is the logistic function of the difference.
+        z = np.stack([grid, np.zeros_like(grid)], axis=1)
+        slope = (ACTIVATIONS[name].slope(z) @ np.eye(2)[:1])[:, 0]
+    else:
+        slope = ACTIVATIONS[name].slope(grid[None])
+    bound = ACTIVATIONS[name].slope_bound
+    # As below for the curvature.
+    assert bound * (1 - 1e-6) <= np.abs(slope).max() <= bound * (1 + 1e-14)
+
+
+def test_the_slope_of_the_square_alone_has_no_bound():
+    assert {name for name in ACTIVATIONS if ACTIVATIONS[name].slope_bound is None} == {"square"}
+
+
 @BUILT_IN
 def test_curvature_bound_is_the_supremum(name):
     activation = ACTIVATIONS[name]
@@ -234,6 +252,26 @@ def test_get_activation():
         get_activation("sigmiod")
     with pytest.raises(WrongType, match="got ufunc"):
         get_activation(np.tanh)
+
+
+@pytest.mark.parametrize("slope", [0.25, 1e-05, 0.3, 1 / 3])
+def test_a_leaky_rectifier_with_any_slope_has_a_name_that_makes_it(slope):
+    leaky = LeakyReLU(slope)
+    assert get_activation(leaky.name) == leaky
+    assert get_activation(f"leaky_relu(negative_slope={slope})").name == leaky.name
+
+
+@pytest.mark.parametrize(
+    "name", ["leaky_relu()", "leaky_relu(negative_slope=x)", "leaky_relu(negative_slope=.)", "relu(1)"]
+)
+def test_a_name_with_another_parameter_is_unknown(name):
+    with pytest.raises(UnknownName, match="unknown activation"):
+        get_activation(name)
+
+
+def test_a_name_with_a_slope_of_no_leaky_rectifier_is_refused():
+    with pytest.raises(InvalidInput, match=r"negative_slope must be in \[0, 1\), got 2\.0"):
+        get_activation("leaky_relu(negative_slope=2)")
 
 
 def test_an_activation_without_curvature_refuses_it():

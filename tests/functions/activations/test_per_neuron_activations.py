@@ -58,6 +58,11 @@ def test_curvature_bound_is_the_largest_or_unknown():
     assert PerNeuron(["sigmoid", activation(np.sin, np.cos)]).curvature_bound is None
 
 
+def test_slope_bound_is_the_largest_or_unknown():
+    assert PerNeuron(["sigmoid", "relu"]).slope_bound == 1
+    assert PerNeuron(["sigmoid", "square"]).slope_bound is None
+
+
 def test_what_one_member_refuses_is_refused():
     assert "gelu" in PerNeuron(["sigmoid", "gelu"]).why_not(np.longdouble)
     assert PerNeuron(["sigmoid", "gelu"]).why_not(np.float32) is None
