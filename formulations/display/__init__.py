@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from formulations.display.ratios import paired as paired
     from formulations.display.tables import counted as counted
     from formulations.display.tables import fitted as fitted
+    from formulations.display.tables import format_brief as format_brief
     from formulations.display.tables import format_numbers as format_numbers
     from formulations.display.tables import format_seconds as format_seconds
     from formulations.display.tables import format_share as format_share
@@ -63,6 +64,7 @@ else:
             "tables": [
                 "counted",
                 "fitted",
+                "format_brief",
                 "format_numbers",
                 "format_seconds",
                 "format_share",

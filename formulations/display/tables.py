@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "counted",
     "fitted",
+    "format_brief",
     "format_numbers",
     "format_seconds",
     "format_share",
@@ -180,6 +181,20 @@ def listed(values: Sequence[Any], most: int = 10) -> str:
     """
     more = f", … ({len(values)} in total)" if len(values) > most else ""
     return ", ".join(map(repr, values[:most])) + more
+
+
+def format_brief(number: float) -> str:
+    """Format a number of any size with one or two digits, in few characters.
+
+    Examples
+    --------
+    >>> format_brief(0.0), format_brief(0.2345), format_brief(712.3), format_brief(3.4e-10), format_brief(63000.0)
+    ('0', '0.23', '712', '3e-10', '6e4')
+    """
+    if number == 0 or 0.00995 <= abs(number) < 999.5:
+        return f"{number:.0f}" if abs(number) >= 9.95 else f"{number:.2g}"
+    digit, exponent = f"{number:.0e}".split("e") if math.isfinite(number) else (str(number), "")
+    return f"{digit}e{int(exponent)}" if exponent else digit
 
 
 def format_numbers(names: Sequence[str]) -> str:
