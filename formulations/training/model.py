@@ -27,7 +27,7 @@ from formulations.arrays import (
 from formulations.data import Scaling, as_matrix, check_matrix, column_names, encode_labels
 from formulations.display import counted, html_text, html_view, listed
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongShape, WrongType, described
-from formulations.functions import Activation
+from formulations.functions import Activation, Cost
 from formulations.network import (
     MODEL,
     Network,
@@ -42,7 +42,7 @@ from formulations.training.history import History
 from formulations.training.loop import sgd
 from formulations.training.optimizers import Optimizer, default_optimizer, get_optimizer
 from formulations.training.scores import predicted, r_squared
-from formulations.training.targets import as_pair, labels_of, numbers_of
+from formulations.training.targets import Examples, as_pair, examples_for, labels_of, numbers_of
 
 __all__ = ["Model", "load_trained"]
 
@@ -275,6 +275,34 @@ class Model:
             learning_rate=learning_rate,
             **options,
         )
+
+    @quiet
+    def examples(self, X: Any, Y: Any, cost: str | Cost | None = None) -> Examples:
+        """Return examples as the network takes them: standardised inputs, and targets instead of labels.
+
+        Parameters
+        ----------
+        X : array_like, frame or sparse array of shape (m, n₁)
+            The examples.
+        Y : array_like of shape (m,) or (m, n_L)
+            Their labels, or the numbers to predict.
+        cost : str or Cost, optional
+            As in :func:`formulations.sgd`.
+
+        Returns
+        -------
+        formulations.training.Examples
+            ``X``, ``Y``, ``cost`` and ``classes``; the first three serve :func:`formulations.gradient` and others.
+
+        Raises
+        ------
+        InvalidInput
+            If a label is none of the model's classes, or columns of a frame are absent.
+        WrongShape, WrongType, NotFinite, Refused, UnknownName
+            If the data or the cost cannot be used.
+        """
+        known = self.classes is not None
+        return examples_for(self.network, self._examples(X), self._targets(Y), cost, self.classes, are_labels=known)
 
     @property
     def verbal(self) -> bool:
