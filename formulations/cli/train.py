@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial, reduce, wraps
+from inspect import signature
 from itertools import chain
 from itertools import count as counting
 from pathlib import Path
@@ -71,7 +73,7 @@ from formulations.training import (
     load_trained,
 )
 
-__all__ = ["train"]
+__all__ = ["Task", "task_options", "train"]
 
 TEST_SHARE = 0.2
 NAMED = 3
@@ -83,43 +85,66 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 """X and Y of each part of the examples, by its name."""
 
 
+TASK_OPTIONS = (
+    click.option(
+        "--data",
+        metavar="FILE",
+        help="A table (.csv, .tsv, .txt, also .gz), or .npz with arrays X and Y, instead of the embedded digits.",
+        shell_complete=complete_file,
+    ),
+    click.option(
+        "--label", metavar="NAME", help="The table's column to learn, by name or number.  [default: the last]"
+    ),
+    delimiter_option,
+    header_option,
+    click.option("--regression", is_flag=True, help="Learn integers as numbers instead of classes."),
+    click.option(
+        "--classes", is_flag=True, help="Learn whole numbers with a decimal point, such as 0.0 and 1.0, as classes."
+    ),
+    click.option("--no-standardize", is_flag=True, help="Take the features of a table as they are."),
+    click.option(
+        "--no-shuffle", is_flag=True, help="Split --data in the order of the file: the last fifth is for testing."
+    ),
+    click.option("--hidden", metavar="N,N,…", help="Neurons of the hidden layers.  [default: 30]"),
+    click.option("--sizes", metavar="N,N,…", help="Neurons of all layers, the input first, instead of --hidden."),
+    click.option(
+        "--activations",
+        metavar="NAME,…",
+        help="One for all layers, or one for each, comma-separated: "
+        f"{', '.join(ACTIVATIONS)}.  [default: sigmoid; for a table tanh, and softmax or identity outputs]",
+        shell_complete=complete_names(ACTIVATIONS),
+    ),
+    click.option(
+        "--cost",
+        metavar="NAME",
+        help=f"One of {', '.join(COSTS)}.  [default: quadratic; for labels the cross-entropy of the outputs]",
+        shell_complete=complete_names(COSTS, several=False),
+    ),
+    init_option,
+    dtype_option,
+    network_option,
+    seed_option,
+)
+
+
+def task_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that describe a network, its data and what it learns.
+
+    The command receives ``read_task``, which reads the files and returns the :class:`Task` that the options describe,
+    and ``data``, ``network`` and ``seed`` as given.
+    """
+
+    @wraps(command)
+    def with_task(**given: Any) -> None:
+        described = {name: given.pop(name) for name in signature(_read_task).parameters}
+        passed = {name: described[name] for name in ("data", "network", "seed")}
+        command(read_task=partial(_read_task, **described), **passed, **given)
+
+    return reduce(lambda decorated, option: option(decorated), reversed(TASK_OPTIONS), with_task)
+
+
 @click.command()
-@click.option(
-    "--data",
-    metavar="FILE",
-    help="A table (.csv, .tsv, .txt, also .gz), or .npz with arrays X and Y, instead of the embedded digits.",
-    shell_complete=complete_file,
-)
-@click.option("--label", metavar="NAME", help="The table's column to learn, by name or number.  [default: the last]")
-@delimiter_option
-@header_option
-@click.option("--regression", is_flag=True, help="Learn integers as numbers instead of classes.")
-@click.option(
-    "--classes", is_flag=True, help="Learn whole numbers with a decimal point, such as 0.0 and 1.0, as classes."
-)
-@click.option("--no-standardize", is_flag=True, help="Take the features of a table as they are.")
-@click.option(
-    "--no-shuffle", is_flag=True, help="Split --data in the order of the file: the last fifth is for testing."
-)
-@click.option("--hidden", metavar="N,N,…", help="Neurons of the hidden layers.  [default: 30]")
-@click.option("--sizes", metavar="N,N,…", help="Neurons of all layers, the input first, instead of --hidden.")
-@click.option(
-    "--activations",
-    metavar="NAME,…",
-    help="One for all layers, or one for each, comma-separated: "
-    f"{', '.join(ACTIVATIONS)}.  [default: sigmoid; for a table tanh, and softmax or identity outputs]",
-    shell_complete=complete_names(ACTIVATIONS),
-)
-@click.option(
-    "--cost",
-    metavar="NAME",
-    help=f"One of {', '.join(COSTS)}.  [default: quadratic; for labels the cross-entropy of the outputs]",
-    shell_complete=complete_names(COSTS, several=False),
-)
-@init_option
-@dtype_option
-@network_option
-@seed_option
+@task_options
 @click.option("--epochs", type=int, default=30, show_default=True, help="Passes over the training examples.")
 @batch_size_option
 @click.option(
@@ -177,20 +202,8 @@ Parts: TypeAlias = dict[str, tuple[Any, Any]]
 )
 @json_option
 def train(
+    read_task: Callable[[], Task],
     data: str | None,
-    label: str | None,
-    delimiter: str | None,
-    header: bool | None,
-    regression: bool,
-    classes: bool,
-    no_standardize: bool,
-    no_shuffle: bool,
-    hidden: str | None,
-    sizes: str | None,
-    activations: str | None,
-    cost: str | None,
-    init: str,
-    dtype: str,
     network: str | None,
     seed: int,
     epochs: int,
@@ -245,39 +258,7 @@ def train(
         check_plot(plot)
     if early_stopping is not None:
         early_stopping = positive_integer(early_stopping, "--early-stopping")
-    column = -1 if label is None else as_column(label)
-    loaded = None if network is None or data is None else load_trained(network)
-    verbal = isinstance(loaded, Model) and loaded.verbal
-    table = None if data is None else read_table(data, column, delimiter=delimiter, header=header, verbal=verbal)
-    if table is not None and len(table.X) < 2:
-        raise InvalidInput("--data must hold two examples or more, to train and to test on, got one; add examples.")
-    # A label is asked for, so a table has a Y.
-    if table is not None and np.asarray(table.Y).ndim == 1:
-        if regression and classes:
-            raise InvalidInput("--regression and --classes exclude each other; leave one of them out.")
-        if classes:
-            table = _as_classes(table)
-        elif not regression and np.asarray(table.Y).dtype.kind == "f" and np.isin(np.asarray(table.Y), (0, 1)).all():
-            print_text(
-                "warning: the labels are 0 and 1 with a decimal point, learnt as numbers; pass --classes if they name "
-                "classes.", err=True,
-            )  # fmt: skip
-        if regression:
-            table = _as_numbers(table)
-        task = _for_table(
-            table, _label_index(data, table, column, delimiter), network=loaded, hidden=hidden, sizes=sizes,
-            activations=activations, cost=cost, standardize=not no_standardize, shuffle=not no_shuffle,
-            seed=seed, init=init, dtype=dtype,
-        )  # fmt: skip
-    else:
-        _refuse_without_table()
-        if no_shuffle and data is None:
-            raise InvalidInput("--no-shuffle goes with --data; the embedded digits are already split, so leave it out.")
-        examples = None if table is None else (table.X, np.asarray(table.Y))
-        task = _for_arrays(
-            examples, network=network, hidden=hidden, sizes=sizes, activations=activations, cost=cost,
-            shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
-        )  # fmt: skip
+    task = read_task()
     if optimizer is None:
         optimizer = default_optimizer(momentum=momentum, nesterov=nesterov) if task.table else GradientDescent.name
     kind = get_optimizer(optimizer, momentum=momentum, nesterov=nesterov)
@@ -340,8 +321,64 @@ def train(
         raise failure
 
 
+def _read_task(
+    *,
+    data: str | None,
+    label: str | None,
+    delimiter: str | None,
+    header: bool | None,
+    regression: bool,
+    classes: bool,
+    no_standardize: bool,
+    no_shuffle: bool,
+    hidden: str | None,
+    sizes: str | None,
+    activations: str | None,
+    cost: str | None,
+    init: str,
+    dtype: str,
+    network: str | None,
+    seed: int,
+) -> Task:
+    """Return the training that the options of :func:`task_options` describe."""
+    column = -1 if label is None else as_column(label)
+    loaded = None if network is None else load_trained(network)
+    if isinstance(loaded, Model) and data is None:
+        raise InvalidInput("--network names a model, which needs examples to scale; give them with --data.")
+    verbal = isinstance(loaded, Model) and loaded.verbal
+    table = None if data is None else read_table(data, column, delimiter=delimiter, header=header, verbal=verbal)
+    if table is not None and len(table.X) < 2:
+        raise InvalidInput("--data must hold two examples or more, to train and to test on, got one; add examples.")
+    # A label is asked for, so a table has a Y.
+    if table is not None and np.asarray(table.Y).ndim == 1:
+        if regression and classes:
+            raise InvalidInput("--regression and --classes exclude each other; leave one of them out.")
+        if classes:
+            table = _as_classes(table)
+        elif not regression and np.asarray(table.Y).dtype.kind == "f" and np.isin(np.asarray(table.Y), (0, 1)).all():
+            print_text(
+                "warning: the labels are 0 and 1 with a decimal point, learnt as numbers; pass --classes if they name "
+                "classes.", err=True,
+            )  # fmt: skip
+        if regression:
+            table = _as_numbers(table)
+        return _for_table(
+            table, _label_index(data, table, column, delimiter), network=loaded, hidden=hidden, sizes=sizes,
+            activations=activations, cost=cost, standardize=not no_standardize, shuffle=not no_shuffle,
+            seed=seed, init=init, dtype=dtype,
+        )  # fmt: skip
+    _refuse_without_table()
+    if no_shuffle and data is None:
+        raise InvalidInput("--no-shuffle goes with --data; the embedded digits are already split, so leave it out.")
+    examples = None if table is None else (table.X, np.asarray(table.Y))
+    return _for_arrays(
+        examples, network=network, hidden=hidden, sizes=sizes, activations=activations, cost=cost,
+        shuffle=not no_shuffle, seed=seed, init=init, dtype=dtype,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """A training: the model and its examples.
 
     Attributes
@@ -422,7 +459,7 @@ def _for_table(
     seed: int,
     init: str,
     dtype: str,
-) -> _Task:
+) -> Task:
     """Return the training of a model on a table of labels or numbers."""
     X, Y = table.X, np.asarray(table.Y)
     classes = encode_labels(Y, name="Y")[0] if is_labels(Y) else None
@@ -456,7 +493,7 @@ def _for_table(
         if table.columns is not None and (places := model.places(table.columns)) is not None:
             parts = parts._replace(X_train=parts.X_train[:, places], X_test=parts.X_test[:, places])
     name = cost or ("quadratic" if classes is None else default_cost(model.network.activations[-1]))
-    return _Task(model, Problem(model.network, X, Y, name), parts, seed if shuffle else None, table=True)
+    return Task(model, Problem(model.network, X, Y, name), parts, seed if shuffle else None, table=True)
 
 
 def _for_arrays(
@@ -471,7 +508,7 @@ def _for_arrays(
     seed: int,
     init: str,
     dtype: str,
-) -> _Task:
+) -> Task:
     """Return the training of a network on arrays or on the digits; unit vectors are classes."""
     if hidden is not None:
         ends = (DIGITS[0], DIGITS[-1]) if data is None else [array.shape[-1] for array in data]
@@ -483,10 +520,10 @@ def _for_arrays(
     shuffled = seed if shuffle and data is not None else None
     parts = Split(*problem.split(shuffled))
     if classes_of(problem.Y) is None:
-        return _Task(Model(problem.network), problem, parts, shuffled, table=False)
+        return Task(Model(problem.network), problem, parts, shuffled, table=False)
     classes = np.arange(max(2, problem.Y.shape[1]))
     labelled = parts._replace(Y_train=classes_of(parts.Y_train), Y_test=classes_of(parts.Y_test))
-    return _Task(Model(problem.network, classes), problem, labelled, shuffled, table=False)
+    return Task(Model(problem.network, classes), problem, labelled, shuffled, table=False)
 
 
 def _hidden(hidden: str | None, sizes: str | None, inputs: int, outputs: int) -> list[int]:
@@ -569,7 +606,7 @@ def _bar(epochs: int) -> Iterator[Callable[[Epoch], object]]:
         yield advance
 
 
-def _print_json(task: _Task, history: History, settings: dict[str, Any], parts: Parts) -> None:
+def _print_json(task: Task, history: History, settings: dict[str, Any], parts: Parts) -> None:
     """Print all as JSON."""
     result = history.to_dict()
     for name, short in SHORT.items():
@@ -580,7 +617,7 @@ def _print_json(task: _Task, history: History, settings: dict[str, Any], parts: 
     print_problem(task.problem, settings, {**result, "test": matrix})
 
 
-def _print_report(task: _Task, history: History, settings: dict[str, Any], parts: Parts) -> None:
+def _print_report(task: Task, history: History, settings: dict[str, Any], parts: Parts) -> None:
     """Print what was trained on what, its history, and how well it does."""
     numbers = {name: len(Y) for name, (_, Y) in parts.items()}
     validation = f", {numbers['validation']} to stop by" if "validation" in parts else ""
@@ -601,7 +638,7 @@ def _print_report(task: _Task, history: History, settings: dict[str, Any], parts
         _hint(task, scores["training"], parts["training"][1])
 
 
-def _title_of_plot(task: _Task, data: str | None, optimizer: str, rate: float) -> str:
+def _title_of_plot(task: Task, data: str | None, optimizer: str, rate: float) -> str:
     """Return what was trained on what, and how."""
     network = task.model.network
     source = "digits" if data is None else Path(data).name
@@ -615,7 +652,7 @@ def _rule(settings: dict[str, Any]) -> str:
     return ", ".join([settings["optimizer"], f"η = {settings['learning_rate']:g}", *given])
 
 
-def _hint(task: _Task, on_train: float, Y: Any) -> None:
+def _hint(task: Task, on_train: float, Y: Any) -> None:
     """Suggest what to change if the network has learnt nothing."""
     activations = task.model.network.activations
     guess = None if task.classes is None else float(np.unique(Y, return_counts=True)[1].max() / len(Y))
