@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from formulations.network import Tape as Tape
     from formulations.network import load as load
     from formulations.network import save as save
+    from formulations.operators import Diagnosis as Diagnosis
     from formulations.operators import clipped_gradient as clipped_gradient
+    from formulations.operators import diagnose as diagnose
     from formulations.operators import gauss_newton as gauss_newton
     from formulations.operators import gradient_cosines as gradient_cosines
     from formulations.operators import gradient_gram as gradient_gram
@@ -82,7 +84,9 @@ else:
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
             "network": ["Gradient", "Network", "Tape", "load", "save"],
             "operators": [
+                "Diagnosis",
                 "clipped_gradient",
+                "diagnose",
                 "gauss_newton",
                 "gradient_cosines",
                 "gradient_gram",

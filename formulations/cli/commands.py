@@ -10,6 +10,7 @@ from formulations import __version__
 from formulations.cli.bench import bench
 from formulations.cli.check import check
 from formulations.cli.compare import compare
+from formulations.cli.diagnose import diagnose
 from formulations.cli.explain import explain
 from formulations.cli.list import list_command
 from formulations.cli.options import bad_usage
@@ -38,6 +39,7 @@ def formulations() -> None:
     formulations bench --cells digits   # race them, and other packages
     formulations train --data iris.csv  # train on a table, or on the digits
     formulations predict net.npz --data new.csv
+    formulations diagnose               # which layers of a network do not learn, and why
     formulations explain                # each equation with its numbers
     formulations list                   # the backends and the equations
 
@@ -56,5 +58,6 @@ formulations.add_command(bench)
 formulations.add_command(check)
 formulations.add_command(train)
 formulations.add_command(predict)
+formulations.add_command(diagnose)
 formulations.add_command(explain)
 formulations.add_command(list_command)

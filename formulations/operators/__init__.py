@@ -11,22 +11,30 @@ if TYPE_CHECKING:
     from formulations.operators.curvature import HessianOperator as HessianOperator
     from formulations.operators.curvature import gauss_newton as gauss_newton
     from formulations.operators.curvature import hessian as hessian
+    from formulations.operators.diagnosis import QUANTITIES as QUANTITIES
+    from formulations.operators.diagnosis import Diagnosis as Diagnosis
+    from formulations.operators.diagnosis import Quantity as Quantity
+    from formulations.operators.diagnosis import diagnose as diagnose
     from formulations.operators.examples import clipped_gradient as clipped_gradient
     from formulations.operators.examples import gradient_cosines as gradient_cosines
     from formulations.operators.examples import gradient_gram as gradient_gram
     from formulations.operators.examples import per_example_gradients as per_example_gradients
     from formulations.operators.examples import per_example_norms as per_example_norms
+    from formulations.operators.findings import Finding as Finding
+    from formulations.operators.findings import Symptom as Symptom
     from formulations.operators.jacobians import JacobianOperator as JacobianOperator
     from formulations.operators.jacobians import input_gradient as input_gradient
     from formulations.operators.jacobians import jacobian as jacobian
     from formulations.operators.jacobians import jacobian_operator as jacobian_operator
     from formulations.operators.linear import NetworkOperator as NetworkOperator
     from formulations.operators.linear import linearized as linearized
+    from formulations.operators.signals import LayerDiagnosis as LayerDiagnosis
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
             "curvature": ["GaussNewtonOperator", "HessianOperator", "gauss_newton", "hessian"],
+            "diagnosis": ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"],
             "examples": [
                 "clipped_gradient",
                 "gradient_cosines",
@@ -34,7 +42,9 @@ else:
                 "per_example_gradients",
                 "per_example_norms",
             ],
+            "findings": ["Finding", "Symptom"],
             "jacobians": ["JacobianOperator", "input_gradient", "jacobian", "jacobian_operator"],
             "linear": ["NetworkOperator", "linearized"],
+            "signals": ["LayerDiagnosis"],
         },
     )

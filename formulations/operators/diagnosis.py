@@ -1,0 +1,387 @@
+r"""The diagnosis: why a network learns slowly, layer by layer.
+
+>>> from formulations.data import load_digits
+>>> digits = load_digits()
+>>> net = Network.random([64, *[30] * 8, 10], seed=0)
+>>> found = diagnose(net, digits.X_train[:100], digits.Y_train[:100])
+>>> found.learns, [str(finding.symptom) for finding in found.findings]
+(False, ['vanishing', 'anisotropy'])
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import format_dtype, number_between, quiet
+from formulations.display import (
+    Colour,
+    counted,
+    draw_by_layer,
+    fitted,
+    format_brief,
+    format_table,
+    html_mark,
+    html_table,
+    html_text,
+    html_view,
+    new_figure,
+    tidy,
+    titled,
+)
+from formulations.functions import Cost
+from formulations.network import Network, check_network
+from formulations.operators.findings import Finding, find, named_layers
+from formulations.operators.signals import LayerDiagnosis, measure
+
+__all__ = ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One figure of a layer, and the statement that it belongs to.
+
+    Attributes
+    ----------
+    name : str
+        The attribute of :class:`LayerDiagnosis`.
+    heading : str
+        Its column.
+    means : str
+        What it is; may name the threshold ``{saturation}``.
+    statement : str
+        What the source says about it.
+    equations : tuple of str
+        The numbers of the equations, in the index of equations.
+    source : str
+        Where the statement is made.
+    """
+
+    name: str
+    heading: str
+    means: str
+    statement: str
+    equations: tuple[str, ...]
+    source: str
+
+
+FOUR = "Nielsen, chapter 2, The four fundamental equations behind backpropagation"
+DEEP = "Nielsen, chapter 5, The vanishing gradient problem"
+CAUSE = "Nielsen, chapter 5, What's causing the vanishing gradient problem?"
+ISOMETRY = "Saxe, McClelland and Ganguli 2014; Pennington, Schoenholz and Ganguli 2017"
+TOLERANCES = "Tolerances, the path bound T2; Higham, section 3.1"
+
+QUANTITIES = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("saturated", "saturated", "slopes below {saturation:g} of their supremum",
+                 "A weight learns slowly if the neuron that it leads to has saturated.", ("BP1", "BP2"), FOUR),
+        Quantity("dead", "dead", "neurons whose slope is 0 on every example",
+                 "A rectified linear unit stops learning if its weighted input is negative.", ("BP2",),
+                 "Nielsen, chapter 3, Other models of artificial neuron"),
+        Quantity("activation_rms", "a", "root mean square",
+                 "A weight learns slowly if its input activation is low.", ("BP4",), FOUR),
+        Quantity("error_rms", "δ", "likewise",
+                 "If the error of a neuron is close to 0, no change of its weighted input improves the cost much.",
+                 ("29",), FOUR),
+        Quantity("gradient_rms", "gradient", "likewise, over ∂C/∂w and ∂C/∂b",
+                 "The gradient is the error times the input activation.", ("BP3", "BP4"), FOUR),
+        Quantity("by_weights", "× w", "what the next weights multiply ‖δ‖ by",
+                 "A layer makes the gradient smaller unless its weights are large enough to make up for σ′.",
+                 ("BP2",), CAUSE),
+        Quantity("by_slopes", "× σ′", "what the slopes multiply it by",
+                 "σ′ of a sigmoid is at most 1/4, so the gradient shrinks from layer to layer.", ("BP1", "BP2"), CAUSE),
+        Quantity("speed", "speed", "‖∂C/∂b‖",
+                 "The length of ∂C/∂b measures the speed at which a layer learns.", ("BP3",), DEEP),
+        Quantity("largest_singular_value", "s max", "the largest singular value of ∂a/∂x, a median over examples",
+                 "A deep network learns fast if all singular values of its Jacobian are near 1.", ("35",), ISOMETRY),
+        Quantity("smallest_singular_value", "s min", "the smallest",
+                 "A deep network learns fast if all singular values of its Jacobian are near 1.", ("35",), ISOMETRY),
+        Quantity("conditioning", "κ", "‖g_abs‖/‖g‖, how much larger the gradient were without cancellation",
+                 "The gradient is a sum over all paths, and roundoff acts on each of them.", ("53",), TOLERANCES),
+        Quantity("precision", "dtype", "the coarsest in which roundoff γ‖g_abs‖ is below ‖g‖",
+                 "A computed gradient points downhill if its roundoff is smaller than itself.", ("53",), TOLERANCES),
+    )
+}  # fmt: skip
+"""Name → figure of a layer, in the order of the columns."""
+
+NUMBERS = (0, *range(2, len(QUANTITIES) + 1))
+"""The columns of numbers: all but the verdict and the dtype."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis:
+    """The result of :func:`formulations.diagnose`; printed, it is a table with its findings.
+
+    Attributes
+    ----------
+    title : str
+        Network, cost, examples and dtype.
+    layers : tuple of LayerDiagnosis
+        From the second layer to the last.
+    findings : tuple of Finding
+        What the figures mean; empty if nothing is conspicuous.
+    cost_value : float
+        C.
+    input_rms : float
+        The root mean square of the inputs.
+    examples, spectrum_examples : int
+        The number of examples, and how many of them the singular values are of.
+    saturation, slow : float
+        As they were passed.
+    """
+
+    title: str
+    layers: tuple[LayerDiagnosis, ...]
+    findings: tuple[Finding, ...]
+    cost_value: float
+    input_rms: float
+    examples: int
+    spectrum_examples: int
+    saturation: float
+    slow: float
+
+    @property
+    def learns(self) -> bool:
+        """Whether every layer learns."""
+        return all(layer.learns for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values, with the statement that each figure belongs to."""
+        return {
+            "title": self.title,
+            "learns": self.learns,
+            "cost_value": self.cost_value,
+            "input_rms": self.input_rms,
+            "examples": self.examples,
+            "spectrum_examples": self.spectrum_examples,
+            "saturation": self.saturation,
+            "slow": self.slow,
+            "layers": [asdict(layer) for layer in self.layers],
+            "findings": [{**asdict(finding), "symptom": str(finding.symptom)} for finding in self.findings],
+            "quantities": {name: asdict(quantity) for name, quantity in QUANTITIES.items()},
+        }
+
+    @quiet
+    def plot(self, ax: Any = None) -> Any:
+        """Draw speed, rms of δ and of a in each layer and, beside them, the range of the singular values.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw the former alone; by default both are drawn in a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The new figure, or that of ``ax``.
+
+        Raises
+        ------
+        MissingExtra
+            If matplotlib is not installed.
+        WrongType
+            If ``ax`` is not a matplotlib Axes.
+        """
+        lines = {
+            "speed ‖∂C/∂b‖": [layer.speed for layer in self.layers],
+            "rms of δ": [layer.error_rms for layer in self.layers],
+            "rms of a": [layer.activation_rms for layer in self.layers],
+        }
+        if ax is not None or not self.spectrum_examples:
+            figure = draw_by_layer(lines, self.title, ax)
+            _mark_slow(figure.axes[-1] if ax is None else ax, self)
+            return figure
+        figure = new_figure(9.6, 3.8)
+        figure.suptitle(fill(self.title, 110), x=0.01, ha="left", fontsize=10)
+        left, right = figure.subplots(1, 2)
+        draw_by_layer(lines, "", left)
+        titled(left, "learning, by layer")
+        _mark_slow(left, self)
+        _draw_spectrum(right, self)
+        return figure
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
+        header = ["layer", "learns", *(each.heading for each in QUANTITIES.values())]
+        return header, [
+            [str(layer.layer), _verdict(layer), *(_cell(getattr(layer, name), name) for name in QUANTITIES)]
+            for layer in self.layers
+        ]
+
+    def _summary(self) -> str:
+        stuck = [layer.layer for layer in self.layers if not layer.learns]
+        if stuck:
+            return f"{named_layers(stuck)} {'does' if len(stuck) == 1 else 'do'} not learn"
+        return "every layer learns"
+
+    def _conclusion(self) -> str:
+        summary = self._summary()
+        if not self.learns:
+            return f"{summary[:1].upper()}{summary[1:]}."
+        slowest = min(self.layers, key=lambda layer: layer.speed)
+        fastest = max(self.layers, key=lambda layer: layer.speed)
+        if fastest.speed == 0:
+            return "Every layer learns."
+        return (
+            f"Every layer learns: the slowest, layer {slowest.layer}, at {slowest.relative_speed:.2g} of the speed of "
+            f"layer {fastest.layer}."
+        )
+
+    def _legend(self) -> str:
+        words = [
+            f"{each.heading}: {each.means.format(saturation=self.saturation)} ({', '.join(each.equations)})"
+            for each in QUANTITIES.values()
+        ]
+        return f"learns: whether the speed is at least {self.slow:g} of the fastest layer's; {'; '.join(words)}."
+
+    def __str__(self) -> str:
+        header, rows = self._table()
+        findings = "\n".join(f"• {finding.says}\n  → {finding.remedy}" for finding in self.findings)
+        table = format_table(header, rows, right=NUMBERS)
+        parts = [self.title, table, self._legend(), self._conclusion(), findings]
+        return fitted("\n\n".join(filter(None, parts)))
+
+    def _repr_html_(self) -> str:
+        header, rows = self._table()
+        marks = [html_mark(_verdict(layer), "good" if layer.learns else "bad") for layer in self.layers]
+        marked = [[row[0], mark, *row[2:]] for row, mark in zip(rows, marks, strict=True)]
+        said = "\n".join(f"{finding.says} → {finding.remedy}" for finding in self.findings)
+        return html_view(
+            html_text(self.title, "title"),
+            html_table(header, marked, right=NUMBERS),
+            html_text(self._conclusion()),
+            html_text(said),
+            html_text(self._legend(), "small"),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis: {self._summary()}; {self.title}>"
+
+    def __bool__(self) -> bool:
+        return self.learns
+
+
+def _verdict(layer: LayerDiagnosis) -> str:
+    return "yes" if layer.learns else "no"
+
+
+def _cell(value: Any, name: str) -> str:
+    """Format a figure."""
+    if value is None:
+        return "–"
+    if name in ("saturated", "dead"):
+        return f"{100 * value:.0f} %"
+    if not isinstance(value, float):
+        return str(value)
+    return format_brief(value)
+
+
+def _mark_slow(axes: Any, diagnosis: Diagnosis) -> None:
+    """Draw the speed below which a layer does not learn."""
+    fastest = max(layer.speed for layer in diagnosis.layers)
+    if fastest > 0:
+        axes.axhline(fastest * diagnosis.slow, linestyle=":", color=Colour.INK, linewidth=1, label="too slow below")
+        axes.legend(frameon=False)
+
+
+def _draw_spectrum(axes: Any, diagnosis: Diagnosis) -> None:
+    """Draw the range of the singular values of ∂a^l/∂a¹."""
+    numbers = [layer.layer for layer in diagnosis.layers]
+    low, high = (
+        np.array([getattr(layer, name) or np.nan for layer in diagnosis.layers])
+        for name in ("smallest_singular_value", "largest_singular_value")
+    )
+    axes.fill_between(numbers, low, high, color=Colour.BLUE, alpha=0.2, linewidth=0)
+    axes.plot(numbers, high, "o-", color=Colour.BLUE, label="largest", markersize=5)
+    axes.plot(numbers, low, "s-", color=Colour.RUST, label="smallest", markersize=5)
+    axes.axhline(1, linestyle=":", color=Colour.INK, linewidth=1)
+    axes.set_yscale("log")
+    axes.set_xticks(numbers) if len(numbers) <= 11 else axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("layer")
+    titled(axes, "singular values of ∂a/∂x")
+    axes.legend(frameon=False)
+    tidy(axes, "y")
+
+
+@quiet
+def diagnose(
+    net: Network,
+    X: Any,
+    Y: Any,
+    cost: str | Cost = "quadratic",
+    *,
+    sample_weight: Any = None,
+    saturation: float = 0.1,
+    slow: float = 1e-3,
+) -> Diagnosis:
+    """Say which layers of a network do not learn, or learn slowly, and why.
+
+    Parameters
+    ----------
+    net : Network
+        The network; it is not changed.
+    X : array_like of shape (m, n₁)
+        One example a row; some hundreds make the figures steady.
+    Y : array_like of shape (m, n_L)
+        The targets.
+    cost : str or Cost
+        As in :func:`formulations.gradient`.
+    sample_weight : array_like of shape (m,), optional
+        As in :func:`formulations.gradient`; the figures weigh the examples in the same way.
+    saturation : float
+        A slope below this share of its supremum is saturated.
+    slow : float
+        A layer whose speed is below this share of the fastest layer's does not learn.
+
+    Returns
+    -------
+    Diagnosis
+        True if every layer learns. It prints as a table with findings; ``layers`` and ``findings`` hold the figures.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        If the data cannot be used, ``saturation`` or ``slow`` is not between 0 and 1, or the gradient is not finite.
+    UnknownName
+        If no cost has this name.
+
+    Notes
+    -----
+    The speed of a layer is ‖∂C/∂b^l‖, as in Nielsen's chapter 5. For a coupled activation, such as softmax, a slope
+    is ∂a_j/∂z_j. See :class:`LayerDiagnosis` for the definition of each figure.
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks", 2014, arXiv:1312.6120. Pennington, Schoenholz and Ganguli, "Resurrecting the sigmoid in deep learning
+    through dynamical isometry", 2017, arXiv:1711.04735.
+
+    Examples
+    --------
+    >>> net = Network.random([2, *[20] * 8, 1], "tanh", seed=0, init="orthogonal")
+    >>> diagnose(net, [[0.0, 1.0], [1.0, 1.0]], [[1.0], [0.0]])
+    <Diagnosis: every layer learns; 2-20-20-20-20-20-20-20-20-1, tanh, quadratic cost, 2 examples, float64>
+    """
+    check_network(net)
+    saturation, slow = (
+        number_between(value, name, 0.0, 1.0, "neither") for value, name in ((saturation, "saturation"), (slow, "slow"))
+    )
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    measured = measure(net, batch, saturation, slow)
+    m = len(batch.X)
+    names = f"{net.layout}, {net.activation_names}, {batch.cost.name} cost"
+    return Diagnosis(
+        title=f"{names}, {counted(m, 'example')}, {format_dtype(net.dtype)}",
+        layers=measured.layers,
+        findings=find(net, measured, saturation, slow),
+        cost_value=measured.cost_value,
+        input_rms=measured.input_rms,
+        examples=m,
+        spectrum_examples=measured.examples,
+        saturation=saturation,
+        slow=slow,
+    )

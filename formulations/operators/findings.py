@@ -1,0 +1,345 @@
+"""What the figures of the layers mean, in sentences, each with a remedy and the figures that it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from formulations.arrays import DTYPE_NAMES, format_dtype
+from formulations.display import counted, format_brief, format_numbers
+from formulations.network import Network
+from formulations.operators.signals import LayerDiagnosis, Measured
+
+__all__ = ["Finding", "Symptom", "find", "named_layers"]
+
+NEVER_FLAT = "'leaky_relu(negative_slope=0.25)'"
+"""An activation whose slope is always positive and never close to zero, as chapter 2 suggests."""
+
+
+class Symptom(StrEnum):
+    """What may keep a layer from learning, or slow it down."""
+
+    STATIONARY = "stationary"
+    """The gradient is 0 in every layer."""
+    DEAD = "dead"
+    """Neurons have the slope 0 on every example."""
+    VANISHING = "vanishing"
+    """The error shrinks from layer to layer on its way back to the inputs."""
+    EXPLODING = "exploding"
+    """The error grows from layer to layer on its way back to the inputs."""
+    SATURATED_OUTPUT = "saturated output"
+    """σ′ of the outputs passes on little of ∇C."""
+    SATURATED = "saturated"
+    """Most slopes of hidden layers are small."""
+    LOW_ACTIVATION = "low activation"
+    """A layer, or the inputs, have small activations, so the weights out of it learn slowly."""
+    ANISOTROPY = "anisotropy"
+    """The singular values of the Jacobian are far from 1."""
+    PRECISION = "precision"
+    """The network's dtype is not shown to suffice."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding.
+
+    Attributes
+    ----------
+    symptom : Symptom
+        What was found.
+    layers : tuple of int
+        Where.
+    says : str
+        What was found, in sentences.
+    remedy : str
+        What to do about it.
+    quantities : tuple of str
+        The figures of :class:`LayerDiagnosis` that it rests on.
+    """
+
+    symptom: Symptom
+    layers: tuple[int, ...]
+    says: str
+    remedy: str
+    quantities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the rules read."""
+
+    net: Network
+    measured: Measured
+    saturation: float
+    slow: float
+
+    @property
+    def layers(self) -> tuple[LayerDiagnosis, ...]:
+        return self.measured.layers
+
+    @property
+    def fastest(self) -> LayerDiagnosis:
+        # Of equals the one nearest to the output, which the error reaches first.
+        return max(reversed(self.layers), key=lambda layer: layer.speed)
+
+    def crossed(self, low: LayerDiagnosis, high: LayerDiagnosis) -> list[LayerDiagnosis]:
+        """Return the layers from one to before another, into which (BP2) carries the error."""
+        return [layer for layer in self.layers if low.layer <= layer.layer < high.layer]
+
+
+def find(net: Network, measured: Measured, saturation: float, slow: float) -> tuple[Finding, ...]:
+    """Return all findings, those that stop layers from learning first.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    measured : Measured
+        The figures.
+    saturation, slow : float
+        As :func:`formulations.diagnose` takes them.
+    """
+    case = _Case(net, measured, saturation, slow)
+    return tuple(finding for rule in RULES if (finding := rule(case)) is not None)
+
+
+def _stationary(case: _Case) -> Finding | None:
+    if any(layer.gradient_rms > 0 for layer in case.layers):
+        return None
+    fits = case.measured.cost_value == 0
+    return Finding(
+        Symptom.STATIONARY,
+        _numbers(case.layers),
+        f"The gradient is 0 in every layer: {'the network fits these examples exactly' if fits else 'C is flat here'}.",
+        "Take other examples: there is nothing left to learn from these."
+        if fits
+        else "Start from other weights, such as init='orthogonal'.",
+        ("gradient_rms",),
+    )
+
+
+def _dead(case: _Case) -> Finding | None:
+    found = [layer for layer in case.layers if layer.dead > 0]
+    if not found:
+        return None
+    worst = max(found, key=lambda layer: layer.dead)
+    others = [layer for layer in found if layer is not worst]
+    also = f" So are some in {named_layers(_numbers(others))}." if others else ""
+    return Finding(
+        Symptom.DEAD,
+        _numbers(found),
+        f"In layer {worst.layer}, {round(worst.dead * worst.neurons)} of {counted(worst.neurons, 'neuron')} are dead: "
+        f"their slope is 0 on every example, so their errors are 0 (BP2) and no step changes their weights.{also}",
+        f"Take an activation whose slope is never 0, such as {NEVER_FLAT}, and smaller steps: a large one kills "
+        "neurons.",
+        ("dead", "error_rms"),
+    )
+
+
+def _vanishing(case: _Case) -> Finding | None:
+    high = case.fastest
+    found = [x for x in case.layers if x.layer < high.layer and _is_slow(case, x)]
+    if not found:
+        return None
+    low = min(found, key=lambda layer: layer.speed)
+    steepest = max(case.crossed(low, high), key=lambda layer: layer.largest_slope)
+    limit = f", which is at most {format_brief(steepest.largest_slope)} for {steepest.activation}"
+    return Finding(
+        Symptom.VANISHING,
+        _numbers(found),
+        f"{_slower(low, high)}.{_on_its_way_back(case, low, high, limit if steepest.largest_slope < 1 else '')}",
+        f"Take an activation whose slope is always positive and never close to 0, such as {NEVER_FLAT}, with "
+        "init='orthogonal', whose gain makes up for the slopes.",
+        ("speed", "by_weights", "by_slopes"),
+    )
+
+
+def _exploding(case: _Case) -> Finding | None:
+    low = case.fastest
+    found = [x for x in case.layers if x.layer > low.layer and _is_slow(case, x)]
+    if not found:
+        return None
+    high = min(found, key=lambda layer: layer.speed)
+    return Finding(
+        Symptom.EXPLODING,
+        _numbers(found),
+        f"{_slower(high, low)}, and a step that suits the one is too small for the other."
+        f"{_on_its_way_back(case, low, high)}",
+        "Start from smaller weights, such as init='orthogonal'.",
+        ("speed", "by_weights", "by_slopes"),
+    )
+
+
+def _saturated_output(case: _Case) -> Finding | None:
+    last = case.layers[-1]
+    if last.by_slopes is None or last.by_slopes >= case.saturation * last.largest_slope:
+        return None
+    remedy = {
+        "sigmoid": "Take cost='binary_cross_entropy', in which σ′ cancels (66)",
+        "softmax": "Take cost='log_likelihood', in which Σ′ cancels (81)",
+    }.get(last.activation, f"Take another activation for the outputs, such as {NEVER_FLAT}")
+    return Finding(
+        Symptom.SATURATED_OUTPUT,
+        (last.layer,),
+        f"The output neurons have saturated: their slopes multiply ∇C by {format_brief(last.by_slopes)} (BP1), and the "
+        f"largest slope of {last.activation} is {format_brief(last.largest_slope)}. This slows down every layer.",
+        f"{remedy}, or start from smaller weights.",
+        ("saturated", "by_slopes"),
+    )
+
+
+def _saturated(case: _Case) -> Finding | None:
+    # Half of the slopes of a fresh relu layer are 0, and the others make up for them.
+    found = [
+        x
+        for x in case.layers[:-1]
+        if x.saturated > 0.5 and x.by_slopes is not None and x.by_slopes < 0.5 * x.largest_slope and x.dead < 1
+    ]
+    if not found:
+        return None
+    worst = max(found, key=lambda layer: layer.saturated)
+    return Finding(
+        Symptom.SATURATED,
+        _numbers(found),
+        f"{named_layers(_numbers(found)).capitalize()}: most slopes are small, in layer {worst.layer} "
+        f"{100 * worst.saturated:.0f} % of them below {case.saturation:g} of their supremum, so the weights into these "
+        "neurons learn slowly (BP2).",
+        "Start from smaller weights, such as init='glorot', and standardise the inputs.",
+        ("saturated", "by_slopes"),
+    )
+
+
+def _low_activation(case: _Case) -> Finding | None:
+    values = [case.measured.input_rms, *(layer.activation_rms for layer in case.layers[:-1])]
+    found = [number for number, value in enumerate(values, start=1) if 0 < value < case.saturation]
+    if not found:
+        return None
+    worst = min(found, key=lambda number: values[number - 1])
+    where = "The inputs" if worst == 1 else f"The activations of layer {worst}"
+    return Finding(
+        Symptom.LOW_ACTIVATION,
+        tuple(found),
+        f"{where} are small, {format_brief(values[worst - 1])} rms: the weights out of them learn "
+        f"{_times(1.0, values[worst - 1])} more slowly than the biases (BP4).",
+        "Standardise the inputs." if worst == 1 else "Start from weights that keep their size, init='orthogonal'.",
+        ("activation_rms",),
+    )
+
+
+def _anisotropy(case: _Case) -> Finding | None:
+    first, last = case.layers[0], case.layers[-1]
+    smallest, largest = last.smallest_singular_value, last.largest_singular_value
+    if smallest is None or largest is None or case.slow <= largest <= 1 / case.slow:
+        return None
+    fate = "shrinks" if largest < 1 else "grows"
+    return Finding(
+        Symptom.ANISOTROPY,
+        (last.layer,),
+        f"A change of the inputs {fate}, too: the singular values of ∂a/∂x are {_span(first)} in layer {first.layer} "
+        f"and {_span(last)} in layer {last.layer}.",
+        "Keep them near 1: init='orthogonal' does so exactly for linear neurons.",
+        ("largest_singular_value", "smallest_singular_value"),
+    )
+
+
+def _precision(case: _Case) -> Finding | None:
+    order = DTYPE_NAMES.index(format_dtype(case.net.dtype))
+    # A layer without a gradient has no conditioning, and needs none.
+    found = [
+        x
+        for x in case.layers
+        if x.conditioning is not None and (x.precision is None or DTYPE_NAMES.index(x.precision) > order)
+    ]
+    if not found:
+        return None
+    worst = max(found, key=lambda layer: layer.conditioning or 0.0)
+    needed = [layer.precision for layer in found]
+    enough = None if None in needed else max(filter(None, needed), key=DTYPE_NAMES.index)
+    return Finding(
+        Symptom.PRECISION,
+        _numbers(found),
+        f"{DTYPE_NAMES[order]} is not shown to suffice in {named_layers(_numbers(found))}: in layer {worst.layer} the "
+        f"gradient's terms are up to {format_brief(worst.conditioning or 0.0)} times as large as their sum.",
+        "No dtype is shown to suffice; change the weights or the activations first."
+        if enough is None
+        else f"Take dtype='{enough}', which suffices.",
+        ("conditioning", "precision"),
+    )
+
+
+RULES: tuple[Callable[[_Case], Finding | None], ...] = (
+    _stationary,
+    _dead,
+    _vanishing,
+    _exploding,
+    _saturated_output,
+    _saturated,
+    _low_activation,
+    _anisotropy,
+    _precision,
+)
+
+
+def _is_slow(case: _Case, layer: LayerDiagnosis) -> bool:
+    """Return whether a layer does not learn because it is slow, and not because neurons are dead or saturated."""
+    if layer.learns or layer.relative_speed >= case.slow or case.fastest.speed == 0:
+        return False
+    return layer.speed > 0 or all(each.dead < 1 for each in case.layers if each.layer >= layer.layer)
+
+
+def _slower(slow: LayerDiagnosis, fast: LayerDiagnosis) -> str:
+    """Compare the speeds of two layers."""
+    return (
+        f"The biases of layer {slow.layer} change {_times(fast.speed, slow.speed)} more slowly than those of layer "
+        f"{fast.layer}"
+    )
+
+
+def _on_its_way_back(case: _Case, low: LayerDiagnosis, high: LayerDiagnosis, limit: str = "") -> str:
+    """Say by how much (BP2) multiplies the error on average, from one layer back to another, and which factor does."""
+    crossed = case.crossed(low, high)
+    by_weights = [layer.by_weights for layer in crossed if layer.by_weights]
+    by_slopes = [layer.by_slopes for layer in crossed if layer.by_slopes]
+    if not len(by_weights) == len(by_slopes) == len(crossed):
+        return ""  # An error is 0.
+    weights, slopes = _mean(by_weights), _mean(by_slopes)
+    both, first, second = map(format_brief, (weights * slopes, weights, slopes))
+    return f" On its way back, a layer multiplies the error by {both}: {first} by the weights, {second} by σ′{limit}."
+
+
+def _mean(factors: Sequence[float]) -> float:
+    """Return the geometric mean."""
+    return math.exp(sum(map(math.log, factors)) / len(factors))
+
+
+def _numbers(layers: Sequence[LayerDiagnosis]) -> tuple[int, ...]:
+    return tuple(layer.layer for layer in layers)
+
+
+def named_layers(numbers: Sequence[int]) -> str:
+    """Name layers in a sentence.
+
+    Examples
+    --------
+    >>> named_layers([2]), named_layers([2, 3]), named_layers([2, 3, 4, 7])
+    ('layer 2', 'layers 2 and 3', 'layers 2–4 and 7')
+    """
+    *before, last = format_numbers(list(map(str, numbers))).split()
+    named = f"{', '.join(before)} and {last}" if before else last
+    return f"layer{'' if len(numbers) == 1 else 's'} {named}"
+
+
+def _times(large: float, small: float) -> str:
+    """Return how many times one number is the other, in words; infinitely many if the other is 0."""
+    if small == 0:
+        return "infinitely"
+    quotient = float(f"{large / small:.2g}")
+    return f"{quotient:,.0f} times" if 10 <= quotient < 1e6 else f"{format_brief(quotient)} times"
+
+
+def _span(layer: LayerDiagnosis) -> str:
+    return (
+        f"{format_brief(layer.smallest_singular_value or 0.0)} to {format_brief(layer.largest_singular_value or 0.0)}"
+    )

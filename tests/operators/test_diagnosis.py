@@ -1,0 +1,425 @@
+"""The diagnosis: each figure against its definition, each finding on a network that has the symptom, and the cures."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import formulations as fm
+from formulations.equations import EQUATIONS
+from formulations.exceptions import FormulationsException, NotFinite
+from formulations.functions import LeakyReLU
+from formulations.operators import QUANTITIES, LayerDiagnosis, Symptom
+
+DEEP = [64, *[30] * 8, 10]
+MIXED = fm.PerNeuron(["relu", "square", "tanh", "relu"])
+NUMBERS = [name for name, field in LayerDiagnosis.__dataclass_fields__.items() if "float" in field.type]
+NEVER_FLAT = "leaky_relu(negative_slope=0.25)"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    found = fm.load_digits()
+    return found.X_train[:100], found.Y_train[:100]
+
+
+def symptoms(found):
+    return {finding.symptom for finding in found.findings}
+
+
+def examples(net, m=7, seed=1):
+    generator = np.random.default_rng(seed)
+    X, Y = generator.normal(size=(m, net.sizes[0])), generator.random((m, net.sizes[-1]))
+    return X.astype(net.dtype), Y.astype(net.dtype)
+
+
+def rms(array):
+    return math.sqrt(np.mean(np.square(array, dtype=float)))
+
+
+def close(found, expected, rel=1e-12):
+    assert found == pytest.approx(expected, rel=rel)
+
+
+@pytest.mark.parametrize("activations", ["sigmoid", "tanh", ["relu", "tanh", "identity"]])
+def test_each_figure_is_what_it_says(activations):
+    net = fm.Network.random([5, 6, 4, 3], activations, seed=0, init="book")
+    X, Y = examples(net)
+    tape, gradient = net.forward(X, Y), fm.gradient(net, X, Y)
+    m, found = len(X), fm.diagnose(net, X, Y)
+    close(found.cost_value, gradient.cost)
+    close(found.input_rms, rms(X))
+    passed = [delta @ w for delta, w in zip(gradient.errors[1:], net.weights[1:], strict=True)] + [tape.cost_gradient]
+    for i, layer in enumerate(found.layers):
+        slope, supremum = tape.slopes[i], net.activations[i].slope_bound
+        small = (np.abs(slope) < 0.1 * supremum) | (slope == 0)
+        assert (layer.layer, layer.neurons, layer.activation) == (i + 2, net.sizes[i + 1], net.activations[i].name)
+        assert layer.largest_slope == supremum
+        close(layer.saturated, small.mean())
+        close(layer.dead, (slope == 0).all(axis=0).mean())
+        close(layer.activation_rms, rms(tape.activations[i + 1]))
+        close(layer.error_rms, m * rms(gradient.errors[i]))
+        whole = np.concatenate([gradient.weights[i].ravel(), gradient.biases[i]])
+        close(layer.gradient_rms, rms(whole))
+        close(layer.speed, np.linalg.norm(gradient.biases[i]))
+        close(layer.relative_speed, layer.speed / max(np.linalg.norm(b) for b in gradient.biases))
+        close(layer.by_slopes, np.linalg.norm(gradient.errors[i]) / np.linalg.norm(passed[i]))
+        if i + 1 < len(found.layers):
+            close(layer.by_weights, np.linalg.norm(passed[i]) / np.linalg.norm(gradient.errors[i + 1]))
+    assert found.layers[-1].by_weights is None
+
+
+def jacobians(net, X):
+    """∂a^l/∂x of every example for each layer from the second on, multiplied out as matrices."""
+    tape, product = net.forward(X), np.eye(net.sizes[0])
+    for slope, w in zip(tape.slopes, net.weights, strict=True):
+        full = slope[:, :, None] * np.eye(len(w)) if isinstance(slope, np.ndarray) else slope.blocks()
+        product = full @ w @ product
+        yield product
+
+
+def test_the_singular_values_are_those_of_the_jacobian():
+    net = fm.Network.random([5, 6, 4, 3], ["tanh", "softmax", "sigmoid"], seed=0)
+    X, Y = examples(net)
+    found = fm.diagnose(net, X, Y)
+    assert found.spectrum_examples == len(X)
+    for layer, jacobian in zip(found.layers, jacobians(net, X), strict=True):
+        values = np.linalg.svd(jacobian, compute_uv=False)
+        close(layer.largest_singular_value, np.median(values[:, 0]))
+        if layer.activation == "softmax":
+            # Its outputs sum to 1, so one singular value is 0, whatever roundoff makes of it.
+            assert layer.smallest_singular_value == 0 < values[:, -1].max()
+        else:
+            close(layer.smallest_singular_value, np.median(values[:, -1]), rel=1e-10)
+
+
+def absolute_norms(net, X, Y):
+    """‖g_abs‖ of each layer, path by path: of an equivalent network whose terms all have one sign."""
+    tape = net.forward(X, Y)
+    sizes = []
+    size = np.abs(tape.slopes[-1] * tape.cost_gradient)
+    for i in reversed(range(len(net.weights))):
+        if i + 1 < len(net.weights):
+            size = np.abs(tape.slopes[i]) * (size @ np.abs(net.weights[i + 1]))
+        a = np.abs(tape.activations[i])
+        sizes.insert(0, np.linalg.norm([*(size.T @ a).ravel(), *size.sum(axis=0)]))
+    return sizes
+
+
+def test_the_conditioning_is_the_gradient_without_cancellation_over_the_gradient():
+    net = fm.Network.random([5, 6, 4, 3], "tanh", seed=0)
+    X, Y = examples(net)
+    gradient = fm.gradient(net, X, Y)
+    for i, (layer, absolute) in enumerate(zip(fm.diagnose(net, X, Y).layers, absolute_norms(net, X, Y), strict=True)):
+        norm = np.linalg.norm([*gradient.weights[i].ravel(), *gradient.biases[i]])
+        close(layer.conditioning, absolute / norm)
+        assert layer.conditioning >= 1
+    positive = fm.Network([np.ones((2, 3)), np.ones((1, 2))], [np.ones(2), np.ones(1)], "identity")
+    for layer in fm.diagnose(positive, np.ones((4, 3)), np.zeros((4, 1))).layers:
+        close(layer.conditioning, 1)
+
+
+def cancelling(difference):
+    """A linear network in which two paths nearly cancel."""
+    return fm.Network(
+        [np.ones((1, 1)), [[1.0], [1.0]], [[1.0, difference - 1.0]]], [[0.0], [0.0] * 2, [0.0]], "identity"
+    )
+
+
+@pytest.mark.parametrize(("difference", "precision"), [(1e-1, "float32"), (1e-8, "float64"), (2.0**-50, "longdouble")])
+def test_the_precision_that_suffices_follows_from_the_conditioning(difference, precision):
+    if precision == "longdouble" and np.finfo(np.longdouble).eps > 2.0**-60:
+        pytest.skip("longdouble is no wider than float64")
+    found = fm.diagnose(cancelling(difference), [[1.0]], [[5.0]])
+    first = found.layers[0]
+    close(first.conditioning, 2 / difference, rel=1e-7 + difference)
+    assert first.precision == precision
+    assert found.layers[-1].precision == "float32"
+    assert (Symptom.PRECISION in symptoms(found)) == (precision == "longdouble")
+
+
+def test_a_gradient_points_downhill_in_a_precision_that_suffices():
+    shown = 0
+    for seed in range(20):
+        net = fm.Network.random([4, *[6] * (seed % 5), 2], "tanh", seed=seed, init="book")
+        X, Y = examples(net, m=3, seed=seed)
+        exact = fm.gradient(net, X, Y)
+        tape = net.forward(X, Y)
+
+        # The same tape in single precision: the backward pass alone is rounded.
+        delta = tape.slopes[-1].astype(np.float32) * tape.cost_gradient.astype(np.float32)
+        for i in reversed(range(len(net.weights))):
+            if i + 1 < len(net.weights):
+                delta = (delta @ net.weights[i + 1].astype(np.float32)) * tape.slopes[i].astype(np.float32)
+            layer = fm.diagnose(net, X, Y).layers[i]
+            if layer.precision == "float32":
+                shown += 1
+                found = delta.T @ tape.activations[i].astype(np.float32)
+                assert np.vdot(found.astype(float), exact.weights[i]) > 0
+    assert shown > 25
+
+
+def test_underflow_does_not_suffice():
+    net = cancelling(0.5)
+    net.weights[2][...] *= 1e-30
+    # The gradient of layer 2 is near 10⁻⁶⁰, which single precision does not have.
+    assert [layer.precision for layer in fm.diagnose(net, [[1.0]], [[5.0]]).layers][:2] == ["float32", "float32"]
+    net.weights[2][...] *= 1e-15
+    assert fm.diagnose(net, [[1.0]], [[5.0]]).layers[0].precision == "float64"
+
+
+def test_a_deep_sigmoid_network_does_not_learn_and_one_screen_says_why(digits):
+    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
+    assert not found and not found.learns
+    stuck = [layer.layer for layer in found.layers if not layer.learns]
+    assert stuck == [layer.layer for layer in found.layers if layer.relative_speed < 1e-3] and stuck[0] == 2
+    vanishing, *_ = found.findings
+    assert vanishing.symptom is Symptom.VANISHING and list(vanishing.layers) == stuck
+    assert "0.23 by σ′, which is at most 0.25 for sigmoid" in vanishing.says
+    assert NEVER_FLAT in vanishing.remedy and "init='orthogonal'" in vanishing.remedy
+    assert len(str(found).splitlines()) <= 50
+
+
+@pytest.mark.parametrize("activation", [NEVER_FLAT, "tanh"])
+def test_the_cure_keeps_every_layer_learning(digits, activation):
+    found = fm.diagnose(fm.Network.random(DEEP, activation, seed=0, init="orthogonal"), *digits)
+    assert found and min(layer.relative_speed for layer in found.layers) > 0.5
+    assert Symptom.VANISHING not in symptoms(found) and Symptom.ANISOTROPY not in symptoms(found)
+    if activation == NEVER_FLAT:
+        # σ′ is ¼ or more, so nothing is saturated and nothing dies.
+        assert all(layer.saturated == layer.dead == 0 and layer.by_slopes >= 0.25 for layer in found.layers)
+
+
+def test_orthogonal_linear_layers_keep_every_length(digits):
+    found = fm.diagnose(fm.Network.random([64, *[64] * 9], "identity", seed=0, init="orthogonal"), digits[0], digits[0])
+    for layer in found.layers:
+        for value in (layer.largest_singular_value, layer.smallest_singular_value, layer.by_slopes):
+            close(value, 1)
+
+
+def test_an_orthogonal_start_alone_does_not_cure_sigmoids(digits):
+    found = fm.diagnose(fm.Network.random(DEEP, seed=0, init="orthogonal"), *digits)
+    assert Symptom.VANISHING in symptoms(found)
+    assert all(layer.by_slopes <= 0.25 for layer in found.layers)
+
+
+def test_errors_that_grow_are_found(digits):
+    net = fm.Network.random(DEEP, "identity", seed=0, init="orthogonal")
+    net.vector[...] *= 3
+    found = fm.diagnose(net, *digits)
+    assert not found and symptoms(found) >= {Symptom.EXPLODING, Symptom.ANISOTROPY}
+    exploding = next(finding for finding in found.findings if finding.symptom is Symptom.EXPLODING)
+    assert "3: 3 by the weights, 1 by σ′" in exploding.says and 10 in exploding.layers
+
+
+def test_dead_neurons_are_found_and_are_no_vanishing_error():
+    net = fm.Network.random([5, 6, 4, 3], ["relu", "relu", "identity"], seed=0)
+    net.biases[1][:2] = -1e3
+    found = fm.diagnose(net, *examples(net))
+    assert [layer.dead for layer in found.layers] == [0, 0.5, 0]
+    dead = next(finding for finding in found.findings if finding.symptom is Symptom.DEAD)
+    assert dead.layers == (3,) and "2 of 4 neurons are dead" in dead.says
+    net.biases[1][:] = -1e3
+    found = fm.diagnose(net, *examples(net))
+    assert [layer.learns for layer in found.layers] == [False, False, True]
+    assert found.layers[1].dead == 1 and found.layers[0].error_rms == 0 and found.layers[0].conditioning is None
+    assert Symptom.DEAD in symptoms(found) and Symptom.VANISHING not in symptoms(found)
+
+
+def test_saturated_outputs_are_found_unless_the_cost_cancels_their_slopes():
+    net = fm.Network.random([5, 6, 3], seed=0)
+    net.biases[1][...] = 20.0
+    X, Y = examples(net)
+    found = fm.diagnose(net, X, Y)
+    assert Symptom.SATURATED_OUTPUT in symptoms(found)
+    # σ′(20) is about 2·10⁻⁹, so no layer learns, however their speeds compare.
+    assert not any(layer.learns for layer in found.layers)
+    remedied = fm.diagnose(net, X, Y, "binary_cross_entropy")
+    assert Symptom.SATURATED_OUTPUT not in symptoms(remedied) and remedied.layers[-1].by_slopes is None
+    assert remedied.layers[-1].saturated == 1 and remedied.layers[-1].learns
+
+
+def test_saturated_hidden_layers_are_found():
+    net = fm.Network.random([30, 20, 20, 3], seed=0, init="book")
+    net.weights[0][...] *= 10
+    found = fm.diagnose(net, *examples(net))
+    saturated = next(finding for finding in found.findings if finding.symptom is Symptom.SATURATED)
+    assert saturated.layers == (2,) and found.layers[0].saturated > 0.9
+    fresh = fm.Network.random([30, 20, 20, 3], "relu", seed=0, init="he")
+    assert Symptom.SATURATED not in symptoms(fm.diagnose(fresh, *examples(fresh)))
+
+
+def test_small_activations_are_found():
+    net = fm.Network.random([5, 6, 3], "tanh", seed=0)
+    X, Y = examples(net)
+    found = fm.diagnose(net, 0.001 * X, Y)
+    low = next(finding for finding in found.findings if finding.symptom is Symptom.LOW_ACTIVATION)
+    assert low.layers == (1, 2) and Symptom.LOW_ACTIVATION not in symptoms(fm.diagnose(net, X, Y))
+
+
+def test_an_exact_fit_has_nothing_to_learn():
+    net = fm.Network.random([5, 6, 3], "tanh", seed=0)
+    X, _ = examples(net)
+    found = fm.diagnose(net, X, net(X))
+    assert repr(found).startswith("<Diagnosis: layers 2 and 3 do not learn; 5-6-3")
+    assert symptoms(found) == {Symptom.STATIONARY} and not found
+    assert "fits these examples exactly" in found.findings[0].says
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda dtype: fm.Network.random([3, 1], "sine", seed=0, dtype=dtype),
+        lambda dtype: fm.Network.random([3, 4, 2], ["softmax", "softmax"], seed=0, dtype=dtype),
+        lambda dtype: fm.Network.random([3, 4, 2], [MIXED, "elu"], seed=0, dtype=dtype),
+        lambda dtype: fm.Network(
+            [sparse.csr_array(np.array([[1.0, 0, 0], [0, 2.0, 1.0]], dtype)), np.ones((1, 2), dtype)],
+            [np.zeros(2, dtype), np.zeros(1, dtype)],
+        ),
+    ],
+    ids=["one layer", "coupled", "per neuron", "sparse"],
+)  # fmt: skip
+def test_every_kind_of_network_is_diagnosed(make, dtype):
+    net = make(dtype)
+    X, Y = examples(net)
+    before = net.vector.copy()
+    found = fm.diagnose(net, X, Y)
+    assert (net.vector == before).all()
+    for layer in found.layers:
+        assert all(math.isfinite(v) for v in vars(layer).values() if isinstance(v, float))
+        assert layer.conditioning >= 1 - 1e-6
+    assert str(found) and json.dumps(found.to_dict())
+
+
+def test_sparse_weights_have_the_figures_of_dense_ones():
+    dense = fm.Network.random([6, 5, 3], "tanh", seed=0)
+    stored = fm.Network([sparse.csr_array(w) for w in dense.weights], dense.biases, "tanh")
+    X, Y = examples(dense)
+    for one, other in zip(fm.diagnose(dense, X, Y).layers, fm.diagnose(stored, X, Y).layers, strict=True):
+        for name, value in vars(one).items():
+            wanted = getattr(other, name)
+            assert value == (wanted if wanted is None or name not in NUMBERS else pytest.approx(wanted, rel=1e-10))
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "log_likelihood"])
+def test_weights_count_as_repeated_examples(cost):
+    net = fm.Network.random([4, 5, 3], ["relu", "softmax"], seed=0)
+    X, _ = examples(net)
+    Y = np.eye(3)[np.arange(7) % 3]
+    counts = np.array([1, 0, 2, 3, 1, 0, 1])
+    weighted = fm.diagnose(net, X, Y, cost, sample_weight=counts)
+    repeated = fm.diagnose(net, np.repeat(X, counts, axis=0), np.repeat(Y, counts, axis=0), cost)
+    assert weighted.cost_value == pytest.approx(repeated.cost_value)
+    for one, other in zip(weighted.layers, repeated.layers, strict=True):
+        # Medians are over the examples as they are.
+        for name in set(vars(one)) - {"largest_singular_value", "smallest_singular_value"}:
+            wanted = getattr(other, name)
+            assert getattr(one, name) == (wanted if wanted is None or name not in NUMBERS else pytest.approx(wanted))
+
+
+def test_a_network_too_wide_for_singular_values_is_diagnosed_without_them():
+    net = fm.Network.random([2, 3, 1], seed=0)
+    X, Y = examples(net)
+    wide = fm.Network(
+        [
+            sparse.csr_array(([1.0] * 4, ([0, 1, 2, 3], [0, 1, 2, 3])), (20_000, 10_000)),
+            sparse.eye_array(1, 20_000).tocsr(),
+        ],
+        [np.zeros(20_000), np.zeros(1)],
+    )
+    found = fm.diagnose(wide, np.ones((2, 10_000)), np.ones((2, 1)))
+    assert found.spectrum_examples == 0 and found.layers[0].largest_singular_value is None
+    assert "–" in str(found) and fm.diagnose(net, X, Y).spectrum_examples == len(X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ({"net": None}, "expected a formulations.Network"),
+        ({"saturation": 0}, "saturation must be above 0.0 and below 1.0, got 0.0"),
+        ({"slow": 1.5}, "slow must be above 0.0 and below 1.0, got 1.5"),
+        ({"slow": "fast"}, "slow must be a number"),
+        ({"cost": "mse"}, "unknown cost 'mse'"),
+        ({"Y": [[1.0, 2.0]]}, "Y must"),
+        ({"X": [[np.nan]]}, "X must"),
+    ],
+)
+def test_bad_input_gets_one_sentence(arguments, part):
+    given = {"net": fm.Network.random([1, 1], seed=0), "X": [[1.0]], "Y": [[1.0]], **arguments}
+    with pytest.raises(FormulationsException, match=re.escape(part)):
+        fm.diagnose(**given)
+
+
+def test_errors_that_cancel_in_the_biases_do_not_hide_that_a_layer_learns():
+    net = fm.Network.random([3, 4, 2], "tanh", seed=0)
+    X = np.array([[0.5, 0.25, 1.0]])
+    # The network is odd, so the errors of x and −x cancel in ∂C/∂b.
+    found = fm.diagnose(net, [*X, *-X], [[0.5, 1.0], [-0.5, -1.0]])
+    assert all(layer.speed == layer.relative_speed == 0 < layer.gradient_rms for layer in found.layers)
+    assert found and not found.findings
+
+
+def test_a_gradient_that_is_not_finite_is_refused():
+    net = fm.Network.random([1, 1, 1], "square", seed=0)
+    with pytest.raises(NotFinite, match="the gradient must be finite"):
+        fm.diagnose(net, [[1e200]], [[0.0]])
+
+
+def test_each_figure_names_the_statement_that_it_belongs_to(digits):
+    fields = LayerDiagnosis.__dataclass_fields__
+    for name, quantity in QUANTITIES.items():
+        assert name == quantity.name and name in fields
+        assert quantity.equations and set(quantity.equations) <= set(EQUATIONS)
+        assert quantity.statement.endswith(".") and quantity.source
+    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
+    document = json.loads(json.dumps(found.to_dict()))
+    assert set(document["quantities"]) == set(QUANTITIES) and document["learns"] is False
+    assert document["quantities"]["speed"]["equations"] == ["BP3"]
+    assert [layer["layer"] for layer in document["layers"]] == list(range(2, 11))
+    for finding in found.findings:
+        assert set(finding.quantities) <= set(QUANTITIES)
+    assert set(document["findings"][0]["quantities"]) <= set(document["quantities"])
+
+
+def test_the_page_lists_the_figures_and_the_findings():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "diagnose.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| `(\w+)` \| .* \| ([\w, ]+) \|$", page, re.MULTILINE)
+    assert rows == [(each.heading, each.name, ", ".join(each.equations)) for each in QUANTITIES.values()]
+    assert re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE)[1:] == list(Symptom)
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_the_table_fits_the_terminal(digits, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
+    assert max(map(len, str(found).splitlines())) <= width
+    assert repr(found).startswith("<Diagnosis: layers 2–")
+
+
+def test_a_notebook_shows_the_table_and_the_findings(digits):
+    html = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)._repr_html_()
+    assert html.count("<tr>") == 10 and "✗ no" in html and "✓ yes" in html and "(BP2)" in html
+    assert "do not learn" in html and "<script" not in html
+
+
+def test_it_is_drawn_beside_its_singular_values_or_into_given_axes(digits):
+    figures = pytest.importorskip("matplotlib.figure")
+    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
+    left, right = found.plot().axes
+    assert len(left.lines) == 4 and len(right.lines) == 3
+    ax = figures.Figure().subplots()
+    assert found.plot(ax=ax) is ax.figure and len(ax.figure.axes) == 1 and len(ax.lines) == 4
+
+
+def test_a_leaky_rectifier_counts_as_saturated_below_its_share_alone():
+    X, Y = np.array([[-1.0], [1.0]]), np.zeros((2, 1))
+    for slope, share in ((0.01, 0.5), (0.25, 0.0)):
+        net = fm.Network([[[1.0]]], [[0.0]], LeakyReLU(slope))
+        assert fm.diagnose(net, X, Y).layers[0].saturated == share
