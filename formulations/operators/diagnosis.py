@@ -5,7 +5,7 @@ r"""The diagnosis: why a network learns slowly, layer by layer.
 >>> net = Network.random([64, *[30] * 8, 10], seed=0)
 >>> found = diagnose(net, digits.X_train[:100], digits.Y_train[:100])
 >>> found.learns, [str(finding.symptom) for finding in found.findings]
-(False, ['vanishing', 'anisotropy'])
+(False, ['vanishing', 'no isometry'])
 """
 
 from __future__ import annotations

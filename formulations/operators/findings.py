@@ -35,7 +35,7 @@ class Symptom(StrEnum):
     """Most slopes of hidden layers are small."""
     LOW_ACTIVATION = "low activation"
     """A layer, or the inputs, have small activations, so the weights out of it learn slowly."""
-    ANISOTROPY = "anisotropy"
+    NO_ISOMETRY = "no isometry"
     """The singular values of the Jacobian are far from 1."""
     PRECISION = "precision"
     """The network's dtype is not shown to suffice."""
@@ -228,14 +228,14 @@ def _low_activation(case: _Case) -> Finding | None:
     )
 
 
-def _anisotropy(case: _Case) -> Finding | None:
+def _no_isometry(case: _Case) -> Finding | None:
     first, last = case.layers[0], case.layers[-1]
     smallest, largest = last.smallest_singular_value, last.largest_singular_value
     if smallest is None or largest is None or case.slow <= largest <= 1 / case.slow:
         return None
     fate = "shrinks" if largest < 1 else "grows"
     return Finding(
-        Symptom.ANISOTROPY,
+        Symptom.NO_ISOMETRY,
         (last.layer,),
         f"A change of the inputs {fate}, too: the singular values of ∂a/∂x are {_span(first)} in layer {first.layer} "
         f"and {_span(last)} in layer {last.layer}.",
@@ -277,7 +277,7 @@ RULES: tuple[Callable[[_Case], Finding | None], ...] = (
     _saturated_output,
     _saturated,
     _low_activation,
-    _anisotropy,
+    _no_isometry,
     _precision,
 )
 

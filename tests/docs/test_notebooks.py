@@ -28,7 +28,7 @@ def code_cells(name):
 
 
 def test_the_notebooks_are_there():
-    assert set(NOTEBOOKS) == {"compare", "judge", "learn", "train"}
+    assert set(NOTEBOOKS) == {"compare", "diagnose", "judge", "learn", "train"}
     assert all(path.stat().st_size < 500_000 for path in FOLDER.iterdir())
 
 

@@ -190,7 +190,7 @@ def test_a_deep_sigmoid_network_does_not_learn_and_one_screen_says_why(digits):
 def test_the_cure_keeps_every_layer_learning(digits, activation):
     found = fm.diagnose(fm.Network.random(DEEP, activation, seed=0, init="orthogonal"), *digits)
     assert found and min(layer.relative_speed for layer in found.layers) > 0.5
-    assert Symptom.VANISHING not in symptoms(found) and Symptom.ANISOTROPY not in symptoms(found)
+    assert Symptom.VANISHING not in symptoms(found) and Symptom.NO_ISOMETRY not in symptoms(found)
     if activation == NEVER_FLAT:
         # σ′ is ¼ or more, so nothing is saturated and nothing dies.
         assert all(layer.saturated == layer.dead == 0 and layer.by_slopes >= 0.25 for layer in found.layers)
@@ -213,7 +213,7 @@ def test_errors_that_grow_are_found(digits):
     net = fm.Network.random(DEEP, "identity", seed=0, init="orthogonal")
     net.vector[...] *= 3
     found = fm.diagnose(net, *digits)
-    assert not found and symptoms(found) >= {Symptom.EXPLODING, Symptom.ANISOTROPY}
+    assert not found and symptoms(found) >= {Symptom.EXPLODING, Symptom.NO_ISOMETRY}
     exploding = next(finding for finding in found.findings if finding.symptom is Symptom.EXPLODING)
     assert "3: 3 by the weights, 1 by σ′" in exploding.says and 10 in exploding.layers
 
