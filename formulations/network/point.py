@@ -100,6 +100,16 @@ class Point:
         """
         return "a" if self.tape.combined is None else "z"
 
+    @cached_property
+    def kinks(self) -> int:
+        """How many weighted inputs lie on a kink of their activation, where a derivative is that of one side."""
+        counted, found = self.shares[:, 0] > 0, 0
+        for activation, z in zip(self.network.activations, self.tape.weighted_inputs, strict=True):
+            for kink in activation.kinks:
+                kinked = [kink in activation.neuron(j).kinks for j in range(z.shape[1])]
+                found += int(np.count_nonzero(z[counted][:, kinked] == kink))
+        return found
+
     def output_curvature(self, v: Array) -> Array:
         """Return ∇²C v times each example's share, shape (m, n_L), with ∇² in a^L or z^L as :attr:`split` says."""
         tape = self.tape

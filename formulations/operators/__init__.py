@@ -9,6 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.operators.curvature import GaussNewtonOperator as GaussNewtonOperator
     from formulations.operators.curvature import HessianOperator as HessianOperator
+    from formulations.operators.curvature import Trace as Trace
     from formulations.operators.curvature import gauss_newton as gauss_newton
     from formulations.operators.curvature import hessian as hessian
     from formulations.operators.diagnosis import QUANTITIES as QUANTITIES
@@ -33,7 +34,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "curvature": ["GaussNewtonOperator", "HessianOperator", "gauss_newton", "hessian"],
+            "curvature": ["GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"],
             "diagnosis": ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"],
             "examples": [
                 "clipped_gradient",

@@ -1,29 +1,111 @@
-"""Curvature: the Hessian and the Gauss–Newton matrix of the cost in all parameters, as operators."""
+r"""Curvature: the Hessian and the Gauss–Newton matrix of the cost in all parameters, as operators.
+
+With J the Jacobian of the output in the parameters and B = ∇²C in the output,
+
+.. math::
+
+    H = J^T B J + \sum_{x,i} \frac{\partial C}{\partial a^L_{xi}} \nabla^2 a^L_{xi}, \qquad G = J^T B J.
+
+G is positive semidefinite if the cost is convex in the output; H need not be. If all activations are linear, or have
+linear pieces, both have the same block for each layer, and a network of one layer of weights has G = H. With more
+layers, :math:`a^L` is a product of weights, and H has its mixed derivatives.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
-from formulations.arrays import Array, quiet
-from formulations.backends import BackendLike
+from formulations.arrays import (
+    SINGLE_AND_DOUBLE,
+    Array,
+    format_dtype,
+    nonnegative_number,
+    positive_integer,
+    quiet,
+    random_generator,
+)
+from formulations.backends import BackendLike, Linearization, Tier
+from formulations.exceptions import InvalidInput, Refused, UnknownName
 from formulations.functions import Cost
 from formulations.network import Network
+from formulations.operators.diagonals import curvature_diagonal
 from formulations.operators.linear import NetworkOperator, linearized
 
-__all__ = ["CurvatureOperator", "GaussNewtonOperator", "HessianOperator", "gauss_newton", "hessian"]
+__all__ = ["CurvatureOperator", "GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The trace of a curvature operator, exact up to rounding or estimated.
+
+    Attributes
+    ----------
+    estimate : float
+        The trace.
+    standard_error : float
+        Its standard error; 0 if the trace is exact.
+    samples : int
+        The products that the estimate took; 0 if the trace is exact.
+    """
+
+    estimate: float
+    standard_error: float = 0.0
+    samples: int = 0
+
+    def __float__(self) -> float:
+        return self.estimate
+
+    def __str__(self) -> str:
+        if not self.samples:
+            return f"{self.estimate:.6g}"
+        return f"{self.estimate:.6g} ± {self.standard_error:.2g} ({self.samples} samples)"
 
 
 class CurvatureOperator(NetworkOperator):
-    """A symmetric operator of shape (P, P), in the order of ``network.vector``."""
+    """A symmetric operator of shape (P, P), in the order of ``network.vector``, or one of its blocks.
+
+    Attributes
+    ----------
+    layer : int or None
+        The layer of a block; None for the whole operator.
+    kinks : int
+        How many weighted inputs lie on a kink of their activation, such as relu's at 0. There, σ′ and σ″ are the left
+        ones, and the operator is that of the linear pieces. ``repr`` shows the number unless it is 0.
+    """
+
+    operator: ClassVar[Literal["hessian", "gauss_newton"]]
+
+    def __init__(self, net: Network, linearization: Linearization, layer: int | None = None) -> None:
+        self.layer = layer
+        layout = net.layout
+        if layer is None:
+            self._part = slice(0, layout.count)
+        else:
+            weights, biases = layout.slices[layer - 2]
+            self._part = slice(weights.start, biases.stop)
+        super().__init__(net, linearization, (self._part.stop - self._part.start,) * 2)
 
     def products(self, directions: Array, *, transposed: bool) -> Array:  # noqa: ARG002 - it is symmetric
         """Return the products with all rows."""
-        return np.stack([self.product(v) for v in directions]) if len(directions) else directions
+        found = np.empty_like(directions)
+        for v, product in zip(directions, found, strict=True):
+            product[...] = self._product(v)
+        return found
 
-    def product(self, v: Array) -> Array:
-        """Return the product with one vector of shape (P,)."""
+    def _product(self, v: Array) -> Array:
+        if self.layer is None:
+            return self.whole_product(v)
+        whole = np.zeros_like(self.point.network.vector)
+        whole[self._part] = v
+        return self.whole_product(whole)[self._part]
+
+    def whole_product(self, v: Array) -> Array:
+        """Return the product of the whole operator with one vector of shape (P,)."""
         raise NotImplementedError
 
     def _adjoint(self) -> CurvatureOperator:
@@ -31,23 +113,261 @@ class CurvatureOperator(NetworkOperator):
 
     _transpose = _adjoint
 
+    def block(self, layer: int) -> CurvatureOperator:
+        """Return the block on the diagonal that belongs to w^l and b^l, as an operator like this one.
+
+        A product with it costs as much as one with the whole operator.
+
+        Parameters
+        ----------
+        layer : int
+            l, from 2 to L.
+
+        Returns
+        -------
+        CurvatureOperator
+
+        Raises
+        ------
+        WrongType
+            If ``layer`` is not an integer.
+        InvalidInput
+            If there is no such layer.
+        """
+        last = self.point.network.layout.last
+        l = positive_integer(layer, "layer")
+        if not 2 <= l <= last:
+            raise InvalidInput(
+                f"layer must be from 2 to {last}, the output, got {l}; layer 1, the input, has no weights."
+            )
+        if self.layer not in {None, l}:
+            raise InvalidInput(
+                f"this is the block of layer {self.layer}, got layer={l}; take the block from the whole operator."
+            )
+        return type(self)(self._net, self.linearization, l)
+
+    def blocks(self) -> list[CurvatureOperator]:
+        """Return the blocks on the diagonal: that of layer l at ``[l-2]``."""
+        return [self.block(l) for l in range(2, self.point.network.layout.last + 1)]
+
+    @quiet
+    def diagonal(self) -> Array:
+        """Return the diagonal, shape (P,), exact up to rounding.
+
+        A formulation that uses the library's tape computes it layer by layer, by Dangel et al. (2020): one backward
+        pass for each output, and for the Hessian one more for each neuron from layer 3 on. The others take P products.
+
+        Raises
+        ------
+        StalePlan
+            If the network has changed.
+        """
+        self.check_fresh()
+        backend = self.backend
+        layered = backend.tier in {Tier.RECURRENCE, Tier.PRODUCT} and "jacobian" in backend.operators
+        if layered and "reverse" in backend.orders:
+            bends, lowest = self.operator == "hessian", self.layer or 2
+            return curvature_diagonal(self.linearization, bends=bends, lowest=lowest)[self._part]
+        unit, found = np.zeros(self.shape[0], self.dtype), np.empty(self.shape[0], self.dtype)
+        for i in range(len(unit)):
+            unit[i] = 1
+            found[i] = self._product(unit)[i]
+            unit[i] = 0
+        return found
+
+    @quiet
+    def trace(
+        self,
+        samples: int | None = None,
+        *,
+        method: Literal["hutchinson", "hutch++"] = "hutchinson",
+        seed: int | np.random.Generator | None = 0,
+    ) -> Trace:
+        """Return the trace: exact, from the diagonal, or estimated from products with random signs.
+
+        Parameters
+        ----------
+        samples : int, optional
+            The number of products for an estimate. By default the trace is exact, and also if ``samples`` is at
+            least the number of rows, since the diagonal then takes no more.
+        method : {"hutchinson", "hutch++"}
+            Hutchinson (1990): the mean of vᵀHv over vectors v of independent random signs. Hutch++, Meyer et al.
+            (2021): a third of the products find a subspace, in which the trace is computed exactly with another
+            third, and the rest estimates what remains. It is the better one if a few eigenvalues dominate, and keeps
+            a third of ``samples`` vectors in memory.
+        seed : int, Generator or None
+            Seed of the signs.
+
+        Returns
+        -------
+        Trace
+            ``estimate``, ``standard_error``, ``samples``. The estimate is unbiased, and its standard error is itself
+            estimated from the samples, so it means little for fewer than about ten.
+
+        Raises
+        ------
+        WrongType
+            If ``samples`` is not an integer.
+        InvalidInput
+            If it is less than 2, or less than 6 for Hutch++.
+        UnknownName
+            If there is no such method.
+        StalePlan
+            If the network has changed.
+        """
+        if method not in METHODS:
+            raise UnknownName("method", method, METHODS)
+        if samples is None:
+            return Trace(float(self.diagonal().sum()))
+        count, least = positive_integer(samples, "samples"), METHODS[method]
+        if count < least:
+            raise InvalidInput(
+                f"samples must be at least {least} for a standard error by {method}, got {count}; pass more, or None "
+                "for the exact trace."
+            )
+        if count >= self.shape[0]:
+            return Trace(float(self.diagonal().sum()))
+        self.check_fresh()
+        random = random_generator(seed)
+
+        def signs(n: int) -> Array:
+            return random.choice(np.array([-1, 1], self.dtype), (n, self.shape[0]))
+
+        def forms(rows: Array) -> Array:
+            return np.array([v @ self._product(v) for v in rows])
+
+        if method == "hutchinson":
+            # One vector at a time: memory stays that of the tape.
+            found, known = np.concatenate([forms(signs(1)) for _ in range(count)]), 0.0
+        else:
+            basis = np.linalg.qr(self.products(signs(count // 3), transposed=False).T)[0]
+            rest = signs(count - 2 * (count // 3))
+            known = float(forms(np.ascontiguousarray(basis.T)).sum())
+            found = forms(rest - (rest @ basis) @ basis.T)
+        return Trace(
+            known + float(found.mean()), float(found.std(ddof=1, dtype=float)) / np.sqrt(len(found)).item(), count
+        )
+
+    @quiet
+    def eigsh(
+        self,
+        k: int = 6,
+        which: Literal["LM", "SM", "LA", "SA", "BE"] = "LM",
+        *,
+        tol: float = 0.0,
+        maxiter: int = 300,
+        seed: int | np.random.Generator | None = 0,
+    ) -> tuple[Array, Array]:
+        """Return k eigenvalues and their eigenvectors, by :func:`scipy.sparse.linalg.eigsh` from a seeded start vector.
+
+        If a Krylov space of SciPy's default size would be the whole space, the matrix is formed instead.
+
+        Parameters
+        ----------
+        k : int
+            The number of eigenpairs, at most P.
+        which : {"LM", "SM", "LA", "SA", "BE"}
+            Those of the largest or smallest magnitude, the algebraically largest or smallest, or half from each end.
+            The smallest magnitudes converge slowly without a factorisation, which an operator does not have.
+        tol : float
+            The relative accuracy of the eigenvalues; 0 means the machine precision, which eigenvalues of about 0 do not
+            reach.
+        maxiter : int
+            The largest number of restarts, each of which takes about max(k, 10) products.
+        seed : int, Generator or None
+            Seed of the start vector.
+
+        Returns
+        -------
+        eigenvalues : ndarray of shape (k,)
+            In ascending order.
+        eigenvectors : ndarray of shape (P, k)
+            ``eigenvectors[:, i]`` belongs to ``eigenvalues[i]`` and has the length 1.
+
+        Raises
+        ------
+        WrongType
+            If ``k``, ``tol`` or ``maxiter`` is not a number of its kind.
+        InvalidInput
+            If one of them is out of range.
+        UnknownName
+            If there is no such ``which``.
+        Refused
+            If not all of them converge, or LAPACK and ARPACK do not support the dtype.
+        StalePlan
+            If the network has changed.
+        """
+        n = self.shape[0]
+        if positive_integer(k, "k") > n:
+            raise InvalidInput(f"k must be at most the number of rows, {n}, got {k}; ask for fewer eigenpairs.")
+        if which not in SELECTIONS:
+            raise UnknownName("which", which, SELECTIONS)
+        tol, maxiter = nonnegative_number(tol, "tol"), positive_integer(maxiter, "maxiter")
+        if self.dtype not in SINGLE_AND_DOUBLE:
+            raise Refused(
+                f"LAPACK and ARPACK support float32 and float64, got {format_dtype(self.dtype)}; make the operator of "
+                'network.astype("float64").'
+            )
+        if n <= max(2 * k + 1, 20):
+            values, vectors = np.linalg.eigh(self.to_dense())
+            chosen = _positions(values, k, which)
+            return values[chosen], vectors[:, chosen]
+        random = random_generator(seed)
+        options = {"rng": random} if "rng" in inspect.signature(eigsh).parameters else {}
+        start = random.standard_normal(n).astype(self.dtype)
+        try:
+            values, vectors = eigsh(self, k, which=which, v0=start, tol=tol, maxiter=maxiter, **options)
+        except ArpackNoConvergence as caught:
+            raise Refused(
+                f"{k} eigenpairs must converge within maxiter={maxiter} restarts, and {len(caught.eigenvalues)} did; "
+                "raise maxiter, ask for fewer, or raise tol if some are about 0."
+            ) from caught
+        order = np.argsort(values)
+        return values[order], vectors[:, order]
+
+    def __repr__(self) -> str:
+        text = super().__repr__()
+        return text if self.layer is None else text.replace(f"<{self.what}", f"<{self.what} of layer {self.layer}", 1)
+
+
+METHODS = {"hutchinson": 2, "hutch++": 6}
+"""The estimates of a trace, with the fewest samples from which each has a standard error."""
+
+SELECTIONS = ("LM", "SM", "LA", "SA", "BE")
+"""SciPy's names for the ends of a spectrum."""
+
+
+def _positions(values: Array, k: int, which: str) -> Array:
+    """Return where the selected eigenvalues are among all of them in ascending order."""
+    n, by_size = len(values), np.argsort(np.abs(values), kind="stable")
+    chosen: dict[str, Any] = {
+        "LM": by_size[n - k :],
+        "SM": by_size[:k],
+        "LA": range(n - k, n),
+        "SA": range(k),
+        "BE": [*range(k // 2), *range(n - (k + 1) // 2, n)],
+    }
+    return np.sort(np.asarray(chosen[which], int))
+
 
 class HessianOperator(CurvatureOperator):
     """∇²C in all parameters; see :func:`hessian`."""
 
     what = "Hessian"
+    operator = "hessian"
 
-    def product(self, v: Array) -> Array:
+    def whole_product(self, v: Array) -> Array:
         """Return Hv."""
         return self.linearization.hessian_product(v)
 
 
 class GaussNewtonOperator(CurvatureOperator):
-    """Jᵀ(∇²C)J in all parameters; see :func:`gauss_newton`."""
+    """JᵀBJ in all parameters; see :func:`gauss_newton`."""
 
     what = "Gauss–Newton matrix"
+    operator = "gauss_newton"
 
-    def product(self, v: Array) -> Array:
+    def whole_product(self, v: Array) -> Array:
         """Return Gv."""
         return self.linearization.gauss_newton_product(v)
 
@@ -81,7 +401,7 @@ def hessian(
         If the backend provides no Hessian of this network, or the cost or an activation has no curvature.
     """
     found = linearized(net, X, Y, cost, backend, sample_weight, operator="hessian")
-    return HessianOperator(net, found, (net.layout.count,) * 2)
+    return HessianOperator(net, found)
 
 
 @quiet
@@ -113,4 +433,4 @@ def gauss_newton(
         If the backend provides no Gauss–Newton matrix of this network, or the cost has no curvature.
     """
     found = linearized(net, X, Y, cost, backend, sample_weight, operator="gauss_newton")
-    return GaussNewtonOperator(net, found, (net.layout.count,) * 2)
+    return GaussNewtonOperator(net, found)

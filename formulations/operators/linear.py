@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from formulations.arrays import Array, as_real, check_finite, quiet
 from formulations.backends import Backend, BackendLike, Linearization, get_backend, list_backends
+from formulations.display import counted
 from formulations.exceptions import Refused, StalePlan, WrongShape
 from formulations.functions import Cost
 from formulations.network import Network, Point, check_network
@@ -107,6 +108,11 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         """The backend, with its options."""
         return self.linearization.backend
 
+    @property
+    def kinks(self) -> int:
+        """How many weighted inputs lie on a kink, such as relu's 0, where the derivative is the left one."""
+        return self.point.kinks
+
     @quiet
     def matvec(self, x: Any) -> Array:
         """Return the product with a vector, shape (n,) or (n, 1).
@@ -159,13 +165,23 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
                 f"pass one number for each {'row' if transposed else 'column'} of the operator."
             )
         check_finite(columns, name)
+        self.check_fresh()
+        product = self.products(np.ascontiguousarray(columns.T), transposed=transposed)
+        return product[0].reshape((-1, *array.shape[1:])) if single else product.T
+
+    def check_fresh(self) -> None:
+        """Raise an exception if the network's parameters have changed.
+
+        Raises
+        ------
+        StalePlan
+            If they have.
+        """
         if not np.array_equal(self._net.vector, self.point.network.vector):
             raise StalePlan(
                 f"the network must keep its parameters while its {self.what} is used, and they have changed; "
                 "make another at the new parameters."
             )
-        product = self.products(np.ascontiguousarray(columns.T), transposed=transposed)
-        return product[0].reshape((-1, *array.shape[1:])) if single else product.T
 
     # SciPy's solvers and its products of operators call these.
 
@@ -183,4 +199,6 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
 
     def __repr__(self) -> str:
         rows, columns = self.shape
-        return f"<{self.what} ({rows} × {columns}) by {self.backend.label} at {self.point.m} examples>"
+        kinks = f", {counted(self.kinks, 'weighted input')} on a kink" if self.kinks else ""
+        examples = counted(self.point.m, "example")
+        return f"<{self.what} ({rows} × {columns}) by {self.backend.label} at {examples}{kinks}>"
