@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from formulations.operators import jacobian_operator as jacobian_operator
     from formulations.operators import per_example_gradients as per_example_gradients
     from formulations.operators import per_example_norms as per_example_norms
+    from formulations.operators import prepare_jacobian as prepare_jacobian
     from formulations.plans import ChunkedPlan as ChunkedPlan
     from formulations.plans import Plan as Plan
     from formulations.plans import gradient as gradient
@@ -96,6 +97,7 @@ else:
                 "jacobian_operator",
                 "per_example_gradients",
                 "per_example_norms",
+                "prepare_jacobian",
             ],
             "plans": ["ChunkedPlan", "Plan", "gradient", "prepare", "which"],
             "training": ["History", "Model", "sgd"],

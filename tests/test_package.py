@@ -25,8 +25,8 @@ PUBLIC = [
     "activation", "certify", "check_backend", "clipped_gradient", "compare", "cost", "coupled_activation", "diagnose",
     "exact_gradient", "explain", "gauss_newton", "get_backend", "gradient", "gradient_cosines", "gradient_gram",
     "hessian", "input_gradient", "jacobian", "jacobian_operator", "list_backends", "load", "load_digits", "one_hot",
-    "per_example_gradients", "per_example_norms", "prepare", "read_csv", "read_idx", "register", "save", "sgd",
-    "split", "use_backend", "use_budget", "which",
+    "per_example_gradients", "per_example_norms", "prepare", "prepare_jacobian", "read_csv", "read_idx", "register",
+    "save", "sgd", "split", "use_backend", "use_budget", "which",
 ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from formulations.backends._registry import list_backends as list_backends
     from formulations.backends._registry import register as register
     from formulations.backends._registry import use_backend as use_backend
+    from formulations.backends._shared.jacobian_chain import JacobianFactors as JacobianFactors
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._table import BUILT_IN as BUILT_IN
@@ -57,6 +58,7 @@ else:
                 "register",
                 "use_backend",
             ],
+            "_shared.jacobian_chain": ["JacobianFactors"],
             "_shared.recurrence": ["errors_by_recurrence", "khatri_rao"],
             "_table": ["BUILT_IN"],
         },

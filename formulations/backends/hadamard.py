@@ -20,7 +20,7 @@ array([[12.]])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -56,3 +56,9 @@ class Hadamard(Backend):
         from formulations.backends._linearized import HadamardLinearization
 
         return HadamardLinearization(point, self)
+
+    def prepare_jacobian(self, tape: Tape, of: int, wrt: int, order: str) -> Callable[[], Array]:
+        """Return the product of the factors, in which a slope scales rows or columns."""
+        from formulations.backends._shared import JacobianFactors, JacobianProduct
+
+        return JacobianProduct(JacobianFactors(tape.network, of, wrt), tape, order)

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from formulations.operators.findings import Finding as Finding
     from formulations.operators.findings import Symptom as Symptom
     from formulations.operators.jacobians import JacobianOperator as JacobianOperator
+    from formulations.operators.jacobians import JacobianPlan as JacobianPlan
+    from formulations.operators.jacobians import TangentKernel as TangentKernel
     from formulations.operators.jacobians import input_gradient as input_gradient
     from formulations.operators.jacobians import jacobian as jacobian
     from formulations.operators.jacobians import jacobian_operator as jacobian_operator
+    from formulations.operators.jacobians import prepare_jacobian as prepare_jacobian
     from formulations.operators.linear import NetworkOperator as NetworkOperator
     from formulations.operators.linear import linearized as linearized
     from formulations.operators.signals import LayerDiagnosis as LayerDiagnosis
@@ -44,7 +47,15 @@ else:
                 "per_example_norms",
             ],
             "findings": ["Finding", "Symptom"],
-            "jacobians": ["JacobianOperator", "input_gradient", "jacobian", "jacobian_operator"],
+            "jacobians": [
+                "JacobianOperator",
+                "JacobianPlan",
+                "TangentKernel",
+                "input_gradient",
+                "jacobian",
+                "jacobian_operator",
+                "prepare_jacobian",
+            ],
             "linear": ["NetworkOperator", "linearized"],
             "signals": ["LayerDiagnosis"],
         },

@@ -8,13 +8,21 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from formulations.arrays import Array, as_real, check_finite, quiet
-from formulations.backends import Backend, BackendLike, Linearization, get_backend, list_backends
+from formulations.backends import DEFAULT, Backend, BackendLike, Linearization, get_backend, list_backends
 from formulations.display import counted
 from formulations.exceptions import Refused, StalePlan, WrongShape
 from formulations.functions import Cost
 from formulations.network import Network, Point, check_network
 
-__all__ = ["NetworkOperator", "linearized"]
+__all__ = ["NetworkOperator", "linearized", "others", "provider"]
+
+NAMES = {
+    "jacobian": "Jacobian",
+    "input_gradient": "input gradient",
+    "hessian": "Hessian",
+    "gauss_newton": "Gauss–Newton matrix",
+}
+"""What an operator is called in messages."""
 
 
 def linearized(
@@ -54,17 +62,48 @@ def linearized(
     """
     check_network(net)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=operator != "jacobian")
-    chosen = get_backend(backend)
-    batch.cost.check_outputs(net.sizes[-1])
-    if reason := chosen.why_not_operator(operator, net, batch.cost, of):
-        others = (get_backend(name) for name in list_backends())
-        able = [each.name for each in others if each.why_not_operator(operator, net, batch.cost, of) is None]
-        remedy = f"backends that can: {', '.join(able)}" if able else "no backend can"
-        raise Refused(
-            f"backend {chosen.label!r} cannot give the {operator.replace('_', '–')} of {net!r}: {reason}; {remedy}."
-        )
+    chosen = provider(net, batch.cost, backend, operator, of)
     check_finite(net.vector, "the network's parameters")
     return chosen.linearize(Point(net, batch))
+
+
+def provider(net: Network, cost: Cost, backend: BackendLike, operator: str, of: int | None = None) -> Backend:
+    """Return the chosen backend if it provides an operator.
+
+    Parameters
+    ----------
+    net, cost, backend, operator, of
+        As in :func:`linearized`, checked.
+
+    Raises
+    ------
+    UnknownName
+        If no backend has this name.
+    Refused
+        If it does not; the message names those that do.
+    """
+    chosen = get_backend(backend)
+    cost.check_outputs(net.sizes[-1])
+    if reason := chosen.why_not_operator(operator, net, cost, of):
+        what = NAMES[operator]
+        if operator == "jacobian" and of is not None:
+            what = f"{what} of layer {of}"
+        raise Refused(
+            f"{'the default ' * (chosen.label == DEFAULT)}backend {chosen.label!r} cannot compute the {what} of "
+            f"{net!r}: {reason}; {others(net, cost, operator, of)}."
+        )
+    return chosen
+
+
+def others(net: Network, cost: Cost, operator: str, of: int | None = None, order: str | None = None) -> str:
+    """Return the remedy after a refusal: the backends that provide an operator, and an order if one is given."""
+    backends = (get_backend(name) for name in list_backends())
+    able = [
+        each.name
+        for each in backends
+        if each.why_not_operator(operator, net, cost, of) is None and (order is None or order in each.orders)
+    ]
+    return f"backends that can: {', '.join(able)}" if able else "no backend can"
 
 
 class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no types

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from formulations.plans.calls import prepare as prepare
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
+    from formulations.plans.plan import Claimed as Claimed
     from formulations.plans.plan import Plan as Plan
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -23,6 +24,6 @@ else:
             "admission": ["seconds_for", "unreasonable"],
             "calls": ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"],
             "chunks": ["ChunkedPlan"],
-            "plan": ["Plan"],
+            "plan": ["Claimed", "Plan"],
         },
     )

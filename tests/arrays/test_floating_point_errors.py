@@ -246,6 +246,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "per_example_gradients": lambda case, _: fm.per_example_gradients(case.net, case.X, case.Y),
     "per_example_norms": lambda case, _: fm.per_example_norms(case.net, case.X, case.Y),
     "prepare": lambda case, _: fm.prepare(case.net, 4),
+    "prepare_jacobian": lambda case, _: fm.prepare_jacobian(case.net, 4),
     "read_csv": lambda case, folder: fm.read_csv(table(folder), dtype=case.dtype),
     "read_idx": lambda case, folder: fm.read_idx(images(case, folder)),
     "register": lambda case, _: registry.register(type("Own", (type(fm.get_backend("hadamard")),), {"name": "own"})),
@@ -266,7 +267,7 @@ INSIDE = {
     ),
     "Backend": (
         "allocate", "collect", "compiled_updates", "difference", "errors", "estimate", "gradient", "linearize",
-        "prepare", "ready", "why_not", "why_not_operator", "written_product",
+        "prepare", "prepare_jacobian", "ready", "why_not", "why_not_operator", "written_product",
     ),
     "Cost": (
         "average", "check_outputs", "check_targets", "combined", "complex_values", "curvature_product", "evaluate",

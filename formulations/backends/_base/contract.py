@@ -18,7 +18,7 @@ Laws
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -144,6 +144,23 @@ class Backend(ABC):
     def linearize(self, point: Point) -> Linearization:
         """Return this formulation's derivatives at a point, for the operators that it provides."""
         raise NotImplementedError(f"backend {self.name!r} must define linearize(point), since it declares operators.")
+
+    def prepare_jacobian(self, tape: Tape, of: int, wrt: int, order: str) -> Callable[[], Array] | None:  # noqa: ARG002
+        """Return a function that computes the Jacobian from the tape's present slopes, into memory of its own.
+
+        Parameters
+        ----------
+        tape : Tape
+            A tape, filled before each call.
+        of, wrt, order
+            As in :meth:`Linearization.jacobian`.
+
+        Returns
+        -------
+        callable () -> ndarray of shape (m, n_of, n_wrt), or None
+            None if this backend prepares nothing, and linearises at each point anew.
+        """
+        return None
 
     def _why_not_numbers(self, network: Network) -> str | None:
         """Return None if this backend supports the network's dtype and weights, else the reason why it does not."""

@@ -75,7 +75,9 @@ class Linearization(ABC):
         """
 
     def jacobian(self, of: int, wrt: int, order: str = "optimal") -> Array:
-        """Return ∂a^of/∂a^wrt of every example, shape (m, n_of, n_wrt): by default, the products with all unit vectors.
+        """Return ∂a^of/∂a^wrt of every example, shape (m, n_of, n_wrt).
+
+        By default, this is what the backend prepares for a plan, or else the products with all unit vectors.
 
         Parameters
         ----------
@@ -85,6 +87,9 @@ class Linearization(ABC):
             From the output, row by row; from the input, column by column; or the order with the fewest
             multiplications.
         """
+        prepared = self.backend.prepare_jacobian(self.point.tape, of, wrt, order)
+        if prepared is not None:
+            return prepared()
         sizes, m, dtype = self.point.network.sizes, self.point.m, self.point.network.dtype
         orders = self.backend.orders
         forward = "reverse" not in orders or ("forward" in orders and sizes[wrt - 1] < sizes[of - 1])

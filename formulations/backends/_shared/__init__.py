@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from formulations.backends._shared.imaginary import rescale as rescale
     from formulations.backends._shared.imaginary import settled as settled
     from formulations.backends._shared.imaginary import weigh as weigh
+    from formulations.backends._shared.jacobian_chain import JacobianFactors as JacobianFactors
+    from formulations.backends._shared.jacobian_chain import JacobianProduct as JacobianProduct
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
@@ -85,6 +87,7 @@ else:
             "dual": ["DUAL", "Dual"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
             "imaginary": ["check_settled", "complex_parameters", "rescale", "settled", "weigh"],
+            "jacobian_chain": ["JacobianFactors", "JacobianProduct"],
             "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
             "stacks": [
                 "entries",
