@@ -27,15 +27,17 @@ array([[12.]])
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from formulations.arrays import Array
-from formulations.backends._base import Backend, Estimate, Tier, forward_multiplications
+from formulations.backends._base import Backend, Estimate, Linearization, Tier, forward_multiplications
 from formulations.backends._shared import (
     Factor,
+    JacobianFactors,
+    JacobianProduct,
     Tree,
     cheapest,
     dense_step,
@@ -49,7 +51,7 @@ from formulations.backends._shared import (
     times,
     written,
 )
-from formulations.network import Network, Tape
+from formulations.network import Network, Point, Tape
 
 __all__ = ["Product"]
 
@@ -70,6 +72,8 @@ class Product(Backend):
     summary = "the recurrence unrolled into one product for each layer"
     equations = ("35", "BP3", "BP4")
     tier = Tier.PRODUCT
+    operators = ("jacobian", "gauss_newton")
+    no_operators = "a Hessian is a sum of products with σ″, and not a product of Jacobians"
 
     def prepare(self, network: Network, tape: Tape) -> list[Tree]:  # noqa: ARG002
         """Return the brackets of δ², …, δ^L."""
@@ -88,6 +92,16 @@ class Product(Backend):
         if self.order == "optimal":
             return cheapest(count, step(network, l))
         return from_right(count) if self.order == "reverse" else from_left(count)
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return Jacobians as whole products; those with vectors have the brackets of the option."""
+        from formulations.backends._linearized import ProductLinearization
+
+        return ProductLinearization(point, self, self.order)
+
+    def prepare_jacobian(self, tape: Tape, of: int, wrt: int, order: str) -> Callable[[], Array]:
+        """Return the product of the factors of the layers."""
+        return JacobianProduct(JacobianFactors(tape.network, of, wrt), tape, order)
 
     def written_product(self, network: Network, factors: Sequence[str]) -> str:
         """Return δ² as a product of these factors, with brackets in the order in which they are multiplied."""

@@ -135,7 +135,9 @@ def prepare_jacobian(
     ------
     InvalidInput, WrongType
         If ``batch_size`` is not a positive integer, or a layer does not exist.
-    UnknownName, Refused
+    UnknownName
+        If no order or backend has this name.
+    Refused
         As in :func:`jacobian`.
 
     Examples
@@ -326,8 +328,10 @@ def jacobian_operator(
 
     Raises
     ------
-    WrongShape, WrongType, NotFinite, InvalidInput
-        If the data cannot be used, or a layer does not exist.
+    WrongShape, WrongType, NotFinite
+        If the data cannot be used.
+    InvalidInput
+        If a layer does not exist, or ``wrt`` is another name than ``"parameters"``.
     Refused
         If the backend provides no Jacobian of this network.
 

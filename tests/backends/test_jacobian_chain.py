@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ AUTOENCODER = [784, 256, 64, 16, 64, 256, 784]
 def integer_network(sizes, *, sparse=False, activations="square", seed=0):
     """A network whose Jacobians are integers, so that every order gives the same bits."""
     random = np.random.default_rng(seed)
-    weights = [random.integers(-1, 2, (n, below)).astype(float) for below, n in zip(sizes, sizes[1:], strict=False)]
+    weights = [random.integers(-1, 2, (n, below)).astype(float) for below, n in pairwise(sizes)]
     if sparse:
         weights = [csr_array(w) for w in weights]
     return fm.Network(weights, [random.integers(-1, 2, n).astype(float) for n in sizes[1:]], activations)
@@ -50,7 +50,7 @@ class Bracketed(JacobianFactors):
 
     brackets = None
 
-    def tree(self, order):
+    def tree(self, order):  # noqa: ARG002
         return self.brackets
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from formulations.backends._linearized.hadamard import HadamardLinearization as HadamardLinearization
     from formulations.backends._linearized.linear import LinearLinearization as LinearLinearization
     from formulations.backends._linearized.neumann import NeumannLinearization as NeumannLinearization
+    from formulations.backends._linearized.product import ProductLinearization as ProductLinearization
     from formulations.backends._linearized.sigma import SigmaLinearization as SigmaLinearization
     from formulations.backends._linearized.tangent import TangentLinearization as TangentLinearization
 else:
@@ -29,6 +30,7 @@ else:
             "hadamard": ["HadamardLinearization"],
             "linear": ["LinearLinearization"],
             "neumann": ["NeumannLinearization"],
+            "product": ["ProductLinearization"],
             "sigma": ["SigmaLinearization"],
             "tangent": ["TangentLinearization"],
         },
