@@ -2,9 +2,24 @@ r"""How far a candidate's σ″(z) and ∇²_aC can be from the reference's.
 
 As for the slopes (:mod:`formulations.verification.tolerances.activations`), the curvature is evaluated at both ends of
 the interval of z. Its own rounding is at most 8u times the sum of \|σ″\|, \|σ′\| and \|σ\|, since a curvature made of
-activations and slopes, such as σ′(1 − 2σ), loses no more than its terms. Beside a kink the slope jumps, which E_d
-covers, and the curvature is that of the two pieces. What a user-defined function loses is estimated from two
-precisions.
+activations and slopes, such as σ′(1 − 2σ), loses no more than its terms; the built-in ones stay below 2u. Beside a
+kink the slope jumps, which E_d covers, and the curvature is that of the two pieces. What a user-defined function loses
+is estimated from two precisions.
+
+A candidate from elsewhere may differentiate a customary formula. What that loses in value and slope
+(:mod:`formulations.verification.tolerances.customary`), carried to first order through the curvature, such as that of
+tanh, −2ad, is at most
+
+==========  ===========================
+activation  loss
+==========  ===========================
+sigmoid     2u
+tanh        28u
+softplus    2u
+elu         2u
+gelu        4u
+silu        (4 + 2·min(\|z\|, 38))u
+==========  ===========================
 
 The curvature of a built-in cost is diagonal, a sum of at most two positive terms with 12 roundings. That of a
 user-defined cost is a matrix for each example, formed from its products with unit vectors.
@@ -12,15 +27,27 @@ user-defined cost is a matrix for each example, formed from its products with un
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from formulations.arrays import Array, Precision
 from formulations.exceptions import FormulationsException
-from formulations.functions import COSTS, Activation, Cost, is_built_in
+from formulations.functions import (
+    COSTS,
+    ELU,
+    GELU,
+    Activation,
+    Cost,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+    is_built_in,
+)
 from formulations.verification.oracles import Matrices, Slope, worse
-from formulations.verification.tolerances import PLACES, lost
+from formulations.verification.tolerances import PLACES, Formulas, lost
 
 __all__ = ["cost_curvature", "curvature_bound"]
 
@@ -29,8 +56,20 @@ NEAR = 0.25
 
 _OURS = {type(cost) for cost in COSTS.values()}
 
+_LOSSES: dict[type[Activation], Callable[[Array], Any]] = {
+    Sigmoid: lambda _: 2,
+    Tanh: lambda _: 28,
+    Softplus: lambda _: 2,
+    ELU: lambda _: 2,
+    GELU: lambda _: 4,
+    SiLU: lambda z: 4 + 2 * np.minimum(np.abs(z), 38),
+}
+"""What the curvature of a customary formula loses, in units of u."""
 
-def curvature_bound(activation: Activation, z: Array, e: Array, precision: Precision) -> Array:
+
+def curvature_bound(
+    activation: Activation, z: Array, e: Array, precision: Precision, formulas: Formulas = Formulas.CAREFUL
+) -> Array:
     """Return E of σ″(z) of an element-wise activation, shape (m, n), for z that is off by at most ``e``."""
     e = e + 8 * precision.u * np.abs(z)
     here: Array = activation.curvature(z)
@@ -41,6 +80,10 @@ def curvature_bound(activation: Activation, z: Array, e: Array, precision: Preci
     found: Array = np.where(e <= NEAR, np.maximum(*ends), np.inf).astype(precision.working)
     # A function that fades out may reach zero early.
     found = found + 8 * precision.u * size + 8 * precision.tiny * (1 + np.abs(z).astype(precision.working))
+    if formulas is not Formulas.CAREFUL:
+        for j in range(z.shape[1]):
+            loss = _LOSSES.get(type(activation.neuron(j)))
+            found[:, j] += 0 if loss is None else precision.u * np.asarray(loss(z[:, j]), precision.working)
     if all(map(is_built_in, activation.functions)) or activation.why_not(worse(precision.dtype, precision.wide)):
         return found
     places = (z * z.dtype.type(1 + part / 1024) for part in range(PLACES))

@@ -132,7 +132,7 @@ def place_from_examples(reference: Reference, formulas: Formulas = Formulas.CARE
     curvatures: list[Any] = []
     for activation, at, e in zip(network.activations, z, bounds.weighted_inputs, strict=True):
         known = _has_array(activation)
-        bound = curvature_bound(activation, at, e, precision) if known else None
+        bound = curvature_bound(activation, at, e, precision, formulas) if known else None
         curvatures.append(_enclosed(activation.curvature(at), bound, precision) if known else None)
     if tape.Y is None:
         return Place(network, precision, z, activations, slopes, curvatures)
