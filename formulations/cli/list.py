@@ -6,7 +6,16 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from formulations.backends import BATCH_CHOICES, Backend, Estimate, Tier, get_backend, list_backends, option_types
+from formulations.backends import (
+    BATCH_CHOICES,
+    OPERATORS,
+    Backend,
+    Estimate,
+    Tier,
+    get_backend,
+    list_backends,
+    option_types,
+)
 from formulations.cli.output import print_json, print_text
 from formulations.display import format_numbers, format_table
 from formulations.exceptions import InvalidInput
@@ -21,9 +30,12 @@ SIZES, EXAMPLES = (64, 30, 10), 10
 
 @click.command("list")
 @click.option("--equations", is_flag=True, help="List the equations instead, and the backends that use each.")
-@click.option("--markdown", is_flag=True, help="With --equations: print the page of the documentation.")
+@click.option("--operators", is_flag=True, help="List the operators that each backend provides instead.")
+@click.option(
+    "--markdown", is_flag=True, help="With --equations or --operators: print the page or table of the documentation."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
+def list_command(equations: bool, operators: bool, markdown: bool, as_json: bool) -> None:
     """List every backend: the equations that it computes, what it does, and what a gradient costs.
 
     The costs are estimates for a 64-30-10 network and 10 examples: multiplications, forward passes, and tangent or
@@ -34,10 +46,15 @@ def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
       formulations list
       formulations list --equations
       formulations list --equations --json
+      formulations list --operators
     """
-    if markdown and (as_json or not equations):
-        raise InvalidInput("--markdown needs --equations and excludes --json; give --equations --markdown.")
-    if markdown:
+    if equations and operators:
+        raise InvalidInput("--equations and --operators are two lists; give one of them.")
+    if markdown and (as_json or not (equations or operators)):
+        raise InvalidInput("--markdown needs --equations or --operators and excludes --json; leave --json out.")
+    if operators:
+        _print_operators(markdown, as_json)
+    elif markdown:
         click.echo(as_markdown(), nl=False)
     elif equations and as_json:
         print_json([entry.to_dict() for entry in index()])
@@ -45,6 +62,33 @@ def list_command(equations: bool, markdown: bool, as_json: bool) -> None:
         print_text(as_table())
     else:
         _print_backends(as_json)
+
+
+def _print_operators(markdown: bool, as_json: bool) -> None:
+    found = list(map(get_backend, list_backends()))
+    if as_json:
+        print_json([{"backend": each.name, "operators": each.operators, "why_not": _why_not(each)} for each in found])
+        return
+    header = ["backend", *OPERATORS, "why not the others"]
+    rows = [[each.name, *(_provided(each, operator) for operator in OPERATORS), _why_not(each)] for each in found]
+    if not markdown:
+        print_text(format_table(header, rows))
+        return
+    linked = [[f"[`{name}`](../backends/{name}.md)", *cells] for name, *cells in rows]
+    for line in (header, ["---"] * len(header), *linked):
+        click.echo(f"| {' | '.join(line)} |")
+
+
+def _provided(backend: Backend, operator: str) -> str:
+    """Write how a backend provides an operator: a Jacobian by its orders, the others by a tick."""
+    if operator not in backend.operators:
+        return "–"
+    return ", ".join(backend.orders) if operator == "jacobian" else "✓"
+
+
+def _why_not(backend: Backend) -> str:
+    """Return why the backend does not provide every operator; empty if it does."""
+    return "" if set(OPERATORS) <= set(backend.operators) else backend.no_operators
 
 
 def _print_backends(as_json: bool) -> None:

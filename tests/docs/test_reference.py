@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import formulations as fm
 from formulations import exceptions
+from formulations.backends import OPERATORS
 from formulations.cli.commands import formulations as command
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import COSTS
@@ -65,3 +68,16 @@ def test_every_exception_is_drawn_with_what_it_derives_from():
     assert set(drawn) == {name for name in exceptions.__all__ if isinstance(getattr(exceptions, name), type)}
     for name, base in drawn.items():
         assert base in {parent.__name__ for parent in getattr(exceptions, name).__mro__[1:]}
+
+
+def test_the_table_of_operators_is_that_of_the_registry():
+    page = (REFERENCE / "operators.md").read_text(encoding="utf-8")
+    printed = CliRunner().invoke(command, ["list", "--operators", "--markdown"]).output
+    table = "".join(line + "\n" for line in page.splitlines() if line.startswith("|"))
+    assert table == printed, "print it with: formulations list --operators --markdown"
+
+
+def test_no_cell_of_the_table_of_operators_is_without_a_reason():
+    for backend in map(fm.get_backend, fm.list_backends()):
+        if set(backend.operators) != set(OPERATORS):
+            assert backend.no_operators.startswith("it") and not backend.no_operators.endswith("."), backend.name
