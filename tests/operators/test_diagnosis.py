@@ -112,8 +112,9 @@ def absolute_norms(net, X, Y):
     return sizes
 
 
-def test_the_conditioning_is_the_gradient_without_cancellation_over_the_gradient():
-    net = fm.Network.random([5, 6, 4, 3], "tanh", seed=0)
+@pytest.mark.parametrize("activations", ["tanh", "sine", ["square", "elu", "tanh"]])
+def test_the_conditioning_is_the_gradient_without_cancellation_over_the_gradient(activations):
+    net = fm.Network.random([5, 6, 4, 3], activations, seed=0, init="book")
     X, Y = examples(net)
     gradient = fm.gradient(net, X, Y)
     for i, (layer, absolute) in enumerate(zip(fm.diagnose(net, X, Y).layers, absolute_norms(net, X, Y), strict=True)):
@@ -125,11 +126,41 @@ def test_the_conditioning_is_the_gradient_without_cancellation_over_the_gradient
         close(layer.conditioning, 1)
 
 
-def cancelling(difference):
-    """A linear network in which two paths nearly cancel."""
-    return fm.Network(
-        [np.ones((1, 1)), [[1.0], [1.0]], [[1.0, difference - 1.0]]], [[0.0], [0.0] * 2, [0.0]], "identity"
-    )
+@pytest.mark.parametrize(
+    ("output", "cost", "size"),
+    [
+        ("sigmoid", "binary_cross_entropy", lambda a, y: a + y),
+        ("softmax", "log_likelihood", lambda a, y: a * y.sum(axis=1, keepdims=True) + y),
+        # −y(1 − a) does not cancel.
+        ("sigmoid", "log_likelihood", lambda a, y: y * (1 - a)),
+    ],
+)
+def test_the_conditioning_of_a_combined_output_is_that_of_its_own_form(output, cost, size):
+    net = fm.Network.random([5, 4, 3], ["tanh", output], seed=0)
+    X, Y = examples(net)
+    tape, gradient = net.forward(X, Y, cost=cost), fm.gradient(net, X, Y, cost)
+    terms = size(tape.output, Y) / len(X)
+    absolute = np.linalg.norm([*(terms.T @ np.abs(tape.activations[-2])).ravel(), *terms.sum(axis=0)])
+    norm = np.linalg.norm([*gradient.weights[-1].ravel(), *gradient.biases[-1]])
+    close(fm.diagnose(net, X, Y, cost).layers[-1].conditioning, absolute / norm)
+
+
+def test_the_conditioning_of_a_softmax_layer_counts_the_terms_of_its_slope():
+    net = fm.Network.random([5, 4, 3], ["softmax", "identity"], seed=0)
+    X, Y = examples(net, m=1)
+    tape, gradient = net.forward(X, Y), fm.gradient(net, X, Y, backend="sigma")
+    a = tape.activations[1][0]
+    terms = (np.diag(a) + np.outer(a, a)) @ np.abs(net.weights[1]).T @ np.abs(tape.cost_gradient[0])
+    absolute = np.linalg.norm([*np.outer(terms, np.abs(X[0])).ravel(), *terms])
+    norm = np.linalg.norm([*gradient.weights[0].ravel(), *gradient.biases[0]])
+    close(fm.diagnose(net, X, Y).layers[0].conditioning, absolute / norm)
+
+
+def cancelling(difference, outputs=1):
+    """A linear network in which two paths to the first output nearly cancel; no path leads to the others."""
+    last = np.zeros((outputs, 2))
+    last[0] = 1.0, difference - 1.0
+    return fm.Network([[[1.0]], [[1.0], [1.0]], last], [[0.0], [0.0] * 2, [0.0] * outputs], "identity")
 
 
 @pytest.mark.parametrize(("difference", "precision"), [(1e-1, "float32"), (1e-8, "float64"), (2.0**-50, "longdouble")])
@@ -142,6 +173,14 @@ def test_the_precision_that_suffices_follows_from_the_conditioning(difference, p
     assert first.precision == precision
     assert found.layers[-1].precision == "float32"
     assert (Symptom.PRECISION in symptoms(found)) == (precision == "longdouble")
+
+
+@pytest.mark.parametrize(("factor", "precision"), [(1.01, "float32"), (0.99, "float64")])
+def test_the_precision_suffices_as_long_as_the_roundoff_of_every_path_does(factor, precision):
+    # On the way to layer 2 a path takes 5 roundings in δ⁴, n₄ + 1 and n₃ + 1 more in δ³ and δ², and m + 3 in ∂C/∂w².
+    k, u = 5 + 4 + 3 + 4, 2.0**-24
+    found = fm.diagnose(cancelling(factor * 2 * k * u / (1 - k * u), outputs=3), [[1.0]], [[5.0, 0.0, 0.0]])
+    assert found.layers[0].precision == precision
 
 
 def test_a_gradient_points_downhill_in_a_precision_that_suffices():
@@ -261,6 +300,7 @@ def test_small_activations_are_found():
     found = fm.diagnose(net, 0.001 * X, Y)
     low = next(finding for finding in found.findings if finding.symptom is Symptom.LOW_ACTIVATION)
     assert low.layers == (1, 2) and Symptom.LOW_ACTIVATION not in symptoms(fm.diagnose(net, X, Y))
+    assert Symptom.LOW_ACTIVATION in symptoms(fm.diagnose(net, 0.09 * X / rms(X), Y))
 
 
 def test_an_exact_fit_has_nothing_to_learn():
@@ -416,6 +456,12 @@ def test_it_is_drawn_beside_its_singular_values_or_into_given_axes(digits):
     assert len(left.lines) == 4 and len(right.lines) == 3
     ax = figures.Figure().subplots()
     assert found.plot(ax=ax) is ax.figure and len(ax.figure.axes) == 1 and len(ax.lines) == 4
+
+
+def test_a_slope_of_0_is_saturated_and_dead_whatever_its_supremum():
+    net = fm.Network([[[1.0]]], [[0.0]], "square")
+    (layer,) = fm.diagnose(net, [[0.0]], [[1.0]]).layers
+    assert (layer.largest_slope, layer.saturated, layer.dead) == (0, 1, 1)
 
 
 def test_a_leaky_rectifier_counts_as_saturated_below_its_share_alone():
