@@ -34,10 +34,12 @@ import numpy as np
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import (
     OPERATORS,
+    PARAMETERS,
     Backend,
     Estimate,
     Linearization,
     Tier,
+    Where,
     forward_multiplications,
     tape_bytes,
 )
@@ -138,6 +140,12 @@ class ComplexStep(Backend):
             calls=6 * sum(e * (len(each) - i) for i, e in enumerate(each)),
             detail=f"{sum(each)} of the passes are partial and complex",
         )
+
+    def estimate_operator(self, operator: str, network: Network, m: int, wrt: Where = PARAMETERS) -> Estimate:
+        """Estimate a gradient by recurrences in complex numbers for a product with the Hessian."""
+        if operator == "hessian":
+            return Backend.estimate(self, network, m).times(4)
+        return super().estimate_operator(operator, network, m, wrt)
 
 
 def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Array, exponent: int) -> Any:

@@ -34,6 +34,7 @@ from typing import Any, Literal
 from formulations.arrays import positive_number
 from formulations.backends._base import (
     OPERATORS,
+    PARAMETERS,
     SCHEMES,
     Backend,
     Difference,
@@ -42,6 +43,7 @@ from formulations.backends._base import (
     Linearization,
     Quotient,
     Tier,
+    Where,
     forward_multiplications,
     step_sizes,
     tape_bytes,
@@ -139,3 +141,10 @@ class FiniteDifference(Backend):
             forward_passes=passes,
             calls=6 * passes * len(network.activations),
         )
+
+    def estimate_operator(self, operator: str, network: Network, m: int, wrt: Where = PARAMETERS) -> Estimate:
+        """Estimate the gradients by recurrences in a product with the Hessian, two or four."""
+        if operator == "hessian":
+            evaluations = SCHEMES[self.scheme].evaluations + (self.scheme == "forward")
+            return Backend.estimate(self, network, m).times(evaluations)
+        return super().estimate_operator(operator, network, m, wrt)

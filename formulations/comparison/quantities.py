@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from formulations.arrays import Array, Budget, as_real, check_finite, use_budget
-from formulations.backends import Backend, Tier
+from formulations.backends import PARAMETERS, Backend, Where
 from formulations.exceptions import InvalidInput, UnknownName, WrongShape
 from formulations.network import Batch, Network, Point
 from formulations.plans import prepare, unreasonable
@@ -141,16 +141,9 @@ class OperatorQuantity(Quantity):
         return backend.why_not_operator(self.operator, self.net, self.batch.cost)
 
     def too_expensive(self, backend: Backend, budget: Budget) -> str | None:
-        """Return None, or the reason why it is estimated to exceed the budget.
-
-        A formulation without a backward pass goes along every parameter for a Gauss–Newton product, as it does for a
-        gradient, and forward mode does so for a Hessian product, too. Others take a few passes.
-        """
-        along_all = self.operator == "gauss_newton" or (self.operator == "hessian" and backend.tier is Tier.PRODUCT)
-        if "reverse" in backend.orders or not along_all:
-            return None
-        reason = unreasonable(backend, self.net, len(self.batch.X), budget)
-        return None if reason is None else f"it goes along every parameter, as for a gradient: {reason}"
+        """Return None, or the reason why it is estimated to exceed the budget."""
+        wrt: Where = 1 if self.operator == "jacobian" else PARAMETERS
+        return unreasonable(backend, self.net, len(self.batch.X), budget, self.operator, wrt)
 
     def prepare(self, backend: Backend, budget: Budget) -> Callable[[], Any]:
         """Return a call on a linearisation at a point of its own, whose tape is kept."""

@@ -353,7 +353,7 @@ def jacobian_operator(
         )
     of, lowest = checked_layers(net, of, 1 if wrt == PARAMETERS else wrt)
     where: Where = PARAMETERS if wrt == PARAMETERS else lowest
-    return JacobianOperator(net, linearized(net, X, backend=backend, of=of), of, where)
+    return JacobianOperator(net, linearized(net, X, backend=backend, of=of, wrt=where), of, where)
 
 
 @quiet
@@ -392,7 +392,7 @@ def input_gradient(
     >>> input_gradient(net, [[3.0]], [[5.0]])  # δ = 2·3 + 1 − 5, and wᵀδ
     array([[4.]])
     """
-    found = linearized(net, X, Y, cost, backend, sample_weight, operator="input_gradient")
+    found = linearized(net, X, Y, cost, backend, sample_weight, operator="input_gradient", wrt=1)
     point = found.point
     cotangent = point.tape.cost_gradient if point.split == "a" else point.tape.combined_output_error()
     assert cotangent is not None

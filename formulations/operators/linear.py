@@ -7,12 +7,22 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from formulations.arrays import Array, as_real, check_finite, quiet
-from formulations.backends import DEFAULT, Backend, BackendLike, Linearization, get_backend, list_backends
+from formulations.arrays import Array, as_real, check_finite, current_budget, quiet
+from formulations.backends import (
+    DEFAULT,
+    PARAMETERS,
+    Backend,
+    BackendLike,
+    Linearization,
+    Where,
+    get_backend,
+    list_backends,
+)
 from formulations.display import counted
 from formulations.exceptions import Refused, StalePlan, WrongShape
 from formulations.functions import Cost
 from formulations.network import Network, Point, check_network
+from formulations.plans import unreasonable
 
 __all__ = ["NetworkOperator", "linearized", "others", "provider"]
 
@@ -35,6 +45,7 @@ def linearized(
     *,
     operator: str = "jacobian",
     of: int | None = None,
+    wrt: Where = PARAMETERS,
 ) -> Linearization:
     """Check the arguments of an operator, and return the backend's linearisation at the point.
 
@@ -46,6 +57,8 @@ def linearized(
         ``"jacobian"``, ``"input_gradient"``, ``"hessian"`` or ``"gauss_newton"``.
     of : int, optional
         The layer that a Jacobian differentiates.
+    wrt : int or "parameters"
+        The layer, or the parameters, in which it differentiates.
 
     Returns
     -------
@@ -58,11 +71,17 @@ def linearized(
     UnknownName
         If no backend or cost has this name.
     Refused
-        If the backend does not provide the operator; the message names those that do.
+        If the backend does not provide the operator; the message names those that do. Or if a product is estimated to
+        exceed the budget.
     """
     check_network(net)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=operator != "jacobian")
     chosen = provider(net, batch.cost, backend, operator, of)
+    if reason := unreasonable(chosen, net, len(batch.X), current_budget(), operator, wrt):
+        raise Refused(
+            f"backend {chosen.label!r} is refused: {reason}; take fewer examples, a smaller network or another "
+            "backend, or allow it with formulations.use_budget(seconds=..., memory=...)."
+        )
     check_finite(net.vector, "the network's parameters")
     return chosen.linearize(Point(net, batch))
 

@@ -32,7 +32,7 @@ from formulations.backends._base.estimates import (
     forward_multiplications,
     tape_bytes,
 )
-from formulations.backends._base.linearization import Linearization
+from formulations.backends._base.linearization import PARAMETERS, Linearization, Where
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
 from formulations.backends._base.updates import CompiledUpdates
@@ -179,6 +179,28 @@ class Backend(ABC):
             forward_passes=1,
             calls=10 * len(network.activations),
         )
+
+    def estimate_operator(self, operator: str, network: Network, m: int, wrt: Where = PARAMETERS) -> Estimate:
+        """Estimate the cost of one product with an operator over m examples, or its transpose, whichever costs more.
+
+        By default, a product with the Hessian costs two gradients, and any other at most one. Without a reverse order
+        a gradient goes along every parameter, and the transpose of a Jacobian in a layer along each of its neurons.
+
+        Parameters
+        ----------
+        operator : str
+            As in :meth:`why_not_operator`.
+        network, m : Network, int
+            As in :meth:`estimate`.
+        wrt : int or "parameters"
+            The layer, or the parameters, in which a Jacobian differentiates.
+        """
+        gradient = self.estimate(network, m)
+        if operator == "hessian":
+            return gradient.times(2)
+        if "reverse" in self.orders or wrt == PARAMETERS:
+            return gradient
+        return gradient.times(network.sizes[wrt - 1] / network.layout.count)
 
     def difference(self) -> Difference | None:
         """Return the difference quotient that this backend computes; None if it computes none."""

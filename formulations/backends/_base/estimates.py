@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from formulations.network import Network
 
@@ -36,6 +37,15 @@ class Estimate:
     calls: int
     other_passes: tuple[int, str] | None = None
     detail: str = ""
+
+    def times(self, factor: float) -> Estimate:
+        """Return the estimate of what takes this many times as many multiplications, calls and passes."""
+        counts = (self.multiplications, self.forward_passes, self.calls)
+        multiplications, forward_passes, calls = (math.ceil(count * factor) for count in counts)
+        passes = self.other_passes and (math.ceil(self.other_passes[0] * factor), self.other_passes[1])
+        return replace(
+            self, multiplications=multiplications, forward_passes=forward_passes, calls=calls, other_passes=passes
+        )
 
 
 def forward_multiplications(network: Network, m: int) -> int:
