@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from functools import partial
 
 import makers
 import numpy as np
@@ -44,6 +46,13 @@ class WritesBackend(HalvedBackend):
         return HadamardLinearization(point, self)
 
 
+@pytest.fixture(autouse=True)
+def briefly(monkeypatch):
+    """Time each call for a hundredth of a second."""
+    trials = importlib.import_module("formulations.comparison.trials")
+    monkeypatch.setattr(trials, "interleave", partial(trials.interleave, budget=0.01))
+
+
 @pytest.fixture(scope="module")
 def problem():
     net = makers.network(sizes=(4, 5, 2))
@@ -61,6 +70,28 @@ def test_a_row_is_equal_different_or_says_why_the_backend_does_not_provide_it(pr
     assert refused.reason == fm.get_backend("linear_collapse").why_not_operator(operator, net, get_cost("quadratic"))
     assert wrong.ratio > 1e6 and wrong.seconds is None
     assert c.agreement.labels == ("hadamard", "halved") and c.agreement.ratios[0, 1] > 1e6
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_at_least_five_formulations_are_equal_and_the_others_say_why_not(problem, operator):
+    net, X, Y = problem
+    names = [name for name in fm.list_backends() if not name.startswith("autodiff")]
+    c = fm.compare(net, X, Y, backends=names, operator=operator)
+    equal = [row.backend for row in c.rows if row.status == "equal"]
+    assert len([name for name in equal if fm.get_backend(name).variant_of is None]) >= 5
+    assert c.equal and c.agreement.agree
+    for row in c.rows:
+        assert row.status == "equal" or (row.status == "refused" and row.reason)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_engines_of_automatic_differentiation_are_equal_where_they_provide_it(problem, operator):
+    net, X, Y = problem
+    for name in ("autodiff_torch", "autodiff_jax"):
+        makers.skip_absent(name)
+        (row,) = fm.compare(net, X, Y, backends=[name], operator=operator).rows
+        assert row.status == ("equal" if operator in fm.get_backend(name).operators else "refused"), row.reason
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
