@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from formulations.display import Html, fitted, format_table, html_mark, html_table, html_text, html_view
-from formulations.verification.certification.diagnosis import Diagnosis
+from formulations.verification.certification.causes import Cause
 from formulations.verification.tolerances import RULES, EquationVerdict, Status
 
 __all__ = ["Certificate"]
@@ -50,7 +50,7 @@ class Certificate:
     layer, equation : int and str, or None
         The place of the mistake: the first one, from the output backwards, that is different; ``"C"`` if only the cost
         is wrong.
-    cause : Diagnosis or None
+    cause : Cause or None
         The likely mistake, if a known one explains the gradient.
     detectable : float
         The smallest fault that is detected in every entry, relative to the largest entry of its layer.
@@ -69,7 +69,7 @@ class Certificate:
     reason: str
     layer: int | None
     equation: str | None
-    cause: Diagnosis | None
+    cause: Cause | None
     detectable: float
     notes: tuple[str, ...] = ()
     cost: EquationVerdict | None = None

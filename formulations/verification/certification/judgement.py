@@ -24,7 +24,7 @@ from formulations.network import Gradient, Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
 from formulations.verification.certification.candidates import read_candidate, read_errors
-from formulations.verification.certification.diagnosis import diagnose
+from formulations.verification.certification.causes import likely_cause
 from formulations.verification.certification.document import Certificate
 from formulations.verification.certification.files import is_file, read_gradient
 from formulations.verification.certification.place import place_of, single_examples
@@ -159,7 +159,7 @@ def _certificate(
 ) -> Certificate:
     tape = reference.tape
     place = place_of(verdict, tape.network.layout) if verdict.status is Status.DIFFERENT else None
-    cause = diagnose(tape, reference, gradient, place) if place and place[1] != "C" else None
+    cause = likely_cause(tape, reference, gradient, place) if place and place[1] != "C" else None
     layer, equation = place or (None, None)
     return Certificate(
         title=problem.title,

@@ -8,7 +8,7 @@ import handwritten
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from test_diagnosis import case, faulty
+from test_causes import case, faulty
 
 import formulations as fm
 from formulations.exceptions import CandidateFailed, InvalidInput, UnknownName, WrongShape, WrongType

@@ -1,12 +1,12 @@
-r"""Diagnosis: the likely cause of a wrong gradient, found by trying every known mistake.
+r"""The likely cause of a wrong gradient, found by trying every known mistake.
 
 A mistake predicts the gradient that it produces. The misfit is the largest difference between this prediction and the
 candidate in any layer's weights or biases, relative to the largest entry there. A mistake explains the candidate if its
 misfit is at most :math:`\sqrt u`, half of the digits, and at most a hundredth of the misfit of the correct gradient. Of
-the mistakes that explain it, the diagnosis is the first one in the table whose misfit is within a factor of ten of the
-smallest.
+the mistakes that explain it, the likely cause is the first one in the table whose misfit is within a factor of ten of
+the smallest.
 
-A diagnosis is a conjecture. The verdict of the certificate is not: it follows from a derived bound.
+A cause is a conjecture. The verdict of the certificate is not: it follows from a derived bound.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from formulations.verification.certification.mistakes import MISTAKES, Mistake
 from formulations.verification.certification.recomputation import Parts, Pass
 from formulations.verification.oracles import Reference
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Cause", "likely_cause"]
 
 SINGLE = (2.0**-29, 2.0**-19)
 """The misfit of a float64 gradient that was partly computed in float32."""
@@ -31,7 +31,7 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Cause:
     """A likely cause.
 
     Attributes
@@ -71,7 +71,7 @@ class Diagnosis:
         )
 
 
-def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Diagnosis | None:
+def likely_cause(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Cause | None:
     """Return the likely cause of a wrong gradient, or None if no known mistake explains it.
 
     Parameters
@@ -87,7 +87,7 @@ def diagnose(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[
 
     Returns
     -------
-    Diagnosis or None
+    Cause or None
     """
     candidate, layout = gradient.vector.astype(np.float64), gradient.layout
     if not np.isfinite(candidate).all():
@@ -126,7 +126,7 @@ def _misfit(candidate: Array, predicted: Array, layout: Layout) -> float:
     return worst if np.isfinite(worst) else np.inf
 
 
-def _written(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]) -> Diagnosis:
+def _written(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]) -> Cause:
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
         "a": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),
@@ -134,21 +134,19 @@ def _written(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, s
         "n": "l" if l is None else l,
     }
     remedy = mistake.remedy.format(**words)
-    return Diagnosis(mistake.name, l, *place, mistake.sentence.format(**words), remedy[:1].upper() + remedy[1:], misfit)
+    return Cause(mistake.name, l, *place, mistake.sentence.format(**words), remedy[:1].upper() + remedy[1:], misfit)
 
 
-def _single_precision(gradient: Gradient, misfit: float, place: tuple[int, str]) -> Diagnosis | None:
+def _single_precision(gradient: Gradient, misfit: float, place: tuple[int, str]) -> Cause | None:
     if gradient.dtype == np.float32 or not SINGLE[0] <= misfit <= SINGLE[1]:
         return None
-    return Diagnosis(
+    return Cause(
         "single_precision", None, *place, f"the differences are of the size of float32 roundoff, {misfit:.0e}",
         "Look for an array, a constant or a sum in float32", None,
     )  # fmt: skip
 
 
-def _single_entry(
-    candidate: Array, reference: Reference, gradient: Gradient, place: tuple[int, str]
-) -> Diagnosis | None:
+def _single_entry(candidate: Array, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Cause | None:
     layout, right = gradient.layout, reference.vector.astype(np.float64)
     wrong = []
     for pair in layout.slices:
@@ -160,7 +158,7 @@ def _single_entry(
     if len(wrong) != 1:
         return None
     _, i, _ = layout.indices(wrong[0])
-    return Diagnosis(
+    return Cause(
         "single_entry", i + 2, *place,
         f"only one entry is wrong, {layout.locate(wrong[0])}",
         "Look for code that writes to this entry only, or for an index out of range", None,
