@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from formulations.operators import input_gradient as input_gradient
     from formulations.operators import jacobian as jacobian
     from formulations.operators import jacobian_operator as jacobian_operator
+    from formulations.operators import objective as objective
     from formulations.operators import per_example_gradients as per_example_gradients
     from formulations.operators import per_example_norms as per_example_norms
     from formulations.operators import prepare_jacobian as prepare_jacobian
@@ -95,6 +96,7 @@ else:
                 "input_gradient",
                 "jacobian",
                 "jacobian_operator",
+                "objective",
                 "per_example_gradients",
                 "per_example_norms",
                 "prepare_jacobian",

@@ -121,6 +121,7 @@ WITHOUT_TARGETS = {
     "per_example_gradients": lambda: fm.per_example_gradients(NET, X, None),
     "per_example_norms": lambda: fm.per_example_norms(NET, X, None),
     "clipped_gradient": lambda: fm.clipped_gradient(NET, X, None, 1.0),
+    "objective": lambda: fm.objective(NET, X, None),
     "gradient_gram": lambda: fm.gradient_gram(NET, X, None),
     "gradient_cosines": lambda: fm.gradient_cosines(NET, X, None),
     "certify a backend": lambda: fm.certify(NET, X, None, "sigma"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from formulations.exceptions import InvalidInput
 from formulations.functions import through
 from formulations.network.batch import Batch
 from formulations.network.network import Network
+from formulations.network.tape import Tape
 
 __all__ = ["Point"]
 
@@ -43,6 +45,18 @@ class Point:
         self.network = network.copy()
         self.tape = self.network.record(batch.copy())
         self.m = self.tape.m
+
+    @classmethod
+    def on(cls, tape: Tape) -> Point:
+        """Return the point of a filled tape, whose records it shares: they must stay while the point is used.
+
+        It has errors of its own, since a backend may compute its own on the tape.
+        """
+        point = cls.__new__(cls)
+        point.tape = copy(tape)
+        point.tape.__dict__.pop("errors", None)
+        point.network, point.m = tape.network, tape.m
+        return point
 
     @property
     def slopes(self) -> list[Any]:

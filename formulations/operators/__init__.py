@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     from formulations.operators.jacobians import prepare_jacobian as prepare_jacobian
     from formulations.operators.linear import NetworkOperator as NetworkOperator
     from formulations.operators.linear import linearized as linearized
+    from formulations.operators.objectives import Objective as Objective
+    from formulations.operators.objectives import Work as Work
+    from formulations.operators.objectives import objective as objective
     from formulations.operators.signals import LayerDiagnosis as LayerDiagnosis
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "objectives": ["objective", "Objective", "Work"],
             "curvature": ["GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"],
             "diagnosis": ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"],
             "examples": [

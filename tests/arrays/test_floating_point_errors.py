@@ -242,6 +242,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "list_backends": lambda case, _: fm.list_backends(),
     "load": lambda case, folder: fm.load(saved(case, folder)),
     "load_digits": lambda case, _: fm.load_digits(case.dtype),
+    "objective": lambda case, _: objective(case),
     "one_hot": lambda case, _: fm.one_hot([2, 0, 1], dtype=case.dtype),
     "per_example_gradients": lambda case, _: fm.per_example_gradients(case.net, case.X, case.Y),
     "per_example_norms": lambda case, _: fm.per_example_norms(case.net, case.X, case.Y),
@@ -287,6 +288,13 @@ INSIDE = {
 
 # What has no methods of its own but those that every object has, tested below.
 INHERITED = {"PerNeuron.slope", "PerNeuron.value"}
+
+
+def objective(case: Case) -> object:
+    """Compute everything that an objective has."""
+    o, v = fm.objective(case.net, case.X, case.Y, l2=1e-3), case.net.vector
+    J = o.residual_jacobian(v)
+    return [o.fun_and_jac(v), o.hessp(v, v), o.hess(v) @ v, J.T @ (J @ v), J.T @ o.residuals(v), o.network(v)]
 
 
 def sparse_data() -> Any:

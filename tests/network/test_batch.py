@@ -23,6 +23,7 @@ CALLS = {
     "per_example_gradients": lambda net, X, Y: fm.per_example_gradients(net, X, Y),
     "per_example_norms": lambda net, X, Y: fm.per_example_norms(net, X, Y),
     "clipped_gradient": lambda net, X, Y: fm.clipped_gradient(net, X, Y, 1.0),
+    "objective": lambda net, X, Y: fm.objective(net, X, Y).hessp(net.vector, net.vector),
     "gradient_cosines": lambda net, X, Y: fm.gradient_cosines(net, X, Y),
 }
 

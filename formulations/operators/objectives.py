@@ -1,0 +1,491 @@
+r"""The cost of a network as SciPy's optimizers take it: a function of one vector, with its derivatives.
+
+.. math:: F(v) = C(v) + \tfrac12 \lambda \sum w^2, \qquad \nabla F = \nabla C + \lambda w, \qquad
+    \nabla^2 F\, p = \nabla^2 C\, p + \lambda p_w
+
+with λ = ``l2``, w the weights among the parameters v, and :math:`p_w` those entries of p. For the quadratic cost F is
+half a sum of squares, of the residuals
+
+.. math:: r(v) = \bigl(\sqrt{s_x}\,(a^L_x - y_x),\ \sqrt{\lambda}\, w\bigr), \qquad F = \tfrac12 \lVert r \rVert^2
+
+with :math:`s_x` the share of the example in the mean; their Jacobian is that of the outputs, scaled likewise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from formulations.arrays import Array, as_real, check_finite, nonnegative_number, quiet
+from formulations.backends import PARAMETERS, Backend, BackendLike, Linearization, get_backend
+from formulations.exceptions import Refused, WrongShape
+from formulations.functions import Cost, Quadratic
+from formulations.network import Batch, Network, Point, Tape, check_network, forward
+from formulations.operators.linear import provider
+from formulations.plans import prepare
+
+__all__ = ["Objective", "objective"]
+
+FLOAT = np.dtype(np.float64)
+"""What SciPy computes in."""
+
+PLACES = 2
+"""The vectors whose passes are kept: a trial step, and the place that an optimizer returns to if it rejects it."""
+
+
+@dataclass
+class Work:
+    """What an objective has computed so far.
+
+    Attributes
+    ----------
+    forward_passes, backward_passes : int
+        Passes over all examples. A formulation that computes no errors δ counts one backward pass for a gradient, and
+        as many forward passes as it takes.
+    hessian_products, jacobian_products : int
+        Products with the Hessian, and with the Jacobian of the residuals or its transpose.
+    """
+
+    forward_passes: int = 0
+    backward_passes: int = 0
+    hessian_products: int = 0
+    jacobian_products: int = 0
+
+
+class Objective:
+    """The cost of a network as a function of one vector; made by :func:`formulations.objective`.
+
+    Vectors are float64, whatever the network's dtype, as SciPy's optimizers send and expect them. What has been
+    computed at the last two vectors is kept, so one forward pass serves :meth:`fun`, :meth:`jac` and :meth:`hessp` at
+    the same vector. It may be called by several threads, which take turns.
+
+    Attributes
+    ----------
+    x0 : ndarray of shape (P,)
+        The parameters of the network, where an optimizer may start.
+    backend : Backend
+        The formulation.
+    work : Work
+        The passes and the products with the Hessian so far.
+
+    Examples
+    --------
+    >>> from scipy.optimize import minimize
+    >>> import formulations as fm
+    >>> net = fm.Network.random([2, 3, 1], "tanh", seed=0)
+    >>> o = fm.objective(net, [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]])
+    >>> found = minimize(o.fun_and_jac, o.x0, jac=True, method="L-BFGS-B")
+    >>> o.network(found.x)([[0, 1], [1, 1]]).round(2).ravel().tolist()
+    [1.0, 0.0]
+    """
+
+    def __init__(self, network: Network, batch: Batch, backend: Backend, l2: float) -> None:
+        self._network = network.copy()
+        self._batch = batch.copy()
+        self.backend = backend
+        self._l2 = l2
+        self._on_weights = np.zeros(network.layout.count, bool)
+        for of_weights, _ in network.layout.slices:
+            self._on_weights[of_weights] = True
+        self._provided: set[str] = set()
+        self.work = Work()
+        self._lock = RLock()
+        self._places = [self._place()]
+
+    @property
+    def x0(self) -> Array:
+        """The parameters of the network, shape (P,)."""
+        return self._network.vector.astype(FLOAT)
+
+    @quiet
+    def fun(self, v: Any) -> float:
+        """Return F(v), the mean cost and the penalty.
+
+        Parameters
+        ----------
+        v : array_like of shape (P,)
+            Parameters, in the order of ``network.vector``.
+
+        Returns
+        -------
+        float
+            Infinite or NaN if the cost is: a line search then steps back.
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            If v cannot be used.
+        """
+        with self._lock:
+            place = self._at(v)
+            return float(place.cost) + self._penalty(place)
+
+    @quiet
+    def jac(self, v: Any) -> Array:
+        """Return the gradient ∇F(v), shape (P,); see :meth:`fun`."""
+        with self._lock:
+            place = self._at(v)
+            gradient: Array = place.gradient.astype(FLOAT)
+            if self._l2:
+                gradient[self._on_weights] += self._l2 * place.vector[self._on_weights]
+            return gradient
+
+    def fun_and_jac(self, v: Any) -> tuple[float, Array]:
+        """Return F(v) and ∇F(v), for an optimizer that is called with ``jac=True``; see :meth:`fun`."""
+        with self._lock:
+            # The gradient first: for some formulations, its pass gives the cost as well.
+            gradient = self.jac(v)
+            return self.fun(v), gradient
+
+    @quiet
+    def hessp(self, v: Any, p: Any) -> Array:
+        """Return the product ∇²F(v) p, shape (P,).
+
+        Parameters
+        ----------
+        v, p : array_like of shape (P,)
+            The place and the direction.
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            If v or p cannot be used.
+        Refused
+            If the backend provides no Hessian of this network, or the cost or an activation has no curvature.
+        """
+        with self._lock:
+            self._require("hessian")
+            return self._hessian_product(self._at(v), p)
+
+    @quiet
+    def hess(self, v: Any) -> LinearOperator:
+        """Return ∇²F(v) as a symmetric operator of shape (P, P); see :meth:`hessp`.
+
+        It keeps the passes at v, so it stays valid whatever is computed elsewhere in the meantime.
+        """
+        with self._lock:
+            self._require("hessian")
+            place = self._at(v, keep=True)
+
+        @quiet
+        def product(p: Any) -> Array:
+            with self._lock:
+                return self._hessian_product(place, p)
+
+        return LinearOperator((len(place.vector),) * 2, matvec=product, rmatvec=product, dtype=FLOAT)
+
+    @quiet
+    def residuals(self, v: Any) -> Array:
+        """Return the residuals r(v) of the quadratic cost, with F = ½‖r‖².
+
+        Parameters
+        ----------
+        v : array_like of shape (P,)
+            Parameters, in the order of ``network.vector``.
+
+        Returns
+        -------
+        ndarray of shape (m·n_L,), or (m·n_L + weights,) with a penalty
+            √s_x (a^L_x − y_x), example by example, and √λ w.
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            If v cannot be used.
+        Refused
+            If the cost is not the quadratic one.
+        """
+        self._check_squares()
+        with self._lock:
+            place = self._at(v)
+            tape = place.filled
+            found = np.sqrt(tape.share_column, dtype=FLOAT) * (tape.output - tape.targets)
+            return self._with_weights(found.ravel(), place.vector)
+
+    @quiet
+    def residual_jacobian(self, v: Any) -> LinearOperator:
+        """Return the Jacobian of the residuals as an operator, for ``least_squares(..., tr_solver="lsmr")``.
+
+        It keeps the passes at v, so it stays valid whatever is computed elsewhere in the meantime.
+
+        Parameters
+        ----------
+        v : array_like of shape (P,)
+            Parameters, in the order of ``network.vector``.
+
+        Returns
+        -------
+        LinearOperator of shape (m·n_L, P), or (m·n_L + weights, P) with a penalty
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            If v cannot be used.
+        Refused
+            If the cost is not the quadratic one, or the backend provides no Jacobian of this network.
+        """
+        self._check_squares()
+        with self._lock:
+            self._require("jacobian")
+            place = self._at(v, keep=True)
+            linear, tape = place.linear, place.filled
+            scale, last = np.sqrt(tape.share_column, dtype=FLOAT), self._network.layout.last
+            m, n = tape.output.shape
+
+        @quiet
+        def product(p: Any) -> Array:
+            direction = self._direction(p)
+            with self._lock:
+                self.work.jacobian_products += 1
+                pushed = linear.push(direction.astype(self._network.dtype)[None], last, PARAMETERS)[0]
+            return self._with_weights((scale * pushed).ravel(), direction)
+
+        @quiet
+        def transposed(u: Any) -> Array:
+            cotangents = np.asarray(u, FLOAT).ravel()
+            with self._lock:
+                self.work.jacobian_products += 1
+                rows = (scale * cotangents[: m * n].reshape(m, n)).astype(self._network.dtype)
+                pulled: Array = linear.pull(rows[None], last, PARAMETERS)[0].astype(FLOAT)
+            if self._l2:
+                pulled[self._on_weights] += np.sqrt(self._l2) * cotangents[m * n :]
+            return pulled
+
+        height = len(self._with_weights(np.empty(m * n), place.vector))
+        return LinearOperator((height, len(place.vector)), matvec=product, rmatvec=transposed, dtype=FLOAT)
+
+    @quiet
+    def network(self, v: Any) -> Network:
+        """Return a network with these parameters, in the dtype of the objective's.
+
+        Raises
+        ------
+        WrongShape, WrongType, NotFinite
+            If v cannot be used.
+        """
+        return self._network.with_vector(self._vector(v).astype(self._network.dtype))
+
+    def _vector(self, v: Any) -> Array:
+        return self._checked(v, "v")
+
+    def _direction(self, p: Any) -> Array:
+        return self._checked(p, "p")
+
+    def _checked(self, v: Any, name: str) -> Array:
+        """Return a vector as float64, or raise an exception."""
+        vector, count = as_real(v, name, FLOAT), self._network.layout.count
+        if vector.shape == (count, 1):
+            vector = vector[:, 0]
+        if vector.shape != (count,):
+            raise WrongShape(
+                f"{name} must have shape ({count},), one number for each parameter of {self._network!r}, got "
+                f"{np.shape(v)}; pass an array such as objective.x0."
+            )
+        check_finite(vector, name)
+        return vector
+
+    def _at(self, v: Any, *, keep: bool = False) -> _Place:
+        """Return the place of a vector, where everything computed so far is kept; that of the oldest moves if needed.
+
+        With ``keep``, the place never moves again.
+        """
+        vector = self._vector(v)
+        places = self._places
+        i = next((i for i, place in enumerate(places) if np.array_equal(place.vector, vector)), None)
+        if i is None:
+            place = places.pop() if len(places) == PLACES else self._place()
+            if place.kept:
+                place = self._place()
+            place.move(vector)
+        else:
+            place = places.pop(i)
+        place.kept |= keep
+        places.insert(0, place)
+        return place
+
+    def _place(self) -> _Place:
+        return _Place(self._network, self._batch, self.backend, self.work)
+
+    def _require(self, operator: str) -> None:
+        """Raise an exception if the backend does not provide an operator."""
+        if operator not in self._provided:
+            provider(self._network, self._batch.cost, self.backend, operator)
+            self._provided.add(operator)
+
+    def _penalty(self, place: _Place) -> float:
+        if not self._l2:
+            return 0.0
+        weights = place.vector[self._on_weights]
+        return 0.5 * self._l2 * float(np.dot(weights, weights))
+
+    def _hessian_product(self, place: _Place, p: Any) -> Array:
+        direction = self._direction(p)
+        product: Array = place.linear.hessian_product(direction.astype(self._network.dtype)).astype(FLOAT)
+        self.work.hessian_products += 1
+        if self._l2:
+            product[self._on_weights] += self._l2 * direction[self._on_weights]
+        return product
+
+    def _with_weights(self, residuals: Array, vector: Array) -> Array:
+        """Return residuals, or their change along a vector, with those of the penalty."""
+        if not self._l2:
+            return residuals
+        return np.concatenate([residuals, np.sqrt(self._l2) * vector[self._on_weights]])
+
+    def _check_squares(self) -> None:
+        if not isinstance(self._batch.cost, Quadratic):
+            raise Refused(
+                f"residuals need the quadratic cost, whose value is half a sum of their squares, got "
+                f"{self._batch.cost.name!r}; use fun and jac with scipy.optimize.minimize, or cost='quadratic'."
+            )
+
+    def __reduce__(self) -> Any:
+        return Objective, (self._network, self._batch, self.backend, self._l2)
+
+    def __repr__(self) -> str:
+        penalty = f", l2={self._l2:g}" if self._l2 else ""
+        return (
+            f"<Objective of {self._network!r}, {self._batch.cost.name} cost{penalty}, {len(self._batch.X)} examples, "
+            f"by {self.backend.label}>"
+        )
+
+
+class _Place:
+    """What has been computed at one vector of parameters, on a tape of its own.
+
+    Attributes
+    ----------
+    vector : ndarray of shape (P,)
+        The vector.
+    kept : bool
+        Whether an operator uses the tape, so that the place must not move.
+    """
+
+    def __init__(self, network: Network, batch: Batch, backend: Backend, work: Work) -> None:
+        self._network = network.copy()
+        self._batch = batch
+        self._work = work
+        self._plan = prepare(self._network, len(batch.X), batch.cost, backend)
+        self._tape = self._plan.tape
+        self._tape.load(batch.X, batch.Y, batch.shares)
+        # Others compute the gradient in one, and may leave anything on the tape.
+        self._by_errors = type(backend).gradient is Backend.gradient
+        self._buffer = self._plan.backend.allocate(self._network) if self._by_errors else None
+        self.kept = False
+        self.move(self._network.vector.astype(FLOAT))
+
+    def move(self, vector: Array) -> None:
+        """Go to another vector, which is copied, and forget what has been computed."""
+        self.vector = vector.copy()
+        self._network.vector[...] = vector
+        self._filled = False
+        self._cost: Any = None
+        self._gradient: Array | None = None
+        self._linear: Linearization | None = None
+
+    @property
+    def filled(self) -> Tape:
+        """The tape after a forward pass."""
+        if not self._filled:
+            forward(self._network, self._tape)
+            self._work.forward_passes += 1
+            self._filled = True
+        return self._tape
+
+    @property
+    def cost(self) -> Any:
+        """C, without penalty."""
+        if self._cost is None:
+            self._cost = self.filled.cost_value
+        return self._cost
+
+    @property
+    def gradient(self) -> Array:
+        """∇C, without penalty, in memory of the place."""
+        if self._gradient is None:
+            X, Y, shares, _ = self._batch
+            if self._buffer is not None:
+                backend, tape = self._plan.backend, self.filled
+                backend.collect(tape, backend.errors(self._network, tape), self._buffer)
+                self._gradient = self._buffer.vector
+            else:
+                found = self._plan.evaluate(X, Y, shares)
+                self._filled, self._gradient = False, found.vector
+                self._cost = found.cost if self._cost is None else self._cost
+                self._work.forward_passes += found.forward_passes
+            self._work.backward_passes += 1
+        return self._gradient
+
+    @property
+    def linear(self) -> Linearization:
+        """The derivatives of the network here, in the backend's formulation."""
+        if self._linear is None:
+            point = Point.on(self.filled) if self._by_errors else Point(self._network, self._batch)
+            self._work.forward_passes += not self._by_errors
+            self._linear = self._plan.backend.linearize(point)
+        return self._linear
+
+
+@quiet
+def objective(
+    net: Network,
+    X: Any,
+    Y: Any,
+    cost: str | Cost = "quadratic",
+    l2: float = 0.0,
+    backend: BackendLike = None,
+    sample_weight: Any = None,
+) -> Objective:
+    """Return the cost of a network as a function of one vector, for SciPy's optimizers.
+
+    Parameters
+    ----------
+    net : Network
+        The network; it is not changed, and later changes of it have no effect.
+    X : array_like of shape (m, n₁)
+        All examples, one a row. They are copied.
+    Y : array_like of shape (m, n_L)
+        The targets.
+    cost : str or Cost
+        As in :func:`formulations.gradient`.
+    l2 : float
+        λ/n of Equation (87), as in :func:`formulations.sgd`: adds ½·l2·Σw², for the weights and not for the biases.
+    backend : str, Backend or None
+        The formulation of gradients, Hessian products and Jacobians; see :func:`formulations.get_backend`.
+    sample_weight : array_like of shape (m,), optional
+        Weights of the examples in the mean.
+
+    Returns
+    -------
+    Objective
+        ``o.x0``, ``o.fun(v)``, ``o.jac(v)``, ``o.fun_and_jac(v)``, ``o.hessp(v, p)``, ``o.hess(v)`` and
+        ``o.network(v)``; for least squares ``o.residuals(v)`` and ``o.residual_jacobian(v)``.
+
+    Raises
+    ------
+    WrongShape, WrongType, NotFinite, InvalidInput
+        If the data or ``l2`` cannot be used.
+    UnknownName
+        If no backend or cost has this name.
+    Refused
+        If the backend cannot serve the network, or the examples exceed the budget of :func:`formulations.use_budget`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.optimize import least_squares
+    >>> net = Network(weights=[[[0.0]]], biases=[[0.0]], activations="identity")
+    >>> o = objective(net, [[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]])  # y = 2x + 1
+    >>> o.fun(o.x0), o.jac(o.x0)  # ½·(1 + 9 + 25)/3, and the means of −y·x and −y
+    (5.833333333333333, array([-4.33333333, -3.        ]))
+    >>> found = least_squares(o.residuals, o.x0, jac=o.residual_jacobian, tr_solver="lsmr")
+    >>> found.x.round(6)
+    array([2., 1.])
+    """
+    check_network(net)
+    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    return Objective(net, batch.counted(), get_backend(backend), nonnegative_number(l2, "l2"))
