@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from formulations.network import load as load
     from formulations.network import save as save
     from formulations.operators import Diagnosis as Diagnosis
+    from formulations.operators import JacobianPlan as JacobianPlan
+    from formulations.operators import Spectrum as Spectrum
     from formulations.operators import clipped_gradient as clipped_gradient
     from formulations.operators import diagnose as diagnose
     from formulations.operators import gauss_newton as gauss_newton
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from formulations.operators import per_example_gradients as per_example_gradients
     from formulations.operators import per_example_norms as per_example_norms
     from formulations.operators import prepare_jacobian as prepare_jacobian
+    from formulations.operators import spectrum as spectrum
     from formulations.plans import ChunkedPlan as ChunkedPlan
     from formulations.plans import Plan as Plan
     from formulations.plans import gradient as gradient
@@ -87,6 +90,8 @@ else:
             "network": ["Gradient", "Network", "Tape", "load", "save"],
             "operators": [
                 "Diagnosis",
+                "JacobianPlan",
+                "Spectrum",
                 "clipped_gradient",
                 "diagnose",
                 "gauss_newton",
@@ -100,6 +105,7 @@ else:
                 "per_example_gradients",
                 "per_example_norms",
                 "prepare_jacobian",
+                "spectrum",
             ],
             "plans": ["ChunkedPlan", "Plan", "gradient", "prepare", "which"],
             "training": ["History", "Model", "sgd"],

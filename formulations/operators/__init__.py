@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from formulations.operators.objectives import Work as Work
     from formulations.operators.objectives import objective as objective
     from formulations.operators.signals import LayerDiagnosis as LayerDiagnosis
+    from formulations.operators.spectra import Spectrum as Spectrum
+    from formulations.operators.spectra import spectrum as spectrum
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -62,5 +64,6 @@ else:
             ],
             "linear": ["NetworkOperator", "linearized"],
             "signals": ["LayerDiagnosis"],
+            "spectra": ["Spectrum", "spectrum"],
         },
     )

@@ -253,6 +253,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "register": lambda case, _: registry.register(type("Own", (type(fm.get_backend("hadamard")),), {"name": "own"})),
     "save": lambda case, folder: saved(case, folder),
     "sgd": lambda case, _: stepped(case),
+    "spectrum": lambda case, _: fm.spectrum(case.net, case.X),
     "split": lambda case, _: fm.split(case.X, case.Y),
     "use_backend": lambda case, _: entered(fm.use_backend("sigma"), case),
     "use_budget": lambda case, _: entered(fm.use_budget(seconds=1e300, memory="1e300"), case),
@@ -279,6 +280,7 @@ INSIDE = {
         "why_not_width",
     ),
     "Network": ("record",),
+    "JacobianPlan": ("evaluate",),
     "Plan": ("evaluate", "give_away"),
     "Tape": (
         "blocks", "collect", "evaluate_cost", "first", "combined_output_error", "load", "output_error", "pull_back",

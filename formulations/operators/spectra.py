@@ -1,0 +1,294 @@
+r"""The singular values of the Jacobian from the input to each layer.
+
+A change of the inputs grows or shrinks on its way through the network by factors between the smallest and the largest
+singular value of :math:`\partial a^l / \partial x`. If all of them stay near 1 (dynamical isometry), neither signals
+nor errors vanish or explode.
+
+The Jacobians are multiplied layer by layer, from the input. A rotation of the inputs leaves singular values as they
+are, so a matrix with more columns than rows is replaced by the triangular factor of its transpose's QR decomposition:
+the products stay as narrow as the narrowest layer so far.
+
+Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+networks", ICLR 2014; Pennington, Schoenholz and Ganguli, "Resurrecting the sigmoid in deep learning through dynamical
+isometry", NeurIPS 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import svds
+
+from formulations.arrays import (
+    SINGLE_AND_DOUBLE,
+    Array,
+    check_finite,
+    current_budget,
+    format_bytes,
+    format_dtype,
+    positive_integer,
+    quiet,
+)
+from formulations.backends import Linearization, get_backend
+from formulations.display import counted, draw_by_layer, format_brief, format_table
+from formulations.exceptions import Refused
+from formulations.functions import get_cost
+from formulations.network import Batch, Network, Point, check_network
+from formulations.operators.jacobians import JacobianOperator
+
+__all__ = ["LayerSpectrum", "Spectrum", "spectrum"]
+
+BLOCK = 2**22
+"""The numbers of the largest matrices in a block of examples: 32 MiB in float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSpectrum:
+    """The singular values of ∂a^l/∂x.
+
+    Attributes
+    ----------
+    layer : int
+        l, from 2 to L.
+    neurons : int
+        n_l.
+    activation : str
+        The name of its activation.
+    values : ndarray of shape (m, k)
+        The values of each example, the largest first: k = min(n_l, n₁) of them, or as many of the largest as were asked
+        for. Those beyond the width of the narrowest layer so far are exactly 0.
+    """
+
+    layer: int
+    neurons: int
+    activation: str
+    values: Array
+
+    @property
+    def largest(self) -> Array:
+        """The largest value of each example, shape (m,): the spectral norm ‖∂a^l/∂x‖₂."""
+        largest: Array = self.values[:, 0]
+        return largest
+
+    @property
+    def smallest(self) -> Array:
+        """The smallest value of each example, shape (m,)."""
+        smallest: Array = self.values[:, -1]
+        return smallest
+
+    @property
+    def rms(self) -> Array:
+        """The root mean square of each example's values, shape (m,)."""
+        # Scaled, since squares may underflow.
+        scale = np.where(self.largest > 0, self.largest, 1)[:, None]
+        rms: Array = scale[:, 0] * np.sqrt(np.mean((self.values / scale) ** 2, axis=1))
+        return rms
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum:
+    """The result of :func:`formulations.spectrum`; printed, it is a table.
+
+    Attributes
+    ----------
+    title : str
+        The network and the number of examples.
+    layers : tuple of LayerSpectrum
+        From the second layer to the last.
+    complete : bool
+        Whether all values were computed, or only some of the largest.
+    """
+
+    title: str
+    layers: tuple[LayerSpectrum, ...]
+    complete: bool
+
+    @property
+    def values(self) -> tuple[Array, ...]:
+        """The singular values of ∂a^l/∂x at ``values[l-2]``, shape (m, k), the largest first."""
+        return tuple(layer.values for layer in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        layers = [
+            {
+                "layer": layer.layer,
+                "neurons": layer.neurons,
+                "activation": layer.activation,
+                "values": layer.values.astype(float).tolist(),
+            }
+            for layer in self.layers
+        ]
+        return {"title": self.title, "complete": self.complete, "layers": layers}
+
+    @quiet
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the largest value, the root mean square and the smallest one in each layer, medians over the examples.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib Figure
+            The new figure, or that of ``ax``.
+
+        Raises
+        ------
+        MissingExtra
+            If matplotlib is not installed.
+        WrongType
+            If ``ax`` is not a matplotlib Axes.
+        """
+        return draw_by_layer(self._medians(), f"singular values of ∂a/∂x, {self.title}", ax)
+
+    def _medians(self) -> dict[str, list[float]]:
+        """Return the medians over the examples, by layer."""
+        what = {"largest": "largest", "rms": "root mean square", "smallest": "smallest"}
+        if not self.complete:
+            what = {"largest": "largest"}
+        return {
+            heading: [float(np.median(getattr(layer, name))) for layer in self.layers] for name, heading in what.items()
+        }
+
+    def __str__(self) -> str:
+        medians = self._medians()
+        rows = [
+            [
+                str(layer.layer),
+                str(layer.neurons),
+                layer.activation,
+                str(layer.values.shape[1]),
+                *(format_brief(line[i]) for line in medians.values()),
+            ]
+            for i, layer in enumerate(self.layers)
+        ]
+        table = format_table(["layer", "neurons", "activation", "values", *medians], rows, right=[0, 1, 3, 4, 5, 6])
+        return f"Singular values of ∂a/∂x: {self.title}\n{table}\nMedians over the examples."
+
+    def __repr__(self) -> str:
+        return f"<Spectrum of {self.title}>"
+
+
+@quiet
+def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
+    """Compute the singular values of the Jacobian from the input to each layer, per example.
+
+    Parameters
+    ----------
+    net : Network
+        The network; its slopes may be coupled.
+    X : array_like of shape (m, n₁)
+        One example a row.
+    largest : int, optional
+        Compute only so many of the largest values of each example and layer, by SciPy's ``svds``, which does not form
+        the Jacobian. By default all, from the matrices.
+
+    Returns
+    -------
+    Spectrum
+        ``values[l-2]`` are those of ∂a^l/∂x, shape (m, min(n_l, n₁)), the largest first; in the network's dtype, or in
+        float64 for longdouble, since LAPACK has nothing wider.
+
+    Raises
+    ------
+    WrongShape, WrongType, InvalidInput
+        If the data cannot be used, or ``largest`` is not a positive integer.
+    NotFinite
+        If the data or a Jacobian hold NaN or infinity.
+    Refused
+        If the matrices of one example exceed the memory of :func:`formulations.use_budget`.
+
+    Notes
+    -----
+    The values are those of the computed Jacobian: changing its entries by roundoff changes each value by about as much
+    as the largest times the roundoff, so values that are smaller by that factor have no correct digits.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[3.0, 0.0], [0.0, 4.0]], [[0.0, 1.0]]], biases=[[0.0, 0.0], [0.0]],
+    ...               activations="identity")
+    >>> found = spectrum(net, [[0.0, 0.0]])
+    >>> [values.tolist() for values in found.values]
+    [[[4.0, 3.0]], [[4.0]]]
+    """
+    check_network(net)
+    X = net.check_examples(X, targets=False).X
+    check_finite(net.vector, "the network's parameters")
+    if largest is not None:
+        largest = positive_integer(largest, "largest")
+    counted_examples, dtype = counted(len(X), "example"), format_dtype(net.dtype)
+    if net.dtype not in SINGLE_AND_DOUBLE:
+        net, X = net.astype("float64"), X.astype("float64")
+    if largest is None:
+        values = _all_values(net, X)
+    else:
+        values = [_largest_values(net, X, l, largest) for l in range(2, net.layout.last + 1)]
+    layers = zip(net.sizes[1:], net.activations, values, strict=True)
+    return Spectrum(
+        title=f"{net.layout}, {net.activation_names}, {counted_examples}, {dtype}",
+        layers=tuple(LayerSpectrum(l, n, each.name, found) for l, (n, each, found) in enumerate(layers, start=2)),
+        complete=largest is None,
+    )
+
+
+def _all_values(net: Network, X: Array) -> list[Array]:
+    """Return the singular values of every layer, shape (m, min(n_l, n₁))."""
+    first, sizes = net.sizes[0], net.sizes[1:]
+    values = [np.zeros((len(X), min(n, first)), net.dtype) for n in sizes]
+    numbers = max(n * min(first, *net.sizes[:i]) for i, n in enumerate(net.sizes) if i)
+    if (wanted := 3 * numbers * net.dtype.itemsize) > (allowed := current_budget().memory):
+        raise Refused(
+            f"the Jacobians of one example must fit the budget of {format_bytes(allowed)}, and take "
+            f"{format_bytes(wanted)}; pass largest=1 for the norms alone, without matrices, or allow it with "
+            "formulations.use_budget(memory=...)."
+        )
+    block = max(1, BLOCK // numbers)
+    for start in range(0, len(X), block):
+        rows = slice(start, start + block)
+        for out, found in zip(values, _by_layer(_linearized(net, X[rows])), strict=True):
+            # The others are zeros of the rank.
+            out[rows, : found.shape[1]] = found
+    return values
+
+
+def _by_layer(linearization: Linearization) -> Iterator[Array]:
+    """Yield the singular values of ∂a²/∂x, ∂a³/∂x, …, as many as the narrowest layer so far is wide."""
+    product = linearization.jacobian(2, 1)
+    for l in range(2, linearization.point.network.layout.last + 1):
+        if l > 2:
+            product = linearization.push(product.transpose(2, 0, 1), l, l - 1).transpose(1, 2, 0)
+        check_finite(product, f"the Jacobian of layer {l}")
+        if product.shape[2] > product.shape[1]:
+            product = np.linalg.qr(product.transpose(0, 2, 1), mode="r").transpose(0, 2, 1)
+        yield np.linalg.svd(product, compute_uv=False)
+
+
+def _largest_values(net: Network, X: Array, l: int, count: int) -> Array:
+    """Return the largest singular values of ∂a^l/∂x, shape (m, count), without forming it if they are not all."""
+    smaller = min(net.sizes[l - 1], net.sizes[0])
+    found = np.empty((len(X), min(count, smaller)), net.dtype)
+    for x, out in zip(X, found, strict=True):
+        linearization = _linearized(net, x[None])
+        if count >= smaller:
+            matrix = linearization.jacobian(l, 1)[0]
+            check_finite(matrix, f"the Jacobian of layer {l}")
+            out[...] = np.linalg.svd(matrix, compute_uv=False)
+            continue
+        operator = JacobianOperator(net, linearization, l, 1)
+        start = np.random.default_rng(0).standard_normal(smaller).astype(net.dtype)
+        product = operator.matvec(start) if net.sizes[0] == smaller else operator.rmatvec(start)
+        check_finite(product, f"a product with the Jacobian of layer {l}")
+        # ARPACK refuses a matrix of zeros.
+        out[...] = np.sort(svds(operator, count, v0=start, return_singular_vectors=False))[::-1] if product.any() else 0
+    return found
+
+
+def _linearized(net: Network, X: Array) -> Linearization:
+    """Return the Jacobians of some examples as products of factors, which serves coupled slopes too."""
+    return get_backend("product").linearize(Point(net, Batch(X, None, None, get_cost("quadratic"))))

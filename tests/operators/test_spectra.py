@@ -1,0 +1,128 @@
+"""Singular values of the Jacobian from the input to each layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, issparse
+
+import formulations as fm
+from formulations.arrays import gamma
+
+RANDOM = np.random.default_rng(11)
+
+
+def slack(net, l, J):
+    """How far the singular values of two computed Jacobians of layer l may lie apart, by Weyl's inequality.
+
+    Each side rounds at most n + 3 times a layer, relative to the product of absolute values, whose slopes have norms of
+    at most 2: those of tanh, sigmoid and identity are below 1, and diag(a) + aaᵀ of softmax is below 2. LAPACK's
+    decompositions are backward stable with a modest polynomial in the dimensions, here n_l·n_1.
+    """
+    u = np.finfo(net.dtype).eps / 2
+    weights = [w.toarray() if issparse(w) else w for w in net.weights[: l - 1]]
+    absolute = np.prod([2 * np.linalg.norm(w.astype(float)) for w in weights])
+    paths = 2 * gamma(sum(net.sizes[:l]) + 3 * l, u) * absolute
+    return paths + 2 * J.shape[1] * J.shape[2] * u * np.linalg.norm(J, axis=(1, 2)).max()
+
+
+CASES = {
+    "bottleneck": lambda: fm.Network.random([6, 8, 2, 9], "tanh", seed=0),
+    "wide input": lambda: fm.Network.random([40, 5, 7, 3], "sigmoid", seed=0),
+    "softmax": lambda: fm.Network.random([4, 6, 3], ["tanh", "softmax"], seed=0),
+    "coupled inside": lambda: fm.Network.random([4, 6, 5, 3], ["softmax", "tanh", "sigmoid"], seed=0),
+    "sparse": lambda: fm.Network([csr_array(np.eye(5)[:4]), np.ones((3, 4))], [np.zeros(4), np.zeros(3)], "tanh"),
+    "one layer": lambda: fm.Network.random([3, 2], "sigmoid", seed=0),
+    "float32": lambda: fm.Network.random([6, 8, 4], "tanh", seed=0, dtype="float32"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("largest", [None, 1, 2, 100])
+def test_they_are_those_of_the_jacobians(case, largest):
+    net = CASES[case]()
+    X = RANDOM.standard_normal((5, net.sizes[0])).astype(net.dtype)
+    found = fm.spectrum(net, X, largest=largest)
+    assert found.complete == (largest is None)
+    for l, (layer, values) in enumerate(zip(found.layers, found.values, strict=True), start=2):
+        J = fm.jacobian(net, X, of=l, backend="product").astype(float)
+        expected = np.linalg.svd(J, compute_uv=False)[:, :largest]
+        assert layer.layer == l
+        assert layer.values is values
+        assert values.shape == expected.shape
+        assert values.dtype == net.dtype
+        assert (np.diff(values) <= 0).all()
+        # With ARPACK, the values are square roots of eigenvalues of JᵀJ, computed to its own tolerance, the roundoff.
+        tolerance = slack(net, l, J)
+        assert (np.abs(values - expected) <= tolerance if largest is None else
+                np.abs(values**2 - expected**2) <= 20 * tolerance * expected[:, :1]).all()  # fmt: skip
+
+
+def test_beyond_the_bottleneck_they_are_exactly_zero():
+    net = CASES["bottleneck"]()
+    values = fm.spectrum(net, RANDOM.standard_normal((3, 6))).values[-1]
+    assert values.shape == (3, 6)
+    assert (values[:, :2] > 0).all()
+    assert not values[:, 2:].any()
+
+
+def test_blocks_of_examples_change_roundoff_only(monkeypatch):
+    net, X = CASES["coupled inside"](), RANDOM.standard_normal((7, 4))
+    whole = fm.spectrum(net, X).values
+    monkeypatch.setattr("formulations.operators.spectra.BLOCK", 2 * 6 * 4)
+    for l, (mine, its) in enumerate(zip(fm.spectrum(net, X).values, whole, strict=True), start=2):
+        assert (np.abs(mine - its) <= slack(net, l, fm.jacobian(net, X, of=l, backend="product"))).all()
+
+
+def test_a_layer_that_passes_nothing_has_only_zeros():
+    net = fm.Network([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]], [[-100.0] * 3], "relu")
+    for largest in (None, 1):
+        assert not fm.spectrum(net, [[1.0, 1.0]], largest=largest).values[0].any()
+
+
+def test_orthogonal_weights_have_singular_values_of_one():
+    net = fm.Network.random([5, 5, 5], "identity", seed=0, init="orthogonal")
+    for layer in fm.spectrum(net, np.ones((2, 5))).layers:
+        # Each of the two matrices is orthogonal up to its own roundoff.
+        assert np.abs(layer.values - 1).max() <= 2 * 5 * 5 * gamma(10, np.finfo(float).eps)
+        for measure in (layer.largest, layer.smallest, layer.rms):
+            assert measure.shape == (2,)
+
+
+def test_longdouble_is_decomposed_in_float64():
+    net = fm.Network.random([3, 4, 2], seed=0, dtype="longdouble")
+    found = fm.spectrum(net, np.ones((1, 3)))
+    assert found.values[0].dtype == np.float64
+    assert "longdouble" in found.title
+
+
+def test_it_is_printed_drawn_and_kept(tmp_path):
+    pytest.importorskip("matplotlib")
+    net, X = CASES["bottleneck"](), np.ones((2, 6))
+    found = fm.spectrum(net, X)
+    assert repr(found) == "<Spectrum of 6-8-2-9, tanh, 2 examples, float64>"
+    header = ["layer", "neurons", "activation", "values", "largest", "root mean square", "smallest"]
+    assert str(found).splitlines()[1].split() == " ".join(header).split()
+    plain = found.to_dict()
+    assert plain["layers"][2]["values"] == found.values[2].tolist()
+    assert plain["layers"][2] | {"values": None} == {"layer": 4, "neurons": 9, "activation": "tanh", "values": None}
+    found.plot().savefig(tmp_path / "spectrum.png")
+    norms = fm.spectrum(net, X, largest=1)
+    assert len(norms.plot().axes[0].lines) == 1
+    assert "smallest" not in str(norms)
+    with pytest.raises(AttributeError):
+        found.title = "another"
+
+
+def test_what_cannot_be_used_is_refused():
+    net = CASES["one layer"]()
+    with pytest.raises(fm.exceptions.InvalidInput, match="largest must be at least 1"):
+        fm.spectrum(net, np.ones((1, 3)), largest=0)
+    with pytest.raises(fm.exceptions.NotFinite):
+        fm.spectrum(net, [[np.nan] * 3])
+    with fm.use_budget(memory=10), pytest.raises(fm.exceptions.Refused, match="pass largest=1 for the norms alone"):
+        fm.spectrum(net, np.ones((1, 3)))
+    huge = fm.Network([[[1e200]], [[1e200]]], [[0.0], [0.0]], "identity")
+    for largest in (None, 1):
+        with pytest.raises(fm.exceptions.NotFinite, match="the Jacobian of layer 3 must be finite"):
+            fm.spectrum(huge, [[0.0]], largest=largest)
