@@ -33,7 +33,7 @@ from formulations.arrays import (
     quiet,
 )
 from formulations.backends import Linearization, get_backend
-from formulations.display import counted, draw_by_layer, format_brief, format_table
+from formulations.display import counted, draw_by_layer, format_brief, format_table, html_table, html_text, html_view
 from formulations.exceptions import Refused
 from formulations.functions import get_cost
 from formulations.network import Batch, Network, Point, check_network
@@ -43,6 +43,10 @@ __all__ = ["LayerSpectrum", "Spectrum", "spectrum"]
 
 BLOCK = 2**22
 """The numbers of the largest matrices in a block of examples: 32 MiB in float64."""
+
+CAPTION, REMARK = "Singular values of ∂a/∂x", "Medians over the examples."
+NUMBERS = (0, 1, 3, 4, 5, 6)
+"""The columns of numbers: all but the activation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +149,7 @@ class Spectrum:
         WrongType
             If ``ax`` is not a matplotlib Axes.
         """
-        return draw_by_layer(self._medians(), f"singular values of ∂a/∂x, {self.title}", ax)
+        return draw_by_layer(self._medians(), f"{CAPTION}: {self.title}", ax)
 
     def _medians(self) -> dict[str, list[float]]:
         """Return the medians over the examples, by layer."""
@@ -156,7 +160,8 @@ class Spectrum:
             heading: [float(np.median(getattr(layer, name))) for layer in self.layers] for name, heading in what.items()
         }
 
-    def __str__(self) -> str:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows of the table."""
         medians = self._medians()
         rows = [
             [
@@ -168,8 +173,16 @@ class Spectrum:
             ]
             for i, layer in enumerate(self.layers)
         ]
-        table = format_table(["layer", "neurons", "activation", "values", *medians], rows, right=[0, 1, 3, 4, 5, 6])
-        return f"Singular values of ∂a/∂x: {self.title}\n{table}\nMedians over the examples."
+        return ["layer", "neurons", "activation", "values", *medians], rows
+
+    def __str__(self) -> str:
+        header, rows = self._table()
+        return f"{CAPTION}: {self.title}\n{format_table(header, rows, right=NUMBERS)}\n{REMARK}"
+
+    def _repr_html_(self) -> str:
+        header, rows = self._table()
+        table = html_table(header, rows, right=NUMBERS)
+        return html_view(html_text(f"{CAPTION}: {self.title}", "title"), table, html_text(REMARK, "small"))
 
     def __repr__(self) -> str:
         return f"<Spectrum of {self.title}>"
@@ -265,7 +278,8 @@ def _by_layer(linearization: Linearization) -> Iterator[Array]:
             product = linearization.push(product.transpose(2, 0, 1), l, l - 1).transpose(1, 2, 0)
         check_finite(product, f"the Jacobian of layer {l}")
         if product.shape[2] > product.shape[1]:
-            product = np.linalg.qr(product.transpose(0, 2, 1), mode="r").transpose(0, 2, 1)
+            triangular: Array = np.asarray(np.linalg.qr(product.transpose(0, 2, 1), mode="r"))
+            product = triangular.transpose(0, 2, 1)
         yield np.linalg.svd(product, compute_uv=False)
 
 
