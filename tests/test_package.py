@@ -135,6 +135,12 @@ def test_a_package_has_at_most_fifteen_files(package):
         assert len(list(folder.glob("*.py"))) <= 15
 
 
+def test_no_two_files_of_tests_have_one_name():
+    """Pytest imports them as modules of the top level."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(set(names)) == sorted(names)
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_an_init_shows_type_checkers_what_it_loads(package):
     """Each lazily loaded name stands in the block for type checkers too, from the same module."""
