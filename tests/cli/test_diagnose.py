@@ -77,6 +77,7 @@ def test_a_table_is_diagnosed_as_a_training_would_begin(folder):
     assert document["input_rms"] == pytest.approx(1, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_figure_is_drawn(folder):
     pytest.importorskip("matplotlib")
     assert run("--hidden", "5", "--plot", folder / "layers.svg").exit_code == 0

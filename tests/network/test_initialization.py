@@ -67,6 +67,7 @@ def test_orthogonal_rows_or_columns_have_the_gain_of_the_activation(sizes, dtype
     assert not net.biases[0].any() and not np.signbit(net.biases[0]).any()
 
 
+@pytest.mark.slow
 def test_the_gains_are_those_of_pytorch():
     calculate_gain = pytest.importorskip("torch").nn.init.calculate_gain
     names = {"identity": "linear"}

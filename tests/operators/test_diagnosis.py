@@ -29,6 +29,11 @@ def digits():
     return found.X_train[:100], found.Y_train[:100]
 
 
+@pytest.fixture(scope="module")
+def deep(digits):
+    return fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
+
+
 def symptoms(found):
     return {finding.symptom for finding in found.findings}
 
@@ -213,16 +218,15 @@ def test_underflow_does_not_suffice():
     assert fm.diagnose(net, [[1.0]], [[5.0]]).layers[0].precision == "float64"
 
 
-def test_a_deep_sigmoid_network_does_not_learn_and_one_screen_says_why(digits):
-    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
-    assert not found and not found.learns
-    stuck = [layer.layer for layer in found.layers if not layer.learns]
-    assert stuck == [layer.layer for layer in found.layers if layer.relative_speed < 1e-3] and stuck[0] == 2
-    vanishing, *_ = found.findings
+def test_a_deep_sigmoid_network_does_not_learn_and_one_screen_says_why(deep):
+    assert not deep and not deep.learns
+    stuck = [layer.layer for layer in deep.layers if not layer.learns]
+    assert stuck == [layer.layer for layer in deep.layers if layer.relative_speed < 1e-3] and stuck[0] == 2
+    vanishing, *_ = deep.findings
     assert vanishing.symptom is Symptom.VANISHING and list(vanishing.layers) == stuck
     assert "0.23 by σ′, which is at most 0.25 for sigmoid" in vanishing.says
     assert NEVER_FLAT in vanishing.remedy and "init='orthogonal'" in vanishing.remedy
-    assert len(str(found).splitlines()) <= 50
+    assert len(str(deep).splitlines()) <= 50
 
 
 @pytest.mark.parametrize("activation", [NEVER_FLAT, "tanh"])
@@ -412,18 +416,17 @@ def test_a_gradient_that_is_not_finite_is_refused():
         fm.diagnose(net, [[1e200]], [[0.0]])
 
 
-def test_each_figure_names_the_statement_that_it_belongs_to(digits):
+def test_each_figure_names_the_statement_that_it_belongs_to(deep):
     fields = LayerDiagnosis.__dataclass_fields__
     for name, quantity in QUANTITIES.items():
         assert name == quantity.name and name in fields
         assert quantity.equations and set(quantity.equations) <= set(EQUATIONS)
         assert quantity.statement.endswith(".") and quantity.source
-    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
-    document = json.loads(json.dumps(found.to_dict()))
+    document = json.loads(json.dumps(deep.to_dict()))
     assert set(document["quantities"]) == set(QUANTITIES) and document["learns"] is False
     assert document["quantities"]["speed"]["equations"] == ["BP3"]
     assert [layer["layer"] for layer in document["layers"]] == list(range(2, 11))
-    for finding in found.findings:
+    for finding in deep.findings:
         assert set(finding.quantities) <= set(QUANTITIES)
     assert set(document["findings"][0]["quantities"]) <= set(document["quantities"])
 
@@ -436,26 +439,24 @@ def test_the_page_lists_the_figures_and_the_findings():
 
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
-def test_the_table_fits_the_terminal(digits, monkeypatch, width):
+def test_the_table_fits_the_terminal(deep, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
-    assert max(map(len, str(found).splitlines())) <= width
-    assert repr(found).startswith("<Diagnosis: layers 2–")
+    assert max(map(len, str(deep).splitlines())) <= width
+    assert repr(deep).startswith("<Diagnosis: layers 2–")
 
 
-def test_a_notebook_shows_the_table_and_the_findings(digits):
-    html = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)._repr_html_()
+def test_a_notebook_shows_the_table_and_the_findings(deep):
+    html = deep._repr_html_()
     assert html.count("<tr>") == 10 and "✗ no" in html and "✓ yes" in html and "(BP2)" in html
     assert "do not learn" in html and "<script" not in html
 
 
-def test_it_is_drawn_beside_its_singular_values_or_into_given_axes(digits):
+def test_it_is_drawn_beside_its_singular_values_or_into_given_axes(deep):
     figures = pytest.importorskip("matplotlib.figure")
-    found = fm.diagnose(fm.Network.random(DEEP, seed=0), *digits)
-    left, right = found.plot().axes
+    left, right = deep.plot().axes
     assert len(left.lines) == 4 and len(right.lines) == 3
     ax = figures.Figure().subplots()
-    assert found.plot(ax=ax) is ax.figure and len(ax.figure.axes) == 1 and len(ax.lines) == 4
+    assert deep.plot(ax=ax) is ax.figure and len(ax.figure.axes) == 1 and len(ax.lines) == 4
 
 
 def test_a_slope_of_0_is_saturated_and_dead_whatever_its_supremum():
