@@ -101,7 +101,8 @@ class Tape:
 
     def __getstate__(self) -> dict[str, Any]:
         # Blocks are views, and a backend's workspace refers to this tape's buffers: a copy has neither.
-        kept = {name: held for name, held in self.__dict__.items() if not name.startswith("_blocks")}
+        views = ("_blocks", "_transposed")
+        kept = {name: held for name, held in self.__dict__.items() if not name.startswith(views)}
         return kept | {"workspace": None}
 
     def _parted(self, i: int, slope: Any) -> list[Block]:
@@ -208,7 +209,7 @@ class Tape:
         if self._patterns[l - 1] is None:
             np.dot(delta, weights, out)
         else:
-            out[...] = delta @ weights
+            out[...] = (self._transposed[l - 1] @ delta.T.copy()).T
         return out
 
     def collect(self, errors: Sequence[Array], gradient: Parameters) -> None:
@@ -244,6 +245,16 @@ class Tape:
     @cached_property
     def _ones(self) -> Array:
         return np.ones(self.m, self.network.dtype)
+
+    @cached_property
+    def _transposed(self) -> tuple[Any, ...]:
+        """The transposes of the sparse weights, which share their numbers."""
+        made = [None if p is None else w.T for w, p in zip(self.network.weights, self._patterns, strict=True)]
+        for weights, transposed in zip(self.network.weights, made, strict=True):
+            if transposed is not None:
+                # The constructor copies a view that is smaller than half of its base.
+                transposed.data = weights.data
+        return tuple(made)
 
     @cached_property
     def _patterns(self) -> tuple[Pattern | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tracemalloc
 
 import bounds
@@ -22,6 +23,8 @@ from scipy.sparse import (
 
 import formulations as fm
 from formulations.exceptions import Refused, WrongShape, WrongType
+from formulations.functions import COSTS
+from formulations.network import forward
 
 DENSE = np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0], [4.0, 5.0, 0.0]])
 
@@ -146,6 +149,22 @@ def test_one_epoch_takes_the_steps_of_the_dense_network_with_masked_gradients():
     assert bounds.within(sparse.vector - expected, 2 * 0.5 * E + rounding)
 
 
+def test_a_plan_follows_the_weights_also_when_it_has_been_copied_by_pickle():
+    sparse, _ = pair()
+    X, Y = makers.data(sparse)
+    plan = fm.prepare(sparse, 8)
+    plan(X, Y)
+    sparse.vector[...] *= -2
+    expected = fm.gradient(sparse.copy(), X, Y).vector
+    assert np.array_equal(plan(X, Y).vector, expected)
+    again = pickle.loads(pickle.dumps(plan.tape))
+    again.network.vector[...] *= -0.5
+    fresh = fm.gradient(again.network.copy(), X, Y)
+    forward(again.network, again)
+    again.output_error()
+    assert np.array_equal(again.pull_back(3, again.errors[-1]) * again.slopes[1], fresh.errors[1])
+
+
 def test_a_run_goes_on_from_its_checkpoint(tmp_path):
     X, Y = makers.data(pair()[0], 12)
     options = {"batch_size": 5, "learning_rate": 0.1, "seed": 0, "momentum": 0.9}
@@ -220,3 +239,64 @@ def test_a_layer_of_100_000_neurons_trains_in_memory_proportional_to_its_entries
     # vectors of a step; 1 % for what else is allocated.
     assert (peaks[1] - peaks[0]) <= 1.01 * (4 * number + 2 * index) * (entries[1] - entries[0])
     assert peaks[1] < 100_000 * 10_000 * number / 50
+
+
+def integer_pair():
+    """Return a sparse network of small integers, and the dense one: no operation on either rounds."""
+    random = np.random.default_rng(7)
+    shapes = [(4, 3), (3, 4), (2, 3)]
+    weights = [random.integers(-2, 3, shape).astype(float) for shape in shapes]
+    biases = [random.integers(-2, 3, n).astype(float) for n, _ in shapes]
+    weights[1][0, 0] = 1
+    kept = [csr_array(w) for w in weights]
+    kept[1].data[0] = weights[1][0, 0] = 0
+    names = ["square", "identity", "identity"]
+    return fm.Network(kept, biases, names), fm.Network(weights, biases, names)
+
+
+def integers():
+    """Return examples of small integers for :func:`integer_pair`; four, so that their shares are exact."""
+    X, Y = (np.random.default_rng(8).integers(-2, 3, (4, n)).astype(float) for n in (3, 2))
+    return X, Y
+
+
+def places(sparse, dense):
+    """Return the positions in the dense network's vector of the sparse one's parameters."""
+    return on_pattern(sparse, fm.Gradient(dense.layout, np.arange(dense.vector.size, dtype=float))).astype(int)
+
+
+OPERATORS = {
+    "jacobian": lambda net, X, _, name: fm.jacobian_operator(net, X, wrt="parameters", backend=name),
+    "hessian": lambda net, X, Y, name: fm.hessian(net, X, Y, backend=name),
+    "gauss_newton": lambda net, X, Y, name: fm.gauss_newton(net, X, Y, backend=name),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_is_that_of_dense_weights_on_the_pattern(operator):
+    sparse, dense = integer_pair()
+    X, Y = integers()
+    make, stored = OPERATORS[operator], places(sparse, dense)
+    expected = make(dense, X, Y, "hadamard").to_dense()[:, stored]
+    expected = expected if operator == "jacobian" else expected[stored]
+    assert np.any(expected)
+    backends = [fm.get_backend(name) for name in fm.list_backends()]
+    serving = [each for each in backends if each.why_not_operator(operator, sparse, COSTS["quadratic"]) is None]
+    exact = [each.name for each in serving if each.tier not in (fm.Tier.PERTURBATION, fm.Tier.ELSEWHERE)]
+    assert {"hadamard", "sigma", "tangent"} <= set(exact)
+    for name in exact:
+        assert np.array_equal(make(sparse, X, Y, name).to_dense(), expected), name
+
+
+def test_jacobians_between_layers_and_gradients_of_examples_are_those_of_dense_weights():
+    sparse, dense = integer_pair()
+    X, Y = integers()
+    for order in ("optimal", "reverse", "forward"):
+        assert np.array_equal(fm.jacobian(sparse, X, order=order), fm.jacobian(dense, X))
+    assert np.array_equal(fm.input_gradient(sparse, X, Y), fm.input_gradient(dense, X, Y))
+    expected = fm.per_example_gradients(dense, X, Y)[:, places(sparse, dense)]
+    assert np.array_equal(fm.per_example_gradients(sparse, X, Y), expected)
+    assert np.array_equal(fm.gradient_gram(sparse, X, Y), expected @ expected.T)
+    norms = np.sqrt((expected**2).sum(axis=1))
+    assert np.allclose(fm.per_example_norms(sparse, X, Y), norms, rtol=8 * np.finfo(float).eps, atol=0)
