@@ -252,6 +252,14 @@ def test_an_orthogonal_start_alone_does_not_cure_sigmoids(digits):
     assert all(layer.by_slopes <= 0.25 for layer in found.layers)
 
 
+def test_an_error_that_the_weights_shrink_asks_for_larger_weights(digits):
+    net = fm.Network.random(DEEP, NEVER_FLAT, seed=0, init="orthogonal")
+    net.vector[...] *= 0.3
+    vanishing, *_ = fm.diagnose(net, *digits).findings
+    assert vanishing.symptom is Symptom.VANISHING and ": 0.41 by the weights" in vanishing.says
+    assert vanishing.remedy.startswith("Start from larger weights")
+
+
 def test_errors_that_grow_are_found(digits):
     net = fm.Network.random(DEEP, "identity", seed=0, init="orthogonal")
     net.vector[...] *= 3
