@@ -478,3 +478,12 @@ def test_a_leaky_rectifier_counts_as_saturated_below_its_share_alone():
     for slope, share in ((0.01, 0.5), (0.25, 0.0)):
         net = fm.Network([[[1.0]]], [[0.0]], LeakyReLU(slope))
         assert fm.diagnose(net, X, Y).layers[0].saturated == share
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [DEEP, [64, 10]])
+def test_singular_values_of_0_are_left_out_of_the_drawing(digits, sizes, tmp_path):
+    pytest.importorskip("matplotlib")
+    found = fm.diagnose(fm.Network.random(sizes, "relu", seed=0, init="he"), *digits)
+    assert found.layers[-1].smallest_singular_value == 0
+    found.plot().savefig(tmp_path / "layers.png")
