@@ -16,12 +16,16 @@ SLOW = ("formulations/verification/conformance/test_conformance.py", "docs/how-t
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark tests of a backend with an option or in another dtype as slow: the fast tests run each one by default."""
+    """Mark tests of a backend with an option or in another dtype as slow: the fast tests run each one by default.
+
+    So are tests of operators that JAX compiles, one after another.
+    """
     repeats = {flag for flag in makers.FLAGS if ":" in flag} | {"float32", "longdouble"}
     for item in items:
         given = [str(value) for value in item.callspec.params.values()] if hasattr(item, "callspec") else []
         of_backend = any(value in makers.FLAGS for value in given)
-        if item.nodeid.startswith(SLOW) or (of_backend and not repeats.isdisjoint(given)):
+        compiled = "autodiff_jax" in given and item.nodeid.startswith("tests/operators/")
+        if item.nodeid.startswith(SLOW) or compiled or (of_backend and not repeats.isdisjoint(given)):
             item.add_marker(pytest.mark.slow)
 
 

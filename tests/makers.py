@@ -13,6 +13,8 @@ import formulations as fm
 from formulations.exceptions import FormulationsException
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import COSTS, get_cost
+from formulations.network.point import Point
+from formulations.verification.operators import OperatorReference, evaluate, judge_operator
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Verdict
 
@@ -140,6 +142,18 @@ class Case:
         """Return what the certificate says of a backend's gradient."""
         plan, gradient = self.computed(flag)
         return judge_backend(plan.backend, plan.tape, gradient)
+
+    def operator_verdict(self, flag: str, operator: str) -> Verdict:
+        """Return what the certificate says of a backend's operator, in one direction."""
+        skip_absent(flag)
+        backend, net = fm.get_backend(flag), self.net
+        batch = net.check_examples(self.X, self.Y, cost=self.cost, sample_weight=self.sample_weight)
+        assert backend.why_not_operator(operator, net, batch.cost) is None
+        v = np.random.default_rng(0).standard_normal(net.layout.count).astype(net.dtype)
+        with np.errstate(all="ignore"):
+            linearization = backend.linearize(Point(net, batch))
+            found = evaluate(linearization, operator, v)
+            return judge_operator(linearization, found, OperatorReference(operator, Point(net, batch), v))
 
 
 def random_case(seed: int, dtype: str, flag: str = "sigma", *, widest: int = 12, deepest: int = 8) -> Case:

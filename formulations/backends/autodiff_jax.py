@@ -27,8 +27,7 @@ array([[12.]])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
@@ -37,18 +36,21 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import SINGLE_AND_DOUBLE, Layout
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
 from formulations.backends._shared import (
     adopted_cost,
     differentiable_cost,
+    double_precision,
     estimate_dense,
-    saturating,
+    jax_engine,
+    jax_scatter,
     targets,
     vector_parts,
     why_not_autodiff,
+    why_not_curved,
 )
-from formulations.functions import Activation, Cost, Engine
-from formulations.network import Gradient, Network, Tape
+from formulations.functions import Activation, Cost
+from formulations.network import Gradient, Network, Point, Tape
 
 __all__ = ["AutodiffJax"]
 
@@ -61,10 +63,17 @@ class AutodiffJax(Backend):
     equations = ("25",)
     tier = Tier.FORWARD
     dtypes = SINGLE_AND_DOUBLE
+    operators = OPERATORS
+    needs_curvature = ("gauss_newton",)
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:
+    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
+        """Return the reason if the operator is refused, also if the engine cannot differentiate the cost twice."""
+        reason = super().why_not_operator(operator, network, cost, of)
+        return why_not_curved(network, cost) if reason is None and operator == "hessian" else reason
+
+    def _why_not_numbers(self, network: Network) -> str | None:
         """Return the reason if jax is absent or cannot differentiate the network."""
-        return why_not_autodiff("jax", network) or super().why_not(network, cost)
+        return why_not_autodiff("jax", network) or super()._why_not_numbers(network)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
         """Return the cost and a function of its value and gradient, which is compiled at the first call."""
@@ -82,47 +91,22 @@ class AutodiffJax(Backend):
         gradient.cost = adopted_cost(tape, cost, C, np.asarray(outputs))
         gradient.errors = None
 
+    def linearize(self, point: Point) -> Linearization:
+        """Return the engine's derivatives, forward and backward, compiled."""
+        from formulations.backends._linearized import JaxLinearization
+
+        return JaxLinearization(point, self)
+
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence in one call, with its input and output arrays; sparse weights become dense."""
         dense = estimate_dense(network, m, super().estimate(network, m))
         return replace(dense, calls=10 + 4 * len(network.activations))
 
 
-@contextmanager
-def double_precision() -> Iterator[None]:
-    """Let JAX keep float64 on the CPU inside a ``with`` block, whatever its settings."""
-    jax = import_module("jax")
-    # Earlier versions have it in jax.experimental.
-    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else import_module("jax.experimental").enable_x64
-    with enable(True), jax.default_device(jax.local_devices(backend="cpu")[0]):
-        yield
-
-
 @lru_cache(maxsize=128)
 def compiled(layout: Layout, activations: tuple[Activation, ...], cost: Cost) -> Callable[..., Any]:
     """Return (parameters, X, targets, shares) ↦ ((C, outputs), gradient), cached for each network."""
     jax = import_module("jax")
-
-    def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
-        return jax.numpy.zeros(shape, entries.dtype).at[rows, columns].set(entries)
-
-    engine = saturating(jax_engine(jax), jax.lax.stop_gradient)
-    value = differentiable_cost(engine, layout, activations, cost, scatter)
+    value = differentiable_cost(jax_engine(), layout, activations, cost, jax_scatter)
     made: Callable[..., Any] = jax.jit(jax.value_and_grad(value, has_aux=True))
     return made
-
-
-def jax_engine(jax: Any) -> Engine:
-    """Return JAX's functions."""
-    return Engine(
-        exp=jax.numpy.exp,
-        expm1=jax.numpy.expm1,
-        log=jax.numpy.log,
-        log1p=jax.numpy.log1p,
-        sin=jax.numpy.sin,
-        tanh=jax.numpy.tanh,
-        erfc=jax.scipy.special.erfc,
-        where=jax.numpy.where,
-        join=lambda columns: jax.numpy.concatenate(columns, axis=1),
-        largest=lambda z: jax.lax.stop_gradient(z.max(axis=1, keepdims=True)),
-    )

@@ -27,25 +27,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from formulations.arrays import SINGLE_AND_DOUBLE
-from formulations.backends._base import Backend, Estimate, Tier
+from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
 from formulations.backends._shared import (
     adopted_cost,
     differentiable_cost,
     estimate_dense,
-    saturating,
+    recording,
     targets,
+    torch_engine,
+    torch_scatter,
+    torch_tensor,
     vector_parts,
     why_not_autodiff,
+    why_not_curved,
 )
-from formulations.functions import Cost, Engine
-from formulations.network import Gradient, Network, Tape
+from formulations.functions import Cost
+from formulations.network import Gradient, Network, Point, Tape
 
 __all__ = ["AutodiffTorch"]
 
@@ -58,30 +61,29 @@ class AutodiffTorch(Backend):
     equations = ("25",)
     tier = Tier.FORWARD
     dtypes = SINGLE_AND_DOUBLE
+    operators = OPERATORS
+    needs_curvature = ("gauss_newton",)
 
-    def why_not(self, network: Network, cost: Cost) -> str | None:
+    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
+        """Return the reason if the operator is refused, also if the engine cannot differentiate the cost twice."""
+        reason = super().why_not_operator(operator, network, cost, of)
+        return why_not_curved(network, cost) if reason is None and operator == "hessian" else reason
+
+    def _why_not_numbers(self, network: Network) -> str | None:
         """Return the reason if torch is absent or cannot differentiate the network."""
-        return why_not_autodiff("torch", network) or super().why_not(network, cost)
+        return why_not_autodiff("torch", network) or super()._why_not_numbers(network)
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
         """Return a constructor of tensors, the package, the cost, and the cost in the package's functions."""
         torch, cost = import_module("torch"), tape.known_cost
-        # On the CPU like NumPy's arrays, whatever the caller's default device.
-        tensor = partial(torch.tensor, device="cpu")
-
-        def scatter(entries: Any, rows: Any, columns: Any, shape: tuple[int, int]) -> Any:
-            return entries.new_zeros(shape).index_put((tensor(rows).long(), tensor(columns).long()), entries)
-
-        engine = saturating(torch_engine(torch), lambda array: array.detach())
-        return tensor, torch, cost, differentiable_cost(engine, network.layout, network.activations, cost, scatter)
+        value = differentiable_cost(torch_engine(), network.layout, network.activations, cost, torch_scatter)
+        return torch_tensor(), torch, cost, value
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Write the engine's gradient; there is no δ."""
         tensor, torch, cost, value = tape.workspace
         Y = targets(network, tape, cost)
-        # Copies, since the engine warns of read-only memory. Record even within the caller's no_grad or
-        # inference_mode.
-        with torch.inference_mode(False), torch.enable_grad():
+        with recording():
             leaves = [tensor(part).requires_grad_() for part in vector_parts(network)]
             examples = (tensor(np.ascontiguousarray(array)) for array in (tape.X, Y, tape.share_column))
             C, outputs = value(leaves, *examples)
@@ -91,23 +93,13 @@ class AutodiffTorch(Backend):
         gradient.cost = adopted_cost(tape, cost, C.item(), outputs.detach().numpy())
         gradient.errors = None
 
+    def linearize(self, point: Point) -> Linearization:
+        """Return the engine's derivatives, forward and backward."""
+        from formulations.backends._linearized import TorchLinearization
+
+        return TorchLinearization(point, self)
+
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence, plus the recording of every operation; sparse weights become dense."""
         dense = estimate_dense(network, m, super().estimate(network, m))
         return replace(dense, calls=40 * len(network.activations))
-
-
-def torch_engine(torch: Any) -> Engine:
-    """Return PyTorch's functions."""
-    return Engine(
-        exp=torch.exp,
-        expm1=torch.expm1,
-        log=torch.log,
-        log1p=torch.log1p,
-        sin=torch.sin,
-        tanh=torch.tanh,
-        erfc=torch.special.erfc,
-        where=torch.where,
-        join=lambda columns: torch.cat(columns, dim=1),
-        largest=lambda z: z.detach().amax(dim=1, keepdim=True),
-    )

@@ -34,16 +34,20 @@ from importlib import import_module
 from typing import Any
 
 from formulations.arrays import SINGLE_AND_DOUBLE
-from formulations.backends._base import Backend, CompiledUpdates, Estimate, Tier
-from formulations.backends._shared import COMPILED, Buffers, number_of, unreadable_cache, why_not_compiled
+from formulations.backends._base import Backend, CompiledUpdates, Estimate, Linearization, Tier
+from formulations.backends._shared import (
+    COMPILED,
+    IN_ONE_THREAD,
+    Buffers,
+    number_of,
+    unreadable_cache,
+    why_not_compiled,
+)
 from formulations.exceptions import Refused, why_absent
 from formulations.functions import Cost
-from formulations.network import Gradient, Network, Tape
+from formulations.network import Gradient, Network, Point, Tape
 
 __all__ = ["Fused"]
-
-IN_ONE_THREAD = 2**18
-"""The number of multiplications up to which OpenBLAS computes a product in one thread."""
 
 
 class Fused(Backend):
@@ -57,6 +61,8 @@ class Fused(Backend):
     serves_sparse = False
     serves_coupled = False
     dtypes = SINGLE_AND_DOUBLE
+    operators = ("hessian", "gauss_newton")
+    no_operators = "a layer of its Jacobian has one element-wise step, so nothing is left to fuse: take 'hadamard'"
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if numba is absent or an activation has no compiled form."""
@@ -88,6 +94,12 @@ class Fused(Backend):
         tape.forward_passes += 1
         gradient.errors = tuple(tape.errors)
         gradient.cost = tape.cost_value
+
+    def linearize(self, point: Point) -> Linearization:
+        """Return the products with the Hessian and the Gauss–Newton matrix by compiled passes."""
+        from formulations.backends._linearized import FusedLinearization
+
+        return FusedLinearization(point, self)
 
     def compiled_updates(self) -> CompiledUpdates:
         """Return each optimizer's step as one compiled pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import bounds
 import makers
@@ -13,6 +14,7 @@ import pytest
 import formulations as fm
 from formulations import exceptions
 from formulations.exceptions import InvalidInput, Refused
+from formulations.functions import get_activation
 
 ENGINES = {"autodiff_torch": "torch", "autodiff_jax": "jax"}
 CUMULATIVE = fm.coupled_activation(
@@ -20,6 +22,12 @@ CUMULATIVE = fm.coupled_activation(
     lambda _, V: np.cumsum(V, axis=1),
     lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
     name="cumulative",
+)
+CATENARY = fm.cost(
+    lambda A, Y: np.cosh(A - Y).sum(axis=1),
+    lambda A, Y: np.sinh(A - Y),
+    curvature=lambda A, Y: np.cosh(A - Y),
+    name="catenary",
 )
 
 
@@ -125,3 +133,40 @@ def test_one_forward_pass_and_no_errors(engine):
     net = makers.network()
     g = fm.gradient(net, *makers.data(net), backend=engine)
     assert (g.forward_passes, g.errors) == (fm.get_backend(engine).estimate(net, 8).forward_passes, None) == (1, None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["tanh", "elu", "sigmoid", "softplus"])
+def test_a_second_derivative_keeps_its_digits_in_saturation(engine, activation):
+    for z in (-30.0, -1.0, 0.0, 19.0, 40.0):
+        net = fm.Network([[[1.0]]], [[z]], activation)
+        H, truth = (fm.hessian(net, [[0.0]], [[0.5]], backend=each) @ [0.0, 1.0] for each in (engine, "hadamard"))
+        # σ′² + σ″(a − y): each derivative is a sum of terms that are no larger than σ′, to 64 roundings.
+        size = get_activation(activation).slope([[z]])[0, 0] * (1 + abs(net([[0.0]])[0, 0]))
+        assert abs(H[1] - truth[1]) <= bounds.gamma(64, net.dtype) * size
+
+
+@pytest.mark.slow
+def test_the_curvature_of_a_cost_of_your_own_counts(engine):
+    net = makers.network(activations=["softplus", "silu"])
+    for operator in ("hessian", "gauss_newton"):
+        case = makers.Case(net, *makers.data(net), CATENARY, np.arange(1.0, 9))
+        assert case.operator_verdict(engine, operator).status == "equal"
+
+
+def test_the_hessian_of_a_cost_of_your_own_needs_its_curvature(engine):
+    plain = fm.cost(lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic")
+    net = makers.network()
+    X, Y = makers.data(net)
+    with pytest.raises(Refused, match=r"cost 'quartic' has neither; pass the curvature: cost\(value, gradient, curv"):
+        fm.hessian(net, X, Y, plain, engine)
+    with pytest.raises(Refused, match="cost 'quartic' has no curvature"):
+        fm.gauss_newton(net, X, Y, plain, engine)
+    assert fm.jacobian(net, X, backend=engine).shape == (8, 3, 4)
+
+
+def test_operators_of_what_the_engine_does_not_know_are_refused_by_name(engine):
+    net = fm.Network.random([2, 3, 1], ["tanh", CUMULATIVE], seed=0)
+    for operator in (fm.jacobian, partial(fm.hessian, Y=np.ones((4, 1))), partial(fm.gauss_newton, Y=np.ones((4, 1)))):
+        with pytest.raises(Refused, match="layer 3 has cumulative"):
+            operator(net, np.ones((4, 2)), backend=engine)

@@ -44,8 +44,13 @@ def verdict(net, X, Y, m=None, **options):
 
 
 COMBINED = [(cost.name, activation) for cost, activation in OUTPUTS if activation]
-OUTER = [("quadratic", "leaky_relu"), *COMBINED, (fm.cost(
-    lambda A, Y: ((A - Y) ** 4).sum(axis=1), lambda A, Y: 4 * (A - Y) ** 3, name="quartic"), "sigmoid")]  # fmt: skip
+QUARTIC = fm.cost(
+    lambda A, Y: ((A - Y) ** 4).sum(axis=1),
+    lambda A, Y: 4 * (A - Y) ** 3,
+    curvature=lambda A, Y: 12 * (A - Y) ** 2,
+    name="quartic",
+)
+OUTER = [("quadratic", "leaky_relu"), *COMBINED, (QUARTIC, "sigmoid")]
 
 
 @pytest.mark.parametrize(("cost", "output"), OUTER, ids=lambda given: getattr(given, "name", given))
@@ -296,3 +301,80 @@ def test_compiled_code_is_not_that_of_other_files(tmp_path):
     changed.write_text(changed.read_text("utf-8").replace("half * squares", "squares"), "utf-8")
     after = computed(tmp_path, **cache)
     assert float(after) == 2 * float(before)
+
+
+@pytest.mark.parametrize(("cost", "output"), OUTER, ids=lambda given: getattr(given, "name", given))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("way", SIZES)
+@pytest.mark.parametrize("operator", ["hessian", "gauss_newton"])
+def test_curvature_is_right_both_ways(operator, way, dtype, cost, output):
+    net, X, Y = case(SIZES[way], 60, dtype, ("tanh", "sigmoid", output))
+    linearization = made(net, X, Y, cost, operator).linearization
+    prepared = getattr(linearization, f"_of_{operator}")
+    assert prepared.func.__name__ == (way if isinstance(cost, str) else "by_layer")
+    found = makers.Case(net, X, Y, cost, np.arange(1, 61)).operator_verdict("fused", operator)
+    # In float32, some bounds are too wide to confirm.
+    assert found.status in ((Status.EQUAL,) if dtype == "float64" else (Status.EQUAL, Status.INCONCLUSIVE))
+
+
+def made(net, X, Y, cost, operator):
+    return getattr(fm, operator)(net, X, Y, cost, backend="fused", sample_weight=np.arange(1, len(X) + 1))
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (5, 7, 3), (5, 7, 6, 4, 3)])
+@pytest.mark.parametrize(("cost", "output"), [("quadratic", "tanh"), *COMBINED])
+def test_curvature_at_every_depth(sizes, cost, output):
+    net, X, Y = case(sizes, 9, activations=(*["sigmoid"] * (len(sizes) - 2), output))
+    for operator in ("hessian", "gauss_newton"):
+        assert makers.Case(net, X, Y, cost).operator_verdict("fused", operator).status is Status.EQUAL
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_curvature_with_a_custom_combined_form(output):
+    net, X, Y = case(SIZES["whole"], 12, activations=("tanh", "sigmoid", output))
+    for operator in ("hessian", "gauss_newton"):
+        given = net, X, Y, DoubledMiss()
+        found, truth = (getattr(fm, operator)(*given, backend=each).to_dense() for each in ("fused", "sigma"))
+        np.testing.assert_allclose(found, truth, rtol=1e-12, atol=1e-14)
+
+
+def test_products_do_not_depend_on_the_last_one_nor_share_memory():
+    net, X, Y = case(SIZES["whole"], 12)
+    H = made(net, X, Y, "quadratic", "hessian")
+    v, w = np.random.default_rng(0).standard_normal((2, net.layout.count))
+    first = H @ v
+    before = first.copy()
+    second = H @ w
+    assert not np.shares_memory(first, second)
+    assert np.array_equal(first, before)
+    assert np.array_equal(H @ makers.locked(v)[0], before)
+
+
+def test_an_operator_keeps_its_point():
+    net, X, Y = case(SIZES["whole"], 12)
+    H = made(net, X, Y, "quadratic", "hessian")
+    v = np.ones(net.layout.count)
+    before = H @ v
+    X[...], Y[...] = 0, 0
+    assert np.array_equal(H @ v, before)
+
+
+def test_buffers_of_curvature_stay_as_long_as_their_addresses():
+    net, X, Y = case(SIZES["whole"], 12)
+    prepared = made(net, X, Y, "quadratic", "hessian").linearization._of_hessian
+    (buffers,) = prepared.args
+    kept = (buffers.network.weights, buffers.states, buffers.errors, buffers.inputs, buffers.slopes, buffers.bends)
+    held = {array.__array_interface__["data"][0] for arrays in kept for array in arrays}
+    assert held >= set(buffers.layers[:, 1:].ravel())
+
+
+def test_a_jacobian_is_refused_with_the_reason():
+    net, X, _ = case(SIZES["whole"], 4)
+    with pytest.raises(exceptions.Refused, match="nothing is left to fuse: take 'hadamard'"):
+        fm.jacobian(net, X, backend="fused")
+
+
+def test_curvature_of_what_has_no_compiled_form_is_refused_by_name():
+    net = fm.Network.random([3, 4, 2], ["silu", "sigmoid"], seed=0)
+    with pytest.raises(exceptions.Refused, match="layer 2 has silu"):
+        fm.hessian(net, np.ones((2, 3)), np.ones((2, 2)), backend="fused")

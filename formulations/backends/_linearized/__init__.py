@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.backends._linearized.autodiff_jax import JaxLinearization as JaxLinearization
+    from formulations.backends._linearized.autodiff_torch import TorchLinearization as TorchLinearization
     from formulations.backends._linearized.back_substitution import (
         BackSubstitutionLinearization as BackSubstitutionLinearization,
     )
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from formulations.backends._linearized.finite_difference import (
         FiniteDifferenceLinearization as FiniteDifferenceLinearization,
     )
+    from formulations.backends._linearized.fused import FusedLinearization as FusedLinearization
     from formulations.backends._linearized.hadamard import HadamardLinearization as HadamardLinearization
     from formulations.backends._linearized.linear import LinearLinearization as LinearLinearization
     from formulations.backends._linearized.neumann import NeumannLinearization as NeumannLinearization
@@ -27,6 +30,9 @@ else:
             "back_substitution": ["BackSubstitutionLinearization"],
             "complex_step": ["ComplexStepLinearization"],
             "finite_difference": ["FiniteDifferenceLinearization"],
+            "autodiff_jax": ["JaxLinearization"],
+            "autodiff_torch": ["TorchLinearization"],
+            "fused": ["FusedLinearization"],
             "hadamard": ["HadamardLinearization"],
             "linear": ["LinearLinearization"],
             "neumann": ["NeumannLinearization"],

@@ -8,12 +8,22 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.backends._shared.autodiff import adopted_cost as adopted_cost
+    from formulations.backends._shared.autodiff import curved_targets as curved_targets
     from formulations.backends._shared.autodiff import differentiable_cost as differentiable_cost
+    from formulations.backends._shared.autodiff import differentiable_layers as differentiable_layers
     from formulations.backends._shared.autodiff import estimate_dense as estimate_dense
-    from formulations.backends._shared.autodiff import saturating as saturating
     from formulations.backends._shared.autodiff import targets as targets
     from formulations.backends._shared.autodiff import vector_parts as vector_parts
     from formulations.backends._shared.autodiff import why_not_autodiff as why_not_autodiff
+    from formulations.backends._shared.autodiff import why_not_curved as why_not_curved
+    from formulations.backends._shared.by_jax import double_precision as double_precision
+    from formulations.backends._shared.by_jax import jax_engine as jax_engine
+    from formulations.backends._shared.by_jax import jax_scatter as jax_scatter
+    from formulations.backends._shared.by_torch import forwards as forwards
+    from formulations.backends._shared.by_torch import recording as recording
+    from formulations.backends._shared.by_torch import torch_engine as torch_engine
+    from formulations.backends._shared.by_torch import torch_scatter as torch_scatter
+    from formulations.backends._shared.by_torch import torch_tensor as torch_tensor
     from formulations.backends._shared.chain import Tree as Tree
     from formulations.backends._shared.chain import cheapest as cheapest
     from formulations.backends._shared.chain import dense_step as dense_step
@@ -22,11 +32,14 @@ if TYPE_CHECKING:
     from formulations.backends._shared.chain import multiplications as multiplications
     from formulations.backends._shared.chain import multiply as multiply
     from formulations.backends._shared.chain import written as written
+    from formulations.backends._shared.compiled.buffers import IN_ONE_THREAD as IN_ONE_THREAD
     from formulations.backends._shared.compiled.buffers import Buffers as Buffers
     from formulations.backends._shared.compiled.cache import unreadable_cache as unreadable_cache
     from formulations.backends._shared.compiled.cache import why_not_compiled as why_not_compiled
     from formulations.backends._shared.compiled.forms import COMPILED as COMPILED
+    from formulations.backends._shared.compiled.forms import SOFTMAX_LIKELIHOOD as SOFTMAX_LIKELIHOOD
     from formulations.backends._shared.compiled.forms import number_of as number_of
+    from formulations.backends._shared.compiled.forms import output_of as output_of
     from formulations.backends._shared.diagonals import block_diagonal as block_diagonal
     from formulations.backends._shared.diagonals import diagonal as diagonal
     from formulations.backends._shared.diagonals import sigma_matrix as sigma_matrix
@@ -51,7 +64,6 @@ if TYPE_CHECKING:
     from formulations.backends._shared.stacks import moved_gradient as moved_gradient
     from formulations.backends._shared.stacks import moved_inputs as moved_inputs
     from formulations.backends._shared.stacks import parameter_sums as parameter_sums
-    from formulations.backends._shared.stacks import pushed as pushed
     from formulations.backends._shared.stacks import slope_product as slope_product
     from formulations.backends._shared.stacks import stacked_product as stacked_product
     from formulations.backends._shared.stacks import tangents as tangents
@@ -64,13 +76,17 @@ else:
         {
             "autodiff": [
                 "adopted_cost",
+                "curved_targets",
                 "differentiable_cost",
                 "estimate_dense",
-                "saturating",
+                "differentiable_layers",
                 "targets",
                 "vector_parts",
                 "why_not_autodiff",
+                "why_not_curved",
             ],
+            "by_jax": ["double_precision", "jax_engine", "jax_scatter"],
+            "by_torch": ["forwards", "recording", "torch_engine", "torch_scatter", "torch_tensor"],
             "chain": [
                 "Tree",
                 "cheapest",
@@ -82,10 +98,10 @@ else:
                 "written",
             ],
             "compiled.cache": ["unreadable_cache", "why_not_compiled"],
-            "compiled.forms": ["COMPILED", "number_of"],
-            "compiled.buffers": ["Buffers"],
             "diagonals": ["block_diagonal", "diagonal", "sigma_matrix"],
             "dual": ["DUAL", "Dual"],
+            "compiled.forms": ["COMPILED", "SOFTMAX_LIKELIHOOD", "number_of", "output_of"],
+            "compiled.buffers": ["Buffers", "IN_ONE_THREAD"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
             "imaginary": ["check_settled", "complex_parameters", "rescale", "settled", "weigh"],
             "jacobian_chain": ["JacobianFactors", "JacobianProduct"],
@@ -95,7 +111,6 @@ else:
                 "moved_gradient",
                 "moved_inputs",
                 "parameter_sums",
-                "pushed",
                 "slope_product",
                 "stacked_product",
                 "tangents",

@@ -1,4 +1,4 @@
-"""The cost of a network in the functions of an engine of automatic differentiation.
+"""A network and its cost in the functions of an engine of automatic differentiation.
 
 Activations and costs supply their formulas, and the forward pass (23) is written here once in the functions of an
 :class:`Engine`. Engines differ only in how they differentiate it.
@@ -16,16 +16,19 @@ from formulations.arrays import Array, Layout, Parameters
 from formulations.backends._base import Estimate
 from formulations.exceptions import why_absent
 from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
-from formulations.network import Network, Tape, forward
+from formulations.network import Network, Point, Tape, forward
 
 __all__ = [
     "adopted_cost",
+    "curved_targets",
     "differentiable_cost",
+    "differentiable_layers",
     "estimate_dense",
     "saturating",
     "targets",
     "vector_parts",
     "why_not_autodiff",
+    "why_not_curved",
 ]
 
 Function: TypeAlias = Callable[[Any], Any]
@@ -40,6 +43,16 @@ def why_not_autodiff(package: str, network: Network) -> str | None:
             if function.formula is None:
                 return f"it needs activations with a formula for {package}, and layer {l} has {function.name}"
     return None
+
+
+def why_not_curved(network: Network, cost: Cost) -> str | None:
+    """Return None if the engine can differentiate the cost twice, else the reason."""
+    if cost.has_curvature or _has_formula(cost, network.activations[-1]):
+        return None
+    return (
+        f"it needs a formula or ∇²_aC of the cost, and cost {cost.name!r} has neither; pass the curvature: "
+        "cost(value, gradient, curvature=...)"
+    )
 
 
 def saturating(engine: Engine, constant: Function) -> Engine:
@@ -72,10 +85,10 @@ def saturating(engine: Engine, constant: Function) -> Engine:
     )
 
 
-def differentiable_cost(
-    engine: Engine, layout: Layout, activations: Sequence[Activation], cost: Cost, scatter: Callable[..., Any]
+def differentiable_layers(
+    engine: Engine, layout: Layout, activations: Sequence[Activation], scatter: Callable[..., Any]
 ) -> Callable[..., tuple[Any, Any]]:
-    """Return (parameters, X, targets, shares) ↦ (C, outputs) in the functions of an engine.
+    """Return (parameters, a^wrt, wrt, of) ↦ (z^of, a^of) in the functions of an engine.
 
     Parameters
     ----------
@@ -85,25 +98,55 @@ def differentiable_cost(
         The shapes of the weights.
     activations : sequence of Activation
         One for each layer from the second on, each with a formula.
-    cost : Cost
-        A cost without a formula is replaced by Σ ∇_aC · a, which has the same gradient.
     scatter : callable (entries, rows, columns, shape) -> matrix
         Converts a sparse matrix to a dense one.
 
     Returns
     -------
     callable
-        Its parameters are w², b², w³, b³, …, each of them flat.
+        Its parameters are w², b², w³, b³, …, each of them flat; ``wrt`` and ``of`` are layers, 1 the input.
     """
-    combined, formula = _combined_formula(cost, activations[-1]), cost.formula or _overlap
+    layers = list(zip(layout.shapes, layout.patterns, activations, strict=True))
 
-    def value(parameters: Sequence[Any], X: Any, Y: Any, shares: Any) -> tuple[Any, Any]:
-        z = a = X
-        layers = zip(parameters[::2], parameters[1::2], layout.shapes, layout.patterns, activations, strict=True)
-        for w, b, shape, pattern, activation in layers:
+    def between(parameters: Sequence[Any], a: Any, wrt: int, of: int) -> tuple[Any, Any]:
+        z = a
+        for i in range(wrt - 1, of - 1):
+            w, b, (shape, pattern, activation) = parameters[2 * i], parameters[2 * i + 1], layers[i]
             matrix = w.reshape(shape) if pattern is None else scatter(w, pattern.rows, pattern.indices, shape)
             z = a @ matrix.T + b
             a = z if activation.formula is None else activation.formula(engine, z)
+        return z, a
+
+    return between
+
+
+def differentiable_cost(
+    engine: Engine,
+    layout: Layout,
+    activations: Sequence[Activation],
+    cost: Cost,
+    scatter: Callable[..., Any],
+    *,
+    twice: bool = False,
+) -> Callable[..., tuple[Any, Any]]:
+    """Return (parameters, X, targets, shares) ↦ (C, outputs) in the functions of an engine.
+
+    Parameters
+    ----------
+    engine, layout, activations, scatter
+        As for :func:`differentiable_layers`, and so are the parameters.
+    cost : Cost
+        A cost without a formula is replaced by Σ ∇_aC · a, which has the same gradient.
+    twice : bool
+        Whether a cost without a formula is replaced by its Taylor polynomial of degree two instead, which has the same
+        curvature too; its targets are :func:`curved_targets`.
+    """
+    combined = _combined_formula(cost, activations[-1])
+    formula = cost.formula or (_taylor if twice else _overlap)
+    between = differentiable_layers(engine, layout, activations, scatter)
+
+    def value(parameters: Sequence[Any], X: Any, Y: Any, shares: Any) -> tuple[Any, Any]:
+        z, a = between(parameters, X, 1, layout.last)
         values = formula(engine, a, Y) if combined is None else combined(engine, z, Y)
         return (values * shares[:, 0]).sum(), a
 
@@ -132,6 +175,18 @@ def targets(network: Network, tape: Tape, cost: Cost) -> Array:
     return gradient
 
 
+def curved_targets(point: Point) -> Array | tuple[Array, Array, Array]:
+    """Return the second argument of the formula: y, or for a Taylor polynomial the outputs, ∇_aC_x and ∇²_aC_x."""
+    tape, cost = point.tape, point.tape.known_cost
+    if not _needs_own_gradient(tape, cost):
+        return tape.targets
+    gradient = np.empty_like(tape.output)
+    cost.evaluate(tape.output, tape.targets, gradient)
+    units = np.eye(gradient.shape[1], dtype=gradient.dtype)
+    columns = [cost.curvature_product(tape.output, tape.targets, np.broadcast_to(v, gradient.shape)) for v in units]
+    return tape.output, gradient, np.stack(columns, axis=2)
+
+
 def adopted_cost(tape: Tape, cost: Cost, value: Any, outputs: Array) -> Any:
     """Return the engine's C; the cost may raise an exception for outputs outside its domain."""
     if _needs_own_gradient(tape, cost):
@@ -148,7 +203,11 @@ def vector_parts(parameters: Parameters) -> list[Array]:
 
 
 def _needs_own_gradient(tape: Tape, cost: Cost) -> bool:
-    return cost.formula is None and _combined_formula(cost, tape.network.activations[-1]) is None
+    return not _has_formula(cost, tape.network.activations[-1])
+
+
+def _has_formula(cost: Cost, activation: Activation) -> bool:
+    return cost.formula is not None or _combined_formula(cost, activation) is not None
 
 
 def _combined_formula(cost: Cost, activation: Activation) -> CostFormula | None:
@@ -158,3 +217,10 @@ def _combined_formula(cost: Cost, activation: Activation) -> CostFormula | None:
 
 def _overlap(engine: Engine, A: Any, Y: Any) -> Any:  # noqa: ARG001 - it needs no function of the engine
     return (A * Y).sum(1)
+
+
+def _taylor(engine: Engine, A: Any, at: tuple[Any, Any, Any]) -> Any:  # noqa: ARG001 - as above
+    """Return ∇_aC·(a − a₀) + ½(a − a₀)ᵀ∇²_aC(a − a₀)."""
+    outputs, gradient, curvature = at
+    step = A - outputs
+    return (step * (gradient + (curvature @ step[:, :, None])[:, :, 0] / 2)).sum(1)

@@ -13,7 +13,10 @@ from formulations.backends._shared.compiled.forms import number_of, output_of, p
 from formulations.exceptions import WrongShape
 from formulations.network import Network, Tape
 
-__all__ = ["Buffers", "misfit"]
+__all__ = ["IN_ONE_THREAD", "Buffers", "address_of", "misfit"]
+
+IN_ONE_THREAD = 2**18
+"""The number of multiplications up to which OpenBLAS computes a product in one thread."""
 
 WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
 """The columns of ``Buffers.layers``."""
@@ -79,8 +82,8 @@ class Buffers:
             output=output,
             shares=tape.share_column,
             cost=cost,
-            outer=_integers([*map(_address, outer), -1 if output is None else output]),
-            layers=_integers([[n, number, *map(_address, arrays)] for n, number, *arrays in rows]),
+            outer=_integers([*map(address_of, outer), -1 if output is None else output]),
+            layers=_integers([[n, number, *map(address_of, arrays)] for n, number, *arrays in rows]),
             held=(*outer, parameters, *chain.from_iterable(buffers)),
         )
 
@@ -91,7 +94,8 @@ def misfit(tape: Tape) -> WrongShape:
     return WrongShape(f"the tape has buffers for {tape.m} examples, got {came}; take tape.first(m), or another plan.")
 
 
-def _address(array: Array) -> int:
+def address_of(array: Array) -> int:
+    """Return the address of an array's first number."""
     address: int = array.__array_interface__["data"][0]
     return address
 
