@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from formulations.arrays import items, positive_integer, quiet, random_generator
+from formulations.arrays import current_budget, format_bytes, items, positive_integer, quiet, random_generator
 from formulations.backends import Backend, get_backend
 from formulations.data import Problem, unit_vectors
 from formulations.display import counted
-from formulations.exceptions import InvalidInput, UnknownName
+from formulations.exceptions import InvalidInput, Refused, UnknownName
 from formulations.explanation.explanation import Explanation
 from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
 from formulations.explanation.sequence import StageKey, steps
@@ -70,7 +70,7 @@ def explain(
     UnknownName
         If no step of the computation uses that equation.
     Refused
-        If a backend cannot serve the network.
+        If a backend cannot serve the network, or its sparse weights, written as dense matrices, exceed the budget.
 
     Examples
     --------
@@ -94,6 +94,7 @@ def explain(
         # The book's normal distribution: biases of 0 would show nothing.
         net = Network.random(DEFAULT_SIZES, seed=random, init="book")
     check_network(net)
+    _check_memory(net, len(chosen))
     cost = get_cost(cost)
     if X is None:
         X, Y = (random.random((1, n)).astype(net.dtype) for n in (net.sizes[0], net.sizes[-1]))
@@ -114,6 +115,20 @@ def explain(
     title = Problem(net, tape.X, tape.targets, cost.name).title
     labels = tuple(each.label for each in chosen)
     return Explanation(title, (_note(net, tape, digits if numbers else None),), labels, _stages(columns), numbers)
+
+
+def _check_memory(net: Network, backends: int) -> None:
+    """Refuse sparse weights if they and their gradients take more than the budget once they are dense."""
+    layout = net.layout
+    sparse = (shape for shape, pattern in zip(layout.shapes, layout.patterns, strict=True) if pattern is not None)
+    wanted = (1 + backends) * sum(rows * columns for rows, columns in sparse) * net.dtype.itemsize
+    allowed = current_budget().memory
+    if wanted > allowed:
+        raise Refused(
+            f"an explanation writes sparse weights and their gradients as dense matrices, which must fit the budget of "
+            f"{format_bytes(allowed)}, and take {format_bytes(wanted)}; explain a smaller network, or allow it with "
+            "formulations.use_budget(memory=...)."
+        )
 
 
 def _with_digits(step: Step, digits: int) -> Step:

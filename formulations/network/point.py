@@ -63,7 +63,7 @@ class Point:
         """σ′(z^l) at ``slopes[l-2]``, shape (m, n_l), or a :class:`CoupledSlope`."""
         return self.tape.slopes
 
-    @property
+    @cached_property
     def shares(self) -> Array:
         """Each example's share of the mean cost, shape (m, 1)."""
         return self.tape.share_column

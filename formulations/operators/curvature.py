@@ -92,6 +92,8 @@ class CurvatureOperator(NetworkOperator):
 
     def products(self, directions: Array, *, transposed: bool) -> Array:  # noqa: ARG002 - it is symmetric
         """Return the products with all rows."""
+        if len(directions) == 1:
+            return self._product(directions[0])[np.newaxis]
         found = np.empty_like(directions)
         for v, product in zip(directions, found, strict=True):
             product[...] = self._product(v)

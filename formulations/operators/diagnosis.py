@@ -100,7 +100,7 @@ QUANTITIES = {
                  "A deep network learns fast if all singular values of its Jacobian are near 1.", ("35",), ISOMETRY),
         Quantity("smallest_singular_value", "s min", "the smallest",
                  "A deep network learns fast if all singular values of its Jacobian are near 1.", ("35",), ISOMETRY),
-        Quantity("conditioning", "κ", "‖g_abs‖/‖g‖, how much larger the gradient were without cancellation",
+        Quantity("conditioning", "κ", "‖g_abs‖/‖g‖, how much larger the gradient would be without cancellation",
                  "The gradient is a sum over all paths, and roundoff acts on each of them.", ("53",), TOLERANCES),
         Quantity("precision", "dtype", "the coarsest in which roundoff γ‖g_abs‖ is below ‖g‖",
                  "A computed gradient points downhill if its roundoff is smaller than itself.", ("53",), TOLERANCES),

@@ -88,6 +88,15 @@ class _Case:
         """Return the layers from one to before another, into which (BP2) carries the error."""
         return [layer for layer in self.layers if low.layer <= layer.layer < high.layer]
 
+    def factors(self, low: LayerDiagnosis, high: LayerDiagnosis) -> tuple[float, float] | None:
+        """Return the geometric means of what their weights and slopes multiply the error by; None if an error is 0."""
+        pairs = [(layer.by_weights, layer.by_slopes) for layer in self.crossed(low, high)]
+        logarithms = [(math.log(one), math.log(other)) for one, other in pairs if one and other]
+        if len(logarithms) < len(pairs):
+            return None
+        by_weights, by_slopes = (math.exp(sum(each) / len(each)) for each in zip(*logarithms, strict=True))
+        return by_weights, by_slopes
+
 
 def find(net: Network, measured: Measured, saturation: float, slow: float) -> tuple[Finding, ...]:
     """Return all findings, those that stop layers from learning first.
@@ -144,14 +153,18 @@ def _vanishing(case: _Case) -> Finding | None:
     if not found:
         return None
     low = min(found, key=lambda layer: layer.speed)
+    factors = case.factors(low, high)
     steepest = max(case.crossed(low, high), key=lambda layer: layer.largest_slope)
-    limit = f", which is at most {format_brief(steepest.largest_slope)} for {steepest.activation}"
+    flat = steepest.largest_slope < 1
+    limit = f", which is at most {format_brief(steepest.largest_slope)} for {steepest.activation}" if flat else ""
     return Finding(
         Symptom.VANISHING,
         _numbers(found),
-        f"{_slower(low, high)}.{_on_its_way_back(case, low, high, limit if steepest.largest_slope < 1 else '')}",
+        f"{_slower(low, high)}.{_on_its_way_back(factors, limit)}",
         f"Take an activation whose slope is always positive and never close to 0, such as {NEVER_FLAT}, with "
-        "init='orthogonal', whose gain makes up for the slopes.",
+        "init='orthogonal', whose gain makes up for the slopes."
+        if flat or factors is None or factors[1] < 0.5
+        else "Start from larger weights, such as init='orthogonal', whose gain makes up for the slopes.",
         ("speed", "by_weights", "by_slopes"),
     )
 
@@ -166,7 +179,7 @@ def _exploding(case: _Case) -> Finding | None:
         Symptom.EXPLODING,
         _numbers(found),
         f"{_slower(high, low)}, and a step that suits the one is too small for the other."
-        f"{_on_its_way_back(case, low, high)}",
+        f"{_on_its_way_back(case.factors(low, high))}",
         "Start from smaller weights, such as init='orthogonal'.",
         ("speed", "by_weights", "by_slopes"),
     )
@@ -200,12 +213,12 @@ def _saturated(case: _Case) -> Finding | None:
     if not found:
         return None
     worst = max(found, key=lambda layer: layer.saturated)
+    where = f"in layer {worst.layer}, " if len(found) > 1 else ""
     return Finding(
         Symptom.SATURATED,
         _numbers(found),
-        f"{named_layers(_numbers(found)).capitalize()}: most slopes are small, in layer {worst.layer} "
-        f"{100 * worst.saturated:.0f} % of them below {case.saturation:g} of their supremum, so the weights into these "
-        "neurons learn slowly (BP2).",
+        f"Most slopes in {named_layers(_numbers(found))} are small: {where}{100 * worst.saturated:.0f} % of them are "
+        f"below {case.saturation:g} of their supremum, so the weights into these neurons learn slowly (BP2).",
         "Start from smaller weights, such as init='glorot', and standardise the inputs.",
         ("saturated", "by_slopes"),
     )
@@ -231,14 +244,15 @@ def _low_activation(case: _Case) -> Finding | None:
 def _no_isometry(case: _Case) -> Finding | None:
     first, last = case.layers[0], case.layers[-1]
     smallest, largest = last.smallest_singular_value, last.largest_singular_value
-    if smallest is None or largest is None or case.slow <= largest <= 1 / case.slow:
+    # Dead layers, which are found by themselves, make all of them 0.
+    if smallest is None or not largest or case.slow <= largest <= 1 / case.slow:
         return None
     fate = "shrinks" if largest < 1 else "grows"
     return Finding(
         Symptom.NO_ISOMETRY,
         (last.layer,),
-        f"A change of the inputs {fate}, too: the singular values of ∂a/∂x are {_span(first)} in layer {first.layer} "
-        f"and {_span(last)} in layer {last.layer}.",
+        f"A change of the inputs {fate} on its way to the outputs: the singular values of ∂a/∂x are {_span(first)} in "
+        f"layer {first.layer} and {_span(last)} in layer {last.layer}.",
         "Keep them near 1: init='orthogonal' does so exactly for linear neurons.",
         ("largest_singular_value", "smallest_singular_value"),
     )
@@ -261,7 +275,7 @@ def _precision(case: _Case) -> Finding | None:
         Symptom.PRECISION,
         _numbers(found),
         f"{DTYPE_NAMES[order]} is not shown to suffice in {named_layers(_numbers(found))}: in layer {worst.layer} the "
-        f"gradient's terms are up to {format_brief(worst.conditioning or 0.0)} times as large as their sum.",
+        f"terms of the gradient are {format_brief(worst.conditioning or 0.0)} times as large as their sum.",
         "No dtype is shown to suffice; change the weights or the activations first."
         if enough is None
         else f"Take dtype='{enough}', which suffices.",
@@ -297,21 +311,12 @@ def _slower(slow: LayerDiagnosis, fast: LayerDiagnosis) -> str:
     )
 
 
-def _on_its_way_back(case: _Case, low: LayerDiagnosis, high: LayerDiagnosis, limit: str = "") -> str:
-    """Say by how much (BP2) multiplies the error on average, from one layer back to another, and which factor does."""
-    crossed = case.crossed(low, high)
-    by_weights = [layer.by_weights for layer in crossed if layer.by_weights]
-    by_slopes = [layer.by_slopes for layer in crossed if layer.by_slopes]
-    if not len(by_weights) == len(by_slopes) == len(crossed):
-        return ""  # An error is 0.
-    weights, slopes = _mean(by_weights), _mean(by_slopes)
-    both, first, second = map(format_brief, (weights * slopes, weights, slopes))
-    return f" On its way back, a layer multiplies the error by {both}: {first} by the weights, {second} by σ′{limit}."
-
-
-def _mean(factors: Sequence[float]) -> float:
-    """Return the geometric mean."""
-    return math.exp(sum(map(math.log, factors)) / len(factors))
+def _on_its_way_back(factors: tuple[float, float] | None, limit: str = "") -> str:
+    """Say by how much (BP2) multiplies the error on average, and which factor does."""
+    if factors is None:
+        return ""
+    both, weights, slopes = map(format_brief, (factors[0] * factors[1], *factors))
+    return f" On its way back, a layer multiplies the error by {both}: {weights} by the weights, {slopes} by σ′{limit}."
 
 
 def _numbers(layers: Sequence[LayerDiagnosis]) -> tuple[int, ...]:
@@ -340,6 +345,5 @@ def _times(large: float, small: float) -> str:
 
 
 def _span(layer: LayerDiagnosis) -> str:
-    return (
-        f"{format_brief(layer.smallest_singular_value or 0.0)} to {format_brief(layer.largest_singular_value or 0.0)}"
-    )
+    ends = [format_brief(value or 0.0) for value in (layer.smallest_singular_value, layer.largest_singular_value)]
+    return " to ".join(dict.fromkeys(ends))

@@ -171,6 +171,12 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         """How many weighted inputs lie on a kink, such as relu's 0, where the derivative is the left one."""
         return self.point.kinks
 
+    def __matmul__(self, other: Any) -> Any:
+        # What SciPy does first to tell vectors from matrices and operators takes longer than a small layer.
+        if type(other) is np.ndarray and other.ndim == 1:
+            return self.matvec(other)
+        return super().__matmul__(other)
+
     @quiet
     def matvec(self, x: Any) -> Array:
         """Return the product with a vector, shape (n,) or (n, 1).
@@ -235,7 +241,7 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         StalePlan
             If they have.
         """
-        if not np.array_equal(self._net.vector, self.point.network.vector):
+        if not (self._net.vector == self.point.network.vector).all():
             raise StalePlan(
                 f"the network must keep its parameters while its {self.what} is used, and they have changed; "
                 "make another at the new parameters."

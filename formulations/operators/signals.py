@@ -28,8 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from formulations.arrays import DTYPES, Array, euclidean_norm, format_dtype, gamma, unit_roundoff
+from formulations.exceptions import Refused
 from formulations.functions import Activation, CoupledSlope
 from formulations.network import Batch, Gradient, Network, Point, Tape, check_gradient
+from formulations.operators.spectra import LayerSpectrum, spectrum
 
 __all__ = ["LayerDiagnosis", "Measured", "measure"]
 
@@ -68,8 +70,8 @@ class LayerDiagnosis:
     relative_speed : float
         Its ratio to the largest of all layers; 0 if all are 0.
     largest_singular_value, smallest_singular_value : float or None
-        Of the Jacobian ∂a^l/∂a¹: the medians over the examples. A value within roundoff of 0 counts as 0. None if the
-        layers are too wide.
+        Of the Jacobian ∂a^l/∂a¹, as :func:`formulations.spectrum` computes them: the medians over the examples. A value
+        within roundoff of 0 counts as 0. None if the layers are too wide.
     conditioning : float or None
         ‖g_abs‖/‖g‖ of the layer's weights and biases; None if g is 0.
     precision : str or None
@@ -152,7 +154,7 @@ def measure(net: Network, batch: Batch, saturation: float, slow: float) -> Measu
     sizes = [_rms(_of_own_cost(delta, shares), shares) for delta in point.errors]
     relative, uncancelled = _over_largest(speeds), _over_largest(sizes)
     absolute = _absolute_norms(tape)
-    spread, taken = _singular_values(tape)
+    spread, taken = _singular_values(point.network, tape.X)
     found = []
     for i, (activation, slope) in enumerate(zip(net.activations, slopes, strict=True)):
         small = (slope == 0) | (np.abs(slope) < saturation * suprema[i])
@@ -296,33 +298,24 @@ def _sufficient(absolute: float, roundings: int, norm: float, rms: float) -> str
     return None
 
 
-def _singular_values(tape: Tape) -> tuple[list[tuple[float, float]] | None, int]:
-    """Return medians of the largest and the smallest singular value of ∂a^l/∂a¹, and the number of their examples.
-
-    The examples are evenly spaced. Only U and S of each Jacobian's decomposition are multiplied further: V rotates the
-    inputs.
-    """
-    net, sizes = tape.network, tape.network.layout.sizes
-    ranks = list(accumulate(sizes, min))
-    work = sum(14 * n * before * min(n, before) for n, before in zip(sizes[1:], ranks, strict=False))
-    taken = min(tape.m, EXAMPLES, int(WORK // work))
+def _singular_values(net: Network, X: Array) -> tuple[list[tuple[float, float]] | None, int]:
+    """Return medians of the largest and the smallest singular value of ∂a^l/∂a¹, and the number of their examples."""
+    ranks = accumulate(net.sizes, min)
+    work = sum(14 * n * before * min(n, before) for n, before in zip(net.sizes[1:], ranks, strict=False))
+    # The examples are evenly spaced.
+    taken = min(len(X), EXAMPLES, int(WORK // work))
+    rows = np.unique(np.linspace(0, len(X) - 1, taken).round().astype(int))
     if not taken:
         return None, 0
-    rows = np.unique(np.linspace(0, tape.m - 1, taken).round().astype(int))
-    factor = np.broadcast_to(np.eye(sizes[0]), (len(rows), sizes[0], sizes[0]))
-    found = []
-    for i, weights in enumerate(net.weights):
-        columns = np.moveaxis(factor, 1, 0).reshape(sizes[i], -1)
-        product = np.moveaxis((weights.astype(float) @ columns).reshape(sizes[i + 1], len(rows), -1), 0, 1)
-        slope = tape.slopes[i]
-        if isinstance(slope, CoupledSlope):
-            blocks = np.concatenate([slope[x : x + 1].blocks() for x in rows])
-            product = blocks.astype(float) @ product
-        else:
-            product = slope[rows].astype(float)[:, :, None] * product
-        left, values, _ = np.linalg.svd(product, full_matrices=False)
-        factor = left * values[:, None, :]
-        negligible = values[:, 0] * max(sizes[0], sizes[i + 1]) * np.finfo(net.dtype).eps
-        smallest = np.where(values[:, -1] > negligible, values[:, -1], 0)
-        found.append((float(np.median(values[:, 0])), float(np.median(smallest))))
-    return found, len(rows)
+    try:
+        layers = spectrum(net, X[rows]).layers
+    except Refused:
+        return None, 0
+    return [_extremes(layer, max(net.sizes[0], layer.neurons)) for layer in layers], len(rows)
+
+
+def _extremes(layer: LayerSpectrum, width: int) -> tuple[float, float]:
+    """Return the medians of the largest and the smallest value; one within roundoff of 0 counts as 0."""
+    negligible = layer.largest * width * np.finfo(layer.values.dtype).eps
+    smallest = np.where(layer.smallest > negligible, layer.smallest, 0)
+    return float(np.median(layer.largest)), float(np.median(smallest))

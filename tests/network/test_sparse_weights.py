@@ -216,29 +216,79 @@ def test_comparing_all_backends_finds_them_equal():
     assert {row.backend for row in found.rows if row.status != "equal"} <= refused, found
 
 
+def wide(density, dtype="float64"):
+    """Return the weights of a network 10000-100000-10."""
+    random, shapes = np.random.default_rng(0), ((100_000, 10_000), (10, 100_000))
+    return [random_array(shape, density=density, format="csr", rng=random, dtype=dtype) for shape in shapes]
+
+
+def peak(call):
+    """Return the most that was allocated at a time during a call, and its result."""
+    tracemalloc.start()
+    result = call()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most, result
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_layer_of_100_000_neurons_trains_in_memory_proportional_to_its_entries(dtype):
     random, peaks, entries = np.random.default_rng(0), [], []
     X, Y = random.normal(size=(16, 10_000)).astype(dtype), np.full((16, 10), 0.5, dtype)
+
+    def train(weights):
+        net = fm.Network(weights, [np.zeros(100_000, dtype), np.zeros(10, dtype)], ["tanh", "sigmoid"])
+        return fm.sgd(net, X, Y, epochs=2, batch_size=8, learning_rate=0.1, seed=0)
+
     for density in (0.0005, 0.001):
-        matrices = [
-            random_array(shape, density=density, format="csr", rng=random, dtype=dtype)
-            for shape in ((100_000, 10_000), (10, 100_000))
-        ]
-        biases = [np.zeros(100_000, dtype), np.zeros(10, dtype)]
-        tracemalloc.start()
-        net = fm.Network(matrices, biases, ["tanh", "sigmoid"])
-        history = fm.sgd(net, X, Y, epochs=2, batch_size=8, learning_rate=0.1, seed=0)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-        entries.append(net.layout.weight_count)
+        weights = wide(density, dtype)
+        most, history = peak(lambda weights=weights: train(weights))
+        peaks.append(most)
+        entries.append(sum(w.nnz for w in weights))
         assert history.costs[1] < history.costs[0]
     number, index = np.dtype(dtype).itemsize, 4
     # Each stored entry has a column and a row, and is a number in the parameters, the gradient and at most two more
     # vectors of a step; 1 % for what else is allocated.
     assert (peaks[1] - peaks[0]) <= 1.01 * (4 * number + 2 * index) * (entries[1] - entries[0])
     assert peaks[1] < 100_000 * 10_000 * number / 50
+
+
+@pytest.mark.slow
+def test_a_hessian_product_takes_memory_proportional_to_the_entries():
+    X, Y, peaks, entries = np.ones((4, 10_000)), np.full((4, 10), 0.5), [], []
+    for density in (0.0005, 0.001):
+        net = fm.Network(wide(density), [np.zeros(100_000), np.zeros(10)], ["tanh", "sigmoid"])
+        v = np.ones(net.vector.size)
+        most, product = peak(lambda net=net, v=v: fm.hessian(net, X, Y) @ v)
+        peaks.append(most)
+        entries.append(net.layout.weight_count)
+        assert product.any()
+    # The copy of the parameters at the point, the product and one more sum are numbers, v is copied, and the rows of
+    # the pattern are indices.
+    assert (peaks[1] - peaks[0]) <= 1.01 * (4 * 8 + 4) * (entries[1] - entries[0])
+
+
+def test_an_explanation_of_wide_sparse_weights_is_refused():
+    net = fm.Network([csr_array((300, 400))], [np.zeros(300)])
+    with (
+        fm.use_budget(memory="1MB"),
+        pytest.raises(Refused, match=r"as dense matrices, .* the budget of 1 MB, and take 1.92 MB; explain a smaller"),
+    ):
+        fm.explain(net)
+
+
+def test_a_model_of_sparse_weights_comes_back_from_its_file(tmp_path):
+    sparse, _ = pair()
+    X, labels = makers.data(sparse, 12)[0], np.arange(12) % 3
+    network = fm.Network(list(sparse.weights), list(sparse.biases), ["tanh", "sine", "softmax"])
+    model = fm.Model(network, classes=["a", "b", "c"])
+    model.fit(X, np.array(["a", "b", "c"])[labels], epochs=2, seed=0)
+    model.save(tmp_path / "model.npz")
+    again = fm.Model.load(tmp_path / "model.npz")
+    assert again.network.layout.patterns == sparse.layout.patterns
+    assert np.array_equal(again.network.vector, model.network.vector)
+    assert again.predict(X).tolist() == model.predict(X).tolist()
 
 
 def integer_pair():

@@ -433,13 +433,12 @@ def test_what_cannot_be_used_is_refused(call, exception, message):
 
 
 def test_memory_is_that_of_the_tape(kind):
-    # A wide batch through small layers: the tape has 90 numbers an example, and P is a thousandth of it.
+    # P is a hundredth of the tape: x and y, and z, a, σ′ and δ of 40 neurons, for each example.
     net, m = fm.Network.random([10, 10, 10, 10, 10], "tanh", seed=1), 4_000
     random = np.random.default_rng(2)
     X, Y = random.normal(size=(m, 10)), random.normal(size=(m, 10))
-    tape = 90 * m * 8
-    A = made(kind, net, X[:10], Y[:10])
-    A.trace(2)
+    tape = (20 + 4 * 40) * m * X.itemsize
+    made(kind, net, X[:10], Y[:10]).trace(2)
     gc.collect()
     tracemalloc.start()
     A = made(kind, net, X, Y)
@@ -450,6 +449,7 @@ def test_memory_is_that_of_the_tape(kind):
     A.diagonal()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # A point keeps X, Y, z, a, σ′, δ, σ″ and g; a product has ż, ȧ and δ̇ besides, and the stacks of the diagonal.
-    assert kept <= 4 * tape
-    assert peak <= 6 * tape
+    # A point also keeps g, σ″ and both together, and the buffers of a product are five numbers a neuron: eight times
+    # 40 of the tape's 180. The diagonal adds a number for each neuron, its stacks and their temporary arrays.
+    assert kept <= 2.8 * tape
+    assert peak <= 4 * tape

@@ -252,6 +252,14 @@ def test_an_orthogonal_start_alone_does_not_cure_sigmoids(digits):
     assert all(layer.by_slopes <= 0.25 for layer in found.layers)
 
 
+def test_an_error_that_the_weights_shrink_asks_for_larger_weights(digits):
+    net = fm.Network.random(DEEP, NEVER_FLAT, seed=0, init="orthogonal")
+    net.vector[...] *= 0.3
+    vanishing, *_ = fm.diagnose(net, *digits).findings
+    assert vanishing.symptom is Symptom.VANISHING and ": 0.41 by the weights" in vanishing.says
+    assert vanishing.remedy.startswith("Start from larger weights")
+
+
 def test_errors_that_grow_are_found(digits):
     net = fm.Network.random(DEEP, "identity", seed=0, init="orthogonal")
     net.vector[...] *= 3
@@ -470,3 +478,12 @@ def test_a_leaky_rectifier_counts_as_saturated_below_its_share_alone():
     for slope, share in ((0.01, 0.5), (0.25, 0.0)):
         net = fm.Network([[[1.0]]], [[0.0]], LeakyReLU(slope))
         assert fm.diagnose(net, X, Y).layers[0].saturated == share
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [DEEP, [64, 10]])
+def test_singular_values_of_0_are_left_out_of_the_drawing(digits, sizes, tmp_path):
+    pytest.importorskip("matplotlib")
+    found = fm.diagnose(fm.Network.random(sizes, "relu", seed=0, init="he"), *digits)
+    assert found.layers[-1].smallest_singular_value == 0
+    found.plot().savefig(tmp_path / "layers.png")

@@ -93,6 +93,26 @@ def test_every_operator_is_within_its_bound(flag, name, dtype):
         assert not (np.abs(found - right.value) > right.bound).any(), operator
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", EXACT)
+def test_no_right_result_of_a_random_network_is_different(flag):
+    makers.skip_absent(flag)
+    backend, equal, judged = fm.get_backend(flag), 0, 0
+    for seed in range(40):
+        case = makers.random_case(seed, makers.DTYPES[seed % 3], flag, widest=5, deepest=5)
+        net, v = case.net, np.random.default_rng(seed).standard_normal(case.net.layout.count)
+        batch = net.check_examples(case.X, case.Y, cost=case.cost, sample_weight=case.sample_weight)
+        for operator in OPERATORS:
+            if backend.why_not_operator(operator, net, batch.cost) is None:
+                candidate = backend.linearize(Point(net, batch))
+                found = evaluate(candidate, operator, v.astype(net.dtype))
+                right = OperatorReference(operator, Point(net, batch), v.astype(net.dtype))
+                verdict = judge_operator(candidate, found, right)
+                assert verdict.status != "different", (seed, operator, verdict.reason)
+                equal, judged = equal + (verdict.status == "equal"), judged + 1
+    assert judged and equal > 0.9 * judged
+
+
 @pytest.mark.parametrize("flag", PROVIDING)
 def test_every_provided_operator_is_tried(flag):
     makers.skip_absent(flag)

@@ -18,8 +18,10 @@ The product of the Hessian with a direction :math:`(\dot w, \dot b)` is the deri
     (Hv)_{b^l} &= \dot\delta^l, \qquad (Hv)_{w^l} = \dot\delta^l (a^{l-1})^T + \delta^l (\dot a^{l-1})^T
 
 The point keeps z, a, σ′, σ″, δ and g, so a product takes six matrix products a layer, and a gradient three: two
-gradients for a deep network, and about one where the first layer is widest. If cost and output are combined, the first
-line is the derivative of the combined δ^L. The Gauss–Newton product is the same without the terms in σ″ and δ.
+gradients for a deep network, and about one where the first layer is widest. The two of the last line are computed as
+one, of :math:`\dot\delta^l` above :math:`\delta^l` with :math:`a^{l-1}` above :math:`\dot a^{l-1}`. If cost and
+output are combined, the first line is the derivative of the combined δ^L. The Gauss–Newton product is the same without
+the terms in σ″ and δ.
 
 It misleads at a kink, where σ″ does not exist: the Hessian is that of the linear pieces.
 
@@ -34,81 +36,162 @@ np.float64(148.0)
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Linearization, Where
-from formulations.backends._shared import entries, stacked_product
-from formulations.functions import bend
-from formulations.network import outer_sums
+from formulations.backends._shared import parameter_sums, stacked_product, tangents
+from formulations.network import Point, outer_sums
+
+if TYPE_CHECKING:
+    from formulations.backends._base import Backend
 
 __all__ = ["HadamardLinearization"]
+
+
+_Layers = list[tuple[Any, Array]]
+"""The weights and biases of each layer, as views."""
 
 
 class HadamardLinearization(Linearization):
     """Products with σ′(z) and σ″(z), all examples at once."""
 
+    def __init__(self, point: Point, backend: Backend) -> None:
+        super().__init__(point, backend)
+        self._spare: list[_Buffers] = []
+
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by the forward recurrence, shape (k, m, n_of)."""
-        if wrt == PARAMETERS:
-            moved = (self._tangents(v, of, at) for v in directions)
-            return np.stack([a[-1] if at == "a" else z[-1] for z, a in moved])
-        tangents = directions
-        for l in range(wrt + 1, of + 1):
-            tangents = stacked_product(tangents, self.point.network.weights[l - 2].T)
-            if l < of or at == "a":
-                tangents *= self.point.slopes[l - 2]
-        return tangents
+        moved_z, moved_a = tangents(self.point, directions, of, wrt, at)
+        return moved_a[-1] if at == "a" else moved_z[-1]
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jᵀu of every cotangent by (BP2), and for the parameters by (BP3) and (BP4)."""
-        network, slopes, below = self.point.network, self.point.slopes, 1 if wrt == PARAMETERS else wrt
+        weights, slopes, below = self.point.network.weights, self.point.slopes, 1 if wrt == PARAMETERS else wrt
         errors = [cotangents * slopes[of - 2] if at == "a" else cotangents]
         for l in range(of - 1, below, -1):
-            errors.append(stacked_product(errors[-1], network.weights[l - 1]) * slopes[l - 2])
-        if wrt != PARAMETERS:
-            return stacked_product(errors[-1], network.weights[wrt - 1])
-        sums = np.zeros((len(cotangents), network.layout.count), network.dtype)
-        for i, out in enumerate(sums):
-            self.point.tape.collect([delta[i] for delta in reversed(errors)], Parameters(network.layout, out))
-        return sums
+            errors.append(stacked_product(errors[-1], weights[l - 1]) * slopes[l - 2])
+        if wrt == PARAMETERS:
+            return parameter_sums(self.point, errors[::-1])
+        return stacked_product(errors[-1], weights[wrt - 1])
 
     def hessian_product(self, v: Array) -> Array:
         """Return Hv: the derivatives of (BP1)–(BP4) in the direction v."""
-        point, network = self.point, self.point.network
-        layout, tape, last = network.layout, self.point.tape, self.point.network.layout.last
-        direction, product = Parameters(layout, v), Parameters(layout, np.empty_like(v))
-        moved_z, moved_a = self._tangents(v, last, point.split)
-        if point.split == "z":
-            moved = point.output_curvature(moved_z[-1])
-        else:
-            moved = point.slopes[-1] * point.output_curvature(moved_a[-1])
-            moved += bend(point.curvatures[-1], moved_z[-1], point.pulled[-1])
-        for l in range(last, 1, -1):
-            i = l - 2
-            np.sum(moved, axis=0, out=product.biases[i])
-            pattern, stored = layout.patterns[i], entries(product.weights[i])
-            outer_sums(moved, tape.activations[i], pattern, out=stored)
-            if l == 2:
-                break
-            stored += outer_sums(point.errors[i], moved_a[i - 1], pattern)
-            moved = moved @ network.weights[i] + point.errors[i] @ direction.weights[i]
-            moved *= point.slopes[i - 1]
-            moved += bend(point.curvatures[i - 1], moved_z[i - 1], point.pulled[i - 1])
-        return product.vector
+        return self._product(v, self._bends)
 
-    def _tangents(self, v: Array, of: int, at: Literal["a", "z"]) -> tuple[list[Array], list[Array]]:
-        """Return ż², …, ż^of and ȧ², …, without ȧ^of at z, for a direction in the parameters."""
-        point, network, direction = self.point, self.point.network, Parameters(self.point.network.layout, v)
-        moved_z: list[Array] = []
-        moved_a: list[Array] = []
-        for l in range(2, of + 1):
-            z = point.tape.activations[l - 2] @ direction.weights[l - 2].T + direction.biases[l - 2]
-            if l > 2:
-                z += moved_a[-1] @ network.weights[l - 2].T
-            moved_z.append(z)
-            if l < of or at == "a":
-                moved_a.append(point.slopes[l - 2] * z)
-        return moved_z, moved_a
+    def gauss_newton_product(self, v: Array) -> Array:
+        """Return JᵀBJv: the same recurrences without the terms in σ″ and δ."""
+        return self._product(v, None)
+
+    @cached_property
+    def _bends(self) -> list[Any]:
+        """σ″(z^l) ⊙ g^l, by which ż^l adds to δ̇^l; None for the output layer if it is combined with the cost."""
+        pairs = zip(self.point.curvatures, self.point.pulled, strict=True)
+        return [None if curvature is None else curvature * g for curvature, g in pairs]
+
+    def _product(self, v: Array, bends: list[Any] | None) -> Array:
+        """Return Hv, or without bends JᵀBJv."""
+        # Popping and appending are atomic, so two threads never share buffers.
+        buffers = self._spare.pop() if self._spare else _Buffers(self.point)
+        product = np.empty_like(v)
+        direction = buffers.layers(v)
+        self._push_into(buffers, direction)
+        self._move_output_error(buffers, bends)
+        self._pull_into(buffers.layers(product), buffers, direction, bends)
+        self._spare.append(buffers)
+        return product
+
+    def _push_into(self, buffers: _Buffers, direction: _Layers) -> None:
+        """Write ż^l of every layer and ȧ^l of the hidden ones."""
+        weights, slopes, a = self.point.network.weights, self.point.slopes, self.point.tape.activations
+        for i, z in enumerate(buffers.z):
+            moved_weights, moved_biases = direction[i]
+            _multiply(a[i], moved_weights.T, z)
+            z += moved_biases
+            if i > 0:
+                z += _multiply(buffers.a[i - 1], weights[i].T, buffers.errors[i])
+            if i < len(buffers.a):
+                np.multiply(slopes[i], z, buffers.a[i])
+
+    def _move_output_error(self, buffers: _Buffers, bends: list[Any] | None) -> None:
+        """Write δ̇^L."""
+        point, z, moved = self.point, buffers.z[-1], buffers.errors[-1]
+        if point.split == "z":
+            moved[...] = point.output_curvature(z)
+            return
+        np.multiply(point.slopes[-1], z, moved)
+        np.multiply(point.slopes[-1], point.output_curvature(moved), moved)
+        if bends is not None:
+            z *= bends[-1]
+            moved += z
+
+    def _pull_into(self, product: _Layers, buffers: _Buffers, direction: _Layers, bends: list[Any] | None) -> None:
+        """Write the derivatives of (BP3) and (BP4), from the output down."""
+        point, weights, patterns = self.point, self.point.network.weights, self.point.network.layout.patterns
+        for i in range(len(buffers.z) - 1, -1, -1):
+            moved, (of_weights, of_biases) = buffers.errors[i], product[i]
+            np.dot(buffers.ones, moved, of_biases)
+            stored = of_weights if patterns[i] is None else of_weights.data
+            if i == 0 or bends is None:
+                outer_sums(moved, point.tape.activations[i], patterns[i], out=stored)
+            else:
+                outer_sums(buffers.error_pairs[i], buffers.a_pairs[i - 1], patterns[i], out=stored)
+            if i == 0:
+                return
+            below = _multiply(moved, weights[i], buffers.errors[i - 1])
+            if bends is None:
+                below *= point.slopes[i - 1]
+                continue
+            # The product above was the last to read this ȧ.
+            below += _multiply(point.errors[i], direction[i][0], buffers.a[i - 1])
+            below *= point.slopes[i - 1]
+            z = buffers.z[i - 1]
+            z *= bends[i - 1]
+            below += z
+
+
+class _Buffers:
+    """The arrays that a product writes; the list index is l − 2.
+
+    Attributes
+    ----------
+    z : list of ndarray
+        ż^l, shape (m, n_l).
+    a_pairs, a : list of ndarray
+        a^l above ȧ^l, shape (2m, n_l), for the hidden layers; and the part of ȧ^l.
+    error_pairs, errors : list of ndarray
+        δ̇^l above δ^l, shape (2m, n_l); and the part of δ̇^l.
+    ones : ndarray of shape (m,)
+        For sums over the examples.
+    """
+
+    def __init__(self, point: Point) -> None:
+        m = point.m
+        self.z = [np.empty_like(z) for z in point.tape.weighted_inputs]
+        self.a_pairs = [np.concatenate([a, a]) for a in point.tape.activations[1:-1]]
+        self.a = [pair[m:] for pair in self.a_pairs]
+        self.error_pairs = [np.concatenate([delta, delta]) for delta in point.errors]
+        self.errors = [pair[:m] for pair in self.error_pairs]
+        self.ones = np.ones(m, point.network.dtype)
+        self._layout = point.network.layout
+
+    def layers(self, vector: Array) -> _Layers:
+        """Return each layer's weights and biases as views into a vector of shape (P,)."""
+        layout = self._layout
+        if layout.is_sparse:
+            parts = Parameters(layout, vector)
+            return list(zip(parts.weights, parts.biases, strict=True))
+        # The same views without the checks of Parameters, which take longer than a small layer.
+        each = zip(layout.slices, layout.shapes, strict=True)
+        return [(vector[weights].reshape(shape), vector[biases]) for (weights, biases), shape in each]
+
+
+def _multiply(rows: Array, matrix: Any, out: Array) -> Array:
+    """Return the rows times a matrix, dense or sparse, in ``out``."""
+    if isinstance(matrix, np.ndarray):
+        return np.dot(rows, matrix, out)
+    out[...] = rows @ matrix
+    return out

@@ -31,7 +31,7 @@ from scipy.sparse import issparse
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Linearization, Where
-from formulations.backends._shared import moved_gradient, parameter_sums, stacked_product, tangents
+from formulations.backends._shared import moved_gradient, parameter_sums, pushed, stacked_product, tangents
 
 __all__ = ["LinearLinearization"]
 
@@ -41,17 +41,16 @@ class LinearLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:  # noqa: ARG002
         """Return Jv of every direction, shape (k, m, n_of); a is z."""
-        moved_z, _ = self._tangents(directions, of, wrt)
-        return moved_z[-1]
+        return pushed(self.point, directions, of, wrt, "z", _same)
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:  # noqa: ARG002
         """Return Jᵀu of every cotangent, and for the parameters by (BP3) and (BP4)."""
         weights, errors = self.point.network.weights, [cotangents]
-        for l in range(of - 1, 1 if wrt == PARAMETERS else wrt, -1):
+        if wrt != PARAMETERS:
+            return reduce(lambda u, l: stacked_product(u, weights[l - 2]), range(of, wrt, -1), cotangents)
+        for l in range(of - 1, 1, -1):
             errors.append(stacked_product(errors[-1], weights[l - 1]))
-        if wrt == PARAMETERS:
-            return parameter_sums(self.point, errors[::-1])
-        return stacked_product(errors[-1], weights[wrt - 1])
+        return parameter_sums(self.point, errors[::-1])
 
     def jacobian(self, of: int, wrt: int, order: str = "optimal") -> Array:
         """Return w^of ⋯ w^{wrt+1}, the same for all examples, shape (m, n_of, n_wrt)."""
@@ -66,16 +65,18 @@ class LinearLinearization(Linearization):
         """Return Hv: the derivatives of the recurrence in the direction v."""
         point, network = self.point, self.point.network
         direction, last = Parameters(network.layout, v), network.layout.last
-        moved_z, moved_a = self._tangents(v[None], last, PARAMETERS)
-        moved_errors = [point.output_curvature(moved_z[-1][0])]
+        moved_a = [a[0] for _, a in tangents(point, v[None], last, PARAMETERS, "z", _same)]
+        moved_errors = [point.output_curvature(moved_a[-1])]
         for l in range(last - 1, 1, -1):
             moved = moved_errors[-1] @ network.weights[l - 1]
             moved += point.errors[l - 1] @ direction.weights[l - 1]
             moved_errors.append(moved)
-        return moved_gradient(point, moved_errors[::-1], [a[0] for a in moved_a])
+        return moved_gradient(point, moved_errors[::-1], moved_a)
 
-    def _tangents(self, directions: Array, of: int, wrt: Where) -> tuple[list[Array], list[Array]]:
-        return tangents(self.point, directions, of, wrt, "z", lambda _, moved_z: moved_z)
+
+def _same(l: int, moved_z: Array) -> Array:  # noqa: ARG001 - the same in every layer
+    """Return Σ′v, where Σ′ is the identity."""
+    return moved_z
 
 
 def _dense(weights: Any) -> Array:

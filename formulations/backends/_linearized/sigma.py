@@ -54,6 +54,7 @@ from formulations.backends._shared import (
     diagonal,
     moved_gradient,
     parameter_sums,
+    pushed,
     sigma_matrix,
     stacked_product,
     tangents,
@@ -85,29 +86,29 @@ class SigmaLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction, factor by factor from the input, shape (k, m, n_of)."""
-        moved_z, moved_a = tangents(self.point, directions, of, wrt, at, self._slope)
-        return moved_a[-1] if at == "a" else moved_z[-1]
+        return pushed(self.point, directions, of, wrt, at, self._slope)
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jᵀu of every cotangent, factor by factor from the output."""
         weights, below = self.point.network.weights, 1 if wrt == PARAMETERS else wrt
-        errors = [self._slope_transposed(of, cotangents) if at == "a" else cotangents]
+        delta = self._slope_transposed(of, cotangents) if at == "a" else cotangents
+        errors = [delta]
         for l in range(of - 1, below, -1):
-            errors.append(self._slope_transposed(l, stacked_product(errors[-1], weights[l - 1])))
-        if wrt == PARAMETERS:
-            return parameter_sums(self.point, errors[::-1])
-        return stacked_product(errors[-1], weights[below - 1])
+            delta = self._slope_transposed(l, stacked_product(delta, weights[l - 1]))
+            if wrt == PARAMETERS:
+                errors.append(delta)
+        return (
+            parameter_sums(self.point, errors[::-1]) if wrt == PARAMETERS else stacked_product(delta, weights[wrt - 1])
+        )
 
     def hessian_product(self, v: Array) -> Array:
         """Return Hv: the derivatives of (33) and (34) in the direction v."""
         point, network = self.point, self.point.network
         direction, last = Parameters(network.layout, v), network.layout.last
-        moved_z, moved_a = tangents(point, v[None], last, PARAMETERS, point.split, self._slope)
-        if point.split == "z":
-            moved = point.output_curvature(moved_z[-1][0])[None]
-        else:
-            moved = self._slope_transposed(last, point.output_curvature(moved_a[-1][0])[None])
-            moved += self._curvature(last, moved_z[-1])
+        moved_z, moved_a = zip(*tangents(point, v[None], last, PARAMETERS, point.split, self._slope), strict=True)
+        moved = point.output_curvature(moved_a[-1][0])[None]
+        if point.split == "a":
+            moved = self._slope_transposed(last, moved) + self._curvature(last, moved_z[-1])
         moved_errors = [moved]
         for l in range(last - 1, 1, -1):
             pulled = stacked_product(moved, network.weights[l - 1])

@@ -44,7 +44,7 @@ import numpy as np
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Where
 from formulations.backends._linearized.forward_mode import ForwardLinearization, blocks
-from formulations.backends._shared import slope_product, stacked_product, tangents
+from formulations.backends._shared import pushed, slope_product, stacked_product, tangents
 from formulations.functions import CoupledCurvature, bend
 
 __all__ = ["TangentLinearization"]
@@ -74,8 +74,7 @@ class TangentLinearization(ForwardLinearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by a pass of tangents, shape (k, m, n_of)."""
-        moved_z, moved_a = tangents(self.point, directions, of, wrt, at)
-        return moved_a[-1] if at == "a" else moved_z[-1]
+        return pushed(self.point, directions, of, wrt, at)
 
     def unit_pushes(self, of: int, at: Literal["a", "z"]) -> Iterator[tuple[slice, Array]]:
         """Yield Je_i, from a pass through the layers above each parameter."""
@@ -85,9 +84,10 @@ class TangentLinearization(ForwardLinearization):
         """Return Hv, from a pass of twofold tangents for each parameter."""
         point, network = self.point, self.point.network
         last, split = network.layout.last, point.split
-        moved_z, moved_a = ([each[0] for each in moved] for moved in tangents(point, v[None], last, PARAMETERS, split))
+        passed = [(z[0], a[0]) for z, a in tangents(point, v[None], last, PARAMETERS, split)]
+        moved_z, moved_a = map(list, zip(*passed, strict=True))
         gradient = point.tape.cost_gradient if split == "a" else point.tape.output_error()
-        curved = point.output_curvature(moved_a[-1] if split == "a" else moved_z[-1])
+        curved = point.output_curvature(moved_a[-1])
         bent = zip(point.curvatures, moved_z, strict=True)
         slopes = [None if curvature is None else _moved_slope(curvature, z) for curvature, z in bent]
         direction = _Direction(Parameters(network.layout, v), moved_a, slopes)

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from formulations.backends._shared.stacks import moved_gradient as moved_gradient
     from formulations.backends._shared.stacks import moved_inputs as moved_inputs
     from formulations.backends._shared.stacks import parameter_sums as parameter_sums
+    from formulations.backends._shared.stacks import pushed as pushed
     from formulations.backends._shared.stacks import slope_product as slope_product
     from formulations.backends._shared.stacks import stacked_product as stacked_product
     from formulations.backends._shared.stacks import tangents as tangents
@@ -111,6 +112,7 @@ else:
                 "moved_gradient",
                 "moved_inputs",
                 "parameter_sums",
+                "pushed",
                 "slope_product",
                 "stacked_product",
                 "tangents",

@@ -5,7 +5,8 @@ A direction in the parameters has shape (P,), a stack of them (k, P); in a layer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "moved_gradient",
     "moved_inputs",
     "parameter_sums",
+    "pushed",
     "slope_product",
     "stacked_product",
     "tangents",
@@ -78,25 +80,19 @@ def tangents(
     wrt: Where,
     at: Literal["a", "z"],
     slope: Callable[[int, Array], Array] | None = None,
-) -> tuple[list[Array], list[Array]]:
-    """Return ż and ȧ of every direction, in the layers above ``wrt`` up to ``of``: (25) differentiated.
+) -> Iterator[tuple[Array, Array]]:
+    """Yield ż and ȧ of every direction, in the layers above ``wrt`` up to ``of``: (25) differentiated.
 
     Parameters
     ----------
     point : Point
         The parameters and the examples.
     directions, of, wrt, at
-        As in :meth:`Linearization.push`; ȧ^of is left out at z.
+        As in :meth:`Linearization.push`; at z, the last pair is ż^of twice.
     slope : callable (l, stack) -> stack, optional
         The products of Σ′(z^l) with every array.
-
-    Returns
-    -------
-    moved_z, moved_a : list of ndarray of shape (k, m, n_l)
     """
     product = slope or (lambda l, stack: slope_product(point.slopes[l - 2], stack))
-    moved_z: list[Array] = []
-    moved_a: list[Array] = []
     below = directions
     for l in range(2 if wrt == PARAMETERS else wrt + 1, of + 1):
         weights = point.network.weights[l - 2].T
@@ -106,11 +102,21 @@ def tangents(
             z = moved_inputs(point, directions, l)
             if l > 2:
                 z += stacked_product(below, weights)
-        moved_z.append(z)
-        if l < of or at == "a":
-            below = product(l, z)
-            moved_a.append(below)
-    return moved_z, moved_a
+        below = product(l, z) if l < of or at == "a" else z
+        yield z, below
+
+
+def pushed(
+    point: Point,
+    directions: Array,
+    of: int,
+    wrt: Where,
+    at: Literal["a", "z"],
+    slope: Callable[[int, Array], Array] | None = None,
+) -> Array:
+    """Return the last ȧ of :func:`tangents`, or ż at z, shape (k, m, n_of), keeping a layer at a time."""
+    ((_, moved),) = deque(tangents(point, directions, of, wrt, at, slope), maxlen=1)
+    return moved
 
 
 def parameter_sums(point: Point, errors: Sequence[Array]) -> Array:

@@ -124,6 +124,8 @@ def _excuse(linearization: Linearization, reference: OperatorReference) -> str:
         return ""
     relative = 2 * difference.scheme.reach * _step(difference, reference)
     moves: Any = "inputs" if reference.operator == "jacobian" else "parameters"
-    found = undecidable(reference.point.tape, reference.gradient, relative, moves=moves)
+    found = undecidable(
+        reference.point.tape, reference.gradient, relative, moves=moves, of_slopes=reference.operator == "hessian"
+    )
     # Beside a kink the slope jumps, and with it the gradient of every layer.
     return next(filter(None, found), "")

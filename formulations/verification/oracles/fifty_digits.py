@@ -6,7 +6,7 @@ written from their definitions, and share no code with those that are measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from formulations.functions import (
 )
 from formulations.network import Network
 
-__all__ = ["OracleGradient", "gradient_in_digits"]
+__all__ = ["OracleGradient", "gradient_in_digits", "jacobian_in_digits", "product_in_digits"]
 
 DIGITS = 50
 
@@ -83,26 +83,151 @@ def gradient_in_digits(
     MissingExtra
         If mpmath is not installed.
     """
-    mp: Any = needs("accuracy", "mpmath", "a gradient in fifty digits").mp.clone()
-    mp.dps = digits
-    cost = get_cost(cost)
-    X, Y, _, _ = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
-    shares = [_exact(mp, w) for w in weights]
-    total = sum(shares)
-    layers = [_Layer(mp, net, i) for i in range(len(net.weights))]
-    sums = [mp.mpf(0)] * net.layout.count
-    sizes = [mp.mpf(0)] * net.layout.count
-    for x, y, share in zip(X, Y, shares, strict=True):
-        _add_example(mp, net, layers, cost, ([_exact(mp, v) for v in x], [_exact(mp, v) for v in y]), share / total,
-                     (sums, sizes))  # fmt: skip
-    return OracleGradient(sums, sizes)
+    problem = _Problem(net, X, Y, get_cost(cost), sample_weight, digits)
+    return problem.gradient(problem.layers())
+
+
+def jacobian_in_digits(net: Network, X: Array, digits: int = DIGITS) -> list[list[list[Any]]]:
+    """Compute ∂a^L/∂x of every example in many digits: ``[x][j][k]`` is ∂a^L_j/∂x_k.
+
+    Parameters and exceptions are those of :func:`gradient_in_digits`. With three times the digits, and a step of
+    10^−digits, a central difference of the outputs is right to twice the digits. No unit may lie on a kink.
+    """
+    problem = _Problem(net, X, np.zeros((len(X), net.sizes[-1]), net.dtype), get_cost("quadratic"), None, 3 * digits)
+    layers, h, found = problem.layers(), problem.mp.mpf(10) ** -digits, []
+    for x, _, _ in problem.examples:
+        columns = []
+        for k in range(len(x)):
+            ends = [problem.outputs(layers, [*x[:k], x[k] + sign * h, *x[k + 1 :]])[1] for sign in (1, -1)]
+            columns.append([(ahead - behind) / (2 * h) for ahead, behind in zip(*ends, strict=True)])
+        found.append([list(row) for row in zip(*columns, strict=True)])
+    return found
+
+
+def product_in_digits(
+    net: Network,
+    X: Array,
+    Y: Array,
+    v: Array,
+    operator: str = "hessian",
+    cost: str | Cost = "quadratic",
+    sample_weight: Any = None,
+    digits: int = DIGITS,
+) -> list[Any]:
+    """Compute the product of the Hessian or the Gauss–Newton matrix with a direction v, shape (P,), in many digits.
+
+    A Hessian product is the central difference of the gradient along v, a Gauss–Newton product that of the outputs,
+    then of the cost's gradient, taken back through the network; no second derivative is written down. Otherwise it is
+    as :func:`jacobian_in_digits`.
+
+    Parameters
+    ----------
+    v : ndarray of shape (P,)
+        The direction.
+    operator : {"hessian", "gauss_newton"}
+        The matrix.
+    net, X, Y, cost, sample_weight, digits
+        As in :func:`gradient_in_digits`.
+    """
+    problem = _Problem(net, X, Y, get_cost(cost), sample_weight, 3 * digits)
+    mp, h = problem.mp, problem.mp.mpf(10) ** -digits
+    steps = [h * _exact(mp, each) for each in v]
+    ends = [problem.layers([sign * step for step in steps]) for sign in (1, -1)]
+
+    def along(pair: Any) -> list[Any]:
+        return [(ahead - behind) / (2 * h) for ahead, behind in zip(*pair, strict=True)]
+
+    if operator == "hessian":
+        return along([problem.gradient(layers).vector for layers in ends])
+    layers, sums = problem.layers(), [mp.mpf(0)] * net.layout.count
+    combined = problem.cost.combined(net.activations[-1]) is not None
+    for x, y, share in problem.examples:
+        activations, slopes = problem.passed(layers, x)
+        z = layers[-1].weigh(activations[-2])
+        moved_z, moved_a = (along(pair) for pair in zip(*(problem.outputs(end, x) for end in ends), strict=True))
+        if combined:
+            places = [[at + sign * h * each for at, each in zip(z, moved_z, strict=True)] for sign in (1, -1)]
+            delta = along([_output_error(layers[-1], problem.cost, *layers[-1].activate(mp, at), y) for at in places])
+        else:
+            places = [
+                [at + sign * h * each for at, each in zip(activations[-1], moved_a, strict=True)] for sign in (1, -1)
+            ]
+            curved = along([_cost_gradient(problem.cost, at, y) for at in places])
+            delta = layers[-1].back(activations[-1], slopes[-1], curved, False)
+        problem.collect(layers, activations, slopes, [share * each for each in delta], sums)
+    return sums
+
+
+class _Problem:
+    """A network's layers and examples in many digits."""
+
+    def __init__(self, net: Network, X: Array, Y: Array, cost: Cost, sample_weight: Any, digits: int) -> None:
+        self.mp: Any = needs("accuracy", "mpmath", "a gradient in fifty digits").mp.clone()
+        self.mp.dps = digits
+        self.net, self.cost = net, cost
+        X, Y, _, _ = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+        weights = [
+            _exact(self.mp, w) for w in (np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight))
+        ]
+        self.examples = [
+            ([_exact(self.mp, number) for number in x], [_exact(self.mp, number) for number in y], w / sum(weights))
+            for x, y, w in zip(X, Y, weights, strict=True)
+        ]
+
+    def layers(self, moved: Sequence[Any] | None = None) -> list[_Layer]:
+        """Return the layers, moved by a step of the parameters if one is given."""
+        return [_Layer(self.mp, self.net, i, moved) for i in range(len(self.net.weights))]
+
+    def passed(self, layers: list[_Layer], x: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the activations and slopes of one example."""
+        activations, slopes = [x], []
+        for layer in layers:
+            a, d = layer.activate(self.mp, layer.weigh(activations[-1]))
+            activations.append(a)
+            slopes.append(d)
+        return activations, slopes
+
+    def outputs(self, layers: list[_Layer], x: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Return z^L and a^L of one example."""
+        activations, _ = self.passed(layers, x)
+        return layers[-1].weigh(activations[-2]), activations[-1]
+
+    def gradient(self, layers: list[_Layer]) -> OracleGradient:
+        """Return the gradient, and the same with absolute values."""
+        results = [[self.mp.mpf(0)] * self.net.layout.count for _ in range(2)]
+        for x, y, share in self.examples:
+            activations, slopes = self.passed(layers, x)
+            for absolute, result in enumerate(results):
+                delta = _output_error(layers[-1], self.cost, activations[-1], slopes[-1], y, bool(absolute))
+                self.collect(layers, activations, slopes, [share * each for each in delta], result, bool(absolute))
+        return OracleGradient(*results)
+
+    def collect(
+        self,
+        layers: list[_Layer],
+        activations: list[Any],
+        slopes: list[Any],
+        delta: list[Any],
+        result: list[Any],
+        absolute: bool = False,
+    ) -> None:
+        """Add to ``result`` what (BP2), (BP3) and (BP4) make of one example's δ^L."""
+        for i in range(len(layers) - 1, -1, -1):
+            of_weights, of_biases = self.net.layout.slices[i]
+            a = [abs(each) for each in activations[i]] if absolute else activations[i]
+            for place, (j, k) in zip(range(of_weights.start, of_weights.stop), layers[i].places, strict=True):
+                result[place] += delta[j] * a[k]
+            for place, each in zip(range(of_biases.start, of_biases.stop), delta, strict=True):
+                result[place] += each
+            if i:
+                pulled = layers[i].pull(self.mp, delta, absolute)
+                delta = layers[i - 1].back(activations[i], slopes[i - 1], pulled, absolute)
 
 
 class _Layer:
     """One layer's stored weights by rows, its biases, and its activation."""
 
-    def __init__(self, mp: Any, net: Network, i: int) -> None:
+    def __init__(self, mp: Any, net: Network, i: int, moved: Sequence[Any] | None = None) -> None:
         matrix, pattern = net.weights[i], net.layout.patterns[i]
         rows, columns = net.layout.shapes[i]
         entries = matrix.data if issparse(matrix) else matrix.ravel()
@@ -114,6 +239,11 @@ class _Layer:
         self.places = [(int(j), int(k)) for j, k in places]
         self.entries = [_exact(mp, w) for w in entries]
         self.biases = [_exact(mp, b) for b in net.biases[i]]
+        if moved is not None:
+            self.entries, self.biases = (
+                [number + step for number, step in zip(numbers, moved[part], strict=True)]
+                for numbers, part in zip((self.entries, self.biases), net.layout.slices[i], strict=True)
+            )
         self.columns = columns
         self.activation = net.activations[i]
         for function in self.activation.functions:
@@ -156,46 +286,31 @@ class _Layer:
         return pulled
 
 
-def _add_example(
-    mp: Any, net: Network, layers: list[_Layer], cost: Cost, example: Any, share: Any, results: Any
-) -> None:
-    x, y = example
-    activations, slopes = [x], []
-    for layer in layers:
-        a, d = layer.activate(mp, layer.weigh(activations[-1]))
-        activations.append(a)
-        slopes.append(d)
-    for absolute, result in enumerate(results):
-        delta = _output_error(layers[-1], cost, activations[-1], slopes[-1], y, bool(absolute))
-        delta = [share * each for each in delta]
-        for i in range(len(layers) - 1, -1, -1):
-            of_weights, of_biases = net.layout.slices[i]
-            a = [abs(each) for each in activations[i]] if absolute else activations[i]
-            for place, (j, k) in zip(range(of_weights.start, of_weights.stop), layers[i].places, strict=True):
-                result[place] += delta[j] * a[k]
-            for place, each in zip(range(of_biases.start, of_biases.stop), delta, strict=True):
-                result[place] += each
-            if i:
-                pulled = layers[i].pull(mp, delta, bool(absolute))
-                delta = layers[i - 1].back(activations[i], slopes[i - 1], pulled, bool(absolute))
+def _output_error(
+    layer: _Layer, cost: Cost, a: list[Any], d: list[Any], y: list[Any], absolute: bool = False
+) -> list[Any]:
+    """Return δ^L of one example, by the combined form if there is one."""
+    pairs = list(zip(a, y, strict=True))
+    if type(cost) is LogLikelihood and layer.softmax:
+        total = sum(y)
+        return [abs(p * total - t) if absolute else p * total - t for p, t in pairs]
+    if type(cost) is BinaryCrossEntropy and layer.activation == ACTIVATIONS["sigmoid"]:
+        return [abs(p - t) if absolute else p - t for p, t in pairs]
+    return layer.back(a, d, _cost_gradient(cost, a, y, absolute), absolute)
 
 
-def _output_error(layer: _Layer, cost: Cost, a: list[Any], d: list[Any], y: list[Any], absolute: bool) -> Any:
+def _cost_gradient(cost: Cost, a: list[Any], y: list[Any], absolute: bool = False) -> list[Any]:
+    """Return ∇_aC of one example, or its absolute values."""
     pairs = list(zip(a, y, strict=True))
     if type(cost) is Quadratic:
-        G = [abs(p - t) if absolute else p - t for p, t in pairs]
+        G = [p - t for p, t in pairs]
     elif type(cost) is LogLikelihood:
-        if layer.softmax:
-            total = sum(y)
-            return [abs(p * total - t) if absolute else p * total - t for p, t in pairs]
-        G = [t / p if absolute else -t / p for p, t in pairs]
+        G = [-t / p for p, t in pairs]
     elif type(cost) is BinaryCrossEntropy:
-        if layer.activation == ACTIVATIONS["sigmoid"]:
-            return [abs(p - t) if absolute else p - t for p, t in pairs]
-        G = [abs((p - t) / (p * (1 - p))) if absolute else (p - t) / (p * (1 - p)) for p, t in pairs]
+        G = [(p - t) / (p * (1 - p)) for p, t in pairs]
     else:
         raise Refused(f"fifty digits need a built-in cost, got {cost.name}, which has no definition here.")
-    return layer.back(a, d, G, absolute)
+    return [abs(each) for each in G] if absolute else G
 
 
 def _exact(mp: Any, x: Any) -> Any:

@@ -44,6 +44,9 @@ from formulations.verification.tolerances.verdict import Check, gradient_checks
 
 __all__ = ["Quotients", "cost_roundoff", "perturbation_checks", "quotients_of", "undecidable"]
 
+STEEP = 8.0
+r"""A change of σ″ by more than this many steps is a jump: that of tanh, the steepest, changes by up to 4."""
+
 FAR = 1.0
 """The farthest that z may move for the truncation to be estimated: activations bend over lengths of 1."""
 
@@ -156,6 +159,7 @@ def undecidable(
     relative: float,
     *,
     moves: Literal["parameter", "parameters", "inputs"] = "parameter",
+    of_slopes: bool = False,
 ) -> list[str]:
     """Return for each layer why the steps make a difference inconclusive, in it or above it; empty if they do not.
 
@@ -169,6 +173,8 @@ def undecidable(
         The longest step, in units of max(1, |θ|).
     moves : {"parameter", "parameters", "inputs"}
         What a step moves: one parameter of a layer, all of them, or the inputs.
+    of_slopes : bool
+        Whether slopes are differenced, too, so that a jump of σ″ counts as a kink.
     """
     network, precision = tape.network, Precision(tape.network.dtype, reference.dtype)
     found = []
@@ -190,11 +196,24 @@ def undecidable(
         z = reference.weighted_inputs[i]
         # A formulation that perturbs z moves it in proportion to its size.
         distance = np.maximum(distance, relative * np.maximum(1, np.abs(z)))
-        found.append(_unit_out_of_bounds(i + 2, activation, z, distance))
+        jump = _unit_at_jump(i + 2, activation, z, distance) if of_slopes else ""
+        found.append(jump or _unit_out_of_bounds(i + 2, activation, z, distance))
         moved = activation_bounds(activation, z, distance, precision)[0].astype(reference.dtype)
     for i in range(len(found) - 2, -1, -1):
         found[i] = found[i] or found[i + 1]
     return found
+
+
+def _unit_at_jump(l: int, activation: Activation, z: Array, distance: Array) -> str:
+    """Return which unit can be carried across a jump of its curvature; empty if none can, or if it is unknown."""
+    if activation.coupled or not activation.has_curvature:
+        return ""
+    change = np.abs(activation.curvature(z + distance) - activation.curvature(z - distance))
+    near = change > STEEP * distance
+    if not near.any():
+        return ""
+    x, j = np.argwhere(near)[0]
+    return f"the step may carry unit {j} of layer {l} across a jump of σ″ in example {x} (z = {z[x, j]:.3g})"
 
 
 def _unit_out_of_bounds(l: int, activation: Activation, z: Array, distance: Array) -> str:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.functions.activations.table import ACTIVATIONS
 from formulations.network.point import Point
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator
 from formulations.verification.operators.judging import operator_deviation
+from formulations.verification.tolerances.perturbation import _unit_at_jump
 
 OPERATORS = ("jacobian", "hessian", "gauss_newton")
 
@@ -47,6 +49,8 @@ def test_a_step_that_is_too_long_or_too_short_widens_the_bound(problem, operator
     short, _ = judged(*problem, operator, "finite_difference:step=1e-12")
     long, _ = judged(*problem, operator, "finite_difference:step=0.03")
     assert short.status != "different" and long.status != "different"
+    # The roundoff alone explains the residual of a short step.
+    assert short.ratio < 0.1
     usual, _ = judged(*problem, operator)
     for verdict in (short, long):
         assert verdict.layers[0].bound > 100 * usual.layers[0].bound
@@ -65,8 +69,28 @@ def test_beside_a_kink_a_difference_is_inconclusive(operator):
     assert verdict.status == "equal" and np.isfinite(bound).all()
 
 
+def test_a_jump_of_the_curvature_counts_for_a_hessian_only():
+    # At 0 the curvature of elu jumps from 1 to 0, and a central quotient of the gradient has the mean.
+    net = fm.Network([[[1.0]], [[1.0]]], [[1e-9], [0.0]], ["elu", "identity"])
+    verdict, bound = judged(net, [[0.0]], [[1.0]], "hessian")
+    assert verdict.status == "inconclusive" and "across a jump of σ″ in example 0 (z = 1e-09)" in verdict.reason
+    assert np.isinf(bound).all()
+    verdict, bound = judged(net, [[0.0]], [[1.0]], "gauss_newton")
+    assert verdict.status != "different" and "jump" not in verdict.reason and np.isfinite(bound).all()
+    net.biases[0][0] = 1.0
+    assert judged(net, [[0.0]], [[1.0]], "hessian")[0].status == "equal"
+
+
+@pytest.mark.parametrize("name", [name for name, activation in ACTIVATIONS.items() if not activation.coupled])
+def test_a_built_in_activation_has_no_jump_away_from_its_kinks(name):
+    z = np.linspace(-8, 8, 4001)[:, None] + 1e-4
+    for step in (1e-6, 1e-4, 1e-2):
+        found = _unit_at_jump(2, ACTIVATIONS[name], z[np.abs(z[:, 0]) > step], np.full((1, 1), step))
+        assert found == ""
+
+
 def test_along_a_direction_all_parameters_move_together():
     # A weight alone moves z by a step of 6e-6, far from the kink at a distance of 3e-5; together they reach it.
-    net = fm.Network([np.ones((1, 20)), [[1.0]]], [[3e-5 - 20.0], [0.0]], ["relu", "identity"])
+    net = fm.Network([[[1.0, -1.0] * 10], [[1.0]]], [[3e-5], [0.0]], ["relu", "identity"])
     verdict, _ = judged(net, np.ones((1, 20)), [[0.0]], "hessian", change=lambda found: found + 1)
     assert verdict.status == "inconclusive" and "too close to a kink" in verdict.reason
