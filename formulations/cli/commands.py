@@ -49,7 +49,7 @@ def formulations() -> None:
       zsh   eval "$(_FORMULATIONS_COMPLETE=zsh_source formulations)"
       fish  _FORMULATIONS_COMPLETE=fish_source formulations | source
 
-    Exit status: 0 success; 1 a check failed, gradients differ or training failed; 2 bad usage.
+    Exit status: 0 success; 1 a check failed, gradients differ, training failed or a layer does not learn; 2 bad usage.
     """
 
 

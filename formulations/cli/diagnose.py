@@ -61,7 +61,7 @@ def diagnose(
     plot: str | None,
     as_json: bool,
 ) -> None:
-    """Say which layers of a network do not learn, or learn slowly, and why.
+    """Say which layers of a network do not learn, and why.
 
     \b
     Examples:

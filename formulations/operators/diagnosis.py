@@ -318,7 +318,7 @@ def diagnose(
     saturation: float = 0.1,
     slow: float = 1e-3,
 ) -> Diagnosis:
-    """Say which layers of a network do not learn, or learn slowly, and why.
+    """Say which layers of a network do not learn, and why.
 
     Parameters
     ----------
