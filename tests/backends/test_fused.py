@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import makers
@@ -21,6 +22,7 @@ from formulations.exceptions import InvalidInput, WrongShape
 from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.base import CombinedOutput
 from formulations.functions.costs.table import COSTS
+from formulations.operators.curvature import HessianOperator
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Status
 
@@ -309,8 +311,7 @@ def test_compiled_code_is_not_that_of_other_files(tmp_path):
 @pytest.mark.parametrize("operator", ["hessian", "gauss_newton"])
 def test_curvature_is_right_both_ways(operator, way, dtype, cost, output):
     net, X, Y = case(SIZES[way], 60, dtype, ("tanh", "sigmoid", output))
-    linearization = made(net, X, Y, cost, operator).linearization
-    prepared = getattr(linearization, f"_of_{operator}")
+    prepared = prepared_by(made(net, X, Y, cost, operator))
     assert prepared.func.__name__ == (way if isinstance(cost, str) else "by_layer")
     found = makers.Case(net, X, Y, cost, np.arange(1, 61)).operator_verdict("fused", operator)
     # In float32, some bounds are too wide to confirm.
@@ -319,6 +320,20 @@ def test_curvature_is_right_both_ways(operator, way, dtype, cost, output):
 
 def made(net, X, Y, cost, operator):
     return getattr(fm, operator)(net, X, Y, cost, backend="fused", sample_weight=np.arange(1, len(X) + 1))
+
+
+def prepared_by(operator):
+    """Return the compiled passes of an operator."""
+    return operator.linearization._prepare(hessian=isinstance(operator, HessianOperator))
+
+
+def test_threads_never_share_the_buffers_of_curvature():
+    net, X, Y = case(SIZES["by_layer"], 60)
+    H = made(net, X, Y, "quadratic", "hessian")
+    V = np.random.default_rng(0).standard_normal((40, net.layout.count))
+    alone = [H @ v for v in V]
+    with ThreadPoolExecutor(4) as pool:
+        assert all(map(np.array_equal, pool.map(H.matvec, V), alone))
 
 
 @pytest.mark.parametrize("sizes", [(4, 3), (5, 7, 3), (5, 7, 6, 4, 3)])
@@ -361,8 +376,7 @@ def test_an_operator_keeps_its_point():
 
 def test_buffers_of_curvature_stay_as_long_as_their_addresses():
     net, X, Y = case(SIZES["whole"], 12)
-    prepared = made(net, X, Y, "quadratic", "hessian").linearization._of_hessian
-    (buffers,) = prepared.args
+    (buffers,) = prepared_by(made(net, X, Y, "quadratic", "hessian")).args
     kept = (buffers.network.weights, buffers.states, buffers.errors, buffers.inputs, buffers.slopes, buffers.bends)
     held = {array.__array_interface__["data"][0] for arrays in kept for array in arrays}
     assert held >= set(buffers.layers[:, 1:].ravel())

@@ -29,9 +29,9 @@ np.float64(148.0)
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,6 +40,10 @@ from formulations.backends._linearized.hadamard import HadamardLinearization
 from formulations.backends._shared import IN_ONE_THREAD, SOFTMAX_LIKELIHOOD, output_of, unreadable_cache
 from formulations.exceptions import Refused
 from formulations.functions import bend
+from formulations.network import Point
+
+if TYPE_CHECKING:
+    from formulations.backends._base import Backend
 
 __all__ = ["FusedLinearization"]
 
@@ -47,24 +51,22 @@ __all__ = ["FusedLinearization"]
 class FusedLinearization(HadamardLinearization):
     """The products with the Hessian and the Gauss–Newton matrix by compiled passes."""
 
+    def __init__(self, point: Point, backend: Backend) -> None:
+        super().__init__(point, backend)
+        self._prepared: dict[bool, list[partial[None]]] = {True: [], False: []}
+
     def hessian_product(self, v: Array) -> Array:
         """Return Hv."""
-        return self._product(self._of_hessian, v)
+        return self._computed(v, hessian=True)
 
     def gauss_newton_product(self, v: Array) -> Array:
         """Return JᵀBJv."""
-        return self._product(self._of_gauss_newton, v)
+        return self._computed(v, hessian=False)
 
-    @cached_property
-    def _of_hessian(self) -> partial[None]:
-        return self._prepared(hessian=True)
-
-    @cached_property
-    def _of_gauss_newton(self) -> partial[None]:
-        return self._prepared(hessian=False)
-
-    def _product(self, compute: partial[None], v: Array) -> Array:
-        product = np.empty_like(v)
+    def _computed(self, v: Array, *, hessian: bool) -> Array:
+        # Popping and appending are atomic, so two threads never share buffers.
+        prepared = self._prepared[hessian]
+        compute, product = prepared.pop() if prepared else self._prepare(hessian=hessian), np.empty_like(v)
         try:
             # Read-only vectors would be another type of argument to compile.
             compute(v if v.flags.writeable else v.copy(), product)
@@ -72,9 +74,10 @@ class FusedLinearization(HadamardLinearization):
             if reason := unreadable_cache(caught):
                 raise Refused(f"backend 'fused' is refused: {reason}.") from caught
             raise
+        prepared.append(compute)
         return product
 
-    def _prepared(self, *, hessian: bool) -> partial[None]:
+    def _prepare(self, *, hessian: bool) -> partial[None]:
         """Return the compiled passes for the size of the matrix products, with all that does not depend on v."""
         point, network, tape = self.point, self.point.network, self.point.tape
         passes: Any = import_module("formulations.backends._shared.compiled.curvature")
