@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,13 @@ def test_a_network_that_does_not_learn_ends_with_1_and_says_why_in_options(monke
     assert "Layers 2–4 do not learn." in text and "0.23 by σ′, which is at most 0.25 for sigmoid" in text
     assert "--init orthogonal" in text and "init=" not in text
     assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+def test_the_page_shows_what_the_command_prints(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "110")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "diagnose.md").read_text(encoding="utf-8")
+    command, shown = page.split("```console\n$ formulations diagnose ")[1].split("```")[0].split("\n", 1)
+    assert run(*command.split()).stdout.startswith(shown.rstrip())
 
 
 def test_the_cure_ends_with_0():
