@@ -43,7 +43,7 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Linearization, Where
-from formulations.backends._shared import parameter_sums, stacked_product, tangents
+from formulations.backends._shared import parameter_sums, pushed, stacked_product
 from formulations.network import Point, outer_sums
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class HadamardLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by the forward recurrence, shape (k, m, n_of)."""
-        moved_z, moved_a = tangents(self.point, directions, of, wrt, at)
-        return moved_a[-1] if at == "a" else moved_z[-1]
+        return pushed(self.point, directions, of, wrt, at)
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jᵀu of every cotangent by (BP2), and for the parameters by (BP3) and (BP4)."""
