@@ -50,12 +50,16 @@ class ComplexStepLinearization(ForwardLinearization):
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction from the imaginary part of a forward pass, shape (k, m, n_of)."""
         point, network = self.point, self.point.network
-        moved = np.empty((len(directions), point.m, network.sizes[of - 1]), network.dtype)
-        start = 1 if wrt == PARAMETERS else wrt
-        for v, out in zip(directions, moved, strict=True):
-            a = point.tape.activations[start - 1] + (0j if wrt == PARAMETERS else self._complex(v))
-            out[...] = self._passed(a, of, start, at, Parameters(network.layout, v) if wrt == PARAMETERS else None)
-        return moved
+        if wrt != PARAMETERS:
+            # The examples of all directions form one batch.
+            below = np.tile(point.tape.activations[wrt - 1], (len(directions), 1))
+            moved = self._passed(below + self._imaginary(directions.reshape(below.shape)), of, wrt, at, None)
+            return moved.astype(network.dtype).reshape(*directions.shape[:2], -1)
+        derivatives = np.empty((len(directions), point.m, network.sizes[of - 1]), network.dtype)
+        for v, out in zip(directions, derivatives, strict=True):
+            inputs = point.tape.X + self._imaginary(np.zeros_like(point.tape.X))
+            out[...] = self._passed(inputs, of, 1, at, Parameters(network.layout, v))
+        return derivatives
 
     def hessian_product(self, v: Array) -> Array:
         """Return Hv from the imaginary part of a gradient in complex numbers."""
@@ -67,7 +71,7 @@ class ComplexStepLinearization(ForwardLinearization):
         exponent = step - direction - inputs
         theta.vector[...] = network.vector
         theta.vector.imag[...] = np.ldexp(v.astype(theta.vector.real.dtype), exponent)
-        activations, slopes, z = [tape.X], [], None
+        activations, slopes = [tape.X], []
         for l, activation in enumerate(network.activations, start=2):
             z = weigh(theta, l, activations[-1])
             a, slope = _with_slope(activation, z, needed=l < layout.last or tape.combined is None)
@@ -102,10 +106,10 @@ class ComplexStepLinearization(ForwardLinearization):
         moved: Array = np.ldexp(a.imag, -exponents[:, None])
         return moved
 
-    def _complex(self, v: Array) -> Array:
+    def _imaginary(self, v: Array) -> Array:
         return 1j * v.astype(np.result_type(v.dtype, np.float64))
 
-    def _output_error(self, z: Any, a: Array, slope: Any) -> Array:
+    def _output_error(self, z: Array, a: Array, slope: Any) -> Array:
         """Return δ^L at complex z^L, shape (m, n_L)."""
         tape = self.point.tape
         if tape.combined is not None:
