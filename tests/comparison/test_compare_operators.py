@@ -21,11 +21,14 @@ OPERATORS = ("jacobian", "hessian", "gauss_newton")
 
 
 class Halved(HadamardLinearization):
-    def pull(self, *given, **options):
-        return super().pull(*given, **options) / 2
+    def jacobian(self, *given):
+        return super().jacobian(*given) / 2
 
     def hessian_product(self, v):
         return super().hessian_product(v) / 2
+
+    def gauss_newton_product(self, v):
+        return super().gauss_newton_product(v) / 2
 
 
 class HalvedBackend(makers.HadamardWrapper):

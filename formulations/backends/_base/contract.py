@@ -13,6 +13,8 @@ Laws
 6. *dtype in = dtype out*: float32 stays float32.
 7. *One cost*: ``gradient.cost`` is the value of the cost that is differentiated.
 8. *Refusals are exceptions*: a backend that cannot serve a network gives the reason; there is no silent fallback.
+9. *Operators*: those that it declares are right within a derived bound, linear, symmetric or each other's transposes,
+   and have the same bits each time.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ compared with the reference by T4 as well, as a gradient is.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -52,6 +53,14 @@ class OperatorReference:
         _check_curvatures(operator, point)
         with np.errstate(all="ignore"):
             self.gradient = reference_gradient(point.tape)
+
+    def along(self, v: Array) -> OperatorReference:
+        """Return the reference for another direction, which shares all that no direction changes."""
+        other = copy(self)
+        other.v = v
+        for name in ("by_paths", "by_steps", "customary", "tangent"):
+            other.__dict__.pop(name, None)
+        return other
 
     @property
     def value(self) -> Array:

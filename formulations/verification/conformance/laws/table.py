@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from formulations.verification.conformance.law import Law
-from formulations.verification.conformance.laws import manners, plans, sums, values
+from formulations.verification.conformance.laws import manners, operators, plans, sums, values
 
 __all__ = ["LAWS"]
 
@@ -30,6 +30,10 @@ LAWS: dict[str, Law] = {
         plans.stale_plans,
         plans.refusals,
         plans.counted_passes,
+        operators.operators_equal,
+        operators.operators_linear,
+        operators.operators_symmetric,
+        operators.operators_repeatable,
     )
 }
 """In the order in which they are checked."""
