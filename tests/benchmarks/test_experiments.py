@@ -15,7 +15,7 @@ from formulations.exceptions import InvalidInput
 pytest.importorskip("click")
 from click.testing import CliRunner
 
-NAMES = ("book_program", "crossover", "estimators", "growth", "scale", "targets")
+NAMES = ("book_program", "crossover", "estimators", "growth", "scale", "sparse", "targets")
 
 
 @dataclass(frozen=True)

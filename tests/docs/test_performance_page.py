@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in ("explanation/performance.md", "how-to/scikit-learn.md")]
+QUOTING = ("explanation/performance.md", "how-to/scikit-learn.md", "how-to/sparse-weights.md")
+PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in QUOTING]
 TARGETS = (ROOT / "benchmarks/targets.md").read_text("utf-8")
 RESULTS = ROOT / "benchmarks/results"
 LINKED = re.compile(r"\(\.\./\.\./benchmarks/results/(\w+)\.txt\)[^`(]*```text\n(.*?)```", re.DOTALL)
