@@ -156,8 +156,9 @@ class CurvatureOperator(NetworkOperator):
     def diagonal(self) -> Array:
         """Return the diagonal, shape (P,), exact up to rounding.
 
-        A formulation that uses the library's tape computes it layer by layer, by Dangel et al. (2020): one backward
-        pass for each output, and for the Hessian one more for each neuron from layer 3 on. The others take P products.
+        A formulation that uses the library's tape computes it layer by layer, by Dangel et al. (2020): two backward
+        passes for each output, and for the Hessian one more for each neuron from layer 3 on, two if its activation is
+        coupled. The others take P products.
 
         Raises
         ------

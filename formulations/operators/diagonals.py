@@ -16,10 +16,9 @@ a^{l-1}_k`, which does not depend on the weight. So (BP3) and (BP4) have their l
     \sum_{q \ge l} (J^{ql})^T K^q J^{ql}, \qquad J^{ql} = \frac{\partial z^q}{\partial z^l}, \qquad
     K^q = \mathrm{diag}\left(\sigma''(z^q) \odot g^q\right), \quad g^q = \frac{\partial C}{\partial a^q},
 
-and the curvature of the cost at the output. The Gauss–Newton matrix has the last one alone. Each term takes one
-backward pass for each neuron of its layer, which pulls a unit vector e and, unless K is diagonal, Ke down to the lowest
-layer. That makes n_L passes for the Gauss–Newton matrix, and at most as many as there are neurons for the Hessian,
-instead of P products; a layer's own K needs none if it is diagonal.
+and the curvature of the cost at the output. The Gauss–Newton matrix has the last one alone. Each term pulls the unit
+vector e of every neuron of its layer down to the lowest layer, and Ke unless K is diagonal. That makes 2n_L backward
+passes for the Gauss–Newton matrix, and one more for each neuron from layer 3 on for the Hessian, instead of P products.
 
 Source: F. Dangel, F. Kunstner and P. Hennig, "BackPACK: packing more into backprop", ICLR 2020, where the first is
 called DiagGGN and the second DiagHessian.

@@ -97,6 +97,8 @@ def moved(net, step):
         (["sigmoid", "sigmoid"], "binary_cross_entropy"),
         (["softplus", "softmax"], "log_likelihood"),
         (["silu", "tanh"], "quadratic"),
+        (["softmax", "tanh"], "quadratic"),
+        (["softmax", "softmax"], "quadratic"),
     ],
 )
 def test_a_hessian_product_agrees_with_differences_of_the_gradient(activations, cost):
@@ -104,17 +106,19 @@ def test_a_hessian_product_agrees_with_differences_of_the_gradient(activations, 
     net = fm.Network.random([5, 6, 3], activations, seed=8)
     X, Y = random.normal(size=(6, 5)), np.eye(3)[random.integers(0, 3, 6)]
     shares, v = random.random(6), random.normal(size=net.layout.count)
-    product = fm.hessian(net, X, Y, cost, sample_weight=shares) @ v
+    # Where a softmax is not combined with its cost, hadamard refuses.
+    backend = "sigma" if "softmax" in activations and cost == "quadratic" else "hadamard"
+    product = fm.hessian(net, X, Y, cost, backend, shares) @ v
 
     def quotient(h):
-        ends = [fm.gradient(moved(net, s * h * v), X, Y, cost, sample_weight=shares).vector for s in (1, -1)]
+        ends = [fm.gradient(moved(net, s * h * v), X, Y, cost, backend, shares).vector for s in (1, -1)]
         return (ends[0] - ends[1]) / (2 * h)
 
     # Truncation is ch² + O(h⁴): the difference of two quotients is three times that of the finer one. Each gradient
     # rounds its sums of at most 50 terms, through three layers, by less than γ of 200 of its largest entry.
     h = 2.0**-12
     fine, coarse = quotient(h), quotient(2 * h)
-    noise = rounded(200, net) * np.abs(fm.gradient(net, X, Y, cost).vector).max() / h
+    noise = rounded(200, net) * np.abs(fm.gradient(net, X, Y, cost, backend).vector).max() / h
     residual = np.abs(product - fine)
     assert np.all(residual <= np.abs(coarse - fine) + 2 * noise)
     assert np.abs(coarse - fine).max() + 2 * noise < 1e-4 * np.abs(product).max()
@@ -240,6 +244,28 @@ def test_the_diagonal_of_a_softmax(cost):
     low = np.concatenate([(sizes[1].T @ a[0]).ravel(), sizes[1].sum(axis=0)])
     bound = 2 * rounded(64, net) * 3 * np.concatenate([low, top])
     assert np.all(np.abs(G.diagonal() - G.to_dense().diagonal()) <= bound)
+
+
+def test_the_diagonal_follows_coupled_activations_in_hidden_layers(kind):
+    # a_j = z_j z_{j+1} couples the neurons in integers, so that nothing is rounded.
+    def shifted(v):
+        return np.roll(v, -1, axis=1)
+
+    def back(v):
+        return np.roll(v, 1, axis=1)
+
+    products = fm.coupled_activation(
+        lambda z: z * shifted(z),
+        lambda z, v: v * shifted(z) + z * shifted(v),
+        lambda z, v: v * shifted(z) + back(z * v),
+        curvature=lambda _z, _a, v, u: u * shifted(v) + back(v * u),
+    )
+    plain, X, Y = integers("identity")
+    net = fm.Network(plain.weights, plain.biases, [products, products, "identity"])
+    A = made(kind, net, X, Y, backend="sigma")
+    dense = A.to_dense()
+    assert np.array_equal(dense, dense.T)
+    assert np.array_equal(A.diagonal(), dense.diagonal())
 
 
 def test_hutchinson_is_the_mean_of_forms_with_random_signs(kind):
@@ -427,6 +453,23 @@ def test_what_cannot_be_used_is_refused(call, exception, message):
     net, X, Y = integers("square")
     with pytest.raises(getattr(fm.exceptions, exception), match=message):
         call(fm.hessian(net, X, Y))
+
+
+def test_a_product_within_a_product_has_buffers_of_its_own(kind):
+    # As a product in another thread has: here the cost multiplies while the outer product waits for it.
+    net, X, Y = integers("relu")
+    waiting = []
+
+    def curvature(A, _):
+        if waiting:
+            waiting.pop() @ np.ones(net.layout.count)
+        return np.ones_like(A)
+
+    halved = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1) / 2, lambda A, Y: A - Y, curvature=curvature)
+    operator, v = made(kind, net, X, Y, halved), np.arange(net.layout.count, dtype=float)
+    waiting.append(operator)
+    assert np.array_equal(operator @ v, made(kind, net, X, Y) @ v)
+    assert not waiting
 
 
 # What it costs.
