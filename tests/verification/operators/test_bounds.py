@@ -13,6 +13,7 @@ import formulations as fm
 from formulations.functions import bend, get_cost, through
 from formulations.network.point import Point
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator
+from formulations.verification.operators.place import place_on_tape
 
 OPERATORS = ("jacobian", "hessian", "gauss_newton")
 
@@ -230,3 +231,70 @@ def test_a_bound_that_is_too_wide_is_inconclusive_and_never_equal():
         verdict = judged(net, X, Y, operator)
         assert verdict.status == "inconclusive"
         assert "too wide to tell" in verdict.reason or "no finite bound" in verdict.reason
+
+
+def with_inputs_reversed(net, X, v, compute):
+    """Return what comes of the same sums added up in another order."""
+    other, first, turn = net.copy(), net.layout.slices[0][0], np.arange(net.layout.count)
+    other.weights[0][...] = net.weights[0][:, ::-1]
+    turn[first] = turn[first].reshape(net.weights[0].shape)[:, ::-1].ravel()
+    found = compute(other, X[:, ::-1], v[turn])
+    return found[..., ::-1] if found.ndim == 3 else found[turn]
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "binary_cross_entropy"])
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_cancellation_in_a_forward_pass_of_its_own_widens_the_bound(operator, cost):
+    # The sums z are about 1, and their terms about 1000, so another order of adding them up changes the slopes.
+    random = np.random.default_rng(2)
+    net = fm.Network.random([8, 3, 2], ["tanh", "sigmoid"], seed=0, dtype="float32")
+    net.weights[0][...] = random.normal(size=(3, 8)) * 1000
+    net.weights[0][:, 4:] = random.normal(size=(3, 4)) * 0.1 - net.weights[0][:, :4]
+    X = np.tile(random.normal(size=(4, 4)), 2).astype("float32")
+    Y = random.uniform(size=(4, 2)).astype("float32")
+    v = random.standard_normal(net.layout.count).astype("float32")
+    compute = {
+        "jacobian": lambda net, X, _: fm.jacobian(net, X),
+        "hessian": lambda net, X, v: fm.hessian(net, X, Y, cost) @ v,
+        "gauss_newton": lambda net, X, v: fm.gauss_newton(net, X, Y, cost) @ v,
+    }[operator]
+    found = with_inputs_reversed(net, X, v, compute)
+    reference = OperatorReference(operator, Point(net, net.check_examples(X, Y, cost=cost)), v)
+    by_tier = {
+        name: judge_operator(SimpleNamespace(backend=fm.get_backend(name), point=reference.point), found, reference)
+        for name in TIERS
+    }
+    assert by_tier["per_neuron"].status != "different", by_tier["per_neuron"].reason
+    # On one tape the same difference would be a fault.
+    assert (by_tier["sigma"].status, by_tier["sigma"].rule) == ("different", "T2")
+
+
+def test_the_bound_over_paths_is_the_wider_one():
+    net = fm.Network.random([6] * 8, "tanh", seed=0)
+    random = np.random.default_rng(0)
+    X, Y, v = random.normal(size=(2, 6)), random.normal(size=(2, 6)), random.normal(size=net.layout.count)
+    for operator in OPERATORS:
+        reference = OperatorReference(operator, Point(net, net.check_examples(X, Y)), v)
+        pairs = list(zip(reference.by_paths, reference.by_steps, strict=True))
+        assert all((paths >= 0.999 * steps).all() for (_, paths), (_, steps) in pairs)
+        assert max((paths / steps).max() for (_, paths), (_, steps) in pairs) > 1.2
+
+
+def test_the_bound_step_by_step_confirms_and_never_says_different():
+    net = fm.Network.random([8] * 10, "tanh", seed=3, dtype="float32")
+    random = np.random.default_rng(0)
+    X, Y = random.normal(size=(2, 8)).astype("float32"), random.normal(size=(2, 8)).astype("float32")
+    verdict = judged(net, X, Y, "jacobian", backend="sigma", result=jacobian)
+    assert (verdict.status, verdict.rule) == ("equal", "T3")
+    reference = OperatorReference("jacobian", Point(net, net.check_examples(X, Y)))
+    tape = place_on_tape(reference.point)
+    ((_, paths),), ((_, steps),) = (reference.pairs(tape, over_paths=over_paths) for over_paths in (True, False))
+    entry = np.unravel_index(np.argmax(paths / steps), paths.shape)
+
+    def beyond(point, _):
+        found = jacobian(point)
+        found[entry] += 0.9 * paths[entry]
+        return found
+
+    verdict = judged(net, X, Y, "jacobian", backend="sigma", result=beyond)
+    assert (verdict.status, verdict.rule) == ("inconclusive", "T2")
