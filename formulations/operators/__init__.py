@@ -42,7 +42,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "objectives": ["objective", "Objective", "Work"],
+            "objectives": ["Objective", "Work", "objective"],
             "curvature": ["GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"],
             "diagnosis": ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"],
             "examples": [

@@ -24,7 +24,7 @@ from formulations.functions import Cost
 from formulations.network import Network, Point, check_network
 from formulations.plans import unreasonable
 
-__all__ = ["NetworkOperator", "linearized", "others", "provider"]
+__all__ = ["NetworkOperator", "check_budget", "linearized", "others", "provider"]
 
 NAMES = {
     "jacobian": "Jacobian",
@@ -77,11 +77,7 @@ def linearized(
     check_network(net)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=operator != "jacobian")
     chosen = provider(net, batch.cost, backend, operator, of)
-    if reason := unreasonable(chosen, net, len(batch.X), current_budget(), operator, wrt):
-        raise Refused(
-            f"backend {chosen.label!r} is refused: {reason}; take fewer examples, a smaller network or another "
-            "backend, or allow it with formulations.use_budget(seconds=..., memory=...)."
-        )
+    check_budget(chosen, net, len(batch.X), operator, wrt)
     check_finite(net.vector, "the network's parameters")
     return chosen.linearize(Point(net, batch))
 
@@ -112,6 +108,15 @@ def provider(net: Network, cost: Cost, backend: BackendLike, operator: str, of: 
             f"{net!r}: {reason}; {others(net, cost, operator, of)}."
         )
     return chosen
+
+
+def check_budget(backend: Backend, net: Network, m: int, operator: str, wrt: Where = PARAMETERS) -> None:
+    """Refuse an operator over m examples whose products are estimated to exceed the budget."""
+    if reason := unreasonable(backend, net, m, current_budget(), operator, wrt):
+        raise Refused(
+            f"backend {backend.label!r} is refused: {reason}; take fewer examples, a smaller network or another "
+            "backend, or allow it with formulations.use_budget(seconds=..., memory=...)."
+        )
 
 
 def others(net: Network, cost: Cost, operator: str, of: int | None = None, order: str | None = None) -> str:

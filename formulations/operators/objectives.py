@@ -25,7 +25,7 @@ from formulations.backends import PARAMETERS, Backend, BackendLike, Linearizatio
 from formulations.exceptions import Refused, WrongShape
 from formulations.functions import Cost, Quadratic
 from formulations.network import Batch, Network, Point, Tape, check_network, forward
-from formulations.operators.linear import provider
+from formulations.operators.linear import check_budget, provider
 from formulations.plans import prepare
 
 __all__ = ["Objective", "objective"]
@@ -311,9 +311,10 @@ class Objective:
         return _Place(self._network, self._batch, self.backend, self.work)
 
     def _require(self, operator: str) -> None:
-        """Raise an exception if the backend does not provide an operator."""
+        """Raise an exception if the backend does not provide an operator, or it exceeds the budget."""
         if operator not in self._provided:
             provider(self._network, self._batch.cost, self.backend, operator)
+            check_budget(self.backend, self._network, len(self._batch.X), operator)
             self._provided.add(operator)
 
     def _penalty(self, place: _Place) -> float:

@@ -15,7 +15,17 @@ from formulations.exceptions import InvalidInput
 pytest.importorskip("click")
 from click.testing import CliRunner
 
-NAMES = ("book_program", "crossover", "estimators", "growth", "scale", "sparse", "targets")
+NAMES = (
+    "book_program",
+    "crossover",
+    "estimators",
+    "growth",
+    "optimizers",
+    "scale",
+    "single_examples",
+    "sparse",
+    "targets",
+)
 
 
 @dataclass(frozen=True)

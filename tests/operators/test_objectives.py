@@ -361,6 +361,16 @@ def test_a_cost_without_curvature_has_a_gradient_and_no_hessian():
         o.hessp(o.x0, o.x0)
 
 
+def test_products_beyond_the_budget_are_refused():
+    net = makers.network()
+    o = fm.objective(net, *makers.data(net), backend="finite_difference")
+    o.jac(o.x0)
+    with fm.use_budget(seconds=1e-9), pytest.raises(Refused, match="more than the budget; take fewer examples"):
+        o.hessp(o.x0, o.x0)
+    with fm.use_budget(memory=100), pytest.raises(Refused, match="more than the budget"):
+        fm.objective(net, *makers.data(net))
+
+
 def test_it_says_what_it_is():
     net = makers.network()
     o = fm.objective(net, *makers.data(net), l2=0.5, backend="sigma")
