@@ -235,6 +235,8 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
             )
         check_finite(columns, name)
         self.check_fresh()
+        if not columns.shape[1]:
+            return np.empty((self.shape[transposed], 0), self.dtype)
         product = self.products(np.ascontiguousarray(columns.T), transposed=transposed)
         return product[0].reshape((-1, *array.shape[1:])) if single else product.T
 

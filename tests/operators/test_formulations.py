@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
 
@@ -212,6 +213,17 @@ def test_the_hessian_is_that_of_forward_mode_symmetric_and_linear(flag, kind):
     for scale in (1.0, 2.0**-400, 2.0**400):
         assert (np.abs(found.hessian_product(scale * v) - scale * (H @ v)) <= scale * left).all()
     assert not found.hessian_product(0 * v).any()
+
+
+@pytest.mark.parametrize("flag", [flag for flag in PROVIDING if "hessian" in provided(flag, "elementwise")])
+def test_threads_may_share_an_operator(flag):
+    net, batch, _ = problem("elementwise")
+    found = fm.get_backend(flag).linearize(Point(net, batch))
+    units = np.eye(net.layout.count)
+    alone = [found.hessian_product(e) for e in units]
+    with ThreadPoolExecutor(4) as threads:
+        for product, right in zip(threads.map(found.hessian_product, units), alone, strict=True):
+            assert np.array_equal(product, right)
 
 
 @pytest.mark.parametrize("flag", FORWARD_ONLY)

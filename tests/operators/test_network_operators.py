@@ -44,6 +44,12 @@ def test_products_are_those_of_the_dense_matrix(operator):
     assert np.array_equal(operator @ V[:, 0], operator.matvec(V[:, :1])[:, 0])
 
 
+def test_no_vectors_have_no_products(operator):
+    rows, columns = operator.shape
+    assert (operator @ np.ones((columns, 0))).shape == (rows, 0)
+    assert (operator.T @ np.ones((rows, 0))).shape == (columns, 0)
+
+
 def test_scipy_takes_it(operator, net):
     assert aslinearoperator(operator) is operator
     if operator.shape[0] == operator.shape[1] == net.layout.count:

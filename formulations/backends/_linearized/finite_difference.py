@@ -59,7 +59,6 @@ class FiniteDifferenceLinearization(ForwardLinearization):
         super().__init__(point, backend)
         self._scheme = scheme
         self._step = step
-        self._perturbed = point.network.copy()
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by forward passes from both ends of a step, shape (k, m, n_of)."""
@@ -68,7 +67,7 @@ class FiniteDifferenceLinearization(ForwardLinearization):
             moved = np.empty((len(directions), self.point.m, network.sizes[of - 1]), network.dtype)
             for v, out in zip(directions, moved, strict=True):
                 out[...] = self._along(
-                    lambda theta: _values(self._at(theta), activations[0], 1, of, at), network.vector, v
+                    lambda theta: _values(network.with_vector(theta), activations[0], 1, of, at), network.vector, v
                 )
             return moved
         rows = directions.reshape(-1, directions.shape[-1])
@@ -82,14 +81,9 @@ class FiniteDifferenceLinearization(ForwardLinearization):
     def _along(self, f: Callable[[Array], Array], at: Array, v: Array) -> Array:
         return derivative_along(f, at, v, self._scheme, self._step)
 
-    def _at(self, theta: Array) -> Network:
-        """Return the network with other parameters."""
-        self._perturbed.vector[...] = theta
-        return self._perturbed
-
     def _gradient(self, theta: Array) -> Array:
         """Return ∇C at other parameters, shape (P,)."""
-        network, tape = self._at(theta), self.point.tape
+        network, tape = self.point.network.with_vector(theta), self.point.tape
         perturbed = Tape(network, tape.cost, tape.m)
         perturbed.load(tape.X, tape.Y, tape.shares)
         forward(network, perturbed)

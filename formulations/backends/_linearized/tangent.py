@@ -86,7 +86,7 @@ class TangentLinearization(ForwardLinearization):
         last, split = network.layout.last, point.split
         passed = [(z[0], a[0]) for z, a in tangents(point, v[None], last, PARAMETERS, split)]
         moved_z, moved_a = map(list, zip(*passed, strict=True))
-        gradient = point.tape.cost_gradient if split == "a" else point.tape.output_error()
+        gradient = point.tape.cost_gradient if split == "a" else point.errors[-1]
         curved = point.output_curvature(moved_a[-1])
         bent = zip(point.curvatures, moved_z, strict=True)
         slopes = [None if curvature is None else _moved_slope(curvature, z) for curvature, z in bent]
