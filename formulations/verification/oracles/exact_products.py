@@ -88,7 +88,7 @@ def exact_jacobian(net: Network, X: Any) -> list[Matrix]:
     >>> exact_jacobian(net, [[1, 1]]) == [[[6, 12]]]  # 2(x₁ + 2x₂)·(1, 2)
     True
     """
-    problem = read_in_fractions(net, X)
+    problem = read_in_fractions(net, X, targets=False)
     found = []
     for x in problem.X:
         columns = []

@@ -148,11 +148,17 @@ class ExactProblem:
 
 
 def read_in_fractions(
-    net: Network, X: Any, Y: Any = None, sample_weight: Any = None, cost: str | Cost = "quadratic"
+    net: Network,
+    X: Any,
+    Y: Any = None,
+    sample_weight: Any = None,
+    cost: str | Cost = "quadratic",
+    *,
+    targets: bool = True,
 ) -> ExactProblem:
-    """Check the arguments of an exact oracle, and return them in fractions; without targets, Y is empty."""
+    """Check the arguments of an exact oracle, and return them in fractions; Y may be None without ``targets``."""
     check_network(net)
-    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=Y is not None)
+    X, Y, _, cost = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=targets)
     if type(cost) is not Quadratic:
         raise Refused(
             f"the exact oracle needs a rational cost, got {cost.name}; pass cost='quadratic', or compare backends "
@@ -166,8 +172,8 @@ def read_in_fractions(
     counts = counts.tolist() if counts.dtype.kind in "biu" else counts
     total = sum(map(fraction, counts), ZERO)
     shares = [fraction(count) / total for count in counts]
-    targets = [] if Y is None else _fractions(Y)
-    return ExactProblem(dense_fractions(net.weights), _fractions(net.biases), functions, _fractions(X), targets, shares)
+    y = [] if Y is None else _fractions(Y)
+    return ExactProblem(dense_fractions(net.weights), _fractions(net.biases), functions, _fractions(X), y, shares)
 
 
 def dense_fractions(matrices: Any) -> list[Matrix]:
