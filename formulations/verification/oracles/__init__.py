@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.blocks import Matrices as Matrices
     from formulations.verification.oracles.blocks import OuterBlocks as OuterBlocks
     from formulations.verification.oracles.blocks import sums_of_others as sums_of_others
+    from formulations.verification.oracles.fifty_digits import in_precision as in_precision
+    from formulations.verification.oracles.fifty_digits import jacobian_in_digits as jacobian_in_digits
+    from formulations.verification.oracles.fifty_digits import product_in_digits as product_in_digits
     from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
@@ -34,6 +37,7 @@ else:
         {
             "algebra": ["combined_error", "magnitudes", "outer", "product", "shares_of", "through", "widened"],
             "blocks": ["Matrices", "OuterBlocks", "sums_of_others"],
+            "fifty_digits": ["in_precision", "jacobian_in_digits", "product_in_digits"],
             "fractions": ["exact_gradient"],
             "reference": ["Reference", "reference_gradient", "reference_on_tape"],
             "slopes": ["Slope", "read_slope", "seen_rounding", "worse"],

@@ -28,7 +28,7 @@ from formulations.functions import (
 )
 from formulations.network import Network
 
-__all__ = ["OracleGradient", "gradient_in_digits", "jacobian_in_digits", "product_in_digits"]
+__all__ = ["OracleGradient", "gradient_in_digits", "in_precision", "jacobian_in_digits", "product_in_digits"]
 
 DIGITS = 50
 
@@ -156,6 +156,14 @@ def product_in_digits(
             delta = layers[-1].back(activations[-1], slopes[-1], curved, False)
         problem.collect(layers, activations, slopes, [share * each for each in delta], sums)
     return sums
+
+
+def in_precision(numbers: Any, dtype: np.dtype[Any]) -> Array:
+    """Return nested lists of numbers in many digits as an array, each rounded once."""
+    if not isinstance(numbers, list):
+        # NumPy reads a decimal with all digits of its dtype; a few more than it has are enough.
+        return np.asarray(dtype.type(str(numbers)))
+    return np.stack([in_precision(number, dtype) for number in numbers])
 
 
 class _Problem:
