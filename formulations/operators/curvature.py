@@ -164,18 +164,22 @@ class CurvatureOperator(NetworkOperator):
         ------
         StalePlan
             If the network has changed.
+        NotFinite
+            If a derivative exceeds the range of the dtype.
         """
         self.check_fresh()
         backend = self.backend
         layered = backend.tier in {Tier.RECURRENCE, Tier.PRODUCT} and "jacobian" in backend.operators
         if layered and "reverse" in backend.orders:
             bends, lowest = self.operator == "hessian", self.layer or 2
-            return curvature_diagonal(self.linearization, bends=bends, lowest=lowest)[self._part]
-        unit, found = np.zeros(self.shape[0], self.dtype), np.empty(self.shape[0], self.dtype)
-        for i in range(len(unit)):
-            unit[i] = 1
-            found[i] = self._product(unit)[i]
-            unit[i] = 0
+            found = curvature_diagonal(self.linearization, bends=bends, lowest=lowest)[self._part]
+        else:
+            unit, found = np.zeros(self.shape[0], self.dtype), np.empty(self.shape[0], self.dtype)
+            for i in range(len(unit)):
+                unit[i] = 1
+                found[i] = self._product(unit)[i]
+                unit[i] = 0
+        self.check_result(found, "diagonal of")
         return found
 
     @quiet
@@ -215,13 +219,19 @@ class CurvatureOperator(NetworkOperator):
             If it is less than 2, or less than 6 for Hutch++.
         UnknownName
             If there is no such method.
+        Refused
+            If Hutch++ is asked for in longdouble, which LAPACK does not support.
         StalePlan
             If the network has changed.
+        NotFinite
+            If a derivative exceeds the range of the dtype.
         """
         if method not in METHODS:
             raise UnknownName("method", method, METHODS)
         if samples is None:
             return Trace(float(self.diagonal().sum()))
+        if method == "hutch++":
+            self._check_lapack()
         count, least = positive_integer(samples, "samples"), METHODS[method]
         if count < least:
             raise InvalidInput(
@@ -237,7 +247,9 @@ class CurvatureOperator(NetworkOperator):
             return random.choice(np.array([-1, 1], self.dtype), (n, self.shape[0]))
 
         def forms(rows: Array) -> Array:
-            return np.array([v @ self._product(v) for v in rows])
+            found = np.array([v @ self._product(v) for v in rows])
+            self.check_result(found, "trace of")
+            return found
 
         if method == "hutchinson":
             # One vector at a time: memory stays that of the tape.
@@ -299,6 +311,8 @@ class CurvatureOperator(NetworkOperator):
             If not all of them converge, or LAPACK and ARPACK do not support the dtype.
         StalePlan
             If the network has changed.
+        NotFinite
+            If a derivative exceeds the range of the dtype.
         """
         n = self.shape[0]
         if positive_integer(k, "k") > n:
@@ -306,11 +320,7 @@ class CurvatureOperator(NetworkOperator):
         if which not in SELECTIONS:
             raise UnknownName("which", which, SELECTIONS)
         tol, maxiter = nonnegative_number(tol, "tol"), positive_integer(maxiter, "maxiter")
-        if self.dtype not in SINGLE_AND_DOUBLE:
-            raise Refused(
-                f"LAPACK and ARPACK support float32 and float64, got {format_dtype(self.dtype)}; make the operator of "
-                'network.astype("float64").'
-            )
+        self._check_lapack()
         if n <= max(2 * k + 1, 20):
             values, vectors = np.linalg.eigh(self.to_dense())
             chosen = _positions(values, k, which)
@@ -327,6 +337,13 @@ class CurvatureOperator(NetworkOperator):
             ) from caught
         order = np.argsort(values)
         return values[order], vectors[:, order]
+
+    def _check_lapack(self) -> None:
+        if self.dtype not in SINGLE_AND_DOUBLE:
+            raise Refused(
+                f"LAPACK and ARPACK support float32 and float64, got {format_dtype(self.dtype)}; make the operator of "
+                'network.astype("float64").'
+            )
 
     def __repr__(self) -> str:
         text = super().__repr__()
@@ -402,6 +419,15 @@ def hessian(
         If the data cannot be used.
     Refused
         If the backend provides no Hessian of this network, or the cost or an activation has no curvature.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[1.0, 2.0]]], biases=[[0.0]], activations="identity")
+    >>> H = hessian(net, [[3.0, 1.0]], [[0.0]])
+    >>> H @ [1.0, 0.0, 0.0]  # the columns of xxᵀ for the weights, and of x for the bias
+    array([9., 3., 3.])
+    >>> print(H.trace())
+    11
     """
     found = linearized(net, X, Y, cost, backend, sample_weight, operator="hessian")
     return HessianOperator(net, found)
@@ -434,6 +460,17 @@ def gauss_newton(
         If the data cannot be used.
     Refused
         If the backend provides no Gauss–Newton matrix of this network, or the cost has no curvature.
+
+    Notes
+    -----
+    It is positive semidefinite if the cost is convex in the output: in a^L, or in z^L if cost and output activation are
+    combined. The built-in costs are.
+
+    Examples
+    --------
+    >>> net = Network(weights=[[[3.0]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
+    >>> gauss_newton(net, [[1.0]], [[17.0]]).to_dense()[0, 0]  # (∂a/∂w)² = (2·2·3)², without the term in σ″
+    np.float64(144.0)
     """
     found = linearized(net, X, Y, cost, backend, sample_weight, operator="gauss_newton")
     return GaussNewtonOperator(net, found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from formulations.arrays import Array, as_real, check_finite, current_budget, quiet
+from formulations.arrays import Array, as_real, check_finite, current_budget, format_dtype, quiet
 from formulations.backends import (
     DEFAULT,
     PARAMETERS,
@@ -19,7 +20,7 @@ from formulations.backends import (
     list_backends,
 )
 from formulations.display import counted
-from formulations.exceptions import Refused, StalePlan, WrongShape
+from formulations.exceptions import NotFinite, Refused, StalePlan, WrongShape
 from formulations.functions import Cost
 from formulations.network import Network, Point, check_network
 from formulations.plans import unreasonable
@@ -238,6 +239,7 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         if not columns.shape[1]:
             return np.empty((self.shape[transposed], 0), self.dtype)
         product = self.products(np.ascontiguousarray(columns.T), transposed=transposed)
+        self.check_result(product, "product with")
         return product[0].reshape((-1, *array.shape[1:])) if single else product.T
 
     def check_fresh(self) -> None:
@@ -252,6 +254,22 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
             raise StalePlan(
                 f"the network must keep its parameters while its {self.what} is used, and they have changed; "
                 "make another at the new parameters."
+            )
+
+    def check_result(self, result: Array, what: str) -> None:
+        """Raise an exception if a result has NaN or infinity; ``what`` it is, such as ``"product with"``.
+
+        Raises
+        ------
+        NotFinite
+            If it has.
+        """
+        # As in check_finite, but with a remedy for what was computed.
+        if not math.isfinite(np.vdot(result, result)) and not np.isfinite(result).all():
+            raise NotFinite(
+                f"the {what} the {self.what} must be finite, got NaN or infinity: weights, inputs, targets or the "
+                f"vector drive a derivative beyond {format_dtype(self.dtype)}; scale them down, or take a wider "
+                "dtype by network.astype."
             )
 
     # SciPy's solvers and its products of operators call these.

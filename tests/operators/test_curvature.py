@@ -358,10 +358,15 @@ def test_eigenpairs_that_do_not_converge_are_refused_with_the_remedy(digits):
         H.eigsh(6, "SM", maxiter=1)
 
 
-def test_eigenpairs_need_a_dtype_of_arpack():
+def test_eigenpairs_and_hutch_plus_plus_need_a_dtype_of_lapack():
     net, X, Y = integers("square", "longdouble")
+    H = fm.hessian(net, X, Y)
+    assert H.diagonal().dtype == np.longdouble
+    assert H.trace(6).samples == 6
+    with pytest.raises(fm.exceptions.Refused, match="support float32 and float64, got longdouble"):
+        H.trace(6, method="hutch++")
     with pytest.raises(fm.exceptions.Refused, match=r"float32 and float64, got longdouble; make the operator of netw"):
-        fm.hessian(net, X, Y).eigsh(1)
+        H.eigsh(1)
 
 
 # SciPy takes them.
@@ -431,6 +436,20 @@ def test_a_changed_network_makes_its_methods_stale(kind):
             method()
 
 
+def test_what_exceeds_the_range_of_the_dtype_is_refused(kind):
+    net = fm.Network.random([5, 30, 3], "square", seed=0, dtype="float32")
+    net.vector[...] *= 1e12
+    A = made(kind, net, np.ones((2, 5)), np.ones((2, 3)))
+    for what, call in {
+        "product with": lambda: A @ np.ones(A.shape[1]),
+        "diagonal of": A.trace,
+        "trace of": lambda: A.trace(3),
+        "product with the": lambda: A.eigsh(2),
+    }.items():
+        with pytest.raises(fm.exceptions.NotFinite, match=f"the {what}.* must be finite, .* beyond float32; scale"):
+            call()
+
+
 @pytest.mark.parametrize(
     ("call", "exception", "message"),
     [
@@ -470,6 +489,19 @@ def test_a_product_within_a_product_has_buffers_of_its_own(kind):
     waiting.append(operator)
     assert np.array_equal(operator @ v, made(kind, net, X, Y) @ v)
     assert not waiting
+
+
+def test_a_product_makes_buffers_if_another_thread_takes_the_last_ones():
+    class Taken(list):
+        def pop(self):
+            self.clear()
+            return super().pop()
+
+    net, X, Y = integers("relu")
+    H, v = fm.hessian(net, X, Y), np.ones(net.layout.count)
+    product = H @ v
+    H.linearization._spare = Taken([None])
+    assert np.array_equal(H @ v, product)
 
 
 # What it costs.

@@ -82,3 +82,7 @@ def test_a_vector_that_does_not_fit_is_refused(operator, vector, exception, mess
 def test_a_float32_network_takes_vectors_in_float64(net, examples):
     H = fm.hessian(net.astype("float32"), *examples)
     assert (H @ np.ones(H.shape[1])).dtype == np.float32
+
+
+def test_a_product_is_finite_even_if_its_square_is_not(operator):
+    assert np.isfinite(operator @ np.full(operator.shape[1], 1e200)).all()

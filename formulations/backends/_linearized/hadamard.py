@@ -94,7 +94,10 @@ class HadamardLinearization(Linearization):
     def _product(self, v: Array, bends: list[Any] | None) -> Array:
         """Return Hv, or without bends JᵀBJv."""
         # Popping and appending are atomic, so two threads never share buffers.
-        buffers = self._spare.pop() if self._spare else _Buffers(self.point)
+        try:
+            buffers = self._spare.pop()
+        except IndexError:
+            buffers = _Buffers(self.point)
         product = np.empty_like(v)
         direction = buffers.layers(v)
         self._push_into(buffers, direction)
