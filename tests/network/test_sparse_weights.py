@@ -74,6 +74,15 @@ def test_only_compiled_code_needs_dense_weights():
     assert [name for name in fm.list_backends() if not fm.get_backend(name).serves_sparse] in ([], ["fused"])
 
 
+@pytest.mark.parametrize("engine", ["autodiff_torch", "autodiff_jax"])
+def test_an_engine_that_makes_weights_dense_is_estimated_so(engine):
+    sparse, dense = pair()
+    backend, hadamard = fm.get_backend(engine), fm.get_backend("hadamard")
+    assert backend.estimate(sparse, 8).multiplications == backend.estimate(dense, 8).multiplications
+    added = backend.estimate(sparse, 8).bytes - hadamard.estimate(sparse, 8).bytes
+    assert added == 2 * 8 * (dense.vector.size - sparse.vector.size)
+
+
 @pytest.mark.parametrize("taken", [csr_array, csr_matrix])
 def test_compressed_rows_are_taken_as_they_are(taken):
     matrix = taken(DENSE)

@@ -154,14 +154,14 @@ def differentiable_cost(
 
 
 def estimate_dense(network: Network, m: int, estimate: Estimate) -> Estimate:
-    """Return an estimate with all the products and entries of sparse weights that the engine makes dense."""
-    layout = network.layout
-    layers = zip(layout.shapes, layout.slices, strict=True)
-    added = sum(rows * columns - (weights.stop - weights.start) for (rows, columns), (weights, _) in layers)
+    """Return a recurrence's estimate with the products and entries that making sparse weights dense adds."""
+    layers = zip(network.layout.shapes, network.layout.slices, strict=True)
+    added = [rows * columns - (weights.stop - weights.start) for (rows, columns), (weights, _) in layers]
     return replace(
         estimate,
-        multiplications=estimate.multiplications + 3 * m * added,
-        bytes=estimate.bytes + 2 * added * network.dtype.itemsize,
+        # Every layer is multiplied forward and in (BP4), and all but the first in wᵀδ.
+        multiplications=estimate.multiplications + m * (3 * sum(added) - added[0]),
+        bytes=estimate.bytes + 2 * sum(added) * network.dtype.itemsize,
     )
 
 
