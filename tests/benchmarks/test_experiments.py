@@ -20,6 +20,7 @@ NAMES = (
     "crossover",
     "estimators",
     "growth",
+    "jacobians",
     "optimizers",
     "scale",
     "single_examples",

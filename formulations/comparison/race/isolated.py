@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from formulations.comparison.race.cells import Cell
-from formulations.comparison.race.contestant import Ready
-from formulations.comparison.race.peers import PEERS
+from formulations.comparison.race.contestant import Contestant, Ready
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import settle, timed, without_collector
+from formulations.data import Problem
 from formulations.exceptions import CandidateFailed, FormulationsException, Refused
 
 __all__ = ["Isolated", "isolate"]
@@ -66,8 +66,10 @@ class Isolated:
 
 
 @contextmanager
-def isolate(name: str, cell: Cell, dtype: str, threads: int | None) -> Iterator[Ready]:
-    """Run a peer, prepared for a cell, in its own process inside a ``with`` block.
+def isolate(contestant: Contestant, cell: Cell, dtype: str, threads: int | None) -> Iterator[Ready]:
+    """Run a contestant, prepared for a cell, in its own process inside a ``with`` block.
+
+    What prepares it must be a function of a module, which the process imports.
 
     Raises
     ------
@@ -77,11 +79,11 @@ def isolate(name: str, cell: Cell, dtype: str, threads: int | None) -> Iterator[
     # A forked process would inherit the locks of threads that it does not have.
     context = get_context("spawn")
     mine, its = context.Pipe()
-    process = context.Process(target=_serve, args=(its, name, cell, dtype, threads), daemon=True)
+    process = context.Process(target=_serve, args=(its, contestant.enter, cell, dtype, threads), daemon=True)
     process.start()
     its.close()
     try:
-        yield _ready(name, mine)
+        yield _ready(contestant.name, mine)
     finally:
         mine.close()
         process.join(5)
@@ -99,12 +101,14 @@ def _ready(name: str, connection: Connection) -> Ready:
     return Ready(Isolated(name, connection), lambda _: verdict, first)
 
 
-def _serve(connection: Connection, name: str, cell: Cell, dtype: str, threads: int | None) -> None:
+def _serve(
+    connection: Connection, enter: Callable[[Problem], Ready], cell: Cell, dtype: str, threads: int | None
+) -> None:
     """Prepare a peer, send its verdict or the reason against it, and answer until the connection is closed."""
     try:
         problem = cell.problem(dtype)
         start = perf_counter()
-        ready = PEERS[name].enter(problem)
+        ready = enter(problem)
         with limited_threads(threads), np.errstate(all="ignore"):
             result = ready.call()
             first = perf_counter() - start

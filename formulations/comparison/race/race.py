@@ -124,7 +124,7 @@ def _heat(cell: Cell, dtype: str, field: Sequence[Contestant], settings: Setting
             settings.tell(f"{cell.name} {dtype}: {contestant.name}")
             one = contestant
             if contestant.name in ALONE:
-                alone = isolate(contestant.name, cell, dtype, settings.threads)
+                alone = isolate(contestant, cell, dtype, settings.threads)
                 one = replace(contestant, enter=partial(_entered, processes, alone))
             limit = next((SLOW * row.again for row in rows if row.name == BASELINE and row.again), None)
             row, ready = _admit(one, problem, limit)

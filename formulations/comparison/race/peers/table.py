@@ -7,6 +7,7 @@ all parameters in such arrays. There is one file per package, and a package is i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from importlib import import_module
 
 from formulations.arrays import by_name
@@ -17,11 +18,12 @@ __all__ = ["ALONE", "PEERS", "read_peers"]
 
 
 def _peer(name: str, module: str, function: str = "enter") -> Contestant:
-    def enter(problem: Problem) -> Ready:
-        ready: Ready = getattr(import_module(f"formulations.comparison.race.peers.{module}"), function)(problem)
-        return ready
+    return Contestant(name, Kind.PEER, partial(_enter, module, function))
 
-    return Contestant(name, Kind.PEER, enter)
+
+def _enter(module: str, function: str, problem: Problem) -> Ready:
+    ready: Ready = getattr(import_module(f"formulations.comparison.race.peers.{module}"), function)(problem)
+    return ready
 
 
 PEERS = {
