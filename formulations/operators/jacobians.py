@@ -187,7 +187,7 @@ class JacobianPlan(Claimed):
     network : Network
         Its parameters are read at each call.
     batch_size : int
-        The largest number of examples in a call; smaller batches use the same memory.
+        The largest number of examples in a call; smaller batches use the same tape.
     of, wrt : int
         The layers.
     order : str

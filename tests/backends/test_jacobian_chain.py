@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.backends._shared.chain import multiplications
-from formulations.backends._shared.jacobian_chain import BLOCK, JacobianFactors, JacobianProduct
+from formulations.backends._shared.jacobian_chain import BLOCK, JacobianFactors, JacobianProduct, _Memory
 from formulations.functions import CoupledSlope
 
 AUTOENCODER = [784, 256, 64, 16, 64, 256, 784]
@@ -66,6 +66,21 @@ def test_every_bracketing_gives_the_same_bits(sparse):
             factors.brackets = tree
             for order in ("optimal", "forward", "reverse"):
                 assert np.array_equal(JacobianProduct(factors, tape, order)(), expected), (tree, order)
+
+
+def test_equally_wide_layers_share_two_buffers(monkeypatch):
+    net = integer_network([3] * 7, activations=["square", *["identity"] * 4, "square"], seed=3)
+    tape = net.forward(np.random.default_rng(1).integers(-1, 2, (5, 3)).astype(float))
+    expected, taken, take = by_factors(tape, 7, 1), [], _Memory.take
+    monkeypatch.setattr(_Memory, "take", lambda self, size: taken.append(take(self, size)) or taken[-1])
+    for tree in trees(0, 5):
+        factors = Bracketed(net, 7, 1)
+        factors.brackets = tree
+        assert np.array_equal(JacobianProduct(factors, tape, "optimal")(), expected), tree
+    for order in ("reverse", "forward"):
+        taken.clear()
+        JacobianProduct(JacobianFactors(net, 7, 1), tape, order)
+        assert (len(taken), len({id(buffer) for buffer in taken})) == (5, 2)
 
 
 def test_every_bracketing_with_vectors_at_either_end():

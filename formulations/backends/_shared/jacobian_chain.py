@@ -104,7 +104,7 @@ class JacobianFactors:
         return left * b + a * (right + self._entries(i + 1))
 
     def block(self, tree: Tree) -> int:
-        """Return the number of examples in a block."""
+        """Return the largest number of examples in a block."""
         largest = 1
         for i, j, k in splits(tree):
             a, b, c = self.widths[i], self.widths[j + 1], self.widths[k + 1]
@@ -149,8 +149,6 @@ class JacobianProduct:
         The row vectors; overwritten.
     directions : ndarray of shape (m, k, n_p), optional
         The column vectors, a row each; overwritten.
-    out : ndarray, optional
-        Memory for the result, at least m·rows·columns numbers.
 
     Attributes
     ----------
@@ -166,14 +164,14 @@ class JacobianProduct:
         *,
         cotangents: Array | None = None,
         directions: Array | None = None,
-        out: Array | None = None,
     ) -> None:
         tree = factors.tree(order)
         given = {0: cotangents, len(factors.layers) - 1: directions}
         rows, columns = factors.widths[0], factors.widths[-1]
-        size = tape.m * rows * columns
-        out = np.empty(size, factors.network.dtype) if out is None else out[:size]
-        block, transposed = min(tape.m, factors.block(tree)), {"reverse": False, "forward": True}.get(order)
+        out = np.empty(tape.m * rows * columns, factors.network.dtype)
+        # Blocks of about the same size: a small last one would be less efficient.
+        block = -(-tape.m // -(-tape.m // factors.block(tree)))
+        transposed = {"reverse": False, "forward": True}.get(order)
         self._steps: list[Callable[[], object]] = []
         memory = _Memory(factors.network.dtype)
         for start in range(0, tape.m, block):
