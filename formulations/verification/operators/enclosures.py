@@ -148,6 +148,11 @@ class Arithmetic:
         error = outer(delta.error, a.size + a.error, layout, i) + outer(delta.size, a.error, layout, i)
         return self._rounded(outer(delta.value, a.value, layout, i), size, error, len(delta.value) + 3)
 
+    def chain(self, x: Enclosure, y: Enclosure) -> Enclosure:
+        """Return the product of a matrix with another for each example."""
+        error = x.error @ (y.size + y.error) + x.size @ y.error
+        return self._rounded(x.value @ y.value, x.size @ y.size, error, x.value.shape[2] + 2)
+
     def total(self, x: Enclosure) -> Enclosure:
         """Return the sum over the examples."""
         value, size, error = (part.sum(axis=0) for part in (x.value, x.size, x.error))

@@ -34,17 +34,45 @@ Parts = list[tuple[Enclosure, Enclosure]]
 
 
 def jacobian(place: Place, arithmetic: Arithmetic) -> Enclosure:
-    """Return ∂a^L/∂x of every example, shape (m, n_L, n₁), row by row."""
-    m, n = len(place.activations[0].value), place.network.sizes[-1]
-    rows = []
-    for j in range(n):
-        unit = np.zeros((m, n), place.precision.wide)
-        unit[:, j] = 1
-        u = arithmetic.exact(unit)
-        for l in range(place.last, 1, -1):
-            u = arithmetic.weigh(_back(place, arithmetic, l, u), place.weights(l))
-        rows.append(u)
-    return Enclosure(*(np.stack([getattr(row, part) for row in rows], axis=1) for part in ("value", "size", "error")))
+    """Return ∂a^L/∂x of every example, shape (m, n_L, n₁), multiplied from the narrowest layer to both ends."""
+    sizes = place.network.sizes
+    narrow = max(l for l, n in enumerate(sizes, start=1) if n == min(sizes))
+    units = [_unit(place, arithmetic, sizes[narrow - 1], j) for j in range(sizes[narrow - 1])]
+    if narrow == 1:
+        return _stacked([_pushed(place, arithmetic, unit, narrow) for unit in units], axis=2)
+    below = _stacked([_pulled(place, arithmetic, unit, narrow) for unit in units], axis=1)
+    if narrow == place.last:
+        return below
+    above = _stacked([_pushed(place, arithmetic, unit, narrow) for unit in units], axis=2)
+    return arithmetic.chain(above, below)
+
+
+def _unit(place: Place, arithmetic: Arithmetic, n: int, j: int) -> Enclosure:
+    """Return the unit vector e_j for each example, shape (m, n)."""
+    unit = np.zeros((len(place.activations[0].value), n), place.precision.wide)
+    unit[:, j] = 1
+    return arithmetic.exact(unit)
+
+
+def _pulled(place: Place, arithmetic: Arithmetic, u: Enclosure, of: int) -> Enclosure:
+    """Return Jᵀu, where J is that of a^of by the inputs."""
+    for l in range(of, 1, -1):
+        u = arithmetic.weigh(_back(place, arithmetic, l, u), place.weights(l))
+    return u
+
+
+def _pushed(place: Place, arithmetic: Arithmetic, v: Enclosure, wrt: int) -> Enclosure:
+    """Return Jv, where J is that of a^L by a^wrt."""
+    for l in range(wrt + 1, place.last + 1):
+        slope, of_d = place.slopes[l - 2]
+        v = arithmetic.apply(slope, of_d, arithmetic.weigh(v, place.weights(l).mT), transposed=False)
+    return v
+
+
+def _stacked(vectors: list[Enclosure], axis: int) -> Enclosure:
+    """Return vectors of shape (m, n) as the rows or columns of a matrix for each example."""
+    parts = ([getattr(vector, part) for vector in vectors] for part in ("value", "size", "error"))
+    return Enclosure(*(np.stack(arrays, axis=axis) for arrays in parts))
 
 
 def hessian_product(place: Place, arithmetic: Arithmetic, v: Array) -> Parts:

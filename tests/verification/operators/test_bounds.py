@@ -298,3 +298,22 @@ def test_the_bound_step_by_step_confirms_and_never_says_different():
 
     verdict = judged(net, X, Y, "jacobian", backend="sigma", result=beyond)
     assert (verdict.status, verdict.rule) == ("inconclusive", "T2")
+
+
+@pytest.mark.parametrize("sizes", [[2, 5, 4], [5, 4, 2], [5, 2, 4], [5, 3, 2, 4, 6]])
+def test_a_jacobian_is_bounded_from_its_narrowest_layer(sizes):
+    net = fm.Network.random(sizes, "tanh", seed=0, dtype="float32")
+    random = np.random.default_rng(0)
+    X, Y = random.normal(size=(3, sizes[0])).astype("float32"), np.zeros((3, sizes[-1]), "float32")
+    reference = OperatorReference("jacobian", Point(net, net.check_examples(X, Y)))
+    exact = jacobian(Point(net.astype("float64"), net.astype("float64").check_examples(X, Y)))
+    assert reference.value.shape == exact.shape
+    assert np.abs(reference.value - exact).max() < 1e-14
+    # Whatever the order, γ of the roundings of a path times the product of the absolute values is part of the bound.
+    size = np.broadcast_to(np.eye(sizes[0]), (3, sizes[0], sizes[0]))
+    for w, slope in zip(net.weights, reference.point.tape.slopes, strict=True):
+        size = np.abs(slope)[:, :, None] * (np.abs(w).astype(float) @ size)
+    u = np.finfo("float32").eps / 2
+    ((_, bound),) = reference.pairs(place_on_tape(reference.point), over_paths=True)
+    assert (bound >= sum(sizes[1:-1]) * u * size).all()
+    assert (bound <= 6 * sum(sizes) * u * size).all() and (bound <= reference.bound).all()
