@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
+from threading import RLock
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,9 @@ from formulations.network.network import Network
 from formulations.network.tape import Tape
 
 __all__ = ["Point"]
+
+_ONE_AT_A_TIME = RLock()
+"""For the backward passes of points, each of which writes into buffers of its tape and runs once."""
 
 
 class Point:
@@ -83,7 +87,7 @@ class Point:
     @property
     def errors(self) -> list[Array]:
         """δ^l = ∂C/∂z^l at ``errors[l-2]``, shape (m, n_l)."""
-        return self._backward[0]
+        return self._backward()[0]
 
     @property
     def pulled(self) -> list[Any]:
@@ -91,10 +95,18 @@ class Point:
 
         For the output layer it is ∇_aC, and None if cost and output activation have a combined form.
         """
-        return self._backward[1]
+        return self._backward()[1]
 
-    @cached_property
     def _backward(self) -> tuple[list[Array], list[Any]]:
+        # Threads may share a point. From Python 3.12 on, a cached_property would run in each of them.
+        if "_kept" not in self.__dict__:
+            with _ONE_AT_A_TIME:
+                if "_kept" not in self.__dict__:
+                    self._kept = self._passed_back()
+        return self._kept
+
+    def _passed_back(self) -> tuple[list[Array], list[Any]]:
+        """Run the backward pass, and return δ and g of every layer."""
         tape = self.tape
         if tape.Y is None:
             raise InvalidInput("a point without targets has no errors; pass Y.")
