@@ -156,9 +156,9 @@ class CurvatureOperator(NetworkOperator):
     def diagonal(self) -> Array:
         """Return the diagonal, shape (P,), exact up to rounding.
 
-        A formulation that uses the library's tape computes it layer by layer, by Dangel et al. (2020): two backward
-        passes for each output, and for the Hessian one more for each neuron from layer 3 on, two if its activation is
-        coupled. The others take P products.
+        A formulation that reads the library's tape and provides Jacobians in reverse order computes it layer by layer,
+        by Dangel et al. (2020): two backward passes for each output, and for the Hessian one more for each neuron from
+        layer 3 on, two if its activation is coupled. The others take P products.
 
         Raises
         ------
@@ -169,8 +169,8 @@ class CurvatureOperator(NetworkOperator):
         """
         self.check_fresh()
         backend = self.backend
-        layered = backend.tier in {Tier.RECURRENCE, Tier.PRODUCT} and "jacobian" in backend.operators
-        if layered and "reverse" in backend.orders:
+        reverse = "jacobian" in backend.operators and "reverse" in backend.orders
+        if reverse and backend.tier in {Tier.RECURRENCE, Tier.PRODUCT}:
             bends, lowest = self.operator == "hessian", self.layer or 2
             found = curvature_diagonal(self.linearization, bends=bends, lowest=lowest)[self._part]
         else:

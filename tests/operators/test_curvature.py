@@ -208,6 +208,7 @@ def test_the_diagonal_is_that_of_the_dense_matrix(kind, name, weight):
         assert repr(block).startswith(f"<{A.what} of layer {l} ({block.shape[0]} × ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", [flag for flag in TAPE_READING if fm.get_backend(flag).operators])
 def test_the_diagonal_is_the_same_in_every_formulation(flag, kind):
     for name in INTEGERS:
