@@ -374,31 +374,25 @@ def _not_finite(what: str, x: int) -> str:
 
 def _norms(tape: Tape, errors: Sequence[Array]) -> Array:
     """Return each example's √Σ_l ‖δ^l‖²(‖a^{l−1}‖² + 1), shape (m,)."""
-    scaled, inputs = [], []
+    factors: list[tuple[Array, Array]] = []
     for delta, a, pattern in zip(errors, tape.activations, tape.network.layout.patterns, strict=False):
-        if pattern is None:
-            scaled.append(delta)
-            inputs.append(a)
-        else:
+        if pattern is not None:
             # Each neuron of a sparse layer has inputs of its own.
-            scaled.append(delta * np.hypot(1, _norms_on(pattern, a)))
-            inputs.append(a[:, :0])
-    both = _row_norms([*scaled, *inputs])
-    norms: Array = np.hypot.reduce(both[: len(scaled)] * np.hypot(1, both[len(scaled) :]), axis=0)
-    return norms
-
-
-def _row_norms(arrays: Sequence[Array]) -> Array:
-    """Return the norms of the rows of several arrays with m rows, shape (len(arrays), m)."""
-    squares = np.array([np.vecdot(v, v) for v in arrays])
-    norms: Array = np.sqrt(squares)
+            delta, a = delta * np.hypot(1, _norms_on(pattern, a)), a[:, :0]
+        factors.append((delta, a))
+    squares = np.empty((2, len(factors), tape.m), tape.network.dtype)
+    for l, (delta, a) in enumerate(factors):
+        np.vecdot(delta, delta, squares[0, l])
+        np.vecdot(a, a, squares[1, l])
+    of_errors = squares[0]
+    norms: Array = np.sqrt(((1 + squares[1]) * of_errors).sum(axis=0))
     # Squares that underflow lose at most n·η, which is below u of a sum of at least n·tiny.
-    smallest = max(v.shape[1] for v in arrays) * np.finfo(squares.dtype).tiny
-    unsafe = ~((squares >= smallest) & (squares < np.inf))
-    if unsafe.any():
-        for v, rows, norm in zip(arrays, unsafe, norms, strict=True):
-            # It never squares anything large or small, and takes several times as long.
-            norm[rows] = np.hypot.reduce(v[rows], axis=1, initial=0)
+    smallest = max(tape.network.sizes) * np.finfo(norms.dtype).tiny
+    if not (of_errors.min() >= smallest and norms.max() < np.inf):
+        rows = ~((of_errors >= smallest).all(axis=0) & (norms < np.inf))
+        # hypot never squares anything large or small, and takes several times as long.
+        lengths = [[np.hypot.reduce(v[rows], axis=1, initial=0) for v in pair] for pair in factors]
+        norms[rows] = np.hypot.reduce([delta * np.hypot(1, a) for delta, a in lengths], axis=0)
     return norms
 
 
@@ -417,13 +411,13 @@ def _norms_on(pattern: Pattern, a: Array) -> Array:
 def _inner_products(tape: Tape, errors: Sequence[Array], exponents: Array) -> Array:
     """Return ⟨∇C_x, ∇C_y⟩·2^−(k_x + k_y) for the exponents k, shape (m, m).
 
-    Scaling by powers of two is exact, and no factor overflows unless the inner product does.
+    Scaling by powers of two is exact, and no factor overflows unless the inner product nearly does.
     """
     m = len(exponents)
     total = np.zeros((m, m), tape.network.dtype)
     for delta, a, pattern in zip(errors, tape.activations, tape.network.layout.patterns, strict=False):
         if pattern is None:
-            reach = np.frexp(np.hypot(1, _row_norms([a])[0]))[1]
+            reach = np.frexp(np.maximum(1, np.abs(a).max(axis=1)))[1]
             D = np.ldexp(delta, (reach - exponents)[:, None])
             A = np.ldexp(np.concatenate([a, np.ones((m, 1), a.dtype)], axis=1), -reach[:, None])
             products = D @ D.T

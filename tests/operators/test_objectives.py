@@ -33,10 +33,11 @@ def elsewhere(net, seed=5):
     return net.vector + np.random.default_rng(seed).normal(scale=0.1, size=net.vector.size)
 
 
+@pytest.mark.parametrize("make", [makers.network, makers.sparse_network])
 @pytest.mark.parametrize("dtype", makers.DTYPES)
 @pytest.mark.parametrize("cost", ["quadratic", "binary_cross_entropy"])
-def test_its_values_are_those_of_the_gradient_and_the_penalty(cost, dtype):
-    net = makers.network(dtype=dtype)
+def test_its_values_are_those_of_the_gradient_and_the_penalty(cost, dtype, make):
+    net = make(dtype=dtype)
     X, Y = makers.data(net)
     o = fm.objective(net, X, Y, cost, l2=0.25)
     v = elsewhere(net).astype(float)
@@ -52,9 +53,10 @@ def test_its_values_are_those_of_the_gradient_and_the_penalty(cost, dtype):
     assert np.array_equal(o.x0, net.vector.astype(float))
 
 
+@pytest.mark.parametrize("make", [makers.network, makers.sparse_network])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_its_hessian_is_that_of_the_cost_and_the_penalty(dtype):
-    net = makers.network(dtype=dtype)
+def test_its_hessian_is_that_of_the_cost_and_the_penalty(dtype, make):
+    net = make(dtype=dtype)
     X, Y = makers.data(net)
     o = fm.objective(net, X, Y, l2=0.25)
     v, p = elsewhere(net).astype(float), elsewhere(net, 6).astype(float)
