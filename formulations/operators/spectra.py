@@ -304,5 +304,8 @@ def _largest_values(net: Network, X: Array, l: int, count: int) -> Array:
 
 
 def _linearized(net: Network, X: Array) -> Linearization:
-    """Return the Jacobians of some examples as products of factors, which serves coupled slopes too."""
-    return get_backend("product").linearize(Point(net, Batch(X, None, None, get_cost("quadratic"))))
+    """Return the Jacobians of some examples as products of factors, which serve coupled slopes too.
+
+    In the optimal order, a product with a vector forms no matrix.
+    """
+    return get_backend("product:order=optimal").linearize(Point(net, Batch(X, None, None, get_cost("quadratic"))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
@@ -87,6 +89,21 @@ def test_orthogonal_weights_have_singular_values_of_one():
         assert np.abs(layer.values - 1).max() <= 2 * 5 * 5 * gamma(10, np.finfo(float).eps)
         for measure in (layer.largest, layer.smallest, layer.rms):
             assert measure.shape == (2,)
+
+
+def test_the_largest_alone_take_no_matrices():
+    net = fm.Network.random([300, 300, 300], "tanh", seed=0)
+    X = RANDOM.standard_normal((1, 300))
+    # What is imported and compiled at the first call does not count.
+    fm.spectrum(fm.Network.random([3, 3], seed=0), X[:, :3], largest=1)
+    tracemalloc.start()
+    try:
+        fm.spectrum(net, X, largest=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The copy of the parameters, and vectors; a Jacobian would take as much as one of the two matrices again.
+    assert peak < 8 * (net.layout.count + 300 * 300 / 2)
 
 
 def test_longdouble_is_decomposed_in_float64():

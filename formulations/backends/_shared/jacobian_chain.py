@@ -29,8 +29,8 @@ from formulations.network import Network, Tape
 
 __all__ = ["JacobianFactors", "JacobianProduct"]
 
-BLOCK = 2**15
-"""The numbers of the largest intermediate product in a block: 256 KiB in float64, or 32 examples of 10 × 100."""
+BLOCK = 2**16
+"""The numbers of the largest intermediate product in a block: 512 KiB in float64, or 65 examples of 10 × 100."""
 
 
 class JacobianFactors:
