@@ -47,7 +47,7 @@ from formulations.functions import (
     is_built_in,
 )
 from formulations.verification.oracles import Matrices, Slope, worse
-from formulations.verification.tolerances import PLACES, Formulas, lost
+from formulations.verification.tolerances import PLACES, Formulas, granted, lost
 
 __all__ = ["cost_curvature", "curvature_bound"]
 
@@ -81,6 +81,8 @@ def curvature_bound(
     # A function that fades out may reach zero early.
     found = found + 8 * precision.u * size + 8 * precision.tiny * (1 + np.abs(z).astype(precision.working))
     if formulas is not Formulas.CAREFUL:
+        # An approximation, as of softplus by z, is off in the curvature by no more than in the slope.
+        found += granted(activation, z, e, formulas, precision.u)[1].astype(precision.working)
         for j in range(z.shape[1]):
             loss = _LOSSES.get(type(activation.neuron(j)))
             found[:, j] += 0 if loss is None else precision.u * np.asarray(loss(z[:, j]), precision.working)

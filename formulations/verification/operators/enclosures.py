@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Layout, Precision, gamma
-from formulations.verification.oracles import Matrices, OuterBlocks, Slope, outer, product, through
+from formulations.verification.oracles import Matrices, Slope, outer, product, through
 
 __all__ = ["Arithmetic", "Enclosure", "Weights"]
 
@@ -102,10 +102,6 @@ class Arithmetic:
         size = np.abs(value).astype(self.precision.working)
         return Enclosure(value.astype(self.precision.wide), size, np.zeros_like(size))
 
-    def within(self, value: Array, error: Array) -> Enclosure:
-        """Return an enclosure of a value that is known to within an error."""
-        return Enclosure(value, np.abs(value).astype(self.precision.working), error)
-
     def sum(self, *terms: Enclosure) -> Enclosure:
         """Return the sum of enclosures of one shape."""
         total: Any = sum(term.value for term in terms)
@@ -175,8 +171,3 @@ class Arithmetic:
         if not self.over_paths:
             size = np.abs(value).astype(self.precision.working)
         return Enclosure(value, size, error)
-
-
-def zero_blocks(slope: Matrices) -> Matrices:
-    """Return blocks of zeros of the same kind."""
-    return OuterBlocks(np.zeros_like(slope.diagonal), ()) if isinstance(slope, OuterBlocks) else np.zeros_like(slope)

@@ -35,7 +35,14 @@ from formulations.verification.oracles import (
     product_in_digits,
     reference_gradient,
 )
-from formulations.verification.tolerances import Formulas, Status, Verdict, conclude
+from formulations.verification.tolerances import (
+    APPROXIMATION,
+    Formulas,
+    Status,
+    Verdict,
+    approximates,
+    conclude,
+)
 
 __all__ = ["OperatorReference", "judge_operator", "operator_deviation"]
 
@@ -72,7 +79,7 @@ class OperatorReference:
         """Return the reference for another direction, which shares all that no direction changes."""
         other = copy(self)
         other.v = v
-        for name in ("by_paths", "by_steps", "customary", "in_digits", "tangent"):
+        for name in ("by_paths", "by_steps", "in_digits", "tangent"):
             other.__dict__.pop(name, None)
         return other
 
@@ -105,10 +112,9 @@ class OperatorReference:
         """The same step by step."""
         return self.pairs(self.place, over_paths=False)
 
-    @cached_property
-    def customary(self) -> list[Pair]:
-        """The same over paths, for a candidate that may use customary formulas."""
-        return self.pairs(place_from_examples(self.gradient, Formulas.CUSTOMARY), over_paths=True)
+    def granting(self, formulas: Formulas) -> list[Pair]:
+        """Return the same over paths, for a candidate that may use other formulas for its activations."""
+        return self.pairs(place_from_examples(self.gradient, formulas), over_paths=True)
 
     @cached_property
     def in_digits(self) -> list[Pair]:
@@ -203,17 +209,23 @@ def _judged(linearization: Linearization, found: Array, reference: OperatorRefer
         return conclude("P", quotient_checks(linearization, found, reference), difference)
     if tier in (Tier.RECURRENCE, Tier.PRODUCT):
         place = place_on_tape(linearization.point)
+        first = verdict("T2", reference.pairs(place, over_paths=True))
+        if first.status is Status.DIFFERENT:
+            return first
         whole = verdict("T4", reference.by_paths)
         if whole.status is Status.DIFFERENT:
             return whole
-        first = verdict("T2", reference.pairs(place, over_paths=True))
-        if first.status is not Status.INCONCLUSIVE:
+        if first.status is Status.EQUAL:
             return first
         second = verdict("T3", reference.pairs(place, over_paths=False))
     else:
         first = verdict("T4", reference.by_paths)
         if first.status is Status.DIFFERENT and tier is Tier.ELSEWHERE:
-            return verdict("T4", reference.customary)
+            first = verdict("T4", reference.granting(Formulas.CUSTOMARY))
+            if first.status is Status.DIFFERENT and approximates(reference.point.network.activations):
+                approximate = verdict("T4", reference.granting(Formulas.APPROXIMATE))
+                return first if approximate.status is Status.DIFFERENT else first.excused(APPROXIMATION)
+            return first
         if first.status is not Status.INCONCLUSIVE:
             return first
         second = verdict("T4", reference.by_steps)

@@ -9,7 +9,10 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.verification.tolerances.activations import PLACES as PLACES
     from formulations.verification.tolerances.activations import lost as lost
+    from formulations.verification.tolerances.customary import APPROXIMATION as APPROXIMATION
     from formulations.verification.tolerances.customary import Formulas as Formulas
+    from formulations.verification.tolerances.customary import approximates as approximates
+    from formulations.verification.tolerances.customary import granted as granted
     from formulations.verification.tolerances.deviations import deviation as deviation
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
@@ -29,7 +32,7 @@ else:
         __name__,
         {
             "activations": ["PLACES", "lost"],
-            "customary": ["Formulas"],
+            "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
             "deviations": ["deviation"],
             "judging": ["judge", "judge_backend"],
             "local": ["output_error"],

@@ -10,6 +10,7 @@ import pytest
 from audit.random_networks import random_problem
 
 import formulations as fm
+from formulations.backends import Tier
 from formulations.functions import bend, get_cost, through
 from formulations.network.point import Point
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator
@@ -317,3 +318,32 @@ def test_a_jacobian_is_bounded_from_its_narrowest_layer(sizes):
     ((_, bound),) = reference.pairs(place_on_tape(reference.point), over_paths=True)
     assert (bound >= sum(sizes[1:-1]) * u * size).all()
     assert (bound <= 6 * sum(sizes) * u * size).all() and (bound <= reference.bound).all()
+
+
+def by_torch(z):
+    """Return softplus, its slope and its curvature as PyTorch approximates them."""
+    s = 1 / (1 + np.exp(-z))
+    far = z > 20
+    return np.where(far, z, np.log1p(np.exp(z))), np.where(far, 1, s), np.where(far, 0, s * (1 - s))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_approximation_from_elsewhere_is_inconclusive(operator):
+    theirs = fm.activation(*(lambda z, i=i: by_torch(z)[i] for i in range(2)), curvature=lambda z: by_torch(z)[2])
+    net = fm.Network.random([3, 3, 2], ["softplus", "identity"], seed=0)
+    net.biases[0][...] = 21
+    X, Y = np.random.default_rng(0).normal(size=(2, 3)) / 9, np.zeros((2, 2))
+    other = fm.Network(list(net.weights), list(net.biases), [theirs, "identity"])
+    v = np.random.default_rng(0).standard_normal(net.layout.count)
+    found = {
+        "jacobian": lambda: fm.jacobian(other, X),
+        "hessian": lambda: fm.hessian(other, X, Y) @ v,
+        "gauss_newton": lambda: fm.gauss_newton(other, X, Y) @ v,
+    }[operator]()
+    reference = OperatorReference(operator, Point(net, net.check_examples(X, Y)), v)
+    for tier, status in ((Tier.FORWARD, "different"), (Tier.ELSEWHERE, "inconclusive")):
+        verdict = judge_operator(
+            SimpleNamespace(backend=SimpleNamespace(tier=tier), point=reference.point), found, reference
+        )
+        assert verdict.status == status
+    assert "torch approximates softplus" in verdict.reason
