@@ -20,6 +20,7 @@ NAMES = (
     "crossover",
     "estimators",
     "growth",
+    "hessians",
     "jacobians",
     "optimizers",
     "scale",
