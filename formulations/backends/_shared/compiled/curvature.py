@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from formulations.arrays import Array, Parameters
+from formulations.arrays import Array
 from formulations.backends._shared.compiled.addresses import matrix_at
 from formulations.backends._shared.compiled.buffers import address_of
 from formulations.backends._shared.compiled.compiler import compiled
@@ -145,35 +145,36 @@ def by_layer(
 
     ``at_output`` returns δ̇^L of ż^L if the output has no compiled form.
     """
-    network, layout, m = buffers.network, buffers.network.layout, len(buffers.X)
-    last = layout.last - 2
-    direction, out = Parameters(layout, v), Parameters(layout, product)
+    weights, layout, m = buffers.network.weights, buffers.network.layout, len(buffers.X)
     states, errors, inputs, slopes = buffers.states, buffers.errors, buffers.inputs, buffers.slopes
+    # The views of Parameters without its checks, which take longer than a small layer.
+    cuts, last = list(zip(layout.slices, layout.shapes, strict=True)), layout.last - 2
+    moved_weights, of_weights = ([vector[w].reshape(shape) for (w, _), shape in cuts] for vector in (v, product))
+    moved_biases, of_biases = ([vector[b] for (_, b), _ in cuts] for vector in (v, product))
     for i, z in enumerate(inputs):
         other = buffers.spare[: z.size].reshape(z.shape)
-        below = buffers.X if i == 0 else states[i - 1][:m]
-        np.matmul(below, direction.weights[i].T, out=z)
+        np.dot(buffers.X if i == 0 else states[i - 1][:m], moved_weights[i].T, z)
         if i > 0:
-            np.matmul(states[i - 1][m:], network.weights[i].T, out=other)
-        forward_step(z, other, i > 0, direction.biases[i], slopes[i], states[i][m:] if i < last else errors[i][:m])
+            np.dot(states[i - 1][m:], weights[i].T, other)
+        forward_step(z, other, i > 0, moved_biases[i], slopes[i], states[i][m:] if i < last else errors[i][:m])
     moved = errors[last][:m]
     if at_output is None:
-        output_step(moved, inputs[last], slopes[last], states[last], buffers.coupled, out.biases[last])
+        output_step(moved, inputs[last], slopes[last], states[last], buffers.coupled, of_biases[last])
     else:
         moved[...] = at_output(inputs[last])
-        np.add.reduce(moved, axis=0, out=out.biases[last])
+        np.add.reduce(moved, axis=0, out=of_biases[last])
     for i in range(last, 0, -1):
         pulled = errors[i - 1][:m]
-        np.matmul(errors[i][:m], network.weights[i], out=pulled)
+        np.dot(errors[i][:m], weights[i], pulled)
         if hessian:
-            np.matmul(errors[i].T, states[i - 1], out=out.weights[i])
+            np.dot(errors[i].T, states[i - 1], of_weights[i])
             other = buffers.spare[: pulled.size].reshape(pulled.shape)
-            np.matmul(errors[i][m:], direction.weights[i], out=other)
-            backward_step(pulled, other, slopes[i - 1], buffers.bends[i - 1], inputs[i - 1], out.biases[i - 1])
+            np.dot(errors[i][m:], moved_weights[i], other)
+            backward_step(pulled, other, slopes[i - 1], buffers.bends[i - 1], inputs[i - 1], of_biases[i - 1])
         else:
-            np.matmul(errors[i][:m].T, states[i - 1][:m], out=out.weights[i])
-            by_slope(pulled, slopes[i - 1], pulled, out.biases[i - 1])
-    np.matmul(errors[0][:m].T, buffers.X, out=out.weights[0])
+            np.dot(errors[i][:m].T, states[i - 1][:m], of_weights[i])
+            by_slope(pulled, slopes[i - 1], pulled, of_biases[i - 1])
+    np.dot(errors[0][:m].T, buffers.X, of_weights[0])
 
 
 @compiled
