@@ -76,13 +76,17 @@ def provided(flag, name, dtype="float64"):
     return [each for each in OPERATORS if backend.why_not_operator(each, net, batch.cost) is None]
 
 
-# These four have every kind of layer and cost; the others are for the slow tests.
+# These four have every kind of layer and cost; the others are for the slow tests, and not for what compiles each one.
 FIRST = ("elementwise", "softmax output", "sparse", "weighted")
+PAIRS = [
+    pytest.param(flag, name, marks=() if name in FIRST else pytest.mark.slow)
+    for flag in PROVIDING
+    for name in (FIRST if flag == "autodiff_jax" else PROBLEMS)
+]
 
 
 @pytest.mark.parametrize("dtype", makers.DTYPES)
-@pytest.mark.parametrize("name", [n if n in FIRST else pytest.param(n, marks=pytest.mark.slow) for n in PROBLEMS])
-@pytest.mark.parametrize("flag", PROVIDING)
+@pytest.mark.parametrize(("flag", "name"), PAIRS)
 def test_every_operator_is_within_its_bound(flag, name, dtype):
     makers.skip_absent(flag)
     net, batch, v = problem(name, dtype)
