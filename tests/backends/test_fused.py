@@ -363,6 +363,8 @@ def test_products_do_not_depend_on_the_last_one_nor_share_memory():
     assert not np.shares_memory(first, second)
     assert np.array_equal(first, before)
     assert np.array_equal(H @ makers.locked(v)[0], before)
+    # All three were written by the same buffers.
+    assert len(H.linearization._prepared[True]) == 1
 
 
 def test_an_operator_keeps_its_point():
