@@ -74,7 +74,7 @@ class FusedLinearization(HadamardLinearization):
             if reason := unreadable_cache(caught):
                 raise Refused(f"backend 'fused' is refused: {reason}.") from caught
             raise
-        pass
+        prepared.append(compute)
         return product
 
     def _prepare(self, *, hessian: bool) -> partial[None]:
