@@ -37,6 +37,7 @@ from formulations.functions import get_cost
 from formulations.network import Batch, Point
 from formulations.operators import jacobian, prepare_jacobian
 from formulations.verification import OperatorReference
+from formulations.verification.tolerances import Formulas
 
 __all__ = ["CELLS", "RIVALS", "Jacobians", "Row", "draw_jacobians", "measure_jacobians"]
 
@@ -211,7 +212,7 @@ def _agreeing(problem: Problem, call: Callable[[], Any]) -> Ready:
     """
     found: Array = np.asarray(call())[:1]
     first = Batch(problem.X[:1], problem.Y[:1], None, get_cost(problem.cost))
-    ((value, bound),) = OperatorReference("jacobian", Point(problem.network, first)).customary
+    ((value, bound),) = OperatorReference("jacobian", Point(problem.network, first)).granting(Formulas.CUSTOMARY)
     ratio = float(np.max(np.abs(found - value) / bound))
     if not (found.shape == value.shape and ratio <= 1):
         raise CandidateFailed(f"its Jacobian is different from the reference, by {ratio:.3g} times the bound.")
