@@ -50,8 +50,8 @@ EXAMPLES = {
         {"X": np.ma.masked_array(X, mask=np.eye(4, 3, dtype=bool))}, WrongType,
         ["X must not be masked", "X.filled"],
     ),
-    "complex X": ({"X": X + 0j}, WrongType, ["real numbers", "complex128", "X.astype(float)"]),
-    "complex Y": ({"Y": Y + 0j}, WrongType, ["real numbers", "complex128", "Y.astype(float)"]),
+    "complex X": ({"X": X + 0j}, WrongType, ["real numbers", "complex128", "pass X.real", "would drop them"]),
+    "complex Y": ({"Y": Y + 0j}, WrongType, ["real numbers", "complex128", "pass Y.real", "would drop them"]),
     "objects": ({"X": X.astype(object)}, WrongType, ["real numbers", "object", "X.astype"]),
     "strings": ({"X": X.astype(str)}, WrongType, ["real numbers", "<U", "X.astype"]),
     "bytes": ({"Y": Y.astype("S8")}, WrongType, ["real numbers", "|S8", "Y.astype"]),
@@ -82,6 +82,10 @@ EXAMPLES = {
         {"cost": "binary_cross_entropy", "Y": Y + 1},
         InvalidInput,
         ["targets in [0, 1]", "1.25 at Y[1, 0]", "rescale Y"],
+    ),
+    "a model": (
+        {"net": fm.Model(NET)}, WrongType,
+        ["expected a formulations.Network", "got Model", "model.network", "model.examples(X, Y)"],
     ),
     "not a network": ({"net": "network"}, WrongType, ["expected a formulations.Network", "got str", "make one with"]),
     "parameters alone": (

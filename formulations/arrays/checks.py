@@ -77,10 +77,12 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
         raise WrongType(f"{name} must hold real numbers (bool, integer or float), got None; pass an array.")
     array = as_array(data, name)
     if array.dtype.kind not in "biuf":
-        raise WrongType(
-            f"{name} must hold real numbers (bool, integer or float), got dtype {array.dtype}; "
-            f"convert it first, for instance with {name}.astype(float)."
-        )
+        got, remedy = f"dtype {array.dtype}", f"convert it first, for instance with {name}.astype(float)"
+        if array.dtype.kind == "c":
+            remedy = f"pass {name}.real if the imaginary parts are 0: {name}.astype(float) would drop them"
+        elif hasattr(data, "vector"):
+            got, remedy = type(data).__name__, f"pass its array, {name}.vector"
+        raise WrongType(f"{name} must hold real numbers (bool, integer or float), got {got}; {remedy}.")
     with np.errstate(over="ignore"):
         return array if dtype is None else array.astype(dtype, copy=False)
 

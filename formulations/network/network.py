@@ -327,6 +327,7 @@ def check_network(net: Any) -> None:
         If it is not; the message names its type.
     """
     if not isinstance(net, Network):
-        raise WrongType(
-            f"expected a formulations.Network, got {type(net).__name__}; make one with Network(weights, biases)."
-        )
+        remedy = "make one with Network(weights, biases)"
+        if isinstance(getattr(net, "network", None), Network):
+            remedy = "pass model.network, with the arrays of model.examples(X, Y)"
+        raise WrongType(f"expected a formulations.Network, got {type(net).__name__}; {remedy}.")

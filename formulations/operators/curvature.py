@@ -14,8 +14,7 @@ layers, :math:`a^L` is a product of weights, and H has its mixed derivatives.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
@@ -39,11 +38,12 @@ from formulations.operators.linear import NetworkOperator, linearized
 __all__ = ["CurvatureOperator", "GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"]
 
 
-@dataclass(frozen=True)
-class Trace:
-    """The trace of a curvature operator, exact up to rounding or estimated.
+class Trace(float):
+    """The trace of a curvature operator, exact up to rounding or estimated: a number that knows its standard error.
 
-    Attributes
+    What is computed from it, such as a sum, is a plain float. Printed, it shows its error.
+
+    Parameters
     ----------
     estimate : float
         The trace.
@@ -51,19 +51,40 @@ class Trace:
         Its standard error; 0 if the trace is exact.
     samples : int
         The products that the estimate took; 0 if the trace is exact.
+
+    Examples
+    --------
+    >>> trace = Trace(3.0, standard_error=0.25, samples=90)
+    >>> print(trace)
+    3 ± 0.25 (90 samples)
+    >>> trace / 2 < 2, f"{trace:.2f}"
+    (True, '3.00')
     """
 
-    estimate: float
-    standard_error: float = 0.0
-    samples: int = 0
+    standard_error: float
+    samples: int
 
-    def __float__(self) -> float:
-        return self.estimate
+    def __new__(cls, estimate: float, standard_error: float = 0.0, samples: int = 0) -> Self:
+        """Return the number."""
+        trace = super().__new__(cls, estimate)
+        trace.standard_error, trace.samples = standard_error, samples
+        return trace
+
+    @property
+    def estimate(self) -> float:
+        """The trace, as a plain float."""
+        return float(self)
 
     def __str__(self) -> str:
         if not self.samples:
-            return f"{self.estimate:.6g}"
-        return f"{self.estimate:.6g} ± {self.standard_error:.2g} ({self.samples} samples)"
+            return f"{self:.6g}"
+        return f"{self:.6g} ± {self.standard_error:.2g} ({self.samples} samples)"
+
+    def __repr__(self) -> str:
+        return f"Trace({float(self)!r}, standard_error={self.standard_error!r}, samples={self.samples})"
+
+    def __format__(self, format_spec: str) -> str:
+        return super().__format__(format_spec) if format_spec else str(self)
 
 
 class CurvatureOperator(NetworkOperator):
@@ -79,12 +100,14 @@ class CurvatureOperator(NetworkOperator):
     """
 
     operator: ClassVar[Literal["hessian", "gauss_newton"]]
+    instead = "take products A @ v or eigsh(k) instead"
 
     def __init__(self, net: Network, linearization: Linearization, layer: int | None = None) -> None:
         self.layer = layer
         layout = net.layout
         if layer is None:
             self._part = slice(0, layout.count)
+            self.instead = "take products A @ v, eigsh(k) or block(l), the block of one layer, instead"
         else:
             weights, biases = layout.slices[layer - 2]
             self._part = slice(weights.start, biases.stop)
@@ -112,8 +135,6 @@ class CurvatureOperator(NetworkOperator):
 
     def _adjoint(self) -> CurvatureOperator:
         return self
-
-    _transpose = _adjoint
 
     def block(self, layer: int) -> CurvatureOperator:
         """Return the block on the diagonal that belongs to w^l and b^l, as an operator like this one.
@@ -308,7 +329,8 @@ class CurvatureOperator(NetworkOperator):
         UnknownName
             If there is no such ``which``.
         Refused
-            If not all of them converge, or LAPACK and ARPACK do not support the dtype.
+            If not all of them converge, if LAPACK and ARPACK do not support the dtype, or if their vectors exceed the
+            memory of :func:`formulations.use_budget`.
         StalePlan
             If the network has changed.
         NotFinite
@@ -321,7 +343,10 @@ class CurvatureOperator(NetworkOperator):
             raise UnknownName("which", which, SELECTIONS)
         tol, maxiter = nonnegative_number(tol, "tol"), positive_integer(maxiter, "maxiter")
         self._check_lapack()
-        if n <= max(2 * k + 1, 20):
+        basis = min(n, max(2 * k + 1, 20))
+        # Those of ARPACK; or the matrix, the eigenvectors, and what LAPACK works in.
+        self.check_memory(f"{k} eigenpairs", n * (4 * n if basis == n else basis + k), "ask for fewer")
+        if basis == n:
             values, vectors = np.linalg.eigh(self.to_dense())
             chosen = _positions(values, k, which)
             return values[chosen], vectors[:, chosen]

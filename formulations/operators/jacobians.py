@@ -436,21 +436,28 @@ class JacobianOperator(NetworkOperator):
 
         Raises
         ------
+        Refused
+            If it exceeds the memory of :func:`formulations.use_budget`.
         StalePlan
             If the network has changed.
+        NotFinite
+            If a derivative exceeds the range of the dtype.
         """
+        self.check_dense()
         self.check_fresh()
         m, n_of, net = self.point.m, self.point.network.sizes[self.of - 1], self.point.network
         dense = np.zeros(self.shape, self.dtype)
         if self.wrt != PARAMETERS:
             x = np.arange(m)
             dense.reshape(m, n_of, m, -1)[x, :, x] = self.linearization.jacobian(self.of, self.wrt)
+            self.check_result(dense, "entries of")
             return dense
         for l, errors in self.errors():
             below = np.repeat(self.point.tape.activations[l - 2], n_of, axis=0)
             weights, biases = net.layout.slices[l - 2]
             khatri_rao(errors, below, net.layout.patterns[l - 2], dense[:, weights])
             dense[:, biases] = errors
+        self.check_result(dense, "entries of")
         return dense
 
     @quiet
@@ -517,9 +524,14 @@ class TangentKernel(NetworkOperator):
 
         Raises
         ------
+        Refused
+            If it, and a product of its shape, exceed the memory of :func:`formulations.use_budget`.
         StalePlan
             If the network has changed.
+        NotFinite
+            If a derivative exceeds the range of the dtype.
         """
+        self.check_dense(copies=2)
         self.check_fresh()
         m, layout = self.point.m, self.point.network.layout
         n = self.shape[0] // m
@@ -538,7 +550,11 @@ class TangentKernel(NetworkOperator):
                     rows = errors[:, pattern.rows[part]] * repeated[:, pattern.indices[part]]
                     inner += rows @ rows.T
             kernel += inner
+        self.check_result(kernel, "entries of")
         return kernel
+
+    def _adjoint(self) -> TangentKernel:
+        return self
 
 
 def checked_layers(net: Network, of: int | None, wrt: Any) -> tuple[int, int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from formulations.arrays import Array, as_real, check_finite, current_budget, format_dtype, quiet
+from formulations.arrays import Array, as_real, check_finite, current_budget, format_bytes, format_dtype, quiet
 from formulations.backends import (
     DEFAULT,
     PARAMETERS,
@@ -34,6 +35,9 @@ NAMES = {
     "gauss_newton": "Gauss–Newton matrix",
 }
 """What an operator is called in messages."""
+
+UNITS = 64
+"""The unit vectors that are multiplied at a time: enough for a matrix product, and few beside the matrix."""
 
 
 def linearized(
@@ -134,8 +138,9 @@ def others(net: Network, cost: Cost, operator: str, of: int | None = None, order
 class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no types
     """A linear operator of a network at a point, in the formulation of a backend.
 
-    It takes what :class:`scipy.sparse.linalg.LinearOperator` takes: ``A @ v``, ``A.T @ u``, SciPy's solvers. Vectors of
-    real numbers are taken in the network's dtype, since some of SciPy's methods only send float64.
+    It takes what :class:`scipy.sparse.linalg.LinearOperator` takes: ``A @ v``, ``A.T @ u``, SciPy's solvers; and sums
+    with sparse and dense matrices, as ``G + 1e-3 * eye_array(n)``. Vectors of real numbers are taken in the operator's
+    dtype, since some of SciPy's methods only send float64.
 
     Parameters
     ----------
@@ -145,6 +150,8 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         The derivatives at the point.
     shape : (int, int)
         The operator's shape.
+    dtype : dtype, optional
+        That of its vectors; by default that of the network.
 
     Attributes
     ----------
@@ -154,13 +161,18 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         The backend, with its options.
     """
 
-    what: ClassVar[str] = "operator"
+    what: str = "operator"
     """What it is called in messages."""
 
-    def __init__(self, net: Network, linearization: Linearization, shape: tuple[int, int]) -> None:
+    instead: str = "take products A @ v instead"
+    """What to do where the matrix is too large."""
+
+    def __init__(
+        self, net: Network, linearization: Linearization, shape: tuple[int, int], dtype: np.dtype[Any] | None = None
+    ) -> None:
         self._net = net
         self.linearization = linearization
-        super().__init__(net.dtype, shape)
+        super().__init__(dtype or net.dtype, shape)
 
     @property
     def point(self) -> Point:
@@ -182,6 +194,24 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         if type(other) is np.ndarray and other.ndim == 1:
             return self.matvec(other)
         return super().__matmul__(other)
+
+    def dot(self, x: Any) -> Any:
+        """Return the product with a vector, a matrix, another operator or a number; see :meth:`matvec`."""
+        # SciPy has messages of its own for what is no matrix, such as a gradient or a network instead of its vector.
+        return self.matvec(x) if hasattr(x, "vector") or np.ndim(x) > 2 else super().dot(x)
+
+    def __add__(self, x: Any) -> Any:
+        if issparse(x) or (isinstance(x, np.ndarray) and x.ndim == 2):
+            x = aslinearoperator(x)
+        return super().__add__(x)
+
+    __radd__ = __add__
+
+    def _adjoint(self) -> NetworkOperator:
+        return TransposedOperator(self)
+
+    def _transpose(self) -> NetworkOperator:
+        return self._adjoint()
 
     @quiet
     def matvec(self, x: Any) -> Array:
@@ -213,11 +243,28 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
 
     @quiet
     def to_dense(self) -> Array:
-        """Return the matrix itself, from its products with all unit vectors."""
+        """Return the matrix itself, from its products with all unit vectors.
+
+        Raises
+        ------
+        Refused
+            If it exceeds the memory of :func:`formulations.use_budget`.
+        StalePlan
+            If the network has changed.
+        NotFinite
+            If a derivative exceeds the range of the dtype.
+        """
+        self.check_dense()
+        self.check_fresh()
         rows, columns = self.shape
-        if rows < columns:
-            return self._times(np.eye(rows, dtype=self.dtype), transposed=True, single=False).T
-        return self._times(np.eye(columns, dtype=self.dtype), transposed=False, single=False)
+        transposed = rows < columns
+        n = min(rows, columns)
+        found = np.empty((n, max(rows, columns)), self.dtype)
+        for start in range(0, n, UNITS):
+            units = np.eye(min(UNITS, n - start), n, start, self.dtype)
+            found[start : start + UNITS] = self.products(units, transposed=transposed)
+        self.check_result(found, "entries of")
+        return found if transposed else found.T
 
     def products(self, directions: Array, *, transposed: bool) -> Array:
         """Return the products with k directions, shape (k, n), a row each."""
@@ -225,7 +272,7 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
 
     def _times(self, x: Any, *, transposed: bool, single: bool) -> Array:
         n = self.shape[not transposed]
-        name = "the vector" if single else "the matrix"
+        name = "v" if single else "V"
         array = as_real(x, name, self.dtype)
         columns = array[:, None] if single and array.ndim == 1 else array
         if columns.ndim != 2 or len(columns) != n or (single and columns.shape[1] != 1):
@@ -234,7 +281,7 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
                 f"{name} must have shape {wanted} for {self!r}, got {np.shape(x)}; "
                 f"pass one number for each {'row' if transposed else 'column'} of the operator."
             )
-        check_finite(columns, name)
+        check_finite(array, name)
         self.check_fresh()
         if not columns.shape[1]:
             return np.empty((self.shape[transposed], 0), self.dtype)
@@ -256,6 +303,32 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
                 "make another at the new parameters."
             )
 
+    def check_dense(self, copies: int = 1) -> None:
+        """Raise an exception if the matrix, or so many of its size at once, exceed the budget.
+
+        Raises
+        ------
+        Refused
+            If they do.
+        """
+        rows, columns = self.shape
+        self.check_memory(f"{rows} × {columns} numbers of the {self.what}", copies * rows * columns, self.instead)
+
+    def check_memory(self, what: str, count: int, remedy: str) -> None:
+        """Raise an exception if so many numbers exceed the budget.
+
+        Raises
+        ------
+        Refused
+            If they do.
+        """
+        wanted, allowed = count * self.dtype.itemsize, current_budget().memory
+        if wanted > allowed:
+            raise Refused(
+                f"{what} must fit the budget of {format_bytes(allowed)}, and take {format_bytes(wanted)}; {remedy}, or "
+                "allow it with formulations.use_budget(memory=...)."
+            )
+
     def check_result(self, result: Array, what: str) -> None:
         """Raise an exception if a result has NaN or infinity; ``what`` it is, such as ``"product with"``.
 
@@ -268,7 +341,7 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         if not math.isfinite(np.vdot(result, result)) and not np.isfinite(result).all():
             raise NotFinite(
                 f"the {what} the {self.what} must be finite, got NaN or infinity: weights, inputs, targets or the "
-                f"vector drive a derivative beyond {format_dtype(self.dtype)}; scale them down, or take a wider "
+                f"vector drive a derivative beyond {format_dtype(self._net.dtype)}; scale them down, or take a wider "
                 "dtype by network.astype."
             )
 
@@ -291,3 +364,29 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         kinks = f", {counted(self.kinks, 'weighted input')} on a kink" if self.kinks else ""
         examples = counted(self.point.m, "example")
         return f"<{self.what} ({rows} × {columns}) by {self.backend.label} at {examples}{kinks}>"
+
+
+class TransposedOperator(NetworkOperator):
+    """The transpose of an operator, which takes and refuses what the operator does.
+
+    Parameters
+    ----------
+    operator : NetworkOperator
+        The operator, which :attr:`T` returns.
+    """
+
+    def __init__(self, operator: NetworkOperator) -> None:
+        self._operator = operator
+        self.what = f"transposed {operator.what}"
+        super().__init__(operator._net, operator.linearization, operator.shape[::-1], operator.dtype)
+
+    def products(self, directions: Array, *, transposed: bool) -> Array:
+        """Return the products of the transpose with every row."""
+        return self._operator.products(directions, transposed=not transposed)
+
+    def to_dense(self) -> Array:
+        """Return the matrix itself; see :meth:`NetworkOperator.to_dense`."""
+        return self._operator.to_dense().T
+
+    def _adjoint(self) -> NetworkOperator:
+        return self._operator

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import tracemalloc
 from itertools import pairwise
 
@@ -316,6 +318,18 @@ def test_a_trace_is_exact_if_the_samples_would_cost_as_much(kind):
     assert A.trace(A.shape[0]) == A.trace() == Trace(A.to_dense().trace())
 
 
+def test_a_trace_is_a_number_that_knows_its_error():
+    trace = Trace(3.0, 0.25, 90)
+    assert (trace.estimate, trace.standard_error, trace.samples) == (3.0, 0.25, 90)
+    assert type(trace.estimate) is float
+    assert (trace / 2, trace - trace, trace < 3.5, f"{trace:.3f}") == (1.5, 0.0, True, "3.000")
+    assert str(trace) == f"{trace}" == "3 ± 0.25 (90 samples)"
+    assert str(Trace(3.0)) == f"{Trace(3.0)}" == "3"
+    assert repr(trace) == "Trace(3.0, standard_error=0.25, samples=90)"
+    for again in (pickle.loads(pickle.dumps(trace)), copy.deepcopy(trace)):
+        assert repr(again) == repr(trace)
+
+
 # Eigenpairs.
 
 
@@ -357,6 +371,19 @@ def test_eigenpairs_that_do_not_converge_are_refused_with_the_remedy(digits):
         fm.exceptions.Refused, match=r"6 eigenpairs must converge within maxiter=1 restarts, and \d did; raise"
     ):
         H.eigsh(6, "SM", maxiter=1)
+
+
+@pytest.mark.parametrize("k", [2, 12])
+def test_eigenpairs_beyond_the_budget_are_refused(k):
+    net, X, Y = integers("relu")
+    H = fm.hessian(net, X, Y)
+    n, basis = H.shape[0], max(2 * k + 1, 20)
+    assert n > 20
+    wanted = 8 * n * (basis + k if basis < n else 4 * n)
+    with fm.use_budget(memory=wanted):
+        H.eigsh(k, "LA", tol=1e-3)
+    with fm.use_budget(memory=wanted - 1), pytest.raises(fm.exceptions.Refused, match=f"{k} eigenpairs.*ask for fewer"):
+        H.eigsh(k, "LA", tol=1e-3)
 
 
 def test_eigenpairs_and_hutch_plus_plus_need_a_dtype_of_lapack():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.sparse.linalg import aslinearoperator, eigsh, lsqr
+from scipy.sparse import eye_array
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh, lsqr
 
 import formulations as fm
 
@@ -68,15 +69,89 @@ def test_a_changed_network_makes_it_stale(operator, net):
 @pytest.mark.parametrize(
     ("vector", "exception", "message"),
     [
-        (lambda n: np.ones(n + 1), "WrongShape", "must have shape"),
-        (lambda n: np.ones((2, n)), "WrongShape", "must have shape"),
-        (lambda n: np.ones(n) * 1j, "WrongType", "real numbers"),
-        (lambda n: np.full(n, np.nan), "NotFinite", "finite"),
+        (lambda n: np.ones(n + 1), "WrongShape", r"^v must have shape \(\d+,\)"),
+        (lambda n: np.ones((2, n)), "WrongShape", "^[vV] must have shape"),
+        (lambda n: np.ones((n, 2, 2)), "WrongShape", "^v must have shape"),
+        (lambda n: np.ones(n) * 1j, "WrongType", "^v must hold real numbers.*would drop them"),
+        (lambda n: np.full(n, np.nan), "NotFinite", r"^v must be finite, got nan at v\[0\]"),
+        (lambda n: fm.Network.random([n - 1, 1], seed=0), "WrongType", "got Network; pass its array, v.vector"),
     ],
 )
-def test_a_vector_that_does_not_fit_is_refused(operator, vector, exception, message):
-    with pytest.raises(getattr(fm.exceptions, exception), match=message):
-        operator.matvec(vector(operator.shape[1]))
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_vector_that_does_not_fit_is_refused(operator, vector, exception, message, transposed):
+    A, v = operator.T if transposed else operator, vector(operator.shape[not transposed])
+    for multiply in (lambda: A @ v, lambda: A.dot(v), lambda: A.matvec(v)):
+        with pytest.raises(getattr(fm.exceptions, exception), match=message):
+            multiply()
+
+
+def test_a_gradient_is_refused_for_its_vector(net, examples):
+    H, gradient = fm.hessian(net, *examples), fm.gradient(net, *examples)
+    with pytest.raises(fm.exceptions.WrongType, match=r"got Gradient; pass its array, v\.vector\."):
+        H @ gradient
+    assert np.array_equal(H @ gradient.vector, H.to_dense() @ gradient.vector)
+
+
+def test_the_transpose_is_an_operator_of_its_own(operator):
+    transposed = operator.T
+    assert isinstance(transposed, fm.operators.NetworkOperator)
+    assert transposed.T is operator
+    assert transposed.H.shape == operator.shape
+    assert np.array_equal(transposed.to_dense(), operator.to_dense().T)
+    if operator.what == "Jacobian":
+        assert repr(transposed) == repr(operator).replace(
+            "Jacobian ({} × {})".format(*operator.shape), "transposed Jacobian ({1} × {0})".format(*operator.shape)
+        )
+    else:
+        assert transposed is operator
+
+
+@pytest.mark.parametrize("matrix", [eye_array, np.eye])
+def test_a_matrix_is_added(net, examples, matrix):
+    G = fm.gauss_newton(net, *examples)
+    n, expected = G.shape[0], G.to_dense()
+    for damped, sign in ((G + matrix(n), 1), (matrix(n) + G, 1), (G - matrix(n), -1)):
+        assert isinstance(damped, LinearOperator)
+        assert np.array_equal(damped @ np.eye(n), expected + sign * np.eye(n))
+
+
+@pytest.mark.parametrize("kind", ["layer", "parameters", "transposed", "kernel", "hessian", "gauss_newton", "block"])
+def test_a_matrix_beyond_the_budget_is_not_formed(examples, kind):
+    net, (X, Y) = fm.Network.random([3, 8, 2], "tanh", seed=0), examples
+    J = fm.jacobian_operator(net, X, wrt="parameters")
+    operator = {
+        "layer": lambda: fm.jacobian_operator(net, X),
+        "parameters": lambda: J,
+        "transposed": lambda: J.T,
+        "kernel": J.tangent_kernel,
+        "hessian": lambda: fm.hessian(net, X, Y),
+        "gauss_newton": lambda: fm.gauss_newton(net, X, Y),
+        "block": lambda: fm.hessian(net, X, Y).block(2),
+    }[kind]()
+    # The kernel adds up products of its own shape.
+    wanted = operator.to_dense().nbytes * (2 if kind == "kernel" else 1)
+    with fm.use_budget(memory=wanted):
+        operator.to_dense()
+    remedy = {"hessian": r"eigsh\(k\) or block\(l\)", "gauss_newton": "block", "block": "A @ v or eigsh"}.get(
+        kind, "A @ v"
+    )
+    with fm.use_budget(memory=wanted - 1), pytest.raises(fm.exceptions.Refused, match=f"{remedy}.*use_budget"):
+        operator.to_dense()
+
+
+def test_a_matrix_has_products_in_blocks(examples):
+    net = fm.Network.random([3, 30, 2], "tanh", seed=0)
+    H = fm.hessian(net, *examples)
+    assert H.shape[0] > fm.operators.linear.UNITS
+    assert np.array_equal(H.to_dense(), np.stack([H @ e for e in np.eye(H.shape[0])], axis=1))
+
+
+def test_entries_beyond_the_dtype_are_refused():
+    net = fm.Network([[[1e200]], [[1e200]]], [[0.0], [0.0]], "identity")
+    J = fm.jacobian_operator(net, [[1.0]])
+    for operator in (J, J.T):
+        with pytest.raises(fm.exceptions.NotFinite, match="entries of the Jacobian"):
+            operator.to_dense()
 
 
 def test_a_float32_network_takes_vectors_in_float64(net, examples):
