@@ -40,15 +40,16 @@ DESCENTS = {"SGD, batches of 10": 10, "gradient descent": 0}
 METHODS = {"L-BFGS-B": False, "Newton-CG": True, "trust-ncg": True, "trust-krylov": True}
 """SciPy's methods, and whether they take products with the Hessian."""
 LEAST_SQUARES = "least_squares"
-COLOURS = {
-    "SGD, batches of 10": Colour.INK,
-    "gradient descent": Colour.OCHRE,
-    "L-BFGS-B": Colour.BLUE,
-    "Newton-CG": Colour.GREEN,
-    "trust-ncg": Colour.RUST,
-    "trust-krylov": Colour.PURPLE,
-    LEAST_SQUARES: Colour.RED,
+LINES: dict[str, tuple[str, Any]] = {
+    "SGD, batches of 10": (Colour.INK, "-"),
+    "gradient descent": (Colour.OCHRE, (0, (1, 1))),
+    "L-BFGS-B": (Colour.BLUE, (0, (6, 1))),
+    "Newton-CG": (Colour.GREEN, (0, (3, 1))),
+    "trust-ncg": (Colour.RUST, (0, (5, 1, 1, 1))),
+    "trust-krylov": (Colour.PURPLE, (0, (5, 1, 1, 1, 1, 1))),
+    LEAST_SQUARES: (Colour.RED, (0, (1, 3))),
 }
+"""The colour of each method's line, and its dashes, which tell it from the others without colour."""
 
 
 @dataclass(frozen=True)
@@ -314,15 +315,18 @@ def draw_optimizers(found: OptimizerCurves) -> Any:
         for curve in curves:
             # The first work is drawn at the left edge of the logarithmic axis.
             work = [max(1.0, work) for work in curve.work]
+            colour, dashes = LINES[curve.name]
             axes.step([*work, found.limit], [*curve.costs, curve.costs[-1]], where="post", label=curve.name,
-                      color=COLOURS[curve.name], linewidth=1.6)  # fmt: skip
+                      color=colour, linestyle=dashes, linewidth=1.8)  # fmt: skip
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("work, in gradients of all examples")
         axes.set_ylabel("lowest cost so far, with penalty")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.legend(frameon=False, fontsize=8, loc="upper right")
+        # Above the curves, which all start at one cost.
+        axes.set_ylim(top=4 * max(curve.costs[0] for curve in curves))
+        axes.legend(frameon=False, fontsize=8, loc="upper right", handlelength=4, ncols=2)
         titled(axes, f"digits: {name}")
         tidy(axes, "both")
     return figure

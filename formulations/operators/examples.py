@@ -136,6 +136,8 @@ def per_example_norms(
 
     Notes
     -----
+    There is no ``sample_weight``: a norm belongs to the example's own cost, and not to a mean.
+
     It costs less than a gradient, since (BP4) is not computed, and takes the examples in chunks that fit the budget of
     :func:`formulations.use_budget`. Squares are not formed where they would overflow or underflow, so the relative
     error does not depend on the scale of the gradients.

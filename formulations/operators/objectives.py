@@ -18,14 +18,14 @@ from threading import RLock
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from formulations.arrays import Array, as_real, check_finite, nonnegative_number, quiet
 from formulations.backends import PARAMETERS, Backend, BackendLike, Linearization, get_backend
 from formulations.exceptions import Refused, WrongShape
 from formulations.functions import Cost, Quadratic
 from formulations.network import Batch, Network, Point, Tape, check_network, forward
-from formulations.operators.linear import check_budget, provider
+from formulations.operators.jacobians import JacobianOperator
+from formulations.operators.linear import NetworkOperator, check_budget, provider
 from formulations.plans import prepare
 
 __all__ = ["Objective", "objective"]
@@ -159,24 +159,18 @@ class Objective:
         """
         with self._lock:
             self._require("hessian")
-            return self._hessian_product(self._at(v), p)
+            return self._hessian_product(self._at(v), self._checked(p, "p"))
 
     @quiet
-    def hess(self, v: Any) -> LinearOperator:
+    def hess(self, v: Any) -> NetworkOperator:
         """Return ∇²F(v) as a symmetric operator of shape (P, P); see :meth:`hessp`.
 
-        It keeps the passes at v, so it stays valid whatever is computed elsewhere in the meantime.
+        It keeps the passes at v, so it stays valid whatever is computed elsewhere in the meantime. ``to_dense()``
+        returns the matrix, for methods that take nothing else.
         """
         with self._lock:
             self._require("hessian")
-            place = self._at(v, keep=True)
-
-        @quiet
-        def product(p: Any) -> Array:
-            with self._lock:
-                return self._hessian_product(place, p)
-
-        return LinearOperator((len(place.vector),) * 2, matvec=product, rmatvec=product, dtype=FLOAT)
+            return _Hessian(self, self._at(v, keep=True))
 
     @quiet
     def residuals(self, v: Any) -> Array:
@@ -207,10 +201,11 @@ class Objective:
             return self._with_weights(found.ravel(), place.vector)
 
     @quiet
-    def residual_jacobian(self, v: Any) -> LinearOperator:
-        """Return the Jacobian of the residuals as an operator, for ``least_squares(..., tr_solver="lsmr")``.
+    def residual_jacobian(self, v: Any) -> NetworkOperator:
+        """Return the Jacobian of the residuals as an operator, for ``least_squares``.
 
-        It keeps the passes at v, so it stays valid whatever is computed elsewhere in the meantime.
+        It keeps the passes at v, so it stays valid whatever is computed elsewhere in the meantime. ``to_dense()``
+        returns the matrix, which ``method="lm"`` and ``tr_solver="exact"`` need.
 
         Parameters
         ----------
@@ -219,7 +214,7 @@ class Objective:
 
         Returns
         -------
-        LinearOperator of shape (m·n_L, P), or (m·n_L + weights, P) with a penalty
+        NetworkOperator of shape (m·n_L, P), or (m·n_L + weights, P) with a penalty
 
         Raises
         ------
@@ -231,32 +226,7 @@ class Objective:
         self._check_squares()
         with self._lock:
             self._require("jacobian")
-            place = self._at(v, keep=True)
-            linear, tape = place.linear, place.filled
-            scale, last = np.sqrt(tape.share_column, dtype=FLOAT), self._network.layout.last
-            m, n = tape.output.shape
-
-        @quiet
-        def product(p: Any) -> Array:
-            direction = self._direction(p)
-            with self._lock:
-                self.work.jacobian_products += 1
-                pushed = linear.push(direction.astype(self._network.dtype)[None], last, PARAMETERS)[0]
-            return self._with_weights((scale * pushed).ravel(), direction)
-
-        @quiet
-        def transposed(u: Any) -> Array:
-            cotangents = np.asarray(u, FLOAT).ravel()
-            with self._lock:
-                self.work.jacobian_products += 1
-                rows = (scale * cotangents[: m * n].reshape(m, n)).astype(self._network.dtype)
-                pulled: Array = linear.pull(rows[None], last, PARAMETERS)[0].astype(FLOAT)
-            if self._l2:
-                pulled[self._on_weights] += np.sqrt(self._l2) * cotangents[m * n :]
-            return pulled
-
-        height = len(self._with_weights(np.empty(m * n), place.vector))
-        return LinearOperator((height, len(place.vector)), matvec=product, rmatvec=transposed, dtype=FLOAT)
+            return _ResidualJacobian(self, self._at(v, keep=True))
 
     @quiet
     def network(self, v: Any) -> Network:
@@ -271,9 +241,6 @@ class Objective:
 
     def _vector(self, v: Any) -> Array:
         return self._checked(v, "v")
-
-    def _direction(self, p: Any) -> Array:
-        return self._checked(p, "p")
 
     def _checked(self, v: Any, name: str) -> Array:
         """Return a vector as float64, or raise an exception."""
@@ -323,19 +290,20 @@ class Objective:
         weights = place.vector[self._on_weights]
         return 0.5 * self._l2 * float(np.dot(weights, weights))
 
-    def _hessian_product(self, place: _Place, p: Any) -> Array:
-        direction = self._direction(p)
-        product: Array = place.linear.hessian_product(direction.astype(self._network.dtype)).astype(FLOAT)
-        self.work.hessian_products += 1
+    def _hessian_product(self, place: _Place, direction: Array) -> Array:
+        """Return ∇²F p at a place, for a checked p."""
+        with self._lock:
+            self.work.hessian_products += 1
+            product: Array = place.linear.hessian_product(direction.astype(self._network.dtype)).astype(FLOAT)
         if self._l2:
             product[self._on_weights] += self._l2 * direction[self._on_weights]
         return product
 
     def _with_weights(self, residuals: Array, vector: Array) -> Array:
-        """Return residuals, or their change along a vector, with those of the penalty."""
+        """Return residuals, or their change along vectors, with those of the penalty."""
         if not self._l2:
             return residuals
-        return np.concatenate([residuals, np.sqrt(self._l2) * vector[self._on_weights]])
+        return np.concatenate([residuals, np.sqrt(self._l2) * vector[..., self._on_weights]], axis=-1)
 
     def _check_squares(self) -> None:
         if not isinstance(self._batch.cost, Quadratic):
@@ -367,22 +335,22 @@ class _Place:
     """
 
     def __init__(self, network: Network, batch: Batch, backend: Backend, work: Work) -> None:
-        self._network = network.copy()
+        self.network = network.copy()
         self._batch = batch
         self._work = work
-        self._plan = prepare(self._network, len(batch.X), batch.cost, backend)
+        self._plan = prepare(self.network, len(batch.X), batch.cost, backend)
         self._tape = self._plan.tape
         self._tape.load(batch.X, batch.Y, batch.shares)
         # Others compute the gradient in one, and may leave anything on the tape.
         self._by_errors = type(backend).gradient is Backend.gradient
-        self._buffer = self._plan.backend.allocate(self._network) if self._by_errors else None
+        self._buffer = self._plan.backend.allocate(self.network) if self._by_errors else None
         self.kept = False
-        self.move(self._network.vector.astype(FLOAT))
+        self.move(self.network.vector.astype(FLOAT))
 
     def move(self, vector: Array) -> None:
         """Go to another vector, which is copied, and forget what has been computed."""
         self.vector = vector.copy()
-        self._network.vector[...] = vector
+        self.network.vector[...] = vector
         self._filled = False
         self._cost: Any = None
         self._gradient: Array | None = None
@@ -392,7 +360,7 @@ class _Place:
     def filled(self) -> Tape:
         """The tape after a forward pass."""
         if not self._filled:
-            forward(self._network, self._tape)
+            forward(self.network, self._tape)
             self._work.forward_passes += 1
             self._filled = True
         return self._tape
@@ -411,7 +379,7 @@ class _Place:
             X, Y, shares, _ = self._batch
             if self._buffer is not None:
                 backend, tape = self._plan.backend, self.filled
-                backend.collect(tape, backend.errors(self._network, tape), self._buffer)
+                backend.collect(tape, backend.errors(self.network, tape), self._buffer)
                 self._gradient = self._buffer.vector
             else:
                 found = self._plan.evaluate(X, Y, shares)
@@ -425,10 +393,73 @@ class _Place:
     def linear(self) -> Linearization:
         """The derivatives of the network here, in the backend's formulation."""
         if self._linear is None:
-            point = Point.on(self.filled) if self._by_errors else Point(self._network, self._batch)
+            point = Point.on(self.filled) if self._by_errors else Point(self.network, self._batch)
             self._work.forward_passes += not self._by_errors
             self._linear = self._plan.backend.linearize(point)
         return self._linear
+
+
+class _Hessian(NetworkOperator):
+    """∇²F at a place that is kept; see :meth:`Objective.hess`."""
+
+    what = "Hessian of the objective"
+
+    def __init__(self, objective: Objective, place: _Place) -> None:
+        self._objective = objective
+        self._place = place
+        super().__init__(place.network, place.linear, (len(place.vector),) * 2, FLOAT)
+
+    def products(self, directions: Array, *, transposed: bool) -> Array:  # noqa: ARG002 - it is symmetric
+        """Return ∇²F p of every row."""
+        return np.stack([self._objective._hessian_product(self._place, p) for p in directions])
+
+    def _adjoint(self) -> NetworkOperator:
+        return self
+
+
+class _ResidualJacobian(NetworkOperator):
+    """∂r/∂v at a place that is kept: the Jacobian of the outputs, scaled, and √λ for each weight.
+
+    See :meth:`Objective.residual_jacobian`.
+    """
+
+    what = "Jacobian of the residuals"
+
+    def __init__(self, objective: Objective, place: _Place) -> None:
+        self._objective = objective
+        net, tape = place.network, place.filled
+        n = tape.output.shape[1]
+        self._scale = np.repeat(np.sqrt(tape.share_column[:, 0], dtype=FLOAT), n)
+        self._outputs = JacobianOperator(net, place.linear, net.layout.last, PARAMETERS)
+        height = len(objective._with_weights(self._scale, place.vector))
+        super().__init__(net, place.linear, (height, len(place.vector)), FLOAT)
+
+    def products(self, directions: Array, *, transposed: bool) -> Array:
+        """Return ∂r/∂v p, or its transpose times u, of every row."""
+        o, scale, outputs = self._objective, self._scale, self._outputs
+        taken = scale * directions[:, : len(scale)] if transposed else directions
+        with o._lock:
+            o.work.jacobian_products += len(directions)
+            found: Array = outputs.products(taken.astype(outputs.dtype), transposed=transposed).astype(FLOAT)
+        if not transposed:
+            return o._with_weights(scale * found, directions)
+        if o._l2:
+            found[:, o._on_weights] += np.sqrt(o._l2) * directions[:, len(scale) :]
+        return found
+
+    @quiet
+    def to_dense(self) -> Array:
+        """Return the matrix itself, by a backward pass for each output."""
+        # It, and the Jacobian of the outputs.
+        self.check_dense(copies=2)
+        o, count = self._objective, len(self._scale)
+        dense = np.zeros(self.shape, FLOAT)
+        with o._lock:
+            o.work.jacobian_products += o._network.sizes[-1]
+            np.multiply(self._scale[:, None], self._outputs.to_dense(), out=dense[:count])
+        if o._l2:
+            dense[range(count, len(dense)), np.flatnonzero(o._on_weights)] = np.sqrt(o._l2)
+        return dense
 
 
 @quiet
@@ -483,7 +514,7 @@ def objective(
     >>> o = objective(net, [[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]])  # y = 2x + 1
     >>> o.fun(o.x0), o.jac(o.x0)  # ½·(1 + 9 + 25)/3, and the means of −y·x and −y
     (5.833333333333333, array([-4.33333333, -3.        ]))
-    >>> found = least_squares(o.residuals, o.x0, jac=o.residual_jacobian, tr_solver="lsmr")
+    >>> found = least_squares(o.residuals, o.x0, jac=o.residual_jacobian)
     >>> found.x.round(6)
     array([2., 1.])
     """

@@ -230,6 +230,45 @@ def test_least_squares_takes_the_residuals_and_their_jacobian(dtype):
     assert found.cost < 0.1 * o.fun(o.x0)
 
 
+@pytest.mark.parametrize("l2", [0.0, 0.25])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_its_operators_are_formed_from_their_products(dtype, l2):
+    # Small integers, shares of 1/4 and l2 = 1/4: nothing is rounded.
+    weights = [[[1.0, -1.0], [2.0, 0.0]], [[1.0, -2.0], [3.0, 1.0]]]
+    net = fm.Network(weights, [[0.0, 1.0], [1.0, 0.0]], ["square", "identity"]).astype(dtype)
+    X, Y = [[1, 1], [2, -1], [0, 3], [1, 0]], [[1, 2], [0, 1], [2, 0], [-1, 1]]
+    o = fm.objective(net, X, Y, l2=l2)
+    for A in (o.hess(o.x0), o.residual_jacobian(o.x0)):
+        dense = A.to_dense()
+        assert (dense.dtype, A.T.to_dense().shape) == (float, A.shape[::-1])
+        assert np.array_equal(dense, A @ np.eye(A.shape[1])) and np.array_equal(dense.T, A.T @ np.eye(A.shape[0]))
+        wanted = dense.nbytes * (1 if A.T is A else 2)
+        with fm.use_budget(memory=wanted - 1), pytest.raises(Refused, match=f"numbers of the {A.what} must fit"):
+            A.to_dense()
+        with pytest.raises(WrongShape, match=r"^v must have shape"):
+            A @ np.ones(3)
+    # Two matrices by a pass for each of two outputs, and products with all unit vectors.
+    assert o.work.jacobian_products == 2 * 2 + sum(o.residual_jacobian(o.x0).shape)
+
+
+@pytest.mark.parametrize("method", ["trust-exact", "trust-ncg", "dogleg"])
+def test_scipys_methods_for_matrices_take_the_dense_hessian(method):
+    net = fm.Network.random([2, 1], "identity", seed=0)
+    X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[1], [2], [3], [4]]
+    o = fm.objective(net, X, Y)
+    found = minimize(o.fun_and_jac, o.x0, jac=True, hess=lambda v: o.hess(v).to_dense(), method=method)
+    assert np.abs(found.x - [2, 1, 1]).max() < 1e-4
+
+
+@pytest.mark.parametrize("options", [{"method": "lm"}, {"tr_solver": "exact"}])
+def test_least_squares_takes_the_dense_jacobian(options):
+    net = fm.Network.random([2, 1], "identity", seed=0)
+    X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[1], [2], [3], [4]]
+    o = fm.objective(net, X, Y)
+    found = least_squares(o.residuals, o.x0, jac=lambda v: o.residual_jacobian(v).to_dense(), **options)
+    assert np.abs(found.x - [2, 1, 1]).max() < 1e-4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "iterations"), [("L-BFGS-B", 60), ("Newton-CG", 14), ("trust-ncg", 20), ("trust-krylov", 12)]
