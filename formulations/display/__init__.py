@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from formulations.display.figures import tidy as tidy
     from formulations.display.figures import titled as titled
     from formulations.display.html import Html as Html
+    from formulations.display.html import html_list as html_list
     from formulations.display.html import html_mark as html_mark
     from formulations.display.html import html_table as html_table
     from formulations.display.html import html_text as html_text
@@ -58,7 +59,7 @@ else:
                 "tidy",
                 "titled",
             ],
-            "html": ["Html", "html_mark", "html_table", "html_text", "html_view"],
+            "html": ["Html", "html_list", "html_mark", "html_table", "html_text", "html_view"],
             "layers": ["Layer", "draw_layers", "layers_svg"],
             "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
             "tables": [

@@ -52,6 +52,9 @@ class Colour(StrEnum):
 LINES = (Colour.BLUE, Colour.RUST, Colour.GREEN, Colour.PURPLE)
 """The colours of the lines of one panel."""
 
+TITLE = 58
+"""So many characters of a title fit the narrowest figure."""
+
 FEW = 40
 """So many points of a curve are marked; more would hide the line."""
 
@@ -156,29 +159,51 @@ def arms(ratios: Sequence[Ratio]) -> list[list[float]]:
     return [[ratio.median - ratio.lower for ratio in ratios], [ratio.upper - ratio.median for ratio in ratios]]
 
 
-def draw_by_layer(norms: Mapping[str, Sequence[float]], title: str, ax: Any = None) -> Any:
+def draw_by_layer(norms: Mapping[str, Sequence[float]], title: str, ax: Any = None, *, ylabel: str = "") -> Any:
     """Return a figure with a line for each quantity, from layer 2 on, on a logarithmic scale.
 
     Parameters
     ----------
     norms : mapping of str to sequence of float
-        The norm of each quantity in layers 2 to L. What is zero or not finite is not drawn.
+        The norm of each quantity in layers 2 to L. A zero, which the scale does not have, is a hollow mark at its lower
+        end; what is not finite is not drawn.
     title : str
-        The title.
+        The title; wrapped to the width of a new figure.
     ax : matplotlib Axes, optional
         Where to draw; by default in a new figure.
+    ylabel : str
+        What the axis shows, if all lines show the same.
     """
-    axes = axes_for(ax, 5.4, 3.4, title)
+    axes = axes_for(ax, 5.4, 3.4, fill(title, TITLE) if ax is None else title)
     for (name, line), colour, sign in zip(norms.items(), LINES, "os^v", strict=False):
         drawn = [norm if 0 < norm < np.inf else np.nan for norm in map(float, line)]
         axes.plot(range(2, len(drawn) + 2), drawn, f"{sign}-", color=colour, label=name, markersize=5)
     layers = max(len(line) for line in norms.values())
     axes.set_yscale("log")
+    _mark_zeros(axes, norms)
+    # All layers have a place, whatever is drawn in them.
+    axes.update_datalim([(2, 1), (layers + 1, 1)], updatey=False)
+    axes.autoscale_view()
     axes.set_xticks(range(2, layers + 2)) if layers <= 12 else axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("layer")
+    axes.set_ylabel(ylabel)
     axes.legend(frameon=False)
     tidy(axes, "y")
     return axes.figure
+
+
+def _mark_zeros(axes: Any, norms: Mapping[str, Sequence[float]]) -> None:
+    """Mark zeros at the lower end of the axis, hollow."""
+    zeros = [[i for i, norm in enumerate(line, start=2) if norm == 0] for line in norms.values()]
+    label = "0"
+    for numbers, colour, sign, size in zip(zeros, LINES, "os^v", (5, 7, 9, 11), strict=False):
+        if numbers:
+            # The sizes differ, so that marks in one place are all seen.
+            axes.plot(
+                numbers, [0] * len(numbers), sign, transform=axes.get_xaxis_transform(), color=colour, label=label,
+                markersize=size, markerfacecolor="none", clip_on=False,
+            )  # fmt: skip
+            label = "_"
 
 
 def draw_training(

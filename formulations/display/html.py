@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-__all__ = ["Html", "html_mark", "html_table", "html_text", "html_view"]
+__all__ = ["Html", "html_list", "html_mark", "html_table", "html_text", "html_view"]
 
 # Every rule is nested in that of the root element: neither page nor element changes the other. All colours derive
 # from that of the text around the element, so they suit light and dark themes without knowing which it is; a media
@@ -22,6 +22,8 @@ STYLE = """
 VIEW = """
   font-size: .875rem;
   & p { margin: .3rem 0; max-width: 60rem; }
+  & ul { margin: .3rem 0; padding-left: 1.4rem; max-width: 60rem; }
+  & li { margin: .2rem 0; }
   & .fv-title { font-weight: 600; }
   & .fv-small { font-size: .8125rem; opacity: .8; }
   & .fv-wide { overflow-x: auto; max-width: 100%; margin: .4rem 0; }
@@ -81,6 +83,23 @@ def html_text(text: str, kind: str = "") -> Html:
     """
     css = f' class="fv-{kind}"' if kind else ""
     return Html("".join(f"<p{css}>{line}</p>" for line in _safe(text).split("\n") if line.strip()))
+
+
+def html_list(items: Sequence[Sequence[str]]) -> Html:
+    """Return a list with bullets; nothing if it is empty.
+
+    Parameters
+    ----------
+    items : sequence of sequences of str
+        The lines of each item; escaped, unless a line is :class:`Html`.
+
+    Examples
+    --------
+    >>> print(html_list([["κ < 1", "→ none"]]))
+    <ul><li>κ &lt; 1<br>→ none</li></ul>
+    """
+    rows = "".join(f"<li>{'<br>'.join(map(_safe, lines))}</li>" for lines in items)
+    return Html(f"<ul>{rows}</ul>" if rows else "")
 
 
 def html_mark(text: str, kind: str = "none") -> Html:

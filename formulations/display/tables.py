@@ -68,7 +68,7 @@ def format_table(
     """Format rows of text as a table that is not wider than the terminal.
 
     If the table is too wide, it drops the spare columns, then wraps cells between words, and finally sets groups of
-    columns below each other.
+    columns below each other. A no-break space keeps two words on one line, and is printed as a space.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class _Column:
     def __init__(self, cells: Sequence[str], right: bool, limit: int) -> None:
         self.cells, self.right = cells, right
         self.natural = max(map(_width, cells))
-        words = max((_width(word) for cell in cells for word in cell.split()), default=0)
+        words = max((_width(word) for cell in cells for word in cell.split(" ")), default=0)
         body = max(map(_width, cells[1:]), default=0) if right else min(self.natural, WORDS)
         # A word wider than a third of the terminal may be broken.
         self.least = min(self.natural, max(min(words, limit), body if right else min(body, limit)))
@@ -149,7 +149,7 @@ def _laid_out(columns: Sequence[_Column], width: int) -> str:
         cells = [column.lines(row, each) for column, each in zip(columns, widths, strict=True)]
         for parts in zip_longest(*cells):
             padded = (part or " " * each for part, each in zip(parts, widths, strict=True))
-            lines.append("  ".join(padded).rstrip())
+            lines.append("  ".join(padded).rstrip().replace("\N{NO-BREAK SPACE}", " "))
         if row == 0:
             lines.append("  ".join("─" * each for each in widths))
     return "\n".join(lines)

@@ -44,7 +44,8 @@ __all__ = ["LayerSpectrum", "Spectrum", "spectrum"]
 BLOCK = 2**22
 """The numbers of the largest matrices in a block of examples: 32 MiB in float64."""
 
-CAPTION, REMARK = "Singular values of ∂a/∂x", "Medians over the examples."
+CAPTION = "Singular values of ∂a/∂x"
+REMARK = "Medians over the examples; a value within roundoff of 0, 2u·max(n_l, n₁) times the largest, counts as 0."
 NUMBERS = (0, 1, 3, 4, 5, 6)
 """The columns of numbers: all but the activation."""
 
@@ -64,12 +65,15 @@ class LayerSpectrum:
     values : ndarray of shape (m, k)
         The values of each example, the largest first: k = min(n_l, n₁) of them, or as many of the largest as were asked
         for. Those beyond the width of the narrowest layer so far are exactly 0.
+    inputs : int
+        n₁.
     """
 
     layer: int
     neurons: int
     activation: str
     values: Array
+    inputs: int
 
     @property
     def largest(self) -> Array:
@@ -79,9 +83,20 @@ class LayerSpectrum:
 
     @property
     def smallest(self) -> Array:
-        """The smallest value of each example, shape (m,)."""
-        smallest: Array = self.values[:, -1]
+        """The smallest value of each example, shape (m,); 0 if it is within roundoff of 0."""
+        smallest: Array = np.where(self.values[:, -1] > self.roundoff, self.values[:, -1], 0)
         return smallest
+
+    @property
+    def roundoff(self) -> Array:
+        r"""What cannot be told from 0, for each example, shape (m,): :math:`2u \max(n_l, n_1) \sigma_{\max}`.
+
+        Roundoff u in the entries of J changes a singular value by at most :math:`u \lVert J \rVert_F \le
+        u \max(n_l, n_1) \sigma_{\max}`, and the decomposition may change it by as much again. It is the rule of
+        :func:`numpy.linalg.matrix_rank`.
+        """
+        roundoff: Array = self.largest * (max(self.neurons, self.inputs) * np.finfo(self.values.dtype).eps)
+        return roundoff
 
     @property
     def rms(self) -> Array:
@@ -149,7 +164,7 @@ class Spectrum:
         WrongType
             If ``ax`` is not a matplotlib Axes.
         """
-        return draw_by_layer(self._medians(), f"{CAPTION}: {self.title}", ax)
+        return draw_by_layer(self._medians(), f"{CAPTION}: {self.title}", ax, ylabel="singular value")
 
     def _medians(self) -> dict[str, list[float]]:
         """Return the medians over the examples, by layer."""
@@ -219,8 +234,9 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
 
     Notes
     -----
-    The values are those of the computed Jacobian: changing its entries by roundoff changes each value by about as much
-    as the largest times the roundoff, so values that are smaller by that factor have no correct digits.
+    The values are those of the computed Jacobian. Roundoff changes each by up to about 2u·max(n_l, n₁) times the
+    largest, so a smaller one has no correct digit: ``LayerSpectrum.smallest``, the table and the drawing take it for 0.
+    The smallest value of a softmax layer no wider than the input is always 0, since its outputs sum to 1.
 
     Examples
     --------
@@ -245,7 +261,9 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     layers = zip(net.sizes[1:], net.activations, values, strict=True)
     return Spectrum(
         title=f"{net.layout}, {net.activation_names}, {counted_examples}, {dtype}",
-        layers=tuple(LayerSpectrum(l, n, each.name, found) for l, (n, each, found) in enumerate(layers, start=2)),
+        layers=tuple(
+            LayerSpectrum(l, n, each.name, found, net.sizes[0]) for l, (n, each, found) in enumerate(layers, start=2)
+        ),
         complete=largest is None,
     )
 

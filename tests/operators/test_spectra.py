@@ -76,6 +76,31 @@ def test_blocks_of_examples_change_roundoff_only(monkeypatch):
         assert (np.abs(mine - its) <= slack(net, l, fm.jacobian(net, X, of=l, backend="product"))).all()
 
 
+def test_a_value_within_roundoff_of_zero_counts_as_zero():
+    net = CASES["softmax"]()
+    found = fm.spectrum(net, RANDOM.standard_normal((5, 4)))
+    # The outputs sum to 1.
+    last = found.layers[-1]
+    assert last.values[:, -1].any() and not last.smallest.any() and last.rms.all()
+    assert (last.roundoff == last.largest * 4 * np.finfo(float).eps).all()
+    assert found.layers[0].smallest.all()
+    assert str(found).splitlines()[-2].split()[-1] == "0" and "within roundoff of 0" in str(found)
+    assert list(found.plot().axes[0].lines[-1].get_xdata()) == [3]
+    assert (
+        fm.diagnose(net, RANDOM.standard_normal((5, 4)), np.eye(3)[[0, 1, 2, 0, 1]]).layers[-1].smallest_singular_value
+        == 0
+    )
+
+
+def test_a_long_title_fits_the_figure():
+    pytest.importorskip("matplotlib")
+    net = fm.Network.random([64, *[30] * 12, 10], seed=0)
+    figure = fm.spectrum(net, RANDOM.standard_normal((2, 64))).plot()
+    figure.draw_without_rendering()
+    title = figure.axes[0]._left_title.get_window_extent()
+    assert title.x1 <= figure.bbox.x1
+
+
 def test_a_layer_that_passes_nothing_has_only_zeros():
     net = fm.Network([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]], [[-100.0] * 3], "relu")
     for largest in (None, 1):
@@ -123,7 +148,9 @@ def test_it_is_printed_drawn_and_kept():
     plain = found.to_dict()
     assert plain["layers"][2]["values"] == found.values[2].tolist()
     assert plain["layers"][2] | {"values": None} == {"layer": 4, "neurons": 9, "activation": "tanh", "values": None}
-    assert len(found.plot().axes[0].lines) == 3
+    axes = found.plot().axes[0]
+    # The fourth line marks the zeros.
+    assert len(axes.lines) == 4 and axes.get_ylabel() == "singular value"
     norms = fm.spectrum(net, X, largest=1)
     assert len(norms.plot().axes[0].lines) == 1
     assert "smallest" not in str(norms)
