@@ -528,8 +528,13 @@ def _for_arrays(
 
 def _hidden(hidden: str | None, sizes: str | None, inputs: int, outputs: int) -> list[int]:
     """Return the hidden layers that the options ask for, in a network for this many features and outputs."""
+    if hidden is not None and not hidden.strip():
+        raise InvalidInput(
+            f"--hidden must be integers separated by commas, such as 30,30, got {hidden!r}; for a network without "
+            f"hidden layers, pass --sizes {inputs},{outputs}."
+        )
     if sizes is None:
-        return [positive_integer(n, "--hidden") for n in parse_sizes(hidden or "30", "--hidden")]
+        return [positive_integer(n, "--hidden") for n in parse_sizes("30" if hidden is None else hidden, "--hidden")]
     if hidden is not None:
         raise InvalidInput("--hidden and --sizes both name the hidden layers; leave one of them out.")
     widths = parse_sizes(sizes)
