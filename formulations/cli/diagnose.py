@@ -41,7 +41,8 @@ EXAMPLES = 500
     default=1e-3,
     show_default=True,
     metavar="SHARE",
-    help="A layer below this share of the fastest layer's speed does not learn.",
+    help="A layer below this share of the fastest layer's speed does not learn; none does if the slopes of the outputs "
+    "are below this share of their supremum.",
 )
 @click.option(
     "--plot",

@@ -24,17 +24,17 @@ from formulations.display import (
     fitted,
     format_brief,
     format_table,
+    html_list,
     html_mark,
     html_table,
     html_text,
     html_view,
     new_figure,
-    tidy,
     titled,
 )
 from formulations.functions import Cost
 from formulations.network import Network, check_network
-from formulations.operators.findings import Finding, find, named_layers
+from formulations.operators.findings import Finding, Symptom, find, named_layers
 from formulations.operators.signals import LayerDiagnosis, measure
 
 __all__ = ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"]
@@ -77,32 +77,32 @@ TOLERANCES = "Tolerances, the path bound T2; Higham, section 3.1"
 QUANTITIES = {
     quantity.name: quantity
     for quantity in (
-        Quantity("saturated", "saturated", "slopes below {saturation:g} of their supremum",
+        Quantity("saturated", "saturated", "slopes below {saturation:g} of their supremum; (…) if σ′ cancels",
                  "A weight learns slowly if the neuron that it leads to has saturated.", ("BP1", "BP2"), FOUR),
         Quantity("dead", "dead", "neurons whose slope is 0 on every example",
                  "A rectified linear unit stops learning if its weighted input is negative.", ("BP2",),
                  "Nielsen, chapter 3, Other models of artificial neuron"),
-        Quantity("activation_rms", "a", "root mean square",
+        Quantity("activation_rms", "a", "the root mean square of the activations",
                  "A weight learns slowly if its input activation is low.", ("BP4",), FOUR),
-        Quantity("error_rms", "δ", "likewise",
+        Quantity("error_rms", "δ", "that of the errors of the examples' own costs",
                  "If the error of a neuron is close to 0, no change of its weighted input improves the cost much.",
                  ("29",), FOUR),
-        Quantity("gradient_rms", "gradient", "likewise, over ∂C/∂w and ∂C/∂b",
+        Quantity("gradient_rms", "gradient", "that of the entries of ∂C/∂w and ∂C/∂b",
                  "The gradient is the error times the input activation.", ("BP3", "BP4"), FOUR),
-        Quantity("by_weights", "× w", "what the next weights multiply ‖δ‖ by",
+        Quantity("by_weights", "× w", "what the next weights multiply ‖δ‖ by on its way back",
                  "A layer makes the gradient smaller unless its weights are large enough to make up for σ′.",
                  ("BP2",), CAUSE),
         Quantity("by_slopes", "× σ′", "what the slopes multiply it by",
                  "σ′ of a sigmoid is at most 1/4, so the gradient shrinks from layer to layer.", ("BP1", "BP2"), CAUSE),
         Quantity("speed", "speed", "‖∂C/∂b‖",
                  "The length of ∂C/∂b measures the speed at which a layer learns.", ("BP3",), DEEP),
-        Quantity("largest_singular_value", "s max", "the largest singular value of ∂a/∂x, a median over examples",
+        Quantity("largest_singular_value", "s max", "the largest singular value of ∂a/∂x, median over examples",
                  "A deep network learns fast if all singular values of its Jacobian are near 1.", ("35",), ISOMETRY),
-        Quantity("smallest_singular_value", "s min", "the smallest",
+        Quantity("smallest_singular_value", "s min", "the smallest; 0 if within roundoff of 0",
                  "A deep network learns fast if all singular values of its Jacobian are near 1.", ("35",), ISOMETRY),
-        Quantity("conditioning", "κ", "‖g_abs‖/‖g‖, how much larger the gradient would be without cancellation",
+        Quantity("conditioning", "κ", "‖g_abs‖/‖g‖: how much larger ∂C is without cancellation",
                  "The gradient is a sum over all paths, and roundoff acts on each of them.", ("53",), TOLERANCES),
-        Quantity("precision", "dtype", "the coarsest in which roundoff γ‖g_abs‖ is below ‖g‖",
+        Quantity("precision", "dtype", "the coarsest whose roundoff γ‖g_abs‖ is below ‖g‖",
                  "A computed gradient points downhill if its roundoff is smaller than itself.", ("53",), TOLERANCES),
     )
 }  # fmt: skip
@@ -128,6 +128,8 @@ class Diagnosis:
         C.
     input_rms : float
         The root mean square of the inputs.
+    combined : bool
+        Whether cost and outputs are combined, so that the slopes of the outputs cancel and slow down nothing.
     examples, spectrum_examples : int
         The number of examples, and how many of them the singular values are of.
     saturation, slow : float
@@ -139,6 +141,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     cost_value: float
     input_rms: float
+    combined: bool
     examples: int
     spectrum_examples: int
     saturation: float
@@ -156,6 +159,7 @@ class Diagnosis:
             "learns": self.learns,
             "cost_value": self.cost_value,
             "input_rms": self.input_rms,
+            "combined": self.combined,
             "examples": self.examples,
             "spectrum_examples": self.spectrum_examples,
             "saturation": self.saturation,
@@ -206,56 +210,70 @@ class Diagnosis:
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the header and the rows of the table."""
-        header = ["layer", "learns", *(each.heading for each in QUANTITIES.values())]
-        return header, [
+        # No heading is broken between its words.
+        headings = (each.heading.replace(" ", "\N{NO-BREAK SPACE}") for each in QUANTITIES.values())
+        rows = [
             [str(layer.layer), _verdict(layer), *(_cell(getattr(layer, name), name) for name in QUANTITIES)]
             for layer in self.layers
         ]
+        if self.combined:
+            rows[-1][2] = f"({rows[-1][2]})"
+        return ["layer", "learns", *headings], rows
 
     def _summary(self) -> str:
         stuck = [layer.layer for layer in self.layers if not layer.learns]
-        if stuck:
-            return f"{named_layers(stuck)} {'does' if len(stuck) == 1 else 'do'} not learn"
-        return "every layer learns"
+        if not stuck:
+            return "every layer learns"
+        layers = named_layers(stuck)
+        if self.cost_value == 0 and all(layer.gradient_rms == 0 for layer in self.layers):
+            return "nothing is left to learn"
+        exploding = next((found.layers for found in self.findings if found.symptom is Symptom.EXPLODING), ())
+        if set(stuck) <= set(exploding):
+            verb = "learns" if len(stuck) == 1 else "learn"
+            return f"the error explodes: {layers} {verb} too slowly for a step that suits layer {self._fastest.layer}"
+        return f"{layers} {'does' if len(stuck) == 1 else 'do'} not learn"
+
+    @property
+    def _fastest(self) -> LayerDiagnosis:
+        return max(self.layers, key=lambda layer: layer.speed)
 
     def _conclusion(self) -> str:
         summary = self._summary()
-        if not self.learns:
+        slowest, fastest = min(self.layers, key=lambda layer: layer.speed), self._fastest
+        if not self.learns or slowest.speed == fastest.speed:
             return f"{summary[:1].upper()}{summary[1:]}."
-        slowest = min(self.layers, key=lambda layer: layer.speed)
-        fastest = max(self.layers, key=lambda layer: layer.speed)
-        if fastest.speed == 0:
-            return "Every layer learns."
         return (
             f"Every layer learns: the slowest, layer {slowest.layer}, at {slowest.relative_speed:.2g} of the speed of "
             f"layer {fastest.layer}."
         )
 
-    def _legend(self) -> str:
-        words = [
-            f"{each.heading}: {each.means.format(saturation=self.saturation)} ({', '.join(each.equations)})"
-            for each in QUANTITIES.values()
+    def _legend(self) -> list[tuple[str, str]]:
+        """Return each column and what it is."""
+        return [
+            ("learns", f"speed or δ, and output slopes, ≥ {self.slow:g} of the largest; neurons differ"),
+            *(
+                (each.heading, f"{each.means.format(saturation=self.saturation)} ({', '.join(each.equations)})")
+                for each in QUANTITIES.values()
+            ),
         ]
-        return f"learns: whether the speed is at least {self.slow:g} of the fastest layer's; {'; '.join(words)}."
 
     def __str__(self) -> str:
         header, rows = self._table()
         findings = "\n".join(f"• {finding.says}\n  → {finding.remedy}" for finding in self.findings)
         table = format_table(header, rows, right=NUMBERS)
-        parts = [self.title, table, self._legend(), self._conclusion(), findings]
-        return fitted("\n\n".join(filter(None, parts)))
+        legend = "\n".join(f"{column:9}  {means}" for column, means in self._legend())
+        return fitted("\n\n".join(filter(None, [self.title, self._conclusion(), findings, table, legend])))
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
         marks = [html_mark(_verdict(layer), "good" if layer.learns else "bad") for layer in self.layers]
         marked = [[row[0], mark, *row[2:]] for row, mark in zip(rows, marks, strict=True)]
-        said = "\n".join(f"{finding.says} → {finding.remedy}" for finding in self.findings)
         return html_view(
             html_text(self.title, "title"),
-            html_table(header, marked, right=NUMBERS),
             html_text(self._conclusion()),
-            html_text(said),
-            html_text(self._legend(), "small"),
+            html_list([(finding.says, f"→ {finding.remedy}") for finding in self.findings]),
+            html_table(header, marked, right=NUMBERS),
+            html_text(" · ".join(f"{column}: {means}" for column, means in self._legend()), "small"),
         )
 
     def __repr__(self) -> str:
@@ -290,21 +308,15 @@ def _mark_slow(axes: Any, diagnosis: Diagnosis) -> None:
 
 def _draw_spectrum(axes: Any, diagnosis: Diagnosis) -> None:
     """Draw the range of the singular values of ∂a^l/∂a¹."""
-    numbers = [layer.layer for layer in diagnosis.layers]
-    low, high = (
-        np.array([getattr(layer, name) or np.nan for layer in diagnosis.layers])
-        for name in ("smallest_singular_value", "largest_singular_value")
-    )
-    axes.fill_between(numbers, low, high, color=Colour.BLUE, alpha=0.2, linewidth=0)
-    axes.plot(numbers, high, "o-", color=Colour.BLUE, label="largest", markersize=5)
-    axes.plot(numbers, low, "s-", color=Colour.RUST, label="smallest", markersize=5)
+    lines = {
+        name: [getattr(layer, f"{name}_singular_value") for layer in diagnosis.layers]
+        for name in ("largest", "smallest")
+    }
+    high, low = (np.where(np.array(line) > 0, line, np.nan) for line in lines.values())
+    axes.fill_between(range(2, len(low) + 2), low, high, color=Colour.BLUE, alpha=0.2, linewidth=0)
     axes.axhline(1, linestyle=":", color=Colour.INK, linewidth=1)
-    axes.set_yscale("log")
-    axes.set_xticks(numbers) if len(numbers) <= 11 else axes.locator_params(axis="x", integer=True)
-    axes.set_xlabel("layer")
+    draw_by_layer(lines, "", axes)
     titled(axes, "singular values of ∂a/∂x")
-    axes.legend(frameon=False)
-    tidy(axes, "y")
 
 
 @quiet
@@ -335,7 +347,8 @@ def diagnose(
     saturation : float
         A slope below this share of its supremum is saturated.
     slow : float
-        A layer whose speed is below this share of the fastest layer's does not learn.
+        A layer whose speed, and whose errors, are below this share of the largest of all layers does not learn. If the
+        slopes of the outputs leave less than this share of their supremum of ∇_aC, no layer does.
 
     Returns
     -------
@@ -380,6 +393,7 @@ def diagnose(
         findings=find(net, measured, saturation, slow),
         cost_value=measured.cost_value,
         input_rms=measured.input_rms,
+        combined=measured.combined,
         examples=m,
         spectrum_examples=measured.examples,
         saturation=saturation,

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from formulations.arrays import DTYPE_NAMES, format_dtype
+from scipy.sparse import issparse
+
+from formulations.arrays import DTYPE_NAMES, euclidean_norm, format_dtype
 from formulations.display import counted, format_brief, format_numbers
 from formulations.network import Network
 from formulations.operators.signals import LayerDiagnosis, Measured
@@ -23,6 +25,10 @@ class Symptom(StrEnum):
 
     STATIONARY = "stationary"
     """The gradient is 0 in every layer."""
+    SYMMETRIC = "symmetric"
+    """Hidden neurons are equal, and stay so."""
+    LARGE_INPUTS = "large inputs"
+    """The inputs are large, so the weights out of them learn faster than the biases, and neurons saturate."""
     DEAD = "dead"
     """Neurons have the slope 0 on every example."""
     VANISHING = "vanishing"
@@ -80,6 +86,11 @@ class _Case:
         return self.measured.layers
 
     @property
+    def uniform(self) -> bool:
+        """Whether a layer has nothing but equal neurons."""
+        return any(layer.distinct == 1 < layer.neurons for layer in self.layers)
+
+    @property
     def fastest(self) -> LayerDiagnosis:
         # Of equals the one nearest to the output, which the error reaches first.
         return max(reversed(self.layers), key=lambda layer: layer.speed)
@@ -99,7 +110,7 @@ class _Case:
 
 
 def find(net: Network, measured: Measured, saturation: float, slow: float) -> tuple[Finding, ...]:
-    """Return all findings, those that stop layers from learning first.
+    """Return all findings, in the order in which to remedy them.
 
     Parameters
     ----------
@@ -129,18 +140,71 @@ def _stationary(case: _Case) -> Finding | None:
     )
 
 
+def _symmetric(case: _Case) -> Finding | None:
+    found = [layer for layer in case.layers if layer.distinct < layer.neurons]
+    if not found:
+        return None
+    worst = min(found, key=lambda layer: layer.distinct / layer.neurons)
+    others = [layer.layer for layer in found if layer is not worst]
+    neurons = counted(worst.neurons, "neuron")
+    which = (
+        f"all {neurons} are equal: they have the same weights, in and out, and the same bias"
+        if worst.distinct == 1
+        else f"only {worst.distinct} of {neurons} differ: each of the others has the weights, in and out, and the bias "
+        "of one of these"
+    )
+    also = f" {_capital(named_layers(others))} {_has(others)} equal neurons too." if others else ""
+    zero = [l for l in range(2, case.net.layout.last + 1) if _is_zero(case.net, l)]
+    return Finding(
+        Symptom.SYMMETRIC,
+        _numbers(found),
+        f"In layer {worst.layer}, {which}, so they have the same gradients, and no step makes them differ (BP3, BP4)."
+        f"{also}{_zero_weights(zero)}",
+        "Draw random weights.",
+        ("gradient_rms",),
+    )
+
+
+def _large_inputs(case: _Case) -> Finding | None:
+    size = case.measured.input_rms
+    if size <= 1 / case.saturation:
+        return None
+    return Finding(
+        Symptom.LARGE_INPUTS,
+        (1,),
+        f"The inputs are large, {format_brief(size)} rms: the weights out of them learn {_times(size, 1.0)} faster "
+        "than the biases (BP4), and need a smaller step.",
+        "Standardise the inputs first.",
+        ("activation_rms",),
+    )
+
+
 def _dead(case: _Case) -> Finding | None:
     found = [layer for layer in case.layers if layer.dead > 0]
     if not found:
         return None
     worst = max(found, key=lambda layer: layer.dead)
+    number, neurons = round(worst.dead * worst.neurons), counted(worst.neurons, "neuron")
+    which = f"all {neurons}" if number == worst.neurons > 1 else f"{number} of {neurons}"
+    says = (
+        "is dead: its slope is 0 on every example, so its error is 0 (BP2) and no step changes its weights."
+        if number == 1
+        else "are dead: their slopes are 0 on every example, so their errors are 0 (BP2) and no step changes their "
+        "weights."
+    )
     others = [layer for layer in found if layer is not worst]
-    also = f" So are some in {named_layers(_numbers(others))}." if others else ""
+    also = "".join(
+        f" So {verb} {named_layers(_numbers(some))}."
+        for verb, some in (
+            ("are all of", [layer for layer in others if layer.dead == 1]),
+            ("are some of", [layer for layer in others if layer.dead < 1]),
+        )
+        if some
+    )
     return Finding(
         Symptom.DEAD,
         _numbers(found),
-        f"In layer {worst.layer}, {round(worst.dead * worst.neurons)} of {counted(worst.neurons, 'neuron')} are dead: "
-        f"their slope is 0 on every example, so their errors are 0 (BP2) and no step changes their weights.{also}",
+        f"In layer {worst.layer}, {which} {says}{also}",
         f"Take an activation whose slope is never 0, such as {NEVER_FLAT}, and smaller steps: a large one kills "
         "neurons.",
         ("dead", "error_rms"),
@@ -152,20 +216,40 @@ def _vanishing(case: _Case) -> Finding | None:
     found = [x for x in case.layers if x.layer < high.layer and _is_slow(case, x)]
     if not found:
         return None
+    if case.uniform:
+        return None
     low = min(found, key=lambda layer: layer.speed)
     factors = case.factors(low, high)
+    zero = [l for l in range(low.layer + 1, high.layer + 1) if _is_zero(case.net, l)]
     steepest = max(case.crossed(low, high), key=lambda layer: layer.largest_slope)
     flat = steepest.largest_slope < 1
     limit = f", which is at most {format_brief(steepest.largest_slope)} for {steepest.activation}" if flat else ""
     return Finding(
         Symptom.VANISHING,
         _numbers(found),
-        f"{_slower(low, high)}.{_on_its_way_back(factors, limit)}",
+        f"{_slower(low, high)}.{_on_its_way_back(factors, limit)}{_zero_weights(zero)}",
+        _against_vanishing(factors, steepest, bool(zero)),
+        ("speed", "by_weights", "by_slopes"),
+    )
+
+
+def _against_vanishing(factors: tuple[float, float] | None, steepest: LayerDiagnosis, zero: bool) -> str:
+    """Return the remedy against the smaller of the two factors of (BP2), which are those of weights and slopes."""
+    if zero:
+        return "Draw random weights."
+    limit = steepest.largest_slope
+    by_weights = factors is not None and factors[0] < factors[1]
+    if by_weights and limit < 1:
+        return (
+            "Start from larger weights, such as init='orthogonal'. σ′ still multiplies the error by at most "
+            f"{format_brief(limit)}; if that is too little, take an activation such as {NEVER_FLAT}."
+        )
+    # Weights can make up for slopes as large as those of rectifiers.
+    if by_weights or (factors is not None and limit >= 1 and factors[1] >= 0.5):
+        return "Start from larger weights, such as init='orthogonal', whose gain makes up for the slopes."
+    return (
         f"Take an activation whose slope is always positive and never close to 0, such as {NEVER_FLAT}, with "
         "init='orthogonal', whose gain makes up for the slopes."
-        if flat or factors is None or factors[1] < 0.5
-        else "Start from larger weights, such as init='orthogonal', whose gain makes up for the slopes.",
-        ("speed", "by_weights", "by_slopes"),
     )
 
 
@@ -187,7 +271,7 @@ def _exploding(case: _Case) -> Finding | None:
 
 def _saturated_output(case: _Case) -> Finding | None:
     last = case.layers[-1]
-    if last.by_slopes is None or last.by_slopes >= case.saturation * last.largest_slope:
+    if last.by_slopes is None or last.by_slopes >= case.saturation * last.largest_slope or last.dead == 1:
         return None
     remedy = {
         "sigmoid": "Take cost='binary_cross_entropy', in which σ′ cancels (66)",
@@ -219,9 +303,26 @@ def _saturated(case: _Case) -> Finding | None:
         _numbers(found),
         f"Most slopes in {named_layers(_numbers(found))} are small: {where}{100 * worst.saturated:.0f} % of them are "
         f"below {case.saturation:g} of their supremum, so the weights into these neurons learn slowly (BP2).",
-        "Start from smaller weights, such as init='glorot', and standardise the inputs.",
+        _against_saturation(case, worst.layer),
         ("saturated", "by_slopes"),
     )
+
+
+def _against_saturation(case: _Case, l: int) -> str:
+    """Return the remedy against the largest factor of z^l = w^l a^{l−1} + b^l.
+
+    The rows of w^l have lengths near 1, and standardised inputs an rms of 1, if their products are not to saturate.
+    """
+    weights, biases = case.net.weights[l - 2], case.net.biases[l - 2]
+    length = euclidean_norm(weights.data if issparse(weights) else weights) / math.sqrt(len(biases))
+    before = case.measured.input_rms if l == 2 else case.layers[l - 3].activation_rms
+    if euclidean_norm(biases) / math.sqrt(len(biases)) > length * before:
+        return "Start from smaller biases, such as 0."
+    if before <= length:
+        return "Start from smaller weights, such as init='glorot'."
+    if l == 2:
+        return f"Standardise the inputs first: their rms is {format_brief(before)}."
+    return f"Make the activations of layer {l - 1} smaller: their rms is {format_brief(before)}."
 
 
 def _low_activation(case: _Case) -> Finding | None:
@@ -245,7 +346,7 @@ def _no_isometry(case: _Case) -> Finding | None:
     first, last = case.layers[0], case.layers[-1]
     smallest, largest = last.smallest_singular_value, last.largest_singular_value
     # Dead layers, which are found by themselves, make all of them 0.
-    if smallest is None or not largest or case.slow <= largest <= 1 / case.slow:
+    if case.uniform or smallest is None or not largest or case.slow <= largest <= 1 / case.slow:
         return None
     fate = "shrinks" if largest < 1 else "grows"
     return Finding(
@@ -266,7 +367,7 @@ def _precision(case: _Case) -> Finding | None:
         for x in case.layers
         if x.conditioning is not None and (x.precision is None or DTYPE_NAMES.index(x.precision) > order)
     ]
-    if not found:
+    if not found or case.uniform:
         return None
     worst = max(found, key=lambda layer: layer.conditioning or 0.0)
     needed = [layer.precision for layer in found]
@@ -285,6 +386,8 @@ def _precision(case: _Case) -> Finding | None:
 
 RULES: tuple[Callable[[_Case], Finding | None], ...] = (
     _stationary,
+    _symmetric,
+    _large_inputs,
     _dead,
     _vanishing,
     _exploding,
@@ -301,6 +404,19 @@ def _is_slow(case: _Case, layer: LayerDiagnosis) -> bool:
     if layer.learns or layer.relative_speed >= case.slow or case.fastest.speed == 0:
         return False
     return layer.speed > 0 or all(each.dead < 1 for each in case.layers if each.layer >= layer.layer)
+
+
+def _is_zero(net: Network, l: int) -> bool:
+    """Return whether all weights into layer l are 0."""
+    weights = net.weights[l - 2]
+    return not (weights.data if issparse(weights) else weights).any()
+
+
+def _zero_weights(layers: Sequence[int]) -> str:
+    """Say which weights are 0, and what of it."""
+    if not layers:
+        return ""
+    return f" The weights of {named_layers(layers)} are 0, so no error passes back through them (BP2)."
 
 
 def _slower(slow: LayerDiagnosis, fast: LayerDiagnosis) -> str:
@@ -321,6 +437,14 @@ def _on_its_way_back(factors: tuple[float, float] | None, limit: str = "") -> st
 
 def _numbers(layers: Sequence[LayerDiagnosis]) -> tuple[int, ...]:
     return tuple(layer.layer for layer in layers)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _has(numbers: Sequence[int]) -> str:
+    return "has" if len(numbers) == 1 else "have"
 
 
 def named_layers(numbers: Sequence[int]) -> str:

@@ -20,18 +20,19 @@ ignores that most roundings cancel, so a precision may be enough although it is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 
 from formulations.arrays import DTYPES, Array, euclidean_norm, format_dtype, gamma, unit_roundoff
 from formulations.exceptions import Refused
 from formulations.functions import Activation, CoupledSlope
 from formulations.network import Batch, Gradient, Network, Point, Tape, check_gradient
-from formulations.operators.spectra import LayerSpectrum, spectrum
+from formulations.operators.spectra import spectrum
 
 __all__ = ["LayerDiagnosis", "Measured", "measure"]
 
@@ -49,6 +50,10 @@ class LayerDiagnosis:
         l, from 2 to L.
     neurons : int
         n_l.
+    distinct : int
+        How many of the neurons differ. Two hidden neurons are equal if their activation, the weights into and out of
+        them, and their biases are: then their gradients are equal too, and no step makes them differ. All neurons of
+        the output layer, and of a coupled activation, count as different.
     activation : str
         The name of its activation.
     largest_slope : float
@@ -70,7 +75,7 @@ class LayerDiagnosis:
     relative_speed : float
         Its ratio to the largest of all layers; 0 if all are 0.
     largest_singular_value, smallest_singular_value : float or None
-        Of the Jacobian ∂a^l/∂a¹, as :func:`formulations.spectrum` computes them: the medians over the examples. A value
+        Of the Jacobian ∂a^l/∂a¹, as :func:`formulations.spectrum` prints them: the medians over the examples. A value
         within roundoff of 0 counts as 0. None if the layers are too wide.
     conditioning : float or None
         ‖g_abs‖/‖g‖ of the layer's weights and biases; None if g is 0.
@@ -78,11 +83,13 @@ class LayerDiagnosis:
         The coarsest dtype that suffices; None if none is shown to suffice, and if g is 0.
     learns : bool
         Whether the speed is at least ``slow`` times the largest of all layers, or the root mean square of the errors
-        is, since errors may cancel in ∂C/∂b^l; and the slopes of the outputs are at least that share of their supremum.
+        is, since errors may cancel in ∂C/∂b^l; and the slopes of the outputs leave at least ``slow`` times their
+        supremum of ∇_aC, unless they cancel; and the neurons are not all equal.
     """
 
     layer: int
     neurons: int
+    distinct: int
     activation: str
     largest_slope: float
     saturated: float
@@ -112,6 +119,8 @@ class Measured(NamedTuple):
         C.
     input_rms : float
         The root mean square of the inputs.
+    combined : bool
+        Whether σ′ of the outputs cancels in the cost.
     examples : int
         How many examples the singular values are of; 0 if there are none.
     """
@@ -119,6 +128,7 @@ class Measured(NamedTuple):
     layers: tuple[LayerDiagnosis, ...]
     cost_value: float
     input_rms: float
+    combined: bool
     examples: int
 
 
@@ -160,11 +170,13 @@ def measure(net: Network, batch: Batch, saturation: float, slow: float) -> Measu
         small = (slope == 0) | (np.abs(slope) < saturation * suprema[i])
         alive = (slope[shares[:, 0] > 0] != 0).any(axis=0)
         norm = math.hypot(of_weights[i], speeds[i])
+        distinct = _distinct(net, i + 2)
         gradient_rms = norm / math.sqrt(sum(part.size for part in parts[i]))
         found.append(
             LayerDiagnosis(
                 layer=i + 2,
                 neurons=slope.shape[1],
+                distinct=distinct,
                 activation=activation.name,
                 largest_slope=float(suprema[i].max()),
                 saturated=float(np.average(small.mean(axis=1), weights=shares[:, 0])),
@@ -180,10 +192,35 @@ def measure(net: Network, batch: Batch, saturation: float, slow: float) -> Measu
                 smallest_singular_value=None if spread is None else spread[i][1],
                 conditioning=max(1.0, absolute[i][0] / norm) if norm > 0 else None,
                 precision=_sufficient(*absolute[i], norm, gradient_rms),
-                learns=max(relative[i], uncancelled[i]) >= slow and not blocked,
+                learns=max(relative[i], uncancelled[i]) >= slow and not blocked and distinct >= min(2, slope.shape[1]),
             )
         )
-    return Measured(tuple(found), float(tape.cost_value), _rms(tape.X, shares), taken)
+    return Measured(tuple(found), float(tape.cost_value), _rms(tape.X, shares), tape.combined is not None, taken)
+
+
+def _distinct(net: Network, l: int) -> int:
+    """Return how many neurons of layer l differ in their activation, weights in and out, or bias."""
+    activation, biases = net.activations[l - 2], net.biases[l - 2]
+    if l == net.layout.last or activation.coupled:
+        return len(biases)
+    into, out_of = _rows(net.weights[l - 2]), _rows(net.weights[l - 1].T)
+    functions = map(activation.neuron, range(len(biases)))
+    return len(set(zip(into, out_of, biases.tolist(), functions, strict=True)))
+
+
+def _rows(matrix: Any) -> list[Hashable]:
+    """Return the rows of a matrix as keys, which are equal if and only if the rows are."""
+    if not issparse(matrix):
+        return list(map(_key, matrix))
+    rows = csr_array(matrix, copy=True)
+    rows.sort_indices()
+    parts = (slice(*ends) for ends in zip(rows.indptr, rows.indptr[1:], strict=False))
+    return [(rows.indices[part].tobytes(), _key(rows.data[part])) for part in parts]
+
+
+def _key(values: Array) -> Hashable:
+    # Adding 0 makes one zero of 0 and −0; a longdouble has bytes without a meaning.
+    return (values + 0).tobytes() if values.itemsize <= 8 else tuple(values.tolist())
 
 
 def _over_largest(norms: Sequence[float]) -> list[float]:
@@ -311,11 +348,4 @@ def _singular_values(net: Network, X: Array) -> tuple[list[tuple[float, float]] 
         layers = spectrum(net, X[rows]).layers
     except Refused:
         return None, 0
-    return [_extremes(layer, max(net.sizes[0], layer.neurons)) for layer in layers], len(rows)
-
-
-def _extremes(layer: LayerSpectrum, width: int) -> tuple[float, float]:
-    """Return the medians of the largest and the smallest value; one within roundoff of 0 counts as 0."""
-    negligible = layer.largest * width * np.finfo(layer.values.dtype).eps
-    smallest = np.where(layer.smallest > negligible, layer.smallest, 0)
-    return float(np.median(layer.largest)), float(np.median(smallest))
+    return [(float(np.median(layer.largest)), float(np.median(layer.smallest))) for layer in layers], len(rows)

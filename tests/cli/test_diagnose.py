@@ -98,6 +98,8 @@ def test_a_figure_is_drawn(folder):
         (["--slow", "2"], "--slow must be above 0.0 and below 1.0"),
         (["--saturation", "0"], "--saturation must be above 0.0"),
         (["--examples", "100000"], "--examples must be at most the number of examples"),
+        (["--hidden", ""], "got ''; for a network without hidden layers, pass --sizes 64,10"),
+        (["--data", "iris.csv", "--hidden", " "], "got ' '; for a network without hidden layers, pass --sizes 4,3"),
         (["--sizes", "3,4,2"], "the embedded digits have 64 and 10"),
         (["--activations", "sigmiod"], "Did you mean 'sigmoid'?"),
         (["--network", "iris.npz"], "needs examples to scale; give them with --data"),

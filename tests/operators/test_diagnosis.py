@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -260,6 +261,96 @@ def test_an_error_that_the_weights_shrink_asks_for_larger_weights(digits):
     assert vanishing.remedy.startswith("Start from larger weights")
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_the_smaller_factor_has_the_remedy_whatever_the_activation(digits, activation):
+    net = fm.Network.random([64, 30, 30, 10], activation, seed=0)
+    for w in net.weights:
+        w[...] *= 1e-4
+    (vanishing,) = (each for each in fm.diagnose(net, *digits).findings if each.symptom is Symptom.VANISHING)
+    assert vanishing.remedy.startswith("Start from larger weights")
+    assert ("σ′ still multiplies the error by at most 0.25" in vanishing.remedy) == (activation == "sigmoid")
+
+
+def equal(sizes, value, activations="sigmoid"):
+    """A network whose weights all have one value."""
+    weights = [np.full((n, before), value) for before, n in pairwise(sizes)]
+    return fm.Network(weights, [np.zeros(n) for n in sizes[1:]], activations)
+
+
+@pytest.mark.parametrize("activations", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("value", [0.1, 0.0])
+@pytest.mark.parametrize("hidden", [1, 8])
+def test_equal_weights_are_found_and_ask_for_random_ones(digits, value, activations, hidden):
+    found = fm.diagnose(equal([64, *[30] * hidden, 10], value, activations), *digits)
+    assert not found and not any(layer.learns for layer in found.layers[:-1])
+    assert [layer.distinct for layer in found.layers] == [1] * hidden + [10]
+    symmetric = next(each for each in found.findings if each.symptom is Symptom.SYMMETRIC)
+    assert symmetric.layers == tuple(range(2, 2 + hidden)) and symmetric.remedy == "Draw random weights."
+    assert "all 30 neurons are equal" in symmetric.says and ("are 0, so no error passes" in symmetric.says) == (
+        not value
+    )
+    assert not symptoms(found) & {Symptom.VANISHING, Symptom.PRECISION, Symptom.NO_ISOMETRY}
+
+
+@pytest.mark.parametrize("change", ["in", "bias", "out", "activation", "pattern"])
+def test_neurons_that_differ_anywhere_come_apart(digits, change):
+    net = equal([64, 3, 10], 0.1, [fm.PerNeuron(["sigmoid", "sigmoid", "tanh"]), "sigmoid"])
+    assert fm.diagnose(net, *digits).layers[0].distinct == 2
+    if change == "activation":
+        net = equal([64, 3, 10], 0.1, [fm.PerNeuron(["sigmoid", "relu", "tanh"]), "sigmoid"])
+    elif change == "pattern":
+        first = sparse.csr_array(([0.1, 0.1, 0.1], ([0, 1, 2], [0, 1, 0])), (3, 64))
+        net = fm.Network([first, net.weights[1]], net.biases, net.activations)
+    else:
+        {"in": net.weights[0][1], "bias": net.biases[0][1:2], "out": net.weights[1][:, 1]}[change][0] += 1e-3
+    found = fm.diagnose(net, *digits)
+    assert found.layers[0].distinct == 3 and Symptom.SYMMETRIC not in symptoms(found)
+
+
+@pytest.mark.parametrize("stored", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
+def test_copies_of_some_neurons_are_found_in_every_kind_of_weights(digits, stored, dtype):
+    net = fm.Network.random([64, 6, 5, 10], "tanh", seed=0, dtype=dtype)
+    net.weights[0][4], net.biases[0][4] = net.weights[0][1], 0.0
+    net.weights[0][1, 0], net.weights[0][4, 0] = 0.0, -0.0
+    net.weights[1][:, 4] = net.weights[1][:, 1]
+    net = fm.Network([stored(w) for w in net.weights], net.biases, "tanh")
+    found = fm.diagnose(net, *(each.astype(dtype) for each in digits))
+    assert found and found.layers[0].distinct == 5 and found.layers[1].distinct == 5
+    symmetric = next(each for each in found.findings if each.symptom is Symptom.SYMMETRIC)
+    assert symmetric.layers == (2,) and "only 5 of 6 neurons differ" in symmetric.says
+
+
+def test_weights_of_zero_are_named_where_they_stop_the_error(digits):
+    net = fm.Network.random([64, 30, 30, 10], seed=0)
+    net.weights[2][...] = 0
+    vanishing = next(each for each in fm.diagnose(net, *digits).findings if each.symptom is Symptom.VANISHING)
+    assert "The weights of layer 4 are 0, so no error passes back" in vanishing.says
+    assert vanishing.remedy == "Draw random weights."
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+def test_inputs_that_are_not_scaled_are_named_and_the_weights_are_not_blamed(digits, activation):
+    net = fm.Network.random([64, 30, 10], activation, seed=0)
+    X, Y = digits
+    found = fm.diagnose(net, 255 * X, Y)
+    large, *others = found.findings
+    assert large.symptom is Symptom.LARGE_INPUTS and large.remedy == "Standardise the inputs first."
+    assert f"{found.input_rms:.0f} rms" in large.says and found.input_rms > 100
+    assert not any("glorot" in finding.remedy for finding in others)
+    saturated = [finding for finding in others if finding.symptom is Symptom.SATURATED]
+    assert bool(saturated) == (activation != "relu")
+    assert all(each.remedy.startswith("Standardise the inputs first") for each in saturated)
+    assert Symptom.LARGE_INPUTS not in symptoms(fm.diagnose(net, X, Y))
+
+
+def test_large_biases_saturate_by_themselves(digits):
+    net = fm.Network.random([64, 30, 10], seed=0)
+    net.biases[0][...] = 8.0
+    saturated = next(each for each in fm.diagnose(net, *digits).findings if each.symptom is Symptom.SATURATED)
+    assert saturated.remedy == "Start from smaller biases, such as 0."
+
+
 def test_errors_that_grow_are_found(digits):
     net = fm.Network.random(DEEP, "identity", seed=0, init="orthogonal")
     net.vector[...] *= 3
@@ -267,6 +358,9 @@ def test_errors_that_grow_are_found(digits):
     assert not found and symptoms(found) >= {Symptom.EXPLODING, Symptom.NO_ISOMETRY}
     exploding = next(finding for finding in found.findings if finding.symptom is Symptom.EXPLODING)
     assert "3: 3 by the weights, 1 by σ′" in exploding.says and 10 in exploding.layers
+    # Their gradients are huge: slow are these layers in comparison only.
+    assert "The error explodes: layers " in str(found) and "for a step that suits layer 2." in str(found)
+    assert "not learn" not in str(found)
 
 
 def test_dead_neurons_are_found_and_are_no_vanishing_error():
@@ -283,6 +377,34 @@ def test_dead_neurons_are_found_and_are_no_vanishing_error():
     assert Symptom.DEAD in symptoms(found) and Symptom.VANISHING not in symptoms(found)
 
 
+@pytest.mark.parametrize(
+    ("dead", "says"),
+    [
+        ([1, 0, 0], "In layer 2, 1 of 6 neurons is dead: its slope is 0"),
+        ([2, 0, 0], "In layer 2, 2 of 6 neurons are dead: their slopes are 0"),
+        ([3, 1, 0], "no step changes their weights. So are some of layer 3."),
+        ([6, 1, 4], "In layer 2, all 6 neurons are dead: their slopes are 0"),
+        ([6, 1, 4], "no step changes their weights. So are all of layer 4. So are some of layer 3."),
+    ],
+)
+def test_dead_neurons_are_counted_in_words_that_agree(dead, says):
+    # All weights, inputs and other biases are positive.
+    net = equal([5, 6, 4, 4, 3], 0.1, "relu")
+    for biases, number in zip(net.biases, [*dead, 0], strict=True):
+        biases[...] = 1.0
+        biases[:number] = -1e3
+    X, Y = examples(net)
+    finding = next(each for each in fm.diagnose(net, abs(X), Y).findings if each.symptom is Symptom.DEAD)
+    assert says in finding.says
+
+
+def test_dead_outputs_have_not_saturated_as_well():
+    net = fm.Network.random([5, 4, 3], ["tanh", "relu"], seed=0)
+    net.biases[1][:] = -1e3
+    found = symptoms(fm.diagnose(net, *examples(net)))
+    assert Symptom.DEAD in found and Symptom.SATURATED_OUTPUT not in found
+
+
 def test_saturated_outputs_are_found_unless_the_cost_cancels_their_slopes():
     net = fm.Network.random([5, 6, 3], seed=0)
     net.biases[1][...] = 20.0
@@ -294,6 +416,9 @@ def test_saturated_outputs_are_found_unless_the_cost_cancels_their_slopes():
     remedied = fm.diagnose(net, X, Y, "binary_cross_entropy")
     assert Symptom.SATURATED_OUTPUT not in symptoms(remedied) and remedied.layers[-1].by_slopes is None
     assert remedied.layers[-1].saturated == 1 and remedied.layers[-1].learns
+    # Brackets say that the saturation slows down nothing.
+    assert "100 %" in str(found) and "(100 %)" not in str(found) and "(100 %)" in str(remedied)
+    assert remedied.combined and not found.combined
 
 
 def test_saturated_hidden_layers_are_found():
@@ -319,9 +444,10 @@ def test_an_exact_fit_has_nothing_to_learn():
     net = fm.Network.random([5, 6, 3], "tanh", seed=0)
     X, _ = examples(net)
     found = fm.diagnose(net, X, net(X))
-    assert repr(found).startswith("<Diagnosis: layers 2 and 3 do not learn; 5-6-3")
+    assert repr(found).startswith("<Diagnosis: nothing is left to learn; 5-6-3")
     assert symptoms(found) == {Symptom.STATIONARY} and not found
     assert "fits these examples exactly" in found.findings[0].says
+    assert "Nothing is left to learn." in str(found) and "not learn" not in str(found)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
@@ -451,12 +577,34 @@ def test_the_table_fits_the_terminal(deep, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     assert max(map(len, str(deep).splitlines())) <= width
     assert repr(deep).startswith("<Diagnosis: layers 2–")
+    headings = [line for line in str(deep).splitlines() if line.startswith("layer ")]
+    if width >= 80:
+        assert all(sum(each.heading in line for line in headings) for each in QUANTITIES.values())
+
+
+def test_the_verdict_comes_first_and_the_legend_last(deep, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = str(deep)
+    _, verdict, findings, *tables, legend = text.split("\n\n")
+    assert verdict == "Layers 2–4 do not learn." and findings.startswith("• ") and tables[0].startswith("layer  learns")
+    # One line a column.
+    lines = legend.splitlines()
+    assert [line[:9].rstrip() for line in lines] == ["learns", *(each.heading for each in QUANTITIES.values())]
+
+
+def test_the_slowest_layer_is_named_if_there_is_a_faster_one():
+    net = fm.Network.random([5, 3], seed=0)
+    found = str(fm.diagnose(net, *examples(net)))
+    assert "Every layer learns.\n" in found and "slowest" not in found
+    net = fm.Network.random([5, 4, 3], "tanh", seed=0)
+    assert "Every layer learns: the slowest, layer " in str(fm.diagnose(net, *examples(net)))
 
 
 def test_a_notebook_shows_the_table_and_the_findings(deep):
     html = deep._repr_html_()
     assert html.count("<tr>") == 10 and "✗ no" in html and "✓ yes" in html and "(BP2)" in html
     assert "do not learn" in html and "<script" not in html
+    assert html.count("<li>") == html.count("<br>→ ") == len(deep.findings)
 
 
 def test_it_is_drawn_beside_its_singular_values_or_into_given_axes(deep):
@@ -482,8 +630,25 @@ def test_a_leaky_rectifier_counts_as_saturated_below_its_share_alone():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [DEEP, [64, 10]])
-def test_singular_values_of_0_are_left_out_of_the_drawing(digits, sizes, tmp_path):
+def test_singular_values_of_0_are_drawn_at_the_lower_end(digits, sizes, tmp_path):
     pytest.importorskip("matplotlib")
     found = fm.diagnose(fm.Network.random(sizes, "relu", seed=0, init="he"), *digits)
     assert found.layers[-1].smallest_singular_value == 0
-    found.plot().savefig(tmp_path / "layers.png")
+    figure = found.plot()
+    figure.savefig(tmp_path / "layers.png")
+    (zeros,) = (line for line in figure.axes[1].lines if line.get_label() == "0")
+    assert zeros.get_markerfacecolor() == "none"
+    assert list(zeros.get_xdata()) == [layer.layer for layer in found.layers if layer.smallest_singular_value == 0]
+
+
+def test_a_dead_network_has_both_panels_with_the_same_layers():
+    pytest.importorskip("matplotlib")
+    net = fm.Network.random([5, 6, 4, 3], "relu", seed=0)
+    net.biases[0][:] = net.biases[1][:] = net.biases[2][:] = -1e3
+    left, right = fm.diagnose(net, *examples(net)).plot().axes
+    assert left.get_xlim() == pytest.approx(right.get_xlim()) and left.get_xlim()[0] < 2 < 4 < left.get_xlim()[1]
+    assert list(left.get_xticks()) == list(right.get_xticks()) == [2, 3, 4]
+    for axes, quantities in ((left, 3), (right, 2)):
+        assert (
+            sum(list(line.get_xdata()) == [2, 3, 4] and not line.get_ydata().any() for line in axes.lines) == quantities
+        )
