@@ -181,9 +181,6 @@ def draw_by_layer(norms: Mapping[str, Sequence[float]], title: str, ax: Any = No
     layers = max(len(line) for line in norms.values())
     axes.set_yscale("log")
     _mark_zeros(axes, norms)
-    # All layers have a place, whatever is drawn in them.
-    axes.update_datalim([(2, 1), (layers + 1, 1)], updatey=False)
-    axes.autoscale_view()
     axes.set_xticks(range(2, layers + 2)) if layers <= 12 else axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("layer")
     axes.set_ylabel(ylabel)

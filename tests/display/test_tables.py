@@ -115,3 +115,11 @@ def test_the_width_is_that_of_the_variable_or_80_without_a_terminal(columns, mon
     monkeypatch.delenv("COLUMNS")
     monkeypatch.setattr("sys.__stdout__", None)
     assert terminal_width() == 80
+
+
+def test_a_no_break_space_keeps_words_together_and_is_printed_as_a_space(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    header, row = ["layer", "s max", "s min", "κ"], ["2", "1", "0", "3"]
+    assert "s max" not in format_table(header, [row], right=range(4)).splitlines()[0]
+    kept = format_table([name.replace(" ", "\N{NO-BREAK SPACE}") for name in header], [row], right=range(4))
+    assert "s max" in kept.splitlines()[0] and "s min" in kept and "\N{NO-BREAK SPACE}" not in kept
