@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from formulations.operators.jacobians import jacobian as jacobian
     from formulations.operators.jacobians import jacobian_operator as jacobian_operator
     from formulations.operators.jacobians import prepare_jacobian as prepare_jacobian
-    from formulations.operators.linear import NetworkOperator as NetworkOperator
-    from formulations.operators.linear import linearized as linearized
+    from formulations.operators.network_operator import NetworkOperator as NetworkOperator
+    from formulations.operators.network_operator import linearized as linearized
     from formulations.operators.objectives import Objective as Objective
     from formulations.operators.objectives import Work as Work
     from formulations.operators.objectives import objective as objective
@@ -62,7 +62,7 @@ else:
                 "jacobian_operator",
                 "prepare_jacobian",
             ],
-            "linear": ["NetworkOperator", "linearized"],
+            "network_operator": ["NetworkOperator", "linearized"],
             "signals": ["LayerDiagnosis"],
             "spectra": ["Spectrum", "spectrum"],
         },

@@ -33,7 +33,7 @@ from formulations.exceptions import InvalidInput, Refused, UnknownName
 from formulations.functions import Cost
 from formulations.network import Network
 from formulations.operators.diagonals import curvature_diagonal
-from formulations.operators.linear import NetworkOperator, linearized
+from formulations.operators.network_operator import NetworkOperator, linearized
 
 __all__ = ["CurvatureOperator", "GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"]
 

@@ -31,7 +31,7 @@ from formulations.display import counted, format_table
 from formulations.exceptions import InvalidInput, Refused, StalePlan, UnknownName, described
 from formulations.functions import Cost, get_cost, through
 from formulations.network import Batch, Network, Point, Tape, check_network, forward
-from formulations.operators.linear import NetworkOperator, linearized, others, provider
+from formulations.operators.network_operator import NetworkOperator, linearized, others, provider
 from formulations.plans import Claimed
 
 __all__ = [

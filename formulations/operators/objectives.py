@@ -25,7 +25,7 @@ from formulations.exceptions import Refused, WrongShape
 from formulations.functions import Cost, Quadratic
 from formulations.network import Batch, Network, Point, Tape, check_network, forward
 from formulations.operators.jacobians import JacobianOperator
-from formulations.operators.linear import NetworkOperator, check_budget, provider
+from formulations.operators.network_operator import NetworkOperator, check_budget, provider
 from formulations.plans import prepare
 
 __all__ = ["Objective", "objective"]

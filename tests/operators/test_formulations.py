@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 import formulations as fm
 from formulations.backends import OPERATORS, PARAMETERS, Backend, Tier
 from formulations.backends._base.perturbation import derivative_along
-from formulations.backends._linearized import forward_mode
 from formulations.backends._linearized import sigma as sigma_file
+from formulations.backends._shared import forward_mode
 from formulations.backends._shared.dual import DUAL, Dual
 from formulations.exceptions import InvalidInput, Refused
 from formulations.functions import get_cost

@@ -142,7 +142,7 @@ def test_a_matrix_beyond_the_budget_is_not_formed(examples, kind):
 def test_a_matrix_has_products_in_blocks(examples):
     net = fm.Network.random([3, 30, 2], "tanh", seed=0)
     H = fm.hessian(net, *examples)
-    assert H.shape[0] > fm.operators.linear.UNITS
+    assert H.shape[0] > fm.operators.network_operator.UNITS
     assert np.array_equal(H.to_dense(), np.stack([H @ e for e in np.eye(H.shape[0])], axis=1))
 
 

@@ -36,8 +36,16 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Where
-from formulations.backends._linearized.forward_mode import ForwardLinearization
-from formulations.backends._shared import DUAL, Dual, check_settled, complex_parameters, rescale, settled, weigh
+from formulations.backends._shared import (
+    DUAL,
+    Dual,
+    ForwardLinearization,
+    check_settled,
+    complex_parameters,
+    rescale,
+    settled,
+    weigh,
+)
 from formulations.functions import Activation, CostFormula, Formula, imaginary_step
 from formulations.network import outer_sums
 

@@ -34,8 +34,7 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Where, derivative_along
-from formulations.backends._linearized.forward_mode import ForwardLinearization
-from formulations.backends._shared import errors_by_recurrence
+from formulations.backends._shared import ForwardLinearization, errors_by_recurrence
 from formulations.network import Network, Point, Tape, forward
 
 if TYPE_CHECKING:

@@ -43,8 +43,7 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Where
-from formulations.backends._linearized.forward_mode import ForwardLinearization, blocks
-from formulations.backends._shared import pushed, slope_product, stacked_product, tangents
+from formulations.backends._shared import ForwardLinearization, blocks, pushed, slope_product, stacked_product, tangents
 from formulations.functions import CoupledCurvature, bend
 
 __all__ = ["TangentLinearization"]

@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from formulations.backends._shared.compiled.forms import SOFTMAX_LIKELIHOOD as SOFTMAX_LIKELIHOOD
     from formulations.backends._shared.compiled.forms import number_of as number_of
     from formulations.backends._shared.compiled.forms import output_of as output_of
-    from formulations.backends._shared.diagonals import block_diagonal as block_diagonal
-    from formulations.backends._shared.diagonals import diagonal as diagonal
-    from formulations.backends._shared.diagonals import sigma_matrix as sigma_matrix
     from formulations.backends._shared.dual import DUAL as DUAL
     from formulations.backends._shared.dual import Dual as Dual
     from formulations.backends._shared.factors import Factor as Factor
@@ -50,6 +47,8 @@ if TYPE_CHECKING:
     from formulations.backends._shared.factors import slope_count as slope_count
     from formulations.backends._shared.factors import step as step
     from formulations.backends._shared.factors import times as times
+    from formulations.backends._shared.forward_mode import ForwardLinearization as ForwardLinearization
+    from formulations.backends._shared.forward_mode import blocks as blocks
     from formulations.backends._shared.imaginary import check_settled as check_settled
     from formulations.backends._shared.imaginary import complex_parameters as complex_parameters
     from formulations.backends._shared.imaginary import rescale as rescale
@@ -60,6 +59,9 @@ if TYPE_CHECKING:
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
     from formulations.backends._shared.recurrence import khatri_rao as khatri_rao
     from formulations.backends._shared.recurrence import why_not_linear as why_not_linear
+    from formulations.backends._shared.sigma_matrices import block_diagonal as block_diagonal
+    from formulations.backends._shared.sigma_matrices import diagonal as diagonal
+    from formulations.backends._shared.sigma_matrices import sigma_matrix as sigma_matrix
     from formulations.backends._shared.stacks import entries as entries
     from formulations.backends._shared.stacks import moved_gradient as moved_gradient
     from formulations.backends._shared.stacks import moved_inputs as moved_inputs
@@ -99,14 +101,15 @@ else:
                 "written",
             ],
             "compiled.cache": ["unreadable_cache", "why_not_compiled"],
-            "diagonals": ["block_diagonal", "diagonal", "sigma_matrix"],
             "dual": ["DUAL", "Dual"],
             "compiled.forms": ["COMPILED", "SOFTMAX_LIKELIHOOD", "number_of", "output_of"],
             "compiled.buffers": ["Buffers", "IN_ONE_THREAD"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
+            "forward_mode": ["ForwardLinearization", "blocks"],
             "imaginary": ["check_settled", "complex_parameters", "rescale", "settled", "weigh"],
             "jacobian_chain": ["JacobianFactors", "JacobianProduct"],
             "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
+            "sigma_matrices": ["block_diagonal", "diagonal", "sigma_matrix"],
             "stacks": [
                 "entries",
                 "moved_gradient",
