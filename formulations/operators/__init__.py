@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from formulations.operators.examples import per_example_norms as per_example_norms
     from formulations.operators.findings import Finding as Finding
     from formulations.operators.findings import Symptom as Symptom
-    from formulations.operators.jacobians import JacobianOperator as JacobianOperator
+    from formulations.operators.jacobian_operators import JacobianOperator as JacobianOperator
+    from formulations.operators.jacobian_operators import TangentKernel as TangentKernel
+    from formulations.operators.jacobian_operators import input_gradient as input_gradient
+    from formulations.operators.jacobian_operators import jacobian_operator as jacobian_operator
     from formulations.operators.jacobians import JacobianPlan as JacobianPlan
-    from formulations.operators.jacobians import TangentKernel as TangentKernel
-    from formulations.operators.jacobians import input_gradient as input_gradient
     from formulations.operators.jacobians import jacobian as jacobian
-    from formulations.operators.jacobians import jacobian_operator as jacobian_operator
     from formulations.operators.jacobians import prepare_jacobian as prepare_jacobian
     from formulations.operators.network_operator import NetworkOperator as NetworkOperator
     from formulations.operators.network_operator import linearized as linearized
@@ -53,15 +53,8 @@ else:
                 "per_example_norms",
             ],
             "findings": ["Finding", "Symptom"],
-            "jacobians": [
-                "JacobianOperator",
-                "JacobianPlan",
-                "TangentKernel",
-                "input_gradient",
-                "jacobian",
-                "jacobian_operator",
-                "prepare_jacobian",
-            ],
+            "jacobian_operators": ["JacobianOperator", "TangentKernel", "input_gradient", "jacobian_operator"],
+            "jacobians": ["JacobianPlan", "jacobian", "prepare_jacobian"],
             "network_operator": ["NetworkOperator", "linearized"],
             "signals": ["LayerDiagnosis"],
             "spectra": ["Spectrum", "spectrum"],

@@ -24,7 +24,7 @@ from formulations.backends import PARAMETERS, Backend, BackendLike, Linearizatio
 from formulations.exceptions import Refused, WrongShape
 from formulations.functions import Cost, Quadratic
 from formulations.network import Batch, Network, Point, Tape, check_network, forward
-from formulations.operators.jacobians import JacobianOperator
+from formulations.operators.jacobian_operators import JacobianOperator
 from formulations.operators.network_operator import NetworkOperator, check_budget, provider
 from formulations.plans import prepare
 

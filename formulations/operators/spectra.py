@@ -37,7 +37,7 @@ from formulations.display import counted, draw_by_layer, format_brief, format_ta
 from formulations.exceptions import Refused
 from formulations.functions import get_cost
 from formulations.network import Batch, Network, Point, check_network
-from formulations.operators.jacobians import JacobianOperator
+from formulations.operators.jacobian_operators import JacobianOperator
 
 __all__ = ["LayerSpectrum", "Spectrum", "spectrum"]
 

@@ -239,7 +239,7 @@ def test_many_directions_are_taken_in_blocks(monkeypatch):
     A = fm.jacobian_operator(net, X, wrt="parameters")
     V = RANDOM.integers(-2, 3, (A.shape[1], 7)).astype(float)
     expected, sizes, push = A @ V, [], A.linearization.push
-    monkeypatch.setattr("formulations.operators.jacobians.BLOCK", 3 * 4 * 5)
+    monkeypatch.setattr("formulations.operators.jacobian_operators.BLOCK", 3 * 4 * 5)
     monkeypatch.setattr(A.linearization, "push", lambda v, of, wrt: sizes.append(len(v)) or push(v, of, wrt))
     assert np.array_equal(A @ V, expected)
     assert sizes == [3, 3, 1]
