@@ -270,6 +270,30 @@ def test_cancellation_in_a_forward_pass_of_its_own_widens_the_bound(operator, co
     assert (by_tier["sigma"].status, by_tier["sigma"].rule) == ("different", "T2")
 
 
+@pytest.mark.parametrize("backend", TIERS)
+def test_the_roundings_of_a_combined_error_count(backend):
+    # Without weights, the product for w³ is δ³ȧ², and δ³ = s(y)a − y. Added up one by one, each small target rounds
+    # s(y) up to the next number, by 0.4ε: 100 of them make an error of 40ε.
+    eps, n = np.finfo("float32").eps, 101
+    Y = np.full((1, n), 0.6 * eps, "float32")
+    Y[0, 0] = 1
+    net = fm.Network.random([3, 4, n], ["identity", "softmax"], seed=0, dtype="float32")
+    net.vector[...] = 0
+    net.biases[1][...] = np.log(Y[0])
+
+    def one_by_one(point, v):
+        total = np.cumsum(Y, axis=1, dtype="float32")[:, -1:]
+        assert abs(total.item() - Y.sum(dtype=float)) > 39 * eps
+        point.errors[-1][...] = total * point.tape.output - Y
+        return hessian_product(point, v)
+
+    X = np.random.default_rng(0).normal(size=(1, 3))
+    for result in (hessian_product, one_by_one):
+        verdict = judged(net, X, Y, "hessian", "log_likelihood", backend=backend, result=result)
+        # Hardly a digit of δ³ is right.
+        assert verdict.status == "inconclusive" and "too wide to tell" in verdict.reason
+
+
 def test_the_bound_over_paths_is_the_wider_one():
     net = fm.Network.random([6] * 8, "tanh", seed=0)
     random = np.random.default_rng(0)

@@ -89,6 +89,31 @@ def test_a_built_in_activation_has_no_jump_away_from_its_kinks(name):
         assert found == ""
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_step_reaches_a_kink_through_the_layers_below(operator):
+    # A step of x, or of b², moves each of a thousand neurons, and z³ by their sum.
+    weights, biases = [np.ones((1000, 1)), np.ones((1, 1000)), [[1.0]]], [np.zeros(1000), [5e-4], [0.0]]
+    net = fm.Network(weights, biases, ["identity", "relu", "identity"])
+    backend = "finite_difference:step=5e-6"
+    verdict, bound = judged(net, [[0.0]], [[0.0]], operator, backend, change=lambda found: found + 1)
+    assert verdict.status == "inconclusive" and "unit 0 of layer 3 is too close to a kink" in verdict.reason
+    assert np.isinf(bound).all()
+
+
+@pytest.mark.parametrize("operator", ["hessian", "gauss_newton"])
+def test_a_step_of_a_layer_moves_what_the_steps_of_the_next_layer_multiply(operator):
+    # Steps h of w² move each a² by 2000·h, about 0.01, and a step h of w³ multiplies their sum: z³ moves by 6·h.
+    backend, h = "finite_difference:step=5e-6", 5e-6
+    net = fm.Network(
+        [np.zeros((500, 1)), np.zeros((1, 500)), [[1.0]]],
+        [np.zeros(500), [4 * h], [0.0]],
+        ["identity", "relu", "identity"],
+    )
+    verdict, bound = judged(net, [[2000.0]], [[0.0]], operator, backend)
+    assert verdict.status == "inconclusive" and "unit 0 of layer 3 is too close to a kink" in verdict.reason
+    assert np.isinf(bound).all()
+
+
 def test_along_a_direction_all_parameters_move_together():
     # A weight alone moves z by a step of 6e-6, far from the kink at a distance of 3e-5; together they reach it.
     net = fm.Network([[[1.0, -1.0] * 10], [[1.0]]], [[3e-5], [0.0]], ["relu", "identity"])
