@@ -9,7 +9,7 @@ from typing import Any
 
 from formulations.arrays import quiet
 from formulations.backends import DEFAULT
-from formulations.comparison.agreement import Agreement
+from formulations.comparison.agreement import Agreement, short
 from formulations.comparison.quantities import COMPARED
 from formulations.comparison.threads import Threads
 from formulations.display import (
@@ -186,7 +186,7 @@ class Comparison:
         """
         if self.agreement is None:
             raise InvalidInput(f"a plot of the agreement needs at least two {self._noun}s; compare more backends.")
-        return heat_map(self.agreement.labels, self.agreement.ratios, self._title, ax)
+        return heat_map(self.agreement.labels, self.agreement.ratios, self._title, ax, write=short)
 
     @property
     def _noun(self) -> str:

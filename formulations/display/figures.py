@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from io import BytesIO
@@ -54,6 +54,9 @@ LINES = (Colour.BLUE, Colour.RUST, Colour.GREEN, Colour.PURPLE)
 
 TITLE = 58
 """So many characters of a title fit the narrowest figure."""
+
+CHARACTER = 0.085
+"""The width of a character of a title or label, in inches."""
 
 FEW = 40
 """So many points of a curve are marked; more would hide the line."""
@@ -287,7 +290,9 @@ def draw_predictions(known: Array, predicted: Array, name: str, title: str) -> A
     return axes.figure
 
 
-def heat_map(labels: Sequence[str], ratios: Array, title: str, ax: Any = None) -> Any:
+def heat_map(
+    labels: Sequence[str], ratios: Array, title: str, ax: Any = None, *, write: Callable[[float], str] = str
+) -> Any:
     """Return a figure of a symmetric matrix of ratios: blue below 1, red above, on a logarithmic scale.
 
     Parameters
@@ -299,12 +304,21 @@ def heat_map(labels: Sequence[str], ratios: Array, title: str, ax: Any = None) -
     title : str
         The title.
     ax : matplotlib Axes, optional
-        Where to draw; by default in a new figure.
+        Where to draw; by default in a new figure, as large as the labels need.
+    write : callable
+        Writes a ratio in a few characters.
     """
     n = len(labels)
-    # The title ends above the matrix, since the scale beside it is as tall.
-    axes = axes_for(ax, 2.6 + 0.5 * n, 1.9 + 0.5 * n, fill(title, max(24, 8 * n)))
+    # In inches; the labels of the columns are turned by 45°.
+    side, longest = max(1.6, 0.5 * n), CHARACTER * max(map(len, labels))
+    width = longest + side + 1.9
+    wrapped = fill(title, int(width / CHARACTER))
+    height = 0.75 * longest + side + 0.2 * wrapped.count("\n") + 0.7
+    axes = axes_for(ax, width, height, "" if ax is None else title)
     figure = axes.figure
+    if ax is None:
+        # Above the labels, too, since the matrix is narrow.
+        figure.suptitle(wrapped, x=0.02, ha="left", fontsize=10)
     from matplotlib.colors import TwoSlopeNorm
 
     with np.errstate(divide="ignore"):
@@ -320,9 +334,11 @@ def heat_map(labels: Sequence[str], ratios: Array, title: str, ax: Any = None) -
         for j, ratio in enumerate(row):
             if i != j:
                 ink = "white" if abs(exponents[i, j]) > 1.8 else "black"
-                axes.text(j, i, f"{ratio:.1g}", ha="center", va="center", fontsize=7, color=ink)
-    bar = figure.colorbar(image, ax=axes, shrink=0.7, ticks=[-3, -2, -1, 0, 1, 2, 3])
-    bar.ax.set_yticklabels(["≤ 0.001", "0.01", "0.1", "1: the bound", "10", "100", "≥ 1000"])
-    bar.set_label("largest difference over both bounds")
+                axes.text(j, i, write(ratio), ha="center", va="center", fontsize=7, color=ink)
+    # Within the axes, so that it is as tall as the matrix.
+    scale = axes.inset_axes((1 + 0.12 / side, 0, 0.15 / side, 1))
+    bar = figure.colorbar(image, cax=scale, ticks=[-3, -2, -1, 0, 1, 2, 3])
+    bar.ax.set_yticklabels(["≤ 0.001", "0.01", "0.1", "1", "10", "100", "≥ 1000"])
+    bar.set_label("largest difference\nover both bounds")
     bar.outline.set_visible(False)
     return figure

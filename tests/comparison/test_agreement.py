@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.comparison.agreement import agreement_of
-from formulations.display import save_figure
+from formulations.comparison.agreement import agreement_of, short
+from formulations.display import heat_map, save_figure
 from formulations.exceptions import InvalidInput
 
 
@@ -132,10 +132,11 @@ def test_the_picture(tmp_path):
     pytest.importorskip("matplotlib")
     c = fm.compare(*small(), backends=["hadamard", "sigma", Wrong()])
     figure = c.plot()
-    (axes, _) = figure.axes
+    (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["hadamard", "sigma", "wrong"]
-    # Every pair has its number, the diagonal has none.
-    assert len(axes.texts) == 6
+    # Every pair has its number, as the text does, and the diagonal has none.
+    written = [short(ratio) for i, row in enumerate(c.agreement.ratios) for j, ratio in enumerate(row) if i != j]
+    assert [text.get_text() for text in axes.texts] == written
     for suffix in ("png", "svg"):
         path = tmp_path / f"agreement.{suffix}"
         save_figure(figure, str(path))
@@ -146,3 +147,20 @@ def test_the_picture(tmp_path):
         save_figure(figure, str(tmp_path / "nowhere" / "plot.png"))
     with pytest.raises(InvalidInput, match="at least two gradients"):
         fm.compare(*small(), backends=["hadamard"]).plot()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", [["a", "b"], ["hadamard", "sigma:matrix=dense,batch=example", "c"], "abcdefghi"])
+def test_everything_in_the_picture_has_its_place(labels):
+    pytest.importorskip("matplotlib")
+    title = "Gauss–Newton product of 64-30-10, sigmoid, quadratic cost, 10 examples, float64"
+    figure = heat_map(labels, np.ones((len(labels), len(labels))), title)
+    (axes,) = figure.axes
+    (scale,) = axes.child_axes
+    figure.draw_without_rendering()
+    drawn, page = figure.get_tightbbox(), figure.bbox_inches
+    assert drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= page.x1 and drawn.y1 <= page.y1
+    matrix, bar, label = axes.get_window_extent(), scale.get_window_extent(), scale.yaxis.label.get_window_extent()
+    assert (bar.y0, bar.y1) == pytest.approx((matrix.y0, matrix.y1), abs=1)
+    assert matrix.y0 <= label.y0 and label.y1 <= matrix.y1
+    assert figure.get_suptitle().count("\n") <= 2
