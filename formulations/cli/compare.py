@@ -95,7 +95,7 @@ def compare(
         if any(row.status is RowStatus.SKIPPED for row in comparison.rows):
             print_text("The option --all runs the skipped backends too.")
         if matrix and comparison.agreement is not None:
-            print_text(f"\n{comparison.agreement}")
+            print_text(f"\n{comparison.agreement.table}")
     if plot is not None:
         save_figure(comparison.plot(), plot)
     sys.exit(0 if comparison.equal else 1)

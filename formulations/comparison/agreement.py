@@ -105,14 +105,19 @@ class Agreement:
         others = f"all {n - 1}" if differing == n - 1 else f"{differing} of the {n - 1}"
         return f"{odd[0]} is the odd one out: it differs from {others} others, which agree with each other."
 
-    def __str__(self) -> str:
+    @property
+    def table(self) -> str:
+        """The matrix as text, with its unit."""
         numbers = [str(number) for number in range(1, len(self.labels) + 1)]
         lines = [
             [numbers[i], label, *(short(ratio) for ratio in self.ratios[i, :i]), *[""] * (len(numbers) - 1 - i)]
             for i, label in enumerate(self.labels)
         ]
         table = format_table(["", "difference", *numbers[:-1]], lines, right=[0, *range(2, len(numbers) + 1)], keys=2)
-        return fitted(f"{table}\n\nIn units of the sum of the two bounds; above 1 the two disagree.\n{self.sentence}")
+        return fitted(f"{table}\n\nIn units of the sum of the two bounds; above 1 the two disagree.")
+
+    def __str__(self) -> str:
+        return f"{self.table}\n{fitted(self.sentence)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from formulations.arrays import Array, Budget, as_real, check_finite, use_budget
+from formulations.arrays import Array, Budget, as_real, check_finite, format_dtype, use_budget
 from formulations.backends import PARAMETERS, Backend, Where
+from formulations.data import Problem
+from formulations.display import counted
 from formulations.exceptions import InvalidInput, UnknownName, WrongShape
 from formulations.network import Batch, Network, Point
 from formulations.plans import prepare, unreasonable
@@ -70,6 +72,15 @@ class Quantity(ABC):
     def __init__(self, net: Network, batch: Batch) -> None:
         self.net, self.batch = net, batch
 
+    @property
+    def title(self) -> str:
+        """Network, cost, batch and dtype."""
+        return Problem(self.net, self.batch.X, self.batch.Y, self.batch.cost.name).title
+
+    def equations(self, backend: Backend) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the equations by which the backend computes it; empty if they have no numbers or names."""
+        return ()
+
     def why_not(self, backend: Backend) -> str | None:
         """Return None if the backend computes it, else the reason why it does not."""
         return backend.why_not(self.net, self.batch.cost)
@@ -97,6 +108,10 @@ class GradientQuantity(Quantity):
         self.examples = (batch.X, batch.Y, sample_weight)
         # From copies: a faulty backend may write to its inputs.
         self.reference = reference_gradient(net.copy().record(batch.copy()))
+
+    def equations(self, backend: Backend) -> tuple[str, ...]:
+        """Return the equations of the backend."""
+        return backend.equations
 
     def too_expensive(self, backend: Backend, budget: Budget) -> str | None:
         """Return None, or the reason why a gradient is estimated to exceed the budget."""
@@ -135,6 +150,15 @@ class OperatorQuantity(Quantity):
         self.direction = None if operator == "jacobian" else _direction(net, direction)
         # From copies: a faulty backend may write to its inputs.
         self.reference = OperatorReference(operator, Point(net, batch), self.direction)
+
+    @property
+    def title(self) -> str:
+        """Network, batch and dtype, and the cost unless a Jacobian is compared, which has none."""
+        if self.operator != "jacobian":
+            return super().title
+        net = self.net
+        examples, dtype = counted(len(self.batch.X), "example"), format_dtype(net.dtype)
+        return f"{net.layout}, {net.activation_names}, {examples}, {dtype}"
 
     def why_not(self, backend: Backend) -> str | None:
         """Return None if the backend provides the operator, else the reason why it does not."""

@@ -68,7 +68,7 @@ class Row:
     backend : str
         The flag, with options.
     equations : tuple of str
-        The equations of the chapter that it computes.
+        The equations by which it computes the gradient; empty for an operator.
     status : RowStatus
         Its verdict, or why there is none.
     difference : float or None
@@ -109,7 +109,7 @@ class Comparison:
     Attributes
     ----------
     title : str
-        Network, cost, batch and dtype.
+        Network, cost, batch and dtype; a Jacobian has no cost.
     rows : tuple of Row
         One for each backend.
     baseline : str
@@ -197,13 +197,14 @@ class Comparison:
         return self.title if self.operator == "gradient" else f"{self._noun} of {self.title}"
 
     def _counts(self) -> dict[str, int]:
-        """Count the rows of each status, in the order of the table."""
-        return {str(status): count for status, count in Counter(row.status for row in self.rows).items()}
+        """Count the rows of each status that occurs, those that are equal first."""
+        found = Counter(row.status for row in self.rows)
+        return {str(status): found[status] for status in RowStatus if found[status]}
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
-        """Return the header and the rows of the table."""
+        """Return the header and the rows of the table, whose last four columns are numbers."""
         header = ["backend", "equations", "verdict", "difference", "of its bound", "time", f"vs {self.baseline}"]
-        return header, [
+        rows = [
             [
                 row.backend,
                 format_numbers(row.equations),
@@ -215,21 +216,27 @@ class Comparison:
             ]
             for row in self.rows
         ]
+        if not any(row.equations for row in self.rows):
+            for line in (header, *rows):
+                del line[1]
+        return header, rows
 
     def __str__(self) -> str:
-        table = format_table(*self._table(), right=[3, 4, 5, 6], spare=[1])
+        header, rows = self._table()
+        table = format_table(header, rows, _numeric(header), spare=[1] if "equations" in header else [])
         parts = [self._head(), table, self._legend(), self._reasons(), self._conclusion()]
         return fitted("\n\n".join(filter(None, parts)))
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
         marks = [html_mark(row.status, MARKS[row.status]) for row in self.rows]
-        marked = [[*row[:2], mark, *row[3:]] for row, mark in zip(rows, marks, strict=True)]
+        at = header.index("verdict")
+        marked = [[*row[:at], mark, *row[at + 1 :]] for row, mark in zip(rows, marks, strict=True)]
         title, *more = self._head().split("\n")
         return html_view(
             html_text(title, "title"),
             html_text("\n".join(more), "small"),
-            html_table(header, marked, right=[3, 4, 5, 6]),
+            html_table(header, marked, _numeric(header)),
             html_text(self._conclusion()),
             html_text(self._reasons(), "small"),
             html_text(self._legend(), "small"),
@@ -280,6 +287,11 @@ class Comparison:
 
     def __bool__(self) -> bool:
         return self.equal
+
+
+def _numeric(header: list[str]) -> range:
+    """Return the columns of numbers."""
+    return range(len(header) - 4, len(header))
 
 
 def _relative(row: Row) -> str:

@@ -17,7 +17,6 @@ from formulations.comparison.quantities import Quantity, quantity
 from formulations.comparison.result import Comparison, Row, RowStatus
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import interleave
-from formulations.data import Problem
 from formulations.display import Ratio
 from formulations.exceptions import FormulationsException, NotFinite
 from formulations.functions import Cost
@@ -129,11 +128,10 @@ def compare(
         # Backends may have loaded libraries with pools of their own.
         with limited_threads(limit, needed=threads is not None) as inside:
             run.time()
-    title = Problem(net, batch.X, batch.Y, batch.cost.name).title
     # The load during the comparison is due to this process.
     found = replace(inside, load=before.load)
     rows = tuple(run.rows.values())
-    return Comparison(title, rows, run.baseline or DEFAULT, run.agreement(), found, run.control, operator)
+    return Comparison(run.what.title, rows, run.baseline or DEFAULT, run.agreement(), found, run.control, operator)
 
 
 def _check_parameters(net: Network) -> None:
@@ -173,7 +171,7 @@ class _Trials:
 
     def judge(self, backend: Backend) -> None:
         """Add the backend's row, without its time."""
-        row = Row(backend.label, backend.equations, RowStatus.REFUSED)
+        row = Row(backend.label, self.what.equations(backend), RowStatus.REFUSED)
         if reason := self.what.why_not(backend):
             row = replace(row, reason=reason)
         elif reason := self.what.too_expensive(backend, self.budget):

@@ -202,4 +202,5 @@ def test_compare_prints_the_matrix_and_draws_it(tmp_path):
     found = CliRunner().invoke(formulations, command)
     assert found.exit_code == 0, found.output
     assert "In units of the sum of the two bounds" in found.output
+    assert found.output.count("Both agree") == 1
     assert path.exists()

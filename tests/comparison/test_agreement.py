@@ -164,3 +164,8 @@ def test_everything_in_the_picture_has_its_place(labels):
     assert (bar.y0, bar.y1) == pytest.approx((matrix.y0, matrix.y1), abs=1)
     assert matrix.y0 <= label.y0 and label.y1 <= matrix.y1
     assert figure.get_suptitle().count("\n") <= 2
+
+
+def test_the_matrix_says_what_the_comparison_does_not():
+    found = agreement({"a": [1, 0], "b": [1, 0]}, [[1, 1]] * 2)
+    assert str(found) == f"{found.table}\n{found.sentence}" and found.sentence not in found.table

@@ -72,6 +72,8 @@ def test_a_row_is_equal_different_or_says_why_the_backend_does_not_provide_it(pr
     assert right.forward_passes is None
     assert refused.reason == fm.get_backend("linear_collapse").why_not_operator(operator, net, get_cost("quadratic"))
     assert wrong.ratio > 1e6 and wrong.seconds is None
+    assert list(c.to_dict()["counts"].items()) == [("equal", 1), ("different", 1), ("refused", 1)]
+    assert "\n1 equal, 1 different, 1 refused.\n" in str(c)
     assert c.agreement.labels == ("hadamard", "halved") and c.agreement.ratios[0, 1] > 1e6
 
 
@@ -111,9 +113,24 @@ def test_the_table_says_what_is_compared(problem):
     text = str(fm.compare(net, X, Y, backends=["hadamard"], operator="hessian"))
     assert text.startswith("Hessian product of 4-5-2, tanh, sigmoid, quadratic cost, 3 examples, float64\n")
     assert "Hessian product" in text.split("difference: ")[1]
+    # A Jacobian has no cost.
+    text = str(fm.compare(net, X, Y, backends=["hadamard"], operator="jacobian"))
+    assert text.startswith("Jacobian of 4-5-2, tanh, sigmoid, 3 examples, float64\n")
     found = fm.compare(net, X, Y, backends=["hadamard"], operator="gauss_newton").to_dict()
     assert found["operator"] == "gauss_newton" and json.dumps(found)
     assert fm.compare(net, X, Y, backends=["hadamard"]).to_dict()["operator"] == "gradient"
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_equations_of_the_gradient_are_not_those_of_an_operator(problem, operator):
+    net, X, Y = problem
+    backends = ["linear_collapse", "hadamard"]
+    c = fm.compare(net, X, Y, backends=backends, operator=operator)
+    assert all(row.equations == () for row in c.rows) and "equations" not in str(c)
+    assert "BP" not in c._repr_html_() and '<span class="fv-good">✓ equal</span>' in c._repr_html_()
+    c = fm.compare(net, X, Y, backends=backends)
+    assert [row.equations for row in c.rows] == [fm.get_backend(name).equations for name in backends]
+    assert "equations" in str(c) and "BP1a BP2 BP3 BP4" in str(c)
 
 
 def test_a_reason_that_several_backends_have_is_said_once(problem):

@@ -172,7 +172,7 @@ def test_a_users_names_are_escaped():
 
 def test_the_table_of_a_comparison_shows_what_its_text_does():
     comparison = THINGS["comparison"]()
-    assert repr(comparison).endswith("1 equal, 1 refused, 1 different>")
+    assert repr(comparison).endswith("1 equal, 1 different, 1 refused>")
     text = Elements(comparison._repr_html_()).text
     for word in ("✓ equal", "✗ different", "refused", "Judged alone, wrong is different", "layer 2 has tanh"):
         assert word in text
