@@ -151,8 +151,7 @@ def per_example_norms(
     batch, ones = _single_examples(net, X, Y, cost)
     norms = np.empty(len(batch.X), net.dtype)
     for rows, plan, errors in errors_by_chunk(net, batch, ones, backend):
-        norms[rows] = _norms(plan.tape, errors)
-    _check_norms(norms)
+        norms[rows] = _norms(plan.tape, errors, rows.start)
     return norms
 
 
@@ -214,8 +213,7 @@ def clipped_gradient(
         shares = np.full((len(batch.X), 1), net.dtype.type(1) / len(batch.X))
     total, cost_value, label = None, net.dtype.type(0), ""
     for rows, plan, errors in errors_by_chunk(net, batch, shares, backend):
-        norms = _norms(plan.tape, errors)
-        _check_norms(norms, rows.start)
+        norms = _norms(plan.tape, errors, rows.start)
         # Errors contain the shares, and so does the limit. It may be beyond float32.
         allowed = limit * shares[rows, 0].astype(np.promote_types(net.dtype, np.float64))
         clipped = norms > allowed
@@ -330,7 +328,6 @@ def gradient_cosines(
     _check_pairs(net, len(batch.X))
     for _, plan, errors in errors_by_chunk(net, batch, ones, backend, whole=True):
         norms = _norms(plan.tape, errors)
-        _check_norms(norms)
         cosines = _inner_products(plan.tape, errors, np.frexp(norms)[1])
     lengths = np.sqrt(cosines.diagonal())
     cosines /= lengths[:, None] * lengths
@@ -360,13 +357,6 @@ def _check_pairs(net: Network, m: int) -> None:
     _check_memory(f"the inner products of the gradients of {m} examples", 3 * m * m, net)
 
 
-def _check_norms(norms: Array, start: int = 0) -> None:
-    finite = np.isfinite(norms)
-    if not finite.all():
-        x = int(np.argmin(finite))
-        raise NotFinite(_not_finite(f"‖∇C_x‖ = {norms[x]}", start + x))
-
-
 def _not_finite(what: str, x: int) -> str:
     return (
         f"every example's gradient must be finite, got {what} for example {x}; scale weights, inputs and targets down, "
@@ -374,8 +364,14 @@ def _not_finite(what: str, x: int) -> str:
     )
 
 
-def _norms(tape: Tape, errors: Sequence[Array]) -> Array:
-    """Return each example's √Σ_l ‖δ^l‖²(‖a^{l−1}‖² + 1), shape (m,)."""
+def _norms(tape: Tape, errors: Sequence[Array], start: int = 0) -> Array:
+    """Return each example's √Σ_l ‖δ^l‖²(‖a^{l−1}‖² + 1), shape (m,), for the examples from ``start`` on.
+
+    Raises
+    ------
+    NotFinite
+        If one of them is not finite.
+    """
     factors: list[tuple[Array, Array]] = []
     for delta, a, pattern in zip(errors, tape.activations, tape.network.layout.patterns, strict=False):
         if pattern is not None:
@@ -395,6 +391,10 @@ def _norms(tape: Tape, errors: Sequence[Array]) -> Array:
         # hypot never squares anything large or small, and takes several times as long.
         lengths = [[np.hypot.reduce(v[rows], axis=1, initial=0) for v in pair] for pair in factors]
         norms[rows] = np.hypot.reduce([delta * np.hypot(1, a) for delta, a in lengths], axis=0)
+        finite = np.isfinite(norms)
+        if not finite.all():
+            x = int(np.argmin(finite))
+            raise NotFinite(_not_finite(f"‖∇C_x‖ = {norms[x]}", start + x))
     return norms
 
 
