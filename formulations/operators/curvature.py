@@ -83,9 +83,6 @@ class Trace(float):
     def __repr__(self) -> str:
         return f"Trace({float(self)!r}, standard_error={self.standard_error!r}, samples={self.samples})"
 
-    def __format__(self, format_spec: str) -> str:
-        return super().__format__(format_spec) if format_spec else str(self)
-
 
 class CurvatureOperator(NetworkOperator):
     """A symmetric operator of shape (P, P), in the order of ``network.vector``, or one of its blocks.
@@ -241,7 +238,8 @@ class CurvatureOperator(NetworkOperator):
         UnknownName
             If there is no such method.
         Refused
-            If Hutch++ is asked for in longdouble, which LAPACK does not support.
+            If Hutch++ is asked for in longdouble, which LAPACK does not support, or its vectors exceed the memory of
+            :func:`formulations.use_budget`.
         StalePlan
             If the network has changed.
         NotFinite
@@ -276,8 +274,14 @@ class CurvatureOperator(NetworkOperator):
             # One vector at a time: memory stays that of the tape.
             found, known = np.concatenate([forms(signs(1)) for _ in range(count)]), 0.0
         else:
-            basis = np.linalg.qr(self.products(signs(count // 3), transposed=False).T)[0]
-            rest = signs(count - 2 * (count // 3))
+            third, last = count // 3, count - 2 * (count // 3)
+            # The basis, the last third, and two arrays of its size on the way to what the basis leaves of it.
+            self.check_memory(
+                f"the vectors of {count} samples by hutch++", 4 * last * self.shape[0],
+                "take fewer, or method='hutchinson', which keeps one",
+            )  # fmt: skip
+            basis = np.linalg.qr(self.products(signs(third), transposed=False).T)[0]
+            rest = signs(last)
             known = float(forms(np.ascontiguousarray(basis.T)).sum())
             found = forms(rest - (rest @ basis) @ basis.T)
         return Trace(

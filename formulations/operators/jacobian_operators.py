@@ -238,13 +238,13 @@ class TangentKernel(NetworkOperator):
         Raises
         ------
         Refused
-            If it, and a product of its shape, exceed the memory of :func:`formulations.use_budget`.
+            If it, and two products of its shape, exceed the memory of :func:`formulations.use_budget`.
         StalePlan
             If the network has changed.
         NotFinite
             If a derivative exceeds the range of the dtype.
         """
-        self.check_dense(copies=2)
+        self.check_dense(copies=3)
         self.check_fresh()
         m, layout = self.point.m, self.point.network.layout
         n = self.shape[0] // m

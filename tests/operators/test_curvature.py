@@ -373,7 +373,7 @@ def test_eigenpairs_that_do_not_converge_are_refused_with_the_remedy(digits):
         H.eigsh(6, "SM", maxiter=1)
 
 
-@pytest.mark.parametrize("k", [2, 12])
+@pytest.mark.parametrize("k", [2, 20])
 def test_eigenpairs_beyond_the_budget_are_refused(k):
     net, X, Y = integers("relu")
     H = fm.hessian(net, X, Y)
@@ -384,6 +384,19 @@ def test_eigenpairs_beyond_the_budget_are_refused(k):
         H.eigsh(k, "LA", tol=1e-3)
     with fm.use_budget(memory=wanted - 1), pytest.raises(fm.exceptions.Refused, match=f"{k} eigenpairs.*ask for fewer"):
         H.eigsh(k, "LA", tol=1e-3)
+
+
+def test_samples_of_hutch_plus_plus_beyond_the_budget_are_refused():
+    net, X, Y = integers("relu")
+    H, wanted = fm.hessian(net, X, Y), 8 * 4 * 4 * 39
+    with fm.use_budget(memory=wanted):
+        H.trace(10, method="hutch++")
+    with fm.use_budget(memory=wanted - 1):
+        H.trace(10)
+        with pytest.raises(
+            fm.exceptions.Refused, match=r"10 samples by hutch\+\+ must fit.*take fewer, or method='hutc"
+        ):
+            H.trace(10, method="hutch++")
 
 
 def test_eigenpairs_and_hutch_plus_plus_need_a_dtype_of_lapack():

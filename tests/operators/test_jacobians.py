@@ -251,6 +251,7 @@ def test_the_tangent_kernel_is_the_product_of_the_jacobian_with_its_transpose(sp
     net, X = integer_network(sparse=sparse), examples()
     J = fm.jacobian_operator(net, X, of=of, wrt="parameters")
     K, dense = J.tangent_kernel(), J.to_dense()
+    assert K.T is K
     assert K.shape == (4 * net.sizes[of - 1],) * 2
     assert np.array_equal(K.to_dense(), dense @ dense.T)
     assert np.array_equal(K @ np.eye(K.shape[0]), dense @ dense.T)

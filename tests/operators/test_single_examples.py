@@ -219,8 +219,9 @@ def test_what_is_not_finite_is_refused_with_its_example():
     with pytest.raises(NotFinite, match="for example 2; scale"):
         fm.clipped_gradient(net, X, Y, 1.0)
     X, Y = [[1.0]] * 40 + [[1e200]], [[0.0]] * 41
-    with in_chunks_of(16, net), pytest.raises(NotFinite, match="for example 40; scale"):
-        fm.clipped_gradient(net, X, Y, 1.0)
+    for call in (fm.per_example_norms, lambda *data: fm.clipped_gradient(*data, 1.0)):
+        with in_chunks_of(16, net), pytest.raises(NotFinite, match="for example 40; scale"):
+            call(net, X, Y)
     with pytest.raises(NotFinite, match=r"got ⟨∇C_x, ∇C_y⟩ = inf with example y = 0 for example 0"):
         fm.gradient_gram(net, X[-3:], Y[-3:])
 
