@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from formulations.functions.activations.coupled import CoupledCurvature as CoupledCurvature
     from formulations.functions.activations.coupled import CoupledSlope as CoupledSlope
     from formulations.functions.activations.coupled import Softmax as Softmax
-    from formulations.functions.activations.coupled import bend as bend
+    from formulations.functions.activations.coupled import curvature_term as curvature_term
     from formulations.functions.activations.coupled import through as through
     from formulations.functions.activations.custom import activation as activation
     from formulations.functions.activations.custom_coupled import coupled_activation as coupled_activation
@@ -55,7 +55,7 @@ else:
                 "CoupledCurvature",
                 "CoupledSlope",
                 "Softmax",
-                "bend",
+                "curvature_term",
                 "through",
             ],
             "activations.custom": ["activation"],

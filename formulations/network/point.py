@@ -18,15 +18,15 @@ from formulations.network.tape import Tape
 
 __all__ = ["Point"]
 
-_ONE_AT_A_TIME = RLock()
+_PASSING_BACK = RLock()
 """For the backward passes of points, each of which writes into buffers of its tape and runs once."""
 
 
 class Point:
-    """A network with its examples on a tape: the place at which operators linearise it.
+    """A network with its examples on a tape, at which operators linearise it.
 
-    A point keeps copies of the parameters and the examples, so that the operators made at it stay those of the same
-    place. What the forward pass does not compute is computed when it is first used, and then kept.
+    A point keeps copies of the parameters and the examples, so that the operators made at it do not change
+    with the network. What the forward pass does not compute is computed when it is first used, and then kept.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Point:
     def _backward(self) -> tuple[list[Array], list[Any]]:
         # Threads may share a point. From Python 3.12 on, a cached_property would run in each of them.
         if "_kept" not in self.__dict__:
-            with _ONE_AT_A_TIME:
+            with _PASSING_BACK:
                 if "_kept" not in self.__dict__:
                     self._kept = self._passed_back()
         return self._kept
@@ -109,7 +109,7 @@ class Point:
         """Run the backward pass, and return δ and g of every layer."""
         tape = self.tape
         if tape.Y is None:
-            raise InvalidInput("a point without targets has no errors; pass Y.")
+            raise InvalidInput("the errors of a point need targets, got none; pass Y.")
         delta = tape.output_error()
         pulled: list[Any] = [None if tape.combined is not None else tape.cost_gradient]
         for l in self.network.hidden_layers:
@@ -119,7 +119,7 @@ class Point:
         return tape.errors, pulled[::-1]
 
     @property
-    def split(self) -> Literal["a", "z"]:
+    def output_at(self) -> Literal["a", "z"]:
         """Where the Gauss–Newton matrix JᵀBJ splits the cost from the network: at z^L if they are combined, else a^L.
 
         Combined with a softmax or with sigmoids, ∇²_{z^L}C is the Fisher matrix of the output and has no ∞·0.
@@ -137,7 +137,7 @@ class Point:
         return found
 
     def output_curvature(self, v: Array) -> Array:
-        """Return ∇²C v times each example's share, shape (m, n_L), with ∇² in a^L or z^L as :attr:`split` says."""
+        """Return ∇²C v times each example's share, shape (m, n_L), with ∇² in a^L or z^L as :attr:`output_at` says."""
         tape = self.tape
         if tape.combined is None:
             product = tape.known_cost.curvature_product(tape.output, tape.targets, v)

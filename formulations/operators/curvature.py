@@ -189,8 +189,8 @@ class CurvatureOperator(NetworkOperator):
         backend = self.backend
         reverse = "jacobian" in backend.operators and "reverse" in backend.orders
         if reverse and backend.tier in {Tier.RECURRENCE, Tier.PRODUCT}:
-            bends, lowest = self.operator == "hessian", self.layer or 2
-            found = curvature_diagonal(self.linearization, bends=bends, lowest=lowest)[self._part]
+            hessian, lowest = self.operator == "hessian", self.layer or 2
+            found = curvature_diagonal(self.linearization, hessian=hessian, lowest=lowest)[self._part]
         else:
             unit, found = np.zeros(self.shape[0], self.dtype), np.empty(self.shape[0], self.dtype)
             for i in range(len(unit)):

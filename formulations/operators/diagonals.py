@@ -9,7 +9,7 @@ a^{l-1}_k`, which does not depend on the weight. So (BP3) and (BP4) have their l
     \frac{\partial^2 C}{\partial (w^l_{jk})^2} = \sum_x s^l_{xj} (a^{l-1}_{xk})^2, \qquad
     s^l_{xj} = \frac{\partial^2 C}{\partial (z^l_{xj})^2}.
 
-:math:`s^l` is the diagonal of a sum over the layers that bend, from l to the output:
+:math:`s^l` is the diagonal of a sum over the layers with curvature, from l to the output:
 
 .. math::
 
@@ -34,7 +34,7 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends import Linearization
-from formulations.functions import bend, through
+from formulations.functions import curvature_term, through
 from formulations.network import Point, outer_sums
 
 __all__ = ["curvature_diagonal"]
@@ -53,14 +53,14 @@ class _Kernel(NamedTuple):
     diagonal: Array | None = None
 
 
-def curvature_diagonal(linearization: Linearization, *, bends: bool, lowest: int = 2) -> Array:
+def curvature_diagonal(linearization: Linearization, *, hessian: bool, lowest: int = 2) -> Array:
     """Return the diagonal of the Hessian, or of the Gauss–Newton matrix.
 
     Parameters
     ----------
     linearization : Linearization
         The Jacobians, one layer each.
-    bends : bool
+    hessian : bool
         Whether to include the curvature of the activations, which makes it the Hessian.
     lowest : int
         The lowest layer that is needed; the entries of the layers below stay 0.
@@ -71,7 +71,7 @@ def curvature_diagonal(linearization: Linearization, *, bends: bool, lowest: int
     """
     point = linearization.point
     second = [np.zeros_like(z) for z in point.tape.weighted_inputs]
-    for kernel in _kernels(point, bends=bends):
+    for kernel in _kernels(point, hessian=hessian):
         if kernel.l >= lowest:
             _add(linearization, kernel, second, lowest)
     found = Parameters(point.network.layout, np.zeros_like(point.network.vector))
@@ -83,17 +83,17 @@ def curvature_diagonal(linearization: Linearization, *, bends: bool, lowest: int
     return found.vector
 
 
-def _kernels(point: Point, *, bends: bool) -> Iterator[_Kernel]:
+def _kernels(point: Point, *, hessian: bool) -> Iterator[_Kernel]:
     """Return the K of the sum: that of the cost, then those of the activations."""
-    yield _Kernel(point.network.layout.last, point.split, point.output_curvature)
-    if not bends:
+    yield _Kernel(point.network.layout.last, point.output_at, point.output_curvature)
+    if not hessian:
         return
     for l, (curvature, g) in enumerate(zip(point.curvatures, point.pulled, strict=True), start=2):
         if isinstance(curvature, np.ndarray):
-            bent = curvature * g
-            yield _Kernel(l, "z", bent.__mul__, bent)
+            term = curvature * g
+            yield _Kernel(l, "z", term.__mul__, term)
         elif curvature is not None:
-            yield _Kernel(l, "z", partial(bend, curvature, u=g))
+            yield _Kernel(l, "z", partial(curvature_term, curvature, u=g))
 
 
 def _add(linearization: Linearization, kernel: _Kernel, second: list[Array], lowest: int) -> None:

@@ -107,9 +107,9 @@ def input_gradient(
     """
     found = linearized(net, X, Y, cost, backend, sample_weight, operator="input_gradient", wrt=1)
     point = found.point
-    cotangent = point.tape.cost_gradient if point.split == "a" else point.tape.combined_output_error()
+    cotangent = point.tape.cost_gradient if point.output_at == "a" else point.tape.combined_output_error()
     assert cotangent is not None
-    gradient: Array = found.pull(cotangent[None], net.layout.last, 1, at=point.split)[0]
+    gradient: Array = found.pull(cotangent[None], net.layout.last, 1, at=point.output_at)[0]
     check_finite(gradient, "the gradient ∂C/∂x")
     return gradient
 

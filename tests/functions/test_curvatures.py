@@ -11,7 +11,7 @@ import pytest
 
 import formulations as fm
 from formulations.exceptions import InvalidInput, NotFinite, Refused, WrongDerivative, WrongShape, WrongType
-from formulations.functions import ACTIVATIONS, COSTS, CoupledCurvature, bend
+from formulations.functions import ACTIVATIONS, COSTS, CoupledCurvature, curvature_term
 from formulations.functions.activations.coupled import CoupledActivation
 
 mp.mp.dps = 60
@@ -143,9 +143,9 @@ def test_the_curvature_of_softmax_agrees_with_sixty_digits(dtype):
     Z, V, U = layer().astype(dtype)
     Z = np.round(8 * Z) / 8
     curvature = ACTIVATIONS["softmax"].curvature(Z)
-    bent = bend(curvature, V, U)
-    assert bent.dtype == np.dtype(dtype)
-    for b, z, v, u in zip(bent, rows(Z), rows(V), rows(U), strict=True):
+    term = curvature_term(curvature, V, U)
+    assert term.dtype == np.dtype(dtype)
+    for b, z, v, u in zip(term, rows(Z), rows(V), rows(U), strict=True):
         a, n = softmax(z), len(z)
 
         def product(z, j, u=u):
@@ -165,7 +165,7 @@ def test_bending_a_diagonal_slope_is_a_product():
     Z, V, U = layer()
     tanh = ACTIVATIONS["tanh"]
     a = tanh.value(Z)
-    assert np.array_equal(bend(tanh.curvature_at(Z, a), V, U), tanh.curvature(Z) * V * U)
+    assert np.array_equal(curvature_term(tanh.curvature_at(Z, a), V, U), tanh.curvature(Z) * V * U)
 
 
 def test_a_coupled_curvature_refers_to_its_layer():
@@ -174,10 +174,10 @@ def test_a_coupled_curvature_refers_to_its_layer():
     a = softmax.value(Z)
     curvature = softmax.curvature_at(Z, a)
     assert isinstance(curvature, CoupledCurvature) and curvature.z is Z and curvature.a is a
-    assert np.array_equal(bend(curvature, V, U), bend(softmax.curvature(Z), V, U))
+    assert np.array_equal(curvature_term(curvature, V, U), curvature_term(softmax.curvature(Z), V, U))
     # Σ′ is the second derivative of ln Σe^z, so the third is symmetric in all three vectors.
     W = layer(seed=3)[0]
-    forms = [(bend(curvature, x, y) * z).sum() for x, y, z in ((V, U, W), (U, V, W), (W, V, U))]
+    forms = [(curvature_term(curvature, x, y) * z).sum() for x, y, z in ((V, U, W), (U, V, W), (W, V, U))]
     assert np.ptp(forms) <= 1e-13 * (np.abs(V) * np.abs(U) * np.abs(W)).sum()
 
 
@@ -247,7 +247,9 @@ def test_what_is_given_a_curvature_has_it():
     own = ACTIVATIONS["softmax"]
     Z, V, U = layer()
     assert coupled(own.curvature_product).has_curvature
-    assert np.array_equal(bend(coupled(own.curvature_product).curvature(Z), V, U), bend(own.curvature(Z), V, U))
+    assert np.array_equal(
+        curvature_term(coupled(own.curvature_product).curvature(Z), V, U), curvature_term(own.curvature(Z), V, U)
+    )
     mine = fm.activation(np.sin, np.cos, curvature=lambda z: -np.sin(z))
     assert mine.has_curvature and fm.PerNeuron(["tanh", mine]).has_curvature
 

@@ -107,7 +107,7 @@ class Linearization(ABC):
 
     def gauss_newton_product(self, v: Array) -> Array:
         """Return JᵀBJv, shape (P,), for v of shape (P,), where B is the curvature of the cost in a^L or z^L."""
-        last, at = self.point.network.layout.last, self.point.split
+        last, at = self.point.network.layout.last, self.point.output_at
         curved = self.point.output_curvature(self.push(v[None], last, PARAMETERS, at)[0])
         product: Array = self.pull(curved[None], last, PARAMETERS, at)[0]
         return product

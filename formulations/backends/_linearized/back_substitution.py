@@ -49,7 +49,7 @@ from formulations.backends._shared import (
     stacked_product,
     transposed_slope_product,
 )
-from formulations.functions import bend, through
+from formulations.functions import curvature_term, through
 
 __all__ = ["BackSubstitutionLinearization"]
 
@@ -99,15 +99,15 @@ class BackSubstitutionLinearization(Linearization):
         moved_z = self._by_layers(self._moved_z(v[None], last, PARAMETERS))
         moved_a = [slope_product(slope, z[None])[0] for slope, z in zip(point.slopes[:-1], moved_z, strict=False)]
         right = self._zeros(1)
-        if point.split == "z":
+        if point.output_at == "z":
             right[0, :, parts[-1]] = point.output_curvature(moved_z[-1])
         else:
             moved_output = slope_product(point.slopes[-1], moved_z[-1][None])[0]
             right[0, :, parts[-1]] = through(point.slopes[-1], point.output_curvature(moved_output))
-            right[0, :, parts[-1]] += bend(point.curvatures[-1], moved_z[-1], point.pulled[-1])
+            right[0, :, parts[-1]] += curvature_term(point.curvatures[-1], moved_z[-1], point.pulled[-1])
         for l in point.network.hidden_layers:
             i, above = l - 2, point.errors[l - 1] @ direction.weights[l - 1]
-            right[0, :, parts[i]] = bend(point.curvatures[i], moved_z[i], point.pulled[i])
+            right[0, :, parts[i]] = curvature_term(point.curvatures[i], moved_z[i], point.pulled[i])
             right[0, :, parts[i]] += through(point.slopes[i], above)
         return moved_gradient(point, self._by_layers(self.solve(right, transposed=False)), moved_a)
 

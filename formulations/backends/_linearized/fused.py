@@ -39,7 +39,7 @@ from formulations.arrays import Array
 from formulations.backends._linearized.hadamard import HadamardLinearization
 from formulations.backends._shared import IN_ONE_THREAD, SOFTMAX_LIKELIHOOD, output_of, unreadable_cache
 from formulations.exceptions import Refused
-from formulations.functions import bend
+from formulations.functions import curvature_term
 from formulations.network import Point
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ class FusedLinearization(HadamardLinearization):
     def _at_output(self, moved_z: Array, *, hessian: bool) -> Array:
         """Return δ̇^L of ż^L, both of shape (m, n_L)."""
         point = self.point
-        if point.split == "z":
+        if point.output_at == "z":
             return point.output_curvature(moved_z)
         slope = point.slopes[-1]
         moved: Array = slope * point.output_curvature(slope * moved_z)
-        return moved + bend(point.curvatures[-1], moved_z, point.pulled[-1]) if hessian else moved
+        return moved + curvature_term(point.curvatures[-1], moved_z, point.pulled[-1]) if hessian else moved

@@ -79,20 +79,20 @@ class HadamardLinearization(Linearization):
 
     def hessian_product(self, v: Array) -> Array:
         """Return Hv: the derivatives of (BP1)–(BP4) in the direction v."""
-        return self._product(v, self._bends)
+        return self._product(v, self._terms)
 
     def gauss_newton_product(self, v: Array) -> Array:
         """Return JᵀBJv: the same recurrences without the terms in σ″ and δ."""
         return self._product(v, None)
 
     @cached_property
-    def _bends(self) -> list[Any]:
+    def _terms(self) -> list[Any]:
         """σ″(z^l) ⊙ g^l, by which ż^l adds to δ̇^l; None for the output layer if it is combined with the cost."""
         pairs = zip(self.point.curvatures, self.point.pulled, strict=True)
         return [None if curvature is None else curvature * g for curvature, g in pairs]
 
-    def _product(self, v: Array, bends: list[Any] | None) -> Array:
-        """Return Hv, or without bends JᵀBJv."""
+    def _product(self, v: Array, terms: list[Any] | None) -> Array:
+        """Return Hv, or JᵀBJv without the terms of the curvature."""
         # Popping and appending are atomic, so two threads never share buffers.
         try:
             buffers = self._spare.pop()
@@ -101,8 +101,8 @@ class HadamardLinearization(Linearization):
         product = np.empty_like(v)
         direction = buffers.layers(v)
         self._push_into(buffers, direction)
-        self._move_output_error(buffers, bends)
-        self._pull_into(buffers.layers(product), buffers, direction, bends)
+        self._move_output_error(buffers, terms)
+        self._pull_into(buffers.layers(product), buffers, direction, terms)
         self._spare.append(buffers)
         return product
 
@@ -118,40 +118,40 @@ class HadamardLinearization(Linearization):
             if i < len(buffers.a):
                 np.multiply(slopes[i], z, buffers.a[i])
 
-    def _move_output_error(self, buffers: _Buffers, bends: list[Any] | None) -> None:
+    def _move_output_error(self, buffers: _Buffers, terms: list[Any] | None) -> None:
         """Write δ̇^L."""
         point, z, moved = self.point, buffers.z[-1], buffers.errors[-1]
-        if point.split == "z":
+        if point.output_at == "z":
             moved[...] = point.output_curvature(z)
             return
         np.multiply(point.slopes[-1], z, moved)
         np.multiply(point.slopes[-1], point.output_curvature(moved), moved)
-        if bends is not None:
-            z *= bends[-1]
+        if terms is not None:
+            z *= terms[-1]
             moved += z
 
-    def _pull_into(self, product: _Layers, buffers: _Buffers, direction: _Layers, bends: list[Any] | None) -> None:
+    def _pull_into(self, product: _Layers, buffers: _Buffers, direction: _Layers, terms: list[Any] | None) -> None:
         """Write the derivatives of (BP3) and (BP4), from the output down."""
         point, weights, patterns = self.point, self.point.network.weights, self.point.network.layout.patterns
         for i in range(len(buffers.z) - 1, -1, -1):
             moved, (of_weights, of_biases) = buffers.errors[i], product[i]
             np.dot(buffers.ones, moved, of_biases)
             stored = of_weights if patterns[i] is None else of_weights.data
-            if i == 0 or bends is None:
+            if i == 0 or terms is None:
                 outer_sums(moved, point.tape.activations[i], patterns[i], out=stored)
             else:
                 outer_sums(buffers.error_pairs[i], buffers.a_pairs[i - 1], patterns[i], out=stored)
             if i == 0:
                 return
             below = _multiply(moved, weights[i], buffers.errors[i - 1])
-            if bends is None:
+            if terms is None:
                 below *= point.slopes[i - 1]
                 continue
             # The product above was the last to read this ȧ.
             below += _multiply(point.errors[i], direction[i][0], buffers.a[i - 1])
             below *= point.slopes[i - 1]
             z = buffers.z[i - 1]
-            z *= bends[i - 1]
+            z *= terms[i - 1]
             below += z
 
 

@@ -59,7 +59,7 @@ from formulations.backends._shared import (
     stacked_product,
     tangents,
 )
-from formulations.functions import CoupledCurvature, CoupledSlope, bend
+from formulations.functions import CoupledCurvature, CoupledSlope, curvature_term
 from formulations.network import Point
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ class SigmaLinearization(Linearization):
         """Return Hv: the derivatives of (33) and (34) in the direction v."""
         point, network = self.point, self.point.network
         direction, last = Parameters(network.layout, v), network.layout.last
-        moved_z, moved_a = zip(*tangents(point, v[None], last, PARAMETERS, point.split, self._slope), strict=True)
+        moved_z, moved_a = zip(*tangents(point, v[None], last, PARAMETERS, point.output_at, self._slope), strict=True)
         moved = point.output_curvature(moved_a[-1][0])[None]
-        if point.split == "a":
+        if point.output_at == "a":
             moved = self._slope_transposed(last, moved) + self._curvature(last, moved_z[-1])
         moved_errors = [moved]
         for l in range(last - 1, 1, -1):
@@ -133,7 +133,7 @@ class SigmaLinearization(Linearization):
     def _curvature(self, l: int, stack: Array) -> Array:
         """Return S^l v of every array."""
         curvature, g = self.point.curvatures[l - 2], self.point.pulled[l - 2]
-        return _times(self._made("S", l, lambda: self._of(_bent(curvature, g))), stack)
+        return _times(self._made("S", l, lambda: self._of(_curvature_matrix(curvature, g))), stack)
 
     def _made(self, name: str, l: int, make: Callable[[], Any]) -> Any:
         """Return a matrix, kept if they are planned."""
@@ -154,7 +154,7 @@ class SigmaLinearization(Linearization):
         return diagonal(slope)
 
 
-def _bent(curvature: Any, g: Array) -> Array:
+def _curvature_matrix(curvature: Any, g: Array) -> Array:
     """Return S = ∂(Σ′(z)ᵀg)/∂z: its diagonal, shape (m, n), or its blocks, (m, n, n), if the activation is coupled."""
     if not isinstance(curvature, CoupledCurvature):
         diagonals: Array = curvature * g
@@ -164,7 +164,7 @@ def _bent(curvature: Any, g: Array) -> Array:
     for k in range(n):
         unit = np.zeros_like(g)
         unit[:, k] = 1
-        columns[:, :, k] = bend(curvature, unit, g)
+        columns[:, :, k] = curvature_term(curvature, unit, g)
     return columns
 
 

@@ -44,7 +44,7 @@ import numpy as np
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Where
 from formulations.backends._shared import ForwardLinearization, blocks, pushed, slope_product, stacked_product, tangents
-from formulations.functions import CoupledCurvature, bend
+from formulations.functions import CoupledCurvature, curvature_term
 
 __all__ = ["TangentLinearization"]
 
@@ -82,16 +82,16 @@ class TangentLinearization(ForwardLinearization):
     def hessian_product(self, v: Array) -> Array:
         """Return Hv, from a pass of twofold tangents for each parameter."""
         point, network = self.point, self.point.network
-        last, split = network.layout.last, point.split
-        passed = [(z[0], a[0]) for z, a in tangents(point, v[None], last, PARAMETERS, split)]
+        last, at = network.layout.last, point.output_at
+        passed = [(z[0], a[0]) for z, a in tangents(point, v[None], last, PARAMETERS, at)]
         moved_z, moved_a = map(list, zip(*passed, strict=True))
-        gradient = point.tape.cost_gradient if split == "a" else point.errors[-1]
+        gradient = point.tape.cost_gradient if at == "a" else point.errors[-1]
         curved = point.output_curvature(moved_a[-1])
-        bent = zip(point.curvatures, moved_z, strict=True)
-        slopes = [None if curvature is None else _moved_slope(curvature, z) for curvature, z in bent]
+        pairs = zip(point.curvatures, moved_z, strict=True)
+        slopes = [None if curvature is None else _moved_slope(curvature, z) for curvature, z in pairs]
         direction = _Direction(Parameters(network.layout, v), moved_a, slopes)
         product = np.empty_like(v)
-        for part, first, second in self._unit_passes(last, split, direction):
+        for part, first, second in self._unit_passes(last, at, direction):
             product[part] = np.einsum("dmn,mn->d", second, gradient) + np.einsum("dmn,mn->d", first, curved)
         return product
 
@@ -154,7 +154,7 @@ def _moved_slope(curvature: Any, moved_z: Array) -> Array:
         unit = np.zeros_like(moved_z)
         unit[:, j] = 1
         # Row j of Σ̇′ is Σ̇′ᵀe_j.
-        rows[:, j] = bend(curvature, moved_z, unit)
+        rows[:, j] = curvature_term(curvature, moved_z, unit)
     return rows
 
 

@@ -17,7 +17,7 @@ from formulations.exceptions import Refused
 from formulations.functions.activations import formulas
 from formulations.functions.activations.base import Activation
 
-__all__ = ["CoupledActivation", "CoupledCurvature", "CoupledSlope", "Softmax", "bend", "through"]
+__all__ = ["CoupledActivation", "CoupledCurvature", "CoupledSlope", "Softmax", "curvature_term", "through"]
 
 
 class CoupledSlope:
@@ -100,7 +100,7 @@ class CoupledCurvature:
         return self.activation.curvature_product(self.z, self.a, v, u)
 
 
-def bend(curvature: Any, v: Array, u: Array) -> Array:
+def curvature_term(curvature: Any, v: Array, u: Array) -> Array:
     """Return the derivative of Σ′(z)ᵀu in the direction v of z, in a new array.
 
     Parameters
@@ -117,14 +117,14 @@ def bend(curvature: Any, v: Array, u: Array) -> Array:
     Examples
     --------
     >>> z = np.array([[0.0, 1.0]])
-    >>> bend(np.full_like(z, 2), np.ones_like(z), z)
+    >>> curvature_term(np.full_like(z, 2), np.ones_like(z), z)
     array([[0., 2.]])
     """
     if isinstance(curvature, CoupledCurvature):
         return curvature.product(v, u)
-    bent: Array = curvature * v
-    bent *= u
-    return bent
+    term: Array = curvature * v
+    term *= u
+    return term
 
 
 class CoupledActivation(Activation):

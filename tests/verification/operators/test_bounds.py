@@ -11,7 +11,7 @@ from audit.random_networks import random_problem
 
 import formulations as fm
 from formulations.backends import Tier
-from formulations.functions import bend, get_cost, through
+from formulations.functions import curvature_term, get_cost, through
 from formulations.network.point import Point
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator
 from formulations.verification.operators.place import place_on_tape
@@ -76,12 +76,12 @@ def hessian_product(point, v, fault=""):
     """Pearlmutter's R-operator; a fault leaves one term out, or changes it."""
     net, tape, V = point.network, point.tape, point.network.with_vector(v)
     (moved_z, moved_a), parts = tangents(point, v), []
-    moved = point.output_curvature(moved_z[-1] if point.split == "z" else moved_a[-1])
+    moved = point.output_curvature(moved_z[-1] if point.output_at == "z" else moved_a[-1])
     moved = moved * {"∇²C twice": 2, "wrong 1/m": point.m}.get(fault, 1)
-    if point.split == "a":
+    if point.output_at == "a":
         moved = through(tape.slopes[-1], moved)
         if fault != "no σ″ at the output":
-            moved = moved + bend(point.curvatures[-1], moved_z[-1], tape.cost_gradient)
+            moved = moved + curvature_term(point.curvatures[-1], moved_z[-1], tape.cost_gradient)
     delta = point.errors[-1]
     for i in reversed(range(len(net.weights))):
         weights = moved.T @ tape.activations[i] + (0 if fault == "no δȧ" else delta.T @ moved_a[i])
@@ -91,7 +91,7 @@ def hessian_product(point, v, fault=""):
             moved_g += 0 if fault == "no wᵀδ̇" else moved @ net.weights[i]
             moved_g += 0 if fault == "no ẇᵀδ" else delta @ V.weights[i]
             delta, moved = through(tape.slopes[i - 1], g), through(tape.slopes[i - 1], moved_g)
-            moved = moved + (0 if fault == "no σ″" else bend(point.curvatures[i - 1], moved_z[i - 1], g))
+            moved = moved + (0 if fault == "no σ″" else curvature_term(point.curvatures[i - 1], moved_z[i - 1], g))
     return np.concatenate(parts)
 
 
@@ -101,7 +101,7 @@ def gauss_newton_product(point, v, fault=""):
         return hessian_product(point, v)
     net, tape = point.network, point.tape
     (moved_z, moved_a), parts = tangents(point, v), []
-    if point.split == "z" and fault != "split at a":
+    if point.output_at == "z" and fault != "split at a":
         moved = point.output_curvature(moved_z[-1])
     else:
         curved = tape.known_cost.curvature_product(tape.output, tape.targets, moved_a[-1]) * point.shares
