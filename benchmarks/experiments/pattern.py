@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import click
 
-from formulations.cli.measuring import measurement
+from formulations.cli.bench import measurement
 from formulations.cli.options import bad_usage
 from formulations.display import Ratio, format_table
 
@@ -74,7 +74,7 @@ def experiment(
     draw : callable (result) -> Figure
         Draws what was measured.
     *options : click options
-        Those of this experiment; all have those of :func:`formulations.cli.measuring.measurement`.
+        Those of this experiment; all have those of :func:`formulations.cli.bench.measurement`.
     """
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.experiments.pattern import Column, experiment, table
 from formulations.backends import DEFAULT
-from formulations.cli.measuring import parse_peers
+from formulations.cli.bench import parse_peers
 from formulations.comparison.race import BOOK, CELLS, FLOOR, RACE_DTYPES, Cell, Heat, Race, run_race
 from formulations.comparison.race.plot import draw_race
 from formulations.comparison.timing import interleave

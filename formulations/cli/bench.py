@@ -2,17 +2,90 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import wraps
+from inspect import signature
 from typing import Any
 
 import click
 
-from formulations.cli.completion import complete_backends, complete_names
-from formulations.cli.measuring import measurement, parse_peers
+from formulations.arrays import check_writable, positive_integer
+from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import parse_backends, split_names
-from formulations.comparison import CELLS, PEERS, RACE_DTYPES, draw_race, run_race
+from formulations.cli.output import print_json, print_text, progress_console, save_json
+from formulations.comparison import CELLS, PEERS, RACE_DTYPES, describe_machine, draw_race, limited_threads, run_race
+from formulations.display import check_plot, save_figure
 
-__all__ = ["bench"]
+__all__ = ["bench", "measurement", "parse_peers"]
+
+OPTIONS = (
+    click.option("--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: unchanged]"),
+    click.option("--plot", metavar="FILE", help="Draw a figure: .png, .svg, .pdf, …", shell_complete=complete_file),
+    click.option(
+        "--save",
+        metavar="FILE.json",
+        help="Also write the result as JSON, with machine, versions and date.",
+        shell_complete=complete_file,
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
+)
+
+
+def measurement(draw: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Turn a function that measures into the body of a command, with the options that all such commands have.
+
+    Parameters
+    ----------
+    draw : callable (result) -> Figure
+        Draws what was measured.
+
+    Returns
+    -------
+    callable
+        A decorator. The decorated function receives its own options, ``progress``, which it calls with each step before
+        it begins, and ``threads`` if it has such a parameter. Its result has a text, a method ``to_dict``, and is true
+        if what was measured holds: the command then ends with status 0, else with 1.
+    """
+
+    def decorate(measure: Callable[..., Any]) -> Callable[..., None]:
+        takes_threads = "threads" in signature(measure).parameters
+
+        @wraps(measure)
+        def command(threads: int | None, plot: str | None, save: str | None, as_json: bool, **options: Any) -> None:
+            threads = None if threads is None else positive_integer(threads, "--threads")
+            # Better now than after minutes of measuring.
+            if plot is not None:
+                check_plot(plot)
+            if save is not None:
+                check_writable(save)
+            with progress_console().status("preparing …") as status, limited_threads(threads):
+                if takes_threads:
+                    options["threads"] = threads
+                found = measure(progress=lambda label: status.update(f"{label} …"), **options)
+                document = {"machine": {**describe_machine(), "threads": threads}, **found.to_dict()}
+            if as_json:
+                print_json(document)
+            else:
+                print_text(found)
+            if save is not None:
+                save_json(document, save)
+            if plot is not None:
+                save_figure(draw(found), plot)
+            sys.exit(0 if found else 1)
+
+        for option in reversed(OPTIONS):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def parse_peers(against: str | None) -> list[str] | None:
+    """Read ``"torch,jax"`` or ``"none"``; None, which stands for all peers, if the option is left out."""
+    if against is None:
+        return None
+    return [] if against == "none" else split_names(against)
 
 
 @click.command()

@@ -297,7 +297,7 @@ def unwritable(monkeypatch, tmp_path):
             raise InvalidInput(f"{path} cannot be written (the disk is full); name another.")
         save(net, path)
 
-    monkeypatch.setattr("formulations.cli.train.save_network", write)
+    monkeypatch.setattr("formulations.cli.task.save_network", write)
     return places, refused
 
 
