@@ -9,8 +9,9 @@ import pytest
 
 import formulations as fm
 from formulations.verification.certification.mistakes import MISTAKES
+from formulations.verification.conformance.laws import LAWS
 from formulations.verification.tolerances.verdict import Status
-from tests.audit.kills import Kill, KillTable, kill_table, main, standard_problem
+from tests.audit.kills import CERTIFY, Kill, KillTable, kill_table, main, standard_problem
 from tests.audit.mutants import MUTANTS, Written
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
@@ -82,6 +83,11 @@ def test_the_table_adds_up():
 
 def test_the_page_has_all_of_them():
     assert re.findall(r"^\| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.M) == list(MUTANTS)
+
+
+def test_the_page_counts_every_law():
+    total = PAGE.read_text(encoding="utf-8").split("\nKilled by: ")[1].split("\n\n")[0]
+    assert sorted(re.findall(r"[a-z_]{5,}", total.replace("Kills none", ""))) == sorted([*LAWS, CERTIFY])
 
 
 def test_the_command_prints_the_table_and_names_the_mutants(capsys, monkeypatch):
