@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import makers
@@ -219,14 +219,21 @@ def test_the_hessian_is_that_of_forward_mode_symmetric_and_linear(flag, kind):
     assert not found.hessian_product(0 * v).any()
 
 
-@pytest.mark.parametrize("flag", [flag for flag in PROVIDING if "hessian" in provided(flag, "elementwise")])
-def test_threads_may_share_an_operator(flag):
+SHARED = [
+    pytest.param(flag, operator, marks=() if operator == "hessian" else pytest.mark.slow)
+    for flag in PROVIDING
+    for operator in provided(flag, "elementwise")
+]
+
+
+@pytest.mark.parametrize(("flag", "operator"), SHARED)
+def test_threads_may_share_an_operator(flag, operator):
     net, batch, _ = problem("elementwise")
-    found = fm.get_backend(flag).linearize(Point(net, batch))
-    units = np.eye(net.layout.count)
-    alone = [found.hessian_product(e) for e in units]
+    evaluated = partial(evaluate, fm.get_backend(flag).linearize(Point(net, batch)), operator)
+    units = np.eye(12, net.layout.count)
+    alone = [evaluated(e) for e in units]
     with ThreadPoolExecutor(4) as threads:
-        for product, right in zip(threads.map(found.hessian_product, units), alone, strict=True):
+        for product, right in zip(threads.map(evaluated, units), alone, strict=True):
             assert np.array_equal(product, right)
 
 

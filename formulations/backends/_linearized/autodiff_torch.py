@@ -2,13 +2,14 @@ r"""Jacobians and curvature by PyTorch's automatic differentiation.
 
 .. math::
 
-    \dot a^l = \mathrm{jvp}(a^l)(v), \qquad J^T u = \mathrm{vjp}(a^l)(u), \qquad
+    J^T u = \mathrm{vjp}(a^l)(u), \qquad J v = \mathrm{vjp}(u \mapsto J^T u)(v), \qquad
     H v = \nabla_w \left((\nabla_w C)^T v\right)
 
-The products with a Jacobian are the engine's own, and k of them are one call; a whole Jacobian is ``jacrev`` or
-``jacfwd`` of one example, mapped over all. The Hessian product differentiates the gradient's own backward pass
-backwards, and the recording of both passes is kept. None uses an equation of the chapter, which makes them a check of
-all other formulations; only the curvature of the cost in a Gauss–Newton product is this library's.
+:math:`J^T u` is linear in u, and its own vjp is Jv: that is faster than the engine's ``jvp``, whose levels all threads
+of a process share, so that two of them spoil each other's numbers. k products with a Jacobian are one call. The
+Hessian product differentiates the gradient's own backward pass backwards, and the recording of both passes is kept.
+None uses an equation of the chapter, which makes them a check of all other formulations; only the curvature of the cost
+in a Gauss–Newton product is this library's.
 
 They mislead as a measure of cost, as the engine's gradients do.
 
@@ -37,7 +38,6 @@ from formulations.backends._shared import (
     curved_targets,
     differentiable_cost,
     differentiable_layers,
-    forwards,
     recording,
     torch_engine,
     torch_scatter,
@@ -48,14 +48,15 @@ __all__ = ["TorchLinearization"]
 
 
 class TorchLinearization(Linearization):
-    """Products by forward and backward differentiation of the forward pass."""
+    """Products by backward differentiation, of the forward pass and of the backward pass itself."""
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
-        """Return Jv of every direction by one forward differentiation."""
+        """Return Jv of every direction by differentiating Jᵀu in u, backwards."""
         torch = import_module("torch")
-        with forwards():
-            f, x = self._function(of, wrt, at)
-            pushed: Array = torch.vmap(lambda v: torch.func.jvp(f, (x,), (v,))[1])(_tensor(directions)).numpy()
+        with recording():
+            outputs, back = torch.func.vjp(*self._function(of, wrt, at))
+            _, forth = torch.func.vjp(lambda u: back(u)[0], torch.zeros_like(outputs))
+            pushed: Array = torch.vmap(lambda v: forth(v)[0])(_tensor(directions)).numpy()
         return pushed
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
@@ -65,16 +66,6 @@ class TorchLinearization(Linearization):
             _, back = torch.func.vjp(*self._function(of, wrt, at))
             pulled: Array = torch.vmap(lambda u: back(u)[0])(_tensor(cotangents)).numpy()
         return pulled
-
-    def jacobian(self, of: int, wrt: int, order: str = "optimal") -> Array:
-        """Return the Jacobians by ``jacrev`` or ``jacfwd`` of one example, mapped over all."""
-        torch, sizes = import_module("torch"), self.point.network.sizes
-        forward = sizes[wrt - 1] < sizes[of - 1] if order == "optimal" else order == "forward"
-        differentiate = torch.func.jacfwd if forward else torch.func.jacrev
-        with forwards():
-            f, x = self._function(of, wrt, "a")
-            found: Array = torch.vmap(differentiate(lambda a: f(a[None])[0]))(x).numpy()
-        return found
 
     def hessian_product(self, v: Array) -> Array:
         """Return Hv, the gradient of (∇C)ᵀv."""

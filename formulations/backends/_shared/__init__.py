@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from formulations.backends._shared.by_jax import double_precision as double_precision
     from formulations.backends._shared.by_jax import jax_engine as jax_engine
     from formulations.backends._shared.by_jax import jax_scatter as jax_scatter
-    from formulations.backends._shared.by_torch import forwards as forwards
     from formulations.backends._shared.by_torch import recording as recording
     from formulations.backends._shared.by_torch import torch_engine as torch_engine
     from formulations.backends._shared.by_torch import torch_scatter as torch_scatter
@@ -89,7 +88,7 @@ else:
                 "why_not_curved",
             ],
             "by_jax": ["double_precision", "jax_engine", "jax_scatter"],
-            "by_torch": ["forwards", "recording", "torch_engine", "torch_scatter", "torch_tensor"],
+            "by_torch": ["recording", "torch_engine", "torch_scatter", "torch_tensor"],
             "chain": [
                 "Tree",
                 "cheapest",

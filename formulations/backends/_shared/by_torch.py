@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 from formulations.backends._shared.autodiff import saturating
 from formulations.functions import Engine
 
-__all__ = ["forwards", "recording", "torch_engine", "torch_scatter", "torch_tensor"]
+__all__ = ["recording", "torch_engine", "torch_scatter", "torch_tensor"]
 
 
 def torch_engine() -> Engine:
@@ -52,13 +51,4 @@ def recording() -> Iterator[None]:
     """Let PyTorch record in a ``with`` block, even within the caller's no_grad or inference_mode."""
     torch = import_module("torch")
     with torch.inference_mode(False), torch.enable_grad():
-        yield
-
-
-@contextmanager
-def forwards() -> Iterator[None]:
-    """Let PyTorch differentiate forwards in a ``with`` block."""
-    with recording(), warnings.catch_warnings():
-        # The first use loads scripts, of whose deprecation PyTorch warns.
-        warnings.simplefilter("ignore", DeprecationWarning)
         yield
