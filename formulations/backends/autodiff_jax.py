@@ -35,9 +35,10 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Layout
-from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
+from formulations.arrays import Layout
+from formulations.backends._base import Estimate, Linearization
 from formulations.backends._shared import (
+    AutodiffBackend,
     adopted_cost,
     differentiable_cost,
     double_precision,
@@ -46,8 +47,6 @@ from formulations.backends._shared import (
     jax_scatter,
     targets,
     vector_parts,
-    why_not_autodiff,
-    why_not_curved,
 )
 from formulations.functions import Activation, Cost
 from formulations.network import Gradient, Network, Point, Tape
@@ -55,25 +54,13 @@ from formulations.network import Gradient, Network, Point, Tape
 __all__ = ["AutodiffJax"]
 
 
-class AutodiffJax(Backend):
+class AutodiffJax(AutodiffBackend):
     """The gradient of the cost by JAX's automatic differentiation, compiled."""
 
     name = "autodiff_jax"
     summary = "automatic differentiation by JAX, compiled (optional)"
     equations = ("25",)
-    tier = Tier.FORWARD
-    dtypes = SINGLE_AND_DOUBLE
-    operators = OPERATORS
-    needs_curvature = ("gauss_newton",)
-
-    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
-        """Return the reason if the operator is refused, also if the engine cannot differentiate the cost twice."""
-        reason = super().why_not_operator(operator, network, cost, of)
-        return why_not_curved(network, cost) if reason is None and operator == "hessian" else reason
-
-    def _why_not_numbers(self, network: Network) -> str | None:
-        """Return the reason if jax is absent or cannot differentiate the network."""
-        return why_not_autodiff("jax", network) or super()._why_not_numbers(network)
+    package = "jax"
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Cost, Callable[..., Any]]:
         """Return the cost and a function of its value and gradient, which is compiled at the first call."""

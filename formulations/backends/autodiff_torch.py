@@ -32,9 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import SINGLE_AND_DOUBLE
-from formulations.backends._base import OPERATORS, Backend, Estimate, Linearization, Tier
+from formulations.backends._base import Estimate, Linearization
 from formulations.backends._shared import (
+    AutodiffBackend,
     adopted_cost,
     differentiable_cost,
     estimate_dense,
@@ -44,8 +44,6 @@ from formulations.backends._shared import (
     torch_scatter,
     torch_tensor,
     vector_parts,
-    why_not_autodiff,
-    why_not_curved,
 )
 from formulations.functions import Cost
 from formulations.network import Gradient, Network, Point, Tape
@@ -53,25 +51,13 @@ from formulations.network import Gradient, Network, Point, Tape
 __all__ = ["AutodiffTorch"]
 
 
-class AutodiffTorch(Backend):
+class AutodiffTorch(AutodiffBackend):
     """The gradient of the cost by PyTorch's automatic differentiation."""
 
     name = "autodiff_torch"
     summary = "automatic differentiation by PyTorch (optional)"
     equations = ("25",)
-    tier = Tier.FORWARD
-    dtypes = SINGLE_AND_DOUBLE
-    operators = OPERATORS
-    needs_curvature = ("gauss_newton",)
-
-    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
-        """Return the reason if the operator is refused, also if the engine cannot differentiate the cost twice."""
-        reason = super().why_not_operator(operator, network, cost, of)
-        return why_not_curved(network, cost) if reason is None and operator == "hessian" else reason
-
-    def _why_not_numbers(self, network: Network) -> str | None:
-        """Return the reason if torch is absent or cannot differentiate the network."""
-        return why_not_autodiff("torch", network) or super()._why_not_numbers(network)
+    package = "torch"
 
     def prepare(self, network: Network, tape: Tape) -> tuple[Callable[..., Any], Any, Cost, Callable[..., Any]]:
         """Return a constructor of tensors, the package, the cost, and the cost in the package's functions."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.backends._shared.autodiff import AutodiffBackend as AutodiffBackend
     from formulations.backends._shared.autodiff import adopted_cost as adopted_cost
     from formulations.backends._shared.autodiff import curved_targets as curved_targets
     from formulations.backends._shared.autodiff import differentiable_cost as differentiable_cost
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from formulations.backends._shared.autodiff import estimate_dense as estimate_dense
     from formulations.backends._shared.autodiff import targets as targets
     from formulations.backends._shared.autodiff import vector_parts as vector_parts
-    from formulations.backends._shared.autodiff import why_not_autodiff as why_not_autodiff
-    from formulations.backends._shared.autodiff import why_not_curved as why_not_curved
     from formulations.backends._shared.by_jax import double_precision as double_precision
     from formulations.backends._shared.by_jax import jax_engine as jax_engine
     from formulations.backends._shared.by_jax import jax_scatter as jax_scatter
@@ -77,6 +76,7 @@ else:
         __name__,
         {
             "autodiff": [
+                "AutodiffBackend",
                 "adopted_cost",
                 "curved_targets",
                 "differentiable_cost",
@@ -84,8 +84,6 @@ else:
                 "differentiable_layers",
                 "targets",
                 "vector_parts",
-                "why_not_autodiff",
-                "why_not_curved",
             ],
             "by_jax": ["double_precision", "jax_engine", "jax_scatter"],
             "by_torch": ["recording", "torch_engine", "torch_scatter", "torch_tensor"],

@@ -12,13 +12,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from formulations.arrays import Array, Layout, Parameters
-from formulations.backends._base import Estimate
+from formulations.arrays import SINGLE_AND_DOUBLE, Array, Layout, Parameters
+from formulations.backends._base import OPERATORS, Backend, Estimate, Tier
 from formulations.exceptions import why_absent
 from formulations.functions import Activation, Cost, CostFormula, Engine, sigmoid
 from formulations.network import Network, Point, Tape, forward
 
 __all__ = [
+    "AutodiffBackend",
     "adopted_cost",
     "curved_targets",
     "differentiable_cost",
@@ -27,32 +28,46 @@ __all__ = [
     "saturating",
     "targets",
     "vector_parts",
-    "why_not_autodiff",
-    "why_not_curved",
 ]
 
 Function: TypeAlias = Callable[[Any], Any]
 
 
-def why_not_autodiff(package: str, network: Network) -> str | None:
-    """Return None if the engine can differentiate the network, else the reason."""
-    if reason := why_absent(package):
-        return reason
-    for l, activation in enumerate(network.activations, start=2):
-        for function in activation.functions:
-            if function.formula is None:
-                return f"it needs activations with a formula for {package}, and layer {l} has {function.name}"
-    return None
+class AutodiffBackend(Backend):
+    """What an engine of automatic differentiation serves.
 
+    Attributes
+    ----------
+    package : str
+        The engine's package.
+    """
 
-def why_not_curved(network: Network, cost: Cost) -> str | None:
-    """Return None if the engine can differentiate the cost twice, else the reason."""
-    if cost.has_curvature or _has_formula(cost, network.activations[-1]):
-        return None
-    return (
-        f"it needs a formula or ∇²_aC of the cost, and cost {cost.name!r} has neither; pass the curvature: "
-        "cost(value, gradient, curvature=...)"
-    )
+    package: str
+    tier = Tier.FORWARD
+    dtypes = SINGLE_AND_DOUBLE
+    operators = OPERATORS
+    needs_curvature = ("gauss_newton",)
+
+    def why_not_operator(self, operator: str, network: Network, cost: Cost, of: int | None = None) -> str | None:
+        """Return the reason if the operator is refused, also if the engine cannot differentiate the cost twice."""
+        reason = super().why_not_operator(operator, network, cost, of)
+        curved = cost.has_curvature or _has_formula(cost, network.activations[-1])
+        if reason is not None or operator != "hessian" or curved:
+            return reason
+        return (
+            f"it needs a formula or ∇²_aC of the cost, and cost {cost.name!r} has neither; pass the curvature: "
+            "cost(value, gradient, curvature=...)"
+        )
+
+    def _why_not_numbers(self, network: Network) -> str | None:
+        """Return the reason if the package is absent, or cannot differentiate an activation."""
+        if reason := why_absent(self.package):
+            return reason
+        for l, activation in enumerate(network.activations, start=2):
+            for function in activation.functions:
+                if function.formula is None:
+                    return f"it needs activations with a formula for {self.package}, and layer {l} has {function.name}"
+        return super()._why_not_numbers(network)
 
 
 def saturating(engine: Engine, constant: Function) -> Engine:
