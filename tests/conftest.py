@@ -12,20 +12,21 @@ from formulations.backends import _registry as registry
 
 # Slow files that cannot mark themselves: a suite that others run too, and pages whose examples check a backend.
 SLOW = ("formulations/verification/conformance/test_conformance.py", "docs/how-to/add-a", "docs/backends/index.md")
+OPTIONAL = {"fused", "autodiff_torch", "autodiff_jax"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark tests of a backend with an option or in another dtype as slow: the fast tests run each one by default.
 
-    So are tests of operators that JAX compiles, one after another.
+    So are tests of operators by the optional backends, which load an engine, or compile each operator.
     """
     repeats = {flag for flag in makers.FLAGS if ":" in flag} | {"float32", "longdouble"}
     for item in items:
         given = [str(value) for value in item.callspec.params.values()] if hasattr(item, "callspec") else []
         of_backend = any(value in makers.FLAGS for value in given)
-        compiled = "autodiff_jax" in given and item.nodeid.startswith("tests/operators/")
-        if item.nodeid.startswith(SLOW) or compiled or (of_backend and not repeats.isdisjoint(given)):
+        loads = item.nodeid.startswith("tests/operators/") and not OPTIONAL.isdisjoint(given)
+        if item.nodeid.startswith(SLOW) or loads or (of_backend and not repeats.isdisjoint(given)):
             item.add_marker(pytest.mark.slow)
 
 

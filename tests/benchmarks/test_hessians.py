@@ -43,6 +43,7 @@ def test_the_targets_are_judged(found):
 
 
 def test_a_wrong_product_is_not_timed(monkeypatch):
+    pytest.importorskip("numba")
     judged = hessians.judged
     monkeypatch.setattr(hessians, "judged", lambda problem, tier, product: judged(problem, tier, 1.001 * product))
     found = measure_hessians([SMALL], ["float64"], rivals=[], budget=1e-3)
