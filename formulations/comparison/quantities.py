@@ -26,7 +26,7 @@ from formulations.verification import (
     reference_gradient,
 )
 
-__all__ = ["COMPARED", "Judged", "Quantity", "quantity"]
+__all__ = ["COMPARED", "Compared", "Judged", "compared"]
 
 COMPARED = {
     "gradient": "gradient",
@@ -56,7 +56,7 @@ class Judged(NamedTuple):
     forward_passes: int | None
 
 
-class Quantity(ABC):
+class Compared(ABC):
     """What every backend computes of the same examples.
 
     Parameters
@@ -98,7 +98,7 @@ class Quantity(ABC):
         """Judge the result of a call."""
 
 
-class GradientQuantity(Quantity):
+class ComparedGradient(Compared):
     """The gradient, by a prepared plan."""
 
     noun = COMPARED["gradient"]
@@ -141,7 +141,7 @@ class _Planned:
         return self.plan(*self.examples)
 
 
-class OperatorQuantity(Quantity):
+class ComparedOperator(Compared):
     """A Jacobian from input to output, or the product of a matrix with one direction, by a linearisation."""
 
     def __init__(self, operator: str, net: Network, batch: Batch, direction: Any) -> None:
@@ -192,7 +192,7 @@ class _Linearized:
         return evaluate(self.linearization, self.operator, self.direction)
 
 
-def quantity(operator: str, net: Network, batch: Batch, sample_weight: Any, direction: Any) -> Quantity:
+def compared(operator: str, net: Network, batch: Batch, sample_weight: Any, direction: Any) -> Compared:
     """Return what is compared.
 
     Raises
@@ -212,8 +212,8 @@ def quantity(operator: str, net: Network, batch: Batch, sample_weight: Any, dire
             "leave it out."
         )
     if operator == "gradient":
-        return GradientQuantity(net, batch, sample_weight)
-    return OperatorQuantity(operator, net, batch, direction)
+        return ComparedGradient(net, batch, sample_weight)
+    return ComparedOperator(operator, net, batch, direction)
 
 
 def _direction(net: Network, given: Any) -> Array:

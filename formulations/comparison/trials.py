@@ -13,7 +13,7 @@ import numpy as np
 from formulations.arrays import Array, Budget, current_budget, positive_integer, positive_number, quiet
 from formulations.backends import DEFAULT, Backend, chosen_backends, get_backend, list_backends
 from formulations.comparison.agreement import Agreement, agreement_of
-from formulations.comparison.quantities import Quantity, quantity
+from formulations.comparison.quantities import Compared, compared
 from formulations.comparison.result import Comparison, Row, RowStatus
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import interleave
@@ -117,7 +117,7 @@ def compare(
     limit = None if threads is None else positive_integer(threads, "threads")
     if limit is None and len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
         limit = 1
-    run = _Trials(quantity(operator, net, batch, sample_weight, direction), budget)
+    run = _Trials(compared(operator, net, batch, sample_weight, direction), budget)
     with limited_threads(limit, needed=threads is not None) as before:
         for backend in chosen:
             if progress is not None:
@@ -159,7 +159,7 @@ def _budget(seconds: float | None) -> Budget:
 class _Trials:
     """The rows of the backends on one mini-batch."""
 
-    def __init__(self, what: Quantity, budget: float | None) -> None:
+    def __init__(self, what: Compared, budget: float | None) -> None:
         self.what = what
         self.budget = _budget(budget)
         self.rows: dict[str, Row] = {}

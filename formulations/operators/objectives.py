@@ -33,8 +33,8 @@ __all__ = ["Objective", "objective"]
 FLOAT = np.dtype(np.float64)
 """What SciPy computes in."""
 
-PLACES = 2
-"""The vectors whose passes are kept: a trial step, and the place that an optimizer returns to if it rejects it."""
+EVALUATIONS = 2
+"""The vectors whose passes are kept: a trial step, and the one that an optimizer returns to if it rejects it."""
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Objective:
         self._provided: set[str] = set()
         self.work = Work()
         self._lock = RLock()
-        self._places = [self._place()]
+        self._evaluations = [self._evaluation()]
 
     @property
     def x0(self) -> Array:
@@ -121,17 +121,17 @@ class Objective:
             If v cannot be used.
         """
         with self._lock:
-            place = self._at(v)
-            return float(place.cost) + self._penalty(place)
+            evaluation = self._at(v)
+            return float(evaluation.cost) + self._penalty(evaluation)
 
     @quiet
     def jac(self, v: Any) -> Array:
         """Return the gradient ∇F(v), shape (P,); see :meth:`fun`."""
         with self._lock:
-            place = self._at(v)
-            gradient: Array = place.gradient.astype(FLOAT)
+            evaluation = self._at(v)
+            gradient: Array = evaluation.gradient.astype(FLOAT)
             if self._l2:
-                gradient[self._on_weights] += self._l2 * place.vector[self._on_weights]
+                gradient[self._on_weights] += self._l2 * evaluation.vector[self._on_weights]
             return gradient
 
     def fun_and_jac(self, v: Any) -> tuple[float, Array]:
@@ -148,7 +148,7 @@ class Objective:
         Parameters
         ----------
         v, p : array_like of shape (P,)
-            The place and the direction.
+            The parameters and the direction.
 
         Raises
         ------
@@ -195,10 +195,10 @@ class Objective:
         """
         self._check_squares()
         with self._lock:
-            place = self._at(v)
-            tape = place.filled
+            evaluation = self._at(v)
+            tape = evaluation.filled
             found = np.sqrt(tape.share_column, dtype=FLOAT) * (tape.output - tape.targets)
-            return self._with_weights(found.ravel(), place.vector)
+            return self._with_weights(found.ravel(), evaluation.vector)
 
     @quiet
     def residual_jacobian(self, v: Any) -> NetworkOperator:
@@ -255,27 +255,27 @@ class Objective:
         check_finite(vector, name)
         return vector
 
-    def _at(self, v: Any, *, keep: bool = False) -> _Place:
-        """Return the place of a vector, where everything computed so far is kept; that of the oldest moves if needed.
+    def _at(self, v: Any, *, keep: bool = False) -> _Evaluation:
+        """Return the evaluation of a vector, where everything computed so far is kept; the oldest moves if needed.
 
-        With ``keep``, the place never moves again.
+        With ``keep``, the evaluation never moves again.
         """
         vector = self._vector(v)
-        places = self._places
-        i = next((i for i, place in enumerate(places) if np.array_equal(place.vector, vector)), None)
+        evaluations = self._evaluations
+        i = next((i for i, evaluation in enumerate(evaluations) if np.array_equal(evaluation.vector, vector)), None)
         if i is None:
-            place = places.pop() if len(places) == PLACES else self._place()
-            if place.kept:
-                place = self._place()
-            place.move(vector)
+            evaluation = evaluations.pop() if len(evaluations) == EVALUATIONS else self._evaluation()
+            if evaluation.kept:
+                evaluation = self._evaluation()
+            evaluation.move(vector)
         else:
-            place = places.pop(i)
-        place.kept |= keep
-        places.insert(0, place)
-        return place
+            evaluation = evaluations.pop(i)
+        evaluation.kept |= keep
+        evaluations.insert(0, evaluation)
+        return evaluation
 
-    def _place(self) -> _Place:
-        return _Place(self._network, self._batch, self.backend, self.work)
+    def _evaluation(self) -> _Evaluation:
+        return _Evaluation(self._network, self._batch, self.backend, self.work)
 
     def _require(self, operator: str) -> None:
         """Raise an exception if the backend does not provide an operator, or it exceeds the budget."""
@@ -284,17 +284,17 @@ class Objective:
             check_budget(self.backend, self._network, len(self._batch.X), operator)
             self._provided.add(operator)
 
-    def _penalty(self, place: _Place) -> float:
+    def _penalty(self, evaluation: _Evaluation) -> float:
         if not self._l2:
             return 0.0
-        weights = place.vector[self._on_weights]
+        weights = evaluation.vector[self._on_weights]
         return 0.5 * self._l2 * float(np.dot(weights, weights))
 
-    def _hessian_product(self, place: _Place, direction: Array) -> Array:
-        """Return ∇²F p at a place, for a checked p."""
+    def _hessian_product(self, evaluation: _Evaluation, direction: Array) -> Array:
+        """Return ∇²F p at an evaluation, for a checked p."""
         with self._lock:
             self.work.hessian_products += 1
-            product: Array = place.linear.hessian_product(direction.astype(self._network.dtype)).astype(FLOAT)
+            product: Array = evaluation.linear.hessian_product(direction.astype(self._network.dtype)).astype(FLOAT)
         if self._l2:
             product[self._on_weights] += self._l2 * direction[self._on_weights]
         return product
@@ -323,7 +323,7 @@ class Objective:
         )
 
 
-class _Place:
+class _Evaluation:
     """What has been computed at one vector of parameters, on a tape of its own.
 
     Attributes
@@ -331,7 +331,7 @@ class _Place:
     vector : ndarray of shape (P,)
         The vector.
     kept : bool
-        Whether an operator uses the tape, so that the place must not move.
+        Whether an operator uses the tape, so that the evaluation must not move.
     """
 
     def __init__(self, network: Network, batch: Batch, backend: Backend, work: Work) -> None:
@@ -374,7 +374,7 @@ class _Place:
 
     @property
     def gradient(self) -> Array:
-        """∇C, without penalty, in memory of the place."""
+        """∇C, without penalty, in memory of the evaluation."""
         if self._gradient is None:
             X, Y, shares, _ = self._batch
             if self._buffer is not None:
@@ -400,39 +400,39 @@ class _Place:
 
 
 class _Hessian(NetworkOperator):
-    """∇²F at a place that is kept; see :meth:`Objective.hess`."""
+    """∇²F at an evaluation that is kept; see :meth:`Objective.hess`."""
 
     what = "Hessian of the objective"
 
-    def __init__(self, objective: Objective, place: _Place) -> None:
+    def __init__(self, objective: Objective, evaluation: _Evaluation) -> None:
         self._objective = objective
-        self._place = place
-        super().__init__(place.network, place.linear, (len(place.vector),) * 2, FLOAT)
+        self._evaluation = evaluation
+        super().__init__(evaluation.network, evaluation.linear, (len(evaluation.vector),) * 2, FLOAT)
 
     def products(self, directions: Array, *, transposed: bool) -> Array:  # noqa: ARG002 - it is symmetric
         """Return ∇²F p of every row."""
-        return np.stack([self._objective._hessian_product(self._place, p) for p in directions])
+        return np.stack([self._objective._hessian_product(self._evaluation, p) for p in directions])
 
     def _adjoint(self) -> NetworkOperator:
         return self
 
 
 class _ResidualJacobian(NetworkOperator):
-    """∂r/∂v at a place that is kept: the Jacobian of the outputs, scaled, and √λ for each weight.
+    """∂r/∂v at an evaluation that is kept: the Jacobian of the outputs, scaled, and √λ for each weight.
 
     See :meth:`Objective.residual_jacobian`.
     """
 
     what = "Jacobian of the residuals"
 
-    def __init__(self, objective: Objective, place: _Place) -> None:
+    def __init__(self, objective: Objective, evaluation: _Evaluation) -> None:
         self._objective = objective
-        net, tape = place.network, place.filled
+        net, tape = evaluation.network, evaluation.filled
         n = tape.output.shape[1]
         self._scale = np.repeat(np.sqrt(tape.share_column[:, 0], dtype=FLOAT), n)
-        self._outputs = JacobianOperator(net, place.linear, net.layout.last, PARAMETERS)
-        height = len(objective._with_weights(self._scale, place.vector))
-        super().__init__(net, place.linear, (height, len(place.vector)), FLOAT)
+        self._outputs = JacobianOperator(net, evaluation.linear, net.layout.last, PARAMETERS)
+        height = len(objective._with_weights(self._scale, evaluation.vector))
+        super().__init__(net, evaluation.linear, (height, len(evaluation.vector)), FLOAT)
 
     def products(self, directions: Array, *, transposed: bool) -> Array:
         """Return ∂r/∂v p, or its transpose times u, of every row."""

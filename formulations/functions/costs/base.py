@@ -63,11 +63,6 @@ class CombinedOutput:
         super().__init_subclass__(**options)
         refuse_final_bases(cls, "make a CombinedOutput from a value, a scale, a formula or a complement")
 
-    @property
-    def is_difference(self) -> bool:
-        """True if δ^L is a^L − y itself."""
-        return self.scale is None and self.complement is None
-
     def error(self, Z: Array, A: Array, Y: Array, out: Array) -> None:
         """Write each example's δ^L = ∂C_x/∂z^L, shape (m, n_L), into ``out``."""
         if self.complement is not None:

@@ -24,9 +24,9 @@ from formulations.backends import Linearization, Tier
 from formulations.exceptions import MissingExtra, Refused
 from formulations.functions import Activation
 from formulations.network import Point
+from formulations.verification.operators.enclosed_point import EnclosedPoint, enclosed_from_examples, enclosed_on_tape
 from formulations.verification.operators.enclosures import Arithmetic, Enclosure
 from formulations.verification.operators.perturbation import quotient_bound, quotient_checks
-from formulations.verification.operators.place import Place, place_from_examples, place_on_tape
 from formulations.verification.operators.products import PRODUCTS, jacobian, tangents
 from formulations.verification.operators.results import Pair, checks_of
 from formulations.verification.oracles import (
@@ -93,28 +93,30 @@ class OperatorReference:
         """The largest difference of a right result with a forward pass of its own from the exact one."""
         return self._joined(1)
 
-    def pairs(self, place: Place, *, over_paths: bool) -> list[Pair]:
-        """Return the reference and its bound at a place: one pair, or one for each layer's weights and biases."""
-        arithmetic = Arithmetic(place.precision, over_paths=over_paths)
+    def pairs(self, enclosed: EnclosedPoint, *, over_paths: bool) -> list[Pair]:
+        """Return the reference and its bound at a point: one pair, or one for each layer's weights and biases."""
+        arithmetic = Arithmetic(enclosed.precision, over_paths=over_paths)
         if self.operator == "jacobian":
-            found = [jacobian(place, arithmetic)]
+            found = [jacobian(enclosed, arithmetic)]
         else:
-            found = [part for layer in PRODUCTS[self.operator](place, arithmetic, np.asarray(self.v)) for part in layer]
+            found = [
+                part for layer in PRODUCTS[self.operator](enclosed, arithmetic, np.asarray(self.v)) for part in layer
+            ]
         return [(part.value, arithmetic.bound(part)) for part in found]
 
     @cached_property
     def by_paths(self) -> list[Pair]:
         """The reference and its bound over paths, for any candidate with a forward pass of its own."""
-        return self.pairs(self.place, over_paths=True)
+        return self.pairs(self.enclosed, over_paths=True)
 
     @cached_property
     def by_steps(self) -> list[Pair]:
         """The same step by step."""
-        return self.pairs(self.place, over_paths=False)
+        return self.pairs(self.enclosed, over_paths=False)
 
     def granting(self, formulas: Formulas) -> list[Pair]:
         """Return the same over paths, for a candidate that may use other formulas for its activations."""
-        return self.pairs(place_from_examples(self.gradient, formulas), over_paths=True)
+        return self.pairs(enclosed_from_examples(self.gradient, formulas), over_paths=True)
 
     @cached_property
     def in_digits(self) -> list[Pair]:
@@ -122,7 +124,7 @@ class OperatorReference:
 
         Empty if there is one, or if fifty digits would take too long, are unknown, or lack their package.
         """
-        precision, network, tape = self.place.precision, self.point.network, self.point.tape
+        precision, network, tape = self.enclosed.precision, self.point.network, self.point.tape
         passes = network.sizes[0] if self.operator == "jacobian" else 1
         if precision.wide != precision.dtype or network.layout.count * tape.m * passes > MOST_IN_DIGITS:
             return []
@@ -146,15 +148,17 @@ class OperatorReference:
         return in_precision(found, network.dtype)
 
     @cached_property
-    def place(self) -> Place:
+    def enclosed(self) -> EnclosedPoint:
         """What a candidate with a forward pass of its own reads."""
-        return place_from_examples(self.gradient)
+        return enclosed_from_examples(self.gradient)
 
     @cached_property
     def tangent(self) -> Enclosure:
         """ȧ^L, or ż^L if cost and output are combined, in the direction v."""
-        moved_z, moved_a = tangents(self.place, Arithmetic(self.place.precision, over_paths=True), np.asarray(self.v))
-        return moved_a[-1] if self.place.combined is None else moved_z[-1]
+        moved_z, moved_a = tangents(
+            self.enclosed, Arithmetic(self.enclosed.precision, over_paths=True), np.asarray(self.v)
+        )
+        return moved_a[-1] if self.enclosed.combined is None else moved_z[-1]
 
     def _joined(self, which: int) -> Array:
         parts = [pair[which] for pair in self.by_paths]
@@ -208,8 +212,8 @@ def _judged(linearization: Linearization, found: Array, reference: OperatorRefer
     if tier is Tier.PERTURBATION:
         return conclude("P", quotient_checks(linearization, found, reference), difference)
     if tier in (Tier.RECURRENCE, Tier.PRODUCT):
-        place = place_on_tape(linearization.point)
-        first = verdict("T2", reference.pairs(place, over_paths=True))
+        enclosed = enclosed_on_tape(linearization.point)
+        first = verdict("T2", reference.pairs(enclosed, over_paths=True))
         if first.status is Status.DIFFERENT:
             return first
         whole = verdict("T4", reference.by_paths)
@@ -217,7 +221,7 @@ def _judged(linearization: Linearization, found: Array, reference: OperatorRefer
             return whole
         if first.status is Status.EQUAL:
             return first
-        second = verdict("T3", reference.pairs(place, over_paths=False))
+        second = verdict("T3", reference.pairs(enclosed, over_paths=False))
     else:
         first = verdict("T4", reference.by_paths)
         if first.status is Status.DIFFERENT and tier is Tier.ELSEWHERE:

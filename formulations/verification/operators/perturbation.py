@@ -93,15 +93,15 @@ def _roundoff(difference: Difference, reference: OperatorReference) -> Array:
         pairs = zip(bounds.weights, bounds.biases, strict=True)
         gradients: Array = factor * over_step * np.concatenate([part for pair in pairs for part in pair])
         return gradients
-    place = reference.place
-    at_z = place.combined is not None
+    enclosed = reference.enclosed
+    at_z = enclosed.combined is not None
     of_output = (bounds.weighted_inputs if at_z else bounds.activations)[-1]
-    arithmetic = Arithmetic(place.precision, over_paths=True)
+    arithmetic = Arithmetic(enclosed.precision, over_paths=True)
     nothing = np.zeros_like(of_output)
     moved = Enclosure(nothing, nothing, factor * over_step * of_output)
-    by_step = curved(place, arithmetic, moved)
-    by_push = np.concatenate([part.error for layer in pulled_back(place, arithmetic, by_step) for part in layer])
-    u = curved(place, arithmetic, reference.tangent)
+    by_step = curved(enclosed, arithmetic, moved)
+    by_push = np.concatenate([part.error for layer in pulled_back(enclosed, arithmetic, by_step) for part in layer])
+    u = curved(enclosed, arithmetic, reference.tangent)
     by_pull = float(((u.size + u.error + by_step.error) * of_output).sum()) * factor / (h * scale)
     total: Array = by_push + by_pull
     return total

@@ -22,8 +22,8 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.functions import Softmax
+from formulations.verification.operators.enclosed_point import EnclosedPoint
 from formulations.verification.operators.enclosures import Arithmetic, Enclosure, Weights
-from formulations.verification.operators.place import Place
 
 __all__ = ["PRODUCTS", "curved", "gauss_newton_product", "hessian_product", "jacobian", "pulled_back", "tangents"]
 
@@ -33,39 +33,39 @@ Parts = list[tuple[Enclosure, Enclosure]]
 """The parts of a vector of parameters that belong to the weights and to the biases of each layer."""
 
 
-def jacobian(place: Place, arithmetic: Arithmetic) -> Enclosure:
+def jacobian(enclosed: EnclosedPoint, arithmetic: Arithmetic) -> Enclosure:
     """Return ∂a^L/∂x of every example, shape (m, n_L, n₁), multiplied from the narrowest layer to both ends."""
-    sizes = place.network.sizes
+    sizes = enclosed.network.sizes
     narrow = max(l for l, n in enumerate(sizes, start=1) if n == min(sizes))
-    units = [_unit(place, arithmetic, sizes[narrow - 1], j) for j in range(sizes[narrow - 1])]
+    units = [_unit(enclosed, arithmetic, sizes[narrow - 1], j) for j in range(sizes[narrow - 1])]
     if narrow == 1:
-        return _stacked([_pushed(place, arithmetic, unit, narrow) for unit in units], axis=2)
-    below = _stacked([_pulled(place, arithmetic, unit, narrow) for unit in units], axis=1)
-    if narrow == place.last:
+        return _stacked([_pushed(enclosed, arithmetic, unit, narrow) for unit in units], axis=2)
+    below = _stacked([_pulled(enclosed, arithmetic, unit, narrow) for unit in units], axis=1)
+    if narrow == enclosed.last:
         return below
-    above = _stacked([_pushed(place, arithmetic, unit, narrow) for unit in units], axis=2)
+    above = _stacked([_pushed(enclosed, arithmetic, unit, narrow) for unit in units], axis=2)
     return arithmetic.chain(above, below)
 
 
-def _unit(place: Place, arithmetic: Arithmetic, n: int, j: int) -> Enclosure:
+def _unit(enclosed: EnclosedPoint, arithmetic: Arithmetic, n: int, j: int) -> Enclosure:
     """Return the unit vector e_j for each example, shape (m, n)."""
-    unit = np.zeros((len(place.activations[0].value), n), place.precision.wide)
+    unit = np.zeros((len(enclosed.activations[0].value), n), enclosed.precision.wide)
     unit[:, j] = 1
     return arithmetic.exact(unit)
 
 
-def _pulled(place: Place, arithmetic: Arithmetic, u: Enclosure, of: int) -> Enclosure:
+def _pulled(enclosed: EnclosedPoint, arithmetic: Arithmetic, u: Enclosure, of: int) -> Enclosure:
     """Return Jᵀu, where J is that of a^of by the inputs."""
     for l in range(of, 1, -1):
-        u = arithmetic.weigh(_back(place, arithmetic, l, u), place.weights(l))
+        u = arithmetic.weigh(_back(enclosed, arithmetic, l, u), enclosed.weights(l))
     return u
 
 
-def _pushed(place: Place, arithmetic: Arithmetic, v: Enclosure, wrt: int) -> Enclosure:
+def _pushed(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Enclosure, wrt: int) -> Enclosure:
     """Return Jv, where J is that of a^L by a^wrt."""
-    for l in range(wrt + 1, place.last + 1):
-        slope, of_d = place.slopes[l - 2]
-        v = arithmetic.apply(slope, of_d, arithmetic.weigh(v, place.weights(l).mT), transposed=False)
+    for l in range(wrt + 1, enclosed.last + 1):
+        slope, of_d = enclosed.slopes[l - 2]
+        v = arithmetic.apply(slope, of_d, arithmetic.weigh(v, enclosed.weights(l).mT), transposed=False)
     return v
 
 
@@ -75,104 +75,108 @@ def _stacked(vectors: list[Enclosure], axis: int) -> Enclosure:
     return Enclosure(*(np.stack(arrays, axis=axis) for arrays in parts))
 
 
-def hessian_product(place: Place, arithmetic: Arithmetic, v: Array) -> Parts:
+def hessian_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> Parts:
     """Return Hv for v of shape (P,), layer by layer."""
-    moved_z, moved_a = tangents(place, arithmetic, v)
-    direction, output = place.direction(v), _known(place.output)
-    if place.combined is None:
-        delta = _back(place, arithmetic, place.last, output)
-        at_output = _back(place, arithmetic, place.last, curved(place, arithmetic, moved_a[-1]))
-        moved = arithmetic.sum(at_output, _bent(place, arithmetic, place.last, moved_z[-1], output))
+    moved_z, moved_a = tangents(enclosed, arithmetic, v)
+    direction, output = enclosed.direction(v), _known(enclosed.output)
+    if enclosed.combined is None:
+        delta = _back(enclosed, arithmetic, enclosed.last, output)
+        at_output = _back(enclosed, arithmetic, enclosed.last, curved(enclosed, arithmetic, moved_a[-1]))
+        moved = arithmetic.sum(at_output, _bent(enclosed, arithmetic, enclosed.last, moved_z[-1], output))
     else:
-        delta, moved = output, curved(place, arithmetic, moved_z[-1])
+        delta, moved = output, curved(enclosed, arithmetic, moved_z[-1])
     parts: Parts = []
-    for l in range(place.last, 1, -1):
-        layout, below = place.network.layout, place.activations[l - 2]
+    for l in range(enclosed.last, 1, -1):
+        layout, below = enclosed.network.layout, enclosed.activations[l - 2]
         weights = arithmetic.outer(moved, below, layout, l - 2)
         if l > 2:
             weights = arithmetic.sum(weights, arithmetic.outer(delta, moved_a[l - 3], layout, l - 2))
         parts.append((weights, arithmetic.total(moved)))
         if l > 2:
-            g = arithmetic.weigh(delta, place.weights(l))
-            along = Weights.of(direction.weights[l - 2], place.precision)
-            moved_g = arithmetic.sum(arithmetic.weigh(moved, place.weights(l)), arithmetic.weigh(delta, along))
-            bent = _bent(place, arithmetic, l - 1, moved_z[l - 3], g)
-            moved = arithmetic.sum(_back(place, arithmetic, l - 1, moved_g), bent)
-            delta = _back(place, arithmetic, l - 1, g)
+            g = arithmetic.weigh(delta, enclosed.weights(l))
+            along = Weights.of(direction.weights[l - 2], enclosed.precision)
+            moved_g = arithmetic.sum(arithmetic.weigh(moved, enclosed.weights(l)), arithmetic.weigh(delta, along))
+            bent = _bent(enclosed, arithmetic, l - 1, moved_z[l - 3], g)
+            moved = arithmetic.sum(_back(enclosed, arithmetic, l - 1, moved_g), bent)
+            delta = _back(enclosed, arithmetic, l - 1, g)
     return parts[::-1]
 
 
-def gauss_newton_product(place: Place, arithmetic: Arithmetic, v: Array) -> Parts:
+def gauss_newton_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> Parts:
     """Return JᵀBJv for v of shape (P,), layer by layer; B is ∇²C in a^L, or in z^L if they are combined."""
-    moved_z, moved_a = tangents(place, arithmetic, v)
-    moved = moved_a[-1] if place.combined is None else moved_z[-1]
-    return pulled_back(place, arithmetic, curved(place, arithmetic, moved))
+    moved_z, moved_a = tangents(enclosed, arithmetic, v)
+    moved = moved_a[-1] if enclosed.combined is None else moved_z[-1]
+    return pulled_back(enclosed, arithmetic, curved(enclosed, arithmetic, moved))
 
 
-def pulled_back(place: Place, arithmetic: Arithmetic, u: Enclosure) -> Parts:
+def pulled_back(enclosed: EnclosedPoint, arithmetic: Arithmetic, u: Enclosure) -> Parts:
     """Return Jᵀu, layer by layer, where J is that of a^L, or of z^L if cost and output are combined."""
-    moved = _back(place, arithmetic, place.last, u) if place.combined is None else u
+    moved = _back(enclosed, arithmetic, enclosed.last, u) if enclosed.combined is None else u
     parts: Parts = []
-    for l in range(place.last, 1, -1):
-        weights = arithmetic.outer(moved, place.activations[l - 2], place.network.layout, l - 2)
+    for l in range(enclosed.last, 1, -1):
+        weights = arithmetic.outer(moved, enclosed.activations[l - 2], enclosed.network.layout, l - 2)
         parts.append((weights, arithmetic.total(moved)))
         if l > 2:
-            moved = _back(place, arithmetic, l - 1, arithmetic.weigh(moved, place.weights(l)))
+            moved = _back(enclosed, arithmetic, l - 1, arithmetic.weigh(moved, enclosed.weights(l)))
     return parts[::-1]
 
 
-PRODUCTS: dict[str, Callable[[Place, Arithmetic, Array], Parts]] = {
+PRODUCTS: dict[str, Callable[[EnclosedPoint, Arithmetic, Array], Parts]] = {
     "hessian": hessian_product,
     "gauss_newton": gauss_newton_product,
 }
 """The products with a direction, by the name of the operator."""
 
 
-def tangents(place: Place, arithmetic: Arithmetic, v: Array) -> tuple[list[Enclosure], list[Enclosure]]:
+def tangents(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> tuple[list[Enclosure], list[Enclosure]]:
     """Return ż², …, ż^L and ȧ², …, ȧ^L."""
-    direction = place.direction(v)
+    direction = enclosed.direction(v)
     moved_z: list[Enclosure] = []
     moved_a: list[Enclosure] = []
-    for l in range(2, place.last + 1):
-        along = Weights.of(direction.weights[l - 2], place.precision)
-        bias = np.broadcast_to(direction.biases[l - 2], (len(place.activations[0].value), along.value.shape[0]))
-        terms = [arithmetic.weigh(place.activations[l - 2], along.mT), arithmetic.exact(bias)]
+    for l in range(2, enclosed.last + 1):
+        along = Weights.of(direction.weights[l - 2], enclosed.precision)
+        bias = np.broadcast_to(direction.biases[l - 2], (len(enclosed.activations[0].value), along.value.shape[0]))
+        terms = [arithmetic.weigh(enclosed.activations[l - 2], along.mT), arithmetic.exact(bias)]
         if l > 2:
-            terms.append(arithmetic.weigh(moved_a[-1], place.weights(l).mT))
+            terms.append(arithmetic.weigh(moved_a[-1], enclosed.weights(l).mT))
         moved_z.append(arithmetic.sum(*terms))
-        slope, of_d = place.slopes[l - 2]
+        slope, of_d = enclosed.slopes[l - 2]
         moved_a.append(arithmetic.apply(slope, of_d, moved_z[-1], transposed=False))
     return moved_z, moved_a
 
 
-def _back(place: Place, arithmetic: Arithmetic, l: int, u: Enclosure) -> Enclosure:
+def _back(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, u: Enclosure) -> Enclosure:
     """Return Σ′(z^l)ᵀu."""
-    slope, of_d = place.slopes[l - 2]
+    slope, of_d = enclosed.slopes[l - 2]
     return arithmetic.apply(slope, of_d, u, transposed=True)
 
 
-def curved(place: Place, arithmetic: Arithmetic, moved: Enclosure) -> Enclosure:
+def curved(enclosed: EnclosedPoint, arithmetic: Arithmetic, moved: Enclosure) -> Enclosure:
     """Return each example's share of ∇²C times ȧ^L, or times ż^L if cost and output are combined."""
-    if place.combined is None:
-        curvature, error = _known(place.cost)
+    if enclosed.combined is None:
+        curvature, error = _known(enclosed.cost)
         product = arithmetic.apply(curvature, error, moved, transposed=False)
     else:
-        product = _back(place, arithmetic, place.last, moved)
-        if place.combined.complement is not None:
-            product = arithmetic.multiply(product, arithmetic.exact(_known(place.targets)))
-        elif place.combined.scale is not None:
-            scale = arithmetic.exact(place.combined.scale(_known(place.targets)))
+        product = _back(enclosed, arithmetic, enclosed.last, moved)
+        if enclosed.combined.complement is not None:
+            product = arithmetic.multiply(product, arithmetic.exact(_known(enclosed.targets)))
+        elif enclosed.combined.scale is not None:
+            scale = arithmetic.exact(enclosed.combined.scale(_known(enclosed.targets)))
             # s(y) is itself a sum over the outputs.
-            product = arithmetic.multiply(product, scale, roundings=place.network.sizes[-1] + 2)
-    return arithmetic.multiply(product, arithmetic.exact(_known(place.shares)), roundings=5)
+            product = arithmetic.multiply(product, scale, roundings=enclosed.network.sizes[-1] + 2)
+    return arithmetic.multiply(product, arithmetic.exact(_known(enclosed.shares)), roundings=5)
 
 
-def _bent(place: Place, arithmetic: Arithmetic, l: int, moved_z: Enclosure, u: Enclosure) -> Enclosure:
+def _bent(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, moved_z: Enclosure, u: Enclosure) -> Enclosure:
     """Return the derivative of Σ′(z^l)ᵀu in the direction ż^l."""
-    curvature = place.curvatures[l - 2]
+    curvature = enclosed.curvatures[l - 2]
     if curvature is not None:
         return arithmetic.multiply(arithmetic.multiply(curvature, moved_z), u)
-    activation, a, (slope, of_d) = place.network.activations[l - 2], place.activations[l - 1], place.slopes[l - 2]
+    activation, a, (slope, of_d) = (
+        enclosed.network.activations[l - 2],
+        enclosed.activations[l - 1],
+        enclosed.slopes[l - 2],
+    )
     if isinstance(activation, Softmax):
         # Σ′ is diag(a) − aaᵀ, and a moves by Σ′ż.
         moved = arithmetic.apply(slope, of_d, moved_z, transposed=False)
@@ -182,12 +186,12 @@ def _bent(place: Place, arithmetic: Arithmetic, l: int, moved_z: Enclosure, u: E
             -arithmetic.multiply(a, arithmetic.dot(moved, u)),
         )
     # What a user-defined coupled activation loses in its curvature is not known.
-    z = place.weighted_inputs[l - 2]
+    z = enclosed.weighted_inputs[l - 2]
     value = activation.curvature_at(z, activation.value(z)).product(moved_z.value, u.value)
-    unknown = np.full(value.shape, np.inf, place.precision.working)
-    return Enclosure(value, np.abs(value).astype(place.precision.working), unknown)
+    unknown = np.full(value.shape, np.inf, enclosed.precision.working)
+    return Enclosure(value, np.abs(value).astype(enclosed.precision.working), unknown)
 
 
 def _known(found: Known | None) -> Known:
-    assert found is not None, "a place without targets has Jacobians only"
+    assert found is not None, "a point without targets has Jacobians only"
     return found

@@ -47,12 +47,12 @@ def checks_of(operator: str, layout: Layout, found: Array, pairs: Sequence[Pair]
             part, (reference, bound) = layout.slices[i][which], pairs[2 * i + which]
             # A sparse matrix without stored entries has no parameters to judge.
             if part.start < part.stop:
-                where = _Place(layout, part.start, symbol)
+                where = _EntryName(layout, part.start, symbol)
                 checks.append(Check(i + 2, f"({symbol}) {kind}", found[part], reference, bound, where, excuse))
     return checks
 
 
-class _Place:
+class _EntryName:
     """Names an entry of a part of a product."""
 
     def __init__(self, layout: Layout, start: int, symbol: str) -> None:

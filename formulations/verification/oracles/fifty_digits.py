@@ -87,14 +87,14 @@ def gradient_in_digits(
     return problem.gradient(problem.layers())
 
 
-def jacobian_in_digits(net: Network, X: Array, digits: int = DIGITS) -> list[list[list[Any]]]:
-    """Compute ∂a^L/∂x of every example in many digits: ``[x][j][k]`` is ∂a^L_j/∂x_k.
+def jacobian_in_digits(net: Network, X: Array) -> list[list[list[Any]]]:
+    """Compute ∂a^L/∂x of every example in fifty digits: ``[x][j][k]`` is ∂a^L_j/∂x_k.
 
-    Parameters and exceptions are those of :func:`gradient_in_digits`. With three times the digits, and a step of
-    10^−digits, a central difference of the outputs is right to twice the digits. No unit may lie on a kink.
+    Parameters and exceptions are those of :func:`gradient_in_digits`. With a hundred and fifty digits, and a step of
+    10^−50, a central difference of the outputs is right to a hundred. No unit may lie on a kink.
     """
-    problem = _Problem(net, X, np.zeros((len(X), net.sizes[-1]), net.dtype), get_cost("quadratic"), None, 3 * digits)
-    layers, h, found = problem.layers(), problem.mp.mpf(10) ** -digits, []
+    problem = _Problem(net, X, np.zeros((len(X), net.sizes[-1]), net.dtype), get_cost("quadratic"), None, 3 * DIGITS)
+    layers, h, found = problem.layers(), problem.mp.mpf(10) ** -DIGITS, []
     for x, _, _ in problem.examples:
         columns = []
         for k in range(len(x)):
@@ -112,9 +112,8 @@ def product_in_digits(
     operator: str = "hessian",
     cost: str | Cost = "quadratic",
     sample_weight: Any = None,
-    digits: int = DIGITS,
 ) -> list[Any]:
-    """Compute the product of the Hessian or the Gauss–Newton matrix with a direction v, shape (P,), in many digits.
+    """Compute the product of the Hessian or the Gauss–Newton matrix with a direction v, shape (P,), in fifty digits.
 
     A Hessian product is the central difference of the gradient along v, a Gauss–Newton product that of the outputs,
     then of the cost's gradient, taken back through the network; no second derivative is written down. Otherwise it is
@@ -126,11 +125,11 @@ def product_in_digits(
         The direction.
     operator : {"hessian", "gauss_newton"}
         The matrix.
-    net, X, Y, cost, sample_weight, digits
+    net, X, Y, cost, sample_weight
         As in :func:`gradient_in_digits`.
     """
-    problem = _Problem(net, X, Y, get_cost(cost), sample_weight, 3 * digits)
-    mp, h = problem.mp, problem.mp.mpf(10) ** -digits
+    problem = _Problem(net, X, Y, get_cost(cost), sample_weight, 3 * DIGITS)
+    mp, h = problem.mp, problem.mp.mpf(10) ** -DIGITS
     steps = [h * _exact(mp, each) for each in v]
     ends = [problem.layers([sign * step for step in steps]) for sign in (1, -1)]
 
@@ -170,7 +169,7 @@ class _Problem:
     """A network's layers and examples in many digits."""
 
     def __init__(self, net: Network, X: Array, Y: Array, cost: Cost, sample_weight: Any, digits: int) -> None:
-        self.mp: Any = needs("accuracy", "mpmath", "a gradient in fifty digits").mp.clone()
+        self.mp: Any = needs("accuracy", "mpmath", "a derivative in fifty digits").mp.clone()
         self.mp.dps = digits
         self.net, self.cost = net, cost
         X, Y, _, _ = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)

@@ -14,7 +14,7 @@ from formulations.backends import Tier
 from formulations.functions import curvature_term, get_cost, through
 from formulations.network.point import Point
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator
-from formulations.verification.operators.place import place_on_tape
+from formulations.verification.operators.enclosed_point import enclosed_on_tape
 
 OPERATORS = ("jacobian", "hessian", "gauss_newton")
 
@@ -312,7 +312,7 @@ def test_the_bound_step_by_step_confirms_and_never_says_different():
     verdict = judged(net, X, Y, "jacobian", backend="sigma", result=jacobian)
     assert (verdict.status, verdict.rule) == ("equal", "T3")
     reference = OperatorReference("jacobian", Point(net, net.check_examples(X, Y)))
-    tape = place_on_tape(reference.point)
+    tape = enclosed_on_tape(reference.point)
     ((_, paths),), ((_, steps),) = (reference.pairs(tape, over_paths=over_paths) for over_paths in (True, False))
     entry = np.unravel_index(np.argmax(paths / steps), paths.shape)
 
@@ -339,7 +339,7 @@ def test_a_jacobian_is_bounded_from_its_narrowest_layer(sizes):
     for w, slope in zip(net.weights, reference.point.tape.slopes, strict=True):
         size = np.abs(slope)[:, :, None] * (np.abs(w).astype(float) @ size)
     u = np.finfo("float32").eps / 2
-    ((_, bound),) = reference.pairs(place_on_tape(reference.point), over_paths=True)
+    ((_, bound),) = reference.pairs(enclosed_on_tape(reference.point), over_paths=True)
     assert (bound >= sum(sizes[1:-1]) * u * size).all()
     assert (bound <= 6 * sum(sizes) * u * size).all() and (bound <= reference.bound).all()
 

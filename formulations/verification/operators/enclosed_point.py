@@ -1,4 +1,4 @@
-"""The place at which operators are taken, with enclosures of everything that their products read.
+"""The point at which operators are taken, with enclosures of everything that their products read.
 
 There are two: a candidate's own tape, which candidate and reference read alike, and the examples themselves, from which
 a candidate computed its own z, a, σ′ and σ″, known to within the bounds of T4.
@@ -19,11 +19,11 @@ from formulations.verification.operators.enclosures import Enclosure, Weights
 from formulations.verification.oracles import Matrices, Reference, Slope, read_slope, shares_of
 from formulations.verification.tolerances import Formulas, output_error, propagate_bounds
 
-__all__ = ["Place", "place_from_examples", "place_on_tape"]
+__all__ = ["EnclosedPoint", "enclosed_from_examples", "enclosed_on_tape"]
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class EnclosedPoint:
     """What the products read, in the reference's precision.
 
     Attributes
@@ -86,8 +86,8 @@ def _has_array(activation: Activation) -> bool:
     return activation.has_curvature and not activation.coupled
 
 
-def place_on_tape(point: Point) -> Place:
-    """Return the place of a candidate that reads this point: its z, a, σ′, σ″ and ∇_aC are taken as exact."""
+def enclosed_on_tape(point: Point) -> EnclosedPoint:
+    """Return the enclosed point of a candidate that reads this one: its z, a, σ′, σ″ and ∇_aC are taken as exact."""
     tape, network = point.tape, point.network
     precision = Precision.of(network.dtype)
     curvatures = [
@@ -98,7 +98,7 @@ def place_on_tape(point: Point) -> Place:
     z = [each.astype(precision.wide) for each in tape.weighted_inputs]
     activations = [_enclosed(a, None, precision) for a in tape.activations]
     if tape.Y is None:
-        return Place(network, precision, z, activations, slopes, curvatures)
+        return EnclosedPoint(network, precision, z, activations, slopes, curvatures)
     if tape.combined is None:
         output, cost = _enclosed(tape.cost_gradient, None, precision), None
         if tape.known_cost.has_curvature:
@@ -108,14 +108,14 @@ def place_on_tape(point: Point) -> Place:
     else:
         found, cost = output_error(tape, precision), None
         output = Enclosure(found.reference, found.size, precision.gamma(found.k) * found.size + found.floor)
-    return Place(
+    return EnclosedPoint(
         network, precision, z, activations, slopes, curvatures, tape.combined, shares_of(tape, precision.wide),
         tape.targets.astype(precision.wide), output, cost,
     )  # fmt: skip
 
 
-def place_from_examples(reference: Reference, formulas: Formulas = Formulas.CAREFUL) -> Place:
-    """Return the place of a candidate with a forward pass of its own.
+def enclosed_from_examples(reference: Reference, formulas: Formulas = Formulas.CAREFUL) -> EnclosedPoint:
+    """Return the enclosed point of a candidate with a forward pass of its own.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def place_from_examples(reference: Reference, formulas: Formulas = Formulas.CARE
         bound = curvature_bound(activation, at, e, precision, formulas) if known else None
         curvatures.append(_enclosed(activation.curvature(at), bound, precision) if known else None)
     if tape.Y is None:
-        return Place(network, precision, z, activations, slopes, curvatures)
+        return EnclosedPoint(network, precision, z, activations, slopes, curvatures)
     targets, cost = tape.targets.astype(precision.wide), None
     if tape.combined is None:
         output = _enclosed(reference.cost_gradient, bounds.cost_gradient, precision)
@@ -144,7 +144,7 @@ def place_from_examples(reference: Reference, formulas: Formulas = Formulas.CARE
             cost = cost_curvature(tape.known_cost, outputs, targets, bounds.activations[-1], precision)
     else:
         output = _enclosed((reference.errors or ())[-1], bounds.own_last_error, precision)
-    return Place(
+    return EnclosedPoint(
         network, precision, z, activations, slopes, curvatures, tape.combined, shares_of(tape, precision.wide), targets,
         output, cost,
     )  # fmt: skip
