@@ -42,11 +42,11 @@ from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Linearization, Where
 from formulations.backends._shared import (
     ErrorSystem,
-    moved_gradient,
-    moved_inputs,
     parameter_sums,
     slope_product,
     stacked_product,
+    tangent_gradient,
+    tangent_inputs,
     transposed_slope_product,
 )
 from formulations.functions import curvature_term, through
@@ -79,8 +79,8 @@ class BackSubstitutionLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by the transposed system, shape (k, m, n_of)."""
-        moved_z = self._moved_z(directions, of, wrt)[..., self.system.parts[of - 2]]
-        return slope_product(self.point.slopes[of - 2], moved_z) if at == "a" else moved_z
+        tangent_z = self._tangent_z(directions, of, wrt)[..., self.system.parts[of - 2]]
+        return slope_product(self.point.slopes[of - 2], tangent_z) if at == "a" else tangent_z
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jᵀu of every cotangent by the system, and for the parameters by (BP3) and (BP4)."""
@@ -96,27 +96,27 @@ class BackSubstitutionLinearization(Linearization):
         """Return Hv: the system differentiated in the direction v."""
         point, parts = self.point, self.system.parts
         direction, last = Parameters(point.network.layout, v), point.network.layout.last
-        moved_z = self._by_layers(self._moved_z(v[None], last, PARAMETERS))
-        moved_a = [slope_product(slope, z[None])[0] for slope, z in zip(point.slopes[:-1], moved_z, strict=False)]
+        tangent_z = self._by_layers(self._tangent_z(v[None], last, PARAMETERS))
+        tangent_a = [slope_product(slope, z[None])[0] for slope, z in zip(point.slopes[:-1], tangent_z, strict=False)]
         right = self._zeros(1)
         if point.output_at == "z":
-            right[0, :, parts[-1]] = point.output_curvature(moved_z[-1])
+            right[0, :, parts[-1]] = point.output_curvature(tangent_z[-1])
         else:
-            moved_output = slope_product(point.slopes[-1], moved_z[-1][None])[0]
-            right[0, :, parts[-1]] = through(point.slopes[-1], point.output_curvature(moved_output))
-            right[0, :, parts[-1]] += curvature_term(point.curvatures[-1], moved_z[-1], point.pulled[-1])
+            tangent_output = slope_product(point.slopes[-1], tangent_z[-1][None])[0]
+            right[0, :, parts[-1]] = through(point.slopes[-1], point.output_curvature(tangent_output))
+            right[0, :, parts[-1]] += curvature_term(point.curvatures[-1], tangent_z[-1], point.pulled[-1])
         for l in point.network.hidden_layers:
             i, above = l - 2, point.errors[l - 1] @ direction.weights[l - 1]
-            right[0, :, parts[i]] = curvature_term(point.curvatures[i], moved_z[i], point.pulled[i])
+            right[0, :, parts[i]] = curvature_term(point.curvatures[i], tangent_z[i], point.pulled[i])
             right[0, :, parts[i]] += through(point.slopes[i], above)
-        return moved_gradient(point, self._by_layers(self.solve(right, transposed=False)), moved_a)
+        return tangent_gradient(point, self._by_layers(self.solve(right, transposed=False)), tangent_a)
 
-    def _moved_z(self, directions: Array, of: int, wrt: Where) -> Array:
+    def _tangent_z(self, directions: Array, of: int, wrt: Where) -> Array:
         """Return ż of all layers, shape (k, m, N)."""
         right, parts = self._zeros(len(directions)), self.system.parts
         if wrt == PARAMETERS:
             for l in range(2, of + 1):
-                right[..., parts[l - 2]] = moved_inputs(self.point, directions, l)
+                right[..., parts[l - 2]] = tangent_inputs(self.point, directions, l)
         else:
             right[..., parts[wrt - 1]] = stacked_product(directions, self.point.network.weights[wrt - 1].T)
         return self.solve(right, transposed=True)

@@ -109,11 +109,11 @@ class FusedLinearization(HadamardLinearization):
         chosen = passes.whole if largest <= IN_ONE_THREAD else passes.by_layer
         return partial(chosen, buffers, hessian=hessian)
 
-    def _at_output(self, moved_z: Array, *, hessian: bool) -> Array:
+    def _at_output(self, tangent_z: Array, *, hessian: bool) -> Array:
         """Return δ̇^L of ż^L, both of shape (m, n_L)."""
         point = self.point
         if point.output_at == "z":
-            return point.output_curvature(moved_z)
+            return point.output_curvature(tangent_z)
         slope = point.slopes[-1]
-        moved: Array = slope * point.output_curvature(slope * moved_z)
-        return moved + curvature_term(point.curvatures[-1], moved_z, point.pulled[-1]) if hessian else moved
+        moved: Array = slope * point.output_curvature(slope * tangent_z)
+        return moved + curvature_term(point.curvatures[-1], tangent_z, point.pulled[-1]) if hessian else moved

@@ -43,7 +43,7 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Linearization, Where
-from formulations.backends._shared import parameter_sums, pushed, stacked_product
+from formulations.backends._shared import last_tangent, parameter_sums, stacked_product
 from formulations.network import Point, outer_sums
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class HadamardLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by the forward recurrence, shape (k, m, n_of)."""
-        return pushed(self.point, directions, of, wrt, at)
+        return last_tangent(self.point, directions, of, wrt, at)
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jᵀu of every cotangent by (BP2), and for the parameters by (BP3) and (BP4)."""
@@ -110,9 +110,9 @@ class HadamardLinearization(Linearization):
         """Write ż^l of every layer and ȧ^l of the hidden ones."""
         weights, slopes, a = self.point.network.weights, self.point.slopes, self.point.tape.activations
         for i, z in enumerate(buffers.z):
-            moved_weights, moved_biases = direction[i]
-            _multiply(a[i], moved_weights.T, z)
-            z += moved_biases
+            tangent_weights, tangent_biases = direction[i]
+            _multiply(a[i], tangent_weights.T, z)
+            z += tangent_biases
             if i > 0:
                 z += _multiply(buffers.a[i - 1], weights[i].T, buffers.errors[i])
             if i < len(buffers.a):

@@ -31,7 +31,7 @@ from scipy.sparse import issparse
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Linearization, Where
-from formulations.backends._shared import moved_gradient, parameter_sums, pushed, stacked_product, tangents
+from formulations.backends._shared import last_tangent, parameter_sums, stacked_product, tangent_gradient, tangents
 
 __all__ = ["LinearLinearization"]
 
@@ -41,7 +41,7 @@ class LinearLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:  # noqa: ARG002
         """Return Jv of every direction, shape (k, m, n_of); a is z."""
-        return pushed(self.point, directions, of, wrt, "z", _same)
+        return last_tangent(self.point, directions, of, wrt, "z", _same)
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:  # noqa: ARG002
         """Return Jᵀu of every cotangent, and for the parameters by (BP3) and (BP4)."""
@@ -65,18 +65,18 @@ class LinearLinearization(Linearization):
         """Return Hv: the derivatives of the recurrence in the direction v."""
         point, network = self.point, self.point.network
         direction, last = Parameters(network.layout, v), network.layout.last
-        moved_a = [a[0] for _, a in tangents(point, v[None], last, PARAMETERS, "z", _same)]
-        moved_errors = [point.output_curvature(moved_a[-1])]
+        tangent_a = [a[0] for _, a in tangents(point, v[None], last, PARAMETERS, "z", _same)]
+        tangent_errors = [point.output_curvature(tangent_a[-1])]
         for l in range(last - 1, 1, -1):
-            moved = moved_errors[-1] @ network.weights[l - 1]
+            moved = tangent_errors[-1] @ network.weights[l - 1]
             moved += point.errors[l - 1] @ direction.weights[l - 1]
-            moved_errors.append(moved)
-        return moved_gradient(point, moved_errors[::-1], moved_a)
+            tangent_errors.append(moved)
+        return tangent_gradient(point, tangent_errors[::-1], tangent_a)
 
 
-def _same(l: int, moved_z: Array) -> Array:  # noqa: ARG001 - the same in every layer
+def _same(l: int, tangent_z: Array) -> Array:  # noqa: ARG001 - the same in every layer
     """Return Σ′v, where Σ′ is the identity."""
-    return moved_z
+    return tangent_z
 
 
 def _dense(weights: Any) -> Array:

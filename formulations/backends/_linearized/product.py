@@ -41,9 +41,9 @@ from formulations.backends._base import PARAMETERS, Linearization, Where
 from formulations.backends._shared import (
     JacobianFactors,
     JacobianProduct,
-    moved_inputs,
     parameter_sums,
     slope_product,
+    tangent_inputs,
     transposed_slope_product,
 )
 from formulations.network import Point
@@ -73,11 +73,11 @@ class ProductLinearization(Linearization):
         """Return Jv of every direction as one product, or as a sum of one for each layer of parameters."""
         if wrt != PARAMETERS:
             return self._pushed(directions, of, wrt, at)
-        product = moved_inputs(self.point, directions, of)
+        product = tangent_inputs(self.point, directions, of)
         if at == "a":
             product = slope_product(self.point.slopes[of - 2], product)
         for l in range(2, of):
-            moved = slope_product(self.point.slopes[l - 2], moved_inputs(self.point, directions, l))
+            moved = slope_product(self.point.slopes[l - 2], tangent_inputs(self.point, directions, l))
             product += self._pushed(moved, of, l, at)
         return product
 

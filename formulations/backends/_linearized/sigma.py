@@ -52,11 +52,11 @@ from formulations.backends._base import PARAMETERS, Linearization, Where
 from formulations.backends._shared import (
     block_diagonal,
     diagonal,
-    moved_gradient,
+    last_tangent,
     parameter_sums,
-    pushed,
     sigma_matrix,
     stacked_product,
+    tangent_gradient,
     tangents,
 )
 from formulations.functions import CoupledCurvature, CoupledSlope, curvature_term
@@ -86,7 +86,7 @@ class SigmaLinearization(Linearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction, factor by factor from the input, shape (k, m, n_of)."""
-        return pushed(self.point, directions, of, wrt, at, self._slope)
+        return last_tangent(self.point, directions, of, wrt, at, self._slope)
 
     def pull(self, cotangents: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jᵀu of every cotangent, factor by factor from the output."""
@@ -105,17 +105,19 @@ class SigmaLinearization(Linearization):
         """Return Hv: the derivatives of (33) and (34) in the direction v."""
         point, network = self.point, self.point.network
         direction, last = Parameters(network.layout, v), network.layout.last
-        moved_z, moved_a = zip(*tangents(point, v[None], last, PARAMETERS, point.output_at, self._slope), strict=True)
-        moved = point.output_curvature(moved_a[-1][0])[None]
+        tangent_z, tangent_a = zip(
+            *tangents(point, v[None], last, PARAMETERS, point.output_at, self._slope), strict=True
+        )
+        moved = point.output_curvature(tangent_a[-1][0])[None]
         if point.output_at == "a":
-            moved = self._slope_transposed(last, moved) + self._curvature(last, moved_z[-1])
-        moved_errors = [moved]
+            moved = self._slope_transposed(last, moved) + self._curvature(last, tangent_z[-1])
+        tangent_errors = [moved]
         for l in range(last - 1, 1, -1):
             pulled = stacked_product(moved, network.weights[l - 1])
             pulled += point.errors[l - 1] @ direction.weights[l - 1]
-            moved = self._slope_transposed(l, pulled) + self._curvature(l, moved_z[l - 2])
-            moved_errors.append(moved)
-        return moved_gradient(point, [each[0] for each in moved_errors[::-1]], [each[0] for each in moved_a])
+            moved = self._slope_transposed(l, pulled) + self._curvature(l, tangent_z[l - 2])
+            tangent_errors.append(moved)
+        return tangent_gradient(point, [each[0] for each in tangent_errors[::-1]], [each[0] for each in tangent_a])
 
     def _slope(self, l: int, stack: Array) -> Array:
         """Return Σ′(z^l)v of every array."""

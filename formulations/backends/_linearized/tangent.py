@@ -43,7 +43,14 @@ import numpy as np
 
 from formulations.arrays import Array, Parameters
 from formulations.backends._base import PARAMETERS, Where
-from formulations.backends._shared import ForwardLinearization, blocks, pushed, slope_product, stacked_product, tangents
+from formulations.backends._shared import (
+    ForwardLinearization,
+    blocks,
+    last_tangent,
+    slope_product,
+    stacked_product,
+    tangents,
+)
 from formulations.functions import CoupledCurvature, curvature_term
 
 __all__ = ["TangentLinearization"]
@@ -73,7 +80,7 @@ class TangentLinearization(ForwardLinearization):
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by a pass of tangents, shape (k, m, n_of)."""
-        return pushed(self.point, directions, of, wrt, at)
+        return last_tangent(self.point, directions, of, wrt, at)
 
     def unit_pushes(self, of: int, at: Literal["a", "z"]) -> Iterator[tuple[slice, Array]]:
         """Yield Je_i, from a pass through the layers above each parameter."""
@@ -84,12 +91,12 @@ class TangentLinearization(ForwardLinearization):
         point, network = self.point, self.point.network
         last, at = network.layout.last, point.output_at
         passed = [(z[0], a[0]) for z, a in tangents(point, v[None], last, PARAMETERS, at)]
-        moved_z, moved_a = map(list, zip(*passed, strict=True))
+        tangent_z, tangent_a = map(list, zip(*passed, strict=True))
         gradient = point.tape.cost_gradient if at == "a" else point.errors[-1]
-        curved = point.output_curvature(moved_a[-1])
-        pairs = zip(point.curvatures, moved_z, strict=True)
-        slopes = [None if curvature is None else _moved_slope(curvature, z) for curvature, z in pairs]
-        direction = _Direction(Parameters(network.layout, v), moved_a, slopes)
+        curved = point.output_curvature(tangent_a[-1])
+        pairs = zip(point.curvatures, tangent_z, strict=True)
+        slopes = [None if curvature is None else _tangent_slope(curvature, z) for curvature, z in pairs]
+        direction = _Direction(Parameters(network.layout, v), tangent_a, slopes)
         product = np.empty_like(v)
         for part, first, second in self._unit_passes(last, at, direction):
             product[part] = np.einsum("dmn,mn->d", second, gradient) + np.einsum("dmn,mn->d", first, curved)
@@ -107,7 +114,7 @@ class TangentLinearization(ForwardLinearization):
         layers = zip(layout.slices, layout.shapes, layout.patterns, strict=True)
         for l, ((weights, biases), (rows, columns), pattern) in enumerate(list(layers)[: of - 1], start=2):
             below = tape.activations[l - 2]
-            moved_below = None if along is None or l == 2 else along.activations[l - 3]
+            tangent_below = None if along is None or l == 2 else along.activations[l - 3]
             for part in blocks(biases.stop - weights.start, tape.m * max(layout.sizes)):
                 first = np.zeros((part.stop - part.start, tape.m, rows), network.dtype)
                 second = np.zeros_like(first) if along else first[:0]
@@ -116,8 +123,8 @@ class TangentLinearization(ForwardLinearization):
                 d, e = np.flatnonzero(of_weights), i[of_weights]
                 j, k = divmod(e, columns) if pattern is None else (pattern.rows[e], pattern.indices[e])
                 first[d, :, j] = below[:, k].T
-                if moved_below is not None:
-                    second[d, :, j] = moved_below[:, k].T
+                if tangent_below is not None:
+                    second[d, :, j] = tangent_below[:, k].T
                 d = np.flatnonzero(~of_weights)
                 first[d, :, i[d] - (weights.stop - weights.start)] = 1
                 found = slice(weights.start + part.start, weights.start + part.stop)
@@ -143,24 +150,24 @@ class TangentLinearization(ForwardLinearization):
         return first, second
 
 
-def _moved_slope(curvature: Any, moved_z: Array) -> Array:
+def _tangent_slope(curvature: Any, tangent_z: Array) -> Array:
     """Return Σ̇′ along ż: its diagonal, shape (m, n), or its blocks, (m, n, n), if the activation is coupled."""
     if not isinstance(curvature, CoupledCurvature):
-        diagonals: Array = curvature * moved_z
+        diagonals: Array = curvature * tangent_z
         return diagonals
-    m, n = moved_z.shape
-    rows = np.empty((m, n, n), moved_z.dtype)
+    m, n = tangent_z.shape
+    rows = np.empty((m, n, n), tangent_z.dtype)
     for j in range(n):
-        unit = np.zeros_like(moved_z)
+        unit = np.zeros_like(tangent_z)
         unit[:, j] = 1
         # Row j of Σ̇′ is Σ̇′ᵀe_j.
-        rows[:, j] = curvature_term(curvature, moved_z, unit)
+        rows[:, j] = curvature_term(curvature, tangent_z, unit)
     return rows
 
 
-def _times(moved_slope: Array, stack: Array) -> Array:
+def _times(tangent_slope: Array, stack: Array) -> Array:
     """Return Σ̇′v of every array, shape (k, m, n)."""
-    if moved_slope.ndim == 2:
-        return moved_slope * stack
-    product: Array = np.einsum("mjk,dmk->dmj", moved_slope, stack)
+    if tangent_slope.ndim == 2:
+        return tangent_slope * stack
+    product: Array = np.einsum("mjk,dmk->dmj", tangent_slope, stack)
     return product

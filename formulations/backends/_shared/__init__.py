@@ -61,12 +61,12 @@ if TYPE_CHECKING:
     from formulations.backends._shared.sigma_matrices import diagonal as diagonal
     from formulations.backends._shared.sigma_matrices import sigma_matrix as sigma_matrix
     from formulations.backends._shared.stacks import entries as entries
-    from formulations.backends._shared.stacks import moved_gradient as moved_gradient
-    from formulations.backends._shared.stacks import moved_inputs as moved_inputs
+    from formulations.backends._shared.stacks import last_tangent as last_tangent
     from formulations.backends._shared.stacks import parameter_sums as parameter_sums
-    from formulations.backends._shared.stacks import pushed as pushed
     from formulations.backends._shared.stacks import slope_product as slope_product
     from formulations.backends._shared.stacks import stacked_product as stacked_product
+    from formulations.backends._shared.stacks import tangent_gradient as tangent_gradient
+    from formulations.backends._shared.stacks import tangent_inputs as tangent_inputs
     from formulations.backends._shared.stacks import tangents as tangents
     from formulations.backends._shared.stacks import transposed_slope_product as transposed_slope_product
     from formulations.backends._shared.system import ErrorSystem as ErrorSystem
@@ -109,10 +109,10 @@ else:
             "sigma_matrices": ["block_diagonal", "diagonal", "sigma_matrix"],
             "stacks": [
                 "entries",
-                "moved_gradient",
-                "moved_inputs",
+                "tangent_gradient",
+                "tangent_inputs",
                 "parameter_sums",
-                "pushed",
+                "last_tangent",
                 "slope_product",
                 "stacked_product",
                 "tangents",

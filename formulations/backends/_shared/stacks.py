@@ -19,12 +19,12 @@ from formulations.network import Point, outer_sums
 
 __all__ = [
     "entries",
-    "moved_gradient",
-    "moved_inputs",
+    "last_tangent",
     "parameter_sums",
-    "pushed",
     "slope_product",
     "stacked_product",
+    "tangent_gradient",
+    "tangent_inputs",
     "tangents",
     "transposed_slope_product",
 ]
@@ -59,7 +59,7 @@ def transposed_slope_product(slope: Any, stack: Array) -> Array:
     return slope_product(slope.T if isinstance(slope, CoupledSlope) else slope, stack)
 
 
-def moved_inputs(point: Point, directions: Array, l: int) -> Array:
+def tangent_inputs(point: Point, directions: Array, l: int) -> Array:
     """Return v_w a^{l−1} + v_b of every direction (v_w, v_b) in the parameters, shape (k, m, n_l).
 
     This is ż^l as far as it comes from the layer's own parameters; wᵀȧ^{l−1} adds what comes from below.
@@ -99,14 +99,14 @@ def tangents(
         if wrt != PARAMETERS:
             z = stacked_product(below, weights)
         else:
-            z = moved_inputs(point, directions, l)
+            z = tangent_inputs(point, directions, l)
             if l > 2:
                 z += stacked_product(below, weights)
         below = product(l, z) if l < of or at == "a" else z
         yield z, below
 
 
-def pushed(
+def last_tangent(
     point: Point,
     directions: Array,
     of: int,
@@ -140,16 +140,16 @@ def parameter_sums(point: Point, errors: Sequence[Array]) -> Array:
     return sums
 
 
-def moved_gradient(point: Point, moved_errors: Sequence[Array], moved_activations: Sequence[Array]) -> Array:
+def tangent_gradient(point: Point, tangent_errors: Sequence[Array], tangent_activations: Sequence[Array]) -> Array:
     r"""Return the derivative of (BP3) and (BP4), :math:`\dot\delta^l (a^{l-1})^T + \delta^l (\dot a^{l-1})^T`.
 
     Parameters
     ----------
     point : Point
         Its a^{l−1} and δ^l.
-    moved_errors : sequence of ndarray of shape (m, n_l)
+    tangent_errors : sequence of ndarray of shape (m, n_l)
         The derivatives of δ², …, δ^L.
-    moved_activations : sequence of ndarray of shape (m, n_l)
+    tangent_activations : sequence of ndarray of shape (m, n_l)
         Those of a², …; the inputs do not move.
 
     Returns
@@ -158,8 +158,8 @@ def moved_gradient(point: Point, moved_errors: Sequence[Array], moved_activation
     """
     layout = point.network.layout
     product = Parameters(layout, np.empty(layout.count, point.network.dtype))
-    point.tape.collect(moved_errors, product)
+    point.tape.collect(tangent_errors, product)
     for i in range(1, len(layout.shapes)):
         stored = entries(product.weights[i])
-        stored += outer_sums(point.errors[i], moved_activations[i - 1], layout.patterns[i])
+        stored += outer_sums(point.errors[i], tangent_activations[i - 1], layout.patterns[i])
     return product.vector

@@ -155,10 +155,10 @@ class OperatorReference:
     @cached_property
     def tangent(self) -> Enclosure:
         """ȧ^L, or ż^L if cost and output are combined, in the direction v."""
-        moved_z, moved_a = tangents(
+        tangent_z, tangent_a = tangents(
             self.enclosed, Arithmetic(self.enclosed.precision, over_paths=True), np.asarray(self.v)
         )
-        return moved_a[-1] if self.enclosed.combined is None else moved_z[-1]
+        return tangent_a[-1] if self.enclosed.combined is None else tangent_z[-1]
 
     def _joined(self, which: int) -> Array:
         parts = [pair[which] for pair in self.by_paths]

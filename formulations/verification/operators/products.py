@@ -77,35 +77,35 @@ def _stacked(vectors: list[Enclosure], axis: int) -> Enclosure:
 
 def hessian_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> Parts:
     """Return Hv for v of shape (P,), layer by layer."""
-    moved_z, moved_a = tangents(enclosed, arithmetic, v)
+    tangent_z, tangent_a = tangents(enclosed, arithmetic, v)
     direction, output = enclosed.direction(v), _known(enclosed.output)
     if enclosed.combined is None:
         delta = _back(enclosed, arithmetic, enclosed.last, output)
-        at_output = _back(enclosed, arithmetic, enclosed.last, curved(enclosed, arithmetic, moved_a[-1]))
-        moved = arithmetic.sum(at_output, _bent(enclosed, arithmetic, enclosed.last, moved_z[-1], output))
+        at_output = _back(enclosed, arithmetic, enclosed.last, curved(enclosed, arithmetic, tangent_a[-1]))
+        moved = arithmetic.sum(at_output, _bent(enclosed, arithmetic, enclosed.last, tangent_z[-1], output))
     else:
-        delta, moved = output, curved(enclosed, arithmetic, moved_z[-1])
+        delta, moved = output, curved(enclosed, arithmetic, tangent_z[-1])
     parts: Parts = []
     for l in range(enclosed.last, 1, -1):
         layout, below = enclosed.network.layout, enclosed.activations[l - 2]
         weights = arithmetic.outer(moved, below, layout, l - 2)
         if l > 2:
-            weights = arithmetic.sum(weights, arithmetic.outer(delta, moved_a[l - 3], layout, l - 2))
+            weights = arithmetic.sum(weights, arithmetic.outer(delta, tangent_a[l - 3], layout, l - 2))
         parts.append((weights, arithmetic.total(moved)))
         if l > 2:
             g = arithmetic.weigh(delta, enclosed.weights(l))
             along = Weights.of(direction.weights[l - 2], enclosed.precision)
-            moved_g = arithmetic.sum(arithmetic.weigh(moved, enclosed.weights(l)), arithmetic.weigh(delta, along))
-            bent = _bent(enclosed, arithmetic, l - 1, moved_z[l - 3], g)
-            moved = arithmetic.sum(_back(enclosed, arithmetic, l - 1, moved_g), bent)
+            tangent_g = arithmetic.sum(arithmetic.weigh(moved, enclosed.weights(l)), arithmetic.weigh(delta, along))
+            bent = _bent(enclosed, arithmetic, l - 1, tangent_z[l - 3], g)
+            moved = arithmetic.sum(_back(enclosed, arithmetic, l - 1, tangent_g), bent)
             delta = _back(enclosed, arithmetic, l - 1, g)
     return parts[::-1]
 
 
 def gauss_newton_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> Parts:
     """Return JᵀBJv for v of shape (P,), layer by layer; B is ∇²C in a^L, or in z^L if they are combined."""
-    moved_z, moved_a = tangents(enclosed, arithmetic, v)
-    moved = moved_a[-1] if enclosed.combined is None else moved_z[-1]
+    tangent_z, tangent_a = tangents(enclosed, arithmetic, v)
+    moved = tangent_a[-1] if enclosed.combined is None else tangent_z[-1]
     return pulled_back(enclosed, arithmetic, curved(enclosed, arithmetic, moved))
 
 
@@ -131,18 +131,18 @@ PRODUCTS: dict[str, Callable[[EnclosedPoint, Arithmetic, Array], Parts]] = {
 def tangents(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> tuple[list[Enclosure], list[Enclosure]]:
     """Return ż², …, ż^L and ȧ², …, ȧ^L."""
     direction = enclosed.direction(v)
-    moved_z: list[Enclosure] = []
-    moved_a: list[Enclosure] = []
+    tangent_z: list[Enclosure] = []
+    tangent_a: list[Enclosure] = []
     for l in range(2, enclosed.last + 1):
         along = Weights.of(direction.weights[l - 2], enclosed.precision)
         bias = np.broadcast_to(direction.biases[l - 2], (len(enclosed.activations[0].value), along.value.shape[0]))
         terms = [arithmetic.weigh(enclosed.activations[l - 2], along.mT), arithmetic.exact(bias)]
         if l > 2:
-            terms.append(arithmetic.weigh(moved_a[-1], enclosed.weights(l).mT))
-        moved_z.append(arithmetic.sum(*terms))
+            terms.append(arithmetic.weigh(tangent_a[-1], enclosed.weights(l).mT))
+        tangent_z.append(arithmetic.sum(*terms))
         slope, of_d = enclosed.slopes[l - 2]
-        moved_a.append(arithmetic.apply(slope, of_d, moved_z[-1], transposed=False))
-    return moved_z, moved_a
+        tangent_a.append(arithmetic.apply(slope, of_d, tangent_z[-1], transposed=False))
+    return tangent_z, tangent_a
 
 
 def _back(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, u: Enclosure) -> Enclosure:
@@ -167,11 +167,11 @@ def curved(enclosed: EnclosedPoint, arithmetic: Arithmetic, moved: Enclosure) ->
     return arithmetic.multiply(product, arithmetic.exact(_known(enclosed.shares)), roundings=5)
 
 
-def _bent(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, moved_z: Enclosure, u: Enclosure) -> Enclosure:
+def _bent(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, tangent_z: Enclosure, u: Enclosure) -> Enclosure:
     """Return the derivative of Σ′(z^l)ᵀu in the direction ż^l."""
     curvature = enclosed.curvatures[l - 2]
     if curvature is not None:
-        return arithmetic.multiply(arithmetic.multiply(curvature, moved_z), u)
+        return arithmetic.multiply(arithmetic.multiply(curvature, tangent_z), u)
     activation, a, (slope, of_d) = (
         enclosed.network.activations[l - 2],
         enclosed.activations[l - 1],
@@ -179,7 +179,7 @@ def _bent(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, moved_z: Encl
     )
     if isinstance(activation, Softmax):
         # Σ′ is diag(a) − aaᵀ, and a moves by Σ′ż.
-        moved = arithmetic.apply(slope, of_d, moved_z, transposed=False)
+        moved = arithmetic.apply(slope, of_d, tangent_z, transposed=False)
         return arithmetic.sum(
             arithmetic.multiply(moved, u),
             -arithmetic.multiply(moved, arithmetic.dot(a, u)),
@@ -187,7 +187,7 @@ def _bent(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, moved_z: Encl
         )
     # What a user-defined coupled activation loses in its curvature is not known.
     z = enclosed.weighted_inputs[l - 2]
-    value = activation.curvature_at(z, activation.value(z)).product(moved_z.value, u.value)
+    value = activation.curvature_at(z, activation.value(z)).product(tangent_z.value, u.value)
     unknown = np.full(value.shape, np.inf, enclosed.precision.working)
     return Enclosure(value, np.abs(value).astype(enclosed.precision.working), unknown)
 

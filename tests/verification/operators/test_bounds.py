@@ -65,33 +65,33 @@ def test_right_results_of_many_random_networks_are_never_different():
 def tangents(point, v):
     """Return ż², …, ż^L and ȧ¹, …, ȧ^L."""
     net, tape, V = point.network, point.tape, point.network.with_vector(v)
-    moved_z, moved_a = [], [np.zeros_like(tape.X)]
+    tangent_z, tangent_a = [], [np.zeros_like(tape.X)]
     for i, slope in enumerate(tape.slopes):
-        moved_z.append(tape.activations[i] @ V.weights[i].T + V.biases[i] + moved_a[-1] @ net.weights[i].T)
-        moved_a.append(slope @ moved_z[-1] if net.activations[i].coupled else slope * moved_z[-1])
-    return moved_z, moved_a
+        tangent_z.append(tape.activations[i] @ V.weights[i].T + V.biases[i] + tangent_a[-1] @ net.weights[i].T)
+        tangent_a.append(slope @ tangent_z[-1] if net.activations[i].coupled else slope * tangent_z[-1])
+    return tangent_z, tangent_a
 
 
 def hessian_product(point, v, fault=""):
     """Pearlmutter's R-operator; a fault leaves one term out, or changes it."""
     net, tape, V = point.network, point.tape, point.network.with_vector(v)
-    (moved_z, moved_a), parts = tangents(point, v), []
-    moved = point.output_curvature(moved_z[-1] if point.output_at == "z" else moved_a[-1])
+    (tangent_z, tangent_a), parts = tangents(point, v), []
+    moved = point.output_curvature(tangent_z[-1] if point.output_at == "z" else tangent_a[-1])
     moved = moved * {"∇²C twice": 2, "wrong 1/m": point.m}.get(fault, 1)
     if point.output_at == "a":
         moved = through(tape.slopes[-1], moved)
         if fault != "no σ″ at the output":
-            moved = moved + curvature_term(point.curvatures[-1], moved_z[-1], tape.cost_gradient)
+            moved = moved + curvature_term(point.curvatures[-1], tangent_z[-1], tape.cost_gradient)
     delta = point.errors[-1]
     for i in reversed(range(len(net.weights))):
-        weights = moved.T @ tape.activations[i] + (0 if fault == "no δȧ" else delta.T @ moved_a[i])
+        weights = moved.T @ tape.activations[i] + (0 if fault == "no δȧ" else delta.T @ tangent_a[i])
         parts = [weights.ravel(), moved.sum(axis=0), *parts]
         if i:
-            g, moved_g = delta @ net.weights[i], 0
-            moved_g += 0 if fault == "no wᵀδ̇" else moved @ net.weights[i]
-            moved_g += 0 if fault == "no ẇᵀδ" else delta @ V.weights[i]
-            delta, moved = through(tape.slopes[i - 1], g), through(tape.slopes[i - 1], moved_g)
-            moved = moved + (0 if fault == "no σ″" else curvature_term(point.curvatures[i - 1], moved_z[i - 1], g))
+            g, tangent_g = delta @ net.weights[i], 0
+            tangent_g += 0 if fault == "no wᵀδ̇" else moved @ net.weights[i]
+            tangent_g += 0 if fault == "no ẇᵀδ" else delta @ V.weights[i]
+            delta, moved = through(tape.slopes[i - 1], g), through(tape.slopes[i - 1], tangent_g)
+            moved = moved + (0 if fault == "no σ″" else curvature_term(point.curvatures[i - 1], tangent_z[i - 1], g))
     return np.concatenate(parts)
 
 
@@ -100,11 +100,11 @@ def gauss_newton_product(point, v, fault=""):
     if fault == "Hessian":
         return hessian_product(point, v)
     net, tape = point.network, point.tape
-    (moved_z, moved_a), parts = tangents(point, v), []
+    (tangent_z, tangent_a), parts = tangents(point, v), []
     if point.output_at == "z" and fault != "split at a":
-        moved = point.output_curvature(moved_z[-1])
+        moved = point.output_curvature(tangent_z[-1])
     else:
-        curved = tape.known_cost.curvature_product(tape.output, tape.targets, moved_a[-1]) * point.shares
+        curved = tape.known_cost.curvature_product(tape.output, tape.targets, tangent_a[-1]) * point.shares
         moved = through(tape.slopes[-1], curved)
     moved = moved * (point.m if fault == "wrong 1/m" else 1)
     for i in reversed(range(len(net.weights))):

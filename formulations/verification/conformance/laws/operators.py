@@ -85,7 +85,7 @@ class _Made:
         self.directions = tuple(random.standard_normal((2, net.layout.count)).astype(net.dtype))
         self._reference = OperatorReference(operator, Point(net, batch), self.directions[0])
         # Computed here, so that all references share it.
-        self._place = self._reference.enclosed
+        self._enclosed = self._reference.enclosed
 
     def along(self, v: Array) -> Array:
         """Return the product with v, or the Jacobian."""
