@@ -82,12 +82,14 @@ class LayerSpectrum:
         return largest
 
     @property
+    @quiet
     def smallest(self) -> Array:
         """The smallest value of each example, shape (m,); 0 if it is within roundoff of 0."""
         smallest: Array = np.where(self.values[:, -1] > self.roundoff, self.values[:, -1], 0)
         return smallest
 
     @property
+    @quiet
     def roundoff(self) -> Array:
         r"""What cannot be told from 0, for each example, shape (m,): :math:`2u \max(n_l, n_1) \sigma_{\max}`.
 
@@ -99,6 +101,7 @@ class LayerSpectrum:
         return roundoff
 
     @property
+    @quiet
     def rms(self) -> Array:
         """The root mean square of each example's values, shape (m,)."""
         # Scaled, since squares may underflow.

@@ -93,11 +93,3 @@ def test_a_wrong_transpose_and_a_negative_product_are_named(kind, operator, said
 
 def test_a_backend_without_operators_keeps_their_laws():
     assert fm.check_backend("path_sum", laws=LAWS, scenarios=["single_neuron"]).passed
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("flag", [name for name in fm.list_backends() if not name.startswith("autodiff")])
-def test_every_backend_keeps_the_laws_of_operators(flag):
-    makers.skip_absent(flag)
-    report = fm.check_backend(flag, laws=LAWS)
-    assert not report.broken, str(report)

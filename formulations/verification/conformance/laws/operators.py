@@ -39,8 +39,9 @@ def operators_linear(backend: Backend, problem: Problem) -> str | None:
         expected = 2 * by_v - 3 * by_w
         both = 2 * v - 3 * w
         slack = made.slack(3 * (np.abs(by_v) + np.abs(by_w)))
-        bound = made.bound(both) + 2 * made.bound(v) + 3 * made.bound(w) + slack
-        if complaint := apart(made.along(both), expected, bound, f"{operator} along 2v − 3w"):
+        found = made.along(both)
+        bound = made.bound(both, found) + 2 * made.bound(v, by_v) + 3 * made.bound(w, by_w) + slack
+        if complaint := apart(found, expected, bound, f"{operator} along 2v − 3w"):
             return complaint
     return None
 
@@ -95,9 +96,9 @@ class _Made:
         """Return the reference of the product with v."""
         return self._reference.along(v)
 
-    def bound(self, v: Array) -> Array:
-        """Return the largest distance of a right product with v from the exact one."""
-        return operator_deviation(self.linearization, self.along(v), self.reference(v))
+    def bound(self, v: Array, found: Array) -> Array:
+        """Return the largest distance of a right product with v, of which ``found`` is one, from the exact one."""
+        return operator_deviation(self.linearization, found, self.reference(v))
 
     def slack(self, size: Any, terms: int = 8) -> Any:
         """Return a bound of the roundoff of a sum of products whose absolute values add up to ``size``."""
@@ -107,8 +108,8 @@ class _Made:
     def symmetric(self) -> str | None:
         """Return a complaint unless wᵀHv = vᵀHw, and vᵀGv ≥ 0 for a Gauss–Newton matrix of a convex cost."""
         v, w = (direction.astype(np.promote_types(self.net.dtype, np.float64)) for direction in self.directions)
-        by_v, by_w = (self.along(direction) for direction in self.directions)
-        of_v, of_w = (self.bound(direction) for direction in self.directions)
+        by_v, by_w = map(self.along, self.directions)
+        of_v, of_w = map(self.bound, self.directions, (by_v, by_w))
         left, right = w @ by_v, v @ by_w
         size = np.abs(w) @ np.abs(by_v) + np.abs(v) @ np.abs(by_w)
         bound = np.abs(w) @ of_v + np.abs(v) @ of_w + self.slack(size, len(v) + 4)
@@ -129,7 +130,7 @@ class _Made:
         left = (u.astype(float) * self.linearization.push(v[None], last, 1)[0]).sum()
         right = (v.astype(float) * self.linearization.pull(u[None], last, 1)[0]).sum()
         # A difference quotient along v is not the sum of those along the axes, but each is off by its own truncation.
-        of_entries = self.bound(v)
+        of_entries = self.bound(v, self.along(v))
         size = np.einsum("mj,mjk,mk->", np.abs(u), np.abs(self.reference(v).value) + of_entries, np.abs(v))
         bound = 4 * np.einsum("mj,mjk,mk->", np.abs(u), of_entries, np.abs(v))
         bound = float(bound + self.slack(size, 4 * max(u.size, v.size)))
