@@ -23,6 +23,14 @@ ELEMENTWISE = sorted(name for name, activation in ACTIVATIONS.items() if not act
 COST_NAMES = sorted(COSTS)
 # Smooth on the whole line, with a known curvature: what propagated bounds can follow.
 SMOOTH = ("sigmoid", "tanh", "softplus", "silu", "sine")
+# a_j = z_j z_{j+1}, whose Σ′ is not symmetric, and neither is its change.
+NEIGHBOURS = fm.coupled_activation(
+    lambda z: z * np.roll(z, -1, axis=1),
+    lambda z, v: v * np.roll(z, -1, axis=1) + z * np.roll(v, -1, axis=1),
+    lambda z, u: u * np.roll(z, -1, axis=1) + np.roll(z * u, 1, axis=1),
+    curvature=lambda _z, _a, v, u: u * np.roll(v, -1, axis=1) + np.roll(v * u, 1, axis=1),
+    name="neighbours",
+)
 
 
 class HadamardWrapper(fm.Backend):

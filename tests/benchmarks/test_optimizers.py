@@ -63,6 +63,7 @@ def test_it_holds_if_l_bfgs_ends_below_both_descents(found):
     assert not with_costs({"L-BFGS-B": 1.0, "gradient descent": 0.5})
 
 
+@pytest.mark.slow
 def test_the_result_is_shown_saved_and_drawn(found, tmp_path):
     pytest.importorskip("matplotlib")
     text = str(found)

@@ -33,10 +33,8 @@ def result(*cells, different=()):
 @pytest.mark.usefixtures("small")
 def test_it_measures_every_cell_and_the_wide_network():
     seen = []
-    found = measure_sparse([5, 8], [1, 3], [0.5, 0.2], budget=1e-4, progress=seen.append)
-    assert [(c.width, c.batch_size, c.density) for c in found.cells] == [
-        (n, m, d) for n in (5, 8) for m in (1, 3) for d in (0.2, 0.5)
-    ]
+    found = measure_sparse([5], [1], [0.5, 0.2], budget=1e-4, progress=seen.append)
+    assert [(c.width, c.batch_size, c.density) for c in found.cells] == [(5, 1, 0.2), (5, 1, 0.5)]
     assert all(0 < c.entries < 2 * c.width**2 and c.seconds > 0 and c.dense_seconds > 0 for c in found.cells)
     assert found and seen[0] == "width 5, 1 example" and seen[-1] == "training 40-200-3"
     assert found.wide.layers == "40-200-3" and found.wide.entries == 860 and found.wide.dense == 8 * 8600

@@ -125,7 +125,7 @@ def test_printed_it_is_a_table_with_a_line_for_each_row_and_its_reason(compariso
     assert text.startswith("64-30-10, sigmoid, quadratic cost, 10 examples, float64\n")
     for row in comparison.rows:
         assert any(line.startswith(row.backend + " ") for line in text.splitlines())
-    assert "linear: it needs the activation identity" in text
+    assert "linear, linear_collapse: it needs the activation identity" in text
     counts = Counter(row.status for row in comparison.rows)
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     assert text.endswith(f"\n\n{summary}.\n{comparison.agreement.sentence}")

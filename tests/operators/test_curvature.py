@@ -8,6 +8,7 @@ import pickle
 import tracemalloc
 from itertools import pairwise
 
+import makers
 import numpy as np
 import pytest
 from makers import TAPE_READING
@@ -250,21 +251,9 @@ def test_the_diagonal_of_a_softmax(cost):
 
 
 def test_the_diagonal_follows_coupled_activations_in_hidden_layers(kind):
-    # a_j = z_j z_{j+1} couples the neurons in integers, so that nothing is rounded.
-    def shifted(v):
-        return np.roll(v, -1, axis=1)
-
-    def back(v):
-        return np.roll(v, 1, axis=1)
-
-    products = fm.coupled_activation(
-        lambda z: z * shifted(z),
-        lambda z, v: v * shifted(z) + z * shifted(v),
-        lambda z, v: v * shifted(z) + back(z * v),
-        curvature=lambda _z, _a, v, u: u * shifted(v) + back(v * u),
-    )
+    # It couples the neurons in integers, so that nothing is rounded.
     plain, X, Y = integers("identity")
-    net = fm.Network(plain.weights, plain.biases, [products, products, "identity"])
+    net = fm.Network(plain.weights, plain.biases, [makers.NEIGHBOURS, makers.NEIGHBOURS, "identity"])
     A = made(kind, net, X, Y, backend="sigma")
     dense = A.to_dense()
     assert np.array_equal(dense, dense.T)
@@ -548,6 +537,7 @@ def test_a_product_makes_buffers_if_another_thread_takes_the_last_ones():
 # What it costs.
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_tape(kind):
     # P is a hundredth of the tape: x and y, and z, a, σ′ and δ of 40 neurons, for each example.
     net, m = fm.Network.random([10, 10, 10, 10, 10], "tanh", seed=1), 4_000

@@ -195,15 +195,14 @@ def test_a_gradient_points_downhill_in_a_precision_that_suffices():
         net = fm.Network.random([4, *[6] * (seed % 5), 2], "tanh", seed=seed, init="book")
         X, Y = examples(net, m=3, seed=seed)
         exact = fm.gradient(net, X, Y)
-        tape = net.forward(X, Y)
+        tape, layers = net.forward(X, Y), fm.diagnose(net, X, Y).layers
 
         # The same tape in single precision: the backward pass alone is rounded.
         delta = tape.slopes[-1].astype(np.float32) * tape.cost_gradient.astype(np.float32)
         for i in reversed(range(len(net.weights))):
             if i + 1 < len(net.weights):
                 delta = (delta @ net.weights[i + 1].astype(np.float32)) * tape.slopes[i].astype(np.float32)
-            layer = fm.diagnose(net, X, Y).layers[i]
-            if layer.precision == "float32":
+            if layers[i].precision == "float32":
                 shown += 1
                 found = delta.T @ tape.activations[i].astype(np.float32)
                 assert np.vdot(found.astype(float), exact.weights[i]) > 0

@@ -129,16 +129,9 @@ def test_every_provided_operator_is_tried(flag):
     assert served == set(fm.get_backend(flag).operators)
 
 
-# a_j = z_j z_{j+1}, whose Σ′ is not symmetric, and neither is its change.
-NEIGHBOURS = fm.coupled_activation(
-    lambda z: z * np.roll(z, -1, axis=1),
-    lambda z, v: v * np.roll(z, -1, axis=1) + z * np.roll(v, -1, axis=1),
-    lambda z, u: u * np.roll(z, -1, axis=1) + np.roll(z * u, 1, axis=1),
-    curvature=lambda _z, _a, v, u: u * np.roll(v, -1, axis=1) + np.roll(v * u, 1, axis=1),
-    name="neighbours",
-)  # fmt: skip
 IN_INTEGERS = {
-    "elementwise": ("square", "identity", "square"), "coupled": (NEIGHBOURS, "square", NEIGHBOURS),
+    "elementwise": ("square", "identity", "square"),
+    "coupled": (makers.NEIGHBOURS, "square", makers.NEIGHBOURS),
     "linear": ("identity",) * 3,
 }  # fmt: skip
 
