@@ -81,7 +81,7 @@ else:
                 "random_generator",
                 "size_of_batch",
             ],
-            "dtypes": ["Array", "DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "as_dtype", "format_dtype", "higher"],
+            "dtypes": ["DTYPES", "DTYPE_NAMES", "SINGLE_AND_DOUBLE", "Array", "as_dtype", "format_dtype", "higher"],
             "files": ["check_writable", "replaced"],
             "floating_point": ["begin_quiet", "end_quiet", "quiet"],
             "layout": ["Layout", "Pattern"],

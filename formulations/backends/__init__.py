@@ -43,14 +43,14 @@ else:
         {
             "_base.contract": ["Backend", "Tier"],
             "_base.estimates": ["Estimate", "backward_multiplications", "forward_multiplications"],
-            "_base.linearization": ["Linearization", "OPERATORS", "PARAMETERS", "Where"],
+            "_base.linearization": ["OPERATORS", "PARAMETERS", "Linearization", "Where"],
             "_base.options": ["option_types"],
-            "_base.perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "Scheme", "step_sizes"],
+            "_base.perturbation": ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "step_sizes"],
             "_base.updates": ["CompiledUpdates"],
             "_registry": [
                 "BATCH_CHOICES",
-                "BackendLike",
                 "DEFAULT",
+                "BackendLike",
                 "chosen_backend",
                 "chosen_backends",
                 "get_backend",

@@ -43,7 +43,7 @@ from formulations.backends._base import (
     forward_multiplications,
     tape_bytes,
 )
-from formulations.backends._shared import complex_parameters, rescale, settled, weigh
+from formulations.backends._shared import complex_parameters, rescale, settled, weighted_inputs
 from formulations.functions import COMPLEX, Cost
 from formulations.network import Gradient, Network, Point, Tape, forward
 
@@ -113,7 +113,7 @@ class ComplexStep(Backend):
                 for i in range(weights.start, biases.stop):
                     kept = theta.vector[i]
                     theta.vector[i] += step
-                    z = weigh(theta, l, a)
+                    z = weighted_inputs(theta, l, a)
                     gradient.vector[i] = derivatives(network, tape, theta, l, z, exponent) @ tape.share_column[:, 0]
                     theta.vector[i] = kept
             gradient.errors = None
@@ -153,7 +153,7 @@ def derivatives(network: Network, tape: Tape, theta: Parameters, l: int, z: Arra
     activations, cost = network.activations, tape.known_cost
     exponents = exponent + rescale(z)
     for k in range(l, network.layout.last):
-        z = weigh(theta, k + 1, settled(activations[k - 2].complex_value, z, activations[k - 2].name))
+        z = weighted_inputs(theta, k + 1, settled(activations[k - 2].complex_value, z, activations[k - 2].name))
         exponents += rescale(z)
     tape.forward_passes += 1
     combined = None if tape.combined is None else tape.combined.formula

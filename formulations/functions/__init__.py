@@ -66,7 +66,7 @@ else:
             "activations.piecewise": ["ELU", "LeakyReLU", "ReLU"],
             "activations.smooth": ["GELU", "Identity", "Square"],
             "activations.table": ["ACTIVATIONS", "get_activation", "is_built_in"],
-            "costs.base": ["Cost", "CombinedOutput"],
+            "costs.base": ["CombinedOutput", "Cost"],
             "costs.binary_cross_entropy": ["BinaryCrossEntropy"],
             "costs.custom": ["cost"],
             "costs.formulas": ["CostFormula"],

@@ -42,7 +42,6 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "objectives": ["Objective", "Work", "objective"],
             "curvature": ["GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"],
             "diagnosis": ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"],
             "examples": [
@@ -56,6 +55,7 @@ else:
             "jacobian_operators": ["JacobianOperator", "TangentKernel", "input_gradient", "jacobian_operator"],
             "jacobians": ["JacobianPlan", "jacobian", "prepare_jacobian"],
             "network_operator": ["NetworkOperator", "linearized"],
+            "objectives": ["Objective", "Work", "objective"],
             "signals": ["LayerDiagnosis"],
             "spectra": ["Spectrum", "spectrum"],
         },

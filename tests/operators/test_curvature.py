@@ -27,7 +27,7 @@ INTEGERS = {
     "square": ([3, 4, 2], ["square", "identity"]),
     "relu": ([3, 4, 3, 2], ["relu", "square", "relu"]),
     "sparse": ([3, 4, 3, 2], ["square", "identity", "identity"]),
-    "bent output": ([2, 3, 2], ["identity", "square"]),
+    "curved output": ([2, 3, 2], ["identity", "square"]),
 }
 """Networks of small integers: with four examples of shares 1/4, or 1/2 and 1/8, nothing is rounded."""
 
@@ -71,7 +71,7 @@ def digits():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "longdouble"])
-@pytest.mark.parametrize("name", ["square", "bent output", "sparse"])
+@pytest.mark.parametrize("name", ["square", "curved output", "sparse"])
 def test_a_hessian_product_is_the_derivative_of_the_gradient(name, dtype):
     # Along a line, the gradient is a polynomial of degree at most 7. The difference of order 12 gives its derivative
     # exactly, and times 27720 its coefficients are integers. In float32 only the product is exact.

@@ -32,10 +32,10 @@ else:
         {
             "contract": ["Backend", "Tier"],
             "estimates": ["Estimate", "forward_multiplications", "tape_bytes"],
-            "linearization": ["Linearization", "OPERATORS", "PARAMETERS", "Where"],
+            "linearization": ["OPERATORS", "PARAMETERS", "Linearization", "Where"],
             "one_at_a_time": ["OneAtATime"],
             "options": ["convert", "read_options"],
-            "perturbation": ["Difference", "Extrapolation", "Quotient", "SCHEMES", "derivative_along", "step_sizes"],
+            "perturbation": ["SCHEMES", "Difference", "Extrapolation", "Quotient", "derivative_along", "step_sizes"],
             "updates": ["CompiledUpdates"],
         },
     )

@@ -27,11 +27,11 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "autodiff_jax": ["JaxLinearization"],
+            "autodiff_torch": ["TorchLinearization"],
             "back_substitution": ["BackSubstitutionLinearization"],
             "complex_step": ["ComplexStepLinearization"],
             "finite_difference": ["FiniteDifferenceLinearization"],
-            "autodiff_jax": ["JaxLinearization"],
-            "autodiff_torch": ["TorchLinearization"],
             "fused": ["FusedLinearization"],
             "hadamard": ["HadamardLinearization"],
             "linear": ["LinearLinearization"],

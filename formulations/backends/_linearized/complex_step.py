@@ -44,7 +44,7 @@ from formulations.backends._shared import (
     complex_parameters,
     rescale,
     settled,
-    weigh,
+    weighted_inputs,
 )
 from formulations.functions import Activation, CostFormula, Formula, imaginary_step
 from formulations.network import outer_sums
@@ -81,7 +81,7 @@ class ComplexStepLinearization(ForwardLinearization):
         theta.vector.imag[...] = np.ldexp(v.astype(theta.vector.real.dtype), exponent)
         activations, slopes = [tape.X], []
         for l, activation in enumerate(network.activations, start=2):
-            z = weigh(theta, l, activations[-1])
+            z = weighted_inputs(theta, l, activations[-1])
             a, slope = _with_slope(activation, z, needed=l < layout.last or tape.combined is None)
             activations.append(a)
             slopes.append(slope)
@@ -102,10 +102,10 @@ class ComplexStepLinearization(ForwardLinearization):
         network, exponents = self.point.network, rescale(a)
         for l in range(start + 1, of + 1):
             activation = network.activations[l - 2]
-            z = weigh(network, l, a)
+            z = weighted_inputs(network, l, a)
             if direction is not None:
                 # The product of two imaginary parts is below rounding.
-                z.imag += np.ldexp(weigh(direction, l, a.real), exponents[:, None])
+                z.imag += np.ldexp(weighted_inputs(direction, l, a.real), exponents[:, None])
             exponents += rescale(z)
             if l == of and at == "z":
                 a = z

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from formulations.backends._shared.imaginary import complex_parameters as complex_parameters
     from formulations.backends._shared.imaginary import rescale as rescale
     from formulations.backends._shared.imaginary import settled as settled
-    from formulations.backends._shared.imaginary import weigh as weigh
+    from formulations.backends._shared.imaginary import weighted_inputs as weighted_inputs
     from formulations.backends._shared.jacobian_chain import JacobianFactors as JacobianFactors
     from formulations.backends._shared.jacobian_chain import JacobianProduct as JacobianProduct
     from formulations.backends._shared.recurrence import errors_by_recurrence as errors_by_recurrence
@@ -80,8 +80,8 @@ else:
                 "adopted_cost",
                 "curved_targets",
                 "differentiable_cost",
-                "estimate_dense",
                 "differentiable_layers",
+                "estimate_dense",
                 "targets",
                 "vector_parts",
             ],
@@ -97,24 +97,24 @@ else:
                 "multiply",
                 "written",
             ],
+            "compiled.buffers": ["IN_ONE_THREAD", "Buffers"],
             "compiled.cache": ["unreadable_cache", "why_not_compiled"],
-            "dual": ["DUAL", "Dual"],
             "compiled.forms": ["COMPILED", "SOFTMAX_LIKELIHOOD", "number_of", "output_of"],
-            "compiled.buffers": ["Buffers", "IN_ONE_THREAD"],
+            "dual": ["DUAL", "Dual"],
             "factors": ["Factor", "largest_matrix", "slope_count", "step", "times"],
             "forward_mode": ["ForwardLinearization", "blocks"],
-            "imaginary": ["check_settled", "complex_parameters", "rescale", "settled", "weigh"],
+            "imaginary": ["check_settled", "complex_parameters", "rescale", "settled", "weighted_inputs"],
             "jacobian_chain": ["JacobianFactors", "JacobianProduct"],
             "recurrence": ["errors_by_recurrence", "khatri_rao", "why_not_linear"],
             "sigma_matrices": ["block_diagonal", "diagonal", "sigma_matrix"],
             "stacks": [
                 "entries",
-                "tangent_gradient",
-                "tangent_inputs",
-                "parameter_sums",
                 "last_tangent",
+                "parameter_sums",
                 "slope_product",
                 "stacked_product",
+                "tangent_gradient",
+                "tangent_inputs",
                 "tangents",
                 "transposed_slope_product",
             ],

@@ -11,7 +11,7 @@ from formulations.exceptions import Refused
 from formulations.functions import imaginary_step
 from formulations.network import Network
 
-__all__ = ["check_settled", "complex_parameters", "rescale", "settled", "weigh"]
+__all__ = ["check_settled", "complex_parameters", "rescale", "settled", "weighted_inputs"]
 
 
 def complex_parameters(network: Network) -> Parameters:
@@ -20,7 +20,7 @@ def complex_parameters(network: Network) -> Parameters:
     return Parameters(network.layout, np.empty(network.layout.count, np.result_type(network.dtype, np.complex128)))
 
 
-def weigh(theta: Parameters, l: int, a: Array) -> Array:
+def weighted_inputs(theta: Parameters, l: int, a: Array) -> Array:
     """Return z^l from a^{l−1}, Equation (25)."""
     z: Array = a @ theta.weights[l - 2].T + theta.biases[l - 2]
     return z

@@ -23,7 +23,7 @@ else:
         __name__,
         {
             "book": ["BOOK"],
-            "cells": ["CELLS", "Cell", "RACE_DTYPES"],
+            "cells": ["CELLS", "RACE_DTYPES", "Cell"],
             "floor": ["FLOOR"],
             "machine": ["describe_machine"],
             "peers.table": ["PEERS"],

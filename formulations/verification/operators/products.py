@@ -82,7 +82,7 @@ def hessian_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -
     if enclosed.combined is None:
         delta = _back(enclosed, arithmetic, enclosed.last, output)
         at_output = _back(enclosed, arithmetic, enclosed.last, curved(enclosed, arithmetic, tangent_a[-1]))
-        moved = arithmetic.sum(at_output, _bent(enclosed, arithmetic, enclosed.last, tangent_z[-1], output))
+        moved = arithmetic.sum(at_output, _curvature_term(enclosed, arithmetic, enclosed.last, tangent_z[-1], output))
     else:
         delta, moved = output, curved(enclosed, arithmetic, tangent_z[-1])
     parts: Parts = []
@@ -96,8 +96,8 @@ def hessian_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -
             g = arithmetic.weigh(delta, enclosed.weights(l))
             along = Weights.of(direction.weights[l - 2], enclosed.precision)
             tangent_g = arithmetic.sum(arithmetic.weigh(moved, enclosed.weights(l)), arithmetic.weigh(delta, along))
-            bent = _bent(enclosed, arithmetic, l - 1, tangent_z[l - 3], g)
-            moved = arithmetic.sum(_back(enclosed, arithmetic, l - 1, tangent_g), bent)
+            term = _curvature_term(enclosed, arithmetic, l - 1, tangent_z[l - 3], g)
+            moved = arithmetic.sum(_back(enclosed, arithmetic, l - 1, tangent_g), term)
             delta = _back(enclosed, arithmetic, l - 1, g)
     return parts[::-1]
 
@@ -167,7 +167,9 @@ def curved(enclosed: EnclosedPoint, arithmetic: Arithmetic, moved: Enclosure) ->
     return arithmetic.multiply(product, arithmetic.exact(_known(enclosed.shares)), roundings=5)
 
 
-def _bent(enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, tangent_z: Enclosure, u: Enclosure) -> Enclosure:
+def _curvature_term(
+    enclosed: EnclosedPoint, arithmetic: Arithmetic, l: int, tangent_z: Enclosure, u: Enclosure
+) -> Enclosure:
     """Return the derivative of Σ′(z^l)ᵀu in the direction ż^l."""
     curvature = enclosed.curvatures[l - 2]
     if curvature is not None:

@@ -142,7 +142,7 @@ def product_in_digits(
     combined = problem.cost.combined(net.activations[-1]) is not None
     for x, y, share in problem.examples:
         activations, slopes = problem.passed(layers, x)
-        z = layers[-1].weigh(activations[-2])
+        z = layers[-1].weighted_inputs(activations[-2])
         moved_z, moved_a = (along(pair) for pair in zip(*(problem.outputs(end, x) for end in ends), strict=True))
         if combined:
             places = [[at + sign * h * each for at, each in zip(z, moved_z, strict=True)] for sign in (1, -1)]
@@ -189,7 +189,7 @@ class _Problem:
         """Return the activations and slopes of one example."""
         activations, slopes = [x], []
         for layer in layers:
-            a, d = layer.activate(self.mp, layer.weigh(activations[-1]))
+            a, d = layer.activate(self.mp, layer.weighted_inputs(activations[-1]))
             activations.append(a)
             slopes.append(d)
         return activations, slopes
@@ -197,7 +197,7 @@ class _Problem:
     def outputs(self, layers: list[_Layer], x: list[Any]) -> tuple[list[Any], list[Any]]:
         """Return z^L and a^L of one example."""
         activations, _ = self.passed(layers, x)
-        return layers[-1].weigh(activations[-2]), activations[-1]
+        return layers[-1].weighted_inputs(activations[-2]), activations[-1]
 
     def gradient(self, layers: list[_Layer]) -> OracleGradient:
         """Return the gradient, and the same with absolute values."""
@@ -261,7 +261,7 @@ class _Layer:
         self.softmax = isinstance(self.activation, Softmax)
         self.functions = [] if self.softmax else [_function(mp, self.activation.neuron(j)) for j in range(rows)]
 
-    def weigh(self, a: list[Any]) -> list[Any]:
+    def weighted_inputs(self, a: list[Any]) -> list[Any]:
         """Return z = wa + b."""
         z = list(self.biases)
         for (j, k), w in zip(self.places, self.entries, strict=True):

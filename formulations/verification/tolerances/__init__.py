@@ -39,6 +39,6 @@ else:
             "perturbation": ["cost_roundoff", "undecidable"],
             "propagation": ["propagate_bounds"],
             "rules": ["RULES"],
-            "verdict": ["Check", "EquationVerdict", "RESOLUTION", "Status", "Verdict", "conclude"],
+            "verdict": ["RESOLUTION", "Check", "EquationVerdict", "Status", "Verdict", "conclude"],
         },
     )
