@@ -13,11 +13,9 @@ layers, :math:`a^L` is a product of weights, and H has its mixed derivatives.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from formulations.arrays import (
     SINGLE_AND_DOUBLE,
@@ -32,6 +30,7 @@ from formulations.backends import BackendLike, Linearization, Tier
 from formulations.exceptions import InvalidInput, Refused, UnknownName
 from formulations.functions import Cost
 from formulations.network import Network
+from formulations.operators.arpack import eigenpairs, selected
 from formulations.operators.diagonals import curvature_diagonal
 from formulations.operators.network_operator import NetworkOperator, linearized
 
@@ -300,15 +299,17 @@ class CurvatureOperator(NetworkOperator):
     ) -> tuple[Array, Array]:
         """Return k eigenvalues and their eigenvectors, by :func:`scipy.sparse.linalg.eigsh` from a seeded start vector.
 
-        If a Krylov space of SciPy's default size would be the whole space, the matrix is formed instead.
+        A multiple eigenvalue is returned as often as it occurs: further searches look for copies that the first one
+        missed. The matrix is formed instead if a Krylov space of SciPy's default size would be the whole space, and
+        for the smallest magnitudes, which ARPACK finds reliably only with a factorisation.
 
         Parameters
         ----------
         k : int
             The number of eigenpairs, at most P.
         which : {"LM", "SM", "LA", "SA", "BE"}
-            Those of the largest or smallest magnitude, the algebraically largest or smallest, or half from each end.
-            The smallest magnitudes converge slowly without a factorisation, which an operator does not have.
+            Those of the largest or smallest magnitude, the algebraically largest or smallest, or half from each end,
+            with one more from the upper end if k is odd.
         tol : float
             The relative accuracy of the eigenvalues; 0 means the machine precision, which eigenvalues of about 0 do not
             reach.
@@ -333,8 +334,8 @@ class CurvatureOperator(NetworkOperator):
         UnknownName
             If there is no such ``which``.
         Refused
-            If not all of them converge, if LAPACK and ARPACK do not support the dtype, or if their vectors exceed the
-            memory of :func:`formulations.use_budget`.
+            If not all of them converge, if LAPACK and ARPACK do not support the dtype, or if their vectors, or the
+            matrix for the smallest magnitudes, exceed the memory of :func:`formulations.use_budget`.
         StalePlan
             If the network has changed.
         NotFinite
@@ -348,24 +349,21 @@ class CurvatureOperator(NetworkOperator):
         tol, maxiter = nonnegative_number(tol, "tol"), positive_integer(maxiter, "maxiter")
         self._check_lapack()
         basis = min(n, max(2 * k + 1, 20))
-        # Those of ARPACK; or the matrix, the eigenvectors, and what LAPACK works in.
-        self.check_memory(f"{k} eigenpairs", n * (4 * n if basis == n else basis + k), "ask for fewer")
-        if basis == n:
+        # The matrix, the eigenvectors, and what LAPACK works in; or ARPACK's vectors and those of the result.
+        if which == "SM":
+            what = "the matrix, which eigenvalues of the smallest magnitude take,"
+            block = "take a block(l), " if self.layer is None else ""
+            self.check_memory(what, 4 * n * n, f"{block}ask for which='SA', the algebraically smallest")
+        else:
+            self.check_memory(f"{k} eigenpairs", n * (4 * n if basis == n else basis + k), "ask for fewer")
+        if which == "SM" or basis == n:
             values, vectors = np.linalg.eigh(self.to_dense())
-            chosen = _positions(values, k, which)
-            return values[chosen], vectors[:, chosen]
-        random = random_generator(seed)
-        options = {"rng": random} if "rng" in inspect.signature(eigsh).parameters else {}
-        start = random.standard_normal(n).astype(self.dtype)
-        try:
-            values, vectors = eigsh(self, k, which=which, v0=start, tol=tol, maxiter=maxiter, **options)
-        except ArpackNoConvergence as caught:
-            raise Refused(
-                f"{k} eigenpairs must converge within maxiter={maxiter} restarts, and {len(caught.eigenvalues)} did; "
-                "raise maxiter, ask for fewer, or raise tol if some are about 0."
-            ) from caught
-        order = np.argsort(values)
-        return values[order], vectors[:, order]
+            chosen = selected(values, k, which)
+            values, vectors = values[chosen], vectors[:, chosen]
+        else:
+            values, vectors = eigenpairs(self, k, which, random_generator(seed), tol=tol, maxiter=maxiter)
+        self.check_result(values, "eigenvalues of")
+        return values, vectors
 
     def _check_lapack(self) -> None:
         if self.dtype not in SINGLE_AND_DOUBLE:
@@ -384,19 +382,6 @@ METHODS = {"hutchinson": 2, "hutch++": 6}
 
 SELECTIONS = ("LM", "SM", "LA", "SA", "BE")
 """SciPy's names for the ends of a spectrum."""
-
-
-def _positions(values: Array, k: int, which: str) -> Array:
-    """Return where the selected eigenvalues are among all of them in ascending order."""
-    n, by_size = len(values), np.argsort(np.abs(values), kind="stable")
-    chosen: dict[str, Any] = {
-        "LM": by_size[n - k :],
-        "SM": by_size[:k],
-        "LA": range(n - k, n),
-        "SA": range(k),
-        "BE": [*range(k // 2), *range(n - (k + 1) // 2, n)],
-    }
-    return np.sort(np.asarray(chosen[which], int))
 
 
 class HessianOperator(CurvatureOperator):

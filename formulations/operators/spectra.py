@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import svds
 
 from formulations.arrays import (
     SINGLE_AND_DOUBLE,
@@ -37,6 +36,7 @@ from formulations.display import counted, draw_by_layer, format_brief, format_ta
 from formulations.exceptions import Refused
 from formulations.functions import get_cost
 from formulations.network import Batch, Network, Point, check_network
+from formulations.operators.arpack import singular_values
 from formulations.operators.jacobian_operators import JacobianOperator
 
 __all__ = ["LayerSpectrum", "Spectrum", "spectrum"]
@@ -217,8 +217,8 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     X : array_like of shape (m, n₁)
         One example a row.
     largest : int, optional
-        Compute only so many of the largest values of each example and layer, by SciPy's ``svds``, which does not form
-        the Jacobian. By default all, from the matrices.
+        Compute only so many of the largest values of each example and layer, by ARPACK, which does not form the
+        Jacobian. By default all, from the matrices.
 
     Returns
     -------
@@ -233,7 +233,8 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     NotFinite
         If the data or a Jacobian hold NaN or infinity.
     Refused
-        If the matrices of one example exceed the memory of :func:`formulations.use_budget`.
+        If the matrices of one example exceed the memory of :func:`formulations.use_budget`, or if the largest values do
+        not converge.
 
     Notes
     -----
@@ -305,22 +306,22 @@ def _by_layer(linearization: Linearization) -> Iterator[Array]:
 
 
 def _largest_values(net: Network, X: Array, l: int, count: int) -> Array:
-    """Return the largest singular values of ∂a^l/∂x, shape (m, count), without forming it if they are not all."""
+    """Return the largest singular values of ∂a^l/∂x, shape (m, count), without forming it if they are few."""
     smaller = min(net.sizes[l - 1], net.sizes[0])
-    found = np.empty((len(X), min(count, smaller)), net.dtype)
+    found = np.zeros((len(X), min(count, smaller)), net.dtype)
+    # The others are zeros of the rank, to which ARPACK does not converge.
+    k = min(count, *net.sizes[:l])
     for x, out in zip(X, found, strict=True):
         linearization = _linearized(net, x[None])
-        if count >= smaller:
+        # A Krylov space of ARPACK's size would be the whole space.
+        if max(2 * count + 1, 20) >= smaller:
             matrix = linearization.jacobian(l, 1)[0]
             check_finite(matrix, f"the Jacobian of layer {l}")
-            out[...] = np.linalg.svd(matrix, compute_uv=False)
+            out[:k] = np.linalg.svd(matrix, compute_uv=False)[:k]
             continue
         operator = JacobianOperator(net, linearization, l, 1)
-        start = np.random.default_rng(0).standard_normal(smaller).astype(net.dtype)
-        product = operator.matvec(start) if net.sizes[0] == smaller else operator.rmatvec(start)
-        check_finite(product, f"a product with the Jacobian of layer {l}")
-        # ARPACK refuses a matrix of zeros.
-        out[...] = np.sort(svds(operator, count, v0=start, return_singular_vectors=False))[::-1] if product.any() else 0
+        out[:k] = singular_values(operator, k, np.random.default_rng(0))
+    check_finite(found, f"the singular values of layer {l}")
     return found
 
 

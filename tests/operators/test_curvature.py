@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from makers import TAPE_READING
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.linalg import aslinearoperator, cg, expm_multiply, minres, svds
+from scipy.sparse.linalg import ArpackError, aslinearoperator, cg, expm_multiply, minres, svds
 
 import formulations as fm
 from formulations.arrays import gamma, unit_roundoff
@@ -359,7 +359,89 @@ def test_eigenpairs_that_do_not_converge_are_refused_with_the_remedy(digits):
     with pytest.raises(
         fm.exceptions.Refused, match=r"6 eigenpairs must converge within maxiter=1 restarts, and \d did; raise"
     ):
-        H.eigsh(6, "SM", maxiter=1)
+        H.eigsh(6, "SA", maxiter=1)
+
+
+@pytest.mark.parametrize(("which", "k"), [("LM", 10), ("LA", 10), ("SA", 10), ("BE", 24)])
+def test_multiple_eigenvalues_are_found_as_often_as_they_occur(kind, which, k):
+    # A block for each output, all of them alike: every eigenvalue occurs ten times.
+    random = np.random.default_rng(0)
+    net = fm.Network.random([30, 10], "identity", seed=0)
+    A = made(kind, net, random.standard_normal((50, 30)), random.standard_normal((50, 10)))
+    dense = A.to_dense()
+    every, n = np.linalg.eigvalsh(dense), len(dense)
+    values, vectors = A.eigsh(k, which)
+    expected = {"SA": every[:k], "BE": every[[*range(12), *range(n - 12, n)]]}.get(which, every[-k:])
+    bound = 2 * n * rounded(1, A) * np.linalg.norm(dense)
+    assert np.all(np.abs(values - expected) <= bound)
+    assert np.all(np.linalg.norm(dense @ vectors - vectors * values, axis=0) <= bound)
+    # The angle between two computed eigenvectors is off by their residuals over the gap between their eigenvalues.
+    gap = np.diff(every[9::10]).min()
+    assert np.all(np.abs(vectors.T @ vectors - np.eye(k)) <= bound / gap)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_smallest_magnitudes_are_those_of_the_matrix(seed):
+    # At least 8 of the 29 eigenvalues are 0: two examples and one output leave a matrix of low rank.
+    net = fm.Network.random([3, 4, 2, 1], "tanh", seed=seed)
+    random = np.random.default_rng(0)
+    H = fm.hessian(net, random.standard_normal((2, 3)), random.standard_normal((2, 1)))
+    dense = H.to_dense()
+    values, vectors = H.eigsh(8, "SM")
+    bound = len(dense) * rounded(1, H) * np.linalg.norm(dense)
+    assert np.all(np.abs(values) <= bound)
+    assert np.all(np.linalg.norm(dense @ vectors, axis=0) <= 2 * bound)
+    wanted = 4 * 8 * H.shape[0] ** 2
+    with fm.use_budget(memory=wanted):
+        H.eigsh(8, "SM")
+    with fm.use_budget(memory=wanted - 1):
+        with pytest.raises(fm.exceptions.Refused, match=r"the matrix, which eigenvalues .* take a block\(l\), ask for"):
+            H.eigsh(8, "SM")
+        assert H.block(2).eigsh(1, "SM")[0].shape == (1,)
+
+
+def test_a_matrix_of_zeros_has_eigenvalues_of_zero(kind):
+    net = fm.Network([np.zeros((5, 4)), np.zeros((2, 5))], [np.full(5, -1.0), np.zeros(2)], ["relu", "relu"])
+    A = made(kind, net, np.ones((2, 4)), np.ones((2, 2)))
+    assert A.shape[0] > 20
+    for which in ("LM", "SM", "LA", "SA", "BE"):
+        values, vectors = A.eigsh(2, which)
+        assert not values.any()
+        assert np.array_equal(vectors.T @ vectors, np.eye(2))
+
+
+def test_one_eigenvalue_of_both_ends_is_the_largest(digits):
+    for A in (fm.hessian(*digits), fm.hessian(*integers("one layer"))):
+        assert np.array_equal(A.eigsh(1, "BE")[0], A.eigsh(1, "LA")[0])
+
+
+@pytest.mark.parametrize("exponent", [-400, -120, 400])
+def test_eigenvalues_do_not_depend_on_the_scale(digits, exponent):
+    net, X, Y = digits
+    plain, scaled = (
+        fm.cost(
+            lambda A, Y, s=s: s * ((A - Y) ** 2).sum(axis=1) / 2,
+            lambda A, Y, s=s: s * (A - Y),
+            curvature=lambda A, _, s=s: np.full_like(A, s),
+        )
+        for s in (1.0, 2.0**exponent)
+    )
+    values, vectors = fm.hessian(net, X, Y, plain).eigsh(3)
+    found, same = fm.hessian(net, X, Y, scaled).eigsh(3)
+    # Multiplication by a power of two rounds nothing.
+    assert np.array_equal(found, np.ldexp(values, exponent))
+    assert np.array_equal(same, vectors)
+
+
+def test_what_stops_arpack_is_refused(digits, monkeypatch):
+    def stop(*_, **__):
+        raise ArpackError(-9999)
+
+    monkeypatch.setattr("formulations.operators.arpack.eigsh", stop)
+    with pytest.raises(
+        fm.exceptions.Refused, match=r"find 2 eigenpairs, and stopped \(.*-9999.*\); raise maxiter, ask"
+    ):
+        fm.hessian(*digits).eigsh(2)
 
 
 @pytest.mark.parametrize("k", [2, 20])

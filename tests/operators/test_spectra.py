@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
+from scipy.sparse.linalg import ArpackNoConvergence
 
 import formulations as fm
 from formulations.arrays import gamma
@@ -34,6 +35,7 @@ CASES = {
     "softmax": lambda: fm.Network.random([4, 6, 3], ["tanh", "softmax"], seed=0),
     "coupled inside": lambda: fm.Network.random([4, 6, 5, 3], ["softmax", "tanh", "sigmoid"], seed=0),
     "sparse": lambda: fm.Network([csr_array(np.eye(5)[:4]), np.ones((3, 4))], [np.zeros(4), np.zeros(3)], "tanh"),
+    "beyond a Krylov space": lambda: fm.Network.random([30, 40, 25], ["tanh", "softmax"], seed=0),
     "one layer": lambda: fm.Network.random([3, 2], "sigmoid", seed=0),
     "float32": lambda: fm.Network.random([6, 8, 4], "tanh", seed=0, dtype="float32"),
 }
@@ -66,6 +68,49 @@ def test_beyond_the_bottleneck_they_are_exactly_zero():
     assert values.shape == (3, 6)
     assert (values[:, :2] > 0).all()
     assert not values[:, 2:].any()
+
+
+def test_zeros_of_the_rank_need_no_convergence():
+    net = fm.Network.random([60, 40, 3, 50], "tanh", seed=0)
+    X = RANDOM.standard_normal((1, 60))
+    values = fm.spectrum(net, X, largest=9).values[-1]
+    J = fm.jacobian(net, X)
+    assert np.abs(values[0, :3] - np.linalg.svd(J, compute_uv=False)[0, :3]).max() <= slack(net, 4, J)
+    assert values.shape == (1, 9)
+    assert not values[:, 3:].any()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "exponents"), [("float64", (-900, -545, -538, 512, 1000)), ("float32", (-100, -80, -74, 64, 120))]
+)
+def test_the_largest_do_not_depend_on_the_scale(dtype, exponents):
+    weights = RANDOM.standard_normal((30, 40)).astype(dtype)
+    net = fm.Network([weights], [np.zeros(30, dtype)], "identity")
+    values = fm.spectrum(net, np.zeros((1, 40)), largest=2).values[0]
+    for exponent in exponents:
+        scaled = fm.Network([np.ldexp(weights, exponent)], [np.zeros(30, dtype)], "identity")
+        # Multiplication by a power of two rounds nothing.
+        found = fm.spectrum(scaled, np.zeros((1, 40)), largest=2).values[0]
+        assert np.array_equal(found, np.ldexp(values, exponent))
+
+
+def test_the_largest_are_found_as_often_as_they_occur():
+    random = np.random.default_rng(0)
+    left, right = (np.linalg.qr(random.standard_normal((100, 100)))[0] for _ in range(2))
+    expected = np.repeat(3.0 ** -np.arange(10), 10)
+    net = fm.Network([left * expected @ right], [np.zeros(100)], "identity")
+    values = fm.spectrum(net, np.zeros((1, 100)), largest=9).values[0][0]
+    # The two orthogonal factors and their product are rounded.
+    assert np.abs(values - 1).max() <= 3 * 100 * gamma(102, np.finfo(float).eps)
+
+
+def test_largest_values_that_do_not_converge_are_refused(monkeypatch):
+    def stop(*_, **__):
+        raise ArpackNoConvergence("", np.ones(1), np.ones((30, 1)))
+
+    monkeypatch.setattr("formulations.operators.arpack.eigsh", stop)
+    with pytest.raises(fm.exceptions.Refused, match=r"2 singular values must converge .* and 1 did; ask for fewer"):
+        fm.spectrum(CASES["beyond a Krylov space"](), np.ones((1, 30)), largest=2)
 
 
 def test_blocks_of_examples_change_roundoff_only(monkeypatch):
