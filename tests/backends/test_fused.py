@@ -324,7 +324,8 @@ def made(net, X, Y, cost, operator):
 
 def prepared_by(operator):
     """Return the compiled passes of an operator."""
-    return operator.linearization._prepare(hessian=isinstance(operator, HessianOperator))
+    found = operator.linearization
+    return found._buffers(found._terms if isinstance(operator, HessianOperator) else None)
 
 
 def test_threads_never_share_the_buffers_of_curvature():
@@ -364,7 +365,7 @@ def test_products_do_not_depend_on_the_last_one_nor_share_memory():
     assert np.array_equal(first, before)
     assert np.array_equal(H @ makers.locked(v)[0], before)
     # All three were written by the same buffers.
-    assert len(H.linearization._prepared[True]) == 1
+    assert len(H.linearization._spare[0]) == 1
 
 
 def test_an_operator_keeps_its_point():

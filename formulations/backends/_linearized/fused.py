@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -39,11 +39,6 @@ from formulations.arrays import Array
 from formulations.backends._linearized.hadamard import HadamardLinearization
 from formulations.backends._shared import IN_ONE_THREAD, SOFTMAX_LIKELIHOOD, output_of, unreadable_cache
 from formulations.exceptions import Refused
-from formulations.functions import curvature_term
-from formulations.network import Point
-
-if TYPE_CHECKING:
-    from formulations.backends._base import Backend
 
 __all__ = ["FusedLinearization"]
 
@@ -51,46 +46,26 @@ __all__ = ["FusedLinearization"]
 class FusedLinearization(HadamardLinearization):
     """The products with the Hessian and the Gauss–Newton matrix by compiled passes."""
 
-    def __init__(self, point: Point, backend: Backend) -> None:
-        super().__init__(point, backend)
-        self._prepared: dict[bool, list[partial[None]]] = {True: [], False: []}
-
-    def hessian_product(self, v: Array) -> Array:
-        """Return Hv."""
-        return self._computed(v, hessian=True)
-
-    def gauss_newton_product(self, v: Array) -> Array:
-        """Return JᵀBJv."""
-        return self._computed(v, hessian=False)
-
-    def _computed(self, v: Array, *, hessian: bool) -> Array:
-        # Popping and appending are atomic, so two threads never share buffers.
-        prepared = self._prepared[hessian]
-        compute, product = prepared.pop() if prepared else self._prepare(hessian=hessian), np.empty_like(v)
+    def _write(self, buffers: partial[None], v: Array, product: Array, terms: list[Any] | None) -> None:  # noqa: ARG002 - in the buffers
+        """Write the product of a direction."""
         try:
             # Read-only vectors would be another type of argument to compile.
-            compute(v if v.flags.writeable else v.copy(), product)
+            buffers(v if v.flags.writeable else v.copy(), product)
         except Exception as caught:
             if reason := unreadable_cache(caught):
                 raise Refused(f"backend 'fused' is refused: {reason}.") from caught
             raise
-        prepared.append(compute)
-        return product
 
-    def _prepare(self, *, hessian: bool) -> partial[None]:
+    def _buffers(self, terms: list[Any] | None) -> partial[None]:
         """Return the compiled passes for the size of the matrix products, with all that does not depend on v."""
-        point, network, tape = self.point, self.point.network, self.point.tape
+        point, network, tape, hessian = self.point, self.point.network, self.point.tape, terms is not None
         passes: Any = import_module("formulations.backends._shared.compiled.curvature")
-        output, at_output = output_of(tape), partial(self._at_output, hessian=hessian)
-        if output is None:
-            factor = np.ones_like(tape.output)
-        elif output == SOFTMAX_LIKELIHOOD:
+        output, at_output = output_of(tape), partial(self._move_output_error, terms=terms)
+        factor = np.ones_like(tape.output)
+        if output == SOFTMAX_LIKELIHOOD:
             factor = tape.output * tape.targets.sum(axis=1, keepdims=True) * point.shares
-        else:
-            factor = at_output(np.ones_like(tape.output))
-        hidden = point.slopes[:-1]
-        if hessian:
-            hidden = [curvature * g for curvature, g in zip(point.curvatures[:-1], point.pulled[:-1], strict=True)]
+        elif output is not None:
+            at_output(np.ones_like(factor), factor)
         buffers = passes.CurvatureBuffers(
             network,
             np.ascontiguousarray(tape.X),
@@ -98,22 +73,13 @@ class FusedLinearization(HadamardLinearization):
             [np.concatenate([np.empty_like(delta), delta]) for delta in point.errors],
             [np.empty_like(z) for z in tape.weighted_inputs],
             [*point.slopes[:-1], factor],
-            [*hidden, factor],
+            [*(terms or point.slopes)[:-1], factor],
             coupled=output == SOFTMAX_LIKELIHOOD,
         )
         if output is None:
             return partial(passes.by_layer, buffers, hessian=hessian, at_output=at_output)
         # All but the first weights take a product of 2m terms.
-        terms = [tape.m, *[2 * tape.m] * (network.layout.last - 2)]
-        largest = max(n * rows * columns for n, (rows, columns) in zip(terms, network.layout.shapes, strict=True))
+        depths = [tape.m, *[2 * tape.m] * (network.layout.last - 2)]
+        largest = max(n * rows * columns for n, (rows, columns) in zip(depths, network.layout.shapes, strict=True))
         chosen = passes.whole if largest <= IN_ONE_THREAD else passes.by_layer
         return partial(chosen, buffers, hessian=hessian)
-
-    def _at_output(self, tangent_z: Array, *, hessian: bool) -> Array:
-        """Return δ̇^L of ż^L, both of shape (m, n_L)."""
-        point = self.point
-        if point.output_at == "z":
-            return point.output_curvature(tangent_z)
-        slope = point.slopes[-1]
-        moved: Array = slope * point.output_curvature(slope * tangent_z)
-        return moved + curvature_term(point.curvatures[-1], tangent_z, point.pulled[-1]) if hessian else moved

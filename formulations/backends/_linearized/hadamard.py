@@ -61,7 +61,8 @@ class HadamardLinearization(Linearization):
 
     def __init__(self, point: Point, backend: Backend) -> None:
         super().__init__(point, backend)
-        self._spare: list[_Buffers] = []
+        # Of Hessian products, and of Gauss–Newton products.
+        self._spare: tuple[list[Any], list[Any]] = [], []
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
         """Return Jv of every direction by the forward recurrence, shape (k, m, n_of)."""
@@ -94,17 +95,25 @@ class HadamardLinearization(Linearization):
     def _product(self, v: Array, terms: list[Any] | None) -> Array:
         """Return Hv, or JᵀBJv without the terms of the curvature."""
         # Popping and appending are atomic, so two threads never share buffers.
+        spare, product = self._spare[terms is None], np.empty_like(v)
         try:
-            buffers = self._spare.pop()
+            buffers = spare.pop()
         except IndexError:
-            buffers = _Buffers(self.point)
-        product = np.empty_like(v)
+            buffers = self._buffers(terms)
+        self._write(buffers, v, product, terms)
+        spare.append(buffers)
+        return product
+
+    def _buffers(self, terms: list[Any] | None) -> Any:  # noqa: ARG002 - a subclass keeps them
+        """Return what a product writes."""
+        return _Buffers(self.point)
+
+    def _write(self, buffers: Any, v: Array, product: Array, terms: list[Any] | None) -> None:
+        """Write the product of a direction."""
         direction = buffers.layers(v)
         self._push_into(buffers, direction)
-        self._move_output_error(buffers, terms)
+        self._move_output_error(buffers.z[-1], buffers.errors[-1], terms)
         self._pull_into(buffers.layers(product), buffers, direction, terms)
-        self._spare.append(buffers)
-        return product
 
     def _push_into(self, buffers: _Buffers, direction: _Layers) -> None:
         """Write ż^l of every layer and ȧ^l of the hidden ones."""
@@ -118,9 +127,9 @@ class HadamardLinearization(Linearization):
             if i < len(buffers.a):
                 np.multiply(slopes[i], z, buffers.a[i])
 
-    def _move_output_error(self, buffers: _Buffers, terms: list[Any] | None) -> None:
-        """Write δ̇^L."""
-        point, z, moved = self.point, buffers.z[-1], buffers.errors[-1]
+    def _move_output_error(self, z: Array, moved: Array, terms: list[Any] | None) -> None:
+        """Write δ̇^L into ``moved``, and what it takes into ż^L."""
+        point = self.point
         if point.output_at == "z":
             moved[...] = point.output_curvature(z)
             return

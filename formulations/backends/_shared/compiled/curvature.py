@@ -139,11 +139,11 @@ def by_layer(
     product: Array,
     *,
     hessian: bool,
-    at_output: Callable[[Array], Array] | None = None,
+    at_output: Callable[[Array, Array], None] | None = None,
 ) -> None:
     """Write the product with NumPy's matrix products and compiled steps between them.
 
-    ``at_output`` returns δ̇^L of ż^L if the output has no compiled form.
+    ``at_output`` writes δ̇^L of ż^L, which it may overwrite, if the output has no compiled form.
     """
     weights, layout, m = buffers.network.weights, buffers.network.layout, len(buffers.X)
     states, errors, inputs, slopes = buffers.states, buffers.errors, buffers.inputs, buffers.slopes
@@ -161,7 +161,7 @@ def by_layer(
     if at_output is None:
         output_step(moved, inputs[last], slopes[last], states[last], buffers.coupled, of_biases[last])
     else:
-        moved[...] = at_output(inputs[last])
+        at_output(inputs[last], moved)
         np.add.reduce(moved, axis=0, out=of_biases[last])
     for i in range(last, 0, -1):
         pulled = errors[i - 1][:m]
