@@ -174,7 +174,7 @@ class CurvatureOperator(NetworkOperator):
         """Return the diagonal, shape (P,), exact up to rounding.
 
         A formulation that reads the library's tape and provides Jacobians in reverse order computes it layer by layer,
-        by Dangel et al. (2020): two backward passes for each output, and for the Hessian one more for each neuron from
+        by Dangel et al.: two backward passes for each output, and for the Hessian one more for each neuron from
         layer 3 on, two if its activation is coupled. The others take P products.
 
         Raises
@@ -183,6 +183,10 @@ class CurvatureOperator(NetworkOperator):
             If the network has changed.
         NotFinite
             If a derivative exceeds the range of the dtype.
+
+        References
+        ----------
+        F. Dangel, F. Kunstner and P. Hennig, "BackPACK: Packing more into backprop", ICLR 2020.
         """
         self.check_fresh()
         backend = self.backend
@@ -215,8 +219,8 @@ class CurvatureOperator(NetworkOperator):
             The number of products for an estimate. By default the trace is exact, and also if ``samples`` is at
             least the number of rows, since the diagonal then takes no more.
         method : {"hutchinson", "hutch++"}
-            Hutchinson (1990): the mean of vᵀHv over vectors v of independent random signs. Hutch++, Meyer et al.
-            (2021): a third of the products find a subspace, in which the trace is computed exactly with another
+            Hutchinson: the mean of vᵀHv over vectors v of independent random signs. Hutch++, by Meyer et al.:
+            a third of the products find a subspace, in which the trace is computed exactly with another
             third, and the rest estimates what remains. It is the better one if a few eigenvalues dominate, and keeps
             a third of ``samples`` vectors in memory.
         seed : int, Generator or None
@@ -243,6 +247,12 @@ class CurvatureOperator(NetworkOperator):
             If the network has changed.
         NotFinite
             If a derivative exceeds the range of the dtype.
+
+        References
+        ----------
+        M. F. Hutchinson, "A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines",
+        Communications in Statistics 19 (2), 1990. R. A. Meyer, C. Musco, C. Musco and D. P. Woodruff, "Hutch++: Optimal
+        stochastic trace estimation", SOSA 2021.
         """
         if method not in METHODS:
             raise UnknownName("method", method, METHODS)
