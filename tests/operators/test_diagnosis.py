@@ -189,6 +189,42 @@ def test_the_precision_suffices_as_long_as_the_roundoff_of_every_path_does(facto
     assert found.layers[0].precision == precision
 
 
+@pytest.mark.parametrize(("factor", "precision"), [(1.01, "float32"), (0.99, "float64")])
+@pytest.mark.parametrize(
+    ("last", "cost", "target", "k", "share"),
+    [
+        # In −y(1 − a) 11 roundings; at z = 0 both errors are −1/2, and the paths add up to −d/2.
+        ("sigmoid", "log_likelihood", 1.0, 11, 2),
+        # 5 in ∇_aC and n + 5 in Σ′ᵀ, whose terms at z = 0 are 3/4 and 1/4 on the way of the error (1/2, −1/2).
+        ("softmax", "quadratic", 0.0, 5 + 2 + 5, 4),
+    ],
+)
+def test_the_roundings_of_an_output_error_count(last, cost, target, k, share, factor, precision):
+    k, u = k + 3 + 1 + 3, 2.0**-24
+    difference = factor * share * k * u / (1 - k * u)
+    net = fm.Network([[[0.0]], [[1.0], [difference - 1.0]]], [[0.0], [0.0, 0.0]], ["identity", last])
+    Y = [[target, target]] if last == "sigmoid" else [[-0.5, 0.5]]
+    if last == "softmax":
+        net.weights[1][1] = 1 - difference
+    assert fm.diagnose(net, [[1.0]], Y, cost).layers[0].precision == precision
+
+
+def test_the_layer_whose_gradient_cancels_most_is_named():
+    # Two pairs of paths that cancel: the first halves what the second leaves.
+    halves = [[[1.0], [1.0]], [[1.0, -0.5]]]
+    net = fm.Network(
+        [[[1.0]], *halves, *cancelling(2.0**-50).weights[1:]], [[0.0], [0.0] * 2, [0.0], [0.0] * 2, [0.0]], "identity"
+    )
+    (finding,) = [each for each in fm.diagnose(net, [[1.0]], [[5.0]]).findings if each.symptom is Symptom.PRECISION]
+    assert finding.layers == (2, 3, 4) and "in layer 2 the terms" in finding.says
+
+
+def test_what_shrinks_on_its_way_is_said_of_the_outputs():
+    net = fm.Network([0.1 * np.eye(2)] * 5, [np.zeros(2)] * 5, "identity")
+    (finding,) = [each for each in fm.diagnose(net, *examples(net)).findings if each.symptom is Symptom.NO_ISOMETRY]
+    assert finding.layers == (6,) and "shrinks" in finding.says
+
+
 def test_a_gradient_points_downhill_in_a_precision_that_suffices():
     shown = 0
     for seed in range(20):

@@ -7,6 +7,7 @@ import threading
 import tracemalloc
 from itertools import pairwise
 
+import makers
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
@@ -15,8 +16,12 @@ import formulations as fm
 from formulations.arrays import gamma, unit_roundoff
 from formulations.backends import JacobianFactors
 
-RANDOM = np.random.default_rng(7)
 SIZES = [3, 4, 2, 5]
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(7)
 
 
 def integer_network(dtype=float, *, sparse=False):
@@ -93,9 +98,9 @@ def test_a_plan_reads_the_parameters_of_the_present():
     assert np.array_equal(plan(X), by_factors(net, X, 4, 1))
 
 
-def test_a_plan_multiplies_into_its_own_memory():
+def test_a_plan_multiplies_into_its_own_memory(random):
     net = fm.Network.random([8, 30, 20, 40, 10], seed=0)
-    X = RANDOM.standard_normal((400, 8))
+    X = random.standard_normal((400, 8))
     for order in ("optimal", "reverse", "forward"):
         plan = fm.prepare_jacobian(net, 400, order=order)
         first = plan(X)
@@ -125,10 +130,9 @@ def test_a_plan_says_in_which_order_it_multiplies():
     assert plan.multiplications == JacobianFactors(net, 7, 1).multiplications(((0, (1, 2)), ((3, 4), 5)))
     assert fm.prepare_jacobian(net, 3, order="reverse").brackets == "((((J7J6)J5)J4)J3)J2"
     assert "order optimal, batch_size 3" in repr(plan)
-    if "jacobian" in fm.get_backend("sigma").operators:
-        other = fm.prepare_jacobian(net, 3, backend="sigma")
-        assert other.brackets is other.multiplications is None
-        assert "each call linearises the network anew" in str(other)
+    other = fm.prepare_jacobian(net, 3, backend="sigma")
+    assert other.brackets is other.multiplications is None
+    assert "each call linearises the network anew" in str(other)
 
 
 def test_a_plan_belongs_to_the_thread_that_called_it_first():
@@ -202,6 +206,12 @@ def test_messages_name_the_remedy():
     ):
         fm.jacobian(softmax, X)
     assert fm.jacobian(softmax, X, of=2).shape == (4, 4, 3)
+    # What another backend can depends on the layer.
+    below = fm.Network.random([3, 4, 2], ["identity", "tanh"], seed=0)
+    for of, able in ((2, True), (3, False)):
+        with pytest.raises(fm.exceptions.Refused, match="backends that can: ") as caught:
+            fm.jacobian(below, X, of=of, backend="path_sum")
+        assert (" linear," in str(caught.value)) == able
 
 
 def test_an_infinite_jacobian_is_refused():
@@ -226,18 +236,28 @@ def test_operators_of_layers_and_parameters_are_their_matrices(sparse):
         assert np.array_equal(operator.T @ np.eye(operator.shape[0]), dense.T)
 
 
+def test_coupled_slopes_that_are_not_symmetric_are_transposed_in_the_matrices_of_the_parameters():
+    random = np.random.default_rng(3)
+    weights = [random.integers(-2, 3, (n, below)).astype(float) for below, n in pairwise([2, 3, 3])]
+    net = fm.Network(weights, [np.ones(3)] * 2, [makers.NEIGHBOURS, makers.NEIGHBOURS])
+    J = fm.jacobian_operator(net, random.integers(-1, 2, (2, 2)), wrt="parameters", backend="sigma")
+    dense = J @ np.eye(J.shape[1])
+    assert np.array_equal(J.to_dense(), dense)
+    assert np.array_equal(J.tangent_kernel().to_dense(), dense @ dense.T)
+
+
 @pytest.mark.parametrize("wrt", [1, 2, "parameters"])
-def test_the_dot_test(wrt):
+def test_the_dot_test(wrt, random):
     net, X = integer_network(), examples()
     A = fm.jacobian_operator(net, X, wrt=wrt)
-    u, v = (RANDOM.integers(-2, 3, n).astype(float) for n in A.shape)
+    u, v = (random.integers(-2, 3, n).astype(float) for n in A.shape)
     assert u @ (A @ v) == (A.T @ u) @ v
 
 
-def test_many_directions_are_taken_in_blocks(monkeypatch):
+def test_many_directions_are_taken_in_blocks(monkeypatch, random):
     net, X = integer_network(), examples()
     A = fm.jacobian_operator(net, X, wrt="parameters")
-    V = RANDOM.integers(-2, 3, (A.shape[1], 7)).astype(float)
+    V = random.integers(-2, 3, (A.shape[1], 7)).astype(float)
     expected, sizes, push = A @ V, [], A.linearization.push
     monkeypatch.setattr("formulations.operators.jacobian_operators.BLOCK", 3 * 4 * 5)
     monkeypatch.setattr(A.linearization, "push", lambda v, of, wrt: sizes.append(len(v)) or push(v, of, wrt))
@@ -267,9 +287,9 @@ def test_a_tangent_kernel_needs_the_parameters():
         fm.jacobian_operator(integer_network(), examples()).tangent_kernel()
 
 
-def test_the_operator_takes_the_memory_of_a_tape():
+def test_the_operator_takes_the_memory_of_a_tape(random):
     net, m = fm.Network.random([50, 100, 100, 10], seed=0), 200
-    X = RANDOM.standard_normal((m, 50))
+    X = random.standard_normal((m, 50))
     A = fm.jacobian_operator(net, X, wrt="parameters")
     v, u = np.ones(A.shape[1]), np.ones(A.shape[0])
     tape = m * sum(net.sizes) * 8 * 3
@@ -284,14 +304,32 @@ def test_the_operator_takes_the_memory_of_a_tape():
 
 
 @pytest.mark.parametrize("cost", ["quadratic", "binary_cross_entropy"])
-def test_the_input_gradient_is_the_error_of_layer_two_through_its_weights(cost):
+def test_the_input_gradient_is_the_error_of_layer_two_through_its_weights(cost, random):
     net = fm.Network.random([3, 4, 2], seed=0)
-    X, Y = RANDOM.standard_normal((4, 3)), RANDOM.integers(0, 2, (4, 2)).astype(float)
+    X, Y = random.standard_normal((4, 3)), random.integers(0, 2, (4, 2)).astype(float)
     for weight in (None, [1.0, 0.0, 2.0, 1.0]):
         found = fm.input_gradient(net, X, Y, cost, sample_weight=weight)
         gradient = fm.gradient(net, X, Y, cost, sample_weight=weight)
         assert np.array_equal(found, gradient.errors[0] @ net.weights[0])
     assert not found[1].any()
+
+
+@pytest.mark.parametrize("backend", fm.list_backends())
+def test_every_backend_computes_the_input_gradient_or_says_why_not(backend):
+    makers.skip_absent(backend)
+    plain, X = integer_network(), examples()
+    net = fm.Network(plain.weights, plain.biases, ["square", "identity", "identity"])
+    Y = np.random.default_rng(3).integers(-2, 3, (4, 5)).astype(float)
+    chosen = fm.get_backend(backend)
+    if reason := chosen.why_not_operator("input_gradient", net, fm.functions.get_cost("quadratic")):
+        with pytest.raises(fm.exceptions.Refused) as caught:
+            fm.input_gradient(net, X, Y, backend=backend)
+        assert reason in str(caught.value)
+        return
+    found, expected = fm.input_gradient(net, X, Y, backend=backend), fm.input_gradient(net, X, Y)
+    assert np.array_equal(expected, fm.gradient(net, X, Y).errors[0] @ net.weights[0])
+    # With shares of 1/4 the right one has multiples of 1/4, and a difference quotient is far nearer than 1/8.
+    assert np.array_equal(found if chosen.difference() is None else np.rint(4 * found) / 4, expected)
 
 
 @pytest.mark.parametrize("order", ["reverse", "forward", "optimal"])
@@ -306,7 +344,7 @@ def test_product_multiplies_vectors_in_any_brackets(order):
 
 
 @pytest.mark.parametrize("order", ["reverse", "forward", "optimal"])
-def test_product_multiplies_coupled_slopes_in_any_brackets(order):
+def test_product_multiplies_coupled_slopes_in_any_brackets(order, random):
     net, X = fm.Network.random([3, 4, 2, 5], ["tanh", "softmax", "softmax"], seed=0), examples()
     A = fm.jacobian_operator(net, X, backend=f"product:order={order}")
     B = fm.jacobian_operator(net, X, backend="sigma")
@@ -317,7 +355,7 @@ def test_product_multiplies_coupled_slopes_in_any_brackets(order):
         absolute = np.abs(slope) @ weights @ absolute if l > 2 else np.abs(slope) @ weights
     # T2: each of the two sides rounds at most 2(n + 2) times in every layer, and k = 2 vectors change nothing.
     rounded = 2 * gamma(2 * (3 + 4 + 2 + 5 + 8), unit_roundoff(float)) * absolute
-    V, U = (RANDOM.integers(-2, 3, (n, 2)).astype(float) for n in A.shape[::-1])
+    V, U = (random.integers(-2, 3, (n, 2)).astype(float) for n in A.shape[::-1])
     for mine, its, bound in (
         (A @ V, B @ V, np.einsum("mij,mjk->mik", rounded, np.abs(V).reshape(4, 3, 2))),
         (A.T @ U, B.T @ U, np.einsum("mij,mik->mjk", rounded, np.abs(U).reshape(4, 5, 2))),

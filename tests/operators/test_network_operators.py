@@ -8,6 +8,7 @@ from scipy.sparse import eye_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh, lsqr
 
 import formulations as fm
+from formulations.arrays import gamma, unit_roundoff
 
 
 @pytest.fixture
@@ -51,13 +52,31 @@ def test_no_vectors_have_no_products(operator):
     assert (operator.T @ np.ones((rows, 0))).shape == (columns, 0)
 
 
+def rounding(n, dense):
+    """The roundoff of n steps, each a product with a matrix of n columns."""
+    return n * gamma(n, unit_roundoff(float)) * np.linalg.norm(dense)
+
+
 def test_scipy_takes_it(operator, net):
     assert aslinearoperator(operator) is operator
-    if operator.shape[0] == operator.shape[1] == net.layout.count:
-        assert eigsh(operator, k=1, return_eigenvectors=False).shape == (1,)
+    dense, (rows, columns) = operator.to_dense(), operator.shape
+    size = np.linalg.norm(dense)
+    if rows == columns == net.layout.count:
+        ((value,), vectors) = eigsh(operator, k=1, tol=1e-10)
+        # ARPACK stops at a residual of tol times the value; the products are rounded too.
+        assert np.linalg.norm(dense @ vectors[:, 0] - value * vectors[:, 0]) <= 1e-10 * abs(value) + rounding(
+            rows, dense
+        )
+        assert abs(abs(value) - np.abs(np.linalg.eigvalsh(dense)).max()) <= 1e-10 * size + rounding(rows, dense)
     else:
-        assert lsqr(operator, np.ones(operator.shape[0]))[0].shape == (operator.shape[1],)
-    assert (2 * operator).shape == operator.shape
+        b = np.ones(rows)
+        x, stop, *_ = lsqr(operator, b, atol=1e-10, btol=1e-10)
+        r = b - dense @ x
+        # It stops at a solution, or where the residual is orthogonal to the columns.
+        assert stop in (1, 2)
+        left = np.linalg.norm(r) if stop == 1 else np.linalg.norm(dense.T @ r)
+        assert left <= 1e-10 * (np.linalg.norm(b) + size * np.linalg.norm(x) if stop == 1 else size * np.linalg.norm(r))
+    assert np.array_equal((2 * operator) @ np.eye(columns), 2 * dense)
 
 
 def test_a_changed_network_makes_it_stale(operator, net):

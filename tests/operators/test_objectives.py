@@ -202,8 +202,14 @@ def test_residuals_of_integers_are_exact():
     assert u @ (J @ p) == (J.T @ u) @ p != 0
 
 
-@pytest.mark.parametrize("method", ["L-BFGS-B", "CG", "Newton-CG", "trust-ncg", "trust-krylov", "trust-constr"])
-@pytest.mark.parametrize("dtype", DTYPES)
+METHODS = ("L-BFGS-B", "CG", "Newton-CG", "trust-ncg", "trust-krylov", "trust-constr")
+# The others ask for more than single precision has.
+SINGLE = ("L-BFGS-B", "trust-ncg")
+
+
+@pytest.mark.parametrize(
+    ("method", "dtype"), [*((each, "float64") for each in METHODS), *((each, "float32") for each in SINGLE)]
+)
 def test_scipys_methods_minimise_it(method, dtype):
     net = fm.Network.random([2, 3, 1], "tanh", seed=0, dtype=dtype)
     X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]
@@ -211,11 +217,14 @@ def test_scipys_methods_minimise_it(method, dtype):
     second = (
         {} if method in ("L-BFGS-B", "CG") else {"hess": o.hess} if method == "trust-constr" else {"hessp": o.hessp}
     )
-    found = minimize(o.fun_and_jac, o.x0, jac=True, method=method, options={"maxiter": 100}, **second)
-    start = np.abs(o.jac(o.x0)).max()
-    assert found.fun == o.fun(found.x) < 0.1 * o.fun(o.x0)
-    assert np.abs(o.jac(found.x)).max() < start / 50
-    assert np.array_equal(o.network(found.x)(X).argsort(axis=0)[2:, 0] % 3, [2, 1]) or found.fun < 0.02
+    # Newton-CG has no tolerance of the gradient, and that of L-BFGS-B for the cost would end it before.
+    options = {"xtol": 1e-8} if method == "Newton-CG" else {"gtol": 1e-5}
+    options |= {"ftol": 0} if method == "L-BFGS-B" else {}
+    found = minimize(o.fun_and_jac, o.x0, jac=True, method=method, options=options, **second)
+    assert found.success, found.message
+    assert found.fun == o.fun(found.x)
+    assert np.abs(o.jac(found.x)).max() <= 1e-5 < np.abs(o.jac(o.x0)).max()
+    assert np.array_equal(o.network(found.x)(X) > 0.5, np.array(Y) == 1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -12,7 +12,10 @@ from scipy.sparse.linalg import ArpackNoConvergence
 import formulations as fm
 from formulations.arrays import gamma
 
-RANDOM = np.random.default_rng(11)
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(11)
 
 
 def slack(net, l, J):
@@ -43,9 +46,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("largest", [None, 1, 2, 100])
-def test_they_are_those_of_the_jacobians(case, largest):
+def test_they_are_those_of_the_jacobians(case, largest, random):
     net = CASES[case]()
-    X = RANDOM.standard_normal((5, net.sizes[0])).astype(net.dtype)
+    X = random.standard_normal((5, net.sizes[0])).astype(net.dtype)
     found = fm.spectrum(net, X, largest=largest)
     assert found.complete == (largest is None)
     for l, (layer, values) in enumerate(zip(found.layers, found.values, strict=True), start=2):
@@ -62,17 +65,17 @@ def test_they_are_those_of_the_jacobians(case, largest):
                 np.abs(values**2 - expected**2) <= 20 * tolerance * expected[:, :1]).all()  # fmt: skip
 
 
-def test_beyond_the_bottleneck_they_are_exactly_zero():
+def test_beyond_the_bottleneck_they_are_exactly_zero(random):
     net = CASES["bottleneck"]()
-    values = fm.spectrum(net, RANDOM.standard_normal((3, 6))).values[-1]
+    values = fm.spectrum(net, random.standard_normal((3, 6))).values[-1]
     assert values.shape == (3, 6)
     assert (values[:, :2] > 0).all()
     assert not values[:, 2:].any()
 
 
-def test_zeros_of_the_rank_need_no_convergence():
+def test_zeros_of_the_rank_need_no_convergence(random):
     net = fm.Network.random([60, 40, 3, 50], "tanh", seed=0)
-    X = RANDOM.standard_normal((1, 60))
+    X = random.standard_normal((1, 60))
     values = fm.spectrum(net, X, largest=9).values[-1]
     J = fm.jacobian(net, X)
     assert np.abs(values[0, :3] - np.linalg.svd(J, compute_uv=False)[0, :3]).max() <= slack(net, 4, J)
@@ -83,8 +86,8 @@ def test_zeros_of_the_rank_need_no_convergence():
 @pytest.mark.parametrize(
     ("dtype", "exponents"), [("float64", (-900, -545, -538, 512, 1000)), ("float32", (-100, -80, -74, 64, 120))]
 )
-def test_the_largest_do_not_depend_on_the_scale(dtype, exponents):
-    weights = RANDOM.standard_normal((30, 40)).astype(dtype)
+def test_the_largest_do_not_depend_on_the_scale(dtype, exponents, random):
+    weights = random.standard_normal((30, 40)).astype(dtype)
     net = fm.Network([weights], [np.zeros(30, dtype)], "identity")
     values = fm.spectrum(net, np.zeros((1, 40)), largest=2).values[0]
     for exponent in exponents:
@@ -113,17 +116,17 @@ def test_largest_values_that_do_not_converge_are_refused(monkeypatch):
         fm.spectrum(CASES["beyond a Krylov space"](), np.ones((1, 30)), largest=2)
 
 
-def test_blocks_of_examples_change_roundoff_only(monkeypatch):
-    net, X = CASES["coupled inside"](), RANDOM.standard_normal((7, 4))
+def test_blocks_of_examples_change_roundoff_only(monkeypatch, random):
+    net, X = CASES["coupled inside"](), random.standard_normal((7, 4))
     whole = fm.spectrum(net, X).values
     monkeypatch.setattr("formulations.operators.spectra.BLOCK", 2 * 6 * 4)
     for l, (mine, its) in enumerate(zip(fm.spectrum(net, X).values, whole, strict=True), start=2):
         assert (np.abs(mine - its) <= slack(net, l, fm.jacobian(net, X, of=l, backend="product"))).all()
 
 
-def test_a_value_within_roundoff_of_zero_counts_as_zero():
+def test_a_value_within_roundoff_of_zero_counts_as_zero(random):
     net = CASES["softmax"]()
-    found = fm.spectrum(net, RANDOM.standard_normal((5, 4)))
+    found = fm.spectrum(net, random.standard_normal((5, 4)))
     # The outputs sum to 1.
     last = found.layers[-1]
     assert last.values[:, -1].any() and not last.smallest.any() and last.rms.all()
@@ -132,15 +135,15 @@ def test_a_value_within_roundoff_of_zero_counts_as_zero():
     assert str(found).splitlines()[-2].split()[-1] == "0" and "within roundoff of 0" in str(found)
     assert list(found.plot().axes[0].lines[-1].get_xdata()) == [3]
     assert (
-        fm.diagnose(net, RANDOM.standard_normal((5, 4)), np.eye(3)[[0, 1, 2, 0, 1]]).layers[-1].smallest_singular_value
+        fm.diagnose(net, random.standard_normal((5, 4)), np.eye(3)[[0, 1, 2, 0, 1]]).layers[-1].smallest_singular_value
         == 0
     )
 
 
-def test_a_long_title_fits_the_figure():
+def test_a_long_title_fits_the_figure(random):
     pytest.importorskip("matplotlib")
     net = fm.Network.random([64, *[30] * 12, 10], seed=0)
-    figure = fm.spectrum(net, RANDOM.standard_normal((2, 64))).plot()
+    figure = fm.spectrum(net, random.standard_normal((2, 64))).plot()
     figure.draw_without_rendering()
     title = figure.axes[0]._left_title.get_window_extent()
     assert title.x1 <= figure.bbox.x1
@@ -161,9 +164,9 @@ def test_orthogonal_weights_have_singular_values_of_one():
             assert measure.shape == (2,)
 
 
-def test_the_largest_alone_take_no_matrices():
+def test_the_largest_alone_take_no_matrices(random):
     net = fm.Network.random([300, 300, 300], "tanh", seed=0)
-    X = RANDOM.standard_normal((1, 300))
+    X = random.standard_normal((1, 300))
     # What is imported and compiled at the first call does not count.
     fm.spectrum(fm.Network.random([3, 3], seed=0), X[:, :3], largest=1)
     tracemalloc.start()
@@ -209,7 +212,13 @@ def test_what_cannot_be_used_is_refused():
         fm.spectrum(net, np.ones((1, 3)), largest=0)
     with pytest.raises(fm.exceptions.NotFinite):
         fm.spectrum(net, [[np.nan] * 3])
-    with fm.use_budget(memory=10), pytest.raises(fm.exceptions.Refused, match="pass largest=1 for the norms alone"):
+    # Three times 2 × 3 numbers.
+    with fm.use_budget(memory=3 * 6 * 8):
+        fm.spectrum(net, np.ones((1, 3)))
+    with (
+        fm.use_budget(memory=3 * 6 * 8 - 1),
+        pytest.raises(fm.exceptions.Refused, match="pass largest=1 for the norms alone"),
+    ):
         fm.spectrum(net, np.ones((1, 3)))
     huge = fm.Network([[[1e200]], [[1e200]]], [[0.0], [0.0]], "identity")
     for largest in (None, 1):
