@@ -186,7 +186,11 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
 
     @property
     def kinks(self) -> int:
-        """How many weighted inputs lie on a kink, such as relu's 0, where the derivative is the left one."""
+        """How many weighted inputs lie on a kink, such as relu's 0.
+
+        There the derivative is the left one; difference quotients of ``finite_difference`` take both sides, and
+        their mean by default.
+        """
         return self.point.kinks
 
     def __matmul__(self, other: Any) -> Any:

@@ -294,7 +294,8 @@ class Objective:
         """Return ∇²F p at an evaluation, for a checked p."""
         with self._lock:
             self.work.hessian_products += 1
-            product: Array = evaluation.linear.hessian_product(direction.astype(self._network.dtype)).astype(FLOAT)
+            taken, exponents = _cast(direction, self._network.dtype)
+            product: Array = np.ldexp(evaluation.linear.hessian_product(taken).astype(FLOAT), exponents)
         if self._l2:
             product[self._on_weights] += self._l2 * direction[self._on_weights]
         return product
@@ -399,6 +400,17 @@ class _Evaluation:
         return self._linear
 
 
+def _cast(directions: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return directions in the dtype of a network, each divided by a power of two if it is narrower, and the exponents.
+
+    Products are linear, so multiplied by that power they are those of directions beyond the range of the dtype, too.
+    """
+    exponents = np.zeros((*directions.shape[:-1], 1), np.int64)
+    if np.finfo(dtype).maxexp < np.finfo(FLOAT).maxexp:
+        exponents += np.frexp(np.abs(directions).max(axis=-1, keepdims=True))[1]
+    return np.ldexp(directions, -exponents).astype(dtype), exponents
+
+
 class _Hessian(NetworkOperator):
     """∇²F at an evaluation that is kept; see :meth:`Objective.hess`."""
 
@@ -440,7 +452,8 @@ class _ResidualJacobian(NetworkOperator):
         taken = scale * directions[:, : len(scale)] if transposed else directions
         with o._lock:
             o.work.jacobian_products += len(directions)
-            found: Array = outputs.products(taken.astype(outputs.dtype), transposed=transposed).astype(FLOAT)
+            taken, exponents = _cast(taken, outputs.dtype)
+            found: Array = np.ldexp(outputs.products(taken, transposed=transposed).astype(FLOAT), exponents)
         if not transposed:
             return o._with_weights(scale * found, directions)
         if o._l2:

@@ -71,6 +71,23 @@ def test_its_hessian_is_that_of_the_cost_and_the_penalty(dtype, make):
         assert 3.5 < errors[0] / errors[1] < 4.5
 
 
+@pytest.mark.parametrize("exponent", [-900, -200, 200, 900])
+def test_directions_beyond_float32_have_products(exponent):
+    net = makers.network().astype("float32")
+    X, Y = makers.data(net)
+    o = fm.objective(net, X, Y, l2=0.25)
+    p = elsewhere(net, 6).astype(float)
+    far = np.ldexp(p, exponent)
+    # Multiplication by a power of two rounds nothing.
+    assert np.array_equal(o.hessp(o.x0, far), np.ldexp(o.hessp(o.x0, p), exponent))
+    assert np.array_equal(o.hess(o.x0) @ far, np.ldexp(o.hess(o.x0) @ p, exponent))
+    J = o.residual_jacobian(o.x0)
+    assert np.array_equal(J @ far, np.ldexp(J @ p, exponent))
+    u = np.arange(1.0, J.shape[0] + 1)
+    assert np.array_equal(J.T @ np.ldexp(u, exponent), np.ldexp(J.T @ u, exponent))
+    assert not o.hessp(o.x0, 0 * p).any()
+
+
 def test_the_penalty_is_that_of_sgd():
     net = makers.network()
     X, Y = makers.data(net)
