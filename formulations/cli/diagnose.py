@@ -14,6 +14,7 @@ from formulations.cli.output import print_problem, print_text
 from formulations.cli.task import Task, task_options
 from formulations.data import Problem
 from formulations.display import check_plot, save_figure
+from formulations.operators import SATURATION, SLOW
 from formulations.operators import diagnose as run_diagnosis
 
 __all__ = ["diagnose"]
@@ -30,7 +31,7 @@ EXAMPLES = 500
 @click.option(
     "--saturation",
     type=float,
-    default=0.1,
+    default=SATURATION,
     show_default=True,
     metavar="SHARE",
     help="A slope below this share of its supremum is saturated.",
@@ -38,7 +39,7 @@ EXAMPLES = 500
 @click.option(
     "--slow",
     type=float,
-    default=1e-3,
+    default=SLOW,
     show_default=True,
     metavar="SHARE",
     help="A layer below this share of the fastest layer's speed does not learn; none does if the slopes of the outputs "

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from formulations.operators.curvature import gauss_newton as gauss_newton
     from formulations.operators.curvature import hessian as hessian
     from formulations.operators.diagnosis import QUANTITIES as QUANTITIES
+    from formulations.operators.diagnosis import SATURATION as SATURATION
+    from formulations.operators.diagnosis import SLOW as SLOW
     from formulations.operators.diagnosis import Diagnosis as Diagnosis
     from formulations.operators.diagnosis import Quantity as Quantity
     from formulations.operators.diagnosis import diagnose as diagnose
@@ -43,7 +45,7 @@ else:
         __name__,
         {
             "curvature": ["GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"],
-            "diagnosis": ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"],
+            "diagnosis": ["QUANTITIES", "SATURATION", "SLOW", "Diagnosis", "Quantity", "diagnose"],
             "examples": [
                 "clipped_gradient",
                 "gradient_cosines",

@@ -37,7 +37,13 @@ from formulations.network import Network, check_network
 from formulations.operators.findings import Finding, Symptom, find, named_layers
 from formulations.operators.signals import LayerDiagnosis, measure
 
-__all__ = ["QUANTITIES", "Diagnosis", "Quantity", "diagnose"]
+__all__ = ["QUANTITIES", "SATURATION", "SLOW", "Diagnosis", "Quantity", "diagnose"]
+
+SATURATION = 0.1
+"""The share of its supremum below which a slope is saturated, by default."""
+
+SLOW = 1e-3
+"""The share of the largest speed below which a layer does not learn, by default."""
 
 
 @dataclass(frozen=True)
@@ -327,8 +333,8 @@ def diagnose(
     cost: str | Cost = "quadratic",
     *,
     sample_weight: Any = None,
-    saturation: float = 0.1,
-    slow: float = 1e-3,
+    saturation: float = SATURATION,
+    slow: float = SLOW,
 ) -> Diagnosis:
     """Say which layers of a network do not learn, and why.
 

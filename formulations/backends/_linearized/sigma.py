@@ -59,7 +59,7 @@ from formulations.backends._shared import (
     tangent_gradient,
     tangents,
 )
-from formulations.functions import CoupledCurvature, CoupledSlope, curvature_term
+from formulations.functions import CoupledCurvature, CoupledSlope
 from formulations.network import Point
 
 if TYPE_CHECKING:
@@ -158,16 +158,8 @@ class SigmaLinearization(Linearization):
 
 def _curvature_matrix(curvature: Any, g: Array) -> Array:
     """Return S = ∂(Σ′(z)ᵀg)/∂z: its diagonal, shape (m, n), or its blocks, (m, n, n), if the activation is coupled."""
-    if not isinstance(curvature, CoupledCurvature):
-        diagonals: Array = curvature * g
-        return diagonals
-    m, n = g.shape
-    columns = np.empty((m, n, n), g.dtype)
-    for k in range(n):
-        unit = np.zeros_like(g)
-        unit[:, k] = 1
-        columns[:, :, k] = curvature_term(curvature, unit, g)
-    return columns
+    found: Array = curvature.blocks(u=g) if isinstance(curvature, CoupledCurvature) else curvature * g
+    return found
 
 
 def _times(matrix: Any, stack: Array) -> Array:

@@ -51,7 +51,7 @@ from formulations.backends._shared import (
     stacked_product,
     tangents,
 )
-from formulations.functions import CoupledCurvature, curvature_term
+from formulations.functions import CoupledCurvature
 
 __all__ = ["TangentLinearization"]
 
@@ -152,17 +152,8 @@ class TangentLinearization(ForwardLinearization):
 
 def _tangent_slope(curvature: Any, tangent_z: Array) -> Array:
     """Return Σ̇′ along ż: its diagonal, shape (m, n), or its blocks, (m, n, n), if the activation is coupled."""
-    if not isinstance(curvature, CoupledCurvature):
-        diagonals: Array = curvature * tangent_z
-        return diagonals
-    m, n = tangent_z.shape
-    rows = np.empty((m, n, n), tangent_z.dtype)
-    for j in range(n):
-        unit = np.zeros_like(tangent_z)
-        unit[:, j] = 1
-        # Row j of Σ̇′ is Σ̇′ᵀe_j.
-        rows[:, j] = curvature_term(curvature, tangent_z, unit)
-    return rows
+    found: Array = curvature.blocks(v=tangent_z) if isinstance(curvature, CoupledCurvature) else curvature * tangent_z
+    return found
 
 
 def _times(tangent_slope: Array, stack: Array) -> Array:

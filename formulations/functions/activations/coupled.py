@@ -99,6 +99,19 @@ class CoupledCurvature:
         """Return the derivative of Σ′(z)ᵀu in the direction v for each example; all of shape (m, n)."""
         return self.activation.curvature_product(self.z, self.a, v, u)
 
+    def blocks(self, *, v: Array | None = None, u: Array | None = None) -> Array:
+        """Return a matrix for each example, shape (m, n, n), from v or from u.
+
+        From v it is the derivative of Σ′(z) in the direction v; from u that of Σ′(z)ᵀu by z, which is symmetric. Row j
+        is the product with the unit vector j in place of the other.
+        """
+        found = np.empty((*self.z.shape, self.z.shape[1]), self.z.dtype)
+        for j in range(self.z.shape[1]):
+            unit = np.zeros_like(self.z)
+            unit[:, j] = 1
+            found[:, j] = self.product(unit if v is None else v, unit if u is None else u)
+        return found
+
 
 def curvature_term(curvature: Any, v: Array, u: Array) -> Array:
     """Return the derivative of Σ′(z)ᵀu in the direction v of z, in a new array.
