@@ -20,6 +20,10 @@ from formulations.functions.activations.base import Activation
 __all__ = ["CoupledActivation", "CoupledCurvature", "CoupledSlope", "Softmax", "curvature_term", "through"]
 
 
+_HALF = 0.5
+"""At most one neuron of a softmax exceeds it, and 1 − a cancels in no other."""
+
+
 class CoupledSlope:
     """Σ′(z) of a coupled activation over a mini-batch: one square block per example, available as products.
 
@@ -55,13 +59,7 @@ class CoupledSlope:
 
     def blocks(self) -> Array:
         """Return the matrices, shape (m, n, n)."""
-        m, n = self.z.shape
-        columns = np.empty((m, n, n), self.z.dtype)
-        for k in range(n):
-            unit = np.zeros((m, n), self.z.dtype)
-            unit[:, k] = 1
-            columns[:, :, k] = self @ unit
-        return columns
+        return self.activation.blocks(self.z, self.a, transposed=self.transposed)
 
 
 def through(slope: Any, v: Array, out: Array | None = None) -> Array:
@@ -157,6 +155,17 @@ class CoupledActivation(Activation):
     def transposed_product(self, z: Array, a: Array, v: Array) -> Array:
         """Return Σ′(z)ᵀv for each example; z, a = f(z), v and the result have shape (m, n)."""
 
+    def blocks(self, z: Array, a: Array, *, transposed: bool = False) -> Array:
+        """Return Σ′(z), or its transpose, of each example, shape (m, n, n), from its products with unit vectors."""
+        product = self.transposed_product if transposed else self.jacobian_product
+        m, n = z.shape
+        columns = np.empty((m, n, n), z.dtype)
+        for k in range(n):
+            unit = np.zeros((m, n), z.dtype)
+            unit[:, k] = 1
+            columns[:, :, k] = product(z, a, unit)
+        return columns
+
     @property
     def has_curvature(self) -> bool:
         """Whether the curvature is known."""
@@ -219,7 +228,8 @@ class Softmax(CoupledActivation):
     r"""The softmax :math:`a_j = e^{z_j} / \sum_k e^{z_k}`, Nielsen's Equation (78).
 
     :math:`\Sigma' = \mathrm{diag}(a) - a a^T` is symmetric, and Σ′v = a ⊙ (v − aᵀv). Subtracting the largest z of
-    each example first leaves the value unchanged and keeps the exponentials from overflowing.
+    each example first leaves the value unchanged and keeps the exponentials from overflowing. Where a_k is close to 1,
+    its own slope a_k(1 − a_k) takes 1 − a_k as the sum of the others, which does not cancel.
 
     Examples
     --------
@@ -241,11 +251,30 @@ class Softmax(CoupledActivation):
         value /= value.sum(axis=-1, keepdims=True)
 
     def jacobian_product(self, z: Array, a: Array, v: Array) -> Array:  # noqa: ARG002
-        """Return a ⊙ (v − aᵀv)."""
+        """Return a ⊙ (v − aᵀv); in a neuron k with a_k > ½ it is a_k(v_k Σ_i a_i − Σ_i a_i v_i), over all i ≠ k."""
         product: Array = a * (v - np.einsum("mj,mj->m", a, v)[:, None])
+        dominant = a > _HALF
+        if np.count_nonzero(dominant):
+            # All a sum to 1, so 1 − a_k is the sum of the others, within γ_n for rounded a. In entry k, the error is at
+            # most Σ_i c_i|v_i| with c_k = a_k(γ_n + γ_{n+2}(1 − a_k)) and c_i = γ_{n+2} a_k a_i, hence at most
+            # γ_{n+5} M|v|, M = diag(a) + aaᵀ, as in the other form, if a_k ≥ ½. The other entries lose no digits:
+            # a_j(1 − a_j) ≥ a_j/2. To subtract v_k from v first would do as well, if it could not overflow.
+            others = np.where(dominant, 0, a)
+            own = np.einsum("mj->m", others)[:, None] * v
+            own -= np.einsum("mj,mj->m", others, v)[:, None]
+            own *= a
+            np.copyto(product, own, where=dominant)
         return product
 
     transposed_product = jacobian_product
+
+    def blocks(self, z: Array, a: Array, *, transposed: bool = False) -> Array:  # noqa: ARG002 - they are symmetric
+        """Return diag(a) − aaᵀ, with 1 − a_k as the sum of the others if a_k > ½."""
+        blocks = np.multiply(a[:, :, None], -a[:, None, :])
+        dominant, diagonal = a > _HALF, np.arange(a.shape[1])
+        others = np.where(dominant, 0, a).sum(axis=1, keepdims=True)
+        blocks[:, diagonal, diagonal] = a * np.where(dominant, others, 1 - a)
+        return blocks
 
     def curvature_product(self, z: Array, a: Array, v: Array, u: Array) -> Array:
         """Return ȧ ⊙ (u − aᵀu) − a ⊙ (ȧᵀu), where ȧ = Σ′v."""

@@ -229,6 +229,7 @@ class SiLU(Activation):
         """Return σ′(z)(2 − z·tanh(z/2))."""
         t = clamp(z.dtype)
         near = np.clip(z, -t, t)
-        curvature = Sigmoid().slope(near)
+        # σ′ is even, and its clamp keeps it from 0 at positive z alone.
+        curvature = Sigmoid().slope(-np.abs(z))
         curvature *= 2 - near * np.tanh(near / 2)
         return curvature

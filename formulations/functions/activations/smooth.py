@@ -162,8 +162,8 @@ class GELU(Activation):
 
 
 def _clipped(z: Array, out: Array) -> None:
-    """Write z into ``out``, clipped so that φ is a normal number: then z² and zφ cannot overflow or lose digits."""
-    bound = math.sqrt(2 * clamp(z.dtype))
+    """Write z into ``out``, clipped where φ is 0, so that z² cannot overflow."""
+    bound = 2 * math.sqrt(2 * clamp(z.dtype))
     np.clip(z, -bound, bound, out=out)
 
 

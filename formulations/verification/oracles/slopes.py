@@ -3,10 +3,10 @@ r"""Σ′(z) in the reference's precision, and what rounding acts on in a produc
 An element-wise activation has a diagonal Σ′, and a product with it is one rounding. A coupled one has a block
 :math:`\Sigma'_{jk} = \partial a_j / \partial z_k` for each example, an exact function of the z and a that both sides
 read. A product with it, in whatever order, is off by at most γ_{n+5} times the product with M, the entries that
-rounding acts on. For softmax, :math:`M = \mathrm{diag}(a) + a a^T`, and neither the blocks nor M are formed. A
-user-supplied activation that does not define its M is evaluated in two precisions, at z and at three places nearby,
-since a single rounding may vanish by accident: M is |Σ′| plus 4/u times the largest difference in a column. That is an
-estimate, not a proof.
+rounding acts on. For softmax, :math:`M = \mathrm{diag}(a) + a a^T`, which also covers a product that takes 1 − a as the
+sum of the others where a exceeds ½, and neither the blocks nor M are formed. A user-supplied activation that does not
+define its M is evaluated in two precisions, at z and at three places nearby, since a single rounding may vanish by
+accident: M is |Σ′| plus 4/u times the largest difference in a column. That is an estimate, not a proof.
 """
 
 from __future__ import annotations

@@ -310,3 +310,13 @@ def test_what_only_has_the_name_of_a_built_in_function_is_not_built_in_and_has_n
         assert is_built_in(function) and not is_built_in(namesake)
         assert number_of(namesake) is None
     assert number_of(LeakyReLU(0.3)) == number_of(ACTIVATIONS["leaky_relu"]) == COMPILED.index("leaky_relu")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "power"), [("gelu", 1 / 2), ("silu", 1)])
+def test_far_out_the_curvature_fades_below_the_normal_numbers(name, power, dtype):
+    # σ′ is near e^(−|z|), and φ near e^(−z²/2); beyond the exponent 1.2t both are 0 times any z².
+    far = (1.2 * (2 if name == "gelu" else 1) * -np.log(np.finfo(dtype).smallest_normal)) ** power
+    z = np.array([[-np.finfo(dtype).max, -far, far, np.finfo(dtype).max]], dtype)
+    assert (np.abs(ACTIVATIONS[name].curvature(z)) < np.finfo(dtype).smallest_normal).all()
+    assert (np.abs(ACTIVATIONS[name].slope(z[:, :2])) < np.finfo(dtype).smallest_normal).all()

@@ -195,15 +195,26 @@ def forward_step(z: Array, other: Array, two: bool, b: Array, slope: Array, move
 
 @compiled
 def output_step(moved: Array, z: Array, factor: Array, a: Array, coupled: bool, of_biases: Array) -> None:
-    """Turn factor ⊙ ż into δ̇^L of a softmax, factor ⊙ (ż − aᵀż), if the output is one; write the sums of δ̇^L."""
-    of_biases[:] = z.dtype.type(0)
+    """Write δ̇^L and its sums: of a softmax factor ⊙ (ż − aᵀż), otherwise ``moved``, which is factor ⊙ ż already."""
+    zero, half = z.dtype.type(0), z.dtype.type(0.5)
+    of_biases[:] = zero
     for x in range(z.shape[0]):
-        mean = z.dtype.type(0)
         if coupled:
+            k = 0
+            for j in range(1, z.shape[1]):
+                if a[x, j] > a[x, k]:
+                    k = j
+            rest, others = zero, zero
             for j in range(z.shape[1]):
-                mean += a[x, j] * z[x, j]
+                if j != k:
+                    rest += a[x, j]
+                    others += a[x, j] * z[x, j]
+            mean = others + a[x, k] * z[x, k]
             for j in range(z.shape[1]):
                 moved[x, j] = factor[x, j] * (z[x, j] - mean)
+            # As in Softmax.jacobian_product: 1 − a_k is the sum of the others, which does not cancel.
+            if a[x, k] > half:
+                moved[x, k] = factor[x, k] * (rest * z[x, k] - others)
         for j in range(z.shape[1]):
             of_biases[j] += moved[x, j]
 
