@@ -380,7 +380,7 @@ def test_an_operator_keeps_its_point():
 def test_buffers_of_curvature_stay_as_long_as_their_addresses():
     net, X, Y = case(SIZES["whole"], 12)
     (buffers,) = prepared_by(made(net, X, Y, "quadratic", "hessian")).args
-    kept = (buffers.network.weights, buffers.states, buffers.errors, buffers.inputs, buffers.slopes, buffers.bends)
+    kept = (buffers.network.weights, buffers.states, buffers.errors, buffers.inputs, buffers.slopes, buffers.terms)
     held = {array.__array_interface__["data"][0] for arrays in kept for array in arrays}
     assert held >= set(buffers.layers[:, 1:].ravel())
 

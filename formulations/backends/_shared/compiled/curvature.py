@@ -9,7 +9,7 @@ states      a^l above ȧ^l                 (2m, n_l)
 errors      δ̇^l above δ^l                 (2m, n_l)
 inputs      ż^l                           (m, n_l)
 slopes      σ′(z^l)                       (m, n_l)
-bends       σ″(z^l) ⊙ g^l                 (m, n_l)
+terms       σ″(z^l) ⊙ g^l                 (m, n_l)
 ==========  ============================  ========
 
 So the two terms of a Hessian product in the weights, δ̇ᵀa + δᵀȧ, are one matrix product of errors and states. At the
@@ -33,7 +33,7 @@ from formulations.network import Network
 
 __all__ = ["CurvatureBuffers", "by_layer", "whole"]
 
-WIDTH, WEIGHTS, STATES, ERRORS, INPUTS, SLOPES, BENDS = range(7)
+WIDTH, WEIGHTS, STATES, ERRORS, INPUTS, SLOPES, TERMS = range(7)
 """The columns of ``CurvatureBuffers.layers``."""
 
 
@@ -47,8 +47,8 @@ class CurvatureBuffers:
         The network, whose weights are read at every product.
     X : ndarray of shape (m, n₁)
         The examples, C-contiguous.
-    states, errors, inputs, slopes, bends : list of ndarray
-        The last of ``states`` is a^L alone; the last of ``bends`` is not used.
+    states, errors, inputs, slopes, terms : list of ndarray
+        The last of ``states`` is a^L alone; the last of ``terms`` is not used.
     coupled : bool
         Whether the output is a softmax, whose ż^L enters as its difference from the mean by a^L.
     spare : ndarray of shape (m · largest n_l,)
@@ -63,13 +63,13 @@ class CurvatureBuffers:
     errors: list[Array]
     inputs: list[Array]
     slopes: list[Array]
-    bends: list[Array]
+    terms: list[Array]
     coupled: bool
     spare: Array = field(init=False)
     layers: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        buffers = (self.network.weights, self.states, self.errors, self.inputs, self.slopes, self.bends)
+        buffers = (self.network.weights, self.states, self.errors, self.inputs, self.slopes, self.terms)
         rows = zip(self.network.sizes[1:], *buffers, strict=True)
         self.layers = np.array([[n, *map(address_of, arrays)] for n, *arrays in rows], np.int64)
         self.spare = np.empty(len(self.X) * max(self.network.sizes[1:]), self.X.dtype)
@@ -89,16 +89,16 @@ def _whole(product: Array, v: Array, X: Array, spare: Array, layers: Array, coup
         end = begin + n * n_below
         z, slope = matrix_at(layers[l, INPUTS], m, n, X), matrix_at(layers[l, SLOPES], m, n, X)
         other = spare[: m * n].reshape(m, n)
-        moved_w, moved_b = v[begin:end].reshape(n, n_below), v[end : end + n]
+        tangent_w, tangent_b = v[begin:end].reshape(n, n_below), v[end : end + n]
         if l == 0:
-            np.dot(X, moved_w.T, z)
+            np.dot(X, tangent_w.T, z)
         else:
             states = layers[l - 1, STATES]
-            np.dot(matrix_at(states, m, n_below, X), moved_w.T, z)
-            moved_a = matrix_at(states + m * n_below * size, m, n_below, X)
-            np.dot(moved_a, matrix_at(layers[l, WEIGHTS], n, n_below, X).T, other)
+            np.dot(matrix_at(states, m, n_below, X), tangent_w.T, z)
+            tangent_a = matrix_at(states + m * n_below * size, m, n_below, X)
+            np.dot(tangent_a, matrix_at(layers[l, WEIGHTS], n, n_below, X).T, other)
         written = layers[l, STATES] + m * n * size if l < last else layers[l, ERRORS]
-        forward_step(z, other, l > 0, moved_b, slope, matrix_at(written, m, n, X))
+        forward_step(z, other, l > 0, tangent_b, slope, matrix_at(written, m, n, X))
         n_below, begin = n, end + n
     n = n_below
     moved, z, factor = (
@@ -125,8 +125,8 @@ def _whole(product: Array, v: Array, X: Array, spare: Array, layers: Array, coup
             np.dot(matrix_at(errors, 2 * m, n, X).T, matrix_at(states, 2 * m, n_below, X), of_weights)
             other = spare[: m * n_below].reshape(m, n_below)
             np.dot(matrix_at(errors + m * n * size, m, n, X), v[begin : end - n].reshape(n, n_below), other)
-            z, bend = matrix_at(layers[l - 1, INPUTS], m, n_below, X), matrix_at(layers[l - 1, BENDS], m, n_below, X)
-            backward_step(pulled, other, slope, bend, z, of_biases)
+            z, term = matrix_at(layers[l - 1, INPUTS], m, n_below, X), matrix_at(layers[l - 1, TERMS], m, n_below, X)
+            backward_step(pulled, other, slope, term, z, of_biases)
         else:
             np.dot(moved.T, matrix_at(states, m, n_below, X), of_weights)
             by_slope(pulled, slope, pulled, of_biases)
@@ -149,14 +149,14 @@ def by_layer(
     states, errors, inputs, slopes = buffers.states, buffers.errors, buffers.inputs, buffers.slopes
     # The views of Parameters without its checks, which take longer than a small layer.
     cuts, last = list(zip(layout.slices, layout.shapes, strict=True)), layout.last - 2
-    moved_weights, of_weights = ([vector[w].reshape(shape) for (w, _), shape in cuts] for vector in (v, product))
-    moved_biases, of_biases = ([vector[b] for (_, b), _ in cuts] for vector in (v, product))
+    tangent_weights, of_weights = ([vector[w].reshape(shape) for (w, _), shape in cuts] for vector in (v, product))
+    tangent_biases, of_biases = ([vector[b] for (_, b), _ in cuts] for vector in (v, product))
     for i, z in enumerate(inputs):
         other = buffers.spare[: z.size].reshape(z.shape)
-        np.dot(buffers.X if i == 0 else states[i - 1][:m], moved_weights[i].T, z)
+        np.dot(buffers.X if i == 0 else states[i - 1][:m], tangent_weights[i].T, z)
         if i > 0:
             np.dot(states[i - 1][m:], weights[i].T, other)
-        forward_step(z, other, i > 0, moved_biases[i], slopes[i], states[i][m:] if i < last else errors[i][:m])
+        forward_step(z, other, i > 0, tangent_biases[i], slopes[i], states[i][m:] if i < last else errors[i][:m])
     moved = errors[last][:m]
     if at_output is None:
         output_step(moved, inputs[last], slopes[last], states[last], buffers.coupled, of_biases[last])
@@ -169,8 +169,8 @@ def by_layer(
         if hessian:
             np.dot(errors[i].T, states[i - 1], of_weights[i])
             other = buffers.spare[: pulled.size].reshape(pulled.shape)
-            np.dot(errors[i][m:], moved_weights[i], other)
-            backward_step(pulled, other, slopes[i - 1], buffers.bends[i - 1], inputs[i - 1], of_biases[i - 1])
+            np.dot(errors[i][m:], tangent_weights[i], other)
+            backward_step(pulled, other, slopes[i - 1], buffers.terms[i - 1], inputs[i - 1], of_biases[i - 1])
         else:
             np.dot(errors[i][:m].T, states[i - 1][:m], of_weights[i])
             by_slope(pulled, slopes[i - 1], pulled, of_biases[i - 1])
@@ -220,11 +220,11 @@ def output_step(moved: Array, z: Array, factor: Array, a: Array, coupled: bool, 
 
 
 @compiled
-def backward_step(moved: Array, other: Array, slope: Array, bend: Array, z: Array, of_biases: Array) -> None:
+def backward_step(moved: Array, other: Array, slope: Array, term: Array, z: Array, of_biases: Array) -> None:
     """Turn the first term of ẇᵀδ + wᵀδ̇ into δ̇, and write its sum over the examples."""
     of_biases[:] = z.dtype.type(0)
     for x in range(z.shape[0]):
         for j in range(z.shape[1]):
-            error = slope[x, j] * (moved[x, j] + other[x, j]) + bend[x, j] * z[x, j]
+            error = slope[x, j] * (moved[x, j] + other[x, j]) + term[x, j] * z[x, j]
             moved[x, j] = error
             of_biases[j] += error
