@@ -8,6 +8,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import bounds
 import numpy as np
 import pytest
 from scipy import sparse
@@ -49,7 +50,11 @@ def rms(array):
     return math.sqrt(np.mean(np.square(array, dtype=float)))
 
 
-def close(found, expected, rel=1e-12):
+# Each of two sides rounds fewer than 64 times: in sums of at most 49 squares, a root and a quotient.
+ROUNDED = bounds.gamma(128, float)
+
+
+def close(found, expected, rel=ROUNDED):
     assert found == pytest.approx(expected, rel=rel)
 
 

@@ -130,6 +130,8 @@ def test_a_plan_says_in_which_order_it_multiplies():
     assert plan.multiplications == JacobianFactors(net, 7, 1).multiplications(((0, (1, 2)), ((3, 4), 5)))
     assert fm.prepare_jacobian(net, 3, order="reverse").brackets == "((((J7J6)J5)J4)J3)J2"
     assert "order optimal, batch_size 3" in repr(plan)
+    over = {line.split()[0]: float(line.split()[3]) for line in str(plan).splitlines()[2:] if "J7" in line}
+    assert over["optimal"] == 1 < min(over["forward"], over["reverse"])
     other = fm.prepare_jacobian(net, 3, backend="sigma")
     assert other.brackets is other.multiplications is None
     assert "each call linearises the network anew" in str(other)
@@ -341,6 +343,33 @@ def test_product_multiplies_vectors_in_any_brackets(order):
         assert np.array_equal(A.to_dense(), expected)
         assert np.array_equal(A @ np.eye(A.shape[1]), expected)
         assert np.array_equal(A.T @ np.eye(A.shape[0]), expected.T)
+
+
+@pytest.mark.parametrize(("sizes", "method"), [([3, 4, 5], "push"), ([5, 4, 3], "pull")])
+def test_the_optimal_order_has_the_fewer_unit_vectors(sizes, method, monkeypatch):
+    net = fm.Network.random(sizes, "tanh", seed=0)
+    A, called = fm.jacobian_operator(net, np.ones((1, sizes[0])), backend="sigma"), []
+    multiply = getattr(A.linearization, method)
+    monkeypatch.setattr(A.linearization, method, lambda v, *given: called.append(len(v)) or multiply(v, *given))
+    A.linearization.jacobian(3, 1)
+    assert called == [3]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("order", ["reverse", "forward", "optimal"])
+def test_product_forms_matrices_only_if_the_order_starts_at_the_other_end(order, transposed):
+    n = 150
+    net = fm.Network.random([n] * 4, "tanh", seed=0)
+    A = fm.jacobian_operator(net, np.ones((1, n)), backend=f"product:order={order}")
+    multiply, v = A.rmatvec if transposed else A.matvec, np.ones(n)
+    multiply(v)
+    tracemalloc.start()
+    try:
+        multiply(v)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (peak > 8 * n * n) == (order == ("forward" if transposed else "reverse"))
 
 
 @pytest.mark.parametrize("order", ["reverse", "forward", "optimal"])
