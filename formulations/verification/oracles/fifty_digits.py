@@ -143,13 +143,13 @@ def product_in_digits(
     for x, y, share in problem.examples:
         activations, slopes = problem.passed(layers, x)
         z = layers[-1].weighted_inputs(activations[-2])
-        moved_z, moved_a = (along(pair) for pair in zip(*(problem.outputs(end, x) for end in ends), strict=True))
+        tangent_z, tangent_a = (along(pair) for pair in zip(*(problem.outputs(end, x) for end in ends), strict=True))
         if combined:
-            places = [[at + sign * h * each for at, each in zip(z, moved_z, strict=True)] for sign in (1, -1)]
+            places = [[at + sign * h * each for at, each in zip(z, tangent_z, strict=True)] for sign in (1, -1)]
             delta = along([_output_error(layers[-1], problem.cost, *layers[-1].activate(mp, at), y) for at in places])
         else:
             places = [
-                [at + sign * h * each for at, each in zip(activations[-1], moved_a, strict=True)] for sign in (1, -1)
+                [at + sign * h * each for at, each in zip(activations[-1], tangent_a, strict=True)] for sign in (1, -1)
             ]
             curved = along([_cost_gradient(problem.cost, at, y) for at in places])
             delta = layers[-1].back(activations[-1], slopes[-1], curved, False)
