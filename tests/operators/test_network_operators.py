@@ -85,6 +85,13 @@ def test_a_changed_network_makes_it_stale(operator, net):
         operator @ np.ones(operator.shape[1])
 
 
+def test_it_keeps_its_examples(operator, examples):
+    before = operator.to_dense()
+    for array in examples:
+        array[...] = 7
+    assert np.array_equal(operator.to_dense(), before)
+
+
 @pytest.mark.parametrize(
     ("vector", "exception", "message"),
     [
