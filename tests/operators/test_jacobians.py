@@ -269,7 +269,7 @@ def test_many_directions_are_taken_in_blocks(monkeypatch, random):
 
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("of", [2, 4])
-def test_the_tangent_kernel_is_the_product_of_the_jacobian_with_its_transpose(sparse, of):
+def test_the_tangent_kernel_is_the_product_of_the_jacobian_with_its_transpose(sparse, of, monkeypatch):
     net, X = integer_network(sparse=sparse), examples()
     J = fm.jacobian_operator(net, X, of=of, wrt="parameters")
     K, dense = J.tangent_kernel(), J.to_dense()
@@ -278,6 +278,9 @@ def test_the_tangent_kernel_is_the_product_of_the_jacobian_with_its_transpose(sp
     assert np.array_equal(K.to_dense(), dense @ dense.T)
     assert np.array_equal(K @ np.eye(K.shape[0]), dense @ dense.T)
     assert np.array_equal(K.T @ np.eye(K.shape[0]), dense @ dense.T)
+    # The stored weights of a sparse layer are taken in blocks.
+    monkeypatch.setattr("formulations.operators.jacobian_operators.BLOCK", 1)
+    assert np.array_equal(K.to_dense(), dense @ dense.T)
     net.vector[0] += 1
     for stale in (K.to_dense, J.to_dense):
         with pytest.raises(fm.exceptions.StalePlan):

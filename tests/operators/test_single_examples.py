@@ -149,12 +149,14 @@ def test_integers_are_exact(dtype):
     assert np.array_equal(fm.gradient_gram(net, X, Y), rows @ rows.T)
 
 
-def test_a_sparse_weight_has_a_gradient_on_its_pattern_only():
+def test_a_sparse_weight_has_a_gradient_on_its_pattern_only(monkeypatch):
     # The first neuron receives 3 and the second 4: the gradients of their weights are 2·3 and 5·4, of six 0 else.
     pattern = csr_array((np.ones(2), ([0, 1], [0, 2])), shape=(3, 3))
     net = fm.Network([pattern], [[0.0, 0.0, 0.0]], "identity")
     X, Y = [[3.0, 100.0, 4.0]], [[1.0, -1.0, 0.0]]
     assert fm.per_example_gradients(net, X, Y).tolist() == [[6.0, 20.0, 2.0, 5.0, 0.0]]
+    assert fm.gradient_gram(net, X, Y).tolist() == [[36 + 400 + 4 + 25]]
+    monkeypatch.setattr("formulations.operators.examples.ENTRIES", 1)
     assert fm.gradient_gram(net, X, Y).tolist() == [[36 + 400 + 4 + 25]]
     assert fm.per_example_norms(net, X, Y) == pytest.approx([465**0.5], rel=8 * 2**-53)
 
