@@ -429,7 +429,7 @@ def _inner_products(tape: Tape, errors: Sequence[Array], exponents: Array) -> Ar
         D = np.ldexp(delta, -exponents[:, None])
         total += D @ D.T
         block = max(1, ENTRIES // m)
-        for start in range(0, max(1, pattern.indices.size - block), block):
+        for start in range(0, pattern.indices.size, block):
             entries = slice(start, start + block)
             formed = D[:, pattern.rows[entries]] * a[:, pattern.indices[entries]]
             total += formed @ formed.T

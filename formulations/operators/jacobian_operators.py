@@ -258,7 +258,7 @@ class TangentKernel(NetworkOperator):
                 # The stored weights are no product of all neurons with all neurons.
                 block = max(1, BLOCK // len(errors))
                 repeated = np.repeat(below, n, axis=0)
-                for start in range(0, max(1, pattern.indices.size - block), block):
+                for start in range(0, pattern.indices.size, block):
                     part = slice(start, start + block)
                     rows = errors[:, pattern.rows[part]] * repeated[:, pattern.indices[part]]
                     inner += rows @ rows.T
