@@ -39,7 +39,7 @@ def formulations() -> None:
     formulations bench --cells digits   # race them, and other packages
     formulations train --data iris.csv  # train on a table, or on the digits
     formulations predict net.npz --data new.csv
-    formulations diagnose               # which layers of a network do not learn, and why
+    formulations diagnose               # which layers do not learn, and why
     formulations explain                # each equation with its numbers
     formulations list                   # the backends and the equations
 

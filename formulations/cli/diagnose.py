@@ -68,7 +68,7 @@ def diagnose(
     \b
     Examples:
       formulations diagnose --hidden 30,30,30,30,30,30,30,30
-      formulations diagnose --hidden 30,30,30,30,30,30,30,30 --activations tanh --init orthogonal
+      formulations diagnose --hidden 30,30,30 --activations tanh --init orthogonal
       formulations diagnose --data iris.csv --label species
       formulations diagnose --network iris.npz --data iris.csv --plot layers.png
 

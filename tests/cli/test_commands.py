@@ -48,7 +48,7 @@ def test_compare_without_arguments_is_the_digits():
     assert "64-30-10, sigmoid, quadratic cost, 10 examples, float64" in result.stdout
     refused = sum(reason is not None for reason in fm.which(SCENARIOS["digits"]().network).values())
     assert f"\n{len(fm.list_backends()) - refused} equal, {refused} refused.\nAll " in result.stdout
-    assert "linear: it needs the activation identity" in result.stdout
+    assert "linear, linear_collapse: it needs the activation identity" in result.stdout
 
 
 def test_compare_on_an_identity_network():
@@ -726,7 +726,7 @@ WIDE = [
         "--budget",
         "0.01",
     ],
-    *([*name, "--help"] for name in ([], ["compare"], ["check"], ["bench"], ["train"], ["explain"], ["list"])),
+    *([*name, "--help"] for name in ([], ["compare"], ["check"], ["bench"], ["train"], ["diagnose"], ["explain"], ["list"])),
 ]
 
 
