@@ -726,7 +726,10 @@ WIDE = [
         "--budget",
         "0.01",
     ],
-    *([*name, "--help"] for name in ([], ["compare"], ["check"], ["bench"], ["train"], ["diagnose"], ["explain"], ["list"])),
+    *(
+        [*name, "--help"]
+        for name in ([], ["compare"], ["check"], ["bench"], ["train"], ["diagnose"], ["explain"], ["list"])
+    ),
 ]
 
 
