@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.backends._shared import system
 from formulations.exceptions import Refused
 
 CUMULATIVE = fm.coupled_activation(
@@ -52,6 +53,30 @@ def test_a_coupled_block_is_transposed(coupled):
     size = np.abs(net.weights[1]) @ tape.network.activations[0].magnitude(tape.slopes[0].z, tape.slopes[0].a)[0]
     bound = 2 * (4 + 6) * np.finfo(float).eps / 2 * size.T
     assert (np.abs(matrix[:4, 4:] + block.T @ net.weights[1].T) <= bound).all()
+
+
+@pytest.mark.parametrize(("block", "products"), [(1, 5), (2 * 3 * 4, 3), (5 * 3 * 4, 1)])
+def test_a_product_with_a_coupled_slope_serves_as_many_rows_of_weights_as_fit_a_block(monkeypatch, block, products):
+    monkeypatch.setattr(system, "BLOCK", block)
+    taken = []
+
+    def transposed(Z, V):
+        taken.append(len(V))
+        return Z * np.cumsum(V[:, ::-1], axis=1)[:, ::-1]
+
+    squares = fm.coupled_activation(
+        lambda Z: np.cumsum(Z * Z / 2, axis=1), lambda Z, V: np.cumsum(Z * V, axis=1), transposed, name="squares"
+    )
+    net = makers.network("back_substitution", sizes=(2, 4, 5), activations=(squares, "tanh"))
+    tape = net.forward(*makers.data(net, 3))
+    filled = system.ErrorSystem(net, tape, "U")
+    taken.clear()
+    filled.fill_matrix(net, tape)
+    assert len(taken) == products and sum(taken) == 3 * 5
+    matrix = filled.matrix.toarray()
+    for x in range(3):
+        found = matrix[9 * x : 9 * x + 4, 9 * x + 4 : 9 * x + 9]
+        assert np.array_equal(found, transposed(tape.weighted_inputs[0][x], net.weights[1]).T)
 
 
 def test_integers_through_a_slope_that_is_not_symmetric():

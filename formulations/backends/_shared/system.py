@@ -26,6 +26,9 @@ from formulations.network import Network, Tape
 
 __all__ = ["ErrorSystem", "estimate_system"]
 
+BLOCK = 2**14
+"""The numbers of one product with a coupled slope, which stay in the cache."""
+
 
 class ErrorSystem:
     """U or I − U over a mini-batch, with e: the pattern is built once, the values are filled in at each call.
@@ -134,6 +137,11 @@ def _write(network: Network, tape: Tape, l: int, j: Array, out: Array) -> None:
         return
     weights = network.weights[l - 1]
     full = weights if isinstance(weights, np.ndarray) else weights.toarray()
-    columns = out.reshape(tape.m, *full.shape)
-    for k, row in enumerate(full):
-        columns[:, k] = through(slope, np.tile(row, (tape.m, 1)))
+    m, n = slope.z.shape
+    columns = out.reshape(m, -1, n)
+    step = max(1, BLOCK // (m * n))
+    for k in range(0, len(full), step):
+        rows = full[k : k + step]
+        # Each example is repeated for every row, so that one product serves them all.
+        repeated = slope[np.repeat(np.arange(m), len(rows))]
+        columns[:, k : k + step] = through(repeated, np.tile(rows, (m, 1))).reshape(m, -1, n)

@@ -49,8 +49,8 @@ class CoupledSlope:
         """The transposed blocks."""
         return CoupledSlope(self.activation, self.z, self.a, transposed=not self.transposed)
 
-    def __getitem__(self, rows: slice) -> CoupledSlope:
-        """Return the blocks of a slice of the examples."""
+    def __getitem__(self, rows: slice | Array) -> CoupledSlope:
+        """Return the blocks of some examples, by a slice or by their numbers."""
         return CoupledSlope(self.activation, self.z[rows], self.a[rows], transposed=self.transposed)
 
     def __matmul__(self, v: Array) -> Array:
