@@ -21,7 +21,7 @@ import click
 import numpy as np
 
 from benchmarks import book_network
-from benchmarks.experiments.pattern import Column, experiment, plain, table
+from benchmarks.experiments.pattern import Column, budget_option, experiment, plain, table
 from formulations import nielsen
 from formulations.arrays import Array, positive_integer, positive_number
 from formulations.backends import DEFAULT
@@ -218,7 +218,7 @@ def draw_book_program(found: BookProgram) -> Any:
 @experiment(
     draw_book_program,
     click.option("--examples", type=int, default=10_000, show_default=True, help="Pairs of columns in an epoch."),
-    click.option("--budget", type=float, default=3.0, show_default=True, help="Seconds of measurement for each row."),
+    budget_option(3.0),
 )
 def main(examples: int, budget: float, progress: Callable[[str], object]) -> BookProgram:
     """Time the book's program by formulations.nielsen, beside its own loop and the products alone.

@@ -19,14 +19,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from time import process_time
 from types import SimpleNamespace
 from typing import Any
 
-import click
 import numpy as np
 
-from benchmarks.experiments.pattern import Column, experiment, plain, table
+from benchmarks.experiments.measuring import ProcessorTime, prepare_rows
+from benchmarks.experiments.pattern import PLACE, Column, Rows, budget_option, draw_ratios, experiment, plain, table
 from formulations.arrays import Array, by_name, positive_number
 from formulations.backends import DEFAULT, Tier
 from formulations.comparison import limited_threads
@@ -34,10 +33,11 @@ from formulations.comparison.race.cells import Cell, read_dtypes
 from formulations.comparison.race.contestant import Ready
 from formulations.comparison.race.ours import planned
 from formulations.comparison.race.peers.problem import checked, parameters_of, quadratic
+from formulations.comparison.race.race import SAMPLE, SETTLE
 from formulations.comparison.timing import interleave
 from formulations.data import Problem
-from formulations.display import Colour, Ratio, arms, format_ratio, format_seconds, new_figure, tidy, titled
-from formulations.exceptions import FormulationsException, needs
+from formulations.display import Ratio, format_ratio, format_seconds
+from formulations.exceptions import CandidateFailed, needs
 from formulations.network import Point
 from formulations.operators import hessian
 from formulations.verification import OperatorReference, Status, Verdict, judge_operator
@@ -57,8 +57,6 @@ GRADIENT = f"gradient, {DEFAULT}"
 OURS = (DEFAULT, "fused")
 IN_GRADIENTS = 2.0
 """The largest number of gradients that a product may take."""
-SAMPLE, SETTLE = 4e-3, 2e-3
-"""Seconds, as in a race: of a measurement at least, and of the same call before it."""
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 """For ``XLA_FLAGS``, which XLA reads when JAX is first used."""
 
@@ -96,8 +94,7 @@ class Product:
 
 
 COLUMNS = (
-    Column[Product]("cell", lambda row: row.cell, left=True),
-    Column[Product]("dtype", lambda row: row.dtype, left=True),
+    *PLACE,
     Column[Product]("a product by", lambda row: row.name, left=True),
     Column[Product]("time", lambda row: format_seconds(row.seconds)),
     Column[Product]("in gradients", lambda row: format_ratio(row.gradients)),
@@ -107,19 +104,8 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Hessians:
-    """The result of :func:`measure_hessians`.
-
-    Attributes
-    ----------
-    rows : tuple of Product
-        Cell by cell.
-    refused : tuple of str
-        The rows that could not be measured, with the reason.
-    """
-
-    rows: tuple[Product, ...]
-    refused: tuple[str, ...]
+class Hessians(Rows[Product]):
+    """The result of :func:`measure_hessians`."""
 
     @property
     def missed(self) -> list[str]:
@@ -138,11 +124,10 @@ class Hessians:
 
     def __str__(self) -> str:
         missed = "".join(f"\nMissed: {each}." for each in self.missed)
-        refused = "".join(f"\nNot measured: {each}" for each in self.refused)
         return (
             f"{table(self.rows, COLUMNS)}\n\n"
             f"Targets: {DEFAULT} within {IN_GRADIENTS:g} gradients, and the best of {', '.join(OURS)} not slower than "
-            f"any rival: {'met' if self else 'missed'}.{missed}{refused}"
+            f"any rival: {'met' if self else 'missed'}.{missed}{self.not_measured}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -152,37 +137,6 @@ class Hessians:
             "missed": self.missed,
             "refused": list(self.refused),
         }
-
-
-@dataclass(frozen=True)
-class Processed:
-    """A call that is timed by the processor's time of this process.
-
-    Attributes
-    ----------
-    call : callable () -> object
-        The call.
-    """
-
-    call: Callable[[], object]
-
-    def __call__(self) -> object:
-        """Call it once."""
-        return self.call()
-
-    def timed(self, repeats: int) -> float:
-        """Return the seconds per call, over this many calls."""
-        start = process_time()
-        for _ in range(repeats):
-            self.call()
-        return (process_time() - start) / repeats
-
-    def settle(self, seconds: float) -> float:
-        """Call for at least this many seconds, and return the seconds that it took."""
-        start = process_time()
-        while process_time() - start < seconds:
-            self.call()
-        return process_time() - start
 
 
 @contextmanager
@@ -222,10 +176,24 @@ def judged(problem: Problem, tier: Tier, product: Any) -> Verdict:
     return judge_operator(candidate, product, reference)
 
 
+def _agreeing(problem: Problem, call: Callable[[], Any], tier: Tier = Tier.ELSEWHERE) -> Ready:
+    """Return a call whose product has been judged.
+
+    Raises
+    ------
+    CandidateFailed
+        If it is different from the reference.
+    """
+    verdict = judged(problem, tier, call())
+    if verdict.status is Status.DIFFERENT:
+        raise CandidateFailed(f"its product is different from the reference: {verdict.reason}")
+    return Ready(call, None)
+
+
 def enter_operator(backend: str, problem: Problem) -> Ready:
     """Prepare the operator of a backend."""
     H, v = hessian(problem.network, problem.X, problem.Y, problem.cost, backend), direction(problem)
-    return Ready(lambda: H @ v, partial(judged, problem, H.backend.tier))
+    return _agreeing(problem, lambda: H @ v, H.backend.tier)
 
 
 def enter_jax(kept: bool, problem: Problem) -> Ready:
@@ -245,7 +213,7 @@ def enter_jax(kept: bool, problem: Problem) -> Ready:
         linear = jax.linearize(lambda w: jax.grad(value)(w, X, Y), w)[1] if kept else product
         given = (moved,) if kept else (w, moved, X, Y)
         program = jax.jit(linear).lower(*given).compile()
-    return Ready(lambda: jax.block_until_ready(program(*given)), partial(judged, problem, Tier.ELSEWHERE))
+    return _agreeing(problem, lambda: jax.block_until_ready(program(*given)))
 
 
 def enter_torch(problem: Problem) -> Ready:
@@ -256,8 +224,7 @@ def enter_torch(problem: Problem) -> Ready:
     moved = [torch.from_numpy(part) for part in moved_of(problem)]
     C = quadratic(torch.sigmoid, w, torch.from_numpy(problem.X.copy()), torch.from_numpy(problem.Y.copy()))
     gradient = torch.autograd.grad(C, w, create_graph=True)
-    verdict = partial(judged, problem, Tier.ELSEWHERE)
-    return Ready(lambda: torch.autograd.grad(gradient, w, moved, retain_graph=True), verdict)
+    return _agreeing(problem, lambda: torch.autograd.grad(gradient, w, moved, retain_graph=True))
 
 
 def moved_of(problem: Problem) -> list[Array]:
@@ -327,22 +294,12 @@ def _measured(
     progress: Callable[[str], object],
 ) -> tuple[list[Product], list[str]]:
     """Return the rows of a cell, and the reasons why others are missing."""
-    where, problem, refused = f"{cell.title}, {dtype}", cell.problem(dtype), []
-    calls: dict[str, Callable[[], object]] = {GRADIENT: Processed(planned(DEFAULT).enter(problem).call)}
-    for name, enter in entered.items():
-        progress(f"{where}: {name}")
-        try:
-            ready = enter(problem)
-            verdict = ready.judge(ready.call()) if ready.judge is not None else None
-        except FormulationsException as caught:
-            refused.append(f"{where}: {name}: {caught}")
-            continue
-        if verdict is not None and verdict.status is Status.DIFFERENT:
-            refused.append(f"{where}: {name}: its product is different: {verdict.reason}")
-        else:
-            calls[name] = Processed(ready.call)
+    where, problem = f"{cell.title}, {dtype}", cell.problem(dtype)
+    calls, refused = prepare_rows({name: partial(enter, problem) for name, enter in entered.items()}, where, progress)
+    calls = {GRADIENT: planned(DEFAULT).enter(problem).call, **calls}
     progress(f"{where}: timing {len(calls)} rows")
-    timings = interleave(calls, baseline=GRADIENT, budget=budget, sample=SAMPLE, settling=SETTLE)
+    timed = {name: ProcessorTime(call) for name, call in calls.items()}
+    timings = interleave(timed, baseline=GRADIENT, budget=budget, sample=SAMPLE, settling=SETTLE)
     ours = [timings.get(name) for name in OURS]
     rows = []
     for name, each in timings.items():
@@ -359,31 +316,18 @@ def draw_hessians(found: Hessians) -> Any:
     MissingExtra
         If matplotlib is not installed.
     """
-    places = list(dict.fromkeys((row.cell, row.dtype) for row in found.rows))
-    figure = new_figure(8, 1.4 + 0.5 * len(places))
-    axes = figure.subplots()
-    names = [name for name in dict.fromkeys(row.name for row in found.rows) if name != GRADIENT]
-    for i, name in enumerate(names):
-        rows = [row for row in found.rows if row.name == name]
-        positions = [-places.index((row.cell, row.dtype)) - 0.1 * i for row in rows]
-        ratios = [row.gradients for row in rows]
-        colour = Colour.BLUE if name in OURS else None
-        axes.errorbar(
-            [ratio.median for ratio in ratios], positions, xerr=arms(ratios), fmt="os^vDx+"[i % 7], color=colour,
-            capsize=2, label=name,
-        )  # fmt: skip
-    axes.set_yticks([-i for i in range(len(places))], [", ".join(place) for place in places], fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xlabel(f"time over that of a gradient by {DEFAULT}")
-    titled(axes, "A Hessian product at a kept point")
-    tidy(axes, "x")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
+    return draw_ratios(
+        [row for row in found.rows if row.name != GRADIENT],
+        lambda row: row.gradients,
+        ours=OURS,
+        label=f"time over that of a gradient by {DEFAULT}",
+        title="A Hessian product at a kept point",
+    )
 
 
 @experiment(
     draw_hessians,
-    click.option("--budget", type=float, default=0.5, show_default=True, help="Seconds of measurement for each row."),
+    budget_option(0.5),
 )
 def main(budget: float, progress: Callable[[str], object]) -> Hessians:
     """Time a Hessian product beside a gradient, JAX's and PyTorch's.

@@ -19,20 +19,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import click
 import numpy as np
 
-from benchmarks.experiments.pattern import Column, experiment, plain, table
+from benchmarks.experiments.measuring import prepare_rows
+from benchmarks.experiments.pattern import PLACE, Column, Rows, budget_option, draw_ratios, experiment, plain, table
 from formulations.arrays import Array, positive_number
 from formulations.backends import DEFAULT
 from formulations.comparison.race.cells import Cell, read_dtypes
 from formulations.comparison.race.contestant import Contestant, Kind, Ready
 from formulations.comparison.race.isolated import isolate
 from formulations.comparison.race.peers.problem import checked, parameters_of
+from formulations.comparison.race.race import SAMPLE, SETTLE, SILENCE
 from formulations.comparison.timing import interleave
 from formulations.data import Problem
-from formulations.display import Colour, Ratio, arms, format_ratio, format_seconds, new_figure, tidy, titled
-from formulations.exceptions import CandidateFailed, FormulationsException, needs
+from formulations.display import Ratio, format_ratio, format_seconds
+from formulations.exceptions import CandidateFailed, needs
 from formulations.functions import get_cost
 from formulations.network import Batch, Point
 from formulations.operators import jacobian, prepare_jacobian
@@ -57,8 +58,6 @@ LIMITS = {"digits": 1.0, "medium": 1.0, "deep": 1.25}
 """The largest ratio of the optimal plan's time to that of the best rival, by cell."""
 SPREAD = 5.0
 """The smallest ratio of the worst order's time to the optimal one's, in the autoencoder."""
-SAMPLE, SETTLE, SILENCE = 4e-3, 2e-3, 0.15
-"""Seconds, as in a race: of a measurement at least, of the same call before it, and of pause between processes."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ class Row:
 
 
 COLUMNS = (
-    Column[Row]("cell", lambda row: row.cell, left=True),
-    Column[Row]("dtype", lambda row: row.dtype, left=True),
+    *PLACE,
     Column[Row]("Jacobians by", lambda row: row.name, left=True),
     Column[Row]("multiplications", lambda row: "" if row.multiplications is None else f"{row.multiplications:,}"),
     Column[Row]("time", lambda row: format_seconds(row.seconds)),
@@ -101,19 +99,8 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Jacobians:
-    """The result of :func:`measure_jacobians`.
-
-    Attributes
-    ----------
-    rows : tuple of Row
-        Cell by cell.
-    refused : tuple of str
-        The rows that could not be measured, with the reason.
-    """
-
-    rows: tuple[Row, ...]
-    refused: tuple[str, ...]
+class Jacobians(Rows[Row]):
+    """The result of :func:`measure_jacobians`."""
 
     @property
     def targets(self) -> list[tuple[str, bool]]:
@@ -139,8 +126,7 @@ class Jacobians:
 
     def __str__(self) -> str:
         targets = "\n".join(f"{'met' if met else 'missed'}: {what}" for what, met in self.targets)
-        refused = "".join(f"\nNot measured: {each}" for each in self.refused)
-        return f"{table(self.rows, COLUMNS)}\n\n{targets}{refused}"
+        return f"{table(self.rows, COLUMNS)}\n\n{targets}{self.not_measured}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
@@ -258,20 +244,14 @@ def measure_jacobians(
     for cell in cells:
         for dtype in read_dtypes(dtypes):
             where = f"{cell.title}, {dtype}"
-            problem, calls = cell.problem(dtype), dict[str, Callable[[], object]]()
+            problem = cell.problem(dtype)
+            entered = {name: partial(enter, problem) for name, enter in ours.items()}
             with ExitStack() as processes:
-                for name, enter in {**ours, **{name: RIVALS[name] for name in names}}.items():
-                    progress(f"{where}: {name}")
-                    try:
-                        if name in ours:
-                            ready = enter(problem)
-                        else:
-                            contestant = Contestant(name, Kind.PEER, enter)
-                            ready = processes.enter_context(isolate(contestant, cell, dtype, threads))
-                    except FormulationsException as caught:
-                        refused.append(f"{where}: {name}: {caught}")
-                        continue
-                    calls[name] = ready.call
+                for name in names:
+                    alone = isolate(Contestant(name, Kind.PEER, RIVALS[name]), cell, dtype, threads)
+                    entered[name] = partial(processes.enter_context, alone)
+                calls, reasons = prepare_rows(entered, where, progress)
+                refused += reasons
                 progress(f"{where}: timing {len(calls)} rows")
                 timings = interleave(
                     calls, baseline=OURS, budget=budget, sample=SAMPLE, settling=SETTLE, silence=SILENCE
@@ -294,29 +274,18 @@ def draw_jacobians(found: Jacobians) -> Any:
     MissingExtra
         If matplotlib is not installed.
     """
-    places = list(dict.fromkeys((row.cell, row.dtype) for row in found.rows))
-    figure = new_figure(8, 1.4 + 0.5 * len(places))
-    axes = figure.subplots()
-    for i, name in enumerate(dict.fromkeys(row.name for row in found.rows)):
-        rows = [row for row in found.rows if row.name == name]
-        positions = [-places.index((row.cell, row.dtype)) - 0.1 * i for row in rows]
-        ratios = [row.over for row in rows]
-        axes.errorbar(
-            [ratio.median for ratio in ratios], positions, xerr=arms(ratios), fmt="os^vDx+"[i % 7],
-            color=Colour.BLUE if name == OURS else None, capsize=2, label=name,
-        )  # fmt: skip
-    axes.set_yticks([-i for i in range(len(places))], [", ".join(place) for place in places], fontsize=8)
-    axes.set_xscale("log")
-    axes.set_xlabel(f"time over that of the order {OURS}")
-    titled(axes, "The Jacobians of a batch")
-    tidy(axes, "x")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
+    return draw_ratios(
+        found.rows,
+        lambda row: row.over,
+        ours=(OURS,),
+        label=f"time over that of the order {OURS}",
+        title="The Jacobians of a batch",
+    )
 
 
 @experiment(
     draw_jacobians,
-    click.option("--budget", type=float, default=0.25, show_default=True, help="Seconds of measurement for each row."),
+    budget_option(0.25),
 )
 def main(budget: float, threads: int | None, progress: Callable[[str], object]) -> Jacobians:
     """Time the Jacobians of a batch, by order and beside JAX and PyTorch.

@@ -6,7 +6,7 @@ the function that measures, and a command, ``python -m benchmarks.experiments.NA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
@@ -14,9 +14,9 @@ import click
 
 from formulations.cli.bench import measurement
 from formulations.cli.options import bad_usage
-from formulations.display import Ratio, format_table
+from formulations.display import Colour, Ratio, arms, format_table, new_figure, tidy, titled
 
-__all__ = ["Column", "experiment", "plain", "table"]
+__all__ = ["PLACE", "Column", "Rows", "budget_option", "draw_ratios", "experiment", "plain", "table"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,34 @@ class Column(Generic[T]):
     left: bool = False
 
 
+PLACE = (
+    Column[Any]("cell", lambda row: row.cell, left=True),
+    Column[Any]("dtype", lambda row: row.dtype, left=True),
+)
+"""The columns that say where a row was measured."""
+
+
+@dataclass(frozen=True)
+class Rows(Generic[T]):
+    """The result of an experiment whose rows may be refused.
+
+    Attributes
+    ----------
+    rows : tuple
+        Cell by cell.
+    refused : tuple of str
+        The rows that could not be measured, with the reason.
+    """
+
+    rows: tuple[T, ...]
+    refused: tuple[str, ...]
+
+    @property
+    def not_measured(self) -> str:
+        """A line for each row that was refused."""
+        return "".join(f"\nNot measured: {each}" for each in self.refused)
+
+
 def table(records: Iterable[T], columns: Sequence[Column[T]]) -> str:
     """Return the records as text, one a row."""
     rows = [[column.text(record) for column in columns] for record in records]
@@ -54,6 +82,54 @@ def plain(record: Any) -> dict[str, Any]:
         value = getattr(record, field.name)
         values.update(value.to_dict(field.name) if isinstance(value, Ratio) else {field.name: value})
     return values
+
+
+def draw_ratios(
+    rows: Sequence[Any], ratio: Callable[[Any], Ratio], *, ours: Container[str], label: str, title: str
+) -> Any:
+    """Return a figure of the rows' ratios, by cell and dtype, with a mark for each name.
+
+    Parameters
+    ----------
+    rows : sequence of records
+        With the attributes ``cell``, ``dtype`` and ``name``.
+    ratio : callable (record) -> Ratio
+        What is shown of one.
+    ours : container of str
+        The names in blue.
+    label, title : str
+        Of the axis, and of the figure.
+
+    Raises
+    ------
+    MissingExtra
+        If matplotlib is not installed.
+    """
+    places = list(dict.fromkeys((row.cell, row.dtype) for row in rows))
+    figure = new_figure(8, 1.4 + 0.5 * len(places))
+    axes = figure.subplots()
+    for i, name in enumerate(dict.fromkeys(row.name for row in rows)):
+        shown = [row for row in rows if row.name == name]
+        positions = [-places.index((row.cell, row.dtype)) - 0.1 * i for row in shown]
+        ratios = [ratio(row) for row in shown]
+        axes.errorbar(
+            [each.median for each in ratios], positions, xerr=arms(ratios), fmt="os^vDx+"[i % 7],
+            color=Colour.BLUE if name in ours else None, capsize=2, label=name,
+        )  # fmt: skip
+    axes.set_yticks([-i for i in range(len(places))], [", ".join(place) for place in places], fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel(label)
+    titled(axes, title)
+    tidy(axes, "x")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def budget_option(seconds: float) -> Callable[[Any], Any]:
+    """Return the option ``--budget`` with this default."""
+    return click.option(
+        "--budget", type=float, default=seconds, show_default=True, help="Seconds of measurement for each row."
+    )
 
 
 class _Command(click.Command):

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from benchmarks.experiments.pattern import Column, experiment, table
+from benchmarks.experiments.pattern import PLACE, Column, experiment, table
 from formulations.arrays import positive_number
 from formulations.comparison.race import CELLS, RACE_DTYPES, Cell
 from formulations.comparison.timing import interleave
@@ -61,8 +61,7 @@ class Row:
 
 
 COLUMNS = (
-    Column[Row]("cell", lambda row: row.cell, left=True),
-    Column[Row]("dtype", lambda row: row.dtype, left=True),
+    *PLACE,
     Column[Row]("gradient", lambda row: format_seconds(row.seconds)),
     Column[Row]("norms", lambda row: format_ratio(row.norms)),
     Column[Row]("clipped mean", lambda row: format_ratio(row.clipped)),

@@ -21,11 +21,12 @@ import numpy as np
 from scipy.sparse import csr_array, random_array
 
 from benchmarks.experiments.admission import Jury
+from benchmarks.experiments.measuring import ProcessorTime
 from benchmarks.experiments.memory import peak_bytes
 from benchmarks.experiments.pattern import Column, experiment, plain, table
 from formulations.arrays import as_dtype, format_dtype, integers, positive_number
 from formulations.comparison.race.ours import prepared
-from formulations.comparison.timing import interleave, settle
+from formulations.comparison.timing import interleave
 from formulations.data import Problem, make_problem
 from formulations.display import (
     Colour,
@@ -294,7 +295,7 @@ def _row(whole: Problem, densities: Iterable[float], budget: float, cells: list[
             different.append(f"width {width}, {counted(m, 'example')}, {_percent(density)} ({difference})")
         else:
             plans[_percent(density)] = prepared(thin)
-    calls = {name: _ProcessorTime(partial(plan, whole.X, whole.Y)) for name, plan in plans.items()}
+    calls = {name: ProcessorTime(partial(plan, whole.X, whole.Y)) for name, plan in plans.items()}
     # All densities share the rounds and their baseline: dense products take as long with zeros.
     timings = interleave(calls, baseline="dense", budget=budget, settling=SETTLING)
     dense = timings["dense"]
@@ -302,27 +303,6 @@ def _row(whole: Problem, densities: Iterable[float], budget: float, cells: list[
         if timing := timings.get(_percent(density)):
             entries = plans[_percent(density)].network.layout.weight_count
             cells.append(Cell(width, m, density, entries, timing.seconds, dense.seconds, dense.over(timing)))
-
-
-class _ProcessorTime:
-    """A call that measures the time of the processor, of which other programs on the machine take nothing."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self._call = call
-
-    def __call__(self) -> object:
-        return self._call()
-
-    def timed(self, repeats: int) -> float:
-        """Return the seconds per call, over this many calls."""
-        start = process_time()
-        for _ in range(repeats):
-            self._call()
-        return (process_time() - start) / repeats
-
-    def settle(self, seconds: float) -> float:
-        """Call for at least this many seconds, and return the seconds that it took."""
-        return settle(self._call, seconds)
 
 
 def _thinned(whole: Problem, density: float) -> Problem:

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.experiments.pattern import Column, experiment, table
+from benchmarks.experiments.pattern import Column, budget_option, experiment, table
 from formulations.backends import DEFAULT
 from formulations.cli.bench import parse_peers
 from formulations.comparison.race import BOOK, CELLS, FLOOR, RACE_DTYPES, Cell, Heat, Race, run_race
@@ -347,7 +347,7 @@ def measure_targets(
 @experiment(
     draw_targets,
     click.option("--against", metavar="NAME,…", help="Other packages to race; or none.  [default: all]"),
-    click.option("--budget", type=float, default=0.25, show_default=True, help="Seconds of measurement for each row."),
+    budget_option(0.25),
 )
 def main(against: str | None, budget: float, threads: int | None, progress: Callable[[str], object]) -> Targets:
     """Print every target beside what was measured for it.
