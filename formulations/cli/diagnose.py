@@ -20,7 +20,7 @@ from formulations.operators import diagnose as run_diagnosis
 __all__ = ["diagnose"]
 
 EXAMPLES = 500
-"""So many examples make the figures steady."""
+"""Enough examples for steady figures."""
 
 
 @click.command()
@@ -73,12 +73,13 @@ def diagnose(
       formulations diagnose --network iris.npz --data iris.csv --plot layers.png
 
     For each layer: the shares of saturated slopes and of dead neurons; the root mean squares of activations, errors and
-    gradient; what weights and slopes multiply the error by; the speed of the biases; singular values of the Jacobian;
-    the conditioning of the gradient, and the precision that suffices. Each figure names its equation in the book.
+    gradient; the factors by which weights and slopes scale the error; the speed of the biases; singular values of the
+    Jacobian; the conditioning of the gradient, and the precision that suffices. Each figure names its equation in the
+    book.
 
-    The options describe a network and its examples as those of formulations train: without --network it is the one with
-    which the training would begin, and the examples are those to train on. Exit status 0 if every layer learns, 1 if
-    one does not.
+    The options describe a network and its examples like those of formulations train: without --network it is the
+    network from which training would start, and the examples are the training examples. Exit status 0 if every layer
+    learns, 1 if one does not.
     """
     refuse_overwriting({"--plot": plot}, {"--network": network, "--data": data})
     if plot is not None:

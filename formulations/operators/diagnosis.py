@@ -48,7 +48,7 @@ SLOW = 1e-3
 
 @dataclass(frozen=True)
 class Quantity:
-    """One figure of a layer, and the statement that it belongs to.
+    """One figure of a layer, and the statement behind it.
 
     Attributes
     ----------
@@ -90,15 +90,15 @@ QUANTITIES = {
                  "Nielsen, chapter 3, Other models of artificial neuron"),
         Quantity("activation_rms", "a", "the root mean square of the activations",
                  "A weight learns slowly if its input activation is low.", ("BP4",), FOUR),
-        Quantity("error_rms", "δ", "that of the errors of the examples' own costs",
+        Quantity("error_rms", "δ", "the same for the errors of the examples' own costs",
                  "If the error of a neuron is close to 0, no change of its weighted input improves the cost much.",
                  ("29",), FOUR),
-        Quantity("gradient_rms", "gradient", "that of the entries of ∂C/∂w and ∂C/∂b",
+        Quantity("gradient_rms", "gradient", "the same for the entries of ∂C/∂w and ∂C/∂b",
                  "The gradient is the error times the input activation.", ("BP3", "BP4"), FOUR),
-        Quantity("by_weights", "× w", "what the next weights multiply ‖δ‖ by on its way back",
+        Quantity("by_weights", "× w", "the factor by which the next weights scale ‖δ‖",
                  "A layer makes the gradient smaller unless its weights are large enough to make up for σ′.",
                  ("BP2",), CAUSE),
-        Quantity("by_slopes", "× σ′", "what the slopes multiply it by",
+        Quantity("by_slopes", "× σ′", "the factor by which the slopes scale it",
                  "σ′ of a sigmoid is at most 1/4, so the gradient shrinks from layer to layer.", ("BP1", "BP2"), CAUSE),
         Quantity("speed", "speed", "‖∂C/∂b‖",
                  "The length of ∂C/∂b measures the speed at which a layer learns.", ("BP3",), DEEP),
@@ -129,13 +129,13 @@ class Diagnosis:
     layers : tuple of LayerDiagnosis
         From the second layer to the last.
     findings : tuple of Finding
-        What the figures mean; empty if nothing is conspicuous.
+        What the figures mean; empty if nothing stands out.
     cost_value : float
         C.
     input_rms : float
         The root mean square of the inputs.
     combined : bool
-        Whether cost and outputs are combined, so that the slopes of the outputs cancel and slow down nothing.
+        Whether cost and outputs are combined, so that the slopes of the outputs cancel and slow nothing down.
     examples, spectrum_examples : int
         The number of examples, and how many of them the singular values are of.
     saturation, slow : float
@@ -159,7 +159,7 @@ class Diagnosis:
         return all(layer.learns for layer in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain Python values, with the statement that each figure belongs to."""
+        """Return everything as plain Python values, with the statement behind each figure."""
         return {
             "title": self.title,
             "learns": self.learns,
@@ -216,7 +216,7 @@ class Diagnosis:
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the header and the rows of the table."""
-        # No heading is broken between its words.
+        # Tables must not wrap a heading between its words.
         headings = (each.heading.replace(" ", "\N{NO-BREAK SPACE}") for each in QUANTITIES.values())
         rows = [
             [str(layer.layer), _verdict(layer), *(_cell(getattr(layer, name), name) for name in QUANTITIES)]
@@ -349,12 +349,12 @@ def diagnose(
     cost : str or Cost
         As in :func:`formulations.gradient`.
     sample_weight : array_like of shape (m,), optional
-        As in :func:`formulations.gradient`; the figures weigh the examples in the same way.
+        As in :func:`formulations.gradient`; the figures weight the examples in the same way.
     saturation : float
         A slope below this share of its supremum is saturated.
     slow : float
         A layer whose speed, and whose errors, are below this share of the largest of all layers does not learn. If the
-        slopes of the outputs leave less than this share of their supremum of ∇_aC, no layer does.
+        slopes of the outputs scale ∇_aC by less than this share of their supremum, no layer does.
 
     Returns
     -------

@@ -32,9 +32,9 @@ class Symptom(StrEnum):
     DEAD = "dead"
     """Neurons have the slope 0 on every example."""
     VANISHING = "vanishing"
-    """The error shrinks from layer to layer on its way back to the inputs."""
+    """The error shrinks from layer to layer in the backward pass."""
     EXPLODING = "exploding"
-    """The error grows from layer to layer on its way back to the inputs."""
+    """The error grows from layer to layer in the backward pass."""
     SATURATED_OUTPUT = "saturated output"
     """σ′ of the outputs passes on little of ∇C."""
     SATURATED = "saturated"
@@ -87,20 +87,20 @@ class _Case:
 
     @property
     def uniform(self) -> bool:
-        """Whether a layer has nothing but equal neurons."""
+        """Whether all neurons of some layer are equal."""
         return any(layer.distinct == 1 < layer.neurons for layer in self.layers)
 
     @property
     def fastest(self) -> LayerDiagnosis:
-        # Of equals the one nearest to the output, which the error reaches first.
+        # Among equals, the one nearest to the output, which the error reaches first.
         return max(reversed(self.layers), key=lambda layer: layer.speed)
 
     def crossed(self, low: LayerDiagnosis, high: LayerDiagnosis) -> list[LayerDiagnosis]:
-        """Return the layers from one to before another, into which (BP2) carries the error."""
+        """Return the layers from ``low`` to just below ``high``, into which (BP2) carries the error."""
         return [layer for layer in self.layers if low.layer <= layer.layer < high.layer]
 
     def factors(self, low: LayerDiagnosis, high: LayerDiagnosis) -> tuple[float, float] | None:
-        """Return the geometric means of what their weights and slopes multiply the error by; None if an error is 0."""
+        """Return the geometric means of the factors of their weights and slopes; None if an error is 0."""
         pairs = [(layer.by_weights, layer.by_slopes) for layer in self.crossed(low, high)]
         logarithms = [(math.log(one), math.log(other)) for one, other in pairs if one and other]
         if len(logarithms) < len(pairs):
@@ -244,7 +244,7 @@ def _against_vanishing(factors: tuple[float, float] | None, steepest: LayerDiagn
             "Start from larger weights, such as init='orthogonal'. σ′ still multiplies the error by at most "
             f"{format_brief(limit)}; if that is too little, take an activation such as {NEVER_FLAT}."
         )
-    # Weights can make up for slopes as large as those of rectifiers.
+    # Larger weights can make up for slopes as large as those of rectifiers.
     if by_weights or (factors is not None and limit >= 1 and factors[1] >= 0.5):
         return "Start from larger weights, such as init='orthogonal', whose gain makes up for the slopes."
     return (
@@ -311,7 +311,7 @@ def _saturated(case: _Case) -> Finding | None:
 def _against_saturation(case: _Case, l: int) -> str:
     """Return the remedy against the largest factor of z^l = w^l a^{l−1} + b^l.
 
-    The rows of w^l have lengths near 1, and standardised inputs an rms of 1, if their products are not to saturate.
+    To keep z from saturating, the rows of w^l should have lengths near 1, and the inputs an rms of 1.
     """
     weights, biases = case.net.weights[l - 2], case.net.biases[l - 2]
     length = euclidean_norm(weights.data if issparse(weights) else weights) / math.sqrt(len(biases))
@@ -345,14 +345,14 @@ def _low_activation(case: _Case) -> Finding | None:
 def _no_isometry(case: _Case) -> Finding | None:
     first, last = case.layers[0], case.layers[-1]
     smallest, largest = last.smallest_singular_value, last.largest_singular_value
-    # Dead layers, which are found by themselves, make all of them 0.
+    # Dead layers, which have a finding of their own, make all of them 0.
     if case.uniform or smallest is None or not largest or case.slow <= largest <= 1 / case.slow:
         return None
     fate = "shrinks" if largest < 1 else "grows"
     return Finding(
         Symptom.NO_ISOMETRY,
         (last.layer,),
-        f"A change of the inputs {fate} on its way to the outputs: the singular values of ∂a/∂x are {_span(first)} in "
+        f"A change in the inputs {fate} on its way to the outputs: the singular values of ∂a/∂x are {_span(first)} in "
         f"layer {first.layer} and {_span(last)} in layer {last.layer}.",
         "Keep them near 1: init='orthogonal' does so exactly for linear neurons.",
         ("largest_singular_value", "smallest_singular_value"),
@@ -400,7 +400,7 @@ RULES: tuple[Callable[[_Case], Finding | None], ...] = (
 
 
 def _is_slow(case: _Case, layer: LayerDiagnosis) -> bool:
-    """Return whether a layer does not learn because it is slow, and not because neurons are dead or saturated."""
+    """Return whether a layer fails to learn because it is slow, rather than because neurons are dead or saturated."""
     if layer.learns or layer.relative_speed >= case.slow or case.fastest.speed == 0:
         return False
     return layer.speed > 0 or all(each.dead < 1 for each in case.layers if each.layer >= layer.layer)
@@ -413,7 +413,7 @@ def _is_zero(net: Network, l: int) -> bool:
 
 
 def _zero_weights(layers: Sequence[int]) -> str:
-    """Say which weights are 0, and what of it."""
+    """Say which weights are 0, and what follows."""
     if not layers:
         return ""
     return f" The weights of {named_layers(layers)} are 0, so no error passes back through them (BP2)."
@@ -428,11 +428,14 @@ def _slower(slow: LayerDiagnosis, fast: LayerDiagnosis) -> str:
 
 
 def _on_its_way_back(factors: tuple[float, float] | None, limit: str = "") -> str:
-    """Say by how much (BP2) multiplies the error on average, and which factor does."""
+    """Say by how much (BP2) multiplies the error on average, and how much each factor contributes."""
     if factors is None:
         return ""
     both, weights, slopes = map(format_brief, (factors[0] * factors[1], *factors))
-    return f" On its way back, a layer multiplies the error by {both}: {weights} by the weights, {slopes} by σ′{limit}."
+    return (
+        f" In the backward pass, a layer multiplies the error by {both} on average: by {weights} through the weights "
+        f"and by {slopes} through σ′{limit}."
+    )
 
 
 def _numbers(layers: Sequence[LayerDiagnosis]) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 r"""What the forward and the backward pass of a mini-batch do in each layer.
 
 With s_x the share of example x in the mean cost and δ_x the error of its own cost, a root mean square is
-:math:`\sqrt{\sum_x s_x \lVert v_x \rVert^2 / n}`, and a share of neurons weighs each example by s_x. In the same norm,
-(BP2) is two steps:
+:math:`\sqrt{\sum_x s_x \lVert v_x \rVert^2 / n}`, and a share of neurons weights each example by s_x. In the same norm,
+(BP2) consists of two steps:
 
 .. math::
 
@@ -13,8 +13,8 @@ With s_x the share of example x in the mean cost and δ_x the error of its own c
 g_abs is the gradient with :math:`|w|, |\sigma'|, |\nabla_a C|` and :math:`|a|`: the sum over all paths (53) without
 cancellation. The backward pass rounds each path K times, so that :math:`|\hat g - g| \le \gamma_K g_{abs}` (Higham,
 section 3.1). A precision suffices for a layer if :math:`\gamma_K \lVert g_{abs} \rVert < \lVert g \rVert`: then
-:math:`\langle \hat g, g \rangle > 0`, and a small enough step along the computed gradient lowers the cost. The bound
-ignores that most roundings cancel, so a precision may be enough although it is not shown to suffice.
+:math:`\langle \hat g, g \rangle > 0`, and a small enough step against the computed gradient lowers the cost. The bound
+ignores that most roundings cancel, so a precision may suffice although this does not show it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from formulations.operators.spectra import spectrum
 __all__ = ["LayerDiagnosis", "Measured", "measure"]
 
 EXAMPLES, WORK = 32, 2e10
-"""The singular values are of at most so many examples, and take about so many multiplications: some seconds."""
+"""The most examples whose singular values are computed, and about the most multiplications: a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class LayerDiagnosis:
         The coarsest dtype that suffices; None if none is shown to suffice, and if g is 0.
     learns : bool
         Whether the speed is at least ``slow`` times the largest of all layers, or the root mean square of the errors
-        is, since errors may cancel in ∂C/∂b^l; and the slopes of the outputs leave at least ``slow`` times their
-        supremum of ∇_aC, unless they cancel; and the neurons are not all equal.
+        is, since errors may cancel in ∂C/∂b^l; and the slopes of the outputs, unless they cancel, scale ∇_aC by at
+        least ``slow`` times their supremum; and the neurons are not all equal.
     """
 
     layer: int
@@ -122,7 +122,7 @@ class Measured(NamedTuple):
     combined : bool
         Whether σ′ of the outputs cancels in the cost.
     examples : int
-        How many examples the singular values are of; 0 if there are none.
+        How many examples the singular values are computed for; 0 if there are none.
     """
 
     layers: tuple[LayerDiagnosis, ...]
@@ -219,7 +219,7 @@ def _rows(matrix: Any) -> list[Hashable]:
 
 
 def _key(values: Array) -> Hashable:
-    # Adding 0 makes one zero of 0 and −0; a longdouble has bytes without a meaning.
+    # Adding 0 turns −0 into 0; a longdouble has padding bytes without a meaning.
     return (values + 0).tobytes() if values.itemsize <= 8 else tuple(values.tolist())
 
 
@@ -294,7 +294,7 @@ def _absolute_norms(tape: Tape) -> list[tuple[float, int]]:
 
 
 def _absolute_output_error(tape: Tape, working: np.dtype[Any]) -> tuple[Array, int]:
-    """Return what rounding acts on in δ^L, shape (m, n_L), and the number of its roundings."""
+    """Return the magnitude on which rounding acts in δ^L, shape (m, n_L), and the number of roundings."""
     if tape.combined is None:
         last = tape.network.layout.last
         return _through_absolute(tape, last, np.abs(tape.cost_gradient).astype(working)), 5 + _extra_roundings(

@@ -36,7 +36,7 @@ def test_a_network_that_does_not_learn_ends_with_1_and_says_why_in_options(monke
     result = run(*DEEP)
     assert result.exit_code == 1
     text = " ".join(result.stdout.split())
-    assert "Layers 2–4 do not learn." in text and "0.23 by σ′, which is at most 0.25 for sigmoid" in text
+    assert "Layers 2–4 do not learn." in text and "by 0.23 through σ′, which is at most 0.25 for sigmoid" in text
     assert "--init orthogonal" in text and "init=" not in text
     assert max(map(len, result.stdout.splitlines())) <= 100
 

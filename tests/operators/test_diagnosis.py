@@ -265,7 +265,7 @@ def test_a_deep_sigmoid_network_does_not_learn_and_one_screen_says_why(deep):
     assert stuck == [layer.layer for layer in deep.layers if layer.relative_speed < 1e-3] and stuck[0] == 2
     vanishing, *_ = deep.findings
     assert vanishing.symptom is Symptom.VANISHING and list(vanishing.layers) == stuck
-    assert "0.23 by σ′, which is at most 0.25 for sigmoid" in vanishing.says
+    assert "by 0.23 through σ′, which is at most 0.25 for sigmoid" in vanishing.says
     assert NEVER_FLAT in vanishing.remedy and "init='orthogonal'" in vanishing.remedy
     assert len(str(deep).splitlines()) <= 50
 
@@ -297,7 +297,7 @@ def test_an_error_that_the_weights_shrink_asks_for_larger_weights(digits):
     net = fm.Network.random(DEEP, NEVER_FLAT, seed=0, init="orthogonal")
     net.vector[...] *= 0.3
     vanishing, *_ = fm.diagnose(net, *digits).findings
-    assert vanishing.symptom is Symptom.VANISHING and ": 0.41 by the weights" in vanishing.says
+    assert vanishing.symptom is Symptom.VANISHING and ": by 0.41 through the weights" in vanishing.says
     assert vanishing.remedy.startswith("Start from larger weights")
 
 
@@ -397,7 +397,7 @@ def test_errors_that_grow_are_found(digits):
     found = fm.diagnose(net, *digits)
     assert not found and symptoms(found) >= {Symptom.EXPLODING, Symptom.NO_ISOMETRY}
     exploding = next(finding for finding in found.findings if finding.symptom is Symptom.EXPLODING)
-    assert "3: 3 by the weights, 1 by σ′" in exploding.says and 10 in exploding.layers
+    assert "3 on average: by 3 through the weights and by 1 through σ′" in exploding.says and 10 in exploding.layers
     # Their gradients are huge: slow are these layers in comparison only.
     assert "The error explodes: layers " in str(found) and "for a step that suits layer 2." in str(found)
     assert "not learn" not in str(found)
