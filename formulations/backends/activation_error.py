@@ -44,7 +44,7 @@ class ActivationError(Backend):
     equations = ("activation", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
     variant_of = "hadamard"
-    no_operators = "it applies σ′ one step later than hadamard, in the same products, whose operators are hadamard's"
+    no_operators = "it multiplies by σ′ one step later than hadamard, so its operators would be hadamard's"
 
     def prepare(self, network: Network, tape: Tape) -> list[Array]:  # noqa: ARG002
         """Return a buffer for g², …, g^{L−1}, each of shape (m, n_l)."""

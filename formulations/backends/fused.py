@@ -62,7 +62,7 @@ class Fused(Backend):
     serves_coupled = False
     dtypes = SINGLE_AND_DOUBLE
     operators = ("hessian", "gauss_newton")
-    no_operators = "a layer of its Jacobian has one element-wise step, so nothing is left to fuse: take 'hadamard'"
+    no_operators = "a layer of a Jacobian has only one element-wise step, so nothing is left to fuse: take 'hadamard'"
 
     def why_not(self, network: Network, cost: Cost) -> str | None:
         """Return the reason if numba is absent or an activation has no compiled form."""

@@ -70,7 +70,7 @@ class NodePerturbation(Backend):
     equations = ("demon", "BP3", "BP4")
     tier = Tier.PERTURBATION
     no_operators = (
-        "it perturbs weighted inputs to find δ, and operators take perturbed parameters, as by finite_difference"
+        "it perturbs weighted inputs to find δ, but operators need perturbed parameters, as in finite_difference"
     )
 
     def __post_init__(self) -> None:

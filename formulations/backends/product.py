@@ -73,7 +73,7 @@ class Product(Backend):
     equations = ("35", "BP3", "BP4")
     tier = Tier.PRODUCT
     operators = ("jacobian", "gauss_newton")
-    no_operators = "a Hessian is a sum of products with σ″, and not a product of Jacobians"
+    no_operators = "a Hessian is a sum of products with σ″, not a product of Jacobians"
 
     def prepare(self, network: Network, tape: Tape) -> list[Tree]:  # noqa: ARG002
         """Return the brackets of δ², …, δ^L."""

@@ -33,7 +33,7 @@ __all__ = ["compare"]
     type=click.Choice(list(COMPARED)),
     default="gradient",
     show_default=True,
-    help="What to compare: the gradient, ∂a/∂x of the outputs by the inputs, or the product of the Hessian or the "
+    help="What to compare: the gradient, the Jacobian ∂a/∂x of the outputs, or the product of the Hessian or the "
     "Gauss–Newton matrix with a random direction.",
 )
 @click.option("--matrix", is_flag=True, help="Also print the difference of every pair of results.")

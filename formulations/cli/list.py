@@ -49,7 +49,7 @@ def list_command(equations: bool, operators: bool, markdown: bool, as_json: bool
       formulations list --operators
     """
     if equations and operators:
-        raise InvalidInput("--equations and --operators are two lists; give one of them.")
+        raise InvalidInput("--equations and --operators exclude each other; give one of them.")
     if markdown and (as_json or not (equations or operators)):
         raise InvalidInput("--markdown needs --equations or --operators and excludes --json; leave --json out.")
     if operators:

@@ -223,7 +223,7 @@ def _direction(net: Network, given: Any) -> Array:
     if found.shape != (net.layout.count,):
         raise WrongShape(
             f"direction must have shape ({net.layout.count},), one number for each parameter, got {found.shape}; "
-            "its order is that of network.vector."
+            "pass them in the order of network.vector."
         )
     check_finite(found, "direction")
     return found.copy()

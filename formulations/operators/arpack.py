@@ -4,7 +4,7 @@ Three precautions surround :func:`scipy.sparse.linalg.eigsh`:
 
 - The operator is multiplied by a power of two, which makes its products about 1: squares of singular values then
   neither overflow nor underflow, and the absolute part of ARPACK's tolerance is small beside them.
-- An operator that is 0 is answered with zeros.
+- If the operator is 0, the result is 0, without a search.
 - Krylov spaces contain one eigenvector of each eigenvalue, so in exact arithmetic a multiple one is found once, and
   with roundoff perhaps not as often as it occurs. The search is therefore repeated with the known eigenvalues moved to
   the weakest of them, :math:`A - V (\Lambda - \mu) V^T`, until nothing beyond μ appears.
@@ -140,13 +140,13 @@ class _Search:
 
     def every(self, k: int, which: str, start: Array) -> tuple[Array, Array]:
         """Return k eigenpairs in ascending order, multiple ones as often as they occur."""
-        # ARPACK has no single eigenvalue of both ends.
+        # ARPACK does not accept k = 1 for both ends.
         which = "LA" if which == "BE" and k == 1 else which
         values, vectors = self._run(self._operator, k, which, start, self._tol, k)
         order = np.argsort(values)
         values, vectors = values[order], vectors[:, order]
         for end, pairs in _ends(k, which):
-            # One alone is the extreme one, however often it occurs.
+            # A single one is the extreme one, however often it occurs.
             if len(range(k)[pairs]) > 1:
                 self._complete(values[pairs], vectors[:, pairs], end, k)
         order = np.argsort(values)
@@ -172,7 +172,7 @@ class _Search:
             if _strength(value[0], end) <= beyond:
                 return
             value, vector = self._run(rest, 1, end, vector[:, 0], self._tol, k)
-            # If it lies close to the weakest, to which the others have been moved, it has parts of theirs.
+            # If it lies close to the weakest, to which the others were moved, it may contain parts of their vectors.
             others = np.delete(vectors, weakest, axis=1)
             vector = vector[:, 0] - others @ (others.T @ vector[:, 0])
             values[weakest], vectors[:, weakest] = value[0], vector / np.linalg.norm(vector)
@@ -180,7 +180,7 @@ class _Search:
     def _run(
         self, operator: LinearOperator, k: int, which: str, start: Array, tol: float, wanted: int
     ) -> tuple[Array, Array]:
-        """Return what ARPACK finds, or raise an exception that tells how many of the wanted ones it did."""
+        """Return what ARPACK finds, or raise an exception that says how many of the wanted ones converged."""
         options = {"rng": self._random} if "rng" in inspect.signature(eigsh).parameters else {}
         try:
             found: tuple[Array, Array] = eigsh(

@@ -1,14 +1,14 @@
-r"""Curvature: the Hessian and the Gauss–Newton matrix of the cost in all parameters, as operators.
+r"""Curvature: the Hessian and the Gauss–Newton matrix of the cost with respect to all parameters, as operators.
 
-With J the Jacobian of the output in the parameters and B = ∇²C in the output,
+With J the Jacobian of the output with respect to the parameters and B = ∇²C with respect to the output,
 
 .. math::
 
     H = J^T B J + \sum_{x,i} \frac{\partial C}{\partial a^L_{xi}} \nabla^2 a^L_{xi}, \qquad G = J^T B J.
 
 G is positive semidefinite if the cost is convex in the output; H need not be. If all activations are linear, or have
-linear pieces, both have the same block for each layer, and a network of one layer of weights has G = H. With more
-layers, :math:`a^L` is a product of weights, and H has its mixed derivatives.
+linear pieces, both have the same block for each layer, and a network with a single layer of weights has G = H.
+With more layers, :math:`a^L` is a product of weights, whose mixed derivatives are in H alone.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = ["CurvatureOperator", "GaussNewtonOperator", "HessianOperator", "Trace
 
 
 class Trace(float):
-    """The trace of a curvature operator, exact up to rounding or estimated: a number that knows its standard error.
+    """The trace of a curvature operator, exact up to rounding or estimated: a float with its standard error.
 
-    What is computed from it, such as a sum, is a plain float. Printed, it shows its error.
+    Results computed from it, such as a sum, are plain floats. Printed, it shows its error.
 
     Parameters
     ----------
@@ -216,12 +216,12 @@ class CurvatureOperator(NetworkOperator):
         Parameters
         ----------
         samples : int, optional
-            The number of products for an estimate. By default the trace is exact, and also if ``samples`` is at
-            least the number of rows, since the diagonal then takes no more.
+            The number of products for an estimate. By default, or if ``samples`` is at least the number of rows, the
+            trace is exact, since the diagonal takes no more products than that.
         method : {"hutchinson", "hutch++"}
             Hutchinson: the mean of vᵀHv over vectors v of independent random signs. Hutch++, by Meyer et al.:
             a third of the products find a subspace, in which the trace is computed exactly with another
-            third, and the rest estimates what remains. It is the better one if a few eigenvalues dominate, and keeps
+            third, and the rest estimates what remains. It is more accurate if a few eigenvalues dominate, and keeps
             a third of ``samples`` vectors in memory.
         seed : int, Generator or None
             Seed of the signs.
@@ -284,7 +284,7 @@ class CurvatureOperator(NetworkOperator):
             found, known = np.concatenate([forms(signs(1)) for _ in range(count)]), 0.0
         else:
             third, last = count // 3, count - 2 * (count // 3)
-            # The basis, the last third, and two arrays of its size on the way to what the basis leaves of it.
+            # The basis, the last third, and two arrays of its size to remove from it what the basis spans.
             self.check_memory(
                 f"the vectors of {count} samples by hutch++", 4 * last * self.shape[0],
                 "take fewer, or method='hutchinson', which keeps one",
@@ -318,8 +318,8 @@ class CurvatureOperator(NetworkOperator):
         k : int
             The number of eigenpairs, at most P.
         which : {"LM", "SM", "LA", "SA", "BE"}
-            Those of the largest or smallest magnitude, the algebraically largest or smallest, or half from each end,
-            with one more from the upper end if k is odd.
+            The eigenvalues of largest or smallest magnitude, the algebraically largest or smallest, or half from each
+            end, with one more from the upper end if k is odd.
         tol : float
             The relative accuracy of the eigenvalues; 0 means the machine precision, which eigenvalues of about 0 do not
             reach.
@@ -395,7 +395,7 @@ SELECTIONS = ("LM", "SM", "LA", "SA", "BE")
 
 
 class HessianOperator(CurvatureOperator):
-    """∇²C in all parameters; see :func:`hessian`."""
+    """∇²C with respect to all parameters; see :func:`hessian`."""
 
     what = "Hessian"
     operator = "hessian"
@@ -406,7 +406,7 @@ class HessianOperator(CurvatureOperator):
 
 
 class GaussNewtonOperator(CurvatureOperator):
-    """JᵀBJ in all parameters; see :func:`gauss_newton`."""
+    """JᵀBJ with respect to all parameters; see :func:`gauss_newton`."""
 
     what = "Gauss–Newton matrix"
     operator = "gauss_newton"
@@ -425,7 +425,7 @@ def hessian(
     backend: BackendLike = None,
     sample_weight: Any = None,
 ) -> HessianOperator:
-    """Return the Hessian of the cost in all weights and biases, as a symmetric linear operator.
+    """Return the Hessian ∇²C of the mean cost with respect to all weights and biases, as a symmetric operator.
 
     Parameters
     ----------
@@ -441,8 +441,15 @@ def hessian(
     ------
     WrongShape, WrongType, NotFinite, InvalidInput
         If the data cannot be used.
+    UnknownName
+        If no backend or cost has this name.
     Refused
-        If the backend provides no Hessian of this network, or the cost or an activation has no curvature.
+        If the backend provides no Hessian of this network, the cost or an activation has no curvature, or a product is
+        estimated to exceed the budget of :func:`formulations.use_budget`.
+
+    References
+    ----------
+    B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 6(1), 1994.
 
     Examples
     --------
@@ -466,7 +473,7 @@ def gauss_newton(
     backend: BackendLike = None,
     sample_weight: Any = None,
 ) -> GaussNewtonOperator:
-    """Return the Gauss–Newton matrix of the cost, JᵀBJ, as a symmetric, positive semidefinite linear operator.
+    """Return the Gauss–Newton matrix JᵀBJ of the mean cost, as a symmetric operator.
 
     Parameters
     ----------
@@ -482,13 +489,22 @@ def gauss_newton(
     ------
     WrongShape, WrongType, NotFinite, InvalidInput
         If the data cannot be used.
+    UnknownName
+        If no backend or cost has this name.
     Refused
-        If the backend provides no Gauss–Newton matrix of this network, or the cost has no curvature.
+        If the backend provides no Gauss–Newton matrix of this network, the cost has no curvature, or a product is
+        estimated to exceed the budget of :func:`formulations.use_budget`.
 
     Notes
     -----
-    It is positive semidefinite if the cost is convex in the output: in a^L, or in z^L if cost and output activation are
-    combined. The built-in costs are.
+    J is the Jacobian of a^L with respect to the parameters, and B = ∇²C with respect to a^L; both are taken at z^L if
+    cost and output activation are combined. The matrix is positive semidefinite if the cost is convex there, as the
+    built-in costs are.
+
+    References
+    ----------
+    N. N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural Computation
+    14(7), 2002.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 r"""The diagonals of the Hessian and of the Gauss–Newton matrix, without a product for each parameter.
 
 A weight enters the cost through one weighted input of each example, :math:`\partial z^l_j / \partial w^l_{jk} =
-a^{l-1}_k`, which does not depend on the weight. So (BP3) and (BP4) have their like for second derivatives:
+a^{l-1}_k`, which does not depend on the weight. So (BP3) and (BP4) have counterparts for second derivatives:
 
 .. math::
 
@@ -16,9 +16,10 @@ a^{l-1}_k`, which does not depend on the weight. So (BP3) and (BP4) have their l
     \sum_{q \ge l} (J^{ql})^T K^q J^{ql}, \qquad J^{ql} = \frac{\partial z^q}{\partial z^l}, \qquad
     K^q = \mathrm{diag}\left(\sigma''(z^q) \odot g^q\right), \quad g^q = \frac{\partial C}{\partial a^q},
 
-and the curvature of the cost at the output. The Gauss–Newton matrix has the last one alone. Each term pulls the unit
-vector e of every neuron of its layer down to the lowest layer, and Ke unless K is diagonal. That makes 2n_L backward
-passes for the Gauss–Newton matrix, and one more for each neuron from layer 3 on for the Hessian, instead of P products.
+and the curvature of the cost at the output, which is the only term of the Gauss–Newton matrix. For each term, the unit
+vector e of every neuron of its layer is pulled down to the lowest layer, and so is Ke unless K is diagonal. That makes
+2n_L backward passes for the Gauss–Newton matrix, and one more for each neuron from layer 3 on for the Hessian, instead
+of P products.
 
 Source: F. Dangel, F. Kunstner and P. Hennig, "BackPACK: packing more into backprop", ICLR 2020, where the first is
 called DiagGGN and the second DiagHessian.
@@ -45,7 +46,7 @@ within the memory of a tape."""
 
 
 class _Kernel(NamedTuple):
-    """A symmetric matrix for each example at a^l or z^l: its product with a vector, or if it is diagonal, that."""
+    """A symmetric matrix for each example at a^l or z^l: its product with a vector and, if diagonal, its diagonal."""
 
     l: int
     at: Literal["a", "z"]
@@ -109,7 +110,7 @@ def _add(linearization: Linearization, kernel: _Kernel, second: list[Array], low
         neurons = range(start, min(start + block, sizes[top - 1]))
         units = np.zeros((len(neurons), point.m, sizes[top - 1]), point.network.dtype)
         units[range(len(neurons)), :, neurons] = 1
-        # With a diagonal K, eᵀJᵀKJe is that entry of K times the square of Je.
+        # If K is diagonal, its entry k_e contributes k_e times the squares of the entries of Jᵀe.
         both = units if diagonal is not None else np.concatenate([units, [times(v) for v in units]])
         if at == "a":
             both = _through(point, top, both)

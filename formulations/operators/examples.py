@@ -62,7 +62,7 @@ def per_example_gradients(
 
     Returns
     -------
-    ndarray of shape (m, P + N)
+    ndarray of shape (m, P)
         Row x is the gradient of C_x, in the order of ``network.vector``; the mean of the rows is the gradient of C.
 
     Raises
@@ -74,12 +74,12 @@ def per_example_gradients(
     UnknownName
         If no cost or backend has this name.
     Refused
-        If the m·(P + N) numbers exceed the budget of :func:`formulations.use_budget`, or the backend cannot serve the
-        network or computes no δ.
+        If the m·P numbers exceed the budget of :func:`formulations.use_budget`, or the backend cannot serve the network
+        or computes no δ.
 
     Notes
     -----
-    Norms, inner products and clipped means do not need these numbers: see :func:`formulations.per_example_norms`,
+    Norms, inner products and clipped means do not need the matrix: see :func:`formulations.per_example_norms`,
     :func:`formulations.gradient_gram` and :func:`formulations.clipped_gradient`.
 
     Examples
@@ -136,7 +136,7 @@ def per_example_norms(
 
     Notes
     -----
-    There is no ``sample_weight``: a norm belongs to the example's own cost, and not to a mean.
+    There is no ``sample_weight``, since each norm belongs to one example's own cost.
 
     It costs less than a gradient, since (BP4) is not computed, and takes the examples in chunks that fit the budget of
     :func:`formulations.use_budget`. Squares are not formed where they would overflow or underflow, so the relative
@@ -261,7 +261,7 @@ def gradient_gram(net: Network, X: Any, Y: Any, cost: str | Cost = "quadratic", 
 
     Notes
     -----
-    Inner products below the smallest number of the network's dtype become 0, as with every product of small numbers;
+    Inner products below the smallest number of the network's dtype become 0, like every product of small numbers;
     :func:`formulations.gradient_cosines` does not depend on the scale of the gradients.
 
     Examples

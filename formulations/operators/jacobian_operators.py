@@ -1,4 +1,4 @@
-"""The Jacobian of all examples as a linear operator, its tangent kernel, and the gradient in the inputs."""
+"""The Jacobian of all examples as a linear operator, its tangent kernel, and the input gradient."""
 
 from __future__ import annotations
 
@@ -44,9 +44,12 @@ def jacobian_operator(
     WrongShape, WrongType, NotFinite
         If the data cannot be used.
     InvalidInput
-        If a layer does not exist, or ``wrt`` is another name than ``"parameters"``.
+        If a layer does not exist, or ``wrt`` is a string other than ``"parameters"``.
+    UnknownName
+        If no backend has this name.
     Refused
-        If the backend provides no Jacobian of this network.
+        If the backend provides no Jacobian of this network, or a product is estimated to exceed the budget of
+        :func:`formulations.use_budget`.
 
     Examples
     --------
@@ -78,7 +81,7 @@ def input_gradient(
     backend: BackendLike = None,
     sample_weight: Any = None,
 ) -> Array:
-    """Compute ∂C/∂x of the mean cost for every example.
+    """Compute ∂C/∂x = (w²)ᵀδ² of the mean cost for every example.
 
     Parameters
     ----------
@@ -96,8 +99,11 @@ def input_gradient(
         If the data cannot be used.
     NotFinite
         If the data or the gradient hold NaN or infinity.
+    UnknownName
+        If no backend or cost has this name.
     Refused
-        If the backend provides no Jacobian of this network.
+        If the backend provides no Jacobian of this network, or it is estimated to exceed the budget of
+        :func:`formulations.use_budget`.
 
     Examples
     --------
@@ -180,7 +186,7 @@ class JacobianOperator(NetworkOperator):
         Raises
         ------
         InvalidInput
-            If the Jacobian is not one with respect to the parameters.
+            If the Jacobian is taken with respect to a layer.
         """
         if self.wrt != PARAMETERS:
             raise InvalidInput(
@@ -211,7 +217,7 @@ class TangentKernel(NetworkOperator):
         K_{(x,i),(y,j)} = \sum_l \left(\delta^l_{x,i} \cdot \delta^l_{y,j}\right)
             \left(a^{l-1}_x \cdot a^{l-1}_y + 1\right), \qquad \delta^l_{x,i} = \partial a_i(x) / \partial z^l,
 
-    which needs no array of parameters either. Jacot, Gabriel and Hongler, "Neural tangent kernel", NeurIPS 2018.
+    which needs no array of the size of J either. Jacot, Gabriel and Hongler, "Neural tangent kernel", NeurIPS 2018.
 
     Parameters
     ----------
@@ -255,7 +261,7 @@ class TangentKernel(NetworkOperator):
             if pattern is None:
                 inner.reshape(m, n, m, n)[...] *= (below @ below.T + 1)[:, None, :, None]
             else:
-                # The stored weights are no product of all neurons with all neurons.
+                # Only some pairs of neurons have a weight, so the inner products do not factor.
                 block = max(1, BLOCK // len(errors))
                 repeated = np.repeat(below, n, axis=0)
                 for start in range(0, pattern.indices.size, block):

@@ -40,7 +40,7 @@ def jacobian(
     order: Literal["optimal", "reverse", "forward"] = "optimal",
     backend: BackendLike = None,
 ) -> Array:
-    """Compute the Jacobian matrix ∂a^of/∂a^wrt of every example.
+    """Compute the Jacobian matrix ∂a^of/∂a^wrt of every example: (35) transposed, without ∇_aC.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class JacobianPlan(Claimed):
         Returns
         -------
         ndarray of shape (m, n_of, n_wrt)
-            In memory of the plan. From the input, it is a transposed view.
+            In the plan's own memory; a transposed view in the order ``"forward"``.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class JacobianPlan(Claimed):
 
     @property
     def multiplications(self) -> int | None:
-        """The multiplications for one example, those by σ′ included; None if the backend prepares none."""
+        """The multiplications for one example, including those by σ′; None if the backend prepares none."""
         return None if self._product is None else self._factors.multiplications(self._factors.tree(self.order))
 
     def _smaller(self, m: int) -> tuple[Tape, Callable[[], Array]]:

@@ -63,7 +63,7 @@ def linearized(
     of : int, optional
         The layer that a Jacobian differentiates.
     wrt : int or "parameters"
-        The layer, or the parameters, in which it differentiates.
+        The layer, or the parameters, with respect to which it differentiates.
 
     Returns
     -------
@@ -138,9 +138,9 @@ def others(net: Network, cost: Cost, operator: str, of: int | None = None, order
 class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no types
     """A linear operator of a network at a point, in the formulation of a backend.
 
-    It takes what :class:`scipy.sparse.linalg.LinearOperator` takes: ``A @ v``, ``A.T @ u``, SciPy's solvers; and sums
-    with sparse and dense matrices, as ``G + 1e-3 * eye_array(n)``. Vectors of real numbers are taken in the operator's
-    dtype, since some of SciPy's methods only send float64.
+    It supports what :class:`scipy.sparse.linalg.LinearOperator` does, such as ``A @ v``, ``A.T @ u`` and SciPy's
+    solvers, and also sums with sparse and dense matrices, such as ``G + 1e-3 * eye_array(n)``. Real vectors are
+    converted to the operator's dtype, since some of SciPy's methods send only float64.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
     """What it is called in messages."""
 
     instead: str = "take products A @ v instead"
-    """What to do where the matrix is too large."""
+    """The remedy if the matrix is too large."""
 
     def __init__(
         self, net: Network, linearization: Linearization, shape: tuple[int, int], dtype: np.dtype[Any] | None = None
@@ -188,20 +188,19 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
     def kinks(self) -> int:
         """How many weighted inputs lie on a kink, such as relu's 0.
 
-        There the derivative is the left one; difference quotients of ``finite_difference`` take both sides, and
-        their mean by default.
+        There the derivative is the left one; ``finite_difference`` sees both sides, and by default returns their mean.
         """
         return self.point.kinks
 
     def __matmul__(self, other: Any) -> Any:
-        # What SciPy does first to tell vectors from matrices and operators takes longer than a small layer.
+        # SciPy's own dispatch between vectors, matrices and operators takes longer than a small layer.
         if type(other) is np.ndarray and other.ndim == 1:
             return self.matvec(other)
         return super().__matmul__(other)
 
     def dot(self, x: Any) -> Any:
         """Return the product with a vector, a matrix, another operator or a number; see :meth:`matvec`."""
-        # SciPy has messages of its own for what is no matrix, such as a gradient or a network instead of its vector.
+        # A gradient or a network in place of its vector would get SciPy's message, which has no remedy.
         return self.matvec(x) if hasattr(x, "vector") or np.ndim(x) > 2 else super().dot(x)
 
     def __add__(self, x: Any) -> Any:
@@ -371,12 +370,12 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
 
 
 class TransposedOperator(NetworkOperator):
-    """The transpose of an operator, which takes and refuses what the operator does.
+    """The transpose of an operator, with the same checks.
 
     Parameters
     ----------
     operator : NetworkOperator
-        The operator, which :attr:`T` returns.
+        The operator, which ``.T`` returns again.
     """
 
     def __init__(self, operator: NetworkOperator) -> None:

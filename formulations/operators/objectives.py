@@ -34,7 +34,7 @@ FLOAT = np.dtype(np.float64)
 """What SciPy computes in."""
 
 EVALUATIONS = 2
-"""The vectors whose passes are kept: a trial step, and the one that an optimizer returns to if it rejects it."""
+"""The vectors whose passes are kept: a trial step, and the vector to return to if it is rejected."""
 
 
 @dataclass
@@ -59,8 +59,8 @@ class Work:
 class Objective:
     """The cost of a network as a function of one vector; made by :func:`formulations.objective`.
 
-    Vectors are float64, whatever the network's dtype, as SciPy's optimizers send and expect them. What has been
-    computed at the last two vectors is kept, so one forward pass serves :meth:`fun`, :meth:`jac` and :meth:`hessp` at
+    Vectors are float64, whatever the network's dtype, as SciPy's optimizers send and expect them. Results at the last
+    two vectors are kept, so one forward pass serves :meth:`fun`, :meth:`jac` and :meth:`hessp` at
     the same vector. It may be called by several threads, which take turns.
 
     Attributes
@@ -256,7 +256,7 @@ class Objective:
         return vector
 
     def _at(self, v: Any, *, keep: bool = False) -> _Evaluation:
-        """Return the evaluation of a vector, where everything computed so far is kept; the oldest moves if needed.
+        """Return the evaluation of a vector, with all results so far; if there is none, the oldest one moves there.
 
         With ``keep``, the evaluation never moves again.
         """
@@ -342,7 +342,7 @@ class _Evaluation:
         self._plan = prepare(self.network, len(batch.X), batch.cost, backend)
         self._tape = self._plan.tape
         self._tape.load(batch.X, batch.Y, batch.shares)
-        # Others compute the gradient in one, and may leave anything on the tape.
+        # A backend that defines gradient() itself may leave anything on the tape.
         self._by_errors = type(backend).gradient is Backend.gradient
         self._buffer = self._plan.backend.allocate(self.network) if self._by_errors else None
         self.kept = False
@@ -463,7 +463,7 @@ class _ResidualJacobian(NetworkOperator):
     @quiet
     def to_dense(self) -> Array:
         """Return the matrix itself, by a backward pass for each output."""
-        # It, and the Jacobian of the outputs.
+        # The matrix, and the Jacobian of the outputs.
         self.check_dense(copies=2)
         o, count = self._objective, len(self._scale)
         dense = np.zeros(self.shape, FLOAT)
@@ -490,7 +490,7 @@ def objective(
     Parameters
     ----------
     net : Network
-        The network; it is not changed, and later changes of it have no effect.
+        The network; it is not changed, and later changes to it have no effect.
     X : array_like of shape (m, n₁)
         All examples, one a row. They are copied.
     Y : array_like of shape (m, n_L)

@@ -1,6 +1,6 @@
 r"""The singular values of the Jacobian from the input to each layer.
 
-A change of the inputs grows or shrinks on its way through the network by factors between the smallest and the largest
+A change in the inputs grows or shrinks on its way through the network by a factor between the smallest and the largest
 singular value of :math:`\partial a^l / \partial x`. If all of them stay near 1 (dynamical isometry), neither signals
 nor errors vanish or explode.
 
@@ -91,7 +91,7 @@ class LayerSpectrum:
     @property
     @quiet
     def roundoff(self) -> Array:
-        r"""What cannot be told from 0, for each example, shape (m,): :math:`2u \max(n_l, n_1) \sigma_{\max}`.
+        r"""The largest value indistinguishable from 0, for each example: :math:`2u \max(n_l, n_1) \sigma_{\max}`.
 
         Roundoff u in the entries of J changes a singular value by at most :math:`u \lVert J \rVert_F \le
         u \max(n_l, n_1) \sigma_{\max}`, and the decomposition may change it by as much again. It is the rule of
@@ -217,14 +217,14 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     X : array_like of shape (m, n₁)
         One example a row.
     largest : int, optional
-        Compute only so many of the largest values of each example and layer, by ARPACK, which does not form the
-        Jacobian. By default all, from the matrices.
+        How many of the largest values to compute for each example and layer, by ARPACK, which does not form the
+        Jacobian. By default all are computed, from the matrices.
 
     Returns
     -------
     Spectrum
-        ``values[l-2]`` are those of ∂a^l/∂x, shape (m, min(n_l, n₁)), the largest first; in the network's dtype, or in
-        float64 for longdouble, since LAPACK has nothing wider.
+        ``values[l-2]`` holds those of ∂a^l/∂x, shape (m, min(n_l, n₁)), the largest first; in the network's dtype, or
+        in float64 for longdouble, since LAPACK supports nothing wider.
 
     Raises
     ------
@@ -239,7 +239,7 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     Notes
     -----
     The values are those of the computed Jacobian. Roundoff changes each by up to about 2u·max(n_l, n₁) times the
-    largest, so a smaller one has no correct digit: ``LayerSpectrum.smallest``, the table and the drawing take it for 0.
+    largest, so a smaller one has no correct digit: ``LayerSpectrum.smallest``, the table and the plot treat it as 0.
     The smallest value of a softmax layer no wider than the input is always 0, since its outputs sum to 1.
 
     Examples
@@ -287,7 +287,7 @@ def _all_values(net: Network, X: Array) -> list[Array]:
     for start in range(0, len(X), block):
         rows = slice(start, start + block)
         for out, found in zip(values, _by_layer(_linearized(net, X[rows])), strict=True):
-            # The others are zeros of the rank.
+            # The others are 0, since the rank is lower.
             out[rows, : found.shape[1]] = found
     return values
 
@@ -309,7 +309,7 @@ def _largest_values(net: Network, X: Array, l: int, count: int) -> Array:
     """Return the largest singular values of ∂a^l/∂x, shape (m, count), without forming it if they are few."""
     smaller = min(net.sizes[l - 1], net.sizes[0])
     found = np.zeros((len(X), min(count, smaller)), net.dtype)
-    # The others are zeros of the rank, to which ARPACK does not converge.
+    # The others are 0, since the rank is lower, and ARPACK does not converge to them.
     k = min(count, *net.sizes[:l])
     for x, out in zip(X, found, strict=True):
         linearization = _linearized(net, x[None])

@@ -160,7 +160,7 @@ class Backend(ABC):
         Returns
         -------
         callable () -> ndarray of shape (m, n_of, n_wrt), or None
-            None if this backend prepares nothing, and linearises at each point anew.
+            None if this backend prepares nothing and linearises anew at each point.
         """
         return None
 
@@ -195,7 +195,7 @@ class Backend(ABC):
         network, m : Network, int
             As in :meth:`estimate`.
         wrt : int or "parameters"
-            The layer, or the parameters, in which a Jacobian differentiates.
+            The layer, or the parameters, with respect to which a Jacobian differentiates.
         """
         gradient = self.estimate(network, m)
         if operator == "hessian":

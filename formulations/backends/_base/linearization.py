@@ -57,7 +57,7 @@ class Linearization(ABC):
         of : int
             The layer that is differentiated.
         wrt : int or "parameters"
-            A layer below, or all parameters.
+            A lower layer, or all parameters.
         at : {"a", "z"}
             Whether to differentiate a^of or z^of.
         """
@@ -102,11 +102,11 @@ class Linearization(ABC):
         return self.pull(units, of, wrt).transpose(1, 0, 2)
 
     def hessian_product(self, v: Array) -> Array:
-        """Return Hv, shape (P,), where H is the Hessian of C in the parameters and v has shape (P,)."""
+        """Return Hv, shape (P,), where H is the Hessian of C with respect to the parameters, v of shape (P,)."""
         raise NotImplementedError(f"backend {self.backend.name!r} must define hessian_product(v).")
 
     def gauss_newton_product(self, v: Array) -> Array:
-        """Return JᵀBJv, shape (P,), for v of shape (P,), where B is the curvature of the cost in a^L or z^L."""
+        """Return JᵀBJv, shape (P,), for v of shape (P,), where B is the curvature of the cost at a^L or z^L."""
         last, at = self.point.network.layout.last, self.point.output_at
         curved = self.point.output_curvature(self.push(v[None], last, PARAMETERS, at)[0])
         product: Array = self.pull(curved[None], last, PARAMETERS, at)[0]

@@ -17,9 +17,9 @@ The Hessian product is the derivative of the system in a direction:
     (\dot U \delta)^l = \dot\Sigma'^T (w^{l+1})^T \delta^{l+1} + \Sigma'(z^l)^T (\dot w^{l+1})^T \delta^{l+1}
 
 where the dot on Σ′ is its change by ż, which the transposed system gives. So a product takes two solutions with the
-same matrix. The matrix is factored once, which for a unit triangular one changes nothing: it is its own factor.
+same matrix. The matrix is factored once, which changes nothing: a unit triangular matrix is its own factor.
 
-It misleads if timed on dense layers, as for the gradient: every example gets a copy of all weights.
+As for the gradient, it misleads if timed on dense layers: every example gets a copy of all weights.
 
 Source: A. Edelman, E. Akyürek and Y. Wang, "Backpropagation through Back Substitution with a Backslash", SIAM Journal
 on Matrix Analysis and Applications 45(1), 2024.

@@ -11,10 +11,9 @@ Hv is one forward and one backward pass in complex numbers: (BP1)–(BP4) with t
 derivative is that of an analytic function. They need σ′(z) and ∇_aC at complex arguments. Those come from the formulas
 of the functions, computed with dual numbers over the complex ones, so that neither the library's σ′ nor its σ″ or ∇²_aC
 is used, and all of them are checked. If cost and output are combined, δ^L is computed likewise from C as a function of
-z^L. The transposed product takes the directions of all unit vectors, and the Gauss–Newton product takes ∇²C from the
-cost.
+z^L. The transposed product takes a step along every unit vector, and the Gauss–Newton product takes ∇²C from the cost.
 
-It misleads for functions that are not analytic, as for the gradient. User-defined activations and costs have no formula
+As for the gradient, it misleads for functions that are not analytic. User-defined activations and costs have no formula
 for σ′ and ∇C at complex arguments, so they have Jacobians but no Hessian here.
 
 Source: W. Squire and G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40
@@ -140,7 +139,7 @@ def _with_slope(activation: Activation, z: Array, *, needed: bool) -> tuple[Arra
 
 
 def _gradient(value: Callable[[Dual], Dual], at: Array, name: str) -> Array:
-    """Return the derivatives of each example's cost by its outputs, shape (m, n_L), at complex outputs."""
+    """Return the gradient of each example's cost at complex outputs, shape (m, n_L)."""
     columns = [value(Dual(at, unit)) for unit in _units(at)]
     check_settled(columns[0].value, value(Dual(at.real + 0j, np.zeros_like(at))).value, name)
     return np.stack([column.slope for column in columns], axis=1)

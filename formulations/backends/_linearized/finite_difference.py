@@ -5,16 +5,16 @@ r"""Jacobians by differences of outputs, and the Hessian by differences of gradi
     J v \approx \frac{a(\theta + h v) - a(\theta - h v)}{2h}, \qquad
     H v \approx \frac{\nabla C(\theta + h v) - \nabla C(\theta - h v)}{2h}
 
-for ``scheme="central"``; ``"forward"`` and ``"richardson"`` have the meaning that they have for gradients. A
+for ``scheme="central"``; ``"forward"`` and ``"richardson"`` mean the same as for gradients. A
 product Jv takes as many forward passes as the scheme has evaluations, and Hv as many gradients by (BP1)–(BP4): two. The
-step moves no parameter, or activation of a layer, by more than the scheme's rule allows it alone. The transposed
+step moves no parameter, or activation of a layer, further than the scheme's rule allows it alone. The transposed
 product takes the quotients along all unit vectors.
 
 The Hessian needs neither σ″ nor ∇²C, and so checks those of the other formulations. The Gauss–Newton product takes ∇²C
 from the cost, since its outputs may have no room for a step.
 
-It misleads if all its digits are trusted: ``central`` loses a third of them, as for the gradient, and the quotient of a
-gradient across a kink is of neither side. The matrix of H is symmetric up to these errors only.
+It misleads if all its digits are trusted: ``central`` loses a third of them, as for the gradient, and across a kink the
+quotient of a gradient belongs to neither side. The matrix of H is symmetric up to these errors only.
 
 Source: J. Nocedal and S. J. Wright, *Numerical Optimization*, 2nd edition, section 8.1.
 

@@ -13,7 +13,7 @@ weights are one product, because δ̇ stands above δ in memory, and a above ȧ.
 computed once: at the output, δ̇^L of the built-in costs is then a factor times ż^L. The product of a small network is
 one compiled call. A Gauss–Newton product is the same without the terms in σ″ and δ.
 
-A layer of a Jacobian has one element-wise step, so that nothing is left to fuse, and ``hadamard`` provides it.
+A layer of a Jacobian has only one element-wise step, so nothing is left to fuse; ``hadamard`` provides Jacobians.
 
 It misleads as a measure of the formulation, as the gradient does.
 

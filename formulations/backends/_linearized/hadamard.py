@@ -17,11 +17,11 @@ The product of the Hessian with a direction :math:`(\dot w, \dot b)` is the deri
                  + \sigma''(z^l) \odot \dot z^l \odot g^l \\
     (Hv)_{b^l} &= \dot\delta^l, \qquad (Hv)_{w^l} = \dot\delta^l (a^{l-1})^T + \delta^l (\dot a^{l-1})^T
 
-The point keeps z, a, σ′, σ″, δ and g, so a product takes six matrix products a layer, and a gradient three: two
-gradients for a deep network, and about one where the first layer is widest. The two of the last line are computed as
-one, of :math:`\dot\delta^l` above :math:`\delta^l` with :math:`a^{l-1}` above :math:`\dot a^{l-1}`. If cost and
-output are combined, the first line is the derivative of the combined δ^L. The Gauss–Newton product is the same without
-the terms in σ″ and δ.
+The point keeps z, a, σ′, σ″, δ and g, so a product takes six matrix products a layer, and a gradient three: it costs
+two gradients for a deep network, and about one if the first layer is widest. The two terms of the last line are one
+matrix product, of :math:`\dot\delta^l` above :math:`\delta^l` with :math:`a^{l-1}` above :math:`\dot a^{l-1}`. If cost
+and output are combined, the first line is the derivative of the combined δ^L. The Gauss–Newton product is the same
+without the terms in σ″ and δ.
 
 It misleads at a kink, where σ″ does not exist: the Hessian is that of the linear pieces.
 
@@ -61,7 +61,7 @@ class HadamardLinearization(Linearization):
 
     def __init__(self, point: Point, backend: Backend) -> None:
         super().__init__(point, backend)
-        # Of Hessian products, and of Gauss–Newton products.
+        # Buffers of Hessian products, and of Gauss–Newton products.
         self._spare: tuple[list[Any], list[Any]] = [], []
 
     def push(self, directions: Array, of: int, wrt: Where, at: Literal["a", "z"] = "a") -> Array:
@@ -128,7 +128,7 @@ class HadamardLinearization(Linearization):
                 np.multiply(slopes[i], z, buffers.a[i])
 
     def _move_output_error(self, z: Array, moved: Array, terms: list[Any] | None) -> None:
-        """Write δ̇^L into ``moved``, and what it takes into ż^L."""
+        """Write δ̇^L into ``moved``, using ż^L as scratch memory."""
         point = self.point
         if point.output_at == "z":
             moved[...] = point.output_curvature(z)
@@ -172,9 +172,9 @@ class _Buffers:
     z : list of ndarray
         ż^l, shape (m, n_l).
     a_pairs, a : list of ndarray
-        a^l above ȧ^l, shape (2m, n_l), for the hidden layers; and the part of ȧ^l.
+        a^l above ȧ^l, shape (2m, n_l), for the hidden layers; and the half of ȧ^l.
     error_pairs, errors : list of ndarray
-        δ̇^l above δ^l, shape (2m, n_l); and the part of δ̇^l.
+        δ̇^l above δ^l, shape (2m, n_l); and the half of δ̇^l.
     ones : ndarray of shape (m,)
         For sums over the examples.
     """

@@ -26,8 +26,8 @@ with Σ″ the diagonal matrix of σ″(z). It is built once, with :math:`g^l = 
     \dot\delta^l &= \Sigma'(z^l)^T \left((\dot w^{l+1})^T \delta^{l+1} + (w^{l+1})^T \dot\delta^{l+1}\right)
                  + S^l \dot z^l.
 
-The option ``matrix`` has the meaning that it has for gradients: the matrices are kept, or built at every product,
-sparse or with all their zeros.
+The option ``matrix`` means the same as for gradients: the matrices are kept, or built at every product, sparse or with
+all their zeros.
 
 It misleads if it is timed for its own sake: a kept diagonal does the arithmetic of the Hadamard product. The matrix
 form is how Jacobians are written, and it holds for coupled activations.

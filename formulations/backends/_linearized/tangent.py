@@ -6,8 +6,8 @@ A Jacobian times a direction is one pass of tangents:
 
     \dot z^l = \dot w^l a^{l-1} + \dot b^l + w^l \dot a^{l-1}, \qquad \dot a^l = \Sigma'(z^l)\, \dot z^l
 
-Its transpose times a cotangent is taken entry by entry, :math:`(J^T u)_i = (J e_i)^T u`, which takes a pass for every
-unit vector. Nothing is transposed.
+Its transpose times a cotangent is computed entry by entry, :math:`(J^T u)_i = (J e_i)^T u`, with a pass for every unit
+vector. Nothing is transposed.
 
 The Hessian product differentiates the pass of parameter i in the direction v of the product. With the tangents
 :math:`\dot z, \dot a` of v, :math:`z_i, a_i` of the parameter, and a dot for their derivatives along v,
@@ -20,10 +20,10 @@ The Hessian product differentiates the pass of parameter i in the direction v of
     (Hv)_i &= \nabla_a C \cdot \dot a_i^L + \dot a^L \cdot \nabla_a^2 C\, a_i^L
 
 where E_i is 1 at the parameter and 0 elsewhere. If cost and output are combined, δ^L and z^L take the place of ∇_aC and
-a^L. That is a pass of twofold tangents for each parameter; many are stacked and run together.
+a^L. That is a pass of second-order tangents for each parameter; many are stacked and run together.
 
-It misleads as a method for products with the Hessian, whose recurrence takes two gradients. One entry
-:math:`v^T H w` or few of them take few passes, and nothing is kept.
+It misleads as a method for products with the Hessian, which cost two gradients by recurrence. A few numbers
+:math:`v^T H w` take few passes, and nothing is kept.
 
 Source: A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, chapter 13, "Taylor and Tensor Coefficients".
 
@@ -87,7 +87,7 @@ class TangentLinearization(ForwardLinearization):
         return ((part, first) for part, first, _ in self._unit_passes(of, at, None))
 
     def hessian_product(self, v: Array) -> Array:
-        """Return Hv, from a pass of twofold tangents for each parameter."""
+        """Return Hv, from a pass of second-order tangents for each parameter."""
         point, network = self.point, self.point.network
         last, at = network.layout.last, point.output_at
         passed = [(z[0], a[0]) for z, a in tangents(point, v[None], last, PARAMETERS, at)]

@@ -21,7 +21,7 @@ __all__ = ["CoupledActivation", "CoupledCurvature", "CoupledSlope", "Softmax", "
 
 
 _HALF = 0.5
-"""At most one neuron of a softmax exceeds it, and 1 − a cancels in no other."""
+"""At most one neuron of a softmax exceeds it, and only there does 1 − a cancel."""
 
 
 class CoupledSlope:
@@ -255,10 +255,10 @@ class Softmax(CoupledActivation):
         product: Array = a * (v - np.einsum("mj,mj->m", a, v)[:, None])
         dominant = a > _HALF
         if np.count_nonzero(dominant):
-            # All a sum to 1, so 1 − a_k is the sum of the others, within γ_n for rounded a. In entry k, the error is at
-            # most Σ_i c_i|v_i| with c_k = a_k(γ_n + γ_{n+2}(1 − a_k)) and c_i = γ_{n+2} a_k a_i, hence at most
+            # The a_i sum to 1, so 1 − a_k is the sum of the others, within γ_n for rounded a. The error of entry k is
+            # at most Σ_i c_i|v_i| with c_k = a_k(γ_n + γ_{n+2}(1 − a_k)) and c_i = γ_{n+2} a_k a_i, hence at most
             # γ_{n+5} M|v|, M = diag(a) + aaᵀ, as in the other form, if a_k ≥ ½. The other entries lose no digits:
-            # a_j(1 − a_j) ≥ a_j/2. To subtract v_k from v first would do as well, if it could not overflow.
+            # a_j(1 − a_j) ≥ a_j/2. Subtracting v_k from v first would also work, but could overflow.
             others = np.where(dominant, 0, a)
             own = np.einsum("mj->m", others)[:, None] * v
             own -= np.einsum("mj,mj->m", others, v)[:, None]

@@ -1,4 +1,4 @@
-"""Derived tolerances of Jacobians and of products with Hessian and Gauss–Newton matrices, and their exact oracles."""
+"""Derived tolerances for Jacobians and for products with Hessian and Gauss–Newton matrices."""
 
 from __future__ import annotations
 

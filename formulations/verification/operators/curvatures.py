@@ -3,12 +3,12 @@ r"""How far a candidate's σ″(z) and ∇²_aC can be from the reference's.
 As for the slopes (:mod:`formulations.verification.tolerances.activations`), the curvature is evaluated at both ends of
 the interval of z. Its own rounding is at most 8u times the sum of \|σ″\|, \|σ′\| and \|σ\|, since a curvature made of
 activations and slopes, such as σ′(1 − 2σ), loses no more than its terms; the built-in ones stay below 2u. Beside a
-kink the slope jumps, which E_d covers, and the curvature is that of the two pieces. What a user-defined function loses
-is estimated from two precisions.
+kink the slope jumps, which E_d covers, and the curvature is that of the two pieces. The rounding of a
+user-defined function is estimated from two precisions.
 
-A candidate from elsewhere may differentiate a customary formula. What that loses in value and slope
-(:mod:`formulations.verification.tolerances.customary`), carried to first order through the curvature, such as that of
-tanh, −2ad, is at most
+A candidate from elsewhere may differentiate a customary formula. Its loss in value and slope
+(:mod:`formulations.verification.tolerances.customary`), propagated to first order through the curvature, such as −2ad
+for tanh, is at most
 
 ==========  ===========================
 activation  loss
@@ -78,7 +78,7 @@ def curvature_bound(
     activation.evaluate(z, value, slope)
     size = (np.abs(here) + np.abs(slope) + np.abs(value)).astype(precision.working)
     found: Array = np.where(e <= NEAR, np.maximum(*ends), np.inf).astype(precision.working)
-    # A function that fades out may reach zero early.
+    # The candidate's function may underflow to 0 earlier.
     found = found + 8 * precision.u * size + 8 * precision.tiny * (1 + np.abs(z).astype(precision.working))
     if formulas is not Formulas.CAREFUL:
         # An approximation, as of softplus by z, is off in the curvature by no more than in the slope.

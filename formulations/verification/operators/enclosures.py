@@ -10,10 +10,10 @@ Every operation adds what one more rounded operation can lose. If x is known to 
 with :math:`|x|` and :math:`|y|` their *sizes*. There are two kinds of size, and so two bounds:
 
 - *over paths*: the same expression in absolute values, from the first operation to the last. A product of many factors
-  is a sum over paths, and each path takes the same roundings in whatever order the factors are multiplied and the
+  is a sum over paths, and each path is rounded as often in whatever order the factors are multiplied and the
   paths are added. So the bound holds for every order, and loses all cancellation.
-- *step by step*: the absolute value of each intermediate result. The cancellation is kept, but the bound is that of
-  computing these intermediate results, so it only confirms.
+- *step by step*: the absolute value of each intermediate result. The cancellation is kept, but the bound is valid
+  only for computing these intermediate results, so it can only confirm.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ difference quotient is judged by its truncation and roundoff (P).
 Where there is no higher precision, the rounding of the reference doubles the bound. If it is too wide, results of small
 networks are compared with fifty digits, by the bound of the candidate's rounding alone, step by step.
 
-T2 and T3 do not see what a candidate's own tape made of the examples. So a result that they do not call different is
-compared with the reference by T4 as well, as a gradient is.
+T2 and T3 do not see how a candidate's own tape was computed from the examples. So a result that they do not call
+different is compared with the reference by T4 as well, as a gradient is.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _on_a_kink(activation: Activation, z: Array) -> bool:
 
 
 def _check_curvatures(operator: str, point: Point) -> None:
-    """Call for a curvature that is unknown, which raises the exception that names its remedy."""
+    """Evaluate a curvature that is unknown, to raise the exception that names its remedy."""
     tape, layers = point.tape, zip(point.network.activations, point.tape.weighted_inputs, strict=True)
     if operator == "jacobian":
         return

@@ -9,8 +9,8 @@ The reference and its bounds come from one evaluation of
     \dot\delta^l &= \Sigma'^T \left((\dot w^{l+1})^T \delta^{l+1} + (w^{l+1})^T \dot\delta^{l+1}\right)
                     + \dot\Sigma'^T (w^{l+1})^T \delta^{l+1}
 
-and :math:`(Hv)_w = \dot\delta a^T + \delta \dot a^T`, :math:`(Hv)_b = \dot\delta`. A Gauss–Newton product has neither
-the terms with :math:`\dot\Sigma'` nor those with δ. No code is shared with the formulations.
+and :math:`(Hv)_w = \dot\delta a^T + \delta \dot a^T`, :math:`(Hv)_b = \dot\delta`. A Gauss–Newton product lacks
+the terms with :math:`\dot\Sigma'` and those with δ. No code is shared with the formulations.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def _unit(enclosed: EnclosedPoint, arithmetic: Arithmetic, n: int, j: int) -> En
 
 
 def _pulled(enclosed: EnclosedPoint, arithmetic: Arithmetic, u: Enclosure, of: int) -> Enclosure:
-    """Return Jᵀu, where J is that of a^of by the inputs."""
+    """Return Jᵀu, where J = ∂a^of/∂x."""
     for l in range(of, 1, -1):
         u = arithmetic.weigh(_back(enclosed, arithmetic, l, u), enclosed.weights(l))
     return u
 
 
 def _pushed(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Enclosure, wrt: int) -> Enclosure:
-    """Return Jv, where J is that of a^L by a^wrt."""
+    """Return Jv, where J = ∂a^L/∂a^wrt."""
     for l in range(wrt + 1, enclosed.last + 1):
         slope, of_d = enclosed.slopes[l - 2]
         v = arithmetic.apply(slope, of_d, arithmetic.weigh(v, enclosed.weights(l).mT), transposed=False)
@@ -103,7 +103,7 @@ def hessian_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -
 
 
 def gauss_newton_product(enclosed: EnclosedPoint, arithmetic: Arithmetic, v: Array) -> Parts:
-    """Return JᵀBJv for v of shape (P,), layer by layer; B is ∇²C in a^L, or in z^L if they are combined."""
+    """Return JᵀBJv for v of shape (P,), layer by layer; B is ∇²C at a^L, or at z^L if they are combined."""
     tangent_z, tangent_a = tangents(enclosed, arithmetic, v)
     moved = tangent_a[-1] if enclosed.combined is None else tangent_z[-1]
     return pulled_back(enclosed, arithmetic, curved(enclosed, arithmetic, moved))
@@ -187,7 +187,7 @@ def _curvature_term(
             -arithmetic.multiply(moved, arithmetic.dot(a, u)),
             -arithmetic.multiply(a, arithmetic.dot(moved, u)),
         )
-    # What a user-defined coupled activation loses in its curvature is not known.
+    # The rounding of a user-defined coupled activation's curvature is unknown.
     z = enclosed.weighted_inputs[l - 2]
     value = activation.curvature_at(z, activation.value(z)).product(tangent_z.value, u.value)
     unknown = np.full(value.shape, np.inf, enclosed.precision.working)
