@@ -65,9 +65,15 @@ class Compared(ABC):
         The network.
     batch : Batch
         Its checked examples.
+
+    Attributes
+    ----------
+    kinks : int
+        How many weighted inputs lie on a kink of their activation.
     """
 
     noun: ClassVar[str]
+    kinks: int
 
     def __init__(self, net: Network, batch: Batch) -> None:
         self.net, self.batch = net, batch
@@ -107,7 +113,9 @@ class ComparedGradient(Compared):
         super().__init__(net, batch)
         self.examples = (batch.X, batch.Y, sample_weight)
         # From copies: a faulty backend may write to its inputs.
-        self.reference = reference_gradient(net.copy().record(batch.copy()))
+        tape = net.copy().record(batch.copy())
+        self.kinks = Point.on(tape).kinks
+        self.reference = reference_gradient(tape)
 
     def equations(self, backend: Backend) -> tuple[str, ...]:
         """Return the equations of the backend."""
@@ -149,7 +157,9 @@ class ComparedOperator(Compared):
         self.operator, self.noun = operator, COMPARED[operator]  # type: ignore[misc]  # one class serves three operators
         self.direction = None if operator == "jacobian" else _direction(net, direction)
         # From copies: a faulty backend may write to its inputs.
-        self.reference = OperatorReference(operator, Point(net, batch), self.direction)
+        point = Point(net, batch)
+        self.kinks = point.kinks
+        self.reference = OperatorReference(operator, point, self.direction)
 
     @property
     def title(self) -> str:

@@ -27,6 +27,7 @@ from formulations.display import (
     html_view,
 )
 from formulations.exceptions import InvalidInput
+from formulations.network import remark_on_kinks
 from formulations.verification import RULES
 
 __all__ = ["Comparison", "Row", "RowStatus"]
@@ -123,6 +124,9 @@ class Comparison:
         None if it was not measured.
     operator : str
         What is compared: ``"gradient"``, ``"jacobian"``, ``"hessian"`` or ``"gauss_newton"``.
+    kinks : int
+        How many weighted inputs lie on a kink of their activation, such as relu's 0, where all derivatives but
+        difference quotients are the left ones.
     """
 
     title: str
@@ -132,6 +136,7 @@ class Comparison:
     threads: Threads = field(default_factory=Threads)
     control: Ratio | None = None
     operator: str = "gradient"
+    kinks: int = 0
 
     @property
     def equal(self) -> bool:
@@ -153,6 +158,7 @@ class Comparison:
         """Return everything as plain Python values."""
         rows = [{**asdict(row), "status": str(row.status)} for row in self.rows]
         verdict = {"title": self.title, "operator": self.operator, "equal": self.equal, "counts": self._counts()}
+        verdict["kinks"] = self.kinks
         agreement = None if self.agreement is None else self.agreement.to_dict()
         measured = {
             "threads": self.threads.to_dict(),
@@ -224,7 +230,7 @@ class Comparison:
     def __str__(self) -> str:
         header, rows = self._table()
         table = format_table(header, rows, _numeric(header), spare=[1] if "equations" in header else [])
-        parts = [self._head(), table, self._legend(), self._reasons(), self._conclusion()]
+        parts = [self._head(), table, self._legend(), self._reasons(), remark_on_kinks(self.kinks), self._conclusion()]
         return fitted("\n\n".join(filter(None, parts)))
 
     def _repr_html_(self) -> str:
@@ -238,7 +244,7 @@ class Comparison:
             html_text("\n".join(more), "small"),
             html_table(header, marked, _numeric(header)),
             html_text(self._conclusion()),
-            html_text(self._reasons(), "small"),
+            html_text(f"{self._reasons()}\n{remark_on_kinks(self.kinks)}", "small"),
             html_text(self._legend(), "small"),
         )
 

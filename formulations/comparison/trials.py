@@ -131,7 +131,16 @@ def compare(
     # The load during the comparison is due to this process.
     found = replace(inside, load=before.load)
     rows = tuple(run.rows.values())
-    return Comparison(run.what.title, rows, run.baseline or DEFAULT, run.agreement(), found, run.control, operator)
+    return Comparison(
+        run.what.title,
+        rows,
+        run.baseline or DEFAULT,
+        run.agreement(),
+        found,
+        run.control,
+        operator,
+        run.what.kinks,
+    )
 
 
 def _check_parameters(net: Network) -> None:

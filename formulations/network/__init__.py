@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from formulations.network.network import Network as Network
     from formulations.network.network import check_network as check_network
     from formulations.network.point import Point as Point
+    from formulations.network.point import remark_on_kinks as remark_on_kinks
     from formulations.network.saved import MODEL as MODEL
     from formulations.network.saved import load as load
     from formulations.network.saved import network_arrays as network_arrays
@@ -34,7 +35,7 @@ else:
             "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],
             "network": ["Network", "check_network"],
-            "point": ["Point"],
+            "point": ["Point", "remark_on_kinks"],
             "saved": ["MODEL", "load", "network_arrays", "read_network", "save"],
             "tape": ["Tape", "outer_sums"],
             "views": ["network_drawing"],

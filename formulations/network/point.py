@@ -10,13 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from formulations.arrays import Array
+from formulations.display import counted
 from formulations.exceptions import InvalidInput
 from formulations.functions import through
 from formulations.network.batch import Batch
 from formulations.network.network import Network
 from formulations.network.tape import Tape
 
-__all__ = ["Point"]
+__all__ = ["Point", "remark_on_kinks"]
 
 _PASSING_BACK = RLock()
 """For the backward passes of points, each of which writes into buffers of its tape and runs once."""
@@ -148,3 +149,12 @@ class Point:
 
     def __repr__(self) -> str:
         return f"<Point of {self.network!r} at {self.m} examples>"
+
+
+def remark_on_kinks(kinks: int) -> str:
+    """Return the sentence that says how many weighted inputs lie on a kink; empty if none does."""
+    if not kinks:
+        return ""
+    lie = "lies" if kinks == 1 else "lie"
+    found = f"{counted(kinks, 'weighted input')} {lie} on a kink, such as relu's 0"
+    return f"{found}: there the derivatives are the left ones."

@@ -33,7 +33,7 @@ from formulations.display import (
     titled,
 )
 from formulations.functions import Cost
-from formulations.network import Network, check_network
+from formulations.network import Network, check_network, remark_on_kinks
 from formulations.operators.findings import Finding, Symptom, find, named_layers
 from formulations.operators.signals import LayerDiagnosis, measure
 
@@ -140,6 +140,8 @@ class Diagnosis:
         The number of examples, and how many of them the singular values are of.
     saturation, slow : float
         As they were passed.
+    kinks : int
+        How many weighted inputs lie on a kink of their activation, such as relu's 0. There the slope is the left one.
     """
 
     title: str
@@ -152,6 +154,7 @@ class Diagnosis:
     spectrum_examples: int
     saturation: float
     slow: float
+    kinks: int = 0
 
     @property
     def learns(self) -> bool:
@@ -170,6 +173,7 @@ class Diagnosis:
             "spectrum_examples": self.spectrum_examples,
             "saturation": self.saturation,
             "slow": self.slow,
+            "kinks": self.kinks,
             "layers": [asdict(layer) for layer in self.layers],
             "findings": [{**asdict(finding), "symptom": str(finding.symptom)} for finding in self.findings],
             "quantities": {name: asdict(quantity) for name, quantity in QUANTITIES.items()},
@@ -268,7 +272,8 @@ class Diagnosis:
         findings = "\n".join(f"• {finding.says}\n  → {finding.remedy}" for finding in self.findings)
         table = format_table(header, rows, right=NUMBERS)
         legend = "\n".join(f"{column:9}  {means}" for column, means in self._legend())
-        return fitted("\n\n".join(filter(None, [self.title, self._conclusion(), findings, table, legend])))
+        parts = [self.title, self._conclusion(), findings, table, remark_on_kinks(self.kinks), legend]
+        return fitted("\n\n".join(filter(None, parts)))
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
@@ -279,6 +284,7 @@ class Diagnosis:
             html_text(self._conclusion()),
             html_list([(finding.says, f"→ {finding.remedy}") for finding in self.findings]),
             html_table(header, marked, right=NUMBERS),
+            html_text(remark_on_kinks(self.kinks), "small"),
             html_text(" · ".join(f"{column}: {means}" for column, means in self._legend()), "small"),
         )
 
@@ -404,4 +410,5 @@ def diagnose(
         spectrum_examples=measured.examples,
         saturation=saturation,
         slow=slow,
+        kinks=measured.kinks,
     )

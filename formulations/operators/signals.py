@@ -123,6 +123,8 @@ class Measured(NamedTuple):
         Whether σ′ of the outputs cancels in the cost.
     examples : int
         How many examples the singular values are computed for; 0 if there are none.
+    kinks : int
+        How many weighted inputs lie on a kink.
     """
 
     layers: tuple[LayerDiagnosis, ...]
@@ -130,6 +132,7 @@ class Measured(NamedTuple):
     input_rms: float
     combined: bool
     examples: int
+    kinks: int
 
 
 def measure(net: Network, batch: Batch, saturation: float, slow: float) -> Measured:
@@ -195,7 +198,9 @@ def measure(net: Network, batch: Batch, saturation: float, slow: float) -> Measu
                 learns=max(relative[i], uncancelled[i]) >= slow and not blocked and distinct >= min(2, slope.shape[1]),
             )
         )
-    return Measured(tuple(found), float(tape.cost_value), _rms(tape.X, shares), tape.combined is not None, taken)
+    return Measured(
+        tuple(found), float(tape.cost_value), _rms(tape.X, shares), tape.combined is not None, taken, point.kinks
+    )
 
 
 def _distinct(net: Network, l: int) -> int:

@@ -35,7 +35,7 @@ from formulations.backends import Linearization, get_backend
 from formulations.display import counted, draw_by_layer, format_brief, format_table, html_table, html_text, html_view
 from formulations.exceptions import Refused
 from formulations.functions import get_cost
-from formulations.network import Batch, Network, Point, check_network
+from formulations.network import Batch, Network, Point, check_network, remark_on_kinks
 from formulations.operators.arpack import singular_values
 from formulations.operators.jacobian_operators import JacobianOperator
 
@@ -122,11 +122,14 @@ class Spectrum:
         From the second layer to the last.
     complete : bool
         Whether all values were computed, or only some of the largest.
+    kinks : int
+        How many weighted inputs lie on a kink of their activation, such as relu's 0. There the slope is the left one.
     """
 
     title: str
     layers: tuple[LayerSpectrum, ...]
     complete: bool
+    kinks: int = 0
 
     @property
     def values(self) -> tuple[Array, ...]:
@@ -144,7 +147,7 @@ class Spectrum:
             }
             for layer in self.layers
         ]
-        return {"title": self.title, "complete": self.complete, "layers": layers}
+        return {"title": self.title, "complete": self.complete, "kinks": self.kinks, "layers": layers}
 
     @quiet
     def plot(self, ax: Any = None) -> Any:
@@ -195,12 +198,14 @@ class Spectrum:
 
     def __str__(self) -> str:
         header, rows = self._table()
-        return f"{CAPTION}: {self.title}\n{format_table(header, rows, right=NUMBERS)}\n{REMARK}"
+        remarks = filter(None, [REMARK, remark_on_kinks(self.kinks)])
+        return "\n".join([f"{CAPTION}: {self.title}", format_table(header, rows, right=NUMBERS), *remarks])
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
         table = html_table(header, rows, right=NUMBERS)
-        return html_view(html_text(f"{CAPTION}: {self.title}", "title"), table, html_text(REMARK, "small"))
+        remarks = html_text(f"{REMARK}\n{remark_on_kinks(self.kinks)}", "small")
+        return html_view(html_text(f"{CAPTION}: {self.title}", "title"), table, remarks)
 
     def __repr__(self) -> str:
         return f"<Spectrum of {self.title}>"
@@ -259,9 +264,9 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     if net.dtype not in SINGLE_AND_DOUBLE:
         net, X = net.astype("float64"), X.astype("float64")
     if largest is None:
-        values = _all_values(net, X)
+        values, kinks = _all_values(net, X)
     else:
-        values = [_largest_values(net, X, l, largest) for l in range(2, net.layout.last + 1)]
+        values, kinks = _largest_values(net, X, largest)
     layers = zip(net.sizes[1:], net.activations, values, strict=True)
     return Spectrum(
         title=f"{net.layout}, {net.activation_names}, {counted_examples}, {dtype}",
@@ -269,11 +274,12 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
             LayerSpectrum(l, n, each.name, found, net.sizes[0]) for l, (n, each, found) in enumerate(layers, start=2)
         ),
         complete=largest is None,
+        kinks=kinks,
     )
 
 
-def _all_values(net: Network, X: Array) -> list[Array]:
-    """Return the singular values of every layer, shape (m, min(n_l, n₁))."""
+def _all_values(net: Network, X: Array) -> tuple[list[Array], int]:
+    """Return the singular values of every layer, shape (m, min(n_l, n₁)), and how many z lie on a kink."""
     first, sizes = net.sizes[0], net.sizes[1:]
     values = [np.zeros((len(X), min(n, first)), net.dtype) for n in sizes]
     numbers = max(n * min(first, *net.sizes[:i]) for i, n in enumerate(net.sizes) if i)
@@ -283,13 +289,15 @@ def _all_values(net: Network, X: Array) -> list[Array]:
             f"{format_bytes(wanted)}; pass largest=1 for the norms alone, without matrices, or allow it with "
             "formulations.use_budget(memory=...)."
         )
-    block = max(1, BLOCK // numbers)
+    block, kinks = max(1, BLOCK // numbers), 0
     for start in range(0, len(X), block):
         rows = slice(start, start + block)
-        for out, found in zip(values, _by_layer(_linearized(net, X[rows])), strict=True):
+        linearization = _linearized(net, X[rows])
+        kinks += linearization.point.kinks
+        for out, found in zip(values, _by_layer(linearization), strict=True):
             # The others are 0, since the rank is lower.
             out[rows, : found.shape[1]] = found
-    return values
+    return values, kinks
 
 
 def _by_layer(linearization: Linearization) -> Iterator[Array]:
@@ -305,24 +313,31 @@ def _by_layer(linearization: Linearization) -> Iterator[Array]:
         yield np.linalg.svd(product, compute_uv=False)
 
 
-def _largest_values(net: Network, X: Array, l: int, count: int) -> Array:
-    """Return the largest singular values of ∂a^l/∂x, shape (m, count), without forming it if they are few."""
-    smaller = min(net.sizes[l - 1], net.sizes[0])
-    found = np.zeros((len(X), min(count, smaller)), net.dtype)
-    # The others are 0, since the rank is lower, and ARPACK does not converge to them.
-    k = min(count, *net.sizes[:l])
-    for x, out in zip(X, found, strict=True):
-        linearization = _linearized(net, x[None])
-        # A Krylov space of ARPACK's size would be the whole space.
-        if max(2 * count + 1, 20) >= smaller:
-            matrix = linearization.jacobian(l, 1)[0]
-            check_finite(matrix, f"the Jacobian of layer {l}")
-            out[:k] = np.linalg.svd(matrix, compute_uv=False)[:k]
-            continue
-        operator = JacobianOperator(net, linearization, l, 1)
-        out[:k] = singular_values(operator, k, np.random.default_rng(0))
-    check_finite(found, f"the singular values of layer {l}")
-    return found
+def _largest_values(net: Network, X: Array, count: int) -> tuple[list[Array], int]:
+    """Return the largest singular values of every layer, shape (m, count), and how many z lie on a kink."""
+    widths = [min(n, net.sizes[0]) for n in net.sizes[1:]]
+    values, kinks = [np.zeros((len(X), min(count, width)), net.dtype) for width in widths], 0
+    for x, example in enumerate(X):
+        linearization = _linearized(net, example[None])
+        kinks += linearization.point.kinks
+        for l, out in enumerate(values, start=2):
+            # The others are 0, since the rank is lower, and ARPACK does not converge to them.
+            k = min(count, *net.sizes[:l])
+            out[x, :k] = _largest_of(net, linearization, l, k, count)
+    for l, found in enumerate(values, start=2):
+        check_finite(found, f"the singular values of layer {l}")
+    return values, kinks
+
+
+def _largest_of(net: Network, linearization: Linearization, l: int, k: int, count: int) -> Array:
+    """Return the k largest singular values of ∂a^l/∂x of one example, without forming it if they are few."""
+    # A Krylov space of ARPACK's size would be the whole space.
+    if max(2 * count + 1, 20) >= min(net.sizes[l - 1], net.sizes[0]):
+        matrix = linearization.jacobian(l, 1)[0]
+        check_finite(matrix, f"the Jacobian of layer {l}")
+        found: Array = np.linalg.svd(matrix, compute_uv=False)[:k]
+        return found
+    return singular_values(JacobianOperator(net, linearization, l, 1), k, np.random.default_rng(0))
 
 
 def _linearized(net: Network, X: Array) -> Linearization:

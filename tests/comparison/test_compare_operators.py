@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import formulations as fm
 from formulations.backends._linearized.hadamard import HadamardLinearization
 from formulations.cli.commands import formulations as command
+from formulations.comparison.quantities import COMPARED
 from formulations.exceptions import InvalidInput, NotFinite, Refused, UnknownName, WrongShape
 from formulations.functions import get_cost
 
@@ -152,6 +153,18 @@ def test_without_a_curvature_there_is_no_reference(problem):
     with pytest.raises(Refused, match="the activation must have a curvature, got 'curve', which has none; pass one"):
         fm.compare(other, X, Y, operator="hessian")
     assert fm.compare(other, X, Y, operator="gauss_newton", backends=["hadamard"]).equal
+
+
+@pytest.mark.parametrize("operator", COMPARED)
+def test_kinks_are_said_where_formulations_that_take_the_same_side_agree(operator):
+    net = fm.Network([np.eye(2), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], ["relu", "identity"])
+    X, Y = [[0.0, 1.0], [0.0, 0.0], [1.0, 2.0]], np.zeros((3, 1))
+    c = fm.compare(net, X, Y, backends=["hadamard", "sigma"], operator=operator)
+    assert c.equal and c.kinks == c.to_dict()["kinks"] == 3
+    assert "\n\n3 weighted inputs lie on a kink" in str(c)
+    assert ">3 weighted inputs lie on a kink" in c._repr_html_()
+    none = fm.compare(net, X[2:], Y[2:], backends=["hadamard", "sigma"], operator=operator)
+    assert none.kinks == 0 and "kink" not in str(none) + none._repr_html_()
 
 
 def test_the_direction_is_the_given_one_and_else_always_the_same(problem):

@@ -590,6 +590,18 @@ def test_a_gradient_that_is_not_finite_is_refused():
         fm.diagnose(net, [[1e200]], [[0.0]])
 
 
+def test_kinks_of_examples_that_count_are_said():
+    net = fm.Network([np.eye(2), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], ["relu", "identity"])
+    X, Y = [[0.0, 1.0], [0.0, 0.0], [1.0, 2.0]], np.ones((3, 1))
+    found = fm.diagnose(net, X, Y)
+    assert found.kinks == found.to_dict()["kinks"] == 3
+    assert "\n\n3 weighted inputs lie on a kink, such as relu's 0: there the derivatives are the" in str(found)
+    assert ">3 weighted inputs lie on a kink" in found._repr_html_()
+    assert fm.diagnose(net, X, Y, sample_weight=[1, 0, 1]).kinks == 1
+    none = fm.diagnose(net, X[2:], Y[2:])
+    assert none.kinks == 0 and "kink" not in str(none) + none._repr_html_()
+
+
 def test_each_figure_names_the_statement_that_it_belongs_to(deep):
     fields = LayerDiagnosis.__dataclass_fields__
     for name, quantity in QUANTITIES.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from html import escape
 
 import numpy as np
 import pytest
@@ -204,6 +205,23 @@ def test_it_is_printed_drawn_and_kept():
     assert "smallest" not in str(norms)
     with pytest.raises(AttributeError):
         found.title = "another"
+
+
+@pytest.mark.parametrize("largest", [None, 1])
+def test_kinks_are_counted_once_and_said(largest, monkeypatch):
+    # A block for each example, to each of which both layers belong.
+    monkeypatch.setattr("formulations.operators.spectra.BLOCK", 1)
+    net = fm.Network([np.eye(2), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], "relu")
+    X = np.array([[0.0, 1.0], [0.0, 0.0], [1.0, 2.0]])
+    found = fm.spectrum(net, X, largest=largest)
+    # Three zeros of layer 2, and one of layer 3.
+    assert found.kinks == found.to_dict()["kinks"] == 4
+    said = "4 weighted inputs lie on a kink, such as relu's 0: there the derivatives are the left ones."
+    assert str(found).splitlines()[-1] == said
+    assert escape(said) in found._repr_html_()
+    assert "\n1 weighted input lies on a kink" in str(fm.spectrum(net, X[:1], largest=largest))
+    none = fm.spectrum(net, X[2:], largest=largest)
+    assert none.kinks == 0 and "kink" not in str(none) + none._repr_html_()
 
 
 def test_what_cannot_be_used_is_refused():
