@@ -8,8 +8,6 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
 from formulations.arrays import Array, Budget, current_budget, positive_integer, positive_number, quiet
 from formulations.backends import DEFAULT, Backend, chosen_backends, get_backend, list_backends
 from formulations.comparison.agreement import Agreement, agreement_of
@@ -18,9 +16,9 @@ from formulations.comparison.result import Comparison, Row, RowStatus
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import interleave
 from formulations.display import Ratio
-from formulations.exceptions import FormulationsException, NotFinite
+from formulations.exceptions import FormulationsException
 from formulations.functions import Cost
-from formulations.network import Network, check_network
+from formulations.network import Network, check_network, check_parameters
 
 __all__ = ["compare"]
 
@@ -113,7 +111,8 @@ def compare(
     check_network(net)
     chosen = _chosen(backends)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    _check_parameters(net)
+    # With others the reference is not finite, and nothing can be judged.
+    check_parameters(net)
     limit = None if threads is None else positive_integer(threads, "threads")
     if limit is None and len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
         limit = 1
@@ -141,16 +140,6 @@ def compare(
         operator,
         run.what.kinks,
     )
-
-
-def _check_parameters(net: Network) -> None:
-    # With such parameters the reference is not finite, and nothing can be judged.
-    wrong = np.flatnonzero(~np.isfinite(net.vector))
-    if wrong.size:
-        raise NotFinite(
-            f"the network's parameters must be finite, got {net.vector[wrong[0]]} at "
-            f"network.{net.layout.locate(int(wrong[0]))}; restore those from before the training diverged."
-        )
 
 
 def _chosen(backends: Any) -> list[Backend]:

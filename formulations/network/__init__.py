@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from formulations.network.initialization import INITIALIZATIONS as INITIALIZATIONS
     from formulations.network.network import Network as Network
     from formulations.network.network import check_network as check_network
+    from formulations.network.network import check_parameters as check_parameters
     from formulations.network.point import Point as Point
     from formulations.network.point import remark_on_kinks as remark_on_kinks
     from formulations.network.saved import MODEL as MODEL
@@ -34,7 +35,7 @@ else:
             "forward_pass": ["examples_in_one_pass", "forward", "passes"],
             "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],
-            "network": ["Network", "check_network"],
+            "network": ["Network", "check_network", "check_parameters"],
             "point": ["Point", "remark_on_kinks"],
             "saved": ["MODEL", "load", "network_arrays", "read_network", "save"],
             "tape": ["Tape", "outer_sums"],

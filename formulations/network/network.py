@@ -22,7 +22,7 @@ from formulations.arrays import (
     quiet,
     random_generator,
 )
-from formulations.exceptions import WrongShape, WrongType
+from formulations.exceptions import NotFinite, WrongShape, WrongType
 from formulations.functions import Activation, Cost, get_cost
 from formulations.network.batch import Batch
 from formulations.network.forward_pass import forward
@@ -30,7 +30,7 @@ from formulations.network.initialization import draw
 from formulations.network.reading import read_activations, read_layers
 from formulations.network.tape import Tape
 
-__all__ = ["Network", "assembled", "check_network"]
+__all__ = ["Network", "assembled", "check_network", "check_parameters"]
 
 
 class Network(Parameters):
@@ -331,3 +331,19 @@ def check_network(net: Any) -> None:
         if isinstance(getattr(net, "network", None), Network):
             remedy = "pass model.network, with the arrays of model.examples(X, Y)"
         raise WrongType(f"expected a formulations.Network, got {type(net).__name__}; {remedy}.")
+
+
+def check_parameters(network: Network) -> None:
+    """Raise an exception if a weight or a bias is NaN or infinite.
+
+    Raises
+    ------
+    NotFinite
+        With its place.
+    """
+    wrong = np.flatnonzero(~np.isfinite(network.vector))
+    if wrong.size:
+        raise NotFinite(
+            f"the network's parameters must be finite, got {network.vector[wrong[0]]} at "
+            f"network.{network.layout.locate(int(wrong[0]))}; restore those from before the training diverged."
+        )

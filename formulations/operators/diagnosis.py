@@ -33,7 +33,7 @@ from formulations.display import (
     titled,
 )
 from formulations.functions import Cost
-from formulations.network import Network, check_network, remark_on_kinks
+from formulations.network import Network, check_network, check_parameters, remark_on_kinks
 from formulations.operators.findings import Finding, Symptom, find, named_layers
 from formulations.operators.signals import LayerDiagnosis, measure
 
@@ -370,7 +370,8 @@ def diagnose(
     Raises
     ------
     WrongShape, WrongType, NotFinite, InvalidInput
-        If the data cannot be used, ``saturation`` or ``slow`` is not between 0 and 1, or the gradient is not finite.
+        If the data cannot be used, ``saturation`` or ``slow`` is not between 0 and 1, or a parameter or the
+        gradient is not finite.
     UnknownName
         If no cost has this name.
 
@@ -396,6 +397,7 @@ def diagnose(
         number_between(value, name, 0.0, 1.0, "neither") for value, name in ((saturation, "saturation"), (slow, "slow"))
     )
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
+    check_parameters(net)
     measured = measure(net, batch, saturation, slow)
     m = len(batch.X)
     names = f"{net.layout}, {net.activation_names}, {batch.cost.name} cost"

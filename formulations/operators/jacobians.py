@@ -22,7 +22,7 @@ from formulations.backends import PARAMETERS, Backend, BackendLike, JacobianFact
 from formulations.display import counted, format_table
 from formulations.exceptions import InvalidInput, Refused, StalePlan, UnknownName, described
 from formulations.functions import get_cost
-from formulations.network import Batch, Network, Point, Tape, check_network, forward
+from formulations.network import Batch, Network, Point, Tape, check_network, check_parameters, forward
 from formulations.operators.network_operator import others, provider
 from formulations.plans import Claimed
 
@@ -81,7 +81,7 @@ def jacobian(
     check_network(net)
     X = net.check_examples(X, targets=False).X
     plan = prepare_jacobian(net, len(X), of, wrt, order, backend)
-    check_finite(net.vector, "the network's parameters")
+    check_parameters(net)
     J = plan.evaluate(X)
     check_finite(J, "the Jacobian")
     return J

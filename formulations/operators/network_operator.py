@@ -23,7 +23,7 @@ from formulations.backends import (
 from formulations.display import counted
 from formulations.exceptions import NotFinite, Refused, StalePlan, WrongShape
 from formulations.functions import Cost
-from formulations.network import Network, Point, check_network
+from formulations.network import Network, Point, check_network, check_parameters
 from formulations.plans import unreasonable
 
 __all__ = ["NetworkOperator", "check_budget", "linearized", "others", "provider"]
@@ -83,7 +83,7 @@ def linearized(
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight, targets=operator != "jacobian")
     chosen = provider(net, batch.cost, backend, operator, of)
     check_budget(chosen, net, len(batch.X), operator, wrt)
-    check_finite(net.vector, "the network's parameters")
+    check_parameters(net)
     return chosen.linearize(Point(net, batch))
 
 

@@ -35,7 +35,7 @@ from formulations.backends import Linearization, get_backend
 from formulations.display import counted, draw_by_layer, format_brief, format_table, html_table, html_text, html_view
 from formulations.exceptions import Refused
 from formulations.functions import get_cost
-from formulations.network import Batch, Network, Point, check_network, remark_on_kinks
+from formulations.network import Batch, Network, Point, check_network, check_parameters, remark_on_kinks
 from formulations.operators.arpack import singular_values
 from formulations.operators.jacobian_operators import JacobianOperator
 
@@ -257,7 +257,7 @@ def spectrum(net: Network, X: Any, largest: int | None = None) -> Spectrum:
     """
     check_network(net)
     X = net.check_examples(X, targets=False).X
-    check_finite(net.vector, "the network's parameters")
+    check_parameters(net)
     if largest is not None:
         largest = positive_integer(largest, "largest")
     counted_examples, dtype = counted(len(X), "example"), format_dtype(net.dtype)

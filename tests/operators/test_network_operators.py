@@ -52,6 +52,25 @@ def test_no_vectors_have_no_products(operator):
     assert (operator.T @ np.ones((rows, 0))).shape == (columns, 0)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda net, X, _: fm.jacobian(net, X),
+        lambda net, X, _: fm.jacobian_operator(net, X),
+        lambda net, X, _: fm.spectrum(net, X),
+        lambda net, X, Y: fm.input_gradient(net, X, Y),
+        lambda net, X, Y: fm.hessian(net, X, Y),
+        lambda net, X, Y: fm.gauss_newton(net, X, Y),
+        fm.diagnose,
+    ],
+)
+def test_a_parameter_that_is_not_finite_is_named(make, net, examples):
+    net.biases[1][1] = np.nan
+    named = r"the network's parameters must be finite, got nan at network\.biases\[1\]\[1\]; restore those from before"
+    with pytest.raises(fm.exceptions.NotFinite, match=named):
+        make(net, *examples)
+
+
 def rounding(n, dense):
     """The roundoff of n steps, each a product with a matrix of n columns."""
     return n * gamma(n, unit_roundoff(float)) * np.linalg.norm(dense)
