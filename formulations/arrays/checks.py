@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from formulations.arrays.dtypes import Array, as_dtype
+from formulations.arrays.dtypes import Array, as_dtype, format_dtype
 from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType, described
 
 __all__ = [
@@ -68,6 +68,8 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
     ------
     WrongType
         If the data are complex, objects, strings or dates.
+    NotFinite
+        If a finite number exceeds the range of ``dtype``.
     """
     if type(data) is np.ndarray and data.dtype == dtype:
         return data
@@ -83,8 +85,25 @@ def as_real(data: Any, name: str, dtype: np.dtype[Any] | None = None) -> Array:
         elif hasattr(data, "vector"):
             got, remedy = type(data).__name__, f"pass its array, {name}.vector"
         raise WrongType(f"{name} must hold real numbers (bool, integer or float), got {got}; {remedy}.")
+    if dtype is None:
+        return array
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(dtype, copy=False)
+    except FloatingPointError:
+        raise NotFinite(_out_of_range(array, name, dtype)) from None
+
+
+def _out_of_range(array: Array, name: str, dtype: np.dtype[Any]) -> str:
+    """Return the message for an array that has finite entries beyond the range of a dtype."""
     with np.errstate(over="ignore"):
-        return array if dtype is None else array.astype(dtype, copy=False)
+        beyond = np.isfinite(array) & ~np.isfinite(array.astype(dtype))
+    position = tuple(int(i) for i in np.argwhere(beyond)[0])
+    where = f" at {name}[{', '.join(map(str, position))}]" if position else ""
+    return (
+        f"{name} must lie within the range of {format_dtype(dtype)}, ±{np.finfo(dtype).max:.2g}, got "
+        f"{array[position]}{where}; scale it down, or take a wider dtype, for a network by network.astype."
+    )
 
 
 def as_examples(data: Any, name: str, width: int, dtype: np.dtype[Any] | None = None) -> Array:

@@ -235,9 +235,9 @@ class Objective:
         Raises
         ------
         WrongShape, WrongType, NotFinite
-            If v cannot be used.
+            If v cannot be used, or has numbers beyond the range of that dtype.
         """
-        return self._network.with_vector(self._vector(v).astype(self._network.dtype))
+        return self._network.with_vector(as_real(self._vector(v), "v", self._network.dtype))
 
     def _vector(self, v: Any) -> Array:
         return self._checked(v, "v")

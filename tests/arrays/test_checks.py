@@ -6,11 +6,24 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.arrays.checks import as_examples, example_shares, positive_number, size_of_batch
+from formulations.arrays.checks import as_examples, as_real, example_shares, positive_number, size_of_batch
 from formulations.backends._base.perturbation import SCHEMES, step_sizes
-from formulations.exceptions import InvalidInput, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, NotFinite, WrongShape, WrongType
 
 F8 = np.dtype("float64")
+
+
+def test_a_finite_number_beyond_the_range_of_a_dtype_is_named():
+    beyond = (
+        r"^X must lie within the range of float32, ±3\.4e\+38, got -1e\+60 at X\[1, 0\]; scale it down, or take a wider"
+    )
+    with pytest.raises(NotFinite, match=beyond):
+        as_real([[np.inf, 1.0], [-1e60, 1e60]], "X", np.dtype("float32"))
+    with pytest.raises(NotFinite, match=r"^x must lie within the range of float32, ±3\.4e\+38, got 1e\+60; scale"):
+        as_real(1e60, "x", np.dtype("float32"))
+    largest, smallest = np.finfo("float32").max, np.finfo("float64").tiny
+    kept = as_real([float(largest), np.inf, np.nan, smallest], "X", np.dtype("float32"))
+    assert kept[0] == largest and np.isinf(kept[1]) and np.isnan(kept[2]) and kept[3] == 0
 
 
 def test_weights_whose_sum_overflows_are_shared_out():

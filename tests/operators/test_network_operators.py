@@ -71,6 +71,16 @@ def test_a_parameter_that_is_not_finite_is_named(make, net, examples):
         make(net, *examples)
 
 
+def test_a_vector_beyond_the_range_of_the_operator_is_named(net, examples):
+    H = fm.hessian(net.astype("float32"), *examples)
+    v = np.where(np.arange(H.shape[0]) == 4, 1e60, 1.0)
+    for product in (lambda: H @ v, lambda: H.T @ v, lambda: v @ H, lambda: H @ v[:, None]):
+        with pytest.raises(
+            fm.exceptions.NotFinite, match=r"[vV] must lie within the range of float32, .* got 1e\+60 at"
+        ):
+            product()
+
+
 def rounding(n, dense):
     """The roundoff of n steps, each a product with a matrix of n columns."""
     return n * gamma(n, unit_roundoff(float)) * np.linalg.norm(dense)

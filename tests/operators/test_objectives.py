@@ -411,6 +411,13 @@ def test_bad_settings_are_refused(given, exception, message):
         fm.objective(net, *makers.data(net), **given)
 
 
+def test_a_vector_beyond_the_range_of_the_network_makes_none():
+    net = makers.network(dtype="float32")
+    o = fm.objective(net, *makers.data(net))
+    with pytest.raises(NotFinite, match=r"v must lie within the range of float32, .* got 1e\+60 at v\[3\]"):
+        o.network(np.where(np.arange(len(o.x0)) == 3, 1e60, o.x0))
+
+
 def test_only_the_quadratic_cost_has_residuals():
     net = makers.network()
     o = fm.objective(net, *makers.data(net), "binary_cross_entropy")
