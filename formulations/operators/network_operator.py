@@ -200,8 +200,10 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
 
     def dot(self, x: Any) -> Any:
         """Return the product with a vector, a matrix, another operator or a number; see :meth:`matvec`."""
-        # A gradient or a network in place of its vector would get SciPy's message, which has no remedy.
-        return self.matvec(x) if hasattr(x, "vector") or np.ndim(x) > 2 else super().dot(x)
+        return self.matvec(x) if _no_matrix(x) else super().dot(x)
+
+    def _rdot(self, x: Any) -> Any:
+        return self.rmatvec(x) if _no_matrix(x) else super()._rdot(x)
 
     def __add__(self, x: Any) -> Any:
         if issparse(x) or (isinstance(x, np.ndarray) and x.ndim == 2):
@@ -367,6 +369,11 @@ class NetworkOperator(LinearOperator):  # type: ignore[misc]  # SciPy has no typ
         kinks = f", {counted(self.kinks, 'weighted input')} on a kink" if self.kinks else ""
         examples = counted(self.point.m, "example")
         return f"<{self.what} ({rows} × {columns}) by {self.backend.label} at {examples}{kinks}>"
+
+
+def _no_matrix(x: Any) -> bool:
+    # A gradient or a network in place of its vector would get SciPy's message, which has no remedy.
+    return x is None or hasattr(x, "vector") or np.ndim(x) > 2
 
 
 class TransposedOperator(NetworkOperator):

@@ -81,6 +81,19 @@ def test_a_vector_beyond_the_range_of_the_operator_is_named(net, examples):
             product()
 
 
+def test_what_is_no_vector_is_refused_on_either_side(operator, net, examples):
+    gradient = fm.gradient(net, *examples)
+    for given in (gradient, net):
+        for product in (lambda v: operator @ v, lambda v: v @ operator, lambda v: operator * v):
+            with pytest.raises(fm.exceptions.WrongType, match=r"v must hold real numbers.*pass its array, v\.vector\."):
+                product(given)
+    for product in (lambda: operator @ None, lambda: None @ operator):
+        with pytest.raises(fm.exceptions.WrongType, match=r"v must hold real numbers .*, got None; pass an array"):
+            product()
+    with pytest.raises(fm.exceptions.WrongShape, match="v must have shape"):
+        np.ones((2, 2, 2)) @ operator
+
+
 def rounding(n, dense):
     """The roundoff of n steps, each a product with a matrix of n columns."""
     return n * gamma(n, unit_roundoff(float)) * np.linalg.norm(dense)
