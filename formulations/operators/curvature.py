@@ -235,9 +235,9 @@ class CurvatureOperator(NetworkOperator):
         Raises
         ------
         WrongType
-            If ``samples`` is not an integer.
+            If ``samples`` is not an integer, or ``seed`` is none of these.
         InvalidInput
-            If it is less than 2, or less than 6 for Hutch++.
+            If ``samples`` is less than 2, or less than 6 for Hutch++, or ``seed`` is negative.
         UnknownName
             If there is no such method.
         Refused
@@ -256,6 +256,7 @@ class CurvatureOperator(NetworkOperator):
         """
         if method not in METHODS:
             raise UnknownName("method", method, METHODS)
+        random = random_generator(seed)
         if samples is None:
             return Trace(float(self.diagonal().sum()))
         if method == "hutch++":
@@ -269,7 +270,6 @@ class CurvatureOperator(NetworkOperator):
         if count >= self.shape[0]:
             return Trace(float(self.diagonal().sum()))
         self.check_fresh()
-        random = random_generator(seed)
 
         def signs(n: int) -> Array:
             return random.choice(np.array([-1, 1], self.dtype), (n, self.shape[0]))

@@ -526,6 +526,15 @@ def test_kinks_are_counted_and_said():
     assert "kink" not in repr(fm.hessian(net, X[2:], Y[2:]))
 
 
+@pytest.mark.parametrize("samples", [None, 2, 10**6])
+def test_a_seed_that_is_none_is_refused_even_where_the_trace_is_exact(samples):
+    net, X, Y = integers("square")
+    with pytest.raises(fm.exceptions.WrongType, match="seed"):
+        fm.hessian(net, X, Y).trace(samples, seed="a")
+    with pytest.raises(fm.exceptions.InvalidInput, match="seed"):
+        fm.hessian(net, X, Y).trace(samples, seed=-1)
+
+
 def test_costs_and_activations_without_curvature_are_refused():
     net, X, Y = integers("square")
     plain = fm.cost(lambda A, Y: ((A - Y) ** 2).sum(axis=1), lambda A, Y: 2 * (A - Y))
