@@ -49,13 +49,7 @@ def per_example_gradients(
 
     Parameters
     ----------
-    net : Network
-        The network; it is not changed.
-    X : array_like of shape (m, n₁)
-        One example a row.
-    Y : array_like of shape (m, n_L)
-        The targets.
-    cost : str or Cost
+    net, X, Y, cost
         As in :func:`formulations.gradient`.
     backend : str, Backend or None
         The formulation that computes the errors δ; see :func:`formulations.get_backend`.

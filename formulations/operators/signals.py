@@ -287,7 +287,7 @@ def _absolute_norms(tape: Tape) -> list[tuple[float, int]]:
     for l in range(layout.last, 1, -1):
         if l < layout.last:
             size = _through_absolute(tape, l, size @ abs(net.weights[l - 1]).astype(working))
-            k += layout.sizes[l] + 1 + _extra_roundings(tape, l)
+            k += layout.sizes[l] + 1 + _extra_roundings(tape.slopes[l - 2])
         a, pattern = np.abs(tape.activations[l - 2]).astype(working), layout.patterns[l - 2]
         if pattern is None:
             of_weights = size.T @ a
@@ -302,17 +302,11 @@ def _absolute_output_error(tape: Tape, working: np.dtype[Any]) -> tuple[Array, i
     """Return the magnitude on which rounding acts in δ^L, shape (m, n_L), and the number of roundings."""
     if tape.combined is None:
         last = tape.network.layout.last
-        return _through_absolute(tape, last, np.abs(tape.cost_gradient).astype(working)), 5 + _extra_roundings(
-            tape, last
-        )
-    shares, targets = tape.share_column.astype(working), tape.targets.astype(working)
-    if tape.combined.complement is not None:
-        # −y(1 − a) does not cancel, and 1 − a takes 8 roundings.
-        return shares * np.abs(targets * tape.combined.complement(tape.weighted_inputs[-1])), 11
-    output, k = np.abs(tape.output).astype(working), 5
-    if tape.combined.scale is not None:
-        output, k = output * np.abs(tape.combined.scale(targets)), 5 + output.shape[1]
-    return shares * (output + np.abs(targets)), k
+        size = _through_absolute(tape, last, np.abs(tape.cost_gradient).astype(working))
+        return size, 5 + _extra_roundings(tape.slopes[-1])
+    output, targets = tape.output.astype(working), tape.targets.astype(working)
+    size, k = tape.combined.rounding(tape.weighted_inputs[-1], output, targets)
+    return tape.share_column.astype(working) * size, k
 
 
 def _through_absolute(tape: Tape, l: int, v: Array) -> Array:
@@ -327,8 +321,8 @@ def _through_absolute(tape: Tape, l: int, v: Array) -> Array:
     return np.array([block.T @ v[x] for x, block in zip(rows, blocks, strict=True)])
 
 
-def _extra_roundings(tape: Tape, l: int) -> int:
-    return tape.network.sizes[l - 1] + 5 if isinstance(tape.slopes[l - 2], CoupledSlope) else 0
+def _extra_roundings(slope: Any) -> int:
+    return slope.roundings if isinstance(slope, CoupledSlope) else 0
 
 
 def _sufficient(absolute: float, roundings: int, norm: float, rms: float) -> str | None:

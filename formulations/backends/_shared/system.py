@@ -26,6 +26,9 @@ from formulations.network import Network, Tape
 
 __all__ = ["ErrorSystem", "estimate_system"]
 
+INDEX_BYTES = 4
+"""SciPy's indices, as long as there are fewer than 2³¹ entries."""
+
 BLOCK = 2**14
 """The numbers of one product with a coupled slope, which stay in the cache."""
 
@@ -97,7 +100,7 @@ class ErrorSystem:
         return [rows[:, part] for part in self.parts]
 
 
-def estimate_system(network: Network, m: int, sweeps: int, index_bytes: int = 4) -> Estimate:
+def estimate_system(network: Network, m: int, sweeps: int) -> Estimate:
     """Estimate the cost of filling the system and multiplying by U ``sweeps`` times.
 
     A block U_l = Σ′ᵀwᵀ takes one multiplication for each entry if the slope is diagonal. If it is coupled, the block is
@@ -114,7 +117,7 @@ def estimate_system(network: Network, m: int, sweeps: int, index_bytes: int = 4)
     last_product = layout.weight_count
     return Estimate(
         multiplications=forward_multiplications(network, m) + m * (filling + sweeps * entries + last_product),
-        bytes=tape_bytes(network, m) + m * (entries + layout.neuron_count) * (3 * numbers + index_bytes),
+        bytes=tape_bytes(network, m) + m * (entries + layout.neuron_count) * (3 * numbers + INDEX_BYTES),
         forward_passes=1,
         calls=12 * len(network.activations) + 4 * sweeps + 40,
         detail=f"a system of {m * layout.neuron_count:,} unknowns and {m * entries:,} entries",

@@ -49,6 +49,12 @@ class CoupledSlope:
         """The transposed blocks."""
         return CoupledSlope(self.activation, self.z, self.a, transposed=not self.transposed)
 
+    @property
+    def roundings(self) -> int:
+        """The roundings of a product, beyond those of a product with a diagonal."""
+        n: int = self.z.shape[1]
+        return n + 5
+
     def __getitem__(self, rows: slice | Array) -> CoupledSlope:
         """Return the blocks of some examples, by a slice or by their numbers."""
         return CoupledSlope(self.activation, self.z[rows], self.a[rows], transposed=self.transposed)

@@ -74,6 +74,18 @@ class CombinedOutput:
             A = np.multiply(A, self.scale(Y), out=out)
         np.subtract(A, Y, out=out)
 
+    def rounding(self, Z: Array, A: Array, Y: Array) -> tuple[Array, int]:
+        """Return what rounding acts on in each example's δ^L, shape (m, n_L), and the number of its roundings.
+
+        s(y)a − y, the share and 1/m take at most 5 roundings, and n_L more if s(y) is a sum. In −y(1 − a) nothing
+        cancels, and the roundings are 11: 8 for 1 − a, and those of the product, the share and 1/m.
+        """
+        if self.complement is not None:
+            return np.abs(Y * self.complement(Z)), 11
+        if self.scale is not None:
+            return np.abs(self.scale(Y) * A) + np.abs(Y), A.shape[1] + 5
+        return np.abs(A) + np.abs(Y), 5
+
     def curvature_product(self, slope: Any, Y: Array, V: Array) -> Array:
         """Return (∂δ^L_x/∂z^L)v for each example, in a new array: s(y)·Σ′v, or y ⊙ σ′ ⊙ v with a complement.
 

@@ -51,18 +51,13 @@ def outer(delta: Array, a: Array, layout: Layout, i: int) -> Array:
 
 
 def combined_error(combined: CombinedOutput, z: Array, output: Array, targets: Array) -> tuple[Array, Array, int]:
-    """Return each example's δ^L of a combined output, what rounding acts on, and the number of roundings.
-
-    s(y)a − y, the share and 1/m take at most 5 roundings, and n_L more if s(y) is a sum. In −y(1 − a) nothing cancels,
-    and the roundings are 11: 8 for 1 − a, and those of the product, the share and 1/m.
-    """
+    """Return each example's δ^L of a combined output, what rounding acts on, and the number of roundings."""
+    size, k = combined.rounding(z, output, targets)
     if combined.complement is not None:
-        delta = -targets * combined.complement(z)
-        return delta, np.abs(delta), 11
-    k = 5
+        return -targets * combined.complement(z), size, k
     if combined.scale is not None:
-        output, k = combined.scale(targets) * output, targets.shape[1] + 5
-    return output - targets, np.abs(output) + np.abs(targets), k
+        output = combined.scale(targets) * output
+    return output - targets, size, k
 
 
 def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:

@@ -75,7 +75,7 @@ def read_slope(slope: Any, precision: Precision) -> Slope:
     wide = own if activation.why_not(precision.wide) else precision.wide
     # In the candidate's own precision, the reference rounds the blocks as the candidate does.
     sides = 2 if wide == own else 1
-    roundings = sides * (slope.z.shape[1] + 5)
+    roundings = sides * slope.roundings
     if isinstance(activation, Softmax):
         a = slope.a.astype(wide)
         size = np.abs(a).astype(precision.working)
