@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from formulations.training.loop import sgd as sgd
     from formulations.training.model import Model as Model
     from formulations.training.model import load_trained as load_trained
-    from formulations.training.optimizers import OPTIMIZERS as OPTIMIZERS
-    from formulations.training.optimizers import Adam as Adam
-    from formulations.training.optimizers import GradientDescent as GradientDescent
-    from formulations.training.optimizers import Optimizer as Optimizer
-    from formulations.training.optimizers import default_optimizer as default_optimizer
-    from formulations.training.optimizers import default_rate as default_rate
-    from formulations.training.optimizers import get_optimizer as get_optimizer
     from formulations.training.schedules import SCHEDULES as SCHEDULES
     from formulations.training.schedules import ConstantRate as ConstantRate
     from formulations.training.schedules import ExponentialDecay as ExponentialDecay
@@ -31,12 +24,19 @@ if TYPE_CHECKING:
     from formulations.training.schedules import StepDecay as StepDecay
     from formulations.training.scores import accuracy as accuracy
     from formulations.training.scores import predicted as predicted
+    from formulations.training.steps import OPTIMIZERS as OPTIMIZERS
+    from formulations.training.steps import Adam as Adam
+    from formulations.training.steps import GradientDescent as GradientDescent
+    from formulations.training.steps import Optimizer as Optimizer
+    from formulations.training.steps import Trainer as Trainer
+    from formulations.training.steps import default_optimizer as default_optimizer
+    from formulations.training.steps import default_rate as default_rate
+    from formulations.training.steps import get_optimizer as get_optimizer
     from formulations.training.stopping import EarlyStopping as EarlyStopping
     from formulations.training.targets import Examples as Examples
     from formulations.training.targets import default_cost as default_cost
     from formulations.training.targets import examples_for as examples_for
     from formulations.training.targets import weights_for as weights_for
-    from formulations.training.trainer import Trainer as Trainer
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -46,15 +46,6 @@ else:
             "interruption": ["Interruption"],
             "loop": ["sgd"],
             "model": ["Model", "load_trained"],
-            "optimizers": [
-                "OPTIMIZERS",
-                "Adam",
-                "GradientDescent",
-                "Optimizer",
-                "default_optimizer",
-                "default_rate",
-                "get_optimizer",
-            ],
             "schedules": [
                 "SCHEDULES",
                 "ConstantRate",
@@ -65,8 +56,17 @@ else:
                 "StepDecay",
             ],
             "scores": ["accuracy", "predicted"],
+            "steps": [
+                "OPTIMIZERS",
+                "Adam",
+                "GradientDescent",
+                "Optimizer",
+                "Trainer",
+                "default_optimizer",
+                "default_rate",
+                "get_optimizer",
+            ],
             "stopping": ["EarlyStopping"],
             "targets": ["Examples", "default_cost", "examples_for", "weights_for"],
-            "trainer": ["Trainer"],
         },
     )

@@ -20,14 +20,13 @@ from formulations.network import Network, check_network, passes
 from formulations.training.checkpoints import Checkpoint, described_cost, digest, digest_of_network
 from formulations.training.history import Epoch, History
 from formulations.training.interruption import Interruption
-from formulations.training.optimizers import Optimizer, default_rate, get_optimizer
 from formulations.training.progress import Progress
 from formulations.training.run import Run
 from formulations.training.schedules import Schedule, checked_rate, get_schedule
 from formulations.training.scores import Examination
+from formulations.training.steps import Optimizer, Trainer, default_rate, get_optimizer
 from formulations.training.stopping import EarlyStopping, get_early_stopping
 from formulations.training.targets import Examples, as_pair, examples_for, weights_for
-from formulations.training.trainer import Trainer
 
 __all__ = ["sgd"]
 

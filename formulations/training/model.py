@@ -40,8 +40,8 @@ from formulations.network import (
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
 from formulations.training.history import History
 from formulations.training.loop import sgd
-from formulations.training.optimizers import Optimizer, default_optimizer, get_optimizer
 from formulations.training.scores import predicted, r_squared
+from formulations.training.steps import Optimizer, default_optimizer, get_optimizer
 from formulations.training.targets import Examples, as_pair, examples_for, labels_of, numbers_of
 
 __all__ = ["Model", "load_trained"]

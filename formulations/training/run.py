@@ -15,8 +15,8 @@ from formulations.training.history import Epoch
 from formulations.training.interruption import Interruption
 from formulations.training.schedules import Schedule, checked_rate
 from formulations.training.scores import Examination
+from formulations.training.steps import Trainer
 from formulations.training.stopping import EarlyStopping, Patience
-from formulations.training.trainer import Trainer
 
 __all__ = ["Run"]
 

@@ -218,7 +218,7 @@ def test_settings_are_checked_in_the_dtype_of_the_network(optimizer, part):
 @pytest.mark.parametrize("numbers", [1, 60, 10**6])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_mini_batches_that_are_gathered_together_are_single_steps(numbers, sparse, monkeypatch):
-    monkeypatch.setattr("formulations.training.trainer.GATHERED", numbers)
+    monkeypatch.setattr("formulations.training.steps.trainer.GATHERED", numbers)
     net = network()
     X, Y = data(net, 8)
     weights = np.arange(8.0)

@@ -12,7 +12,7 @@ from formulations.backends import BackendLike
 from formulations.functions import Cost
 from formulations.network import Network
 from formulations.plans import prepare
-from formulations.training.optimizers import GradientDescent, Optimizer
+from formulations.training.steps.optimizers import GradientDescent, Optimizer
 
 __all__ = ["Trainer"]
 
