@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import Scheme as Scheme
     from formulations.backends._base.perturbation import step_sizes as step_sizes
+    from formulations.backends._base.updates import CompiledSteps as CompiledSteps
     from formulations.backends._base.updates import CompiledUpdates as CompiledUpdates
+    from formulations.backends._base.updates import StepRule as StepRule
     from formulations.backends._registry import BATCH_CHOICES as BATCH_CHOICES
     from formulations.backends._registry import DEFAULT as DEFAULT
     from formulations.backends._registry import BackendLike as BackendLike
@@ -46,7 +48,7 @@ else:
             "_base.linearization": ["OPERATORS", "PARAMETERS", "Linearization", "Where"],
             "_base.options": ["option_types"],
             "_base.perturbation": ["SCHEMES", "Difference", "Extrapolation", "Quotient", "Scheme", "step_sizes"],
-            "_base.updates": ["CompiledUpdates"],
+            "_base.updates": ["CompiledSteps", "CompiledUpdates", "StepRule"],
             "_registry": [
                 "BATCH_CHOICES",
                 "DEFAULT",

@@ -279,8 +279,9 @@ INSIDE = {
         "why_not_width",
     ),
     "Backend": (
-        "allocate", "collect", "compiled_updates", "difference", "errors", "estimate", "estimate_operator", "gradient",
-        "linearize", "prepare", "prepare_jacobian", "ready", "why_not", "why_not_operator", "written_product",
+        "allocate", "collect", "compiled_steps", "compiled_updates", "difference", "errors", "estimate",
+        "estimate_operator", "gradient", "linearize", "prepare", "prepare_jacobian", "ready", "why_not",
+        "why_not_operator", "written_product",
     ),
     "Cost": (
         "average", "check_outputs", "check_targets", "combined", "complex_values", "curvature_product", "evaluate",

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from formulations.backends._base.perturbation import Quotient as Quotient
     from formulations.backends._base.perturbation import derivative_along as derivative_along
     from formulations.backends._base.perturbation import step_sizes as step_sizes
+    from formulations.backends._base.updates import CompiledSteps as CompiledSteps
     from formulations.backends._base.updates import CompiledUpdates as CompiledUpdates
+    from formulations.backends._base.updates import StepRule as StepRule
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -36,6 +38,6 @@ else:
             "one_at_a_time": ["OneAtATime"],
             "options": ["convert", "read_options"],
             "perturbation": ["SCHEMES", "Difference", "Extrapolation", "Quotient", "derivative_along", "step_sizes"],
-            "updates": ["CompiledUpdates"],
+            "updates": ["CompiledSteps", "CompiledUpdates", "StepRule"],
         },
     )

@@ -37,7 +37,7 @@ from formulations.backends._base.estimates import (
 from formulations.backends._base.linearization import PARAMETERS, Linearization, Where
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
-from formulations.backends._base.updates import CompiledUpdates
+from formulations.backends._base.updates import CompiledSteps, CompiledUpdates, StepRule
 from formulations.functions import COSTS, Cost
 from formulations.network import Gradient, Network, Point, Tape, forward
 
@@ -210,6 +210,18 @@ class Backend(ABC):
 
     def compiled_updates(self) -> CompiledUpdates | None:
         """Return compiled steps of the optimizers for training with this backend; None if NumPy takes them."""
+        return None
+
+    def compiled_steps(self, network: Network, tape: Tape, rule: StepRule) -> CompiledSteps | None:  # noqa: ARG002
+        """Return compiled steps of a training run, on mini-batches of ``tape.m``; None if they are taken one by one.
+
+        Parameters
+        ----------
+        network, tape : Network, Tape
+            A network, and a tape that this backend has prepared.
+        rule : StepRule
+            How the gradient changes the parameters.
+        """
         return None
 
     def written_product(self, network: Network, factors: Sequence[str]) -> str | None:  # noqa: ARG002 - few multiply one
