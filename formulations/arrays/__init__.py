@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from formulations.arrays.norms import euclidean_norm as euclidean_norm
     from formulations.arrays.parameters import Parameters as Parameters
     from formulations.arrays.roundoff import Precision as Precision
+    from formulations.arrays.roundoff import Summation as Summation
     from formulations.arrays.roundoff import gamma as gamma
     from formulations.arrays.roundoff import unit_roundoff as unit_roundoff
 else:
@@ -88,6 +89,6 @@ else:
             "lists": ["by_name", "integers", "items", "precisions"],
             "norms": ["euclidean_norm"],
             "parameters": ["Parameters"],
-            "roundoff": ["Precision", "gamma", "unit_roundoff"],
+            "roundoff": ["Precision", "Summation", "gamma", "unit_roundoff"],
         },
     )

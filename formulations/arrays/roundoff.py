@@ -18,7 +18,7 @@ import numpy as np
 
 from formulations.arrays.dtypes import Array, higher
 
-__all__ = ["Precision", "gamma", "unit_roundoff"]
+__all__ = ["Precision", "Summation", "gamma", "unit_roundoff"]
 
 
 def unit_roundoff(dtype: np.dtype[Any]) -> float:
@@ -35,6 +35,48 @@ def gamma(k: int, u: float) -> float:
     (0.3333333333333333, inf)
     """
     return k * u / (1 - k * u) if k * u < 1 else math.inf
+
+
+@dataclass(frozen=True)
+class Summation:
+    r"""How a sum over the examples was taken chunk by chunk, and the rounding that it costs.
+
+    Each chunk is summed in one go, with the unit roundoff u of the result. Its sum then meets r roundings in a wider
+    precision of unit roundoff v, and the mean a last one to u. With k roundings of each term within its chunk
+
+    .. math:: |\hat s - s| \le \bigl[(1 + \gamma_k(u))(1 + \gamma_r(v))(1 + u) - 1\bigr] \sum |\text{terms}|
+
+    which does not grow with the number of examples, but for r.
+
+    Attributes
+    ----------
+    examples : int
+        The largest number of examples in a chunk.
+    roundings : int
+        r, the roundings in the wider precision that a chunk's sum meets: additions to other sums, the division by the
+        total weight, and the roundings of that weight.
+    wide : dtype
+        The wider precision; that of the result if there is none.
+    """
+
+    examples: int
+    roundings: int
+    wide: np.dtype[Any]
+
+    def gamma(self, k: int, u: float) -> float:
+        """Return the factor of the sum of the absolute terms, for k roundings of each term within its chunk.
+
+        Examples
+        --------
+        >>> Summation(100, 12, np.dtype("float64")).gamma(103, 2.0**-24) < gamma(105, 2.0**-24)
+        True
+        """
+        return _together(gamma(k, u), _together(gamma(self.roundings, unit_roundoff(self.wide)), u))
+
+
+def _together(one: float, other: float) -> float:
+    """Return (1 + one)(1 + other) - 1, without cancellation."""
+    return one + other + one * other
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Layout, Parameters, format_dtype, quiet
+from formulations.arrays import Array, Layout, Parameters, Summation, format_dtype, quiet
 from formulations.exceptions import NotFinite
 
 __all__ = ["Gradient", "check_gradient"]
@@ -30,6 +30,8 @@ class Gradient(Parameters):
         The backend that computed it, with its options.
     forward_passes : int
         The number of forward passes used.
+    summation : Summation, or None
+        How the sum over the examples was taken, if in chunks; its bound of rounding is smaller.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class Gradient(Parameters):
         cost: Any = None,
         backend: str = "",
         forward_passes: int = 0,
+        summation: Summation | None = None,
     ) -> None:
         super().__init__(layout, vector)
         self.errors = None if errors is None else tuple(errors)
         self.cost = cost
         self.backend = backend
         self.forward_passes = forward_passes
+        self.summation = summation
 
     def copy(self) -> Gradient:
         """Return a copy of the gradient, with its own memory."""
@@ -57,6 +61,7 @@ class Gradient(Parameters):
             cost=self.cost,
             backend=self.backend,
             forward_passes=self.forward_passes,
+            summation=self.summation,
         )
 
     __copy__ = copy
@@ -71,6 +76,7 @@ class Gradient(Parameters):
             "cost": self.cost,
             "backend": self.backend,
             "forward_passes": self.forward_passes,
+            "summation": self.summation,
         }
         return partial(Gradient, self.layout, self.vector, **fields), ()
 

@@ -52,6 +52,7 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int)
         parts = [part for pair in zip(candidate.weights, candidate.biases, strict=True) for part in pair]
         gradient = _assembled(parts, candidate.errors, layout, dtype, m)
         gradient.cost = None if candidate.cost is None else _read_cost(candidate.cost)
+        gradient.summation = candidate.summation
         return gradient
     if isinstance(candidate, tuple | list) and len(candidate) in (2, 3) and _is_sequence(candidate[0]):
         weights, biases = candidate[0], candidate[1]

@@ -44,7 +44,7 @@ def deviation(backend: Backend, tape: Tape, gradient: Gradient, reference: Refer
             found[part] = np.inf if check.excuse else check.bound
     else:
         formulas = Formulas.CUSTOMARY if backend.tier is Tier.ELSEWHERE else Formulas.CAREFUL
-        bounds = propagate_bounds(reference, formulas=formulas)
+        bounds = propagate_bounds(reference, formulas=formulas, summation=gradient.summation)
         for (weights, biases), of_weights, of_biases in zip(layout.slices, bounds.weights, bounds.biases, strict=True):
             found[weights], found[biases] = of_weights, of_biases
     reaches = np.abs(reference.vector) + found <= float(np.finfo(tape.network.dtype).max)

@@ -39,7 +39,8 @@ def forward_checks(
     """
     if exactly and not _affordable(reference):
         return []
-    return propagate_bounds(reference, exactly=exactly, formulas=formulas).checks(gradient)
+    bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas, summation=gradient.summation)
+    return bounds.checks(gradient)
 
 
 def local_forward_checks(
@@ -63,7 +64,7 @@ def local_forward_checks(
     errors, layout = gradient.errors, reference.layout
     if errors is None or (exactly and not _affordable(reference)):
         return []
-    bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas)
+    bounds = propagate_bounds(reference, exactly=exactly, formulas=formulas, summation=gradient.summation)
     wide, working, both = reference.dtype, bounds.precision.working, bounds.precision.sides
     checks = [error_check(layout.last, "BP1", errors[-1], (reference.errors or ())[-1], bounds.last_error, local=True)]
     weights = widened(reference.tape.network.weights, wide)

@@ -174,7 +174,7 @@ def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> Equati
     claimed = np.asarray(gradient.cost).astype(np.promote_types(np.asarray(gradient.cost).dtype, gradient.dtype))
 
     def by(formulas: Formulas) -> EquationVerdict:
-        bound = propagate_bounds(reference, formulas=formulas).cost
+        bound = propagate_bounds(reference, formulas=formulas, summation=gradient.summation).cost
         return cost_check(reference.layout.last, claimed, np.asarray(reference.cost), bound).verdict()
 
     found = by(Formulas.CAREFUL)

@@ -80,9 +80,9 @@ class OutputBounds:
         of_g = moved + 8 * self._precision.u * big + self._lost_by_cost()
         return self._precision.within_range(of_g, big * self.unshared)
 
-    def cost(self, of_z: Array, of_a: Array, of_delta: Array) -> float:
-        """Return E of C, given those of z^L, a^L and δ^L; infinite if no bound holds."""
-        tape, shares, count = self._tape, self._shares, self._tape.targets.size + 16
+    def cost(self, of_z: Array, of_a: Array, of_delta: Array, factor: float) -> float:
+        """Return E of C, given those of z^L, a^L and δ^L and γ of the sum; infinite if no bound holds."""
+        tape, shares = self._tape, self._shares
         if tape.combined is None:
             moved = self._cost_by_outputs(self._reference.cost_gradient, of_a)
         else:
@@ -92,9 +92,9 @@ class OutputBounds:
                 rounded = 4 * self._precision.u * float((shares * z * (1 + targets)).sum())
                 moved = max(moved + rounded, self._cost_uncombined(of_a))
         values, lost_by_values = self._values()
-        rounding = gamma(count, self._precision.u) * float((shares[:, 0] * values).sum())
+        rounding = factor * float((shares[:, 0] * values).sum())
         rounding += float((shares[:, 0] * lost_by_values).sum())
-        e = moved + rounding + count * float(self._precision.tiny)
+        e = moved + rounding + (tape.targets.size + 16) * float(self._precision.tiny)
         return e if math.isfinite(e) else math.inf
 
     def _combined_error(self, combined: CombinedOutput, of_a: Array) -> Array:

@@ -10,6 +10,9 @@ E is the componentwise bound of a quantity's error, for a reference in the next 
     E_\delta^l &= |d| E_s + |s| E_d + E_s E_d + 2u (|d| + E_d)(|s| + E_s), \qquad s = w^T \delta^{l+1} \\
     E_{\partial w} &= E_\delta |a|^T + |\delta| E_a^T + E_\delta E_a^T + \gamma_{m+3} (|\delta| + E_\delta)(|a| + E_a)^T
 
+If the candidate was summed in chunks of at most k examples, γ_{m+3} is that of :class:`~formulations.arrays.Summation`
+for k + 3 roundings, plus the γ_{m+3} of the reference, which sums all m at once.
+
 A coupled slope is a matrix, and so is its E_d: the products with d and E_d become products with the transposed blocks,
 and γ_{n+7} replaces 2u. :mod:`formulations.verification.tolerances.activations` derives E_a and E_d for each kind
 of activation. If cost and output have a combined form, E_δ^L is s(y)E_a + γ_k(|s(y)a| + |y|) times the example's share,
@@ -23,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, Precision, gamma
+from formulations.arrays import Array, Precision, Summation, gamma, unit_roundoff
 from formulations.network import Gradient
 from formulations.verification.oracles import Matrices, OuterBlocks, Reference, magnitudes, outer, through
 from formulations.verification.tolerances.activations import activation_bounds
@@ -36,7 +39,11 @@ __all__ = ["Propagation", "propagate_bounds"]
 
 
 def propagate_bounds(
-    reference: Reference, *, exactly: bool = False, formulas: Formulas = Formulas.CAREFUL
+    reference: Reference,
+    *,
+    exactly: bool = False,
+    formulas: Formulas = Formulas.CAREFUL,
+    summation: Summation | None = None,
 ) -> Propagation:
     """Return the bounds of any candidate for a reference gradient; the reference keeps them for the next candidate.
 
@@ -49,15 +56,17 @@ def propagate_bounds(
         :mod:`formulations.verification.tolerances.jacobians`.
     formulas : Formulas
         The formulas that the candidate may use for its activations.
+    summation : Summation, optional
+        How the candidate summed over the examples; by default all at once, in any order.
 
     Returns
     -------
     Propagation
     """
-    bounds: dict[tuple[bool, Formulas], Propagation] = reference.bounds
-    key = exactly, formulas
+    bounds: dict[Any, Propagation] = reference.bounds
+    key = exactly, formulas, summation
     if key not in bounds:
-        bounds[key] = Propagation(reference, exactly, formulas)
+        bounds[key] = Propagation(reference, exactly, formulas, summation)
     return bounds[key]
 
 
@@ -68,7 +77,7 @@ class Propagation:
 
     Parameters
     ----------
-    reference, exactly, formulas
+    reference, exactly, formulas, summation
         As for :func:`propagate_bounds`.
 
     Attributes
@@ -81,10 +90,13 @@ class Propagation:
         E_z of z^l at ``[l-2]``, likewise.
     """
 
-    def __init__(self, reference: Reference, exactly: bool, formulas: Formulas) -> None:
+    def __init__(
+        self, reference: Reference, exactly: bool, formulas: Formulas, summation: Summation | None = None
+    ) -> None:
         network = reference.tape.network
         self.reference, self.exactly, self._network = reference, exactly, network
         self.precision, self._formulas = Precision(network.dtype, reference.dtype), formulas
+        self._summation = summation
         self._absolute = magnitudes(network.weights, self.precision.working)
         self._output = OutputBounds(reference, self.precision, formulas)
         self.weighted_inputs: list[Array] = []
@@ -114,13 +126,22 @@ class Propagation:
         """The bound of C, for candidate and reference together."""
         own, _ = self._of_sum(len(self._absolute) - 1, self.activations[-2])
         of_z = self.activations[-2] @ self._absolute[-1].T + own
-        return self.precision.sides * self._output.cost(of_z, self.activations[-1], self.own_last_error)
+        rounding = self._summed(self._network.sizes[-1], 16)
+        return self.precision.sides * self._output.cost(of_z, self.activations[-1], self.own_last_error, rounding)
 
     @property
     def summed(self) -> tuple[float, Any]:
         """The γ and the underflow of a sum over the examples, as (BP3) and (BP4) take it."""
-        k = self.reference.tape.m + 3
-        return gamma(k, self.precision.u), self._smallest * k
+        return self._summed(1, 3), self._smallest * (self.reference.tape.m + 3)
+
+    def _summed(self, each: int, more: int) -> float:
+        """Return γ of a sum of ``each`` terms an example, with ``more`` roundings of each term."""
+        k, u = each * self.reference.tape.m + more, self.precision.u
+        if self._summation is None:
+            return gamma(k, u)
+        # The reference sums over all examples at once.
+        own = self._summation.gamma(each * self._summation.examples + more, u)
+        return own + gamma(k, unit_roundoff(self.reference.dtype))
 
     @property
     def last_error(self) -> Array:
