@@ -619,12 +619,12 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
 
     def _take_epoch(self, trainer: Trainer, rows: Array, interruption: Interruption) -> bool:
         """Take one step for each mini-batch, note the loss, and return whether no Ctrl-C came in between."""
-        total = weight = 0.0
-        for of_batch, its_weight in trainer.steps(rows):
-            total += of_batch
-            weight += its_weight
+        record, taken = np.empty((2, trainer.count(len(rows)))), 0
+        for costs, _ in trainer.steps(rows, record):
+            taken += len(costs)
             if interruption.seen:
                 break
+        total, weight = record[:, :taken].sum(axis=1).tolist()
         self.loss_ = total / weight if weight else math.nan
         if weight:
             self._check_finite(self.loss_, "loss")

@@ -40,8 +40,8 @@ class State(NamedTuple):
     ----------
     arrays : dict of str to ndarray
         The arrays of the run, by name; all but ``best`` are always there.
-    steps : list of (float, float)
-        The results of the steps of the current epoch.
+    steps : ndarray of shape (k, 2)
+        The results of the k steps of the current epoch so far.
     shuffle : mapping
         The state of the generator at the start of the current epoch.
     epochs : list of Epoch
@@ -55,7 +55,7 @@ class State(NamedTuple):
     """
 
     arrays: dict[str, Array]
-    steps: list[tuple[float, float]]
+    steps: Array
     shuffle: Mapping[str, Any]
     epochs: list[Epoch]
     initial: float | None
@@ -114,7 +114,7 @@ class Checkpoint:
         }
         arrays: dict[str, Any] = {
             "run": np.array(json.dumps(described)),
-            "steps": np.array(state.steps, np.float64).reshape(-1, 2),
+            "steps": state.steps,
             **state.arrays,
         }
         with replaced(self._path) as file:
@@ -161,7 +161,7 @@ class Checkpoint:
                 raise archive.unreadable("the steps must be float64")
         return State(
             {name: held[name] for name in names},
-            [(cost, weight) for cost, weight in held["steps"].tolist()],
+            held["steps"],
             described["shuffle"],
             described["epochs"],
             described["initial"],

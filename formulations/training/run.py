@@ -72,11 +72,11 @@ class Run:
         self._patience = None if stop is None else Patience(stop.patience, stop.min_delta)
         self._examination, self._sample = examination, sample
         self._checkpoint, self._settings = checkpoint, settings
-        self._batches = -(-len(trainer.Y) // trainer.batch_size)
         self._parameters = trainer.network.vector
         self._before = self._parameters.copy()
         self._best = np.empty_like(self._parameters)
-        self._steps: list[tuple[float, float]] = []
+        # The results of the steps of the current epoch, and their number.
+        self._record, self._taken = np.empty((2, trainer.count(len(trainer.Y)))), 0
         self._saved: tuple[int, int, str | None] | None = None
         self._shuffle = generator.bit_generator.state
         self._start = perf_counter()
@@ -98,7 +98,7 @@ class Run:
         count : int
             The number of epochs, with those of a resumed run.
         interruption : Interruption
-            Checked after each step.
+            Checked after each run of steps.
         tell : callable
             Called with each epoch; True stops the run.
 
@@ -109,22 +109,22 @@ class Run:
         """
         trainer, checkpoint = self._trainer, self._checkpoint
         timed = checkpoint is not None and checkpoint.epochs is None
-        steps, append = self._steps, self._steps.append
         while self.stopped_by is None and len(self.epochs) < count and not interruption.seen:
             if not self._set_rate():
                 self.stopped_by = "schedule"
                 break
-            if not steps:
+            if not self._taken:
                 self._before[...] = self._parameters
             # In the middle of an epoch, the generator is in the state at its start.
             order = self._generator.permutation(len(trainer.Y))
-            for result in trainer.steps(order[len(steps) * trainer.batch_size :]):
-                append(result)
+            begun = self._taken
+            for costs, _ in trainer.steps(order[begun * trainer.batch_size :], self._record[:, begun:]):
+                self._taken += len(costs)
                 if timed and perf_counter() >= checkpoint.due:  # type: ignore[union-attr]
                     self.save()
                 if interruption.seen:
                     break
-            if len(steps) >= self._batches:
+            if self._taken == self._record.shape[1]:
                 self._end_epoch(tell)
 
     def _set_rate(self) -> bool:
@@ -139,10 +139,11 @@ class Run:
         return True
 
     def _end_epoch(self, tell: Callable[[Epoch], bool]) -> None:
-        costs, weights = zip(*self._steps, strict=True)
-        total, number = float(np.sum(costs)), len(self.epochs) + 1
+        costs, weights = self._record
+        total, number = float(costs.sum()), len(self.epochs) + 1
         if self.initial is None:
-            self.initial = next(cost / weight for cost, weight in self._steps if weight)
+            first = np.flatnonzero(weights)[0]
+            self.initial = float(costs[first] / weights[first])
         if not (math.isfinite(total) and np.isfinite(self._parameters).all()):
             raise NotFinite(
                 f"training diverged in epoch {number}: cost or parameters are no longer finite; "
@@ -151,14 +152,14 @@ class Run:
         held_out, share = (None, None) if self._examination is None else self._examination()
         epoch = Epoch(
             number,
-            total / sum(weights),
+            total / float(weights.sum()),
             share,
             perf_counter() - self._start,
             validation_cost=held_out,
             training_accuracy=None if self._sample is None else self._sample()[1],
             learning_rate=self._trainer.rate,
         )
-        self._steps.clear()
+        self._taken = 0
         if self._count(epoch):
             self._best[...] = self._parameters
         if tell(epoch):
@@ -188,7 +189,7 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint, unless there is no file, it holds this state, or the parameters are no longer finite."""
-        position = len(self.epochs), len(self._steps), self.stopped_by
+        position = len(self.epochs), self._taken, self.stopped_by
         if self._checkpoint is None or position == self._saved or not np.isfinite(self._parameters).all():
             return
         self._saved = position
@@ -196,7 +197,8 @@ class Run:
         arrays = self._arrays()
         if self.best_epoch is None:
             del arrays["best"]
-        state = State(arrays, self._steps, self._shuffle, self.epochs, self.initial, self.stopped_by, elapsed)
+        steps = self._record[:, : self._taken].T
+        state = State(arrays, steps, self._shuffle, self.epochs, self.initial, self.stopped_by, elapsed)
         self._checkpoint.write(state, self._settings)
 
     def resume(self, count: int) -> None:
@@ -216,13 +218,14 @@ class Run:
         state = None if checkpoint is None else checkpoint.read(self._settings, self._arrays())
         if checkpoint is None or state is None:
             return
-        begun = len(state.epochs) + bool(state.steps)
+        taken = len(state.steps)
+        begun = len(state.epochs) + bool(taken)
         if begun > count:
-            incomplete = ", the last incomplete" if state.steps else ""
+            incomplete = ", the last incomplete" if taken else ""
             raise checkpoint.broken(
                 f"it has {begun} epochs{incomplete}, more than the {count} asked for", f"pass epochs={begun} or more, "
             )
-        if len(state.steps) > self._batches or (state.steps and state.stopped_by is not None):
+        if taken > self._record.shape[1] or (taken and state.stopped_by is not None):
             raise checkpoint.broken("its position lies outside the epoch")
         for epoch in state.epochs:
             if not self._set_rate() or epoch.learning_rate != self._trainer.rate:
@@ -241,11 +244,11 @@ class Run:
         for name, array in self._arrays().items():
             if name in state.arrays:
                 array[...] = state.arrays[name]
-        self._steps.extend(state.steps)
+        self._record[:, :taken], self._taken = state.steps.T, taken
         self._shuffle, self.initial = state.shuffle, state.initial
         self.stopped_by = self.stopped_by or state.stopped_by
         self._start = perf_counter() - state.seconds
-        self._saved = len(self.epochs), len(self._steps), self.stopped_by
+        self._saved = len(self.epochs), taken, self.stopped_by
 
     def _arrays(self) -> dict[str, Array]:
         """Return the arrays that a checkpoint keeps; they are changed in place."""

@@ -11,6 +11,7 @@ import formulations as fm
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.functions import get_cost
 from formulations.training import Adam, GradientDescent, Trainer, get_optimizer
+from formulations.training.steps.optimizers import Updates
 
 EPS = np.finfo("float64").eps
 
@@ -21,8 +22,8 @@ def trainer_for(net, X, Y, **options):
 
 def step(trainer, chosen):
     """Take one step on the examples in these rows."""
-    (found,) = trainer.steps(chosen)
-    return found
+    ((costs, weights),) = trainer.steps(chosen)
+    return costs.item(), weights.item()
 
 
 def by_hand(net, X, Y, optimizer, steps, rate=0.5):
@@ -225,7 +226,51 @@ def test_mini_batches_that_are_gathered_together_are_single_steps(numbers, spars
     order = np.array([5, 0, 7, 1, 2, 6, 4, 3, 3, 5, 1])
     one, other = net.copy(), net.copy()
     options = {"batch_size": 3, "sample_weight": weights, "optimizer": GradientDescent(0.9)}
-    found = list(trainer_for(one, csr_array(X) if sparse else X, Y, **options).steps(order))
+    runs = list(trainer_for(one, csr_array(X) if sparse else X, Y, **options).steps(order))
+    found = [pair for costs, weights in runs for pair in zip(costs, weights, strict=True)]
     single = trainer_for(other, X, Y, **options)
     assert found == [step(single, order[i : i + 3]) for i in range(0, 11, 3)]
     assert np.array_equal(one.vector, other.vector)
+
+
+@pytest.mark.parametrize("backend", ["hadamard", "fused"])
+def test_runs_fill_the_record_one_after_the_other(backend):
+    skip_absent(backend)
+    net = network()
+    X, Y = data(net, 8)
+    trainer = trainer_for(net, X, Y, batch_size=3, backend=backend)
+    record, taken = np.full((2, trainer.count(8)), np.nan), 0
+    for costs, weights in trainer.steps(np.arange(8), record):
+        assert len(costs) == len(weights) > 0
+        assert np.shares_memory(costs, record[0, taken:]) and np.shares_memory(weights, record[1, taken:])
+        taken += len(costs)
+    assert taken == record.shape[1] == 3
+    assert record[1].tolist() == [3, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "kind", "factors", "state"),
+    [
+        (GradientDescent(), "descent", [], set()),
+        (GradientDescent(0.25), "momentum", [0.25], {"velocity"}),
+        (GradientDescent(0.25, nesterov=True), "nesterov", [0.25], {"velocity"}),
+        (Adam(0.25, 0.75, 1e-3), "adam", [0.25, 0.75, 0.75, 0.25, 1e-3], {"mean", "square", "count"}),
+    ],
+)
+def test_the_optimizers_of_the_library_are_rules_for_compiled_code(optimizer, kind, factors, state):
+    updates = optimizer.start(np.zeros(3, np.float32))
+    rule = updates.rule(l2=2.0, l1=3.0, per_batch=True)
+    assert (rule.kind, rule.factors.tolist(), rule.l2, rule.l1, rule.per_batch) == (kind, factors, 2.0, 3.0, True)
+    assert rule.factors.dtype == np.float64
+    # The arrays themselves, which compiled code changes in place.
+    assert rule.state is updates.state and set(rule.state) == state
+
+
+def test_an_optimizer_of_a_user_is_no_rule():
+    class Signs(Updates):
+        """Steps by the gradient's sign."""
+
+        def step(self, gradient, rate):
+            pass
+
+    assert Signs().rule() is None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from formulations.arrays import Array, number_between, positive_number
-from formulations.backends import CompiledUpdates
+from formulations.backends import CompiledUpdates, StepRule
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.functions import COSTS, Cost
 from formulations.network import Network
@@ -48,6 +48,10 @@ class Updates(ABC):
     @abstractmethod
     def step(self, gradient: Array, rate: Array) -> None:
         """Change the parameters by one step; ``gradient`` is overwritten, ``rate`` is η with shape ()."""
+
+    def rule(self, *, l2: float = 0.0, l1: float = 0.0, per_batch: bool = False) -> StepRule | None:  # noqa: ARG002
+        """Return the step as a rule for compiled code, with a penalty; None if it has no such rule."""
+        return None
 
 
 class Optimizer(ABC):
@@ -160,6 +164,9 @@ class _Descent(Updates):
         self._parameters = parameters
         self.state = {}
 
+    def rule(self, *, l2: float = 0.0, l1: float = 0.0, per_batch: bool = False) -> StepRule:
+        return StepRule("descent", np.empty(0), self.state, l2, l1, per_batch)
+
     def step(self, gradient: Array, rate: Array) -> None:
         np.multiply(gradient, rate, gradient)
         np.subtract(self._parameters, gradient, self._parameters)
@@ -169,10 +176,15 @@ class _Momentum(Updates):
     def __init__(self, parameters: Array, settings: GradientDescent) -> None:
         self._parameters = parameters
         _check_rounded(parameters.dtype, momentum=(settings.momentum, 0.9))
+        self._settings = settings
         self._momentum = np.array(settings.momentum, parameters.dtype)
         self._nesterov = settings.nesterov
         self._velocity = np.zeros_like(parameters)
         self.state = {"velocity": self._velocity}
+
+    def rule(self, *, l2: float = 0.0, l1: float = 0.0, per_batch: bool = False) -> StepRule:
+        kind: Literal["momentum", "nesterov"] = "nesterov" if self._nesterov else "momentum"
+        return StepRule(kind, np.array([self._settings.momentum]), self.state, l2, l1, per_batch)
 
     def step(self, gradient: Array, rate: Array) -> None:
         velocity, parameters = self._velocity, self._parameters
@@ -208,6 +220,11 @@ class _Adam(Updates):
         self._mean, self._square, self._buffer = (np.zeros_like(parameters) for _ in range(3))
         self._count = np.zeros((), np.int64)
         self.state = {"mean": self._mean, "square": self._square, "count": self._count}
+
+    def rule(self, *, l2: float = 0.0, l1: float = 0.0, per_batch: bool = False) -> StepRule:
+        beta_1, beta_2 = self._settings.beta_1, self._settings.beta_2
+        factors = np.array([beta_1, 1 - beta_1, beta_2, 1 - beta_2, self._settings.epsilon])
+        return StepRule("adam", factors, self.state, l2, l1, per_batch)
 
     def step(self, gradient: Array, rate: Array) -> None:
         mean, square, buffer = self._mean, self._square, self._buffer

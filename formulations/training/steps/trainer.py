@@ -108,19 +108,36 @@ class Trainer:
     def rate(self, value: float) -> None:
         self._rate[...] = value
 
-    def steps(self, order: Array) -> Iterator[tuple[float, float]]:
+    def count(self, examples: int) -> int:
+        """Return the number of steps that so many examples take."""
+        return -(-examples // self.batch_size)
+
+    def steps(self, order: Array, record: Array | None = None) -> Iterator[tuple[Array, Array]]:
         """Descend on one mini-batch after the other, the last of which may be smaller.
+
+        The steps come in runs, each of at least one step. The results do not depend on how long the runs are.
 
         Parameters
         ----------
         order : ndarray of int of shape (any,)
             The rows of the examples, one mini-batch after the other; they must be in range.
+        record : ndarray of float64 of shape (2, steps), optional
+            Receives what :meth:`descend` returns for each step; a new array if none is given.
 
         Yields
         ------
-        float, float
-            After each step, what :meth:`descend` returns.
+        costs, weights : ndarray of shape (k,)
+            After each run of k steps, the columns of the record that it has filled.
         """
+        if record is None:
+            record = np.empty((2, self.count(len(order))))
+        costs, weights = record
+        for k, result in enumerate(self._one_by_one(order)):
+            costs[k], weights[k] = result
+            yield costs[k : k + 1], weights[k : k + 1]
+
+    def _one_by_one(self, order: Array) -> Iterator[tuple[float, float]]:
+        """Descend as :meth:`steps` does, and yield after each step what :meth:`descend` returns."""
         size, weights, rows = self.batch_size, None, len(self._buffers[0])
         # Gathering several mini-batches at once takes a third of the time.
         for start in range(0, len(order), rows):
