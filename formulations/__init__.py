@@ -65,8 +65,10 @@ if TYPE_CHECKING:
     from formulations.operators import spectrum as spectrum
     from formulations.plans import ChunkedPlan as ChunkedPlan
     from formulations.plans import Plan as Plan
+    from formulations.plans import Source as Source
     from formulations.plans import gradient as gradient
     from formulations.plans import prepare as prepare
+    from formulations.plans import sources as sources
     from formulations.plans import which as which
     from formulations.training import History as History
     from formulations.training import Model as Model
@@ -107,7 +109,7 @@ else:
                 "prepare_jacobian",
                 "spectrum",
             ],
-            "plans": ["ChunkedPlan", "Plan", "gradient", "prepare", "which"],
+            "plans": ["ChunkedPlan", "Plan", "Source", "gradient", "prepare", "sources", "which"],
             "training": ["History", "Model", "sgd"],
             "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
         },

@@ -130,6 +130,41 @@ class Archive:
             )
         return {name: self._array(name) for name in wanted}
 
+    def place(self, name: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
+        """Return where an array that is not compressed begins in the file, and its dtype, shape and order.
+
+        Returns
+        -------
+        offset : int
+            The position of its first entry, in bytes.
+        dtype : dtype
+            Its dtype.
+        shape : tuple of int
+            Its shape.
+        fortran_order : bool
+            Whether it is stored by columns.
+
+        Raises
+        ------
+        InvalidInput
+            As :meth:`shapes`.
+        Refused
+            If it is compressed.
+        """
+        self.shapes([name])
+        info, header = self._members[name], self._header(name)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise Refused(
+                f"an array must not be compressed to be read in pieces, and {name} of {self._name} is; write it with "
+                "numpy.savez or numpy.save."
+            )
+        assert self._opened.fp is not None
+        # The lengths of the two fields between the member's header and its data, which may differ from the directory's.
+        self._opened.fp.seek(info.header_offset + 26)
+        lengths = self._opened.fp.read(4)
+        before = 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        return info.header_offset + before + header.length, header.dtype, header.shape, header.fortran_order
+
     def unreadable(self, reason: str) -> InvalidInput:
         """Return an exception that gives the reason why the file cannot be used."""
         return _unreadable(self._name, reason, self._remedy)

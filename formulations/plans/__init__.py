@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from formulations.plans.calls import prepare as prepare
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
+    from formulations.plans.executors import checked_executor as checked_executor
     from formulations.plans.plan import Claimed as Claimed
     from formulations.plans.plan import Plan as Plan
+    from formulations.plans.source import Source as Source
+    from formulations.plans.source import sources as sources
+    from formulations.plans.tree import tree_depth as tree_depth
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -24,6 +28,9 @@ else:
             "admission": ["seconds_for", "unreasonable"],
             "calls": ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"],
             "chunks": ["ChunkedPlan"],
+            "executors": ["checked_executor"],
             "plan": ["Claimed", "Plan"],
+            "source": ["Source", "sources"],
+            "tree": ["tree_depth"],
         },
     )

@@ -20,32 +20,28 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from math import ceil
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
 
-from formulations.arrays import (
-    Array,
-    Budget,
-    as_examples,
-    as_real,
-    check_pair,
-    end_quiet,
-    example_weights,
-    excluding,
-    format_bytes,
-    quiet,
-)
+from formulations.arrays import Budget, end_quiet, format_bytes, quiet
 from formulations.backends import Backend
 from formulations.display import counted, format_seconds
-from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
+from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import Cost
-from formulations.network import Gradient, Network, check_gradient
-from formulations.plans.accumulator import Accumulator, shares_in_powers_of_two
+from formulations.network import Gradient, Network
 from formulations.plans.admission import seconds_for
-from formulations.plans.plan import Claimed, Plan
+from formulations.plans.blas import one_blas_thread, this_worker
+from formulations.plans.evaluator import Evaluator, Examples, placed
+from formulations.plans.executors import checked_executor, levels_of_a_task, sum_over, tasks_of
+from formulations.plans.plan import Claimed
+from formulations.plans.source import Source, as_source
+from formulations.plans.tasks import Piece, Recipe, add_piece, pieces_of
+from formulations.plans.tree import Sums, Tree
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]
 
@@ -61,11 +57,9 @@ OBJECTS = 2**17
 
 def bytes_for(backend: Backend, network: Network, m: int) -> int:
     """Return the memory for chunks of m examples, beyond the parameters and the data themselves."""
-    layout, item = network.layout, network.dtype.itemsize
-    # Buffers for the examples in the network's dtype, and temporaries of their checks.
-    examples = 2 * m * (layout.sizes[0] + layout.sizes[-1]) * item
-    vectors = 2 * layout.count * item + Accumulator.bytes(layout.count, network.dtype)
-    return MARGIN * backend.estimate(network, m).bytes + examples + vectors + OBJECTS
+    count, dtype = network.layout.count, network.dtype
+    vectors = 2 * count * dtype.itemsize + Tree.bytes(count, dtype)
+    return MARGIN * backend.estimate(network, m).bytes + Evaluator.bytes(network, m) + vectors + OBJECTS
 
 
 def chunk_size(backend: Backend, network: Network, memory: float) -> int:
@@ -133,12 +127,10 @@ class ChunkedPlan(Claimed):
         self.budget = budget
         self.batch_size = chunk_size(backend, network, budget.memory)
         self._check_time(1)
-        self._plan = Plan(network, self.batch_size, cost, backend)
-        self._X, self._Y = (
-            np.empty((self.batch_size, n), network.dtype) for n in (network.sizes[0], network.sizes[-1])
-        )
-        self._sums = Accumulator(network.layout.count, network.dtype)
+        self._evaluator = Evaluator(network, cost, backend, self.batch_size)
+        self._tree = self._evaluator.tree()
         self._gradient = Gradient(network.layout, np.empty_like(network.vector), backend=backend.label)
+        self._token = token_hex(16)
 
     def __call__(self, X: Any, Y: Any, sample_weight: Any = None) -> Gradient:
         """Compute the gradient over any number of examples.
@@ -166,22 +158,26 @@ class ChunkedPlan(Claimed):
             If it would take longer than the budget that was in force when the plan was prepared; or if another
             thread has called the plan before, or the plan is called from within its own call.
         """
-        token = self._begin()
-        try:
-            self._sums.reset()
-            self._take(X, Y, sample_weight)
-            return self._mean()
-        finally:
-            end_quiet(token)
-            self._busy = False
+        with self._claimed():
+            examples = Examples(X, Y, sample_weight, self.network.sizes)
+            self._check_time(examples.count)
+            self._evaluator.add(self._tree, 0, examples)
+            return self._mean(self._tree.total())
 
-    def over(self, chunks: Iterable[Any]) -> Gradient:
-        """Compute the gradient over all examples of an iterable, such as a generator that reads files.
+    def over(self, sources: Iterable[Any], executor: Executor | None = None) -> Gradient:
+        """Compute the gradient over all examples of several sources, such as files, in one or in many processes.
+
+        The chunks of all sources are added up by one binary tree, which does not depend on the executor, its workers or
+        the order in which they finish. BLAS uses one thread throughout.
 
         Parameters
         ----------
-        chunks : iterable of (X, Y) or (X, Y, sample_weight)
-            Each of any length, as for :meth:`__call__`. Without weights, each example counts 1.
+        sources : iterable of source
+            Each of any length: a source made by :func:`formulations.sources`; a tuple (X, Y) or (X, Y, sample_weight),
+            as for :meth:`__call__`, or of paths; or a callable that returns one. Without weights, each example counts
+            1. With an executor, an iterable that can be read twice, such as a list.
+        executor : concurrent.futures.Executor, optional
+            Computes the chunks; by default this thread does.
 
         Returns
         -------
@@ -191,82 +187,72 @@ class ChunkedPlan(Claimed):
         Raises
         ------
         WrongType
-            If ``chunks`` is not iterable, or a chunk does not hold real numbers.
+            If ``sources`` is not iterable, or one does not hold real numbers.
         WrongShape, NotFinite, InvalidInput
-            If there is no chunk, or one cannot be used; the message begins with its number, from 0.
+            If there is no source, or one cannot be used; the message begins with its number, from 0.
         Refused
-            If a chunk would take longer than the budget that was in force when the plan was prepared; or as
+            If a source would take longer than the budget that was in force when the plan was prepared; or as
             :meth:`__call__`.
         """
-        if not isinstance(chunks, Iterable):
+        if not isinstance(sources, Iterable):
             raise WrongType(
-                f"chunks must be an iterable of (X, Y) or (X, Y, sample_weight), got {type(chunks).__name__}; "
+                f"sources must be an iterable of (X, Y) or (X, Y, sample_weight), got {type(sources).__name__}; "
                 "pass a list or a generator of them."
             )
+        with self._claimed(), one_blas_thread():
+            if executor is None:
+                return self._mean(self._over(sources))
+            return self._mean(self._over_executor(sources, checked_executor(executor)))
+
+    def _over(self, sources: Iterable[Any]) -> Sums:
+        index = number = 0
+        for given in sources:
+            with placed(f"in source {number}, "):
+                source = as_source(given, self.network.sizes)
+                if isinstance(source, Source):
+                    self._check_time(source.rows)
+            # Free this source before the next one is made; enumerate would keep it.
+            del given
+            index = add_piece(self._evaluator, self._tree, Piece(number, source, index))
+            del source
+            number += 1
+        if not number:
+            raise _no_sources()
+        return self._tree.total()
+
+    def _over_executor(self, sources: Iterable[Any], executor: Executor) -> Sums:
+        if isinstance(sources, Iterator):
+            raise WrongType(
+                f"sources must be a list, or another iterable that can be read twice, with an executor, got "
+                f"{type(sources).__name__}; pass list(sources)."
+            )
+        checked = []
+        for number, given in enumerate(sources):
+            with placed(f"in source {number}, "):
+                checked.append(as_source(given, self.network.sizes))
+        if not checked:
+            raise _no_sources()
+        recipe = Recipe(self._token, self.network, self.cost, self.backend, self.batch_size, this_worker().process)
+        leaves = sum(self._evaluator.chunks(each.rows) if isinstance(each, Source) else 1 for each in checked)
+        levels = levels_of_a_task(leaves, seconds_for(self.backend.estimate(self.network, self.batch_size)))
+        tasks = tasks_of(pieces_of(checked, self._evaluator), recipe, self.batch_size, levels)
+        return sum_over(tasks, levels, self._evaluator.tree(), executor)
+
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        """Claim the plan for a call, and begin with an empty tree."""
         token = self._begin()
         try:
-            self._sums.reset()
-            self._take_all(chunks)
-            return self._mean()
+            self._tree.clear()
+            yield
         finally:
             end_quiet(token)
             self._busy = False
 
-    def _take_all(self, chunks: Iterable[Any]) -> None:
-        """Add the examples of all chunks to the sums."""
-        number = 0
-        for chunk in chunks:
-            with _placed(f"in chunk {number}, "):
-                if not isinstance(chunk, tuple | list) or len(chunk) not in (2, 3):
-                    raise WrongType(
-                        f"there must be (X, Y) or (X, Y, sample_weight), got {type(chunk).__name__}"
-                        f"{f' of {len(chunk)}' if isinstance(chunk, tuple | list) else ''}; yield such tuples, "
-                        "and pass the arrays of a single batch as plan(X, Y)."
-                    )
-                self._take(*chunk)
-            # Free this chunk before the next one is made; enumerate would keep it.
-            del chunk
-            number += 1
-        if not number:
-            raise InvalidInput(
-                "chunks must hold at least one (X, Y), got none; a generator that has been read is empty, "
-                "so make a new one for each call."
-            )
-
-    def _take(self, X: Any, Y: Any, sample_weight: Any = None) -> None:
-        """Add the examples of X and Y to the sums, chunk by chunk."""
-        sizes = self.network.sizes
-        X, Y = _rows(X, "X", sizes[0]), _rows(Y, "Y", sizes[-1])
-        check_pair(X, Y)
-        m = X.shape[0]
-        weights = None if sample_weight is None else as_real(sample_weight, "sample_weight")
-        if weights is not None and weights.shape != (m,):
-            # The message must name the shape of all weights, not that of the first chunk's.
-            example_weights(weights, m)
-        self._check_time(m)
-        for start in range(0, m, self.batch_size):
-            rows = slice(start, min(start + self.batch_size, m))
-            with _placed(f"counting rows from {start} on, " if start else ""):
-                self._add(X[rows], Y[rows], None if weights is None else weights[rows], rows.stop - start)
-
-    def _add(self, X: Any, Y: Any, weights: Any, m: int) -> None:
-        # Copy into the plan's buffers, so that no dtype needs an allocation and no reference keeps the data alive.
-        X, Y = _converted(X, "X", self._X[:m]), _converted(Y, "Y", self._Y[:m])
-        self.network.check_examples(X, Y, cost=self.cost)
-        weights = None if weights is None else example_weights(weights, len(X))
-        shares, total, exponent = shares_in_powers_of_two(weights, len(X), self.network.dtype)
-        if total == 0:
-            return
-        if shares is not None:
-            X, Y = excluding(X, Y, shares)
-        found = self._plan.evaluate(X, Y, shares)
-        check_gradient(found)
-        self._sums.add(found.vector, found.cost, total, exponent)
-        self._sums.forward_passes += found.forward_passes
-
-    def _mean(self) -> Gradient:
-        self._gradient.cost = self._sums.mean(self._gradient.vector)
-        self._gradient.forward_passes = self._sums.forward_passes
+    def _mean(self, sums: Sums) -> Gradient:
+        self._gradient.cost = sums.mean(self._gradient.vector)
+        self._gradient.forward_passes = sums.forward_passes
+        self._tree.release(sums)
         return self._gradient
 
     def _check_time(self, m: int) -> None:
@@ -291,32 +277,8 @@ class ChunkedPlan(Claimed):
         )
 
 
-def _rows(data: Any, name: str, width: int) -> Any:
-    """Return data that can be sliced into chunks, checking the shape if that does not read all of it."""
-    lazy = not isinstance(data, np.ndarray) and hasattr(data, "dtype") and hasattr(type(data), "__getitem__")
-    if lazy and len(data.shape) == 2 and data.shape[0]:
-        return data
-    return as_examples(data, name, width)
-
-
-def _converted(data: Any, name: str, buffer: Array) -> Array:
-    """Return a chunk's examples, converted into ``buffer``."""
-    array = as_examples(data, name, buffer.shape[1])
-    if len(array) != len(buffer):
-        raise WrongShape(
-            f"a slice of {name} must have {len(buffer)} rows, as requested, got {len(array)}; "
-            f"give {name} the shape of the data that it returns."
-        )
-    np.copyto(buffer, array, casting="unsafe")
-    return buffer
-
-
-@contextmanager
-def _placed(where: str) -> Iterator[None]:
-    """Prefix the messages of exceptions with their place in the data."""
-    try:
-        yield
-    except (InvalidInput, Refused, WrongType) as caught:
-        if not where:
-            raise
-        raise type(caught)(f"{where}{caught}") from caught
+def _no_sources() -> InvalidInput:
+    return InvalidInput(
+        "sources must hold at least one (X, Y), got none; a generator that has been read is empty, so make a new one "
+        "for each call."
+    )

@@ -149,6 +149,13 @@ def over(case: Case) -> Any:
     return fm.prepare(case.net, "auto").over(wide)
 
 
+def described(case: Case, folder: Any) -> Any:
+    """Compute a gradient over examples in files."""
+    np.save(f"{folder}/X.npy", case.X)
+    np.save(f"{folder}/Y.npy", case.Y)
+    return fm.prepare(case.net, "auto").over(fm.sources(f"{folder}/X.npy", f"{folder}/Y.npy"))
+
+
 def stepped(case: Case) -> Any:
     """Train, with everything that sgd calls."""
     net = case.net.copy()
@@ -264,6 +271,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "JacobianPlan.__call__": lambda case, _: fm.prepare_jacobian(case.net, 4)(case.X),
     "Spectrum.plot": lambda case, _: displayed(fm.spectrum(case.net, case.X)),
     "Spectrum.to_dict": lambda case, _: fm.spectrum(case.net, case.X).to_dict(),
+    "sources": lambda case, folder: described(case, folder),
     "spectrum": lambda case, _: fm.spectrum(case.net, case.X),
     "split": lambda case, _: fm.split(case.X, case.Y),
     "use_backend": lambda case, _: entered(fm.use_backend("sigma"), case),

@@ -234,7 +234,8 @@ def test_allocations_do_not_grow_with_the_batch():
     X, Y = np.zeros((2**15, 4)), np.zeros((2**15, 3))
     plan(X, Y)
     few, many = (peak_bytes(lambda m=m: plan(X[:m], Y[:m])) for m in (2**10, 2**15))
-    assert abs(many - few) <= 1024
+    # The tree has five more levels, each with an entry of a dictionary.
+    assert abs(many - few) <= 1024 + 5 * 128
 
 
 def test_a_generator_may_reuse_the_buffer_of_the_chunk_before():
@@ -364,7 +365,7 @@ def test_what_would_take_too_long_is_refused_before_it_begins():
     plan(X[:64], Y[:64])
     with pytest.raises(Refused, match=r"2000 examples would take about .* within formulations\.use_budget\(seconds="):
         plan(X, Y)
-    with pytest.raises(Refused, match=r"^in chunk 1, backend 'hadamard' is refused"):
+    with pytest.raises(Refused, match=r"^in source 1, backend 'hadamard' is refused"):
         plan.over([(X[:64], Y[:64]), (X, Y)])
     with fm.use_budget(seconds=1e-9), pytest.raises(Refused, match="1 example would take"):
         in_chunks(net, 64)
@@ -404,7 +405,7 @@ def test_what_is_wrong_with_arrays_is_said_as_everywhere_and_where():
 def test_a_gradient_that_is_not_finite_is_refused_with_its_chunk():
     net = fm.Network([[[1.0]]], [[0.0]], "identity", dtype="float32")
     plan = in_chunks(net, 2)
-    with pytest.raises(NotFinite, match=r"^in chunk 1, counting rows from 2 on, the gradient must be finite, got"):
+    with pytest.raises(NotFinite, match=r"^in source 1, chunk 2, counting rows from 2 on, the gradient must be finite, got"):
         plan.over([([[1.0]], [[1.0]]), ([[1.0], [1.0], [3e38]], [[0.0], [0.0], [-3e38]])])
 
 
@@ -414,13 +415,13 @@ def test_what_is_wrong_with_chunks_is_said_with_their_number():
     plan = in_chunks(net, 4)
     for chunks, exception, message in [
         ([], InvalidInput, "got none; a generator that has been read is empty"),
-        (7, WrongType, r"chunks must be an iterable of \(X, Y\) .*, got int"),
-        ([(X, Y), (X[:, :3], Y)], WrongShape, "^in chunk 1, X must have 4 columns"),
-        ([(X, Y), X], WrongType, r"^in chunk 1, there must be \(X, Y\) or .*, got ndarray; yield such tuples"),
-        ([(X,)], WrongType, r"^in chunk 0, there must be .*, got tuple of 1; yield"),
-        ([(X, Y), (X[:0], Y[:0])], WrongShape, "^in chunk 1, X must hold at least one example"),
+        (7, WrongType, r"sources must be an iterable of \(X, Y\) .*, got int"),
+        ([(X, Y), (X[:, :3], Y)], WrongShape, "^in source 1, X must have 4 columns"),
+        ([(X, Y), X], WrongType, r"^in source 1, there must be \(X, Y\) or .*, got ndarray; yield such tuples"),
+        ([(X,)], WrongType, r"^in source 0, there must be .*, got tuple of 1; yield"),
+        ([(X, Y), (X[:0], Y[:0])], WrongShape, "^in source 1, X must hold at least one example"),
         ([(X, Y, np.zeros(9)), (X, Y, np.zeros(9))], InvalidInput, "^sample_weight must not be zero everywhere"),
-        ([(X, Y, np.ones(4))], WrongShape, r"^in chunk 0, sample_weight must have shape \(9,\)"),
+        ([(X, Y, np.ones(4))], WrongShape, r"^in source 0, sample_weight must have shape \(9,\)"),
     ]:
         with pytest.raises(exception, match=message):
             plan.over(chunks)
