@@ -9,6 +9,7 @@ import makers
 import pytest
 
 from formulations.backends import _registry as registry
+from formulations.backends import _table
 
 # Slow files that cannot mark themselves: a suite that others run too, and pages whose examples check a backend.
 SLOW = ("formulations/verification/conformance/test_conformance.py", "docs/how-to/add-a", "docs/backends/index.md")
@@ -54,7 +55,7 @@ def tape_reading(request):
 @pytest.fixture
 def clean_registry(monkeypatch):
     """A registry whose changes are undone, and no backend chosen by the environment."""
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(_table, "registered", dict(_table.registered))
     monkeypatch.delenv(registry.VARIABLE, raising=False)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import click
 
 from formulations.cli.bench import measurement
-from formulations.cli.options import bad_usage
+from formulations.cli.output import bad_usage
 from formulations.display import Colour, Ratio, arms, format_table, new_figure, tidy, titled
 
 __all__ = ["PLACE", "Column", "Rows", "budget_option", "draw_ratios", "experiment", "plain", "table"]

@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
-from importlib.metadata import EntryPoints, entry_points
 from typing import Any, TypeAlias
 
 from formulations.arrays import items
+from formulations.backends import _table
 from formulations.backends._base import Backend, OneAtATime, convert, read_options
-from formulations.backends._table import BUILT_IN, load_built_in
+from formulations.backends._table import BUILT_IN, ENTRY_POINTS, load_built_in
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 
 __all__ = [
@@ -31,11 +30,8 @@ BackendLike: TypeAlias = str | Backend | None
 
 DEFAULT = "hadamard"
 VARIABLE = "FORMULATIONS_BACKEND"
-ENTRY_POINTS = "formulations.backends"
 BATCH_CHOICES = ("whole", "example")
 
-_registered: dict[str, type[Backend] | Backend] = {}
-"""Registered backends by name."""
 _chosen: ContextVar[str | Backend | None] = ContextVar("formulations_backend", default=None)
 
 
@@ -62,7 +58,7 @@ def register(backend: type[Backend] | Backend) -> type[Backend] | Backend:
     name = _declared_name(backend)
     if name in list_backends():
         raise InvalidInput(f"a backend named {name!r} is registered already; choose another name.")
-    _registered[name] = backend
+    _table.registered[name] = backend
     return backend
 
 
@@ -170,33 +166,27 @@ def use_backend(backend: str | Backend) -> Iterator[Backend]:
         _chosen.reset(token)
 
 
-@cache
-def _entry_points() -> EntryPoints:
-    # Reading the metadata of all installed packages takes longer than a small gradient.
-    return entry_points(group=ENTRY_POINTS)
-
-
 def _find(name: str) -> type[Backend] | Backend:
     """Return a backend by its name; the packages that may add one are searched only for a name that is not built in."""
     if name in BUILT_IN:
         return load_built_in(name)
     if name not in _added():
         raise UnknownName("backend", name, list_backends())
-    return _registered[name]
+    return _table.registered[name]
 
 
 def _added() -> Mapping[str, type[Backend] | Backend]:
     """Return the registered backends by name, with those that other packages declare by an entry point."""
-    for point in _entry_points():
-        if point.name not in _registered and point.name not in BUILT_IN:
+    for point in _table.declared():
+        if point.name not in _table.registered and point.name not in BUILT_IN:
             found = point.load()
             if _declared_name(found) != point.name:
                 raise InvalidInput(
                     f"entry point {point.name!r} of {ENTRY_POINTS} loads a backend named {found.name!r}; "
                     "give both the same name."
                 )
-            _registered[point.name] = found
-    return _registered
+            _table.registered[point.name] = found
+    return _table.registered
 
 
 def _declared_name(backend: Any) -> str:

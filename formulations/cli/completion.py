@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, get_args, get_origin
 
 import click
 from click.shell_completion import (
@@ -15,8 +14,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-from formulations.backends import BATCH_CHOICES, get_backend, list_backends, option_types
-from formulations.exceptions import UnknownName
+from formulations.backends import backend_facts
 
 __all__ = ["complete_backends", "complete_file", "complete_names"]
 
@@ -50,25 +48,22 @@ def complete_backends(_: click.Context, parameter: click.Parameter, incomplete: 
     if earlier:
         found += _options(earlier, last, before + comma)
     if not comma or parameter.name == "backends":
-        for each in list_backends():
-            if each.startswith(last):
+        for each in backend_facts():
+            if each.name.startswith(last):
                 # With a help text, zsh ends the word at a colon.
-                text = None if ":" in before else get_backend(each).summary
-                found.append(CompletionItem(before + comma + each, help=text))
+                text = None if ":" in before else each.summary
+                found.append(CompletionItem(before + comma + each.name, help=text))
     return found
 
 
 def _options(name: str, incomplete: str, prefix: str) -> list[CompletionItem]:
     """Complete ``key=value`` of a backend; the value is left open if it is a number."""
-    try:
-        declared: Any = type(get_backend(name))
-    except UnknownName:
-        return []
-    found = []
-    for key, kind in option_types(declared).items():
-        values = get_args(kind) if get_origin(kind) is Literal else ("",)
-        found += [f"{key}={value}" for value in values]
-    found += [f"batch={value}" for value in BATCH_CHOICES]
+    known = {each.name: each.options for each in backend_facts()}
+    found = [
+        f"{key}={value}"
+        for key, choices in known.get(name, {}).items()
+        for value in ([""] if isinstance(choices, str) else choices)
+    ]
     return [CompletionItem(prefix + option) for option in found if option.startswith(incomplete)]
 
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from formulations.exceptions import MissingExtra, needs
+from formulations.exceptions import MissingExtra, why_absent
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -60,7 +60,8 @@ def _run() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the end
     try:
         for package in ("click", "rich"):
-            needs("cli", package, "the command line")
+            if why_absent(package) is not None:
+                raise MissingExtra("the command line", package, "cli")
     except MissingExtra as missing:
         print(f"formulations: {missing}", file=sys.stderr)
         sys.exit(2)

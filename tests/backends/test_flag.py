@@ -12,6 +12,7 @@ import pytest
 
 import formulations as fm
 from formulations.backends import _registry as registry
+from formulations.backends import _table
 from formulations.backends.finite_difference import FiniteDifference
 from formulations.backends.hadamard import Hadamard
 from formulations.backends.sigma import Sigma
@@ -221,7 +222,7 @@ class TestEntryPoints:
                 fm.list_backends()
 
     def install(self, monkeypatch, *points):
-        monkeypatch.setattr(registry, "_entry_points", lambda: points)
+        monkeypatch.setattr(_table, "declared", lambda: points)
 
     def test_one_is_listed_and_used(self, monkeypatch):
         self.install(monkeypatch, Point("mine", lambda: Mine))
@@ -241,7 +242,7 @@ class TestEntryPoints:
         assert not isinstance(fm.get_backend("sigma"), Mine)
 
     def test_the_group_is_the_documented_one(self):
-        assert registry.ENTRY_POINTS == "formulations.backends"
+        assert _table.ENTRY_POINTS == "formulations.backends"
 
 
 def test_which_names_every_backend():

@@ -149,7 +149,7 @@ def test_compare_ends_with_1_if_nothing_is_equal():
 
 
 def test_compare_ends_with_1_if_a_gradient_is_different(monkeypatch):
-    from formulations.backends import _registry as registry
+    from formulations.backends import _table
 
     class Wrong(makers.HadamardWrapper):
         name = "wrong"
@@ -159,7 +159,7 @@ def test_compare_ends_with_1_if_a_gradient_is_different(monkeypatch):
             errors[-1] += 1
             return errors
 
-    monkeypatch.setattr(registry, "_registered", {**registry._registered, "wrong": Wrong})
+    monkeypatch.setattr(_table, "registered", {**_table.registered, "wrong": Wrong})
     result = run("compare", "--backends", "hadamard,wrong")
     assert result.exit_code == 1, result.output
     assert "1 different" in result.stdout

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import formulations as fm
-from formulations.backends import _registry as registry
+from formulations.backends import _table
 from formulations.cli.commands import formulations as command
 from formulations.equations.equation import Equation
 from formulations.equations.formula import parse_latex
@@ -40,7 +40,7 @@ def test_a_registered_backend_is_in_the_index_but_not_on_the_page(monkeypatch):
         name = "odd"
         equations = ("BP1", "BP7")
 
-    monkeypatch.setattr(registry, "_registered", {**registry._registered, "odd": Odd})
+    monkeypatch.setattr(_table, "registered", {**_table.registered, "odd": Odd})
     declaring = [entry for entry in index() if "odd" in [backend.name for backend in entry.backends]]
     assert [entry.equation.number for entry in declaring] == ["BP1"]
     assert PAGE.read_text(encoding="utf-8") == as_markdown()

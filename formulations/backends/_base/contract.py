@@ -22,7 +22,6 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -37,27 +36,12 @@ from formulations.backends._base.estimates import (
 from formulations.backends._base.linearization import PARAMETERS, Linearization, Where
 from formulations.backends._base.options import check_choices
 from formulations.backends._base.perturbation import Difference
+from formulations.backends._base.tiers import Tier
 from formulations.backends._base.updates import CompiledSteps, CompiledUpdates, StepRule
 from formulations.functions import COSTS, Cost
 from formulations.network import Gradient, Network, Point, Tape, forward
 
-__all__ = ["Backend", "Tier"]
-
-
-class Tier(Enum):
-    """How a backend relates to the tape, which decides the tolerances that judge it."""
-
-    RECURRENCE = "R"
-    """A recurrence on the tape, layer by layer: judged locally (T1), and by T4 if T1 finds no fault."""
-    PRODUCT = "Q"
-    """An explicit product over several layers, on the tape: judged over paths (T2, T3), and likewise by T4."""
-    FORWARD = "F"
-    """A separate forward pass: judged by the propagated roundoff of both passes (T4)."""
-    ELSEWHERE = "E"
-    """A forward pass of its own, by functions that are not this library's: judged by T4, and granted what customary
-    formulas lose."""
-    PERTURBATION = "P"
-    """Differences of the cost: judged by their own truncation and roundoff."""
+__all__ = ["Backend"]
 
 
 class Backend(ABC):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from formulations.backends._base.contract import Backend, Tier
+from formulations.backends._base.contract import Backend
 from formulations.backends._base.estimates import Estimate, tape_bytes
 from formulations.backends._base.perturbation import Difference
+from formulations.backends._base.tiers import Tier
 from formulations.functions import Cost
 from formulations.network import Gradient, Network, Tape
 

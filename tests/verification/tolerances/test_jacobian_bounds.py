@@ -12,7 +12,7 @@ from makers import Case
 
 import formulations as fm
 from formulations.arrays.roundoff import Precision
-from formulations.backends._base.contract import Tier
+from formulations.backends._base.tiers import Tier
 from formulations.functions.costs.table import get_cost
 from formulations.verification.conformance.law import answer
 from formulations.verification.oracles.reference import reference_gradient
