@@ -16,6 +16,16 @@ SLOW = ("formulations/verification/conformance/test_conformance.py", "docs/how-t
 OPTIONAL = {"fused", "autodiff_torch", "autodiff_jax"}
 
 
+def pytest_configure(config):
+    """Give BLAS one thread in each worker process of pytest-xdist, which start after this and inherit the variables.
+
+    Each worker has a core of its own, and with a thread for every core, each matrix product waits for the other workers.
+    """
+    if config.getoption("numprocesses", None):
+        for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark tests of a backend with an option or in another dtype as slow: the fast tests run each one by default.
