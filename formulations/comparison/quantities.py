@@ -103,6 +103,10 @@ class Compared(ABC):
     def judge(self, backend: Backend, call: Callable[[], Any], found: Any) -> Judged:
         """Judge the result of a call."""
 
+    @abstractmethod
+    def __reduce__(self) -> Any:
+        """Another process makes the reference anew, which is longer than the examples."""
+
 
 class ComparedGradient(Compared):
     """The gradient, by a prepared plan."""
@@ -137,6 +141,9 @@ class ComparedGradient(Compared):
         verdict = judge_backend(backend, tape, found, self.reference)
         bound = deviation(backend, tape, found, self.reference)
         return Judged(verdict, found.vector.copy(), bound, found.forward_passes)
+
+    def __reduce__(self) -> Any:
+        return ComparedGradient, (self.net, self.batch, self.examples[2])
 
 
 class _Planned:
@@ -190,6 +197,9 @@ class ComparedOperator(Compared):
         verdict = judge_operator(call.linearization, found, self.reference)
         bound = operator_deviation(call.linearization, found, self.reference)
         return Judged(verdict, found.ravel().copy(), bound.ravel(), None)
+
+    def __reduce__(self) -> Any:
+        return ComparedOperator, (self.operator, self.net, self.batch, self.direction)
 
 
 class _Linearized:

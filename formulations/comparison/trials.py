@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from formulations.arrays import Array, Budget, current_budget, positive_integer, positive_number, quiet
 from formulations.backends import DEFAULT, Backend, chosen_backends, get_backend, list_backends
@@ -19,6 +21,7 @@ from formulations.display import Ratio
 from formulations.exceptions import FormulationsException
 from formulations.functions import Cost
 from formulations.network import Network, check_network, check_parameters
+from formulations.plans import in_order
 
 __all__ = ["compare"]
 
@@ -51,6 +54,7 @@ def compare(
     sample_weight: Any = None,
     budget: float | None = None,
     threads: int | None = None,
+    executor: Executor | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Comparison:
     """Compute one gradient by several backends, judge each against its derived bound, then time them.
@@ -81,9 +85,13 @@ def compare(
         operator this concerns formulations that go along every parameter.
     threads : int, optional
         Threads of BLAS, OpenMP and PyTorch. By default one if the products are small, since pools used in turn compete
-        for the cores; otherwise unchanged.
+        for the cores, or with an executor; otherwise unchanged. Processes of an executor always compute with one.
+    executor : concurrent.futures.Executor, optional
+        Computes and judges backends while others are judged; rows and verdicts are the same. All are timed afterwards,
+        in turn and in this process, which prepares each of them again. For processes, the backends, the cost and the
+        activations must be ones that can be pickled and imported.
     progress : callable, optional
-        Called with each backend's label before it runs.
+        Called with each backend's label before its result is awaited.
 
     Returns
     -------
@@ -98,7 +106,8 @@ def compare(
     UnknownName
         If a backend or an operator does not exist.
     Refused
-        If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`.
+        If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`; or if
+        the executor was shut down, or one of its processes has ended.
     MissingExtra
         If ``threads`` is given and threadpoolctl is not installed.
 
@@ -114,14 +123,12 @@ def compare(
     # With others the reference is not finite, and nothing can be judged.
     check_parameters(net)
     limit = None if threads is None else positive_integer(threads, "threads")
-    if limit is None and len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL:
+    small = len(batch.X) * max(rows * columns for rows, columns in net.layout.shapes) <= SMALL
+    if limit is None and (small or executor is not None):
         limit = 1
-    run = _Trials(compared(operator, net, batch, sample_weight, direction), budget)
+    run = _Trials(compared(operator, net, batch, sample_weight, direction), _budget(budget))
     with limited_threads(limit, needed=threads is not None) as before:
-        for backend in chosen:
-            if progress is not None:
-                progress(backend.label)
-            run.judge(backend)
+        run.judge(chosen, executor, progress)
         if progress is not None:
             progress("timing")
         # Backends may have loaded libraries with pools of their own.
@@ -154,61 +161,108 @@ def _budget(seconds: float | None) -> Budget:
     return replace(given, seconds=positive_number(seconds, "budget", finite=False))
 
 
-class _Trials:
-    """The rows of the backends on one mini-batch."""
+class _Trial(NamedTuple):
+    """One backend, judged.
 
-    def __init__(self, what: Compared, budget: float | None) -> None:
-        self.what = what
-        self.budget = _budget(budget)
-        self.rows: dict[str, Row] = {}
-        self.baseline: str | None = None
-        self.control: Ratio | None = None
-        self._calls: dict[str, Callable[[], Any]] = {}
-        self._backends: dict[str, Backend] = {}
-        self._found: dict[str, tuple[Array, Array]] = {}
+    Attributes
+    ----------
+    row : Row
+        Its row, without the ratio of its time.
+    vector, bound : ndarray of shape (n,), or None
+        Its result and the largest difference of a right one; None if it has no result.
+    """
 
-    def judge(self, backend: Backend) -> None:
-        """Add the backend's row, without its time."""
-        row = Row(backend.label, self.what.equations(backend), RowStatus.REFUSED)
-        if reason := self.what.why_not(backend):
-            row = replace(row, reason=reason)
-        elif reason := self.what.too_expensive(backend, self.budget):
-            row = replace(row, status=RowStatus.SKIPPED, reason=f"{reason}; compare it with budget=math.inf")
-        else:
-            try:
-                row = self._judged(backend, row)
-            except FormulationsException as caught:
-                row = replace(row, reason=str(caught))
-            except Exception as caught:  # another package's backend must not cost the user the other rows
-                row = replace(row, status=RowStatus.FAILED, reason=f"{type(caught).__name__}: {caught}")
-        self.rows[row.backend] = row
+    row: Row
+    vector: Array | None = None
+    bound: Array | None = None
 
-    def _judged(self, backend: Backend, row: Row) -> Row:
-        call = self.what.prepare(backend, self.budget)
+
+def _judged(what: Compared, backend: Backend, budget: Budget) -> tuple[_Trial, Callable[[], Any] | None]:
+    """Return a backend's trial, and its call unless there is a reason not to time it."""
+    row = Row(backend.label, what.equations(backend), RowStatus.REFUSED)
+    if reason := what.why_not(backend):
+        return _Trial(replace(row, reason=reason)), None
+    if reason := what.too_expensive(backend, budget):
+        return _Trial(replace(row, status=RowStatus.SKIPPED, reason=f"{reason}; compare it with budget=math.inf")), None
+    try:
+        call = what.prepare(backend, budget)
+        result, seconds = _measured(what, backend, call)
+        found = what.judge(backend, call, result)
+    except FormulationsException as caught:
+        return _Trial(replace(row, reason=str(caught))), None
+    except Exception as caught:  # another package's backend must not cost the user the other rows
+        return _Trial(replace(row, status=RowStatus.FAILED, reason=f"{type(caught).__name__}: {caught}")), None
+    verdict = found.verdict
+    status = RowStatus(verdict.status)
+    timed = status is not RowStatus.DIFFERENT
+    row = replace(
+        row,
+        status=status,
+        difference=verdict.difference,
+        bound=verdict.rule,
+        ratio=verdict.ratio,
+        seconds=seconds if timed else None,
+        forward_passes=found.forward_passes,
+        reason=verdict.reason,
+    )
+    return _Trial(row, found.vector, found.bound), call if timed else None
+
+
+def _judged_elsewhere(what: Compared, backend: Backend, budget: Budget) -> _Trial:
+    """Return a backend's trial; its call stays with the thread that made it."""
+    return _judged(what, backend, budget)[0]
+
+
+def _measured(what: Compared, backend: Backend, call: Callable[[], Any]) -> tuple[Any, float]:
+    """Return the result of a call and its seconds; those of a second call if it is slow but not hopeless."""
+    start = perf_counter()
+    result = call()
+    seconds = perf_counter() - start
+    if seconds >= SLOW and what.too_expensive(backend, LONGEST) is None:
+        # The first call may have compiled something.
         start = perf_counter()
         result = call()
         seconds = perf_counter() - start
-        if seconds >= SLOW and self.what.too_expensive(backend, LONGEST) is None:
-            # The first call may have compiled something.
-            start = perf_counter()
-            result = call()
-            seconds = perf_counter() - start
-        found = self.what.judge(backend, call, result)
-        verdict = found.verdict
-        self._found[row.backend] = found.vector, found.bound
-        status = RowStatus(verdict.status)
-        if status is not RowStatus.DIFFERENT:
-            self._calls[row.backend], self._backends[row.backend] = call, backend
-        return replace(
-            row,
-            status=status,
-            difference=verdict.difference,
-            bound=verdict.rule,
-            ratio=verdict.ratio,
-            seconds=None if status is RowStatus.DIFFERENT else seconds,
-            forward_passes=found.forward_passes,
-            reason=verdict.reason,
-        )
+    return result, seconds
+
+
+class _Trials:
+    """The rows of the backends on one mini-batch."""
+
+    def __init__(self, what: Compared, budget: Budget) -> None:
+        self.what = what
+        self.budget = budget
+        self.rows: dict[str, Row] = {}
+        self.baseline: str | None = None
+        self.control: Ratio | None = None
+        self._backends: dict[str, Backend] = {}
+        self._calls: dict[str, Callable[[], Any]] = {}
+        self._found: dict[str, tuple[Array, Array]] = {}
+
+    def judge(
+        self, backends: Sequence[Backend], executor: Executor | None, progress: Callable[[str], object] | None
+    ) -> None:
+        """Add the rows of backends, without their times."""
+        cases = ((self.what, backend, self.budget) for backend in backends)
+        one: Callable[..., Any] = _judged if executor is None else _judged_elsewhere
+        sent = {"the network with its cost": self.what, **{f"backend {each.label!r}": each for each in backends}}
+        with closing(in_order(one, cases, executor, sent)) as judged:
+            for backend in backends:
+                if progress is not None:
+                    progress(backend.label)
+                found = next(judged)
+                trial, call = found if executor is None else (found, None)
+                self._add(backend, trial, call)
+
+    def _add(self, backend: Backend, trial: _Trial, call: Callable[[], Any] | None) -> None:
+        label = trial.row.backend
+        self.rows[label] = trial.row
+        if trial.vector is not None and trial.bound is not None:
+            self._found[label] = trial.vector, trial.bound
+        if trial.row.seconds is not None:
+            self._backends[label] = backend
+        if call is not None:
+            self._calls[label] = call
 
     def agreement(self) -> Agreement | None:
         """Compare every pair of results; None if there are fewer than two."""
@@ -219,10 +273,20 @@ class _Trials:
         doubts = {label: str(status) for label, status in statuses.items() if status is not RowStatus.EQUAL}
         return agreement_of(list(self._found), vectors, deviations, doubts)
 
+    def _prepare(self) -> None:
+        """Prepare here what was judged elsewhere, and measure what is slow without others beside it."""
+        for label, backend in self._backends.items():
+            if label not in self._calls:
+                self._calls[label] = call = self.what.prepare(backend, self.budget)
+                if (self.rows[label].seconds or 0) >= SLOW:
+                    _, seconds = _measured(self.what, backend, call)
+                    self.rows[label] = replace(self.rows[label], seconds=seconds)
+
     def time(self) -> None:
         """Fill in the times of all rows that are not different, beside the default backend's."""
-        if not self._calls:
+        if not self._backends:
             return
+        self._prepare()
         calls, default = dict(self._calls), get_backend(DEFAULT)
         if DEFAULT not in calls and self.what.why_not(default) is None:
             calls[DEFAULT] = self.what.prepare(default, self.budget)

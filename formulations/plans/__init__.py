@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from formulations.plans.calls import prepare as prepare
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
+    from formulations.plans.dispatch import check_travels as check_travels
+    from formulations.plans.dispatch import in_order as in_order
     from formulations.plans.executors import checked_executor as checked_executor
     from formulations.plans.plan import Claimed as Claimed
     from formulations.plans.plan import Plan as Plan
@@ -28,6 +30,7 @@ else:
             "admission": ["seconds_for", "unreasonable"],
             "calls": ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"],
             "chunks": ["ChunkedPlan"],
+            "dispatch": ["check_travels", "in_order"],
             "executors": ["checked_executor"],
             "plan": ["Claimed", "Plan"],
             "source": ["Source", "sources"],

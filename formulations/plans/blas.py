@@ -20,7 +20,7 @@ import numpy as np
 
 from formulations.exceptions import needs, why_absent
 
-__all__ = ["Worker", "one_blas_thread", "this_worker"]
+__all__ = ["Worker", "limit_blas_elsewhere", "one_blas_thread", "this_worker"]
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 """The variables that limit the threads of BLAS before Python starts."""
@@ -77,6 +77,26 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         _LIMIT.leave()
+
+
+def limit_blas_elsewhere(home: tuple[str, int]) -> None:
+    """Let BLAS use one thread for the rest of this process's life, if it is another than the one with this identity.
+
+    Raises
+    ------
+    MissingExtra
+        As :func:`one_blas_thread`.
+    """
+    process = this_worker().process
+    if process != home:
+        _limit_for_good(process)
+
+
+@cache
+def _limit_for_good(_: tuple[str, int]) -> None:
+    """Limit the threads once; a forked child inherits the cache, but not the identity."""
+    # Not by the context manager: it would leave as soon as it is collected.
+    _LIMIT.enter()
 
 
 def _limited() -> Any:

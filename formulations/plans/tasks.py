@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from formulations.arrays import quiet
 from formulations.backends import Backend
 from formulations.functions import Cost
 from formulations.network import Network
-from formulations.plans.blas import Worker, one_blas_thread, this_worker
+from formulations.plans.blas import Worker, limit_blas_elsewhere, this_worker
 from formulations.plans.evaluator import Evaluator, Examples, placed
 from formulations.plans.source import Described, Source, as_source, check_files
 from formulations.plans.tree import Sums, Tree
@@ -125,8 +124,7 @@ _EVALUATORS = _Evaluators()
 def run(task: Task) -> tuple[Sums, Worker]:
     """Evaluate a task in a worker."""
     recipe, worker = task.recipe, this_worker()
-    if worker.process != recipe.process:
-        _limit_for_good(worker.process)
+    limit_blas_elsewhere(recipe.process)
     evaluator = _adopted(recipe)
     tree = evaluator.tree()
     for piece in task.pieces:
@@ -147,12 +145,6 @@ def _adopted(recipe: Recipe) -> Evaluator:
         evaluator.network.vector[...] = recipe.network.vector
     kept[recipe.token] = evaluator
     return evaluator
-
-
-@cache
-def _limit_for_good(_: tuple[str, int]) -> None:
-    """Let BLAS use one thread in a process of the executor, once in its life."""
-    one_blas_thread().__enter__()
 
 
 def pieces_of(sources: Any, evaluator: Evaluator) -> Iterator[Piece]:

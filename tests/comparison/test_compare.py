@@ -7,8 +7,12 @@ import importlib
 import json
 import math
 import sys
+import threading
 import types
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 
 import makers
 import numpy as np
@@ -145,6 +149,82 @@ def test_a_different_row_is_named_and_not_timed(digits):
     assert wrong.seconds is None and wrong.relative_time is None
     assert wrong.ratio > 1
     assert "layer 2" in wrong.reason
+
+
+# A forked process inherits locks whose threads it does not have.
+SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
+
+
+def untimed(comparison):
+    """Return all that does not depend on the clock."""
+    found = json.loads(json.dumps(comparison.to_dict()))
+    for row in found["rows"]:
+        for name in ("seconds", "relative_time", "relative_spread"):
+            assert (row.pop(name) is None) == (row["status"] in ("different", "refused", "failed", "skipped")), name
+    for name in ("threads", "control", "noise"):
+        found.pop(name, None)
+    return found
+
+
+@pytest.mark.parametrize("operator", ["gradient", "hessian"])
+@pytest.mark.parametrize(
+    "pool", [ThreadPoolExecutor, pytest.param(SPAWNING, marks=pytest.mark.slow)], ids=["threads", "processes"]
+)
+def test_an_executor_gives_the_same_rows_in_the_same_order(pool, operator, monkeypatch):
+    module = importlib.import_module("formulations.comparison.trials")
+    monkeypatch.setattr(module, "interleave", partial(module.interleave, budget=1e-3, sample=1e-5))
+    net = fm.Network.random([3, 4, 2], ["tanh", "sigmoid"], seed=0, dtype="float32")
+    X, Y = makers.data(net, 5)
+    weights = [1.0, 0.0, 2.0, 1.0, 3.0] if operator == "gradient" else None
+    given = {"operator": operator, "sample_weight": weights, "backends": ["sigma", Halved(), Broken(), "linear",
+             Endless(), "finite_difference", "hadamard"]}  # fmt: skip
+    alone, told, again = compare(net, X, Y, **given), [], []
+    compare(net, X, Y, **given, progress=told.append)
+    with pool(2) as executor:
+        assert untimed(compare(net, X, Y, **given, executor=executor, progress=again.append)) == untimed(alone)
+    assert told == again
+    assert [row.backend for row in alone.rows] == told[:-1]
+    if operator == "gradient":
+        assert [row.status for row in alone.rows] == [
+            "equal", "different", "failed", "refused", "skipped", "inconclusive", "equal"
+        ]  # fmt: skip
+
+
+def test_with_an_executor_what_is_slow_is_timed_afterwards_and_here(digits, monkeypatch):
+    module, threads = importlib.import_module("formulations.comparison.trials"), []
+    monkeypatch.setattr(module, "SLOW", 0.0)
+    # A product of any size takes one thread then, since workers share the cores.
+    monkeypatch.setattr(module, "SMALL", 0)
+
+    class Watched(makers.HadamardWrapper):
+        name = "watched"
+
+        def errors(self, *given):
+            threads.append(threading.current_thread())
+            return super().errors(*given)
+
+    with ThreadPoolExecutor(1) as executor:
+        c = compare(digits.network, digits.X, digits.Y, backends=["hadamard", Watched()], executor=executor)
+    assert [row.status for row in c.rows] == ["equal", "equal"] and c.rows[1].seconds > 0
+    here = [thread is threading.current_thread() for thread in threads]
+    # Twice, since the first call may compile something.
+    assert here == [False, False, True, True]
+    assert c.threads.limit == 1
+
+
+def test_an_executor_that_cannot_be_used_is_refused_before_a_backend_is_judged(digits):
+    with pytest.raises(WrongType, match=r"executor must be None or an executor of concurrent\.futures, got str"):
+        compare(digits.network, digits.X, digits.Y, backends=["hadamard"], executor="threads")
+
+    class Local(makers.HadamardWrapper):
+        name = "local"
+
+    given = digits.network, digits.X, digits.Y
+    with SPAWNING(1) as executor, pytest.raises(WrongType, match="backend 'local' must be something"):
+        compare(*given, backends=["hadamard", Local()], executor=executor)
+    own = fm.cost(lambda a, y: (a - y).sum(axis=1), gradient=lambda a, _: np.ones_like(a), name="own")
+    with SPAWNING(1) as executor, pytest.raises(WrongType, match="the network with its cost must be something"):
+        compare(*given, own, backends=["hadamard"], executor=executor)
 
 
 def test_a_backend_that_would_take_minutes_says_so_and_is_skipped_unless_requested(digits):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from formulations.arrays import by_name, precisions, quiet
 from formulations.backends import Backend
 from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
 from formulations.functions import get_cost
-from formulations.plans import seconds_for
+from formulations.plans import in_order, seconds_for
 from formulations.verification.conformance.laws import LAWS
 from formulations.verification.conformance.problems import PROBLEMS
 from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
@@ -50,9 +52,10 @@ def check_backend(
     expected_failures : mapping of str to str, optional
         The laws that the backend is known to break, and why. The check fails if it keeps one of them.
     executor : concurrent.futures.Executor, optional
-        Runs the problems. With processes, the backend must be picklable.
+        Checks problems, in any order, while others are checked; the report is the same. For processes, the backend
+        must be one that can be pickled and imported.
     progress : callable, optional
-        Called with the name of each law before it is checked.
+        Called with the name of each law before its results are awaited.
     fail_fast : bool
         Whether to stop at the first broken law.
 
@@ -66,9 +69,12 @@ def check_backend(
     UnknownName
         If there is no law, scenario or backend with a given name.
     WrongType
-        If ``backend`` is not a backend, or names are not a list.
+        If ``backend`` is not a backend, ``executor`` is none, or names are not a list; or if the backend cannot be sent
+        to the executor's processes, and then nothing has been submitted.
     InvalidInput
         If a list is empty.
+    Refused
+        If the executor was shut down, or one of its processes has ended.
 
     Examples
     --------
@@ -88,18 +94,14 @@ def check_backend(
     by_name(LAWS, expected, "law", "expected_failures", some=False)
     dtypes = precisions(dtypes)
     results: list[Result] = []
-    for law in chosen:
-        if progress is not None:
-            progress(f"{subject.label}: {law}")
-        cases = [(subject, law, name, dtype) for name in names for dtype in dtypes]
-        found = (
-            map(check_one, *zip(*cases, strict=True))
-            if executor is None
-            else executor.map(check_one, *zip(*cases, strict=True))
-        )
-        results += found
-        if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in results):
-            break
+    cases = ((subject, law, name, dtype) for law in chosen for name in names for dtype in dtypes)
+    with closing(in_order(check_one, cases, executor, {f"backend {subject.label!r}": subject})) as checked:
+        for law in chosen:
+            if progress is not None:
+                progress(f"{subject.label}: {law}")
+            results += islice(checked, len(names) * len(dtypes))
+            if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in results):
+                break
     return ConformanceReport(subject.label, tuple(results), expected)
 
 

@@ -187,6 +187,46 @@ def test_any_executor_gives_the_same_report(pool):
     alone = fm.check_backend("sigma:matrix=dense", **few)
     with pool(2) as executor:
         assert fm.check_backend("sigma:matrix=dense", executor=executor, **few) == alone
+        wrong, again = (fm.check_backend(Scaled(), executor=each, **few) for each in (None, executor))
+        assert wrong.broken and again == wrong and str(again) == str(wrong)
+
+
+def test_threads_give_the_same_report_in_the_same_order():
+    few = {"laws": ["equal", "same_bits"], "scenarios": ["single_neuron", "digits"]}
+    told, alone = [], []
+    report = fm.check_backend(Scaled(), **few, progress=alone.append)
+    with ThreadPoolExecutor(2) as threads:
+        assert fm.check_backend(Scaled(), **few, executor=threads, progress=told.append) == report
+    assert report.broken and told == alone == ["wrapper: equal", "wrapper: same_bits"]
+
+
+def test_an_executor_that_cannot_be_used_is_refused_before_a_law_is_checked():
+    few = {"laws": ["same_bits"], "scenarios": ["single_neuron"]}
+    with pytest.raises(WrongType, match=r"executor must be None or an executor of concurrent\.futures, got int"):
+        fm.check_backend("hadamard", executor=2, **few)
+    ended = ThreadPoolExecutor(1)
+    ended.shutdown()
+    with pytest.raises(Refused, match="was shut down"):
+        fm.check_backend("hadamard", executor=ended, **few)
+
+    class Local(Hadamard):
+        name = "local"
+
+    where = r"backend 'local' must be something that can be pickled.* at the top of a module"
+    with SPAWNING(1) as executor, pytest.raises(WrongType, match=where):
+        fm.check_backend(Local(), executor=executor, **few)
+
+
+def test_what_stops_a_check_stops_the_executor():
+    def interrupt(label):
+        if label.endswith("same_bits"):
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as threads:
+        with pytest.raises(KeyboardInterrupt):
+            fm.check_backend("hadamard", scenarios=["single_neuron"], executor=threads, progress=interrupt)
+        threads.shutdown()
+        assert threads._work_queue.qsize() <= 1  # the mark of its end
 
 
 def test_fail_fast_stops_at_the_first_broken_law():
