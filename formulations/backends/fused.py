@@ -33,8 +33,16 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from formulations.arrays import SINGLE_AND_DOUBLE
-from formulations.backends._base import Backend, CompiledUpdates, Estimate, Linearization, Tier
+from formulations.arrays import SINGLE_AND_DOUBLE, Array
+from formulations.backends._base import (
+    Backend,
+    CompiledSteps,
+    CompiledUpdates,
+    Estimate,
+    Linearization,
+    StepRule,
+    Tier,
+)
 from formulations.backends._shared import (
     COMPILED,
     IN_ONE_THREAD,
@@ -78,8 +86,7 @@ class Fused(Backend):
     def prepare(self, network: Network, tape: Tape) -> tuple[Any, Buffers]:
         """Return the compiled pass for the size of the products, and the tape's buffers."""
         buffers = Buffers.of(network, tape)
-        largest = max(tape.m * rows * columns for rows, columns in network.layout.shapes)
-        passes = "whole" if buffers.output is not None and largest <= IN_ONE_THREAD else "by_layer"
+        passes = "whole" if _is_small(network, tape, buffers) else "by_layer"
         return import_module(f"formulations.backends._shared.compiled.{passes}").compute, buffers
 
     def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
@@ -88,8 +95,7 @@ class Fused(Backend):
         try:
             compute(network, tape, buffers, gradient)
         except Exception as caught:
-            if reason := unreadable_cache(caught):
-                raise Refused(f"backend 'fused' is refused: {reason}.") from caught
+            _refuse_unreadable(caught)
             raise
         tape.forward_passes += 1
         gradient.errors = tuple(tape.errors)
@@ -103,12 +109,43 @@ class Fused(Backend):
 
     def compiled_updates(self) -> CompiledUpdates:
         """Return each optimizer's step as one compiled pass."""
-        updates = import_module("formulations.backends._shared.compiled.updates")
+        updates = import_module("formulations.backends._shared.compiled.training.updates")
         return CompiledUpdates(updates.adam, updates.momentum)
+
+    def compiled_steps(self, network: Network, tape: Tape, rule: StepRule) -> CompiledSteps | None:
+        """Return the steps of a training run in one compiled call, if the gradient is one."""
+        buffers = tape.workspace[1]
+        if not _is_small(network, tape, buffers):
+            return None
+        epoch = import_module("formulations.backends._shared.compiled.training.epoch")
+        steps: CompiledSteps = epoch.Steps(network, tape, buffers, rule)
+
+        def take(
+            X: Array, Y: Array, order: Array, sample_weight: Array | None, rate: Any, costs: Array, weights: Array
+        ) -> None:
+            try:
+                steps(X, Y, order, sample_weight, rate, costs, weights)
+            except Exception as caught:
+                _refuse_unreadable(caught)
+                raise
+
+        return take
 
     def estimate(self, network: Network, m: int) -> Estimate:
         """Estimate as for a recurrence, with one call for each product."""
         return replace(super().estimate(network, m), calls=3 * len(network.activations))
+
+
+def _is_small(network: Network, tape: Tape, buffers: Buffers) -> bool:
+    """Return whether one compiled call serves: the cost has a compiled form, and every product takes one thread."""
+    largest = max(tape.m * rows * columns for rows, columns in network.layout.shapes)
+    return buffers.output is not None and largest <= IN_ONE_THREAD
+
+
+def _refuse_unreadable(caught: Exception) -> None:
+    """Raise the reason and the remedy if an exception comes from numba's cache."""
+    if reason := unreadable_cache(caught):
+        raise Refused(f"backend 'fused' is refused: {reason}.") from caught
 
 
 def _why_no_folder() -> str | None:

@@ -70,7 +70,7 @@ class CompiledSteps(Protocol):
         Parameters
         ----------
         X, Y : ndarray of shape (any, n₁) and (any, n_L)
-            All examples, C-contiguous, of the network's dtype.
+            All examples, dense, of the network's dtype.
         order : ndarray of int of shape (any,)
             The rows of the examples, one mini-batch of ``tape.m`` after the other; the last may be smaller. They must
             be in range.

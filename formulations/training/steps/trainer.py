@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from formulations.arrays import Array, excluding
-from formulations.backends import BackendLike
+from formulations.backends import BackendLike, CompiledSteps
 from formulations.functions import Cost
 from formulations.network import Network
 from formulations.plans import prepare
@@ -18,6 +19,12 @@ __all__ = ["Trainer"]
 
 GATHERED = 2**14
 """The numbers in the mini-batches that are gathered at once: 128 KiB in float64, which a cache holds."""
+
+RUN = 0.1
+"""The seconds that a run of compiled steps takes at most, after which Ctrl-C and progress are seen."""
+
+FIRST = 32
+"""The number of steps in the first run, before their speed is known."""
 
 
 class Trainer:
@@ -95,6 +102,11 @@ class Trainer:
             self._weights_alone = np.empty_like(network.vector)
         self.X, self.Y, self.sample_weight = X, Y, sample_weight
         widths = X.shape[1], Y.shape[1]
+        rule = self.updates.rule(l2=l2, l1=l1, per_batch=penalty_per_batch)
+        self._compiled = None
+        if rule is not None and type(X) is np.ndarray:
+            self._compiled = self.plan.backend.compiled_steps(network, self.plan.tape, rule)
+        self._length = FIRST
         # Whole mini-batches: all, or those that stay in the cache, at least one.
         batches = min(-(-len(Y) // batch_size), max(1, GATHERED // (batch_size * sum(widths))))
         self._buffers = [np.empty((batches * batch_size, width), network.dtype) for width in widths]
@@ -132,9 +144,30 @@ class Trainer:
         if record is None:
             record = np.empty((2, self.count(len(order))))
         costs, weights = record
+        if self._compiled is not None:
+            yield from self._in_runs(self._compiled, order, costs, weights)
+            return
         for k, result in enumerate(self._one_by_one(order)):
             costs[k], weights[k] = result
             yield costs[k : k + 1], weights[k : k + 1]
+
+    def _in_runs(
+        self, take: CompiledSteps, order: Array, costs: Array, weights: Array
+    ) -> Iterator[tuple[Array, Array]]:
+        """Descend as :meth:`steps` does, in compiled runs that are long enough not to be noticed, but for Ctrl-C."""
+        done, size = 0, self.batch_size
+        while done < len(costs):
+            part = slice(done, done + self._length)
+            begun = perf_counter()
+            chosen = order[part.start * size : part.stop * size]
+            take(self.X, self.Y, chosen, self.sample_weight, self._rate, costs[part], weights[part])
+            taken = perf_counter() - begun
+            yield costs[part], weights[part]
+            done = part.stop
+            if taken > RUN:
+                self._length = max(1, self._length // 2)
+            elif taken < RUN / 2:
+                self._length *= 2
 
     def _one_by_one(self, order: Array) -> Iterator[tuple[float, float]]:
         """Descend as :meth:`steps` does, and yield after each step what :meth:`descend` returns."""
