@@ -31,9 +31,9 @@ from formulations.backends import DEFAULT, Tier
 from formulations.comparison import limited_threads
 from formulations.comparison.race.cells import Cell, read_dtypes
 from formulations.comparison.race.contestant import Ready
+from formulations.comparison.race.heat import SAMPLE, SETTLE
 from formulations.comparison.race.ours import planned
 from formulations.comparison.race.peers.problem import checked, parameters_of, quadratic
-from formulations.comparison.race.race import SAMPLE, SETTLE
 from formulations.comparison.timing import interleave
 from formulations.data import Problem
 from formulations.display import Ratio, format_ratio, format_seconds

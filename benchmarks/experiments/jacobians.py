@@ -27,9 +27,9 @@ from formulations.arrays import Array, positive_number
 from formulations.backends import DEFAULT
 from formulations.comparison.race.cells import Cell, read_dtypes
 from formulations.comparison.race.contestant import Contestant, Kind, Ready
+from formulations.comparison.race.heat import SAMPLE, SETTLE, SILENCE
 from formulations.comparison.race.isolated import isolate
 from formulations.comparison.race.peers.problem import checked, parameters_of
-from formulations.comparison.race.race import SAMPLE, SETTLE, SILENCE
 from formulations.comparison.timing import interleave
 from formulations.data import Problem
 from formulations.display import Ratio, format_ratio, format_seconds

@@ -14,7 +14,19 @@ from formulations.arrays import check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import parse_backends, split_names
 from formulations.cli.output import print_json, print_text, progress_console, save_json
-from formulations.comparison import CELLS, PEERS, RACE_DTYPES, describe_machine, draw_race, limited_threads, run_race
+from formulations.comparison import (
+    CELLS,
+    EPOCH_CELLS,
+    EPOCH_PEERS,
+    PEERS,
+    RACE_DTYPES,
+    TRAINING,
+    describe_machine,
+    draw_race,
+    limited_threads,
+    run_epochs,
+    run_race,
+)
 from formulations.display import check_plot, save_figure
 
 __all__ = ["bench", "measurement", "parse_peers"]
@@ -89,8 +101,12 @@ def parse_peers(against: str | None) -> list[str] | None:
 
 
 @click.command()
+@click.option("--epoch", "epochs", is_flag=True, help="Race epochs of gradient descent and a training, not gradients.")
 @click.option(
-    "--cells", metavar="NAME,…", help=f"Of {', '.join(CELLS)}.  [default: all]", shell_complete=complete_names(CELLS)
+    "--cells",
+    metavar="NAME,…",
+    help=f"Of {', '.join(CELLS)}; with --epoch, of {', '.join([*EPOCH_CELLS, TRAINING.name])}.  [default: all]",
+    shell_complete=complete_names([*CELLS, TRAINING.name]),
 )
 @click.option(
     "--dtypes",
@@ -103,14 +119,14 @@ def parse_peers(against: str | None) -> list[str] | None:
     "--backends",
     "--backend",
     metavar="NAME,…",
-    help="Backends to race.  [default: all but those far slower than hadamard]",
+    help="Backends to race.  [default: all but those far slower than hadamard; with --epoch, hadamard, sigma, fused]",
     shell_complete=complete_backends,
 )
 @click.option(
     "--against",
     metavar="NAME,…",
-    help=f"Of {', '.join(PEERS)}; or none.  [default: all]",
-    shell_complete=complete_names([*PEERS, "none"]),
+    help=f"Of {', '.join(PEERS)}; with --epoch, of {', '.join(EPOCH_PEERS)}; or none.  [default: all]",
+    shell_complete=complete_names([*dict.fromkeys([*PEERS, *EPOCH_PEERS]), "none"]),
 )
 @click.option(
     "--budget",
@@ -121,6 +137,7 @@ def parse_peers(against: str | None) -> list[str] | None:
 )
 @measurement(draw_race)
 def bench(
+    epochs: bool,
     cells: str | None,
     dtypes: str | None,
     backends: str | None,
@@ -136,11 +153,13 @@ def bench(
       formulations bench --cells digits
       formulations bench --cells book,medium --against torch,jax --plot race.png
       formulations bench --backends sigma:matrix=dense --against none --threads 1
+      formulations bench --epoch --threads 1
 
-    Every gradient is judged before it is timed, and all rows run in turn, round by round. Measure on an idle machine:
-    another job on one core slows products that use several threads. Exit status 0 if no gradient is different, else 1.
+    Every gradient is judged before it is timed, and all rows run in turn, round by round. With --epoch, all rows take
+    the same steps, and the parameters after them are judged. Measure on an idle machine: another job on one core slows
+    products that use several threads. Exit status 0 if no result is different, else 1.
     """
-    return run_race(
+    return (run_epochs if epochs else run_race)(
         None if cells is None else split_names(cells),
         None if dtypes is None else split_names(dtypes),
         parse_backends(backends),

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.comparison.epochs import EPOCH_CELLS as EPOCH_CELLS
+    from formulations.comparison.epochs import EPOCH_PEERS as EPOCH_PEERS
+    from formulations.comparison.epochs import TRAINING as TRAINING
+    from formulations.comparison.epochs import run_epochs as run_epochs
     from formulations.comparison.quantities import COMPARED as COMPARED
     from formulations.comparison.race import CELLS as CELLS
     from formulations.comparison.race import PEERS as PEERS
@@ -23,6 +27,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "epochs": ["EPOCH_CELLS", "EPOCH_PEERS", "TRAINING", "run_epochs"],
             "quantities": ["COMPARED"],
             "race": ["CELLS", "PEERS", "RACE_DTYPES", "describe_machine", "draw_race", "run_race"],
             "relative_errors": ["measure_relative_errors"],

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from formulations.verification.oracles.fractions import exact_gradient as exact_gradient
     from formulations.verification.oracles.reference import Reference as Reference
     from formulations.verification.oracles.reference import reference_gradient as reference_gradient
+    from formulations.verification.tolerances.customary import Formulas as Formulas
     from formulations.verification.tolerances.deviations import deviation as deviation
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
+    from formulations.verification.tolerances.propagation import propagate_bounds as propagate_bounds
     from formulations.verification.tolerances.rules import RULES as RULES
     from formulations.verification.tolerances.verdict import Status as Status
     from formulations.verification.tolerances.verdict import Verdict as Verdict
@@ -49,8 +51,10 @@ else:
             "oracles.fifty_digits": ["OracleGradient", "gradient_in_digits"],
             "oracles.fractions": ["exact_gradient"],
             "oracles.reference": ["Reference", "reference_gradient"],
+            "tolerances.customary": ["Formulas"],
             "tolerances.deviations": ["deviation"],
             "tolerances.judging": ["judge", "judge_backend"],
+            "tolerances.propagation": ["propagate_bounds"],
             "tolerances.rules": ["RULES"],
             "tolerances.verdict": ["Status", "Verdict"],
         },

@@ -42,6 +42,15 @@ class Cell:
         return Problem(whole.network, np.ascontiguousarray(whole.X), np.ascontiguousarray(whole.Y), whole.cost)
 
     @property
+    def steps(self) -> int:
+        """A call computes one gradient."""
+        return 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name, sizes and batch as plain Python values."""
+        return {"cell": self.name, "sizes": list(self.sizes), "examples": self.m}
+
+    @property
     def title(self) -> str:
         """Name, sizes and batch; runs of equal sizes are counted."""
         runs: list[tuple[int, int]] = []

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from formulations.arrays import Array
 from formulations.backends import Tier
 from formulations.data import Problem
 from formulations.network import Gradient
-from formulations.verification import Verdict, judge
+from formulations.verification import Status, Verdict, judge
 
-__all__ = ["Contestant", "Kind", "Ready", "judge_elsewhere"]
+__all__ = ["Contestant", "Judgement", "Kind", "Prepares", "Ready", "judge_elsewhere"]
+
+T = TypeVar("T")
+Prepared = TypeVar("Prepared", covariant=True)
 
 
 class Kind(StrEnum):
@@ -28,11 +31,38 @@ class Kind(StrEnum):
     PEER = "peer"
     """Another package."""
     FLOOR = "floor"
-    """The matrix products alone."""
+    """The matrix products alone; of an epoch, with the mini-batches gathered."""
     NULL = "null"
     """The overhead of the measurement."""
     CONTROL = "control"
     """The baseline again, which shows the machine's noise."""
+
+
+class Judgement(Protocol):
+    """What a row shows of a verdict."""
+
+    @property
+    def status(self) -> Status:
+        """Whether the result is equal, different, or nothing can be said."""
+
+    @property
+    def rule(self) -> str:
+        """The rule that judged, or the unit of the ratio."""
+
+    @property
+    def ratio(self) -> float:
+        """The largest residual in units of its bound."""
+
+    @property
+    def reason(self) -> str:
+        """One sentence unless equal."""
+
+
+class Prepares(Protocol[Prepared]):
+    """A cell, which makes the same problem in every process."""
+
+    def problem(self, dtype: Any) -> Prepared:
+        """Return the problem in newly allocated memory."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +72,21 @@ class Ready:
     Attributes
     ----------
     call : callable () -> Any
-        Computes the gradient once.
-    judge : callable (result) -> Verdict, or None
-        Judges the result of a call; None if it is not a gradient.
+        Does once what is timed.
+    judge : callable (result) -> Judgement, or None
+        Judges the result of the first call; None if there is nothing to judge.
     first : float or None
         Seconds of preparation and first call, if it ran in another process.
     """
 
     call: Callable[[], Any]
-    judge: Callable[[Any], Verdict] | None
+    judge: Callable[[Any], Judgement] | None
     first: float | None = None
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A named participant in the race.
+class Contestant(Generic[T]):
+    """A named participant in a race.
 
     Attributes
     ----------
@@ -64,16 +94,19 @@ class Contestant:
         Its name in tables and flags.
     kind : Kind
         What it represents.
-    enter : callable (Problem) -> Ready
+    enter : callable (problem) -> Ready
         Prepares it; raises one of the library's exceptions if it cannot take part.
-    why_not : callable (Problem) -> str or None, optional
+    why_not : callable (problem) -> str or None, optional
         The reason why it cannot take part, if that is known before it is prepared.
+    alone : bool
+        Whether it has its own threads, and therefore runs in a separate process.
     """
 
     name: str
     kind: Kind
-    enter: Callable[[Problem], Ready]
-    why_not: Callable[[Problem], str | None] | None = None
+    enter: Callable[[T], Ready]
+    why_not: Callable[[T], str | None] | None = None
+    alone: bool = False
 
 
 def judge_elsewhere(problem: Problem, cost: Any, vector: Array) -> Verdict:

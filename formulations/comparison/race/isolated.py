@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from formulations.comparison.race.cells import Cell
-from formulations.comparison.race.contestant import Contestant, Ready
+from formulations.comparison.race.contestant import Contestant, Prepares, Ready
 from formulations.comparison.threads import limited_threads
 from formulations.comparison.timing import settle, timed, without_collector
-from formulations.data import Problem
 from formulations.exceptions import CandidateFailed, FormulationsException, Refused
 
 __all__ = ["Isolated", "isolate"]
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Isolated:
 
 
 @contextmanager
-def isolate(contestant: Contestant, cell: Cell, dtype: str, threads: int | None) -> Iterator[Ready]:
+def isolate(contestant: Contestant[T], cell: Prepares[T], dtype: str, threads: int | None) -> Iterator[Ready]:
     """Run a contestant, prepared for a cell, in its own process inside a ``with`` block.
 
     What prepares it must be a function of a module, which the process imports.
@@ -102,7 +102,7 @@ def _ready(name: str, connection: Connection) -> Ready:
 
 
 def _serve(
-    connection: Connection, enter: Callable[[Problem], Ready], cell: Cell, dtype: str, threads: int | None
+    connection: Connection, enter: Callable[[T], Ready], cell: Prepares[T], dtype: str, threads: int | None
 ) -> None:
     """Prepare a peer, send its verdict or the reason against it, and answer until the connection is closed."""
     try:

@@ -29,7 +29,7 @@ def prepared(problem: Problem, backend: BackendLike = DEFAULT) -> Plan:
     return prepare(problem.network, len(problem.X), problem.cost, backend)
 
 
-def planned(flag: str) -> Contestant:
+def planned(flag: str) -> Contestant[Problem]:
     """Return a backend that is prepared once, then called with the same batch.
 
     Raises
@@ -55,7 +55,7 @@ def _verdict(plan: Plan, result: Gradient) -> Verdict:
     return judge_backend(plan.backend, plan.tape, result)
 
 
-def one_call(flag: str) -> Contestant:
+def one_call(flag: str) -> Contestant[Problem]:
     """Return a backend in one call of :func:`formulations.gradient`, with all its checks and a new result."""
     backend = get_backend(flag)
 

@@ -30,7 +30,7 @@ LABELS = {
 
 
 def draw_race(race: Race) -> Any:
-    """Return the figure: times over the floor, on a logarithmic scale, the fastest at the top.
+    """Return the figure: times over the floor, or the fastest row, on a logarithmic scale, the fastest at the top.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def draw_race(race: Race) -> Any:
 
 def _bars(heat: Heat) -> list[tuple[RaceRow, Ratio]]:
     """Return the rows that are drawn with their ratios, the fastest first."""
-    pairs = [(row, heat.ratio(row.name, FLOOR.name)) for row in heat.rows if row.kind in COLOURS]
+    pairs = [(row, heat.ratio(row.name, heat.base)) for row in heat.rows if row.kind in COLOURS]
     return sorted([(row, ratio) for row, ratio in pairs if ratio is not None], key=lambda pair: pair[1].median)
 
 
@@ -78,6 +78,7 @@ def _draw(axes: Any, heat: Heat) -> None:
     for place, (_, ratio) in enumerate(bars):
         axes.text(max(ratio.upper, ratio.median) * 1.08, place, format_quotient(ratio.median), va="center", fontsize=7)
     titled(axes, heat.title)
-    axes.set_xlabel("time over that of the matrix products alone", fontsize=8)
+    base = "the matrix products alone" if heat.base == FLOOR.name else heat.base
+    axes.set_xlabel(f"time over that of {base}", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     tidy(axes)

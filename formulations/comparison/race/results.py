@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from formulations.comparison.race.cells import Cell
-from formulations.comparison.race.contestant import Kind
+from formulations.comparison.race.contestant import Judgement, Kind, Prepares
 from formulations.comparison.race.floor import FLOOR
 from formulations.comparison.timing import Timing
 from formulations.display import (
@@ -22,13 +21,33 @@ from formulations.display import (
     html_text,
     html_view,
 )
-from formulations.verification import Verdict
 
-__all__ = ["Heat", "Race", "RaceRow", "RaceStatus"]
+__all__ = ["GRADIENTS", "Heat", "Race", "RaceRow", "RaceStatus", "RacedCell", "Wording"]
+
+T = TypeVar("T", covariant=True)
+
+
+class RacedCell(Prepares[T], Protocol[T]):
+    """A cell by name."""
+
+    @property
+    def name(self) -> str:
+        """Its name in flags."""
+
+    @property
+    def title(self) -> str:
+        """Its name and its sizes."""
+
+    @property
+    def steps(self) -> int:
+        """The number of gradients in a call."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its name and its sizes as plain Python values."""
 
 
 class RaceStatus(StrEnum):
-    """The verdict on a contestant's gradient, or why there is none."""
+    """The verdict on a contestant's result, or why there is none."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -52,7 +71,7 @@ class RaceRow:
     kind : Kind
         What it represents.
     status : RaceStatus
-        The verdict on its gradient, or why there is none.
+        The verdict on its result, or why there is none.
     judged_by : str
         The bound that judged it, after the residual in units of that bound.
     reason : str
@@ -74,8 +93,8 @@ class RaceRow:
     again: float | None = None
     timing: Timing | None = None
 
-    def judged(self, verdict: Verdict) -> RaceRow:
-        """Return the row with the verdict on its gradient."""
+    def judged(self, verdict: Judgement) -> RaceRow:
+        """Return the row with the verdict on its result."""
         by = f"{verdict.ratio:.2g} {verdict.rule}"
         return replace(self, status=RaceStatus(verdict.status), judged_by=by, reason=verdict.reason)
 
@@ -93,22 +112,46 @@ class RaceRow:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """The headers of the columns that differ from race to race.
+
+    Attributes
+    ----------
+    judged, first, time : str
+        Of the verdict's number, the first call, and the later ones.
+    spare : tuple of int
+        The columns that a narrow terminal does without.
+    """
+
+    judged: str = "of its bound"
+    first: str = "first call"
+    time: str = "time"
+    spare: tuple[int, ...] = ()
+
+
+GRADIENTS = Wording()
+
+
+@dataclass(frozen=True)
 class Heat:
     """All rows of one cell in one dtype.
 
     Attributes
     ----------
     cell : Cell
-        Sizes and batch.
+        Name and sizes.
     dtype : str
         float32 or float64.
     rows : tuple of RaceRow
         In the order in which they are printed.
+    wording : Wording
+        The headers of the table.
     """
 
-    cell: Cell
+    cell: RacedCell[Any]
     dtype: str
     rows: tuple[RaceRow, ...]
+    wording: Wording = GRADIENTS
 
     def timing(self, name: str) -> Timing | None:
         """Return the times of a row; None if it was not timed."""
@@ -120,6 +163,12 @@ class Heat:
         peers = [row for row in self.rows if row.kind is Kind.PEER and row.timing is not None]
         return min(peers, key=lambda row: row.timing.seconds if row.timing else 0).name if peers else None
 
+    @property
+    def base(self) -> str | None:
+        """The row that figures compare with: the floor, or the fastest if there is no floor; None if none was timed."""
+        times = {row.name: row.timing.seconds for row in self.rows if row.timing is not None}
+        return FLOOR.name if FLOOR.name in times else min(times, key=times.__getitem__, default=None)
+
     def ratio(self, name: str, other: str | None) -> Ratio | None:
         """Return the time of one row over that of another, round by round; None if one of them was not timed."""
         first, second = self.timing(name), None if other is None else self.timing(other)
@@ -127,16 +176,17 @@ class Heat:
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the header and the rows of the table."""
-        best = self.best_peer
-        header = ["", "verdict", "of its bound", "first call", "time", "over the floor"]
+        best, words = self.best_peer, self.wording
+        floor = [] if self.timing(FLOOR.name) is None else ["over the floor"]
+        header = ["", "verdict", words.judged, words.first, words.time, *floor]
         lines = [
             [
                 row.name,
                 row.status,
                 row.judged_by or "–",
                 "–" if row.first is None else format_seconds(row.first),
-                "–" if row.timing is None else format_seconds(row.timing.seconds),
-                format_ratio(self.ratio(row.name, FLOOR.name)),
+                "–" if row.timing is None else format_seconds(row.timing.seconds / self.cell.steps),
+                *([format_ratio(self.ratio(row.name, FLOOR.name))] if floor else []),
                 *([format_ratio(self.ratio(row.name, best))] if best else []),
             ]
             for row in self.rows
@@ -152,7 +202,7 @@ class Heat:
         return "\n".join(f"{row.name}: {row.reason}" for row in self.rows if row.reason)
 
     def __str__(self) -> str:
-        table = format_table(*self._table(), right=[2, 3, 4, 5, 6])
+        table = format_table(*self._table(), right=[2, 3, 4, 5, 6], spare=self.wording.spare)
         return "\n\n".join(filter(None, [self.title, table, self._reasons()]))
 
     def html_parts(self) -> list[str]:
@@ -166,9 +216,7 @@ class Heat:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
         return {
-            "cell": self.cell.name,
-            "sizes": list(self.cell.sizes),
-            "examples": self.cell.m,
+            **self.cell.to_dict(),
             "dtype": self.dtype,
             "best_peer": self.best_peer,
             "rows": [
@@ -199,13 +247,13 @@ class Race:
         Cell by cell, dtype by dtype.
     machine : mapping
         Processor, threads, versions, date.
-    baseline : str
-        The backend that runs twice, which shows the noise.
+    legend : str
+        What the columns mean.
     """
 
     heats: tuple[Heat, ...]
     machine: Mapping[str, Any]
-    baseline: str
+    legend: str
 
     def __bool__(self) -> bool:
         return not any(row.status is RaceStatus.DIFFERENT for heat in self.heats for row in heat.rows)
@@ -221,22 +269,15 @@ class Race:
         blas = "; ".join(facts["blas"]) or "BLAS not known"
         return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}"
 
-    def _legend(self) -> str:
-        return (
-            "time: the median of a call. Ratios: the median of the ratios of all rounds, and their quartiles.\n"
-            "first call: includes preparation and compilation. null: the overhead of a plan's checks.\n"
-            f"control: {self.baseline} again; it differs from {self.baseline} by the machine's noise."
-        )
-
     def __str__(self) -> str:
-        return "\n\n".join([self.where, *map(str, self.heats), self._legend()])
+        return "\n\n".join([self.where, *map(str, self.heats), self.legend])
 
     def __repr__(self) -> str:
         return f"<Race of {counted(len(self.heats), 'heat')}: {', '.join(heat.title for heat in self.heats)}>"
 
     def _repr_html_(self) -> str:
         parts = [part for heat in self.heats for part in heat.html_parts()]
-        return html_view(*parts, html_text(f"{self.where}\n{self._legend()}", "small"))
+        return html_view(*parts, html_text(f"{self.where}\n{self.legend}", "small"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""

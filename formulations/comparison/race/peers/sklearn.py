@@ -17,7 +17,7 @@ from formulations.comparison.race.peers.problem import checked, verdict_on
 from formulations.data import Problem
 from formulations.exceptions import Refused, needs
 
-__all__ = ["enter"]
+__all__ = ["enter", "quadratic_perceptron"]
 
 
 def enter(problem: Problem) -> Ready:
@@ -42,18 +42,23 @@ def _in_order(coefficients: list[Any], intercepts: list[Any]) -> list[Any]:
     return [part for w, b in zip(coefficients, intercepts, strict=True) for part in (w.T, b)]
 
 
-def _call(problem: Problem) -> Callable[[], Any]:
+def quadratic_perceptron() -> type[Any]:
+    """Return the class of a regressor that applies σ′ to the output error, once ``out_activation_`` is logistic."""
     from sklearn.neural_network import MLPRegressor
     from sklearn.neural_network._base import DERIVATIVES
 
     class Perceptron(MLPRegressor):  # type: ignore[misc]
         def _compute_loss_grad(self, layer: int, total: Any, activations: Any, deltas: Any, *gradients: Any) -> None:
-            if layer == self.n_layers_ - 2:
+            if layer == self.n_layers_ - 2 and self.out_activation_ == "logistic":
                 DERIVATIVES["logistic"](activations[-1], deltas[layer])
             super()._compute_loss_grad(layer, total, activations, deltas, *gradients)
 
+    return Perceptron
+
+
+def _call(problem: Problem) -> Callable[[], Any]:
     net = problem.network
-    perceptron = Perceptron(activation="logistic", alpha=0.0)
+    perceptron = quadratic_perceptron()(activation="logistic", alpha=0.0)
     perceptron.n_layers_, perceptron.out_activation_ = len(net.sizes), "logistic"
     perceptron.coefs_ = [np.ascontiguousarray(w.T) for w in net.weights]
     perceptron.intercepts_ = [b.copy() for b in net.biases]

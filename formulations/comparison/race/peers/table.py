@@ -14,11 +14,11 @@ from formulations.arrays import by_name
 from formulations.comparison.race.contestant import Contestant, Kind, Ready
 from formulations.data import Problem
 
-__all__ = ["ALONE", "PEERS", "read_peers"]
+__all__ = ["PEERS", "read_peers"]
 
 
-def _peer(name: str, module: str, function: str = "enter") -> Contestant:
-    return Contestant(name, Kind.PEER, partial(_enter, module, function))
+def _peer(name: str, module: str, function: str = "enter", *, alone: bool = False) -> Contestant[Problem]:
+    return Contestant(name, Kind.PEER, partial(_enter, module, function), alone=alone)
 
 
 def _enter(module: str, function: str, problem: Problem) -> Ready:
@@ -29,21 +29,17 @@ def _enter(module: str, function: str, problem: Problem) -> Ready:
 PEERS = {
     peer.name: peer
     for peer in (
-        _peer("torch", "torch"),
-        _peer("torch.compile", "torch", "enter_compiled"),
-        _peer("jax", "jax"),
+        _peer("torch", "torch", alone=True),
+        _peer("torch.compile", "torch", "enter_compiled", alone=True),
+        _peer("jax", "jax", alone=True),
         _peer("autograd", "autograd"),
         _peer("sklearn", "sklearn"),
     )
 }
-"""The peers by name."""
+"""The peers by name. Those that multiply with NumPy need no process of their own."""
 
 
-ALONE = ("torch", "torch.compile", "jax")
-"""Peers with their own threads, which therefore run in separate processes; the others multiply with NumPy."""
-
-
-def read_peers(names: Iterable[str] | None) -> list[Contestant]:
+def read_peers(names: Iterable[str] | None) -> list[Contestant[Problem]]:
     """Return the peers of these names; all of them for None.
 
     Raises
