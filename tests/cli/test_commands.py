@@ -24,6 +24,7 @@ import formulations as fm
 from formulations.cli.commands import formulations as command
 from formulations.cli.options import parse_backends
 from formulations.cli.output import print_json
+from formulations.comparison.epochs.course import EPOCH_CELLS, EpochCell
 from formulations.comparison.race.cells import CELLS, Cell
 from formulations.data.scenarios import SCENARIOS
 from formulations.exceptions import InvalidInput
@@ -392,6 +393,18 @@ def test_bench_races_saves_and_draws(tmp_path, monkeypatch):
     assert "<svg" in drawn.read_text("utf-8")
 
 
+def test_bench_races_epochs(tmp_path, monkeypatch):
+    monkeypatch.setitem(EPOCH_CELLS, "small", EpochCell("small", (5, 4, 3), 4, 40))
+    drawn = tmp_path / "race.svg"
+    options = ["--cells", "small", "--dtype", "float32", "--backends", "sigma", "--against", "none", "--budget", "0.01"]
+    result = run("bench", "--epoch", *options, "--json", "--plot", str(drawn))
+    assert result.exit_code == 0, result.output
+    heat = json.loads(result.stdout)["heats"][0]
+    assert [row["name"] for row in heat["rows"]] == ["floor", "hadamard", "sigma", "control"]
+    assert heat["steps"] == 10
+    assert "<svg" in drawn.read_text("utf-8")
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize("name", [(), ("compare",), ("bench",), ("train",), ("predict",), ("list",)])
 def test_help_has_an_example(name, flag):
@@ -429,6 +442,7 @@ BAD = [
     (["train", "--activations", "tanh,softmax"], "cost 'log_likelihood' needs no slope there"),
     (["train", "--sizes", "3,4,2"], "the embedded digits have 64 and 10"),
     (["bench", "--cells", "boook"], "Did you mean 'book'?"),
+    (["bench", "--epoch", "--cells", "deep"], "valid names are digits, book, medium, training"),
     (["bench", "--dtype", "float16"], "float32 or float64"),
     (["bench", "--against", "tensorflow"], "valid names are torch"),
     (["bench", "--backends", "sigmaa"], "Did you mean 'sigma'?"),

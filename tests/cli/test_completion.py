@@ -61,7 +61,7 @@ def test_after_a_comma_comes_another_backend_or_another_option():
         (("train", "--optimizer", "a"), ["adam"]),
         (("train", "--schedule", "e"), ["exponential"]),
         (("explain", "--cost", "lo"), ["log_likelihood"]),
-        (("bench", "--cells", ""), list(CELLS)),
+        (("bench", "--cells", ""), [*CELLS, "training"]),
         (("bench", "--cells", "book,d"), [f"book,{name}" for name in CELLS if name.startswith("d")]),
         (("bench", "--against", "torch,no"), ["torch,none"]),
         (("compare", "--init", "h"), ["he"]),

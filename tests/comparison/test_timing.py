@@ -76,6 +76,13 @@ def test_a_call_elsewhere_keeps_its_own_time_with_silence_around_it(monkeypatch)
     assert silences == [0.2] * 5
 
 
+def test_silence_before_every_call_of_one_process_if_it_is_asked_for(monkeypatch):
+    takes, silences = clock(monkeypatch), []
+    monkeypatch.setattr(timing, "sleep", silences.append)
+    interleave({"a": takes(0.01), "b": takes(0.01)}, baseline="a", budget=0.03, silence=0.2, always=True)
+    assert silences == [0.2] * 6
+
+
 def test_a_slow_call_gets_three_rounds_and_a_fast_one_at_most_thirty_one(monkeypatch):
     takes = clock(monkeypatch)
     found = interleave({"slow": takes(10.0), "base": takes(1e-6)}, baseline="base")

@@ -32,7 +32,6 @@ __all__ = ["run_epochs"]
 
 T = TypeVar("T")
 
-CELLS: dict[str, Any] = {**EPOCH_CELLS, TRAINING.name: TRAINING}
 OF_EPOCHS = Wording("of its bound", "first", "a step", spare=(2,))
 OF_TRAINING = Wording("reached in", "first", "time")
 LEGEND = (
@@ -89,7 +88,8 @@ def run_epochs(
     UnknownName, InvalidInput, WrongType
         If a cell, dtype, backend, peer or number cannot be used, or none is named but one is needed.
     """
-    chosen, precisions = by_name(CELLS, cells, "cell", "cells"), read_dtypes(dtypes)
+    every: dict[str, Any] = {**EPOCH_CELLS, TRAINING.name: TRAINING}
+    chosen, precisions = by_name(every, cells, "cell", "cells"), read_dtypes(dtypes)
     peers = by_name(EPOCH_PEERS, against, "peer", "against", some=False)
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")

@@ -218,6 +218,7 @@ class Heat:
         return {
             **self.cell.to_dict(),
             "dtype": self.dtype,
+            "steps": self.cell.steps,
             "best_peer": self.best_peer,
             "rows": [
                 {
@@ -228,6 +229,7 @@ class Heat:
                     "reason": row.reason,
                     "first_seconds": row.first,
                     "seconds": None if row.timing is None else row.timing.seconds,
+                    "seconds_per_step": None if row.timing is None else row.timing.seconds / self.cell.steps,
                     "rounds": 0 if row.timing is None else row.timing.rounds,
                     "over_floor": _plain(self.ratio(row.name, FLOOR.name)),
                     "over_best_peer": _plain(self.ratio(row.name, self.best_peer)),

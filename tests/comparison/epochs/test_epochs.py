@@ -1,0 +1,183 @@
+"""The race of epochs: who takes part, that wrong steps are not timed, and what a row says."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.comparison.epochs import run as run_module
+from formulations.comparison.epochs.course import EPOCH_CELLS, TRAINING, EpochCell
+from formulations.comparison.epochs.engine import enter_epoch, enter_training, reached
+from formulations.comparison.epochs.ours import EPOCH_FLOOR, Steps, stepping, training
+from formulations.comparison.epochs.peers import EPOCH_PEERS
+from formulations.comparison.epochs.run import run_epochs
+from formulations.comparison.epochs.standard import measure_standard
+from formulations.comparison.race import Contestant, Kind, draw_race
+from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName, WrongType
+
+SMALL = EpochCell("small", (5, 4, 3), 4, 40)
+PACKAGES = {"torch.compile": "torch", "jax.scan": "jax"}
+
+
+def course(dtype):
+    found = SMALL.problem(dtype)
+    return replace(found, standard=measure_standard(found.problem, found.batch_size, found.rate, found.order))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setitem(EPOCH_CELLS, "small", SMALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", EPOCH_PEERS)
+def test_a_peer_takes_the_same_steps(name, dtype):
+    package = PACKAGES.get(name, name)
+    if find_spec(package) is None:
+        with pytest.raises(MissingExtra):
+            EPOCH_PEERS[name].make(SMALL.problem(dtype))
+        pytest.skip(f"{package} is not installed")
+    if name == "torch.compile":
+        pytest.skip("it compiles for half a minute; the recorded form runs the same lines")
+    ready = enter_epoch(EPOCH_PEERS[name].make, course(dtype))
+    outcome = ready.judge(ready.call())
+    assert (outcome.status, outcome.reason) == ("equal", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EPOCH_PEERS)
+def test_a_peer_trains_the_digits_as_sgd_does(name):
+    package = PACKAGES.get(name, name)
+    if find_spec(package) is None or name == "torch.compile":
+        pytest.skip(f"{package} is not installed, or compiles for half a minute")
+    mine = training("hadamard").enter(TRAINING.problem("float64")).call()
+    ready = enter_training(EPOCH_PEERS[name].make, TRAINING.problem("float64"))
+    assert ready.call() == mine
+    # Again from the start.
+    assert ready.call() == mine
+    assert ready.judge(mine).status == "equal"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EPOCH_PEERS)
+def test_a_peer_refuses_what_it_is_not_written_for(name):
+    if find_spec(PACKAGES.get(name, name)) is None:
+        pytest.skip("it is not installed")
+    found = SMALL.problem("float64")
+    tanh = replace(found, problem=replace(found.problem, network=fm.Network.random(SMALL.sizes, "tanh", seed=0)))
+    with pytest.raises(Refused, match="peers need sigmoid neurons, with the quadratic cost"):
+        EPOCH_PEERS[name].make(tanh)
+
+
+def test_the_steps_of_a_trainer_are_those_of_sgd():
+    ready = enter_training(lambda found: Steps("hadamard", found), TRAINING.problem("float64"))
+    mine = training("hadamard").enter(TRAINING.problem("float64"))
+    epochs, right = ready.call()
+    assert (epochs, right) == mine.call()
+    assert 1 < epochs < 30
+    assert right >= 0.97
+
+
+def test_a_training_that_does_not_arrive_is_not_timed():
+    assert reached((13, 0.97)).status == "equal"
+    outcome = reached((60, 0.9699))
+    assert (outcome.status, outcome.reason) == ("different", "after 60 epochs, only 97.0% are right.")
+
+
+def test_the_floor_multiplies_and_gathers_as_often_as_an_epoch(monkeypatch):
+    products, rows = [], []
+    monkeypatch.setattr(np, "dot", lambda left, right, out: products.append((left.shape, right.shape, out.shape)))
+    found = SMALL.problem("float64")
+
+    class Rows(np.ndarray):
+        def take(self, chosen, *others):
+            rows.append(chosen)
+            return super().take(chosen, *others)
+
+    watched = replace(found.problem, X=found.problem.X.view(Rows), Y=found.problem.Y)
+    EPOCH_FLOOR.enter(replace(found, problem=watched)).call()
+    assert len(products) == 5 * SMALL.steps
+    assert np.array_equal(np.concatenate(rows), found.order)
+
+
+def test_every_cell_holds_whole_mini_batches():
+    for cell in EPOCH_CELLS.values():
+        assert cell.examples % cell.m == 0
+    assert TRAINING.examples % TRAINING.m == 0
+    found = TRAINING.problem("float32")
+    assert len(found.problem.X) == TRAINING.examples
+    # η is a number of the dtype, so that no contestant rounds it.
+    assert np.float32(found.rate) == found.rate != 0.3
+
+
+@pytest.mark.usefixtures("small")
+def test_rows_and_times_of_a_step():
+    found = run_epochs(["small"], ["float64"], ["sigma"], [], budget=0.005)
+    heat = found.heat("small", "float64")
+    assert [row.name for row in heat.rows] == ["floor", "hadamard", "sigma", "control"]
+    assert {row.status for row in heat.rows[1:]} == {"equal"}
+    assert found
+    text = str(found)
+    assert "small: 5-4-3, an epoch of 40 examples in mini-batches of 4, float64" in text
+    assert max(map(len, text.splitlines()[2:-4])) <= 80
+    document = json.loads(json.dumps(found.to_dict()))["heats"][0]
+    assert (document["batch_size"], document["examples"], document["steps"]) == (4, 40, 10)
+    row = document["rows"][1]
+    assert row["seconds"] == heat.timing("hadamard").seconds
+    assert row["seconds_per_step"] == row["seconds"] / 10
+
+
+class Wrong(Steps):
+    """Takes the mini-batches in another order."""
+
+    def epoch(self, order):
+        super().epoch(order[::-1])
+
+
+@pytest.mark.usefixtures("small")
+def test_wrong_steps_are_not_timed(monkeypatch):
+    wrong = Contestant("wrong", Kind.PLAN, lambda found: enter_epoch(lambda each: Wrong("hadamard", each), found))
+    monkeypatch.setattr(run_module, "stepping", lambda flag: wrong if flag == "sigma" else stepping(flag))
+    found = run_epochs(["small"], ["float64"], ["sigma"], [], budget=0.005)
+    row = next(row for row in found.heats[0].rows if row.name == "wrong")
+    assert (row.status, row.timing) == ("different", None)
+    assert "further than roundoff explains" in str(found)
+    assert not found
+
+
+@pytest.mark.slow
+def test_a_training_with_rows_of_other_processes():
+    against = [name for name in ("jax.scan", "sklearn") if find_spec(PACKAGES.get(name, name))]
+    found = run_epochs(["training"], ["float64"], [], against, budget=0.01)
+    heat = found.heats[0]
+    assert [row.name for row in heat.rows] == ["hadamard", *against]
+    assert len({row.judged_by for row in heat.rows}) == 1
+    assert "epochs" in heat.rows[0].judged_by
+    assert "over the floor" not in str(found)
+    assert not multiprocessing.active_children()
+    pytest.importorskip("matplotlib")
+    assert draw_race(found).axes[0].get_xlabel() == f"time over that of {heat.base}"
+
+
+@pytest.mark.parametrize(
+    ("options", "exception", "text"),
+    [
+        ({"cells": ["deep"]}, UnknownName, "valid names are digits, book, medium, training"),
+        ({"dtypes": ["longdouble"]}, InvalidInput, "float32 or float64"),
+        ({"backends": ["hadamrd"]}, UnknownName, "hadamard"),
+        ({"against": ["autograd"]}, UnknownName, "valid names are jax.scan"),
+        ({"backends": 3}, WrongType, "backends must be a list"),
+        ({"threads": 0}, InvalidInput, "threads"),
+        ({"budget": -1}, InvalidInput, "budget"),
+    ],
+)
+def test_bad_input(options, exception, text):
+    with pytest.raises(exception, match=text):
+        run_epochs(**options)

@@ -1,0 +1,141 @@
+"""The standard of an epoch: what it calls equal, which faults it sees, and that roundoff is carried to the end."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from formulations.comparison.epochs import standard as standard_module
+from formulations.comparison.epochs.course import EpochCell
+from formulations.comparison.epochs.ours import Steps
+from formulations.comparison.epochs.standard import measure_standard
+
+SMALL = EpochCell("small", (5, 4, 3), 4, 40)
+
+
+def measured(dtype, resolution=standard_module.RESOLUTION):
+    course = SMALL.problem(dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standard_module, "RESOLUTION", resolution)
+        return course, measure_standard(course.problem, course.batch_size, course.rate, course.order)
+
+
+@pytest.fixture(scope="module", params=[("float64", "E"), ("float32", "E"), ("float32", "S")], ids="-".join)
+def judged(request):
+    dtype, rule = request.param
+    # The worst case is sharp after ten steps; finer than this, it is not.
+    course, standard = measured(dtype, {"E": 1e-3, "S": 4e-4}[rule])
+    assert (standard.rule, standard.sharp) == (rule, True)
+    return course, standard
+
+
+def descended(course, order, rate=None):
+    """Return the parameters after these steps, without anything of the library but its forward pass."""
+    network = course.problem.network.copy()
+    rate = network.dtype.type(course.rate if rate is None else rate)
+    for rows in np.split(order, len(order) // course.batch_size):
+        a1, y = course.problem.X[rows], course.problem.Y[rows]
+        (w2, w3), (b2, b3) = network.weights, network.biases
+        a2 = 1 / (1 + np.exp(-(a1 @ w2.T + b2)))
+        a3 = 1 / (1 + np.exp(-(a2 @ w3.T + b3)))
+        delta3 = (a3 - y) * a3 * (1 - a3) / network.dtype.type(len(y))
+        delta2 = delta3 @ w3 * a2 * (1 - a2)
+        for part, gradient in ((w3, delta3.T @ a2), (b3, delta3.sum(0)), (w2, delta2.T @ a1), (b2, delta2.sum(0))):
+            part -= rate * gradient
+    return network.vector
+
+
+def test_right_steps_are_equal(judged):
+    course, standard = judged
+    outcome = standard.judge(descended(course, course.order))
+    assert (outcome.status, outcome.reason) == ("equal", "")
+    assert 0 < outcome.ratio < 1
+    assert outcome.rule == standard.rule
+
+
+@pytest.mark.parametrize("backend", ["hadamard", "sigma"])
+def test_a_trainers_steps_are_equal(judged, backend):
+    course, standard = judged
+    steps = Steps(backend, course)
+    steps.epoch(course.order)
+    assert standard.judge(steps.vector()).status == "equal"
+
+
+def swapped(order, *places):
+    order = order.copy()
+    order[list(places)] = order[list(places[::-1])]
+    return order
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda course: descended(course, swapped(course.order, 3, 4)),
+        lambda course: descended(course, course.order[4:]),
+        lambda course: descended(course, course.order[:-4]),
+        lambda course: descended(course, np.sort(course.order)),
+        lambda course: descended(course, course.order, course.rate * 1.001),
+        lambda course: descended(course, course.order) + np.where(np.arange(39) == 38, 1e-4, 0),
+        lambda _: np.full(39, np.nan),
+    ],
+    ids=["two examples", "first step", "last step", "order", "rate", "one entry", "nan"],
+)
+def test_faults_are_different(judged, fault):
+    course, standard = judged
+    outcome = standard.judge(fault(course).astype(course.problem.network.dtype))
+    assert outcome.status == "different"
+    assert "further than roundoff explains" in outcome.reason
+
+
+def test_the_order_inside_a_mini_batch_does_not_matter(judged):
+    course, standard = judged
+    assert standard.judge(descended(course, swapped(course.order, 0, 1))).status == "equal"
+
+
+def test_a_bound_that_is_too_wide_decides_nothing():
+    course, standard = measured("float64", 1e-15)
+    outcome = standard.judge(descended(course, course.order))
+    assert (standard.rule, outcome.status) == ("S", "inconclusive")
+    assert "too wide" in outcome.reason
+
+
+def test_roundoff_of_every_step_is_carried_to_the_end():
+    """Σ|P_tᵀc|ᵀr_t is reached to first order if each step errs by r_t in the direction of P_tᵀc."""
+    course, standard = measured("float64")
+    problem, entry, size = course.problem, int(standard.entries[0]), 1e-7
+    count, steps = problem.network.layout.count, len(course.order) // course.batch_size
+    # The derivative of the entry by the parameters after each step, by differences.
+    after = [descended(course, course.order[: 4 * t]) for t in range(1, steps + 1)]
+
+    def end(t, shift):
+        later = SMALL.problem("float64")
+        later.problem.network.vector[...] = after[t] + shift
+        return descended(later, course.order[4 * (t + 1) :])[entry] if t + 1 < steps else (after[t] + shift)[entry]
+
+    unit = size * np.eye(count)
+    derivatives = [np.array([end(t, each) - end(t, -each) for each in unit]) / (2 * size) for t in range(steps)]
+    before = [problem.network.vector, *after[:-1]]
+    ones = [np.full(count, 1.0)] * steps
+    signs, entries = np.ones(count), np.array([entry])
+    carried = partial(standard_module._carried, problem, course.batch_size, course.rate, course.order, before)
+    widest, typical = carried((ones, ones), entries, signs)
+    assert widest[0] == pytest.approx(sum(np.abs(each).sum() for each in derivatives), rel=1e-6)
+    assert typical[0] == pytest.approx(np.sqrt(sum(each.sum() ** 2 for each in derivatives)), rel=1e-6)
+
+
+def test_the_bound_of_a_step_covers_its_own_roundoff():
+    """A single step in float32 differs from one in float64 by less than its bound, entry by entry."""
+    course, _ = measured("float32")
+    one = course.order[:4]
+    standard = measure_standard(course.problem, 4, course.rate, one)
+    wide = EpochCell("small", (5, 4, 3), 4, 40).problem("float64")
+    wide.problem.network.vector[...] = course.problem.network.vector
+    wide.problem.X[...], wide.problem.Y[...] = course.problem.X, course.problem.Y
+    exact = descended(wide, one, course.rate)
+    assert standard.rule == "E"
+    distance = np.abs(descended(course, one) - exact)[standard.entries]
+    assert (distance <= standard.bounds[:-1]).all()
+    # Sharp enough that an error of the size of the largest bound in each entry would show.
+    assert (standard.bounds[:-1] < 1e-5).all()
