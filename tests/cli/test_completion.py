@@ -89,7 +89,7 @@ def test_paths_are_left_to_the_shell(words):
         ("formulations compare --backends sigma:matrix=d", ":", ["matrix=dense"]),
         ("formulations compare --backends=sigma:matrix=d", ":=", ["dense"]),
         ("formulations compare --backends product,si", ":=", ["product,sigma"]),
-        ("formulations bench --cells ", ":=", list(CELLS)),
+        ("formulations bench --cells ", ":=", [*CELLS, "training"]),
     ],
 )
 def test_bash_is_given_what_it_replaces(monkeypatch, line, breaks, expected):
