@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,21 @@ def save_json(result: Any, path: str) -> None:
 
 
 def progress_console() -> Console:
-    """Return the console for progress: standard error, silent unless it is a terminal."""
+    """Return the console for progress: standard error, silent unless it is a terminal.
+
+    Until the command ends it shows the library's announcements, too.
+    """
     from rich.console import Console
+
+    from formulations.display import announcements_shown
 
     # By default rich treats a file as a terminal if FORCE_COLOR or TTY_COMPATIBLE is set.
     terminal = sys.stderr.isatty()
-    return Console(stderr=True, force_terminal=terminal, quiet=not terminal)
+    console = Console(stderr=True, force_terminal=terminal, quiet=not terminal)
+    click.get_current_context().with_resource(
+        announcements_shown(partial(console.print, markup=False, highlight=False))
+    )
+    return console
 
 
 def _as_json(result: Any) -> str:

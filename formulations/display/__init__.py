@@ -1,4 +1,4 @@
-"""Text tables, ratios of times, figures, and HTML for notebooks."""
+"""Text tables, ratios of times, announcements, figures, and HTML for notebooks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.display.announcements import announcements_shown as announcements_shown
     from formulations.display.figures import Colour as Colour
     from formulations.display.figures import arms as arms
     from formulations.display.figures import axes_for as axes_for
@@ -45,6 +46,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
+            "announcements": ["announcements_shown"],
             "figures": [
                 "Colour",
                 "arms",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, TextIO
 
-from formulations.display import format_seconds, format_share, terminal_width
+from formulations.display import announcements_shown, format_seconds, format_share, terminal_width
 from formulations.training.history import Epoch, format_cost
 
 __all__ = ["Progress"]
@@ -23,7 +24,7 @@ class Progress:
     """Writes how far a training is, to standard error.
 
     A terminal shows one line that is redrawn, a notebook one output that is updated, and anything else about ten lines
-    in all.
+    in all. Announcements, such as of compilation, have lines of their own.
 
     Parameters
     ----------
@@ -40,6 +41,8 @@ class Progress:
         self._waiting: Epoch | None = None
         self._drawn = self._written = float("-inf")
         self._handle: Any = None
+        self._announcements = ExitStack()
+        self._announcements.enter_context(announcements_shown(self._announce))
 
     def __call__(self, epoch: Epoch) -> None:
         """Show an epoch."""
@@ -58,10 +61,15 @@ class Progress:
             print(self._line(epoch), file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Show the last epoch, and end the line that is redrawn."""
+        """Show the last epoch, end the line that is redrawn, and show no more announcements."""
+        self._announcements.close()
         self._draw()
         if self._terminal and self._first is not None:
             print(file=self._stream, flush=True)
+
+    def _announce(self, text: str) -> None:
+        """Write an announcement, in a terminal over the line that is redrawn."""
+        print(f"\r{text}\x1b[K" if self._terminal else text, file=self._stream, flush=True)
 
     def _draw(self) -> None:
         if self._waiting is None:

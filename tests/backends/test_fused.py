@@ -295,12 +295,17 @@ def test_compiled_code_that_cannot_be_read_names_the_folder_to_delete(tmp_path):
 
 @pytest.mark.slow
 def test_compiled_code_is_not_that_of_other_files(tmp_path):
-    """numba itself would keep a function whose own file is unchanged, though one that it calls has changed."""
+    """numba itself would keep a function whose own file is unchanged, though a constant that it uses has changed."""
     package, cache = tmp_path / "formulations", {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     shutil.copytree(next(iter(fm.__path__)), package, ignore=shutil.ignore_patterns("__pycache__"))
+    user, constant = package / "backends" / "_shared" / "compiled" / "outputs.py", package / "functions" / "factor.py"
+    text = user.read_text("utf-8").replace("half * squares", "FACTOR * squares")
+    user.write_text(
+        text.replace("\nimport math\n", "\nimport math\nfrom formulations.functions.factor import FACTOR\n")
+    )
+    constant.write_text("FACTOR = 0.5\n")
     before = computed(tmp_path, **cache)
-    changed = package / "backends" / "_shared" / "compiled" / "outputs.py"
-    changed.write_text(changed.read_text("utf-8").replace("half * squares", "squares"), "utf-8")
+    constant.write_text("FACTOR = 1.00\n")
     after = computed(tmp_path, **cache)
     assert float(after) == 2 * float(before)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import logging
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from formulations.cli.commands import COMMANDS, formulations
+from formulations.cli.output import progress_console
 
 HEAVY = {"numpy", "scipy", "rich", "numba", "torch", "jax", "sklearn", "matplotlib"}
 RUN = "import atexit, sys\natexit.register(lambda: print(*sys.modules, file=sys.stderr))\nsys.argv = {}\n"
@@ -64,3 +67,16 @@ def test_every_command_is_listed():
         if isinstance(held, click.Command) and held.name == name
     ]
     assert with_command == list(COMMANDS)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_announcements_until_the_command_ends(monkeypatch, terminal):
+    stderr = io.StringIO()
+    monkeypatch.setattr(stderr, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    logger = logging.getLogger("formulations")
+    with click.Context(formulations):
+        progress_console()
+        logger.info("compiling [it]")
+    logger.info("unseen")
+    assert stderr.getvalue() == "compiling [it]\n" * terminal

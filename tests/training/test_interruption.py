@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -163,6 +164,17 @@ def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch, capsys):
     shows = Progress(3)
     shows(Epoch(1, 0.5, 0.25, 1.0, validation_cost=0.75))
     assert capsys.readouterr().err == "\repoch 1/3, cost 0.50000"[:24] + "\x1b[K"
+    shows.close()
+
+
+@pytest.mark.parametrize(("terminal", "line"), [(True, "\rcompiling it\x1b[K\n"), (False, "compiling it\n")])
+def test_announcements_have_lines_of_their_own(monkeypatch, capsys, terminal, line):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    shows = Progress(3)
+    logging.getLogger("formulations").info("compiling it")
+    shows.close()
+    logging.getLogger("formulations").info("unseen")
+    assert capsys.readouterr().err == line
 
 
 def test_the_line_fits_80_columns(monkeypatch, capsys):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from logging import getLogger
+from time import perf_counter
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import njit, types
+from numba.core.event import Listener, register
+
+from formulations.backends._shared.compiled.cache import fingerprint
+from formulations.display import format_seconds
 
 __all__ = ["compiled", "compiled_sums"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_SOURCES = sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py")))).hexdigest()[:8]
-"""Names this state of the package's files."""
+logger = getLogger("formulations")
 
 
 def compiled(function: Function) -> Function:
@@ -32,8 +35,47 @@ def compiled_sums(function: Function) -> Function:
 
 
 def _compiled(function: Function, allowed: set[str]) -> Function:
-    # numba takes cached code to be up to date if the function's own file is, whatever has become of the functions that
-    # it calls. The cache is named after the function.
-    function.__qualname__ += f"_{_SOURCES}"
+    # numba takes cached code to be up to date if the function's own file is, whatever has become of the functions and
+    # constants that it uses. The cache is named after the function.
+    function.__qualname__ += f"_{fingerprint(function.__module__, __name__)}"
     made: Function = njit(cache=True, error_model="numpy", fastmath=allowed)(function)
     return made
+
+
+class _Announcement(Listener):  # type: ignore[misc]
+    """Tells the logger ``formulations`` what is compiled, which takes seconds; cached code is not."""
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._start = 0.0
+
+    def on_start(self, event: Any) -> None:
+        """Announce a function; those that it calls are compiled meanwhile."""
+        function = event.data["dispatcher"].py_func
+        self._waiting.append(f"{function.__module__.removeprefix(__package__ + '.')}.{function.__name__}")
+        if len(self._waiting) == 1 and _is_ours(function):
+            self._start = perf_counter()
+            dtypes = ", ".join(sorted(set(_dtypes(event.data["args"]))))
+            logger.info("compiling %s of backend fused for %s, once on this machine", self._waiting[0], dtypes)
+
+    def on_end(self, event: Any) -> None:
+        """Say how long it took."""
+        name = self._waiting.pop()
+        if not self._waiting and _is_ours(event.data["dispatcher"].py_func):
+            logger.info("compiled %s in %s", name, format_seconds(perf_counter() - self._start))
+
+
+def _is_ours(function: Any) -> bool:
+    return bool(function.__module__.startswith(__package__))
+
+
+def _dtypes(arguments: Iterable[Any]) -> Iterator[str]:
+    """Yield the names of the floating-point types among numba's types of arguments."""
+    for argument in arguments:
+        if isinstance(argument, types.BaseTuple):
+            yield from _dtypes(argument)
+        elif isinstance(dtype := getattr(argument, "dtype", argument), types.Float):
+            yield dtype.name
+
+
+register("numba:compile", _Announcement())

@@ -1,0 +1,132 @@
+"""The cache of compiled code: what it depends on, and what is said when it does not help."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import sys
+
+import numpy as np
+import pytest
+
+from formulations.backends._shared.compiled import cache
+from formulations.display import announcements_shown
+
+FILES = {
+    "__init__": "",
+    "compiler": "def compiled(function): return function\n",
+    "kernel": """
+import numpy as np
+from parcel.compiler import compiled
+from parcel.constants import LIMIT as LARGEST, UNUSED
+from parcel.helpers import doubled
+from parcel.python import other
+
+@compiled
+def kernel(x: UNUSED):
+    result: UNUSED = own(x)
+    return result
+
+def own(x):
+    return np.minimum(doubled(x), LARGEST)
+
+def of_python(x):
+    return other(x) + UNUSED
+""",
+    "helpers": "from parcel.compiler import compiled\n\n@compiled\ndef doubled(x):\n    return 2 * x\n",
+    "constants": "from parcel.origin import START\n\nLIMIT = 2 * START\nUNUSED = 0\n",
+    "origin": "START = 4\n",
+    "python": "def other(x):\n    return x\n",
+}
+
+
+@pytest.fixture
+def letters(tmp_path, monkeypatch):
+    """Return the fingerprint of a kernel in a package of these files, some of them replaced."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    folder = tmp_path / "parcel"
+    folder.mkdir()
+
+    def found(**replaced):
+        for name, text in {**FILES, **replaced}.items():
+            (folder / f"{name}.py").write_text(text)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "parcel"]:
+            monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+        importlib.import_module("parcel.kernel")
+        cache._ingredients.cache_clear()
+        return cache.fingerprint("parcel.kernel")
+
+    yield found
+    cache._ingredients.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("kernel", "2", "3"), ("helpers", "2 * x", "3 * x"), ("constants", "2 *", "3 *"), ("origin", "4", "5")],
+)
+def test_compiled_code_depends_on_what_it_uses_wherever_that_is(letters, name, old, new):
+    before = letters()
+    text = FILES[name].replace(old, new) if old in FILES[name] else f"{FILES[name]}#"
+    assert letters() == before != letters(**{name: text})
+
+
+def test_compiled_code_does_not_depend_on_what_only_python_and_annotations_use(letters):
+    assert letters(python="def other(x):\n    return -x\n", constants=FILES["constants"] + "UNUSED = 1\n") == letters()
+
+
+def test_compiled_code_depends_on_the_version_of_numpy(letters, monkeypatch):
+    before = letters()
+    monkeypatch.setattr(np, "__version__", "0")
+    assert letters() != before
+
+
+def test_every_compiled_function_is_cached_under_the_letters_of_its_files():
+    pytest.importorskip("numba")
+    from formulations.backends._shared.compiled import compiler, steps, whole
+
+    for function in (steps.activate, whole._compute):
+        assert function.py_func.__qualname__.endswith(f"_{cache.fingerprint(function.__module__, compiler.__name__)}")
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Return a small compiled function of this library, as a new process has it."""
+    pytest.importorskip("numba")
+    from formulations.backends._shared.compiled import compiler
+
+    name = f"{compiler.__package__}.small"
+    (tmp_path / "small.py").write_text("def small(x, y):\n    return x + y[0]\n")
+
+    def loaded():
+        spec = importlib.util.spec_from_file_location(name, tmp_path / "small.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        return compiler.compiled(module.small)
+
+    return loaded
+
+
+def test_compilation_is_announced_once_and_no_use_of_the_cache(small, caplog):
+    caplog.set_level(logging.INFO, "formulations")
+    function = small()
+    assert function(1.0, np.ones(1, np.float32)) == function(1.0, np.ones(1, np.float32)) == 2
+    started, ended = caplog.messages
+    assert started == "compiling small.small of backend fused for float32, float64, once on this machine"
+    assert ended.startswith("compiled small.small in ")
+    caplog.clear()
+    assert small()(1.0, np.ones(1, np.float32)) == 2
+    assert not caplog.messages
+
+
+def test_announcements_are_shown_inside_the_block_alone():
+    logger, shown = logging.getLogger("formulations"), []
+    level, handlers = logger.level, list(logger.handlers)
+    with announcements_shown(shown.append):
+        logger.info("compiling %s", "it")
+    logger.info("unseen")
+    assert shown == ["compiling it"]
+    assert (logger.level, logger.handlers) == (level, handlers)
