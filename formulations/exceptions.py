@@ -7,6 +7,7 @@ exception::
     ├── InvalidInput (ValueError)        data, weights or numbers that cannot be used
     │   ├── WrongShape                   an array, or a chain of arrays, has the wrong shape
     │   └── NotFinite                    NaN or infinity, with its position
+    │       └── GradientNotFinite        in a result, of examples and parameters that are finite
     ├── WrongType (TypeError)            a dtype or a Python type that is never converted
     ├── UnknownName (ValueError)         an unknown name; the message lists the valid ones
     ├── WrongDerivative (ValueError)     a slope or gradient that differs from its function's own
@@ -29,6 +30,7 @@ from types import ModuleType
 __all__ = [
     "CandidateFailed",
     "FormulationsException",
+    "GradientNotFinite",
     "InvalidInput",
     "MissingExtra",
     "NotFinite",
@@ -58,6 +60,10 @@ class WrongShape(InvalidInput):
 
 class NotFinite(InvalidInput):
     """NaN or infinity where a finite number is expected."""
+
+
+class GradientNotFinite(NotFinite):
+    """NaN or infinity in a gradient or its cost, whose examples are finite: the computation has left its range."""
 
 
 class WrongType(FormulationsException, TypeError):

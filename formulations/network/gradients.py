@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, Layout, Parameters, Summation, format_dtype, quiet
-from formulations.exceptions import NotFinite
+from formulations.exceptions import GradientNotFinite
 
 __all__ = ["Gradient", "check_gradient"]
 
@@ -126,7 +126,7 @@ def check_gradient(result: Gradient) -> None:
     where = (
         f"∂C/∂{result.layout.locate(int(wrong[0]))} = {result.vector[wrong[0]]}" if wrong.size else f"C = {result.cost}"
     )
-    raise NotFinite(
+    raise GradientNotFinite(
         f"the gradient must be finite, got {where}: weights, inputs or targets drive the cost or an activation beyond "
         f"{result.dtype}; scale them down, or take a cost that has a form combined with the output activation."
     )

@@ -13,20 +13,38 @@ with :math:`s_x` the share of the example in the mean; their Jacobian is that of
 
 from __future__ import annotations
 
+import copy
+import os
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Array, as_real, check_finite, nonnegative_number, quiet
+from formulations.arrays import Array, as_real, check_finite, check_writable, nonnegative_number, quiet
 from formulations.backends import PARAMETERS, Backend, BackendLike, Linearization, get_backend
-from formulations.exceptions import Refused, WrongShape
-from formulations.functions import Cost, Quadratic
-from formulations.network import Batch, Network, Point, Tape, check_network, forward
+from formulations.exceptions import GradientNotFinite, Refused, WrongShape
+from formulations.functions import Cost, Quadratic, get_cost
+from formulations.network import (
+    Batch,
+    Gradient,
+    Network,
+    Point,
+    Tape,
+    check_network,
+    forward,
+    load,
+    network_arrays,
+    save,
+)
 from formulations.operators.jacobian_operators import JacobianOperator
 from formulations.operators.network_operator import NetworkOperator, check_budget, provider
-from formulations.plans import prepare
+from formulations.plans import ChunkedPlan, are_sources, check_alone, check_without_sources, prepare, read_sources
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["Objective", "objective"]
 
@@ -44,8 +62,8 @@ class Work:
     Attributes
     ----------
     forward_passes, backward_passes : int
-        Passes over all examples. A formulation that computes no errors δ counts one backward pass for a gradient, and
-        as many forward passes as it takes.
+        Passes over all examples; forward passes over sources are counted chunk by chunk. A formulation that computes no
+        errors δ counts one backward pass for a gradient, and as many forward passes as it takes.
     hessian_products, jacobian_products : int
         Products with the Hessian, and with the Jacobian of the residuals or its transpose.
     """
@@ -66,7 +84,7 @@ class Objective:
     Attributes
     ----------
     x0 : ndarray of shape (P,)
-        The parameters of the network, where an optimizer may start.
+        The parameters of the network, or of a checkpoint, where an optimizer may start.
     backend : Backend
         The formulation.
     work : Work
@@ -83,10 +101,18 @@ class Objective:
     [1.0, 0.0]
     """
 
-    def __init__(self, network: Network, batch: Batch, backend: Backend, l2: float) -> None:
+    def __init__(
+        self, network: Network, data: Batch | _Sources, backend: Backend, l2: float, checkpoint: str | None = None
+    ) -> None:
         self._network = network.copy()
-        self._batch = batch.copy()
+        self._data = data.copy()
+        self._cost = data.cost
+        self._checkpoint = checkpoint
+        self._lowest = np.inf
+        if checkpoint is not None:
+            self._resume(checkpoint)
         self.backend = backend
+        self._sum = None if isinstance(data, Batch) else _Sum(self._network, data, backend)
         self._l2 = l2
         self._on_weights = np.zeros(network.layout.count, bool)
         for of_weights, _ in network.layout.slices:
@@ -122,7 +148,9 @@ class Objective:
         """
         with self._lock:
             evaluation = self._at(v)
-            return float(evaluation.cost) + self._penalty(evaluation)
+            found = float(evaluation.cost) + self._penalty(evaluation)
+            self._keep(found, evaluation)
+            return found
 
     @quiet
     def jac(self, v: Any) -> Array:
@@ -198,7 +226,9 @@ class Objective:
             evaluation = self._at(v)
             tape = evaluation.filled
             found = np.sqrt(tape.share_column, dtype=FLOAT) * (tape.output - tape.targets)
-            return self._with_weights(found.ravel(), evaluation.vector)
+            residuals = self._with_weights(found.ravel(), evaluation.vector)
+            self._keep(0.5 * float(np.dot(residuals, residuals)), evaluation)
+            return residuals
 
     @quiet
     def residual_jacobian(self, v: Any) -> NetworkOperator:
@@ -274,15 +304,49 @@ class Objective:
         evaluations.insert(0, evaluation)
         return evaluation
 
-    def _evaluation(self) -> _Evaluation:
-        return _Evaluation(self._network, self._batch, self.backend, self.work)
+    def _evaluation(self) -> Any:
+        if isinstance(self._data, Batch):
+            return _Evaluation(self._network, self._data, self.backend, self.work)
+        return _Summed(self._sum, self._network.vector.astype(FLOAT), self.work)
 
     def _require(self, operator: str) -> None:
         """Raise an exception if the backend does not provide an operator, or it exceeds the budget."""
         if operator not in self._provided:
-            provider(self._network, self._batch.cost, self.backend, operator)
-            check_budget(self.backend, self._network, len(self._batch.X), operator)
+            batch = self._in_memory("a product with the Hessian")
+            provider(self._network, self._cost, self.backend, operator)
+            check_budget(self.backend, self._network, len(batch.X), operator)
             self._provided.add(operator)
+
+    def _in_memory(self, what: str) -> Batch:
+        """Return the examples, or raise an exception if they are sources."""
+        if not isinstance(self._data, Batch):
+            raise Refused(
+                f"{what} needs all examples in memory, got sources, over which only the cost and its gradient are "
+                "summed; use fun_and_jac with method='L-BFGS-B' or 'CG', or pass X and Y."
+            )
+        return self._data
+
+    def _resume(self, path: str) -> None:
+        """Take the parameters of a checkpoint, if there is one."""
+        # Better now than after the first evaluation.
+        network_arrays(self._network)
+        check_writable(path)
+        if not os.path.exists(path):
+            return
+        kept, mine = load(path), self._network
+        if _kind(kept) != _kind(mine):
+            raise Refused(
+                f"checkpoint must hold parameters of {mine!r}, got {kept!r} in {path!r}; pass a network like that one, "
+                "or another path."
+            )
+        mine.vector[...] = kept.vector
+
+    def _keep(self, found: float, evaluation: Any) -> None:
+        """Write a checkpoint if F is lower than at every other vector so far."""
+        if found < self._lowest:
+            self._lowest = found
+            if self._checkpoint is not None:
+                save(self.network(evaluation.vector), self._checkpoint)
 
     def _penalty(self, evaluation: _Evaluation) -> float:
         if not self._l2:
@@ -307,21 +371,21 @@ class Objective:
         return np.concatenate([residuals, np.sqrt(self._l2) * vector[..., self._on_weights]], axis=-1)
 
     def _check_squares(self) -> None:
-        if not isinstance(self._batch.cost, Quadratic):
+        if not isinstance(self._cost, Quadratic):
             raise Refused(
                 f"residuals need the quadratic cost, whose value is half a sum of their squares, got "
-                f"{self._batch.cost.name!r}; use fun and jac with scipy.optimize.minimize, or cost='quadratic'."
+                f"{self._cost.name!r}; use fun and jac with scipy.optimize.minimize, or cost='quadratic'."
             )
+        self._in_memory("a vector of residuals")
 
     def __reduce__(self) -> Any:
-        return Objective, (self._network, self._batch, self.backend, self._l2)
+        return Objective, (self._network, self._data, self.backend, self._l2, self._checkpoint)
 
     def __repr__(self) -> str:
         penalty = f", l2={self._l2:g}" if self._l2 else ""
-        return (
-            f"<Objective of {self._network!r}, {self._batch.cost.name} cost{penalty}, {len(self._batch.X)} examples, "
-            f"by {self.backend.label}>"
-        )
+        data = self._data
+        examples = f"{len(data.X)} examples" if isinstance(data, Batch) else f"{len(data.sources)} sources"
+        return f"<Objective of {self._network!r}, {self._cost.name} cost{penalty}, {examples}, by {self.backend.label}>"
 
 
 class _Evaluation:
@@ -398,6 +462,82 @@ class _Evaluation:
             self._work.forward_passes += not self._by_errors
             self._linear = self._plan.backend.linearize(point)
         return self._linear
+
+
+class _Sources:
+    """Examples described by where they are, and who sums over them."""
+
+    def __init__(self, sources: Sequence[Any], cost: Cost, executor: Executor | None) -> None:
+        self.sources, self.cost, self.executor = sources, cost, executor
+
+    def copy(self) -> _Sources:
+        """Return the same; nothing changes them."""
+        return self
+
+
+class _Sum:
+    """The gradient of the cost over sources, at any vector."""
+
+    def __init__(self, network: Network, data: _Sources, backend: Backend) -> None:
+        self._network, self._data = network.copy(), data
+        self._plan = prepare(self._network, "auto", data.cost, backend)
+        self._taken = False
+        self._of_thread = threading.local()
+
+    def __call__(self, vector: Array) -> Gradient:
+        """Return it in memory of a plan."""
+        plan: ChunkedPlan | None = getattr(self._of_thread, "plan", None)
+        if plan is None:
+            # A plan belongs to the thread that calls it first.
+            plan = self._of_thread.plan = copy.copy(self._plan) if self._taken else self._plan
+            self._taken = True
+        self._network.vector[...] = vector
+        return plan.over(self._data.sources, self._data.executor)
+
+
+class _Summed:
+    """What has been computed at one vector of parameters, over sources."""
+
+    kept = False
+
+    def __init__(self, compute: _Sum, vector: Array, work: Work) -> None:
+        self._compute, self._work = compute, work
+        self.move(vector)
+
+    def move(self, vector: Array) -> None:
+        """Go to another vector, which is copied, and forget what has been computed."""
+        self.vector = vector.copy()
+        self._found: tuple[Any, Array] | None = None
+
+    @property
+    def cost(self) -> Any:
+        """C, without penalty."""
+        return self._both[0]
+
+    @property
+    def gradient(self) -> Array:
+        """∇C, without penalty."""
+        return self._both[1]
+
+    @property
+    def _both(self) -> tuple[Any, Array]:
+        """C and ∇C, which one pass over the sources computes together."""
+        if self._found is None:
+            try:
+                gradient = self._compute(self.vector)
+            except GradientNotFinite:
+                # A step that overshoots, from which a line search steps back; all chunks are not needed for that.
+                self._found = np.inf, np.full(len(self.vector), np.nan)
+            else:
+                self._found = gradient.cost, gradient.vector.copy()
+                self._work.forward_passes += gradient.forward_passes
+            self._work.backward_passes += 1
+        return self._found
+
+
+def _kind(network: Network) -> tuple[Any, ...]:
+    """Return all of a network but its parameters."""
+    return network.sizes, network.layout.patterns, network.activations, network.dtype
 
 
 def _cast(directions: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
@@ -479,11 +619,14 @@ class _ResidualJacobian(NetworkOperator):
 def objective(
     net: Network,
     X: Any,
-    Y: Any,
+    Y: Any = None,
     cost: str | Cost = "quadratic",
     l2: float = 0.0,
     backend: BackendLike = None,
     sample_weight: Any = None,
+    *,
+    executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Objective:
     """Return the cost of a network as a function of one vector, for SciPy's optimizers.
 
@@ -491,10 +634,12 @@ def objective(
     ----------
     net : Network
         The network; it is not changed, and later changes to it have no effect.
-    X : array_like of shape (m, n₁)
-        All examples, one a row. They are copied.
+    X : array_like of shape (m, n₁), or list of source
+        All examples, one a row. They are copied. Or sources, as :meth:`formulations.ChunkedPlan.over` takes them, which
+        hold inputs, targets and weights: each vector is then evaluated chunk by chunk, F and ∇F together, and there
+        are neither products with the Hessian nor residuals.
     Y : array_like of shape (m, n_L)
-        The targets.
+        The targets; left out with sources.
     cost : str or Cost
         As in :func:`formulations.gradient`.
     l2 : float
@@ -503,6 +648,11 @@ def objective(
         The formulation of gradients, Hessian products and Jacobians; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
+    executor
+        As in :meth:`formulations.ChunkedPlan.over`, for sources.
+    checkpoint : str or path-like, optional
+        A file to which :func:`formulations.save` writes the network whenever F is lower than before. If it exists,
+        ``o.x0`` is what it holds, so that a program that was interrupted goes on from there when it is run again.
 
     Returns
     -------
@@ -517,7 +667,9 @@ def objective(
     UnknownName
         If no backend or cost has this name.
     Refused
-        If the backend cannot serve the network, or the examples exceed the budget of :func:`formulations.use_budget`.
+        If the backend cannot serve the network, or the examples exceed the budget of :func:`formulations.use_budget`;
+        if a checkpoint is that of another network, or cannot hold one of user-defined activations; or if the executor
+        was shut down.
 
     Examples
     --------
@@ -532,5 +684,17 @@ def objective(
     array([2., 1.])
     """
     check_network(net)
-    batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    return Objective(net, batch.counted(), get_backend(backend), nonnegative_number(l2, "l2"))
+    data: Batch | _Sources
+    if Y is None and are_sources(X):
+        check_alone(sample_weight)
+        if executor is not None:
+            # Only those who have one load what uses it.
+            from formulations.plans import checked_executor
+
+            checked_executor(executor)
+        data = _Sources(read_sources(net, X), get_cost(cost), executor)
+    else:
+        check_without_sources(executor)
+        data = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight).counted()
+    path = None if checkpoint is None else os.fspath(checkpoint)
+    return Objective(net, data, get_backend(backend), nonnegative_number(l2, "l2"), path)

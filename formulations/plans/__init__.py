@@ -9,10 +9,14 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.plans.admission import seconds_for as seconds_for
     from formulations.plans.admission import unreasonable as unreasonable
+    from formulations.plans.calls import are_sources as are_sources
+    from formulations.plans.calls import check_alone as check_alone
+    from formulations.plans.calls import check_without_sources as check_without_sources
     from formulations.plans.calls import errors_by_chunk as errors_by_chunk
     from formulations.plans.calls import gradient as gradient
     from formulations.plans.calls import gradient_of_batch as gradient_of_batch
     from formulations.plans.calls import prepare as prepare
+    from formulations.plans.calls import read_sources as read_sources
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
     from formulations.plans.dispatch import check_travels as check_travels
@@ -28,7 +32,17 @@ else:
         __name__,
         {
             "admission": ["seconds_for", "unreasonable"],
-            "calls": ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"],
+            "calls": [
+                "are_sources",
+                "check_alone",
+                "check_without_sources",
+                "errors_by_chunk",
+                "gradient",
+                "gradient_of_batch",
+                "prepare",
+                "read_sources",
+                "which",
+            ],
             "chunks": ["ChunkedPlan"],
             "dispatch": ["check_travels", "in_order"],
             "executors": ["checked_executor"],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal, overload
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from formulations.arrays import Array, Budget, as_bytes, current_budget, positive_integer, quiet
 from formulations.backends import DEFAULT, Backend, BackendLike, Tier, chosen_backend, get_backend, list_backends
@@ -12,20 +13,37 @@ from formulations.functions import COSTS, Cost, get_cost
 from formulations.network import Batch, Gradient, Network, check_gradient, check_network, forward
 from formulations.plans.admission import seconds_for, unreasonable
 from formulations.plans.chunks import ChunkedPlan, bytes_for, chunk_size
+from formulations.plans.evaluator import placed
 from formulations.plans.plan import Plan
+from formulations.plans.source import Described, Source, as_source
 from formulations.plans.spare import Call, is_small, leave_spare, shadow, take_spare
 
-__all__ = ["errors_by_chunk", "gradient", "gradient_of_batch", "prepare", "which"]
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = [
+    "are_sources",
+    "check_alone",
+    "check_without_sources",
+    "errors_by_chunk",
+    "gradient",
+    "gradient_of_batch",
+    "prepare",
+    "read_sources",
+    "which",
+]
 
 
 @quiet
 def gradient(
     net: Network,
     X: Any,
-    Y: Any,
+    Y: Any = None,
     cost: str | Cost = "quadratic",
     backend: BackendLike = None,
     sample_weight: Any = None,
+    *,
+    executor: Executor | None = None,
 ) -> Gradient:
     """Compute the gradient of a network's cost with respect to all weights and biases.
 
@@ -33,16 +51,19 @@ def gradient(
     ----------
     net : Network
         The network; it is not changed.
-    X : array_like of shape (m, n₁)
-        One example a row.
+    X : array_like of shape (m, n₁), or iterable of source
+        One example a row. Or sources, as :meth:`formulations.ChunkedPlan.over` takes them, which hold inputs, targets
+        and weights: then they are taken chunk by chunk, and the result has no ``errors``.
     Y : array_like of shape (m, n_L)
-        The targets.
+        The targets; left out with sources.
     cost : str or Cost
         ``"quadratic"``, ``"binary_cross_entropy"``, ``"log_likelihood"``, or a cost made by :func:`formulations.cost`.
     backend : str, Backend or None
         The formulation; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean, as in scikit-learn; 0 excludes an example, even one with an infinite cost.
+    executor
+        As in :meth:`formulations.ChunkedPlan.over`, for sources.
 
     Returns
     -------
@@ -57,6 +78,8 @@ def gradient(
         If no backend or cost has this name.
     Refused
         If the backend cannot serve this network.
+    WorkersLost, MissingExtra
+        For sources, as :meth:`formulations.ChunkedPlan.over`.
 
     Notes
     -----
@@ -71,8 +94,65 @@ def gradient(
     (np.float64(2.0), array([[6.]]), array([2.]))
     """
     check_network(net)
+    if Y is None and are_sources(X):
+        check_alone(sample_weight)
+        return prepare(net, "auto", cost, backend).over(X, executor)
+    check_without_sources(executor)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     return gradient_of_batch(net, batch, backend)
+
+
+def are_sources(given: Any) -> bool:
+    """Whether a user passed sources where examples could be: described, callables, or tuples that are no numbers."""
+    if isinstance(given, Iterator | Source):
+        return True
+    if isinstance(given, str | bytes) or hasattr(given, "shape") or not isinstance(given, Iterable):
+        return False
+    first = next(iter(given), None)
+    if isinstance(first, tuple | list):
+        return not (first and isinstance(first[0], Real))
+    return isinstance(first, Source) or callable(first)
+
+
+def check_alone(sample_weight: Any) -> None:
+    """Raise an exception if weights were passed beside sources."""
+    if sample_weight is not None:
+        raise InvalidInput(
+            "sample_weight must be part of the sources, got it beside them; pass (X, Y, sample_weight) as a source."
+        )
+
+
+def check_without_sources(executor: Any) -> None:
+    """Raise an exception if examples came with what has an effect on sources alone."""
+    if executor is not None:
+        raise InvalidInput(
+            f"executor must be left out with X and Y in memory, which are computed at once, got {described(executor)}; "
+            "describe the data with formulations.sources(X, Y), and pass that instead of X."
+        )
+
+
+def read_sources(net: Network, given: Any) -> list[Described]:
+    """Return sources that can be evaluated again and again, with files described as they are now.
+
+    Raises
+    ------
+    WrongType
+        If they can be read only once, or one is no source.
+    InvalidInput, WrongShape
+        If there is none, or one does not fit the network; the message begins with its number.
+    """
+    if isinstance(given, Iterator):
+        raise WrongType(
+            f"sources must be a list, since they are read again and again, got {type(given).__name__}; pass "
+            "list(sources)."
+        )
+    if isinstance(given, Source):
+        raise WrongType(f"sources must be a list, got {given!r}; pass [source].")
+    found = []
+    for number, each in enumerate(given):
+        with placed(f"in source {number}, "):
+            found.append(as_source(each, net.sizes))
+    return found
 
 
 def gradient_of_batch(net: Network, batch: Batch, backend: BackendLike = None) -> Gradient:
