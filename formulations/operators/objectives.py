@@ -112,7 +112,7 @@ class Objective:
         if checkpoint is not None:
             self._resume(checkpoint)
         self.backend = backend
-        self._sum = None if isinstance(data, Batch) else _Sum(self._network, data, backend)
+        self._sum: _Sum | None = None
         self._l2 = l2
         self._on_weights = np.zeros(network.layout.count, bool)
         for of_weights, _ in network.layout.slices:
@@ -120,7 +120,7 @@ class Objective:
         self._provided: set[str] = set()
         self.work = Work()
         self._lock = RLock()
-        self._evaluations = [self._evaluation()]
+        self._evaluations: list[Any] = [self._evaluation()]
 
     @property
     def x0(self) -> Array:
@@ -285,7 +285,7 @@ class Objective:
         check_finite(vector, name)
         return vector
 
-    def _at(self, v: Any, *, keep: bool = False) -> _Evaluation:
+    def _at(self, v: Any, *, keep: bool = False) -> Any:
         """Return the evaluation of a vector, with all results so far; if there is none, the oldest one moves there.
 
         With ``keep``, the evaluation never moves again.
@@ -305,8 +305,10 @@ class Objective:
         return evaluation
 
     def _evaluation(self) -> Any:
-        if isinstance(self._data, Batch):
-            return _Evaluation(self._network, self._data, self.backend, self.work)
+        data = self._data
+        if isinstance(data, Batch):
+            return _Evaluation(self._network, data, self.backend, self.work)
+        self._sum = self._sum or _Sum(self._network, data, self.backend)
         return _Summed(self._sum, self._network.vector.astype(FLOAT), self.work)
 
     def _require(self, operator: str) -> None:
