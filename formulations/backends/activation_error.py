@@ -43,6 +43,7 @@ class ActivationError(Backend):
     summary = "∂C/∂a passed from layer to layer"
     equations = ("activation", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     variant_of = "hadamard"
     no_operators = "it multiplies by σ′ one step later than hadamard, so its operators would be hadamard's"
 

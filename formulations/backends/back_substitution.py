@@ -46,6 +46,7 @@ class BackSubstitution(Backend):
     summary = "one sparse triangular system for all layers"
     equations = ("system", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     dtypes = SINGLE_AND_DOUBLE  # those of SuperLU
     operators = OPERATORS
 

@@ -66,6 +66,7 @@ class ComplexStep(Backend):
     summary = "an imaginary step in every weight and bias, without a difference"
     equations = ("imaginary",)
     tier = Tier.FORWARD
+    linear_in_shares = True
     operators = OPERATORS
     orders = ("forward",)
     needs_curvature = ("gauss_newton",)

@@ -72,6 +72,7 @@ class FiniteDifference(Backend):
     summary = "every weight and bias perturbed in turn"
     equations = ("46",)
     tier = Tier.PERTURBATION
+    linear_in_shares = True
     operators = OPERATORS
     orders = ("forward",)
     needs_curvature = ("gauss_newton",)

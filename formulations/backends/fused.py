@@ -65,6 +65,7 @@ class Fused(Backend):
     summary = "Hadamard products, the steps of a layer compiled into one (optional)"
     equations = ("BP1a", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     variant_of = "hadamard"
     serves_sparse = False
     serves_coupled = False

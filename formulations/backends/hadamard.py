@@ -38,6 +38,7 @@ class Hadamard(Backend):
     summary = "Hadamard products, the whole mini-batch at once"
     equations = ("BP1a", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     serves_coupled = False
     operators = OPERATORS
 

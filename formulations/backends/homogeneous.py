@@ -59,6 +59,7 @@ class Homogeneous(Backend):
     summary = "biases as weights of a constant unit"
     equations = ("BP1", "BP2", "homogeneous")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     variant_of = "hadamard"
     no_operators = "it only changes how (BP3) and (BP4) are summed, and its operators would be hadamard's"
 

@@ -45,6 +45,7 @@ class Kronecker(Backend):
     summary = "each example's δ ⊗ a, then their sum"
     equations = ("BP1", "BP2", "Kronecker", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     no_operators = "it forms the gradients of single examples, and an operator sums them without forming them"
 
     def prepare(self, network: Network, tape: Tape) -> Array:

@@ -41,6 +41,7 @@ class Linear(Backend):
     summary = "linear neurons: the transposed weights alone"
     equations = ("linearL", "linear", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     operators = OPERATORS
 
     def why_not(self, network: Network, cost: Cost) -> str | None:

@@ -46,6 +46,7 @@ class LinearCollapse(Backend):
     summary = "linear neurons: one matrix, and moments of the examples"
     equations = ("moments",)
     tier = Tier.FORWARD
+    linear_in_shares = True
     no_operators = "it replaces the examples by their moments, and a Jacobian belongs to an example"
 
     def why_not(self, network: Network, cost: Cost) -> str | None:

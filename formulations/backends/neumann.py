@@ -45,6 +45,7 @@ class Neumann(Backend):
     summary = "all layers at once, swept until exact"
     equations = ("system", "sweep", "BP1", "BP2", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     variant_of = "back_substitution"
     operators = OPERATORS
 

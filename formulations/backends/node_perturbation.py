@@ -69,6 +69,7 @@ class NodePerturbation(Backend):
     summary = "every neuron's weighted input perturbed in turn"
     equations = ("demon", "BP3", "BP4")
     tier = Tier.PERTURBATION
+    linear_in_shares = True
     no_operators = (
         "it perturbs weighted inputs to find δ, but operators need perturbed parameters, as in finite_difference"
     )

@@ -51,6 +51,7 @@ class PathSum(Backend):
     summary = "the sum over all paths to the output"
     equations = ("47", "48", "49", "50", "51", "52", "53", "BP3", "BP4")
     tier = Tier.PRODUCT
+    linear_in_shares = True
     no_operators = "it sums over paths that end in the cost, and each entry of an operator would have paths of its own"
     serves_coupled = False
 

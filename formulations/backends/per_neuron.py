@@ -47,6 +47,7 @@ class PerNeuronBackend(Backend):
     summary = "in components, each neuron with its own function"
     equations = ("23", "BP1", "45", "BP3", "BP4")
     tier = Tier.FORWARD
+    linear_in_shares = True
     no_operators = "its components would repeat hadamard's operators in loops over the neurons"
     serves_coupled = False
 

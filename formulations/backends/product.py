@@ -72,6 +72,7 @@ class Product(Backend):
     summary = "the recurrence unrolled into one product for each layer"
     equations = ("35", "BP3", "BP4")
     tier = Tier.PRODUCT
+    linear_in_shares = True
     operators = ("jacobian", "gauss_newton")
     no_operators = "a Hessian is a sum of products with σ″, not a product of Jacobians"
 

@@ -58,6 +58,7 @@ class Sigma(Backend):
     summary = "products with the diagonal matrix Σ′(z)"
     equations = ("33", "34", "BP3", "BP4")
     tier = Tier.RECURRENCE
+    linear_in_shares = True
     operators = OPERATORS
 
     def prepare(self, network: Network, tape: Tape) -> list[Callable[[Array], Array]]:  # noqa: ARG002

@@ -58,6 +58,7 @@ class Tangent(Backend):
     summary = "forward mode, one pass for each parameter"
     equations = ("25", "tangent", "BP3")
     tier = Tier.PRODUCT
+    linear_in_shares = True
     operators = OPERATORS
     orders = ("forward",)
 

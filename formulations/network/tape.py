@@ -40,9 +40,9 @@ class Tape:
     ----------
     X, Y : ndarray of shape (m, n₁) and (m, n_L)
         The examples, one a row.
-    shares : ndarray of shape (m, 1), or None
-        Each example's share of the mean cost; None if each has 1/m. An example of share 0 is recorded as a copy of
-        the one with the largest share.
+    shares : ndarray of shape (m, 1) or (), or None
+        Each example's share of the mean cost, () if they are equal; None if each has 1/m. An example of share 0 is
+        recorded as a copy of the one with the largest share. Shares of any sign and sum scale C and its gradient.
     weighted_inputs : list of ndarray
         ``weighted_inputs[l-2]`` is z^l, shape (m, n_l).
     activations : list of ndarray
@@ -161,9 +161,8 @@ class Tape:
     @property
     def share_column(self) -> Array:
         """Each example's share of the mean cost, shape (m, 1)."""
-        if self.shares is None:
-            return np.full((self.m, 1), self.network.dtype.type(1) / self.m)
-        return self.shares
+        shares = self._uniform_or_shares
+        return shares if shares.ndim else np.full((self.m, 1), shares)
 
     def load(self, X: Array, Y: Array | None, shares: Array | None = None) -> None:
         """Load a mini-batch; the arrays are neither copied nor written to."""

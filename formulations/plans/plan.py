@@ -161,8 +161,8 @@ class Plan(Claimed):
         ----------
         X, Y : ndarray of shape (m, n₁) and (m, n_L)
             Examples in the network's dtype.
-        shares : ndarray of shape (m, 1), or None
-            s_x of each example; None if each is 1/m.
+        shares : ndarray of shape (m, 1) or (), or None
+            s_x of each example, () if they are equal; None if each is 1/m.
 
         Returns
         -------

@@ -61,6 +61,9 @@ class Backend(ABC):
         The formulation of which it is a variant; None if it is not a variant.
     serves_sparse, serves_coupled : bool
         Whether it supports sparse weights, and slopes that are not diagonal.
+    linear_in_shares : bool
+        Whether it takes the examples' shares from the tape, whatever their sign and sum. A step of gradient descent
+        then gets −η∇C at once, from shares that are multiplied by −η.
     dtypes : tuple of numpy.dtype
         The dtypes that it supports.
     operators : tuple of str
@@ -80,6 +83,7 @@ class Backend(ABC):
     variant_of: str | None = None
     serves_sparse: bool = True
     serves_coupled: bool = True
+    linear_in_shares: bool = False
     dtypes: tuple[np.dtype[Any], ...] = DTYPES
     operators: tuple[str, ...] = ()
     no_operators: str = "it computes gradients only"

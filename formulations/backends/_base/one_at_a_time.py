@@ -28,6 +28,7 @@ class OneAtATime(Backend):
         The formulation that computes each example's gradient.
     """
 
+    linear_in_shares = True
     no_operators = "taking one example at a time is a way to sum a gradient; leave batch=example out"
 
     def __init__(self, backend: Backend) -> None:

@@ -44,6 +44,7 @@ class AutodiffBackend(Backend):
 
     package: str
     tier = Tier.FORWARD
+    linear_in_shares = True
     dtypes = SINGLE_AND_DOUBLE
     operators = OPERATORS
     needs_curvature = ("gauss_newton",)

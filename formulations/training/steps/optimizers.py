@@ -44,10 +44,16 @@ class Updates(ABC):
 
     state: dict[str, Array]
     compiled: CompiledUpdates | None = None
+    takes_change: bool = False
+    """Whether the step depends on −η∇C alone, so that :meth:`move` takes it."""
 
     @abstractmethod
     def step(self, gradient: Array, rate: Array) -> None:
         """Change the parameters by one step; ``gradient`` is overwritten, ``rate`` is η with shape ()."""
+
+    def move(self, change: Array) -> None:
+        """Change the parameters by one step, given −η∇C, which is overwritten."""
+        raise NotImplementedError(f"{type(self).__name__} takes a gradient and a rate; call step(gradient, rate).")
 
     def rule(self, *, l2: float = 0.0, l1: float = 0.0, per_batch: bool = False) -> StepRule | None:  # noqa: ARG002
         """Return the step as a rule for compiled code, with a penalty; None if it has no such rule."""
@@ -159,7 +165,17 @@ class Adam(Optimizer):
         return _Adam(parameters, self)
 
 
-class _Descent(Updates):
+class _Changes(Updates):
+    """Updates that depend on −η∇C alone."""
+
+    takes_change = True
+
+    def step(self, gradient: Array, rate: Array) -> None:
+        np.multiply(gradient, -rate, gradient)
+        self.move(gradient)
+
+
+class _Descent(_Changes):
     def __init__(self, parameters: Array) -> None:
         self._parameters = parameters
         self.state = {}
@@ -167,12 +183,11 @@ class _Descent(Updates):
     def rule(self, *, l2: float = 0.0, l1: float = 0.0, per_batch: bool = False) -> StepRule:
         return StepRule("descent", np.empty(0), self.state, l2, l1, per_batch)
 
-    def step(self, gradient: Array, rate: Array) -> None:
-        np.multiply(gradient, rate, gradient)
-        np.subtract(self._parameters, gradient, self._parameters)
+    def move(self, change: Array) -> None:
+        np.add(self._parameters, change, self._parameters)
 
 
-class _Momentum(Updates):
+class _Momentum(_Changes):
     def __init__(self, parameters: Array, settings: GradientDescent) -> None:
         self._parameters = parameters
         _check_rounded(parameters.dtype, momentum=(settings.momentum, 0.9))
@@ -186,18 +201,19 @@ class _Momentum(Updates):
         kind: Literal["momentum", "nesterov"] = "nesterov" if self._nesterov else "momentum"
         return StepRule(kind, np.array([self._settings.momentum]), self.state, l2, l1, per_batch)
 
-    def step(self, gradient: Array, rate: Array) -> None:
+    def move(self, change: Array) -> None:
         velocity, parameters = self._velocity, self._parameters
         if self.compiled is not None:
-            self.compiled.momentum(parameters, gradient, velocity, self._momentum[()], rate[()], self._nesterov)
+            # −η∇C is the gradient at the rate −1.
+            minus = parameters.dtype.type(-1)
+            self.compiled.momentum(parameters, change, velocity, self._momentum[()], minus, self._nesterov)
             return
         np.multiply(velocity, self._momentum, velocity)
-        np.multiply(gradient, rate, gradient)
-        np.subtract(velocity, gradient, velocity)
+        np.add(velocity, change, velocity)
         if self._nesterov:
-            np.subtract(parameters, gradient, parameters)
-            np.multiply(velocity, self._momentum, gradient)
-            np.add(parameters, gradient, parameters)
+            np.add(parameters, change, parameters)
+            np.multiply(velocity, self._momentum, change)
+            np.add(parameters, change, parameters)
         else:
             np.add(parameters, velocity, parameters)
 

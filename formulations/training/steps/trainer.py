@@ -93,7 +93,12 @@ class Trainer:
         self.plan = prepare(network, batch_size, cost, backend)
         self.updates = optimizer.start(network.vector)
         self.updates.compiled = self.plan.backend.inner.compiled_updates()
-        self._rate = np.array(rate, network.dtype)
+        info = np.finfo(network.dtype)
+        # What underflows in −ηC or −ηδ is then below ε² in C or δ, and what overflows there is above 1/ε² of the range.
+        self._moderate = info.tiny / info.eps**2, 1 / info.eps
+        self._takes_change = self.plan.backend.linear_in_shares and self.updates.takes_change
+        self._rate, self._share = np.array(rate, network.dtype), np.empty((), network.dtype)
+        self.rate = rate
         self._l2, self._l1, self._per_batch = l2, l1, penalty_per_batch
         if l2 or l1:
             self._on_weights = np.zeros_like(network.vector)
@@ -119,6 +124,11 @@ class Trainer:
     @rate.setter
     def rate(self, value: float) -> None:
         self._rate[...] = value
+        smallest, largest = self._moderate
+        # Whether the gradient is computed as −η∇C, from shares that are multiplied by −η.
+        self._at_once = self._takes_change and smallest <= self._rate / self.batch_size and self._rate <= largest
+        self._scale = -self.rate if self._at_once else 1.0
+        self._share[...] = self._scale / self.batch_size
 
     def count(self, examples: int) -> int:
         """Return the number of steps that so many examples take."""
@@ -143,13 +153,9 @@ class Trainer:
         """
         if record is None:
             record = np.empty((2, self.count(len(order))))
-        costs, weights = record
         if self._compiled is not None:
-            yield from self._in_runs(self._compiled, order, costs, weights)
-            return
-        for k, result in enumerate(self._one_by_one(order)):
-            costs[k], weights[k] = result
-            yield costs[k : k + 1], weights[k : k + 1]
+            return self._in_runs(self._compiled, order, *record)
+        return self._one_by_one(order, *record)
 
     def _in_runs(
         self, take: CompiledSteps, order: Array, costs: Array, weights: Array
@@ -169,9 +175,9 @@ class Trainer:
             elif taken < RUN / 2:
                 self._length *= 2
 
-    def _one_by_one(self, order: Array) -> Iterator[tuple[float, float]]:
-        """Descend as :meth:`steps` does, and yield after each step what :meth:`descend` returns."""
-        size, weights, rows = self.batch_size, None, len(self._buffers[0])
+    def _one_by_one(self, order: Array, costs: Array, weights: Array) -> Iterator[tuple[Array, Array]]:
+        """Descend in runs of one step."""
+        size, given, k, rows = self.batch_size, None, 0, len(self._buffers[0])
         # Gathering several mini-batches at once takes a third of the time.
         for start in range(0, len(order), rows):
             chosen = order[start : start + rows]
@@ -183,10 +189,12 @@ class Trainer:
                 self.X[chosen].toarray(out=X)
             self.Y.take(chosen, 0, Y, "clip")
             if self.sample_weight is not None:
-                weights = self.sample_weight[chosen]
+                given = self.sample_weight[chosen]
             for i in range(0, len(chosen), size):
-                part = slice(i, i + size)
-                yield self.descend(X[part], Y[part], None if weights is None else weights[part])
+                part, step = slice(i, i + size), slice(k, k + 1)
+                costs[k], weights[k] = self.descend(X[part], Y[part], None if given is None else given[part])
+                yield costs[step], weights[step]
+                k += 1
 
     def descend(self, X: Array, Y: Array, weights: Array | None = None) -> tuple[float, float]:
         """Descend on one mini-batch, which need not be of the trainer's examples.
@@ -211,26 +219,32 @@ class Trainer:
                 return 0.0, 0.0
             shares = (weights / weights.sum()).astype(X.dtype)[:, None]
             X, Y = excluding(X, Y, shares)
-        gradient = self.plan.evaluate(X, Y, shares)
-        cost = float(gradient.cost)
+            shares *= self._scale
+        elif self._at_once:
+            shares = self._share if len(X) == self.batch_size else np.array(self._scale / len(X), X.dtype)
+        # −η∇C or ∇C; the vector is overwritten here, and by the next call.
+        scaled = self.plan.evaluate(X, Y, shares)
+        cost = float(scaled.cost) / self._scale
         if self._l2 or self._l1:
-            cost += self._penalise(gradient.vector, weight if self._per_batch else 1.0)
-        # The plan's gradient is overwritten here, and by the next call.
-        self.updates.step(gradient.vector, self._rate)
+            cost += self._penalise(scaled.vector, weight if self._per_batch else 1.0)
+        if self._at_once:
+            self.updates.move(scaled.vector)
+        else:
+            self.updates.step(scaled.vector, self._rate)
         return weight * cost, weight
 
-    def _penalise(self, gradient: Array, divisor: float) -> float:
-        """Add the penalty's derivative to a gradient, and return the penalty."""
+    def _penalise(self, scaled: Array, divisor: float) -> float:
+        """Add the penalty's derivative to −η∇C or ∇C, and return the penalty."""
         parameters, weights = self.network.vector, self._weights_alone
-        number, total = gradient.dtype.type, 0.0
+        number, total = scaled.dtype.type, 0.0
         np.multiply(parameters, self._on_weights, weights)
         if self._l1:
             factor = self._l1 / divisor
             total += factor * float(np.abs(weights).sum())
-            gradient += number(factor) * np.sign(weights)
+            scaled += number(self._scale * factor) * np.sign(weights)
         if self._l2:
             factor = self._l2 / divisor
             total += 0.5 * factor * float(np.dot(weights, weights))
-            np.multiply(weights, number(factor), weights)
-            np.add(gradient, weights, gradient)
+            np.multiply(weights, number(self._scale * factor), weights)
+            np.add(scaled, weights, scaled)
         return total

@@ -39,7 +39,7 @@ def _output_error(tape: Tape, buffers: Buffers, gradient: Gradient) -> Array:
     delta, of_biases, slope = tape.errors[-1], gradient.biases[-1], buffers.slopes[-1]
     if buffers.output is not None:
         Y = np.ascontiguousarray(tape.targets)
-        shares = buffers.shares if tape.shares is None else tape.shares
+        shares = buffers.shares if tape.shares is None else tape.share_column
         z, a, G = tape.weighted_inputs[-1], tape.output, tape.cost_gradient
         limit, number = buffers.parameters[-1], buffers.output
         buffers.cost[0] = output_error(number, limit, z, a, slope, Y, shares, G, delta, of_biases)

@@ -39,7 +39,7 @@ def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) 
     if Y is None or not len(X) == len(Y) == tape.m:
         raise misfit(tape)
     X, Y = np.ascontiguousarray(X), np.ascontiguousarray(Y)
-    shares = buffers.shares if tape.shares is None else tape.shares
+    shares = buffers.shares if tape.shares is None else tape.share_column
     _compute(gradient.vector, X, Y, shares, buffers.outer, buffers.layers)
     tape.cost_value = buffers.cost[0]
 
