@@ -16,6 +16,7 @@ pytest.importorskip("click")
 from click.testing import CliRunner
 
 NAMES = (
+    "epochs",
     "book_program",
     "crossover",
     "estimators",

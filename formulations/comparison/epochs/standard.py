@@ -21,7 +21,7 @@ rounding error*, BIT 16, 1976). The components are the entries of a random sampl
 signs, in which every entry counts.
 
 The standard itself descends in the contestants' dtype with a gradient in the next higher precision, so that it adds one
-rounding of θ a step, which γ covers. This rule is called E.
+rounding of θ a step, which γ covers. This rule is T5.
 
 In float32 this worst case, in which all of some ten million roundings conspire, is too wide to reveal a fault. Then
 rule S takes the ρ_t that NumPy's own steps make in that dtype at the same θ_t, treats them as independent from step to
@@ -93,7 +93,7 @@ class Standard:
     signs : ndarray of shape (P + N,)
         ±1; the sum with these signs is judged too.
     rule : str
-        E or S.
+        T5 or S.
     bounds : ndarray of shape (k + 1,)
         Of the distance from ``vector``, for each entry and for the sum.
     sharp : bool
@@ -177,7 +177,7 @@ def measure_standard(problem: Problem, batch_size: int, rate: float, order: Arra
     largest = RESOLUTION * np.repeat([changes[part].max() for part in parts], SAMPLED)
     widest, typical = _carried(problem, batch_size, rate, order, visited, (worst, made), entries, signs)
     sharp = bool((widest[:-1] <= largest).all())
-    rule, bounds = ("E", widest) if sharp else ("S", MULTIPLE * typical)
+    rule, bounds = ("T5", widest) if sharp else ("S", MULTIPLE * typical)
     return Standard(layout, network.vector, entries, signs, rule, bounds, bool((bounds[:-1] <= largest).all()))
 
 

@@ -7,6 +7,7 @@ is called in turn with the others, after a pause, and measures its own time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,6 +106,9 @@ def _serve(
     connection: Connection, enter: Callable[[T], Ready], cell: Prepares[T], dtype: str, threads: int | None
 ) -> None:
     """Prepare a peer, send its verdict or the reason against it, and answer until the connection is closed."""
+    if threads == 1:
+        # JAX reads this when it is imported; later, its pool cannot be limited.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
     try:
         problem = cell.problem(dtype)
         start = perf_counter()

@@ -22,11 +22,11 @@ def measured(dtype, resolution=standard_module.RESOLUTION):
         return course, measure_standard(course.problem, course.batch_size, course.rate, course.order)
 
 
-@pytest.fixture(scope="module", params=[("float64", "E"), ("float32", "E"), ("float32", "S")], ids="-".join)
+@pytest.fixture(scope="module", params=[("float64", "T5"), ("float32", "T5"), ("float32", "S")], ids="-".join)
 def judged(request):
     dtype, rule = request.param
     # The worst case is sharp after ten steps; finer than this, it is not.
-    course, standard = measured(dtype, {"E": 1e-3, "S": 4e-4}[rule])
+    course, standard = measured(dtype, {"T5": 1e-3, "S": 4e-4}[rule])
     assert (standard.rule, standard.sharp) == (rule, True)
     return course, standard
 
@@ -134,7 +134,7 @@ def test_the_bound_of_a_step_covers_its_own_roundoff():
     wide.problem.network.vector[...] = course.problem.network.vector
     wide.problem.X[...], wide.problem.Y[...] = course.problem.X, course.problem.Y
     exact = descended(wide, one, course.rate)
-    assert standard.rule == "E"
+    assert standard.rule == "T5"
     distance = np.abs(descended(course, one) - exact)[standard.entries]
     assert (distance <= standard.bounds[:-1]).all()
     # Sharp enough that an error of the size of the largest bound in each entry would show.

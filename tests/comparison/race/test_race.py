@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from importlib.util import find_spec
 from itertools import chain, repeat
+from types import SimpleNamespace
 
 import makers
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 
 import formulations as fm
 from formulations.comparison.race import heat as heat_module
+from formulations.comparison.race import isolated
 from formulations.comparison.race import race as race_module
 from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import CELLS, Cell
@@ -159,6 +162,18 @@ def test_what_is_much_slower_is_not_timed(monkeypatch):
     assert rows["hadamard"].timing is not None
     assert rows["per_neuron"].timing is None
     assert rows["per_neuron"].reason == "it takes 61 times as long as hadamard; it is not timed"
+
+
+@pytest.mark.parametrize(("threads", "flags"), [(1, " --xla_cpu_multi_thread_eigen=false"), (2, ""), (None, "")])
+def test_the_process_of_a_peer_starts_jax_with_one_thread_if_it_is_asked_for(monkeypatch, threads, flags):
+    monkeypatch.setenv("XLA_FLAGS", "")
+    sent = []
+
+    def enter(_):
+        raise Refused(f"flags{os.environ['XLA_FLAGS']}.")
+
+    isolated._serve(SimpleNamespace(send=sent.append), enter, SMALL, "float32", threads)
+    assert sent == [f"flags{flags}."]
 
 
 def test_every_backend_and_all_three_faces_of_sigma_are_raced():
