@@ -19,7 +19,7 @@ OPTIONAL = {"fused", "autodiff_torch", "autodiff_jax"}
 def pytest_configure(config):
     """Give BLAS one thread in each worker process of pytest-xdist, which start after this and inherit the variables.
 
-    Each worker has a core of its own, and with a thread for every core, each matrix product waits for the other workers.
+    Each worker has a core of its own. With a thread for every core, each matrix product would wait for other workers.
     """
     if config.getoption("numprocesses", None):
         for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):

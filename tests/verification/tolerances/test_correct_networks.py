@@ -28,10 +28,11 @@ def test_random_networks(flag: str, dtype: str) -> None:
     form = fm.get_backend(flag)
     slow = form.tier is fm.Tier.PERTURBATION
     equal = served = 0
-    # Compiling for each shape, walking every path, or a pass for each example takes a second for each network.
+    # Compiling for each shape, walking every path, or a pass for each example or parameter takes long.
     few = form.name in ("autodiff_jax", "path_sum") or "batch=example" in flag
+    small = slow or few or form.name == "complex_step"
     for seed in range(5 if few else 8 if ":" in flag and not slow else 15):
-        case = random_case(seed, dtype, flag, widest=4, deepest=4) if slow else random_case(seed, dtype, flag)
+        case = random_case(seed, dtype, flag, widest=4, deepest=4) if small else random_case(seed, dtype, flag)
         if not serves(flag, case.net, case.cost):
             continue
         served += 1
