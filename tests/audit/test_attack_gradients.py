@@ -33,9 +33,9 @@ pytestmark = [
     pytest.mark.skipif(not EXTENDED, reason="the oracle's bounds need a precision above float64"),
 ]
 
-BLOCKS, NETWORKS = 8, 90
+BLOCKS, NETWORKS = 4, 90
 GRADIENTS = 1_300
-"""The least number of gradients in a block: 720 networks and 10,400 gradients in total."""
+"""The least number of gradients in a block: 360 networks and 5,200 gradients in total."""
 SECONDS = 0.003
 """A backend gets the networks whose estimated time is at most this."""
 ELEMENTWISE = [

@@ -13,8 +13,8 @@ import pytest
 from formulations.exceptions import InvalidInput
 from tests.audit import fuzz
 
-COUNT, BLOCKS = int(os.environ.get("FORMULATIONS_FUZZ", 10_000)), 4
-"""The files for each reader: FORMULATIONS_FUZZ=100000 takes about ten times as long."""
+COUNT, BLOCKS = int(os.environ.get("FORMULATIONS_FUZZ", 4_000)), 2
+"""The files for each reader: FORMULATIONS_FUZZ=40000 takes about ten times as long."""
 
 
 @pytest.mark.parametrize("reader", fuzz.READERS)

@@ -16,6 +16,7 @@ from tests.audit.mutants import MUTANTS, Written
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
 
+FEW = ("weighted_examples", "square_weights", "hidden_softmax")
 PLACED = [mutant for mutant in MUTANTS.values() if mutant.equation is not None]
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "mutants.md"
 
@@ -29,8 +30,8 @@ def test_no_check_kills_the_correct_backward_pass():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_suite_kills_it(name):
-    report = fm.check_backend(MUTANTS[name].backend, fail_fast=True)
-    assert report.broken, name
+    # A few problems kill most of them.
+    assert any(fm.check_backend(MUTANTS[name].backend, scenarios=of, fail_fast=True).broken for of in (FEW, None)), name
 
 
 @pytest.mark.parametrize("mutant", PLACED, ids=lambda mutant: mutant.name)

@@ -23,7 +23,7 @@ from formulations.verification.oracles.reference import Reference, reference_gra
 from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Status
 
-WANTED = {"backend": 80, "option": 20}
+WANTED = {"backend": 40, "option": 12}
 """Networks for each backend, and for each other value of an option and for one example at a time."""
 SECONDS = 0.02
 """A backend gets the networks whose estimated time is at most this."""

@@ -48,7 +48,7 @@ def test_on_small_integers_it_is_exact_however_the_batch_is_divided(analytic, dt
     if not makers.serves(analytic, makers.network("linear", dtype=dtype)):
         pytest.skip(f"it does not serve {dtype}")
     linear = {seed: exact.served(analytic, seed) for seed in exact.SEEDS}
-    for seed in [seed for seed in exact.SEEDS if linear[seed] is not None][:12]:
+    for seed in [seed for seed in exact.SEEDS if linear[seed] is not None][: 4 if ":" in analytic else 8]:
         made, _ = exact.case(seed, linear[seed])
         net, X, Y = made.network(dtype), np.array(made.X), np.array(made.Y)
         weights = None if made.sample_weight is None else np.array(made.sample_weight)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from formulations.verification.conformance.check import check_backend
+from formulations.verification.conformance.problems import PROBLEMS
 from formulations.verification.conformance.report import Outcome
 from formulations.verification.conformance.subjects import read_subject
 
@@ -12,9 +13,18 @@ from formulations.verification.conformance.subjects import read_subject
 FEW = ("single_neuron", "saturated_neuron", "weighted_examples", "activation_tanh", "cross_entropy", "integers")
 
 
-def test_law(subject: str, law: str) -> None:
-    """Check one law for one backend on every problem."""
-    report = check_backend(subject, laws=[law], scenarios=FEW if read_subject(subject).name == "autodiff_jax" else None)
-    if all(result.outcome is Outcome.REFUSED for result in report.results):
-        pytest.skip(report.results[0].complaint)
-    assert not report.broken, str(report)
+def test_law(subject: str, law: str, pytestconfig: pytest.Config) -> None:
+    """Check one law for one backend on every problem.
+
+    With ``--backend``, each problem is checked in both precisions; for the registered backends, in one of them in turn.
+    """
+    problems = FEW if read_subject(subject).name == "autodiff_jax" else tuple(PROBLEMS)
+    turns = 1 if pytestconfig.getoption("--backend", default=[], skip=False) else 2
+    reports = [
+        check_backend(subject, laws=[law], scenarios=problems[i % turns :: turns], dtypes=[dtype])
+        for i, dtype in enumerate(("float32", "float64"))
+    ]
+    results = [result for report in reports for result in report.results]
+    if all(result.outcome is Outcome.REFUSED for result in results):
+        pytest.skip(results[0].complaint)
+    assert not any(report.broken for report in reports), "\n".join(map(str, reports))
