@@ -405,7 +405,9 @@ def test_what_is_wrong_with_arrays_is_said_as_everywhere_and_where():
 def test_a_gradient_that_is_not_finite_is_refused_with_its_chunk():
     net = fm.Network([[[1.0]]], [[0.0]], "identity", dtype="float32")
     plan = in_chunks(net, 2)
-    with pytest.raises(NotFinite, match=r"^in source 1, chunk 2, counting rows from 2 on, the gradient must be finite, got"):
+    with pytest.raises(
+        NotFinite, match=r"^in source 1, chunk 2, counting rows from 2 on, the gradient must be finite, got"
+    ):
         plan.over([([[1.0]], [[1.0]]), ([[1.0], [1.0], [3e38]], [[0.0], [0.0], [-3e38]])])
 
 
