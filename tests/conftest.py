@@ -11,8 +11,15 @@ import pytest
 from formulations.backends import _registry as registry
 from formulations.backends import _table
 
-# Slow files that cannot mark themselves: a suite that others run too, and pages whose examples check a backend.
-SLOW = ("formulations/verification/conformance/test_conformance.py", "docs/how-to/add-a", "docs/backends/index.md")
+# Slow files that cannot mark themselves: a suite that others run too, and pages whose examples take a second.
+SLOW = (
+    "formulations/verification/conformance/test_conformance.py",
+    "docs/how-to/add-a",
+    "docs/how-to/curvature.md",
+    "docs/how-to/optimize-with-scipy.md",
+    "docs/how-to/per-example-gradients.md",
+    "docs/backends/index.md",
+)
 OPTIONAL = {"fused", "autodiff_torch", "autodiff_jax"}
 
 

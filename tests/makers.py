@@ -31,6 +31,14 @@ NEIGHBOURS = fm.coupled_activation(
     curvature=lambda _z, _a, v, u: u * np.roll(v, -1, axis=1) + np.roll(v * u, 1, axis=1),
     name="neighbours",
 )
+# a_j = z_1 + … + z_j, whose Σ′ is triangular.
+CUMULATIVE = fm.coupled_activation(
+    lambda z: np.cumsum(z, axis=1),
+    lambda _, v: np.cumsum(v, axis=1),
+    lambda _, v: np.cumsum(v[:, ::-1], axis=1)[:, ::-1],
+    curvature=lambda z, *_: np.zeros_like(z),
+    name="cumulative",
+)
 
 
 class HadamardWrapper(fm.Backend):

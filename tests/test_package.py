@@ -268,6 +268,7 @@ SECTIONS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_sections_of_docstrings_have_one_order_and_list_each_exception_once():
     misplaced = []
     for path in sorted(Path(fm.__file__).parent.rglob("*.py")):

@@ -9,13 +9,6 @@ import pytest
 
 import formulations as fm
 
-CUMULATIVE = fm.coupled_activation(
-    lambda Z: np.cumsum(Z, axis=1),
-    lambda _, V: np.cumsum(V, axis=1),
-    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    name="cumulative",
-)
-
 
 def test_it_is_a_variant_with_the_arithmetic_of_hadamard():
     assert fm.get_backend("activation_error").kind == "variant of hadamard"
@@ -44,7 +37,9 @@ def test_a_dead_neuron_receives_an_error_that_its_z_does_not_have():
     assert plan.tape.workspace[0].tolist() == [[-2.0]]
 
 
-@pytest.mark.parametrize("activations", [(CUMULATIVE, "identity"), ("identity", CUMULATIVE), ("square", CUMULATIVE)])
+@pytest.mark.parametrize(
+    "activations", [(makers.CUMULATIVE, "identity"), ("identity", makers.CUMULATIVE), ("square", makers.CUMULATIVE)]
+)
 def test_a_coupled_slope_acts_transposed(activations):
     net = fm.Network([[[1.0, 2.0], [3.0, -1.0]], [[2.0, 1.0], [0.0, 1.0]]], [[0.0, 1.0], [1.0, 0.0]], activations)
     X, Y = np.array([[1.0, -1.0], [2.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 3.0]])

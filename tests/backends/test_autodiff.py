@@ -17,12 +17,6 @@ from formulations.exceptions import InvalidInput, Refused
 from formulations.functions import get_activation
 
 ENGINES = {"autodiff_torch": "torch", "autodiff_jax": "jax"}
-CUMULATIVE = fm.coupled_activation(
-    lambda Z: np.cumsum(Z, axis=1),
-    lambda _, V: np.cumsum(V, axis=1),
-    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    name="cumulative",
-)
 CATENARY = fm.cost(
     lambda A, Y: np.cosh(A - Y).sum(axis=1),
     lambda A, Y: np.sinh(A - Y),
@@ -56,7 +50,7 @@ def test_the_package_is_imported_only_when_it_is_needed(package):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"activations": ["tanh", CUMULATIVE]}, "layer 3 has cumulative"),
+        ({"activations": ["tanh", makers.CUMULATIVE]}, "layer 3 has cumulative"),
         ({"activations": [fm.activation(np.sin, np.cos, name="wave"), "tanh"]}, "layer 2 has wave"),
         ({"dtype": "longdouble"}, "float32 or float64"),
     ],
@@ -166,7 +160,7 @@ def test_the_hessian_of_a_cost_of_your_own_needs_its_curvature(engine):
 
 
 def test_operators_of_what_the_engine_does_not_know_are_refused_by_name(engine):
-    net = fm.Network.random([2, 3, 1], ["tanh", CUMULATIVE], seed=0)
+    net = fm.Network.random([2, 3, 1], ["tanh", makers.CUMULATIVE], seed=0)
     for operator in (fm.jacobian, partial(fm.hessian, Y=np.ones((4, 1))), partial(fm.gauss_newton, Y=np.ones((4, 1)))):
         with pytest.raises(Refused, match="layer 3 has cumulative"):
             operator(net, np.ones((4, 2)), backend=engine)

@@ -10,13 +10,6 @@ import formulations as fm
 from formulations.backends._shared import system
 from formulations.exceptions import Refused
 
-CUMULATIVE = fm.coupled_activation(
-    lambda Z: np.cumsum(Z, axis=1),
-    lambda _, V: np.cumsum(V, axis=1),
-    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    name="cumulative",
-)
-
 
 def systems(net, m=2):
     """Return the filled matrix I − U of a plan, and the errors that it gave."""
@@ -45,7 +38,7 @@ def test_the_system_is_block_diagonal_and_unit_upper_triangular():
 
 @pytest.mark.parametrize("coupled", ["cumulative", "softmax"])
 def test_a_coupled_block_is_transposed(coupled):
-    activation = CUMULATIVE if coupled == "cumulative" else coupled
+    activation = makers.CUMULATIVE if coupled == "cumulative" else coupled
     net = makers.network("tangent", sizes=(3, 4, 2), activations=(activation, "tanh"))
     matrix, _, tape = systems(net, 1)
     block = tape.slopes[0].blocks()[0]
@@ -81,7 +74,7 @@ def test_a_product_with_a_coupled_slope_serves_as_many_rows_of_weights_as_fit_a_
 
 def test_integers_through_a_slope_that_is_not_symmetric():
     net = fm.Network([np.array([[1.0, 2], [3, -1], [0, 2]]), np.array([[1.0, -2, 3]])], [np.ones(3), [1.0]],
-                     [CUMULATIVE, "square"])  # fmt: skip
+                     [makers.CUMULATIVE, "square"])  # fmt: skip
     X, Y = np.array([[1.0, 2], [3, 0]]), np.array([[1.0], [2]])
     expected = fm.gradient(net, X, Y, backend="sigma").vector
     for name in ("back_substitution", "neumann", "tangent"):

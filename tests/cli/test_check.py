@@ -78,6 +78,7 @@ def test_the_laws_of_one_backend_in_one_line_and_what_they_mean():
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.slow
 def test_each_law_of_a_backend_on_request():
     found = run("--backend", "linear", "--verbose")
     assert found.exit_code == 0, found.output
@@ -119,6 +120,7 @@ def test_of_all_backends_those_that_cannot_be_checked_do_not_count(monkeypatch):
         assert "autodiff_jax: not checked: it needs the package jax" in found.output
 
 
+@pytest.mark.slow
 def test_one_cause_of_many_broken_laws_is_reported_once(monkeypatch):
     monkeypatch.setattr(Linear, "errors", lambda *_: [][0])
     found = run("--backend", "linear")

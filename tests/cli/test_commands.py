@@ -596,6 +596,7 @@ def test_backends_are_split_at_commas_but_options_stay_together():
     assert parse_backends(None) is None
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "formulations", "compare", "--backends", "linear"],

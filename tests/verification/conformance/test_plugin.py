@@ -38,6 +38,7 @@ def test_fixtures_are_there_for_everybody(tmp_path):
     assert "2 passed" in found.stdout, found.stdout
 
 
+@pytest.mark.slow
 def test_an_option_of_the_same_name_is_not_disturbed(tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_mine.py").write_text(

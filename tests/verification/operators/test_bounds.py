@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from audit.random_networks import random_problem
+from makers import CUMULATIVE
 
 import formulations as fm
 from formulations.backends import Tier
@@ -200,15 +201,6 @@ def test_one_wrong_entry_of_a_product_is_different_and_named(operator):
     (wrong,) = [line for line in judged(net, X, Y, operator, result=result).layers if line.status == "different"]
     assert (wrong.layer, wrong.equation) == (3, f"({symbol}) w")
     assert wrong.entry == f"({symbol}) weights[1][1, 2]" and wrong.where == "neuron 1, input 2"
-
-
-CUMULATIVE = fm.coupled_activation(
-    lambda z: np.cumsum(z, axis=1),
-    lambda _, v: np.cumsum(v, axis=1),
-    lambda _, v: np.cumsum(v[:, ::-1], axis=1)[:, ::-1],
-    curvature=lambda z, *_: np.zeros_like(z),
-    name="cumulative",
-)
 
 
 def test_a_transposed_slope_of_a_coupled_activation_is_different():

@@ -13,6 +13,8 @@ from formulations.verification.operators.judging import operator_deviation
 from formulations.verification.tolerances.perturbation import _unit_at_jump
 
 OPERATORS = ("jacobian", "hessian", "gauss_newton")
+# Of wide layers, the last takes seconds.
+SLOW_LAST = (*OPERATORS[:2], pytest.param("gauss_newton", marks=pytest.mark.slow))
 
 
 def judged(net, X, Y, operator, backend="finite_difference", *, cost="quadratic", change=lambda found: found):
@@ -89,7 +91,7 @@ def test_a_built_in_activation_has_no_jump_away_from_its_kinks(name):
         assert found == ""
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", SLOW_LAST)
 def test_a_step_reaches_a_kink_through_the_layers_below(operator):
     # A step of x, or of b², moves each of a thousand neurons, and z³ by their sum.
     weights, biases = [np.ones((1000, 1)), np.ones((1, 1000)), [[1.0]]], [np.zeros(1000), [5e-4], [0.0]]
@@ -100,7 +102,7 @@ def test_a_step_reaches_a_kink_through_the_layers_below(operator):
     assert np.isinf(bound).all()
 
 
-@pytest.mark.parametrize("operator", ["hessian", "gauss_newton"])
+@pytest.mark.parametrize("operator", SLOW_LAST[1:])
 def test_a_step_of_a_layer_moves_what_the_steps_of_the_next_layer_multiply(operator):
     # Steps h of w² move each a² by 2000·h, about 0.01, and a step h of w³ multiplies their sum: z³ moves by 6·h.
     backend, h = "finite_difference:step=5e-6", 5e-6

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from makers import formed
+from makers import CUMULATIVE, formed
 
 import formulations as fm
 from benchmarks.experiments.memory import peak_bytes
@@ -114,14 +114,6 @@ def test_memory_grows_with_the_neurons_not_with_their_pairs(case: str) -> None:
     assert many < 5 * few
     # A single array of the blocks in float64 would take more.
     assert many < 32 * 256**2 * 8
-
-
-CUMULATIVE = fm.coupled_activation(
-    lambda Z: np.cumsum(Z, axis=1),
-    lambda _, V: np.cumsum(V, axis=1),
-    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    name="cumulative",
-)
 
 
 @pytest.mark.slow

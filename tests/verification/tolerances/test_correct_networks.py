@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from makers import FLAGS, PERTURBING, Case, plain_case, random_case, serves
+from makers import CUMULATIVE, FLAGS, PERTURBING, Case, plain_case, random_case, serves
 
 import formulations as fm
 from formulations.verification.oracles.reference import reference_gradient
@@ -12,12 +12,6 @@ from formulations.verification.tolerances.judging import judge_backend
 from formulations.verification.tolerances.verdict import Status
 
 RULES = {"R": "T1", "Q": "T2", "F": "T4", "P": "P"}
-CUMULATIVE = fm.coupled_activation(
-    lambda Z: np.cumsum(Z, axis=1),
-    lambda _, V: np.cumsum(V, axis=1),
-    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    name="cumulative",
-)
 COUPLED = fm.Network.random([2, 3, 2], ["softmax", "tanh"], seed=0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from makers import Case, plain_case
+from makers import CUMULATIVE, Case, plain_case
 from scipy.sparse import csr_array
 
 import formulations as fm
@@ -18,12 +18,6 @@ from formulations.verification.tolerances.verdict import Status, conclude
 from tests.audit.random_networks import random_problem
 
 FROM_THE_FRONT = ["product:order=forward", "tangent"]
-CUMULATIVE = fm.coupled_activation(
-    lambda Z: np.cumsum(Z, axis=1),
-    lambda _, V: np.cumsum(V, axis=1),
-    lambda _, V: np.cumsum(V[:, ::-1], axis=1)[:, ::-1],
-    name="cumulative",
-)
 
 
 def deep(depth: int = 20, seed: int = 0, dtype: str = "float32", activation: str = "tanh") -> Case:
