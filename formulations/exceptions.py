@@ -14,9 +14,13 @@ exception::
     ├── Refused (ValueError)             a valid request that cannot be met; gives the reason
     ├── StalePlan (ValueError)           a plan used with what it was not prepared for
     ├── CandidateFailed (RuntimeError)   a candidate function failed or changed its arguments
+    ├── WorkersLost (RuntimeError)       an executor broke before its tasks were done
     └── MissingExtra (ImportError)       an optional package is absent; names the extra
 
-Every message is one sentence: what was expected, what was passed, and the remedy.
+Every message is one sentence: what was expected, what was passed, and the remedy. All of them can be pickled, so that
+they travel between processes. There is one warning::
+
+    OtherKernels (UserWarning)           a worker computes with another BLAS or for another processor
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import importlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 __all__ = [
     "CandidateFailed",
@@ -34,9 +39,11 @@ __all__ = [
     "InvalidInput",
     "MissingExtra",
     "NotFinite",
+    "OtherKernels",
     "Refused",
     "StalePlan",
     "UnknownName",
+    "WorkersLost",
     "WrongDerivative",
     "WrongShape",
     "WrongType",
@@ -48,6 +55,19 @@ __all__ = [
 
 class FormulationsException(Exception):
     """Base class of all exceptions of this library."""
+
+    def __reduce__(self) -> Any:
+        # An exception that cannot be read back breaks the pool of processes that it comes from; by default it is made
+        # again from its message, which not every class takes.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[FormulationsException], args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """Return an exception that has been pickled."""
+    exception = kind.__new__(kind, *args)
+    exception.args = args
+    exception.__dict__.update(attributes)
+    return exception
 
 
 class InvalidInput(FormulationsException, ValueError):
@@ -133,6 +153,31 @@ class StalePlan(FormulationsException, ValueError):
 
 class CandidateFailed(FormulationsException, RuntimeError):
     """A candidate function raised an exception or changed its arguments."""
+
+
+class WorkersLost(FormulationsException, RuntimeError):
+    """An executor broke, or its workers died, before all tasks were done.
+
+    Parameters
+    ----------
+    message : str
+        The message.
+    unfinished : sequence of range
+        The chunks that are not part of the sum.
+
+    Attributes
+    ----------
+    unfinished : tuple of range
+        As above.
+    """
+
+    def __init__(self, message: str, unfinished: Iterable[range] = ()) -> None:
+        super().__init__(message)
+        self.unfinished = tuple(unfinished)
+
+
+class OtherKernels(UserWarning):
+    """A worker has another BLAS or kind of processor, so its sums may differ in the last bits."""
 
 
 _DISTRIBUTED_AS = {"sklearn": "scikit-learn"}

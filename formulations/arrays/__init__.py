@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.arrays.archives import HEADER as HEADER
     from formulations.arrays.archives import Archive as Archive
+    from formulations.arrays.archives import Header as Header
+    from formulations.arrays.archives import npy_header as npy_header
     from formulations.arrays.archives import open_archive as open_archive
     from formulations.arrays.blocks import Block as Block
     from formulations.arrays.blocks import blocks_of as blocks_of
@@ -60,7 +63,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "archives": ["Archive", "open_archive"],
+            "archives": ["HEADER", "Archive", "Header", "npy_header", "open_archive"],
             "blocks": ["Block", "blocks_of"],
             "budget": ["Budget", "current_budget", "use_budget"],
             "byte_counts": ["as_bytes", "format_bytes"],

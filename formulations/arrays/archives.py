@@ -19,7 +19,7 @@ from numpy.lib.npyio import NpzFile
 from formulations.arrays.dtypes import Array
 from formulations.exceptions import InvalidInput, Refused
 
-__all__ = ["Archive", "Source", "open_archive"]
+__all__ = ["HEADER", "Archive", "Header", "Source", "npy_header", "open_archive"]
 
 Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
 """The source of an archive."""
@@ -81,7 +81,7 @@ class Archive:
         self._opened, self._name, self._remedy = opened, name, remedy
         members = [info for info in opened.infolist() if info.filename.endswith(".npy")]
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
-        self._headers: dict[str, _Header] = {}
+        self._headers: dict[str, Header] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -130,19 +130,8 @@ class Archive:
             )
         return {name: self._array(name) for name in wanted}
 
-    def place(self, name: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
-        """Return where an array that is not compressed begins in the file, and its dtype, shape and order.
-
-        Returns
-        -------
-        offset : int
-            The position of its first entry, in bytes.
-        dtype : dtype
-            Its dtype.
-        shape : tuple of int
-            Its shape.
-        fortran_order : bool
-            Whether it is stored by columns.
+    def place(self, name: str) -> tuple[int, Header]:
+        """Return where an array that is not compressed begins in the file, in bytes, and its header.
 
         Raises
         ------
@@ -159,11 +148,11 @@ class Archive:
                 "numpy.savez or numpy.save."
             )
         assert self._opened.fp is not None
-        # The lengths of the two fields between the member's header and its data, which may differ from the directory's.
+        # The lengths of the two fields between the member's own header and its data; the directory's may differ.
         self._opened.fp.seek(info.header_offset + 26)
         lengths = self._opened.fp.read(4)
         before = 30 + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
-        return info.header_offset + before + header.length, header.dtype, header.shape, header.fortran_order
+        return info.header_offset + before + header.length, header
 
     def unreadable(self, reason: str) -> InvalidInput:
         """Return an exception that gives the reason why the file cannot be used."""
@@ -189,20 +178,20 @@ class Archive:
                 raise self.unreadable(f"{name} holds codes that are not characters")
         return array.reshape(header.shape, order="F" if header.fortran_order else "C")
 
-    def _header(self, name: str) -> _Header:
+    def _header(self, name: str) -> Header:
         """Return the header of an array after checking the array's size against it."""
         if name not in self._headers:
             self._headers[name] = self._read_header(name, self._members[name])
         return self._headers[name]
 
-    def _read_header(self, name: str, info: zipfile.ZipInfo) -> _Header:
+    def _read_header(self, name: str, info: zipfile.ZipInfo) -> Header:
         stored = info.compress_type == zipfile.ZIP_STORED
         # NumPy uses no other methods, and some of them have no limit on the inflated size.
         if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
             raise self.unreadable(f"{name} is compressed by a method that NumPy does not write")
         with _reading(self._name, self._remedy), self._opened.open(info) as stream:
             # A header may claim a length of 4 GB.
-            header = _parsed(stream.read(HEADER))
+            header = npy_header(stream.read(HEADER))
             size = header.length + prod(header.shape) * header.dtype.itemsize
         if header.dtype.hasobject:
             raise self.unreadable(f"{name} holds objects; pickles are refused")
@@ -214,7 +203,7 @@ class Archive:
         return header
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
     """The header of an array, and its length in bytes."""
 
     shape: tuple[int, ...]
@@ -223,8 +212,8 @@ class _Header(NamedTuple):
     length: int
 
 
-def _parsed(data: bytes) -> _Header:
-    """Return the header at the beginning of an array's data.
+def npy_header(data: bytes) -> Header:
+    """Return the header at the beginning of an array's data, such as of an ``.npy`` file.
 
     NumPy reads it with Python's parser, which can print warnings and takes ten times as long.
 
@@ -247,7 +236,7 @@ def _parsed(data: bytes) -> _Header:
         text = text[: match.start()] + text[match.end() :]
     if "".join(text.split()) != "{}":
         raise ValueError(f"it also has {text}")
-    return _Header(
+    return Header(
         shape=tuple(int(length) for length in found["shape"][1:-1].split(",") if length.strip()),
         fortran_order=found["fortran_order"] == "True",
         dtype=np.dtype(np.void if found["descr"].startswith("[") else found["descr"][1:-1]),

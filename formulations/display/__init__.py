@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from formulations.display.ratios import format_quotient as format_quotient
     from formulations.display.ratios import format_ratio as format_ratio
     from formulations.display.ratios import paired as paired
+    from formulations.display.status_line import StatusLine as StatusLine
     from formulations.display.tables import counted as counted
     from formulations.display.tables import fitted as fitted
     from formulations.display.tables import format_brief as format_brief
@@ -64,6 +65,7 @@ else:
             "html": ["Html", "html_list", "html_mark", "html_table", "html_text", "html_view"],
             "layers": ["Layer", "draw_layers", "layers_svg"],
             "ratios": ["Ratio", "format_quotient", "format_ratio", "paired"],
+            "status_line": ["StatusLine"],
             "tables": [
                 "counted",
                 "fitted",

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from formulations.plans.plan import Plan as Plan
     from formulations.plans.source import Source as Source
     from formulations.plans.source import sources as sources
-    from formulations.plans.tree import tree_depth as tree_depth
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -48,6 +47,5 @@ else:
             "executors": ["checked_executor"],
             "plan": ["Claimed", "Plan"],
             "source": ["Source", "sources"],
-            "tree": ["tree_depth"],
         },
     )

@@ -4,44 +4,50 @@ The gradient of a batch is the weighted mean of its examples' gradients, so for 
 
 .. math:: \nabla C = \frac{1}{W} \sum_{c=1}^{n} S_c, \qquad S_c = \sum_{x \in K_c} w_x \nabla C_x, \quad W = \sum_x w_x
 
-Each S_c is computed by a plan, whose tape holds w_x instead of w_x/W; their sum is kept in the next
-higher precision and divided once. With u and v the unit roundoffs of the two, and B_c what bounds the error of Ŝ_c,
+Each S_c is computed by a plan, whose tape holds w_x instead of w_x/W. They are summed by a binary tree in the next
+higher precision, and divided once. With u and v the unit roundoffs of the two, and B_c what bounds the error of Ŝ_c,
 the result's is, componentwise,
 
 .. math:: |\hat g - \nabla C| \le \sum_c \frac{B_c}{W}
-    + \bigl(\gamma_{n + 3}(v) + u\bigr) \sum_c \frac{|\hat S_c|}{W} + O(uv)
+    + \bigl(\gamma_r(v) + u\bigr) \sum_c \frac{|\hat S_c|}{W} + O(uv), \qquad r = 2 \lceil \log_2 n \rceil + k
 
-since each Ŝ_c meets at most n additions, a scaling, the division and W (whose own n additions are exact for examples
-that count alike); u is the last rounding, to the network's precision. B_c grows with the length of the chunk, not of
-the batch: summed in one go, the m products of (BP4) would lose γ_m(u), which says nothing from m = 1/u on.
+since each Ŝ_c meets at most ⌈log₂ n⌉ additions and the division, and so does each weight on its way to W, after the
+k − 1 additions of a chunk of k examples (all exact for examples that count alike); u is the last rounding, to the
+network's precision. B_c grows with the length of the chunk, not of the batch: summed in one go, the m products of (BP4)
+would lose γ_m(u), which says nothing from m = 1/u on.
 """
 
 from __future__ import annotations
 
+import os
+import warnings
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import ceil
-from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Budget, end_quiet, format_bytes, quiet
+from formulations.arrays import Budget, Summation, end_quiet, format_bytes, quiet
 from formulations.backends import Backend
 from formulations.display import counted, format_seconds
-from formulations.exceptions import InvalidInput, Refused, WrongType
+from formulations.exceptions import InvalidInput, OtherKernels, Refused, WrongType
 from formulations.functions import Cost
 from formulations.network import Gradient, Network
 from formulations.plans.admission import seconds_for
-from formulations.plans.blas import one_blas_thread, this_worker
 from formulations.plans.evaluator import Evaluator, Examples, placed
-from formulations.plans.executors import checked_executor, levels_of_a_task, sum_over, tasks_of
 from formulations.plans.plan import Claimed
-from formulations.plans.source import Source, as_source
-from formulations.plans.tasks import Piece, Recipe, add_piece, pieces_of
+from formulations.plans.progress import Meter
+from formulations.plans.source import Described, Source, as_source, check_dtypes
+from formulations.plans.tasks import Piece, Recipe, add_piece
 from formulations.plans.tree import Sums, Tree
+from formulations.plans.workers import Worker, differing_kernels, one_blas_thread, this_worker
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from formulations.plans.executors import Dispatch
 
 __all__ = ["ChunkedPlan", "bytes_for", "chunk_size"]
 
@@ -130,7 +136,7 @@ class ChunkedPlan(Claimed):
         self._evaluator = Evaluator(network, cost, backend, self.batch_size)
         self._tree = self._evaluator.tree()
         self._gradient = Gradient(network.layout, np.empty_like(network.vector), backend=backend.label)
-        self._token = token_hex(16)
+        self._token = os.urandom(16).hex()
 
     def __call__(self, X: Any, Y: Any, sample_weight: Any = None) -> Gradient:
         """Compute the gradient over any number of examples.
@@ -164,20 +170,30 @@ class ChunkedPlan(Claimed):
             self._evaluator.add(self._tree, 0, examples)
             return self._mean(self._tree.total())
 
-    def over(self, sources: Iterable[Any], executor: Executor | None = None) -> Gradient:
-        """Compute the gradient over all examples of several sources, such as files, in one or in many processes.
+    def over(
+        self,
+        sources: Iterable[Any],
+        executor: Executor | None = None,
+        progress: bool | Callable[..., object] | None = None,
+    ) -> Gradient:
+        """Compute the gradient over all examples of several sources, such as files, in one process or in many.
 
-        The chunks of all sources are added up by one binary tree, which does not depend on the executor, its workers or
-        the order in which they finish. BLAS uses one thread throughout.
+        The chunks of all sources are the leaves of one binary tree, which depends neither on the executor nor on the
+        order in which workers finish: with the same BLAS and kind of processor, the sum has the same bits. BLAS uses
+        one thread throughout.
 
         Parameters
         ----------
         sources : iterable of source
-            Each of any length: a source made by :func:`formulations.sources`; a tuple (X, Y) or (X, Y, sample_weight),
-            as for :meth:`__call__`, or of paths; or a callable that returns one. Without weights, each example counts
-            1. With an executor, an iterable that can be read twice, such as a list.
+            Each of any length: a source from :func:`formulations.sources`; a tuple (X, Y) or (X, Y, sample_weight), as
+            for :meth:`__call__` or of what :func:`formulations.sources` takes; or a callable that returns such a tuple.
+            Without weights, each example counts 1. A generator is read once, and only without an executor.
         executor : concurrent.futures.Executor, optional
-            Computes the chunks; by default this thread does.
+            Computes the chunks, in threads, processes or machines; by default this thread does. Other processes get
+            descriptions of files, and no arrays.
+        progress : bool or callable, optional
+            True shows the progress on standard error; a function is called with ``chunks``, ``of``, ``examples`` and
+            ``seconds``, as attributes of one argument.
 
         Returns
         -------
@@ -187,56 +203,94 @@ class ChunkedPlan(Claimed):
         Raises
         ------
         WrongType
-            If ``sources`` is not iterable, or one does not hold real numbers.
+            If ``sources``, ``executor`` or ``progress`` has the wrong type, or a source does not hold real numbers.
         WrongShape, NotFinite, InvalidInput
             If there is no source, or one cannot be used; the message begins with its number, from 0.
         Refused
-            If a source would take longer than the budget that was in force when the plan was prepared; or as
-            :meth:`__call__`.
+            If a source would take longer than the budget that was in force when the plan was prepared, and there is no
+            executor; if a file has changed since it was described; if the executor has been shut down, or cannot send
+            a source to its workers; or as :meth:`__call__`.
+        WorkersLost
+            If the executor breaks.
+        MissingExtra
+            If the threads of BLAS cannot be limited, because threadpoolctl is not installed.
+
+        Warns
+        -----
+        OtherKernels
+            If a worker has another BLAS or kind of processor than this process.
+
+        Notes
+        -----
+        A callable is a leaf of the tree, whatever it returns; its chunks have a tree of their own. A task is a subtree
+        of about a second. It takes the parameters and descriptions to a worker, and brings one vector back.
         """
         if not isinstance(sources, Iterable):
             raise WrongType(
                 f"sources must be an iterable of (X, Y) or (X, Y, sample_weight), got {type(sources).__name__}; "
                 "pass a list or a generator of them."
             )
+        meter = Meter(progress)
+        others: list[Worker] = []
         with self._claimed(), one_blas_thread():
-            if executor is None:
-                return self._mean(self._over(sources))
-            return self._mean(self._over_executor(sources, checked_executor(executor)))
+            try:
+                if executor is None:
+                    sums = self._over(sources, meter)
+                else:
+                    dispatch = self._dispatch(sources, executor, meter)
+                    sums, others = dispatch.total(), dispatch.others
+            finally:
+                meter.close()
+            gradient = self._mean(sums)
+        if others:
+            warnings.warn(OtherKernels(differing_kernels(others)), stacklevel=2)
+        return gradient
 
-    def _over(self, sources: Iterable[Any]) -> Sums:
+    def _over(self, sources: Iterable[Any], meter: Meter) -> Sums:
+        """Return the sums over all sources, read one after the other."""
         index = number = 0
+        dtypes: dict[str, Any] = {}
         for given in sources:
             with placed(f"in source {number}, "):
                 source = as_source(given, self.network.sizes)
                 if isinstance(source, Source):
+                    check_dtypes(source, dtypes, number)
                     self._check_time(source.rows)
             # Free this source before the next one is made; enumerate would keep it.
             del given
-            index = add_piece(self._evaluator, self._tree, Piece(number, source, index))
+            piece = Piece(number, source, index)
             del source
+            index = add_piece(self._evaluator, self._tree, piece, lambda sums: meter.add(1, sums.examples))
+            del piece
             number += 1
         if not number:
             raise _no_sources()
         return self._tree.total()
 
-    def _over_executor(self, sources: Iterable[Any], executor: Executor) -> Sums:
+    def _dispatch(self, sources: Iterable[Any], executor: Any, meter: Meter) -> Dispatch:
+        """Return the tasks of a sum by an executor."""
+        # Most plans need no executor, and loading its module takes as long as many gradients.
+        from formulations.plans.executors import Dispatch
+
         if isinstance(sources, Iterator):
             raise WrongType(
-                f"sources must be a list, or another iterable that can be read twice, with an executor, got "
+                "with an executor, sources must be a list or something else that can be read again, got "
                 f"{type(sources).__name__}; pass list(sources)."
             )
-        checked = []
+        checked: list[Described] = []
+        dtypes: dict[str, Any] = {}
         for number, given in enumerate(sources):
             with placed(f"in source {number}, "):
-                checked.append(as_source(given, self.network.sizes))
+                source = as_source(given, self.network.sizes)
+                if isinstance(source, Source):
+                    check_dtypes(source, dtypes, number)
+            checked.append(source)
         if not checked:
             raise _no_sources()
+        meter.of = sum(self._evaluator.chunks(each.rows) if isinstance(each, Source) else 1 for each in checked)
         recipe = Recipe(self._token, self.network, self.cost, self.backend, self.batch_size, this_worker().process)
-        leaves = sum(self._evaluator.chunks(each.rows) if isinstance(each, Source) else 1 for each in checked)
-        levels = levels_of_a_task(leaves, seconds_for(self.backend.estimate(self.network, self.batch_size)))
-        tasks = tasks_of(pieces_of(checked, self._evaluator), recipe, self.batch_size, levels)
-        return sum_over(tasks, levels, self._evaluator.tree(), executor)
+        seconds = seconds_for(self.backend.estimate(self.network, self.batch_size))
+        return Dispatch(recipe, checked, meter.of, seconds, self._evaluator.tree(), executor, self.budget.memory, meter)
 
     @contextmanager
     def _claimed(self) -> Iterator[None]:
@@ -252,6 +306,9 @@ class ChunkedPlan(Claimed):
     def _mean(self, sums: Sums) -> Gradient:
         self._gradient.cost = sums.mean(self._gradient.vector)
         self._gradient.forward_passes = sums.forward_passes
+        # The additions of gradients and of weights, those of weights within a chunk, and the division.
+        roundings = 2 * sums.depth + sums.largest
+        self._gradient.summation = Summation(sums.largest, roundings, sums.vector.dtype)
         self._tree.release(sums)
         return self._gradient
 

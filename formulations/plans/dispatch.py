@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from formulations.arrays import Budget, current_budget, quiet, use_budget
 from formulations.exceptions import Refused, WrongType, why_absent
-from formulations.plans.blas import limit_blas_elsewhere, this_worker
 from formulations.plans.executors import checked_executor
+from formulations.plans.workers import limit_blas_elsewhere, this_worker
 
 __all__ = ["check_travels", "in_order"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from typing import Any
@@ -82,7 +82,14 @@ class Evaluator:
         return ceil(m / self.batch_size)
 
     def add(
-        self, tree: Tree, index: int, examples: Examples, start: int = 0, stop: int | None = None, *, name: bool = False
+        self,
+        tree: Tree,
+        index: int,
+        examples: Examples,
+        start: int = 0,
+        stop: int | None = None,
+        cut: int = 0,
+        done: Callable[[Sums], object] | None = None,
     ) -> int:
         """Add chunks of the examples to a tree.
 
@@ -96,8 +103,10 @@ class Evaluator:
             The examples.
         start, stop : int
             The rows; by default all.
-        name : bool
-            Whether messages name the chunk.
+        cut : int
+            The rows before these examples, which messages count.
+        done : callable, optional
+            Called with the sums of each chunk.
 
         Returns
         -------
@@ -107,18 +116,19 @@ class Evaluator:
         stop = examples.count if stop is None else stop
         for first in range(start, stop, self.batch_size):
             rows = slice(first, min(first + self.batch_size, stop))
-            chunk = f"chunk {index}, " if name else ""
-            with placed(f"{chunk}counting rows from {first} on, " if first else chunk):
-                weights = None if examples.weights is None else examples.weights[rows]
+            with placed(f"chunk {index}, counting rows from {cut + first} on, " if cut + first else ""):
+                weights = None if examples.weights is None else _read(examples.weights, rows)
                 sums = tree.free()
-                self._evaluate(sums, examples.X[rows], examples.Y[rows], weights, rows.stop - first)
+                self._evaluate(sums, _read(examples.X, rows), _read(examples.Y, rows), weights, rows.stop - first)
+            if done is not None:
+                done(sums)
             tree.add(index, sums)
             index += 1
         return index
 
     def _evaluate(self, sums: Sums, X: Any, Y: Any, weights: Any, m: int) -> None:
         """Evaluate a chunk of m examples."""
-        sums.examples = m
+        sums.examples = sums.largest = m
         # Copy into the buffers, so that no dtype needs an allocation and no reference keeps the data alive.
         X, Y = _converted(X, "X", self._X[:m]), _converted(Y, "Y", self._Y[:m])
         self.network.check_examples(X, Y, cost=self.cost)
@@ -141,9 +151,24 @@ def _lazy(data: Any) -> bool:
 
 def _rows(data: Any, name: str, width: int) -> Any:
     """Return data that can be sliced into chunks, checking the shape if that does not read all of it."""
-    if _lazy(data) and len(data.shape) == 2 and data.shape[0]:
+    if _lazy(data):
+        shape = tuple(data.shape)
+        if any(n != n for n in shape):
+            raise WrongShape(
+                f"{name} must have a known shape, got {shape}; for a Dask array, call compute_chunk_sizes()."
+            )
+        # Another shape has the message of an array of that shape.
+        if len(shape) != 2 or shape[1] != width or not shape[0]:
+            as_examples(np.broadcast_to(np.nan, shape), name, width)
         return data
     return as_examples(data, name, width)
+
+
+def _read(data: Any, rows: slice) -> Any:
+    """Return some rows of data."""
+    found = data[rows]
+    # In this thread: whoever computes a chunk has no other.
+    return found.compute(scheduler="synchronous") if hasattr(found, "__dask_graph__") else found
 
 
 def _converted(data: Any, name: str, buffer: Array) -> Array:

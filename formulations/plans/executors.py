@@ -1,30 +1,35 @@
 """Sums over sources by any executor of ``concurrent.futures``.
 
-Only ``submit`` and ``Future.cancel`` of an executor are used. Results come in any order; a completed subtree is merged
-as soon as its sibling is there, and at most ``WINDOW`` tasks are outstanding, so memory does not grow with the data.
+Nothing of an executor is used but ``submit``, and its futures are only waited for and cancelled. Results come in any
+order; a completed subtree is merged as soon as its sibling is there, and a bounded number of tasks is outstanding, so
+memory does not grow with the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from itertools import islice
+from math import ceil, floor, log2
 from typing import Any
 
-from formulations.exceptions import Refused, WrongType
-from formulations.plans.source import Source
-from formulations.plans.tasks import Piece, Recipe, Task, run
+from formulations.exceptions import FormulationsException, Refused, WorkersLost, WrongType, described
+from formulations.plans.progress import Meter
+from formulations.plans.source import Described, Source, narrowed, travelling
+from formulations.plans.tasks import Piece, Recipe, Task, probe, run
 from formulations.plans.tree import Sums, Tree
+from formulations.plans.workers import Worker, this_worker
 
-__all__ = ["checked_executor", "sum_over"]
+__all__ = ["Dispatch", "checked_executor"]
 
 SECONDS = 1.0
 """The estimated seconds of a task at most, which is how long it may outlive a cancellation."""
 LEAST = 0.02
-"""The estimated seconds of a task at least, as far as the tree allows: hundreds of times what submitting one takes."""
+"""The estimated seconds of a task at least, if there are enough chunks: many times what submitting it takes."""
 TASKS = 64
 """The number of tasks that is aimed at, so that workers that finish early find more to do."""
-WINDOW = 256
-"""Outstanding tasks at most."""
+OUTSTANDING = 8, 256
+"""The outstanding tasks, at least and at most."""
 
 
 def checked_executor(executor: Any) -> Executor:
@@ -35,77 +40,267 @@ def checked_executor(executor: Any) -> Executor:
     WrongType
         If it is none.
     Refused
-        If it was shut down.
+        If it was shut down, or is broken.
     """
-    if not isinstance(executor, Executor):
-        remedy = "client.get_executor() of a Dask client" if hasattr(executor, "get_executor") else "an instance of one"
-        raise WrongType(
-            f"executor must be None or an executor of concurrent.futures, got {type(executor).__name__}; pass "
-            f"concurrent.futures.ProcessPoolExecutor(), {remedy}."
-        )
+    executor = _as_executor(executor)
     _submit(executor, int).cancel()
     return executor
 
 
-def _submit(executor: Executor, function: Any, *arguments: Any) -> Future[Any]:
+def _as_executor(executor: Any) -> Executor:
+    if not isinstance(executor, Executor):
+        remedy = "client.get_executor()" if hasattr(executor, "get_executor") else "for instance ProcessPoolExecutor()"
+        raise WrongType(
+            f"executor must be None or an executor of concurrent.futures, got {type(executor).__name__}; "
+            f"pass one, {remedy}."
+        )
+    return executor
+
+
+def _submit(executor: Executor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
     try:
         return executor.submit(function, *arguments)
     except RuntimeError as caught:
-        broken = isinstance(caught, BrokenExecutor)
-        raise Refused(
-            f"executor must accept tasks, and it {'is broken' if broken else 'was shut down'} ({caught}); "
-            "make a new one."
-        ) from caught
+        state = "is broken" if isinstance(caught, BrokenExecutor) else "has been shut down"
+        raise Refused(f"executor must accept tasks, got one that {state} ({caught}); make a new one.") from caught
 
 
 def levels_of_a_task(leaves: int, seconds: float) -> int:
-    """Return k for tasks of 2^k leaves that take so many seconds each."""
-    k = 0
-    while 2**k * seconds < LEAST or (leaves >> (k + 1)) >= TASKS:
-        if 2 ** (k + 1) * seconds > SECONDS or 2**k >= leaves:
-            break
-        k += 1
-    return k
+    """Return k for tasks of 2^k leaves, of which each takes so many seconds; the sum does not depend on k.
+
+    Examples
+    --------
+    >>> [levels_of_a_task(leaves, 1e-3) for leaves in (10**6, 10_000, 100)], levels_of_a_task(100, 5.0)
+    ([9, 7, 5], 0)
+    """
+    worthwhile, many = ceil(log2(LEAST / seconds)), floor(log2(leaves / TASKS))
+    return max(0, min(max(worthwhile, many), floor(log2(SECONDS / seconds))))
 
 
-def tasks_of(pieces: Iterable[Piece], recipe: Recipe, batch_size: int, levels: int) -> Iterator[Task]:
-    """Yield the tasks: aligned subtrees of 2^levels leaves, the last one perhaps smaller."""
-    size, first, filled = 2**levels, 0, 0
-    held: list[Piece] = []
-    for piece in pieces:
-        source, row, index = piece.source, 0, piece.index
-        rows = source.rows if isinstance(source, Source) else 1
-        step = batch_size if isinstance(source, Source) else 1
-        while row < rows:
-            room = (first + size - index) * step
-            stop = min(row + room, rows)
-            held.append(Piece(piece.number, source, index, row, stop))
-            index += -((row - stop) // step)
-            row = filled = stop
-            if index == first + size:
-                yield Task(recipe, first, index, tuple(held))
-                held, first = [], index
-        filled = index
-    if held:
-        yield Task(recipe, first, filled, tuple(held))
+class Dispatch:
+    """The tasks of one sum.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How to evaluate a chunk.
+    sources : sequence of source
+        The examples.
+    leaves : int
+        The number of chunks.
+    seconds : float
+        The estimated time of a chunk.
+    tree : Tree
+        Adds up the results.
+    executor : Executor
+        Runs the tasks.
+    memory : float
+        The bytes that outstanding tasks may take here, roughly.
+    meter : Meter
+        Shows the progress.
+
+    Attributes
+    ----------
+    others : list of Worker
+        Those that have other kernels than this process.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        sources: Sequence[Described],
+        leaves: int,
+        seconds: float,
+        tree: Tree,
+        executor: Any,
+        memory: float,
+        meter: Meter,
+    ) -> None:
+        self._recipe, self._sources, self._leaves = recipe, sources, leaves
+        # Nobody knows how long a callable takes.
+        self._levels = levels_of_a_task(leaves, seconds) if all(isinstance(each, Source) for each in sources) else 0
+        self._tree, self._executor, self._meter = tree, _as_executor(executor), meter
+        least, most = OUTSTANDING
+        # The parameters on the way out, and the sums on the way back.
+        self._most = max(least, min(most, int(min(memory, 1e18) // (3 * recipe.network.vector.nbytes))))
+        self._outstanding: dict[Future[Any], Task] = {}
+        self._submitted = 0
+        self._here = this_worker()
+        self._known = {self._here.process}
+        self.others: list[Worker] = []
+
+    def total(self) -> Sums:
+        """Return the sums over all sources.
+
+        Raises
+        ------
+        Refused
+            If a source cannot be sent to the workers, or the executor does not accept tasks.
+        WorkersLost
+            If it breaks.
+        """
+        self._check_sendable()
+        tasks = self._tasks()
+        try:
+            while True:
+                for task in islice(tasks, self._most - len(self._outstanding)):
+                    self._submit(task)
+                if not self._outstanding:
+                    return self._tree.total()
+                for future in wait(self._outstanding, return_when=FIRST_COMPLETED).done:
+                    self._take(future)
+        finally:
+            # After a failure or Ctrl-C.
+            for future in self._outstanding:
+                future.cancel()
+
+    def _check_sendable(self) -> None:
+        """Send a task that does nothing, with all that the executor must be able to send, before any that computes."""
+        things: dict[int, tuple[int, Any]] = {}
+        for number, source in enumerate(self._sources):
+            for thing in travelling(source) if isinstance(source, Source) else (source,):
+                things.setdefault(id(thing), (number, thing))
+        try:
+            worker = self._probed(self._recipe, *(thing for _, thing in things.values()))
+        except (BrokenExecutor, CancelledError) as caught:
+            raise self._lost(caught) from caught
+        except FormulationsException:
+            raise
+        except Exception as caught:  # what cannot be pickled raises almost anything
+            raise self._unsendable(list(things.values())) or caught from caught
+        self._meet(worker)
+        if worker.process == self._here.process:
+            return
+        for number, source in enumerate(self._sources):
+            if isinstance(source, Source) and source.in_memory:
+                raise Refused(
+                    f"sources must be described by where their examples are, since {worker.name} computes, got "
+                    f"arrays in memory in source {number}; write them with numpy.save and pass "
+                    "formulations.sources(...), or take an executor of threads."
+                )
+
+    def _probed(self, *things: Any) -> Worker:
+        worker: Worker = _submit(self._executor, probe, *things).result()
+        return worker
+
+    def _unsendable(self, things: Sequence[tuple[int, Any]]) -> Exception | None:
+        """Return an exception that names what cannot be sent; None if everything can by itself."""
+        remedy = "define functions and classes at the top level of a module that the workers can import"
+        for number, thing in [(None, self._recipe), *things]:
+            try:
+                self._probed(thing)
+            except (BrokenExecutor, CancelledError, Refused) as caught:
+                return self._lost(caught)
+            except Exception as caught:  # as above
+                what = f"source {number}" if number is not None else "the plan's network, cost and backend"
+                got = "" if number is None else f" {described(thing)}"
+                return Refused(
+                    f"{what} must be something that the executor can send to its workers, got{got} "
+                    f"{type(caught).__name__} ({caught}); {remedy}."
+                )
+        return None
+
+    def _tasks(self) -> Iterator[Task]:
+        """Yield the tasks: aligned subtrees of 2^levels leaves, the last one perhaps smaller."""
+        size, first, index = 1 << self._levels, 0, 0
+        pieces: list[Piece] = []
+        for number, source in enumerate(self._sources):
+            # The examples in a leaf.
+            step = self._recipe.batch_size if isinstance(source, Source) else 1
+            rows, row = source.rows if isinstance(source, Source) else 1, 0
+            while row < rows:
+                stop = min(rows, row + (first + size - index) * step)
+                piece = narrowed(source, row, stop) if isinstance(source, Source) else source
+                pieces.append(Piece(number, piece, index))
+                index += ceil((stop - row) / step)
+                row = stop
+                if index == first + size:
+                    yield Task(self._recipe, first, index, tuple(pieces))
+                    first, pieces = index, []
+        if pieces:
+            yield Task(self._recipe, first, index, tuple(pieces))
+
+    def _submit(self, task: Task) -> None:
+        try:
+            future = self._executor.submit(run, task)
+        except RuntimeError as caught:
+            raise self._lost(caught) from caught
+        self._outstanding[future] = task
+        self._submitted = task.stop
+
+    def _take(self, future: Future[Any]) -> None:
+        """Add the result of a task."""
+        task = self._outstanding[future]
+        failure = CancelledError("a task was cancelled") if future.cancelled() else future.exception()
+        if isinstance(failure, BrokenExecutor | CancelledError):
+            raise self._lost(failure) from failure
+        if failure is not None:
+            # Dask repeats a task whose worker has died, and gives up if that happens again and again.
+            if type(failure).__name__ == "KilledWorker":
+                raise self._lost(failure, task) from failure
+            raise failure
+        sums, worker = future.result()
+        del self._outstanding[future]
+        self._meet(worker)
+        self._meter.add(task.stop - task.first, sums.examples)
+        self._tree.add(task.first >> self._levels, sums, self._levels)
+
+    def _meet(self, worker: Worker) -> None:
+        """Compare the kernels of a worker with those of this process.
+
+        Raises
+        ------
+        Refused
+            If it has another format of the wide precision.
+        """
+        if worker.process in self._known:
+            return
+        self._known.add(worker.process)
+        if worker.wide != self._here.wide:
+            raise Refused(
+                f"workers must have the longdouble of this process, with {self._here.wide} binary digits, got "
+                f"{worker.name} with {worker.wide}; take workers with the same kind of processor."
+            )
+        if worker.differences(self._here):
+            self.others.append(worker)
+
+    def _lost(self, failure: BaseException, task: Task | None = None) -> WorkersLost:
+        """Return the exception for tasks that will not be done."""
+        left = sorted((each.first, each.stop) for each in self._outstanding.values())
+        unfinished = _joined([*left, (self._submitted, self._leaves)])
+        chunks = _several([_counted(each) for each in unfinished])
+        # Some have paragraphs.
+        reason = ": ".join([type(failure).__name__, *str(failure).splitlines()[:1]])
+        if task is not None:
+            sources = _several([str(piece.number) for piece in task.pieces])
+            return WorkersLost(
+                f"workers must survive their tasks, and those that took {_counted(range(task.first, task.stop))} of "
+                f"source {sources} died one after the other ({reason}), with {chunks} of {self._leaves} unfinished; "
+                "look for what kills them there, such as too little memory.",
+                unfinished,
+            )
+        return WorkersLost(
+            f"executor must finish its tasks, and it broke ({reason}) with {chunks} of {self._leaves} unfinished; make "
+            "a new one and call again (workers die of too little memory, or because the script that starts them does "
+            'not guard it by if __name__ == "__main__").',
+            unfinished,
+        )
 
 
-def sum_over(tasks: Iterable[Task], levels: int, tree: Tree, executor: Executor) -> Sums:
-    """Return the sums over all tasks."""
-    waiting = iter(tasks)
-    outstanding: dict[Future[Any], Task] = {}
-    try:
-        while True:
-            for task in waiting:
-                outstanding[_submit(executor, run, task)] = task
-                if len(outstanding) == WINDOW:
-                    break
-            if not outstanding:
-                return tree.total()
-            for future in wait(outstanding, return_when=FIRST_COMPLETED).done:
-                task = outstanding.pop(future)
-                sums, _ = future.result()
-                tree.add(task.first >> levels, sums, levels)
-    finally:
-        for future in outstanding:
-            future.cancel()
+def _joined(ranges: Sequence[tuple[int, int]]) -> list[range]:
+    """Return sorted ranges, those that touch joined, without empty ones."""
+    found: list[range] = []
+    for first, stop in ranges:
+        if found and found[-1].stop == first:
+            first = found.pop().start
+        if first < stop:
+            found.append(range(first, stop))
+    return found
+
+
+def _counted(chunks: range) -> str:
+    return f"chunk {chunks[0]}" if len(chunks) == 1 else f"chunks {chunks[0]} to {chunks[-1]}"
+
+
+def _several(names: Sequence[str], most: int = 5) -> str:
+    return f"{', '.join(names[:most])}{', …' * (len(names) > most)}"

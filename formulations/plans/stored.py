@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, open_archive
+from formulations.arrays import HEADER, Array, Header, npy_header, open_archive
 from formulations.exceptions import InvalidInput, Refused, WrongType
 
 __all__ = ["Stored", "stored_array", "stored_file"]
+
+REAL = "biuf"
+"""The kinds of dtypes of real numbers."""
 
 
 @dataclass(frozen=True)
@@ -60,27 +64,22 @@ class Stored:
         """
         start, stop, _ = rows.indices(self.shape[0])
         shape = (stop - start, *self.shape[1:])
-        lowest = self.offset + start * self.strides[0]
-        row, *column = self.strides
-        width = column[0] * (shape[1] - 1) if column else 0
+        row, *columns = self.strides
+        first = self.offset + start * row
         self.check()
         with self._opened() as file:
-            if column and abs(column[0]) * shape[1] > abs(row):
+            if columns and abs(columns[0]) * shape[1] > abs(row):
                 # By columns, as in Fortran.
                 array = np.empty(shape, self.dtype)
                 for j in range(shape[1]):
-                    array[:, j] = self._line(file, lowest + j * column[0], shape[0], row)
-            elif abs(row) > 2 * (abs(width) + self.dtype.itemsize):
-                # Every so many rows, or some columns of many.
+                    array[:, j] = self._read(file, first + j * columns[0], shape[:1], (row,))
+            elif abs(row) > 2 * self.dtype.itemsize * prod(shape[1:]):
+                # Some columns of many, or every so many rows.
                 array = np.empty(shape, self.dtype)
                 for i in range(shape[0]):
-                    array[i] = (
-                        self._line(file, lowest + i * row, *(shape[1], column[0]))
-                        if column
-                        else self._line(file, lowest + i * row, 1, row)[0]
-                    )
+                    array[i] = self._read(file, first + i * row, shape[1:], tuple(columns))
             else:
-                array = self._block(file, lowest, shape)
+                array = self._read(file, first, shape, self.strides)
         self.check()
         return array
 
@@ -97,13 +96,6 @@ class Stored:
         size, modified = _state(self.path)
         if (size, modified) != (self.size, self.modified):
             raise self._changed()
-
-    def _line(self, file: Any, position: int, count: int, stride: int) -> Array:
-        """Read entries at a constant distance."""
-        return self._read(file, position, (count,), (stride,))
-
-    def _block(self, file: Any, position: int, shape: tuple[int, ...]) -> Array:
-        return self._read(file, position, shape, self.strides)
 
     def _read(self, file: Any, position: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
         """Read the bytes from the first to the last entry, and return a view of the entries."""
@@ -150,25 +142,33 @@ def stored_file(path: Any, name: str) -> Stored:
     WrongType
         If it holds no real numbers.
     """
-    key = None
-    if isinstance(path, tuple):
-        path, key = path
+    path, key = path if isinstance(path, tuple) else (path, None)
     place = str(Path(path).absolute())
     size, modified = _state(place)
-    if key is not None:
-        with open_archive(place, "an .npz file", "write one with numpy.savez") as archive:
-            offset, dtype, shape, fortran = archive.place(key)
+    if key is None:
+        offset, header = _header(place, size)
     else:
-        try:
-            mapped = np.lib.format.open_memmap(place, mode="r") if size else None
-        except (ValueError, EOFError) as caught:
-            raise InvalidInput(f"{place} must be an .npy file of numbers, ({caught})") from caught
-        if mapped is None:
-            raise InvalidInput(f"{place} must be an .npy file, got an empty file")
-        offset, dtype, shape, fortran = mapped.offset, mapped.dtype, mapped.shape, not mapped.flags.c_contiguous
-        del mapped
-    _check_real(dtype, name, place)
-    return Stored(place, offset, dtype, shape, _strides(dtype, shape, fortran), size, modified)
+        with open_archive(place, "an .npz file", "write one with numpy.savez") as archive:
+            offset, header = archive.place(key)
+    _check_real(header.dtype, name, place)
+    strides = _strides(header.dtype, header.shape, header.fortran_order)
+    return Stored(place, offset, header.dtype, header.shape, strides, size, modified)
+
+
+def _header(path: str, size: int) -> tuple[int, Header]:
+    """Return where the data of an ``.npy`` file begin, and its header."""
+    with open(path, "rb") as file:
+        data = file.read(HEADER)
+    try:
+        header = npy_header(data)
+        # Records and objects have no size here, and are refused as such.
+        if header.dtype.kind in REAL and size != header.length + prod(header.shape) * header.dtype.itemsize:
+            raise ValueError("it has another size than its header says")
+    except (ValueError, KeyError, TypeError) as caught:
+        raise InvalidInput(
+            f"{path} must be an .npy file of plain numbers ({caught}); write it with numpy.save."
+        ) from caught
+    return header.length, header
 
 
 def stored_array(array: Array, name: str) -> Stored | None:
@@ -213,8 +213,9 @@ def _absent(path: str) -> InvalidInput:
 
 
 def _check_real(dtype: np.dtype[Any], name: str, path: str) -> None:
-    if dtype.kind not in "biuf":
+    if dtype.kind not in REAL:
+        got = "records" if dtype.kind == "V" else f"dtype {dtype}"
         raise WrongType(
-            f"{name} must hold real numbers (bool, integer or float), got dtype {dtype} in {path}; "
+            f"{name} must hold real numbers (bool, integer or float), got {got} in {path}; "
             "write them as an array of such a dtype."
         )

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from formulations.arrays import quiet
 from formulations.backends import Backend
+from formulations.exceptions import FormulationsException, WrongType, described
 from formulations.functions import Cost
 from formulations.network import Network
-from formulations.plans.blas import Worker, limit_blas_elsewhere, this_worker
-from formulations.plans.evaluator import Evaluator, Examples, placed
-from formulations.plans.source import Described, Source, as_source, check_files
+from formulations.plans.evaluator import Evaluator, placed
+from formulations.plans.source import Described, Source, as_source, examples_of
 from formulations.plans.tree import Sums, Tree
+from formulations.plans.workers import Worker, limit_blas_elsewhere, this_worker
 
-__all__ = ["Piece", "Recipe", "Task", "add_piece", "pieces_of", "run"]
+__all__ = ["Piece", "Recipe", "Task", "add_piece", "probe", "run"]
 
 KEPT = 2
 """The evaluators that a thread of a worker keeps, for tasks of as many plans."""
@@ -53,18 +54,14 @@ class Piece:
     number : int
         The number of the source.
     source : Source or callable
-        The source. A callable is a single leaf, whose chunks have a tree of their own.
+        The examples. A callable is a single leaf, whose chunks have a tree of their own.
     index : int
         The index of the first leaf.
-    start, stop : int
-        The rows.
     """
 
     number: int
     source: Described
     index: int
-    start: int = 0
-    stop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,27 +84,48 @@ class Task:
     pieces: tuple[Piece, ...]
 
 
-def add_piece(evaluator: Evaluator, tree: Tree, piece: Piece) -> int:
-    """Add the chunks of a piece to a tree, and return the index of the next leaf."""
-    source = piece.source
-    with placed(f"in source {piece.number}, "):
-        if isinstance(source, Source):
-            check_files(source)
-            examples = Examples(source.X, source.Y, source.sample_weight, evaluator.network.sizes)
-            start = source.start + piece.start
-            stop = source.stop if piece.stop is None else source.start + piece.stop
-            return evaluator.add(tree, piece.index, examples, start, stop, name=True)
-        examples = _read(source, evaluator)
-        inner = evaluator.tree()
-        evaluator.add(inner, 0, examples)
-        tree.add(piece.index, inner.total())
-        return piece.index + 1
+def add_piece(evaluator: Evaluator, tree: Tree, piece: Piece, done: Callable[[Sums], object] | None = None) -> int:
+    """Add the chunks of a piece to a tree, and return the index of the next leaf.
+
+    Parameters
+    ----------
+    evaluator, tree, piece
+        As said.
+    done : callable, optional
+        Called with the sums of each leaf.
+    """
+    source, sizes = piece.source, evaluator.network.sizes
+    where = f"in source {piece.number}"
+    if isinstance(source, Source) and source.place:
+        where += f" ({source.place})"
+    try:
+        with placed(f"{where}, "):
+            if isinstance(source, Source):
+                examples = examples_of(source, sizes)
+                return evaluator.add(tree, piece.index, examples, source.start, source.stop, source.cut, done)
+            leaf = _leaf(evaluator, source)
+    except Exception as caught:
+        # Ours name their place already.
+        if not isinstance(caught, FormulationsException):
+            caught.add_note(where)
+        raise
+    if done is not None:
+        done(leaf)
+    tree.add(piece.index, leaf)
+    return piece.index + 1
 
 
-def _read(source: Any, evaluator: Evaluator) -> Examples:
-    found = as_source(source(), evaluator.network.sizes)
-    assert isinstance(found, Source)
-    return Examples(found.X, found.Y, found.sample_weight, evaluator.network.sizes)
+def _leaf(evaluator: Evaluator, read: Callable[[], Any]) -> Sums:
+    """Return the sums over what a callable returns, which is a source by itself, but no other callable."""
+    sizes = evaluator.network.sizes
+    source = as_source(read(), sizes)
+    if not isinstance(source, Source):
+        raise WrongType(
+            f"a callable must return (X, Y) or (X, Y, sample_weight), got {described(source)}; let it return arrays."
+        )
+    tree = evaluator.tree()
+    evaluator.add(tree, 0, examples_of(source, sizes), source.start, source.stop)
+    return tree.total()
 
 
 class _Evaluators(threading.local):
@@ -118,6 +136,11 @@ class _Evaluators(threading.local):
 
 
 _EVALUATORS = _Evaluators()
+
+
+def probe(*_: Any) -> Worker:
+    """Return which process computes, if the arguments have arrived there."""
+    return this_worker()
 
 
 @quiet
@@ -145,11 +168,3 @@ def _adopted(recipe: Recipe) -> Evaluator:
         evaluator.network.vector[...] = recipe.network.vector
     kept[recipe.token] = evaluator
     return evaluator
-
-
-def pieces_of(sources: Any, evaluator: Evaluator) -> Iterator[Piece]:
-    """Yield a piece for each source, with the indices of its leaves."""
-    index = 0
-    for number, source in enumerate(sources):
-        yield Piece(number, source, index)
-        index += evaluator.chunks(source.rows) if isinstance(source, Source) else 1

@@ -22,7 +22,7 @@ import numpy as np
 
 from formulations.arrays import Array, check_some_weight, higher
 
-__all__ = ["Sums", "Tree", "tree_depth"]
+__all__ = ["Sums", "Tree"]
 
 
 class Sums:
@@ -45,6 +45,10 @@ class Sums:
         None if no example has a positive weight: then ``vector`` has no meaning.
     forward_passes, examples : int
         The number of forward passes and of examples.
+    largest : int
+        The examples of the largest chunk.
+    depth : int
+        The additions on the longest way from a leaf to here.
     """
 
     exponent: int | None
@@ -57,7 +61,7 @@ class Sums:
         """Reset all sums to zero."""
         self.cost = self.weight = self.vector.dtype.type(0)
         self.exponent = None
-        self.forward_passes = self.examples = 0
+        self.forward_passes = self.examples = self.largest = self.depth = 0
 
     def set(self, vector: Array, cost: Any, weight: Any, exponent: int) -> None:
         """Set the sums of a leaf, in units of 2^``exponent``."""
@@ -82,8 +86,10 @@ class Sums:
             parent.vector += other.vector
             parent.cost += other.cost
             parent.weight += other.weight
+            parent.depth = max(parent.depth, other.depth) + 1
         parent.forward_passes += other.forward_passes
         parent.examples += other.examples
+        parent.largest = max(parent.largest, other.largest)
         return parent, other
 
     def _scale(self, exponent: int) -> None:
@@ -175,17 +181,6 @@ class Tree:
         for sums in self._nodes.values():
             self.release(sums)
         self._nodes.clear()
-
-
-def tree_depth(leaves: int) -> int:
-    """Return the largest number of additions that a leaf meets in the sum of so many.
-
-    Examples
-    --------
-    >>> [tree_depth(n) for n in (1, 2, 3, 4, 5, 1000)]
-    [0, 1, 2, 2, 3, 10]
-    """
-    return (leaves - 1).bit_length()
 
 
 def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:

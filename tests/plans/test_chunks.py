@@ -75,9 +75,9 @@ def test_it_differs_from_the_one_batch_by_rounding_alone(backend, dtype, weighte
     X, Y = makers.data(net, 21)
     weights = np.random.default_rng(7).random(21) * 100 if weighted else None
     whole = fm.gradient(net, X, Y, backend=backend, sample_weight=weights)
-    # The derivation is in formulations/plans/chunks.py: each chunk's own bound, then n + 3 roundings in the wide
-    # precision and the last one, here all of them on both sides; noise() counts m + 3 roundings for shares and sums of
-    # m terms.
+    # The derivation is in formulations/plans/chunks.py: each chunk's own bound, then 2⌈log₂ n⌉ + k roundings in the
+    # wide precision and the last one, here all of them on both sides; noise() counts m + 3 roundings for shares and
+    # sums of m terms.
     W, counts = (21.0, np.ones(21)) if weights is None else (weights.sum(), weights)
     for sizes in ([4, 4, 4, 4, 4], [1, 3, 2, 7]):
         parts = parts_of(21, sizes)
@@ -88,7 +88,7 @@ def test_it_differs_from_the_one_batch_by_rounding_alone(backend, dtype, weighte
             found = fm.gradient(net, X[part], Y[part], backend=backend, sample_weight=chosen)
             own += share * noise
             absolute += share * (np.abs(found.vector) + noise)
-        wide = bounds.gamma(len(parts) + 3, higher(np.dtype(dtype)) or dtype)
+        wide = bounds.gamma(2 * (len(parts) - 1).bit_length() + 7, higher(np.dtype(dtype)) or dtype)
         bound = own + (wide + 2 * bounds.unit(dtype)) * absolute
         bound += bounds.noise(backend, net, X, Y, sample_weight=weights)
         plan = in_chunks(net, 4, backend)
@@ -395,19 +395,18 @@ def test_what_is_wrong_with_arrays_is_said_as_everywhere_and_where():
             plan(X_, Y_, weights)
         assert str(found.value) == str(expected.value)
     with pytest.raises(
-        InvalidInput, match=r"^counting rows from 4 on, sample_weight must not be negative.*weight\[2\]"
+        InvalidInput, match=r"^chunk 1, counting rows from 4 on, sample_weight must not be negative.*weight\[2\]"
     ):
         plan(X, Y, negative)
-    with pytest.raises(NotFinite, match=r"^counting rows from 4 on, X must be finite, got inf at X\[2, 1\]"):
+    with pytest.raises(NotFinite, match=r"^chunk 1, counting rows from 4 on, X must be finite, got inf at X\[2, 1\]"):
         plan(np.concatenate([X[:4], spoilt]), np.concatenate([Y[:4], Y]))
 
 
 def test_a_gradient_that_is_not_finite_is_refused_with_its_chunk():
     net = fm.Network([[[1.0]]], [[0.0]], "identity", dtype="float32")
     plan = in_chunks(net, 2)
-    with pytest.raises(
-        NotFinite, match=r"^in source 1, chunk 2, counting rows from 2 on, the gradient must be finite, got"
-    ):
+    where = "^in source 1, chunk 2, counting rows from 2 on, "
+    with pytest.raises(NotFinite, match=where + "the gradient must be finite, got"):
         plan.over([([[1.0]], [[1.0]]), ([[1.0], [1.0], [3e38]], [[0.0], [0.0], [-3e38]])])
 
 

@@ -16,7 +16,8 @@ from makers import data, network
 
 import formulations as fm
 from formulations.functions import get_cost
-from formulations.training import EarlyStopping, Epoch, progress
+from formulations.display import status_line
+from formulations.training import EarlyStopping, Epoch
 from formulations.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("ctrl_c")
@@ -152,7 +153,7 @@ def epochs(n, seconds=1.0, **more):
 
 
 def test_a_terminal_shows_one_line_that_is_redrawn(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "REDRAWN_EVERY", 0.0)
+    monkeypatch.setattr(status_line, "REDRAWN_EVERY", 0.0)
     text = shown(monkeypatch, capsys, epochs(3), terminal=True)
     assert text.split("\x1b[K") == [
         "\repoch 1/3, cost 0.50000, 1 s",
@@ -178,7 +179,7 @@ def test_announcements_have_lines_of_their_own(monkeypatch, capsys, terminal, li
 
 
 def test_the_line_fits_80_columns(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "REDRAWN_EVERY", 0.0)
+    monkeypatch.setattr(status_line, "REDRAWN_EVERY", 0.0)
     shown_epochs = [Epoch(i, 0.5, 0.875, 61.25 * i, validation_cost=0.75) for i in (1, 2, 999, 1000)]
     lines = re.findall(r"epoch [^\x1b]*", shown(monkeypatch, capsys, shown_epochs, terminal=True, count=1000))
     assert max(map(len, lines)) < 80
@@ -186,7 +187,7 @@ def test_the_line_fits_80_columns(monkeypatch, capsys):
 
 
 def test_a_terminal_is_not_redrawn_for_each_short_epoch_but_shows_the_last(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "REDRAWN_EVERY", 1e9)
+    monkeypatch.setattr(status_line, "REDRAWN_EVERY", 1e9)
     text = shown(monkeypatch, capsys, epochs(50), terminal=True, count=80)
     assert re.findall(r"epoch (\d+)", text) == ["1", "50"]
 
@@ -216,7 +217,7 @@ def test_a_notebook_updates_one_output(monkeypatch):
 
     fake = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1), display=SimpleNamespace(display=display))
     monkeypatch.setitem(sys.modules, "IPython", fake)
-    monkeypatch.setattr(progress, "REDRAWN_EVERY", 0.0)
+    monkeypatch.setattr(status_line, "REDRAWN_EVERY", 0.0)
     train(network(), epochs=2, progress=True)
     assert [text.split(",")[0] for text, *_ in displayed] == ["epoch 1/2"]
     assert [text.split(",")[0] for text, _ in updated] == ["epoch 2/2"]

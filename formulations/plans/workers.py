@@ -1,4 +1,4 @@
-"""One thread for BLAS, and what it computes with.
+"""Processes that compute: one thread of BLAS in each, and the kernels that they compute with.
 
 A task has a core to itself: two threads of BLAS round otherwise than one, and processes with as many threads as there
 are cores wait for one another.
@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from secrets import token_hex
-from socket import gethostname
 from typing import Any
 
 import numpy as np
 
-from formulations.exceptions import needs, why_absent
+from formulations.display import counted
+from formulations.exceptions import Refused, needs, why_absent
 
-__all__ = ["Worker", "limit_blas_elsewhere", "one_blas_thread", "this_worker"]
+__all__ = ["Worker", "differing_kernels", "limit_blas_elsewhere", "one_blas_thread", "this_worker"]
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS")
 """The variables that limit the threads of BLAS before Python starts."""
 
-PROCESS = token_hex(8)
+PROCESS = os.urandom(8).hex()
 """With the number of the process, its identity: a forked child has the same token, another container may have the same
 number."""
 
@@ -40,7 +39,7 @@ class _Limit:
         """Begin anew, in a forked child."""
         self._lock = threading.Lock()
         self._users = 0
-        self._restore: Any = None
+        self._restore: Callable[[], None] | None = None
 
     def enter(self) -> None:
         with self._lock:
@@ -71,6 +70,8 @@ def one_blas_thread() -> Iterator[None]:
     ------
     MissingExtra
         If threadpoolctl is not installed, and the environment does not limit the threads either.
+    Refused
+        If another thread holds a limit of its own.
     """
     _LIMIT.enter()
     try:
@@ -99,11 +100,42 @@ def _limit_for_good(_: tuple[str, int]) -> None:
     _LIMIT.enter()
 
 
-def _limited() -> Any:
-    """Limit the threads, and return what restores them."""
-    if any(os.environ.get(name) == "1" for name in VARIABLES) and why_absent("threadpoolctl") is not None:
+def _limited() -> Callable[[], None] | None:
+    """Limit the threads, and return what restores them; None if there is but one.
+
+    Raises
+    ------
+    Refused
+        If another thread holds a limit of its own.
+    """
+    if why_absent("threadpoolctl") is not None and any(os.environ.get(name) == "1" for name in VARIABLES):
         return None
-    return _controller().limit(limits=1, user_api="blas").restore_original_limits
+    what = "one thread for BLAS, unless OPENBLAS_NUM_THREADS=1 or its like is set before Python starts,"
+    needs("bench", "threadpoolctl", what)
+    controller = _controller()
+    if _most_threads(controller) <= 1:
+        return None
+    limit = controller.limit(limits=1, user_api="blas")
+    # Since version 3.8, only the thread that has set a limit can change it; here whoever is the last restores it.
+    release = getattr(needs("bench", "threadpoolctl", what).OpenBLASController, "clear_controlling_thread", None)
+    if (most := _most_threads(controller)) > 1:
+        raise Refused(
+            f"BLAS must compute with one thread, and another thread of this process limits it to {most} by "
+            "threadpoolctl; end that limit first."
+        )
+
+    def restore() -> None:
+        if release is not None:
+            release(force=True)
+        limit.restore_original_limits()
+        if release is not None:
+            release(force=True)
+
+    return restore
+
+
+def _most_threads(controller: Any) -> int:
+    return max((each["num_threads"] for each in controller.info() if each["user_api"] == "blas"), default=1)
 
 
 def _controller() -> Any:
@@ -123,13 +155,21 @@ class Worker:
     kernels : dict of str to str
         What computes: NumPy's version and vector instructions, and the version and kernels of each BLAS.
     wide : int
-        The digits of the widest precision.
+        The binary digits of longdouble, whose format differs between processors.
     """
 
     process: tuple[str, int]
     name: str
     kernels: dict[str, str] = field(default_factory=dict)
     wide: int = 0
+
+    def differences(self, other: Worker) -> list[str]:
+        """Return what computes here that computes otherwise in another process, for what both have loaded."""
+        return [
+            f"{name} {kernel} instead of {other.kernels[name]}"
+            for name, kernel in self.kernels.items()
+            if other.kernels.get(name, kernel) != kernel
+        ]
 
 
 def this_worker() -> Worker:
@@ -140,7 +180,20 @@ def this_worker() -> Worker:
 
 @cache
 def _worker(process: tuple[str, int]) -> Worker:
+    from socket import gethostname
+
     return Worker(process, f"process {process[1]} on {gethostname()}", _kernels(), int(np.finfo(np.longdouble).nmant))
+
+
+def differing_kernels(workers: Sequence[Worker]) -> str:
+    """Return the message for workers with other kernels than this process."""
+    first, here = workers[0], this_worker()
+    more = f", and {counted(len(workers) - 1, 'more worker')} like it or otherwise" if len(workers) > 1 else ""
+    return (
+        "all processes must have the same BLAS and kind of processor for the sum to have the same bits in each, got "
+        f"{first.name} with {', '.join(first.differences(here))} in this one{more}; start the workers with one "
+        "environment on machines of one kind."
+    )
 
 
 def _kernels() -> dict[str, str]:

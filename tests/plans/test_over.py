@@ -1,0 +1,606 @@
+"""Sums over sources by executors: the same bits everywhere, and one clear exception for what goes wrong."""
+
+from __future__ import annotations
+
+import multiprocessing
+import operator
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
+import makers
+import numpy as np
+import pytest
+
+import formulations as fm
+from formulations.arrays.dtypes import higher
+from formulations.exceptions import (
+    InvalidInput,
+    MissingExtra,
+    NotFinite,
+    OtherKernels,
+    Refused,
+    WorkersLost,
+    WrongShape,
+    WrongType,
+)
+from formulations.plans import checked_executor, executors, workers
+from formulations.plans.chunks import bytes_for
+from formulations.plans.executors import Dispatch
+from formulations.plans.tasks import probe
+from formulations.plans.workers import Worker, one_blas_thread, this_worker
+
+pytest.importorskip("threadpoolctl")
+ROWS, SIZE = 1000, 16
+
+
+class Case:
+    """A plan of 63 chunks and its examples, in memory and in files."""
+
+    def __init__(self, folder) -> None:
+        self.net = makers.network(dtype="float32")
+        self.X, self.Y = (each.astype("float32") for each in makers.data(self.net, ROWS))
+        self.weights = np.random.default_rng(0).random(ROWS) * 2.0 ** np.random.default_rng(1).integers(-30, 30, ROWS)
+        self.paths = [folder / f"{name}.npy" for name in ("x", "y", "w")]
+        for path, array in zip(self.paths, (self.X, self.Y, self.weights), strict=True):
+            np.save(path, array)
+
+    def plan(self):
+        memory = bytes_for(fm.get_backend("hadamard"), self.net, SIZE)
+        plan = fm.prepare(self.net, "auto", backend="hadamard", memory=memory)
+        assert plan.batch_size == SIZE
+        return plan
+
+    def over(self, executor=None, rows=None, **more):
+        """Return the gradient over the files."""
+        return self.plan().over(fm.sources(*self.paths, rows=rows), executor, **more)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return Case(tmp_path_factory.mktemp("over"))
+
+
+@pytest.fixture(scope="module")
+def expected(case):
+    return case.over().copy()
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def same(found, expected) -> bool:
+    return (found.vector.tobytes(), found.cost, found.forward_passes, found.summation) == (
+        expected.vector.tobytes(), expected.cost, expected.forward_passes, expected.summation,
+    )  # fmt: skip
+
+
+class Inline(Executor):
+    """Runs each task at once, or when so many have been submitted, in another order."""
+
+    def __init__(self, held=1, order=list):
+        self.held, self.order, self.pending, self.futures = held, order, [], []
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        self.futures.append(future)
+        self.pending.append((future, function, arguments))
+        if len(self.pending) >= self.held or function in (int, probe):
+            for waiting, call, given in self.order(self.pending):
+                if waiting.set_running_or_notify_cancel():
+                    try:
+                        waiting.set_result(call(*given))
+                    except BaseException as caught:
+                        waiting.set_exception(caught)
+            self.pending = []
+        return future
+
+
+def shuffled(pending):
+    return [pending[i] for i in np.random.default_rng(0).permutation(len(pending))]
+
+
+@pytest.mark.parametrize("levels", [0, 1, 3, 9])
+@pytest.mark.parametrize("rows", [None, 4 * SIZE, SIZE])
+def test_the_bits_do_not_depend_on_tasks_orders_or_aligned_sources(case, expected, monkeypatch, levels, rows):
+    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: levels)
+    tasks = -(-63 // 2**levels)
+    for order in (list, reversed, shuffled):
+        assert same(case.over(Inline(tasks, order), rows), expected)
+    assert same(case.over(rows=rows), expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_threads_give_the_same_bits(case, expected, count):
+    with ThreadPoolExecutor(count) as pool:
+        assert same(case.over(pool), expected)
+        assert same(case.plan().over([(case.X, case.Y, case.weights)], pool), expected)
+        assert same(case.plan().over([partial(tuple, (case.X, case.Y))], pool), case.plan()(case.X, case.Y))
+
+
+def test_the_call_with_arrays_uses_the_same_tree(case, expected):
+    with one_blas_thread():
+        assert same(case.plan()(case.X, case.Y, case.weights), expected)
+    assert expected.summation.examples == SIZE and expected.summation.roundings == 2 * 6 + SIZE
+    assert expected.summation.wide == higher(case.net.dtype)
+
+
+def halves(case):
+    """Return callables for the two halves of the examples."""
+    half = slice(0, 500), slice(500, ROWS)
+    return [partial(operator.itemgetter(0), [(case.X[rows], case.Y[rows])]) for rows in half]
+
+
+def test_a_callable_is_one_leaf_with_a_tree_of_its_own(case, threads):
+    found = case.plan().over(halves(case)).copy()
+    parts = [case.plan()(case.X[rows], case.Y[rows]) for rows in (slice(0, 500), slice(500, ROWS))]
+    wide = higher(case.net.dtype)
+    for total, mine in [(found.vector, [part.vector for part in parts]), (found.cost, [part.cost for part in parts])]:
+        # Each half is rounded once here, and not there.
+        assert np.abs(total - (np.asarray(mine, wide).sum(axis=0) / 2)).max() <= 2e-7 * np.abs(mine).max()
+    assert same(case.plan().over(halves(case), threads), found)
+    assert found.summation.roundings == 2 * (5 + 1) + SIZE
+
+
+def test_weights_of_zero_everywhere_but_in_one_task_leave_no_trace(case, threads):
+    weights = np.zeros(ROWS)
+    weights[700:705] = 1
+    given = [(case.X, case.Y, weights)]
+    assert same(case.plan().over(given, threads), case.plan().over(given))
+    with pytest.raises(InvalidInput, match=r"^sample_weight must not be zero everywhere"):
+        case.plan().over([(case.X, case.Y, 0 * weights)], threads)
+
+
+def test_workers_follow_the_parameters_and_keep_a_plan(case, threads, monkeypatch):
+    made = []
+    monkeypatch.setattr("formulations.plans.tasks.Evaluator", lambda *given: made.append(1) or real(*given))
+    from formulations.plans.evaluator import Evaluator as real
+
+    net = case.net.copy()
+    plan = fm.prepare(net, "auto", backend="hadamard", memory=bytes_for(fm.get_backend("hadamard"), net, SIZE))
+    for _ in range(3):
+        net.vector[...] *= np.float32(0.5)
+        assert same(plan.over(fm.sources(*case.paths), threads).copy(), plan.over(fm.sources(*case.paths)))
+    assert len(made) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_give_the_same_bits(case, expected, method, count):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {method}")
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context(method)) as pool:
+        assert same(case.over(pool), expected)
+        assert same(case.over(pool, 5 * SIZE * 2), case.over(rows=5 * SIZE * 2))
+
+
+@pytest.mark.slow
+def test_loky_gives_the_same_bits_and_its_lost_workers_are_told(case, expected):
+    loky = pytest.importorskip("loky")
+    pool = loky.get_reusable_executor(2)
+    assert same(case.over(pool), expected)
+    # It pickles functions that the standard library does not.
+    X, Y = case.X[:20], case.Y[:20]
+    assert same(case.plan().over([lambda: (X, Y)], pool).copy(), case.plan().over([lambda: (X, Y)]))
+    with pytest.raises(WorkersLost, match=r"it broke \(TerminatedWorkerError.*with chunk 0 of 1 unfinished"):
+        case.plan().over([lambda: os.kill(os.getpid(), signal.SIGKILL)], pool)
+    with pytest.raises(Refused, match="is broken"):
+        case.over(pool)
+
+
+def die():
+    os._exit(1)
+
+
+def wait_and_die():
+    time.sleep(0.2)
+    os._exit(1)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_told_with_the_unfinished_chunks(case):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with pytest.raises(
+            WorkersLost, match=r"it broke \(BrokenProcessPool: .*; make a new one and call again"
+        ) as caught:
+            case.plan().over([(case.paths[0], case.paths[1]), die, die], pool)
+        unfinished = caught.value.unfinished
+        assert unfinished[-1].stop == 65 and 63 in unfinished[-1]
+        with pytest.raises(Refused, match="got one that is broken"):
+            case.over(pool)
+
+
+def explode():
+    raise ZeroDivisionError("on purpose")
+
+
+class Picky(Exception):
+    """An exception that cannot be made again from its message."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+@pytest.mark.slow
+def test_what_fails_in_another_process_is_told_here(case, tmp_path):
+    X = case.X.copy()
+    X[734, 1] = np.nan
+    np.save(tmp_path / "x.npy", X)
+    spoilt = fm.sources(tmp_path / "x.npy", case.paths[1], rows=500)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        where = (
+            r"^in source 1 \(rows 500 to 1000 of .*x\.npy and .*y\.npy\), chunk 46, counting rows from 724 on, X must"
+        )
+        with pytest.raises(NotFinite, match=where + r" be finite, got nan at X\[10, 1\]"):
+            case.plan().over(spoilt, pool)
+        with pytest.raises(ZeroDivisionError) as caught:
+            case.plan().over([explode], pool)
+        assert caught.value.__notes__ == ["in source 0"]
+        with pytest.raises(
+            Refused, match=r"described by where their examples are, since process .* in memory in source 1;"
+        ):
+            case.plan().over([spoilt[0], (case.X, case.Y)], pool)
+        # Nothing of it has run.
+        with pytest.raises(
+            Refused, match=r"source 1 must be something that the executor can send .* <function .*<lambda>"
+        ):
+            case.plan().over([explode, lambda: None], pool)
+        mine = fm.activation(lambda z: z**3, lambda z: 3 * z**2, name="mine")
+        plan = fm.prepare(fm.Network.random([4, 3], mine, seed=0), "auto")
+        with pytest.raises(
+            Refused, match="the plan's network, cost and backend must be something that the executor can"
+        ):
+            plan.over(fm.sources(*case.paths), pool)
+
+
+def test_a_task_that_fails_names_its_place_and_the_rest_is_cancelled(case, threads):
+    X = case.X.copy()
+    X[734, 1] = np.nan
+    for executor in (None, threads):
+        where = r"^in source 1, chunk 46, counting rows from 720 on, X must be finite, got nan at X\[14, 1\]"
+        with pytest.raises(NotFinite, match=where):
+            case.plan().over([(X[:16], case.Y[:16]), (X, case.Y)], executor)
+        with pytest.raises(ZeroDivisionError) as caught:
+            case.plan().over([lambda: (case.X, case.Y), explode], executor)
+        assert caught.value.__notes__ == ["in source 1"]
+    lazy = Inline(held=30, order=lambda pending: pending[:5])
+    with pytest.raises(ZeroDivisionError):
+        case.plan().over([explode] * 30, lazy)
+    assert cancelled(lazy) == 25
+
+
+def cancelled(executor):
+    return sum(future.cancelled() for future in executor.futures)
+
+
+def test_an_interruption_cancels_what_is_left(case):
+    lazy = Inline(held=60)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        case.plan().over(halves(case) * 50, lazy, progress=interrupt)
+    assert cancelled(lazy) == 40
+    assert not any(future.running() for future in lazy.futures)
+
+
+def test_a_bounded_number_of_tasks_is_outstanding(case, expected, monkeypatch):
+    monkeypatch.setattr(executors, "OUTSTANDING", (4, 4))
+    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    seen = []
+
+    class Watched(Inline):
+        def submit(self, function, /, *arguments):
+            seen.append(sum(not future.done() for future in self.futures))
+            return super().submit(function, *arguments)
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.futures = []
+
+        def submit(function, /, *arguments, submit=pool.submit):
+            pool.futures = [future for future in pool.futures if not future.done()]
+            seen.append(len(pool.futures))
+            pool.futures.append(submit(function, *arguments))
+            return pool.futures[-1]
+
+        pool.submit = submit
+        assert same(case.over(pool), expected)
+    assert max(seen) <= 4
+
+
+def test_few_outstanding_tasks_of_large_networks():
+    net = makers.network()
+    made = [
+        Dispatch(fm_recipe(net), [die], 1, 1.0, None, Inline(), memory, None)._most  # type: ignore[arg-type]
+        for memory in (float("inf"), 30 * 3 * net.vector.nbytes, 0)
+    ]
+    assert made == [256, 30, 8]
+
+
+def fm_recipe(net):
+    from formulations.plans.tasks import Recipe
+
+    return Recipe("token", net, None, None, 1, ("", 0))  # type: ignore[arg-type]
+
+
+def test_an_executor_is_checked():
+    with pytest.raises(
+        WrongType, match=r"executor must be None or an executor of concurrent\.futures, got int; pass one"
+    ):
+        checked_executor(3)
+    client = type("Client", (), {"get_executor": None})()
+    with pytest.raises(WrongType, match=r"got Client; pass one, client\.get_executor\(\)"):
+        checked_executor(client)
+    pool = ThreadPoolExecutor(1)
+    assert checked_executor(pool) is pool
+    pool.shutdown()
+    with pytest.raises(Refused, match=r"got one that has been shut down .*; make a new one"):
+        checked_executor(pool)
+
+
+def test_an_executor_that_is_shut_down_in_the_middle_is_told(case):
+    class Ending(Inline):
+        def submit(self, function, /, *arguments):
+            if len(self.futures) > 10:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            return super().submit(function, *arguments)
+
+    with pytest.raises(
+        WorkersLost, match=r"cannot schedule new futures after shutdown.* chunks 0 to 99 of 100 unfinished"
+    ):
+        case.plan().over(halves(case) * 50, Ending(held=100))
+
+
+@pytest.mark.parametrize("failure", [BrokenExecutor("a process died"), None])
+def test_futures_that_break_or_are_cancelled_name_the_unfinished_chunks(case, failure):
+    class Breaking(Inline):
+        def submit(self, function, /, *arguments):
+            if len(self.futures) in (6, 7):
+                future = Future()
+                self.futures.append(future)
+                if failure is None:
+                    future.cancel()
+                    future.set_running_or_notify_cancel()
+                else:
+                    future.set_exception(failure)
+                return future
+            return super().submit(function, *arguments)
+
+    with pytest.raises(
+        WorkersLost, match=r"it broke \((BrokenExecutor: a process died|CancelledError: a task was)"
+    ) as caught:
+        case.plan().over(halves(case) * 5, Breaking())
+    # The probe comes first.
+    assert {5, 6} <= {chunk for chunks in caught.value.unfinished for chunk in chunks} <= set(range(10))
+
+
+def test_a_task_that_kills_one_worker_after_another_is_named(case):
+    killed = type("KilledWorker", (Exception,), {})
+
+    class Cluster(Inline):
+        def submit(self, function, /, *arguments):
+            future = super().submit(function, *arguments)
+            if len(self.futures) == 5:
+                self.futures[-1] = future = Future()
+                future.set_exception(killed("4 workers died"))
+            return future
+
+    message = r"those that took chunk 3 of source 3 died one after the other \(KilledWorker: 4 workers died\)"
+    with pytest.raises(WorkersLost, match=message):
+        case.plan().over(halves(case) * 5, Cluster())
+
+
+def test_what_is_wrong_with_sources_is_said(case, tmp_path, threads):
+    np.save(tmp_path / "narrow.npy", case.X[:, :2])
+    np.save(tmp_path / "wide.npy", case.X.astype(float))
+    np.save(tmp_path / "swapped.npy", case.X.astype(">f4"))
+    first, y = fm.sources(*case.paths[:2])[0], case.paths[1]
+    negative, missing = np.ones(ROWS), np.ones(ROWS)
+    negative[20], missing[21] = -1, np.nan
+    for given, exception, message in [
+        ([], InvalidInput, "sources must hold at least one"),
+        (3, WrongType, "sources must be an iterable of .*, got int"),
+        ([first, (tmp_path / "narrow.npy", y)], WrongShape, "^in source 1, X must have 4 columns"),
+        ([first, (case.X[:, :2], case.Y)], WrongShape, "^in source 1, X must have 4 columns"),
+        ([first, (tmp_path / "wide.npy", y)], WrongType, r"^in source 1, X must have the dtype .* got float64"),
+        ([first, (case.X[:0], case.Y[:0])], WrongShape, "^in source 1, X must hold at least one example"),
+        ([first, 7], WrongType, "^in source 1, there must be .* or a callable that returns one, got int"),
+        ([first, lambda: 7], WrongType, "^in source 1, there must be .*, got int"),
+        ([first, lambda: explode], WrongType, r"^in source 1, a callable must return .*, got <function explode"),
+        ([first, ("nowhere.npy", y)], InvalidInput, "^in source 1, a source must be a file .* there is no file"),
+        ([(case.X, case.Y, negative)], InvalidInput, r"^in source 0, chunk 1, counting rows from 16 on, .*ve.*\[4\]"),
+        ([(case.X, case.Y, missing)], NotFinite, r"^in source 0, chunk 1, .*, sample_weight must be finite.*\[5\]"),
+    ]:  # fmt: skip
+        for executor in (None, threads):
+            with pytest.raises(exception, match=message):
+                case.plan().over(given, executor)
+    with pytest.raises(WrongType, match=r"with an executor, sources must be a list or .*, got generator; pass list\("):
+        case.plan().over((each for each in [first]), threads)
+    # Another order of bytes is the same dtype; arrays in memory are converted, as everywhere.
+    case.plan().over([first, (tmp_path / "swapped.npy", y), (case.X.astype(int), case.Y)], threads)
+    with pytest.raises(WrongType, match="progress must be True or a function of chunks done, got 3"):
+        case.over(progress=3)
+
+
+def test_a_file_that_changes_between_evaluations_is_refused(case, tmp_path, threads):
+    np.save(tmp_path / "x.npy", case.X)
+    given = fm.sources(tmp_path / "x.npy", case.paths[1])
+    plan = case.plan()
+    plan.over(given)
+    np.save(tmp_path / "x.npy", case.X[:999])
+    for executor in (None, threads):
+        with pytest.raises(Refused, match=r"^in source 0, .*x\.npy must not change .*; describe it again"):
+            plan.over(given, executor)
+    (tmp_path / "x.npy").unlink()
+    for executor in (None, threads):
+        with pytest.raises(InvalidInput, match=r"^in source 0, .*there is no file .*x\.npy"):
+            plan.over(given, executor)
+
+
+def test_progress_is_told_by_a_function_or_on_standard_error(case, threads, capsys, monkeypatch):
+    for executor in (None, threads):
+        told = []
+        case.over(executor, progress=told.append)
+        chunks, of, examples, seconds = zip(*told, strict=True)
+        assert (chunks[-1], of[-1], examples[-1]) == (63, None if executor is None else 63, ROWS)
+        assert list(chunks) == sorted(set(chunks)) and list(seconds) == sorted(seconds)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    case.over(threads, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("chunk 63/63, 1000 examples, ") and 1 < len(lines) <= 11
+    case.over(progress=True)
+    assert capsys.readouterr().err.startswith("1 chunk, 16 examples, ")
+
+
+def test_blas_has_one_thread_inside_and_its_own_outside(case):
+    import threadpoolctl
+
+    def limits():
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        before: list[int] = limits()
+        seen: list[list[int]] = []
+        case.over(progress=lambda _: seen.append(limits()))
+        with ThreadPoolExecutor(2) as pool:
+            case.plan().over([lambda: seen.append(limits()) or (case.X, case.Y)], pool)
+        assert limits() == before and {count for each in seen for count in each} == {1}
+        # Blocks that overlap: the first to end must not give its threads back to the other.
+        inside, ended = threading.Event(), threading.Event()
+
+        def other():
+            with one_blas_thread():
+                inside.set()
+                ended.wait()
+                seen.append(limits())
+
+        seen.clear()
+        thread = threading.Thread(target=other)
+        with one_blas_thread():
+            thread.start()
+            inside.wait()
+        ended.set()
+        thread.join()
+        assert {count for each in seen for count in each} == {1} and limits() == before
+
+
+def test_a_limit_of_another_thread_is_neither_changed_nor_ignored(case):
+    import threadpoolctl
+
+    if not hasattr(threadpoolctl.OpenBLASController, "clear_controlling_thread"):
+        pytest.skip("in this version of threadpoolctl every thread changes the limit")
+    with threadpoolctl.threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as pool:
+        if all(each["num_threads"] == 1 for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"):
+            pytest.skip("this BLAS has no more than one thread")
+        with pytest.raises(Refused, match="another thread of this process limits it to 2"):
+            pool.submit(case.over).result()
+
+
+def test_without_threadpoolctl_it_is_refused_unless_the_environment_limits_the_threads(case, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    monkeypatch.setattr(workers, "why_absent", lambda _: "absent")
+    for name in workers.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(MissingExtra, match="needs threadpoolctl, which is not installed"):
+        case.over()
+    # What failed has not begun.
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    with pytest.raises(MissingExtra, match=r"unless OPENBLAS_NUM_THREADS=1 or its like is set .*, needs threadpoolctl"):
+        case.over()
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    case.over()
+
+
+def elsewhere(kernels, wide=None):
+    here = this_worker()
+    return Worker(("elsewhere", 1), "process 1 on other", kernels, here.wide if wide is None else wide)
+
+
+def test_a_worker_with_other_kernels_is_reported(case, expected, monkeypatch):
+    kernels = dict(this_worker().kernels)
+    name = next(name for name in kernels if name != "NumPy")
+
+    def answering(worker):
+        def answer(task):
+            return real(task)[0], worker
+
+        real = executors.run
+        return answer
+
+    other = elsewhere({**kernels, name: "0.0.1 Prescott", "a BLAS that is not loaded here": "1"})
+    with monkeypatch.context() as patched:
+        patched.setattr(executors, "run", answering(other))
+        with pytest.warns(
+            OtherKernels, match="got process 1 on other with .* 0.0.1 Prescott instead of .*; start"
+        ) as heard:
+            assert same(case.over(Inline()), expected)
+        assert len(heard) == 1 and heard[0].filename == __file__
+    with monkeypatch.context() as patched:
+        patched.setattr(executors, "run", answering(elsewhere(kernels, wide=112)))
+        with pytest.raises(Refused, match=r"workers must have the longdouble of this process, .* other with 112"):
+            case.over(Inline())
+
+
+@pytest.mark.slow
+def test_another_kernel_in_a_process_is_reported(case, monkeypatch):
+    here = this_worker().kernels
+    blas = [kernel for name, kernel in here.items() if name.startswith("openblas")]
+    if not blas:
+        pytest.skip("NumPy has another BLAS")
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem" if "Nehalem" not in blas[0] else "Haswell")
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        pytest.warns(OtherKernels, match=r"got process \d+ on .* with openblas in .* instead of .*"),
+    ):
+        case.over(pool)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import multiprocessing\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "import formulations as fm\n"
+        "net = fm.Network.random([4, 2], seed=0)\n"
+        "pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context('spawn'))\n"
+        "fm.prepare(net, 'auto').over([dict], pool)\n"
+    )
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert found.returncode and "WorkersLost" in found.stderr and 'if __name__ == "__main__"' in found.stderr
+
+
+def test_zarr_and_dask_arrays_are_sources(case, expected, tmp_path, threads):
+    pytest.importorskip("dask")
+    import dask.array
+
+    made = [dask.array.from_array(each, chunks=100) for each in (case.X, case.Y, case.weights)]
+    given = fm.sources(*made, rows=4 * SIZE)
+    for executor in (None, threads):
+        assert same(case.plan().over(given, executor), expected)
+    X = case.X.copy()
+    X[734, 1] = np.nan
+    spoilt = [dask.array.from_array(each, chunks=100) for each in (X, case.Y)]
+    with pytest.raises(
+        NotFinite, match=r"^in source 0 \(rows .*, chunk 45, counting rows from 720 on, X .* X\[14, 1\]"
+    ):
+        case.plan().over(fm.sources(*spoilt), threads)
+    zarr = pytest.importorskip("zarr")
+    stored = []
+    for name, each in (("x", case.X), ("y", case.Y), ("w", case.weights)):
+        stored.append(
+            zarr.create_array(store=str(tmp_path / name), shape=each.shape, chunks=each.shape, dtype=each.dtype)
+        )
+        stored[-1][...] = each
+    assert same(case.plan().over(fm.sources(*stored), threads), expected)
