@@ -260,6 +260,7 @@ SECTIONS = [
     "Returns",
     "Yields",
     "Raises",
+    "Warns",
     "See Also",
     "Laws",
     "Notes",

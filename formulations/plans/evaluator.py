@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, as_examples, as_real, check_pair, example_weights, excluding
+from formulations.arrays import Array, as_examples, as_real, check_pair, example_weights, excluding, higher
 from formulations.backends import Backend
 from formulations.exceptions import InvalidInput, Refused, WrongShape, WrongType
 from formulations.functions import Cost
 from formulations.network import Network, check_gradient
 from formulations.plans.plan import Plan
-from formulations.plans.shares import shares_in_powers_of_two
 from formulations.plans.tree import Sums, Tree
 
-__all__ = ["Evaluator", "Examples", "placed"]
+__all__ = ["Evaluator", "Examples", "placed", "shares_in_powers_of_two"]
 
 
 class Examples:
@@ -142,6 +141,46 @@ class Evaluator:
         check_gradient(found)
         sums.set(found.vector, found.cost, total, exponent)
         sums.forward_passes = found.forward_passes
+
+
+def shares_in_powers_of_two(weights: Array | None, m: int, dtype: np.dtype[Any]) -> tuple[Array | None, float, int]:
+    """Return the weights of m examples in units of a power of two that makes their sum at most 1.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (m,), or None
+        Finite and not negative; None if each is 1.
+    m : int
+        Number of examples.
+    dtype : dtype
+        The network's.
+
+    Returns
+    -------
+    shares : ndarray of shape (m, 1), or None
+        w_x / 2^exponent; None if that is 1/m for every example.
+    total : float
+        Their sum.
+    exponent : int
+        The power.
+
+    Examples
+    --------
+    >>> shares_in_powers_of_two(None, 4, np.dtype("float64"))
+    (None, 1.0, 2)
+    >>> shares, total, exponent = shares_in_powers_of_two(np.array([3, 0, 5]), 3, np.dtype("float64"))
+    >>> shares[:, 0], float(total), exponent  # 3/32, 0, 5/32
+    (array([0.09375, 0.     , 0.15625]), 0.25, 5)
+    """
+    exponent = (m - 1).bit_length()
+    if weights is None:
+        share = dtype.type(2.0**-exponent)
+        return (None if m == 2**exponent else np.full((m, 1), share)), m / 2**exponent, exponent
+    exponent += int(np.frexp(weights.max())[1])
+    # In at least the network's precision, so that a small dtype of the weights does not underflow.
+    wide = weights.astype(np.promote_types(weights.dtype, dtype), copy=False)
+    shares = np.ldexp(wide, -exponent).astype(dtype)
+    return shares[:, None], shares.sum(dtype=higher(dtype) or dtype), exponent
 
 
 def _lazy(data: Any) -> bool:

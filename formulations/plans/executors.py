@@ -42,19 +42,19 @@ def checked_executor(executor: Any) -> Executor:
     Refused
         If it was shut down, or is broken.
     """
-    executor = _as_executor(executor)
-    _submit(executor, int).cancel()
-    return executor
+    checked = _as_executor(executor)
+    _submit(checked, int).cancel()
+    return checked
 
 
 def _as_executor(executor: Any) -> Executor:
-    if not isinstance(executor, Executor):
-        remedy = "client.get_executor()" if hasattr(executor, "get_executor") else "for instance ProcessPoolExecutor()"
-        raise WrongType(
-            f"executor must be None or an executor of concurrent.futures, got {type(executor).__name__}; "
-            f"pass one, {remedy}."
-        )
-    return executor
+    if isinstance(executor, Executor):
+        return executor
+    remedy = "client.get_executor()" if hasattr(executor, "get_executor") else "for instance ProcessPoolExecutor()"
+    raise WrongType(
+        f"executor must be None or an executor of concurrent.futures, got {type(executor).__name__}; "
+        f"pass one, {remedy}."
+    )
 
 
 def _submit(executor: Executor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
