@@ -12,7 +12,7 @@ import click
 
 from formulations.arrays import check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file, complete_names
-from formulations.cli.options import parse_backends, split_names
+from formulations.cli.options import jobs_option, parse_backends, processes, split_names
 from formulations.cli.output import print_json, print_text, progress_console, save_json
 from formulations.comparison import (
     CELLS,
@@ -28,6 +28,7 @@ from formulations.comparison import (
     run_race,
 )
 from formulations.display import check_plot, save_figure
+from formulations.exceptions import InvalidInput
 
 __all__ = ["bench", "measurement", "parse_peers"]
 
@@ -135,6 +136,7 @@ def parse_peers(against: str | None) -> list[str] | None:
     show_default=True,
     help="Seconds of measurement for each row; warm-up, and pauses between rows, add to it.",
 )
+@jobs_option
 @measurement(draw_race)
 def bench(
     epochs: bool,
@@ -143,6 +145,7 @@ def bench(
     backends: str | None,
     against: str | None,
     budget: float,
+    jobs: int,
     threads: int | None,
     progress: Callable[[str], object],
 ) -> Any:
@@ -157,14 +160,18 @@ def bench(
 
     Every gradient is judged before it is timed, and all rows run in turn, round by round. With --epoch, all rows take
     the same steps, and the parameters after them are judged. Measure on an idle machine: another job on one core slows
-    products that use several threads. Exit status 0 if no result is different, else 1.
+    products that use several threads. With --jobs, gradients are judged beside each other before the first is timed;
+    all are timed in turn, as without it. Exit status 0 if no result is different, else 1.
     """
-    return (run_epochs if epochs else run_race)(
+    chosen = (
         None if cells is None else split_names(cells),
         None if dtypes is None else split_names(dtypes),
         parse_backends(backends),
         parse_peers(against),
-        threads=threads,
-        budget=budget,
-        progress=progress,
     )
+    if epochs and jobs != 1:
+        raise InvalidInput(f"--jobs must be left out with --epoch, which judges what it times, got {jobs}.")
+    if epochs:
+        return run_epochs(*chosen, threads=threads, budget=budget, progress=progress)
+    with processes(jobs) as executor:
+        return run_race(*chosen, threads=threads, budget=budget, executor=executor, progress=progress)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,9 @@ import click
 from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from formulations.arrays import positive_integer
 from formulations.backends import list_backends
 from formulations.cli.completion import complete_backends, complete_file
-from formulations.cli.options import batch_size_for, parse_backends, problem_options
+from formulations.cli.options import batch_size_for, jobs_option, parse_backends, problem_options, processes
 from formulations.cli.output import print_json, print_problem, print_text, progress_console
 from formulations.comparison import measure_relative_errors
 from formulations.data import Problem
@@ -68,7 +65,7 @@ GOES_WITH = {
 @click.option("--relative-errors", is_flag=True, help="Measure each backend's relative error against 50 digits.")
 @click.option("--verbose", is_flag=True, help="Show each law of each backend, and the problems refused.")
 @click.option("--markdown", is_flag=True, help="With --relative-errors: print the table in Markdown.")
-@click.option("--jobs", type=int, default=1, show_default=True, help="Number of processes.")
+@jobs_option
 def check(
     problem: Problem,
     batch_size: int | None,
@@ -105,7 +102,7 @@ def check(
     flags = parse_backends(backends)
     checked = flags or list_backends()
     steps = None if chosen else len(checked) * len(LAWS)
-    with _progress(steps) as progress, _processes(jobs) as executor:
+    with _progress(steps) as progress, processes(jobs) as executor:
         if gradient is not None:
             whole = data is not None and batch_size is None
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
@@ -200,10 +197,3 @@ def _progress(steps: int | None) -> Iterator[Callable[[str], object]]:
     with Progress(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("preparing …", total=steps)
         yield lambda label: bar.update(task, completed=next(started), description=f"{label} …")
-
-
-def _processes(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
-    """Return a context with an executor of this many processes, or with None for one."""
-    jobs = positive_integer(jobs, "--jobs")
-    # A forked process would inherit the locks of threads that it does not have.
-    return nullcontext() if jobs == 1 else ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))

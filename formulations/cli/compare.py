@@ -9,7 +9,7 @@ import click
 
 from formulations.arrays import positive_integer
 from formulations.cli.completion import complete_backends, complete_file
-from formulations.cli.options import batch_size_for, parse_backends, problem_options
+from formulations.cli.options import batch_size_for, jobs_option, parse_backends, problem_options, processes
 from formulations.cli.output import print_problem, print_text, progress_console
 from formulations.comparison import COMPARED, RowStatus
 from formulations.comparison import compare as run_comparison
@@ -43,6 +43,7 @@ __all__ = ["compare"]
 @click.option(
     "--threads", type=int, metavar="N", help="Threads of BLAS, OpenMP and PyTorch.  [default: 1 for small products]"
 )
+@jobs_option
 @click.option("--all", "run_all", is_flag=True, help="Also run the backends that would take more than 20 seconds.")
 def compare(
     problem: Problem,
@@ -53,6 +54,7 @@ def compare(
     matrix: bool,
     plot: str | None,
     threads: int | None,
+    jobs: int,
     run_all: bool,
     as_json: bool,
 ) -> None:
@@ -76,7 +78,7 @@ def compare(
         # Fail before anything is measured.
         check_plot(plot)
     batch = problem.first(batch_size_for(batch_size, len(problem.X)))
-    with progress_console().status("preparing …") as status:
+    with progress_console().status("preparing …") as status, processes(jobs) as executor:
         comparison = run_comparison(
             batch.network,
             batch.X,
@@ -86,6 +88,7 @@ def compare(
             operator=operator,
             budget=math.inf if run_all else None,
             threads=None if threads is None else positive_integer(threads, "--threads"),
+            executor=executor,
             progress=lambda label: status.update(f"{label} …"),
         )
     if as_json:

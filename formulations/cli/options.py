@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce, wraps
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -26,6 +27,9 @@ from formulations.exceptions import InvalidInput
 from formulations.functions import ACTIVATIONS, COSTS, get_activation
 from formulations.network import INITIALIZATIONS, load
 
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
 __all__ = [
     "activations_option",
     "as_column",
@@ -36,11 +40,13 @@ __all__ = [
     "dtype_option",
     "header_option",
     "init_option",
+    "jobs_option",
     "json_option",
     "network_option",
     "parse_backends",
     "parse_sizes",
     "problem_options",
+    "processes",
     "read_examples",
     "read_problem",
     "refuse_beside_network",
@@ -56,6 +62,9 @@ activations_option = click.option(
     metavar="NAME,…",
     help=f"One for all layers, or one for each, comma-separated: {', '.join(ACTIVATIONS)}.",
     shell_complete=complete_names(ACTIVATIONS),
+)
+jobs_option = click.option(
+    "--jobs", type=int, default=1, show_default=True, metavar="N", help="Processes that judge beside each other."
 )
 cost_option = click.option(
     "--cost",
@@ -283,3 +292,15 @@ def parse_backends(backends: str | None) -> list[str] | None:
         else:
             flags.append(part)
     return flags
+
+
+def processes(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
+    """Return a context with an executor of this many processes, or with None for one."""
+    jobs = positive_integer(jobs, "--jobs")
+    if jobs == 1:
+        return nullcontext()
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    # A forked process would inherit the locks of threads that it does not have.
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))

@@ -23,7 +23,7 @@ from formulations.comparison.timing import interleave, quickest
 from formulations.exceptions import FormulationsException
 from formulations.verification import Status
 
-__all__ = ["SAMPLE", "SETTLE", "SILENCE", "Settings", "run_heat"]
+__all__ = ["SAMPLE", "SETTLE", "SILENCE", "Settings", "allowed_seconds", "run_heat"]
 
 T = TypeVar("T")
 
@@ -113,6 +113,11 @@ def run_heat(
     order = {contestant.name: place for place, contestant in enumerate(field)}
     found = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))
     return Heat(cell, dtype, tuple(found), wording)
+
+
+def allowed_seconds(baseline: Contestant[T], problem: T) -> float:
+    """Return the estimated seconds above which no contestant is started."""
+    return HOPELESS * SLOW * quickest(baseline.enter(problem).call)
 
 
 def _entered(processes: ExitStack, alone: AbstractContextManager[Ready], _: Any) -> Ready:
