@@ -8,7 +8,8 @@ r"""Hadamard products with every element-wise step of a layer compiled into one 
 The equations are those of ``hadamard``. Bias, σ and σ′ of a layer are one compiled loop, and the product with the slope
 and the sum for the biases another. The built-in costs are compiled, too: the quadratic one, and the cross-entropies
 combined with the output activation, sigmoid or softmax, that suits them. The gradient of a small network is then one
-compiled call instead of about forty NumPy calls. It wins if the calls cost more than the arithmetic.
+compiled call instead of about forty NumPy calls, and so are many steps of its training. It wins if the calls cost more
+than the arithmetic.
 
 It needs the package numba: ``pip install numba``. The first gradient in each dtype compiles the code,
 which takes some seconds once on each machine; the result is cached with the library's files. It supports

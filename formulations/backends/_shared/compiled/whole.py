@@ -27,6 +27,7 @@ from formulations.backends._shared.compiled.buffers import (
 )
 from formulations.backends._shared.compiled.compiler import compiled
 from formulations.backends._shared.compiled.outputs import output_error
+from formulations.backends._shared.compiled.products import add_outer_products, inner_products, product
 from formulations.backends._shared.compiled.steps import activate, by_slope
 from formulations.network import Gradient, Network, Tape
 
@@ -47,11 +48,12 @@ def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) 
 @compiled
 def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, layers: Array) -> None:
     m, below, last = X.shape[0], X, len(layers) - 1
+    zero, one = X.dtype.type(0), X.dtype.type(1)
     for layer in layers:
         n, n_below, weights = layer[WIDTH], below.shape[1], layer[WEIGHTS]
         w, b = matrix_at(weights, n, n_below, X), vector_at(weights + n * n_below * X.itemsize, n, X)
         z, a, slope = matrix_at(layer[Z], m, n, X), matrix_at(layer[A], m, n, X), matrix_at(layer[SLOPE], m, n, X)
-        np.dot(below, w.T, z)
+        inner_products(below, w, z)
         activate(layer[ACTIVATION], vector_at(layer[PARAMETER], 1, X)[0], b, z, a, slope)
         below = a
     n, limit = below.shape[1], vector_at(layers[last, PARAMETER], 1, X)[0]
@@ -69,9 +71,7 @@ def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, l
         if l < last:
             n_above = layers[l + 1, WIDTH]
             above, w = matrix_at(layers[l + 1, DELTA], m, n_above, X), matrix_at(layers[l + 1, WEIGHTS], n_above, n, X)
-            np.dot(above, w, delta)
+            product(above, w, delta)
             by_slope(delta, slope, delta, of_biases)
-        if l > 0:
-            np.dot(delta.T, matrix_at(layers[l - 1, A], m, n_below, X), of_weights)
-        else:
-            np.dot(delta.T, X, of_weights)
+        below = matrix_at(layers[l - 1, A], m, n_below, X) if l > 0 else X
+        add_outer_products(one, delta, below, zero, of_weights, of_weights)

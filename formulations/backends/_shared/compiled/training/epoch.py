@@ -34,7 +34,7 @@ from formulations.backends._shared.compiled.buffers import (
 )
 from formulations.backends._shared.compiled.compiler import compiled, compiled_sums
 from formulations.backends._shared.compiled.outputs import output_error
-from formulations.backends._shared.compiled.products import add_product, inner_products
+from formulations.backends._shared.compiled.products import add_outer_products, inner_products, product
 from formulations.backends._shared.compiled.steps import activate, by_slope
 from formulations.backends._shared.compiled.training.updates import adam, momentum
 from formulations.network import Network, Tape
@@ -262,7 +262,7 @@ def _descend(
         if l > 0:
             below, slope = matrix_at(layers[l - 1, A], m, n_below, X), matrix_at(layers[l - 1, SLOPE], m, n_below, X)
             pulled = matrix_at(layers[l - 1, DELTA], m, n_below, X)
-            add_product(one, delta, w.reshape(n, n_below), zero, pulled)
+            product(delta, w.reshape(n, n_below), pulled)
             by_slope(pulled, slope, pulled, gradient[begin - n_below : begin])
         if l2 != 0.0:
             cost += 0.5 * l2 * float(_squares(w))
@@ -273,8 +273,8 @@ def _descend(
             by_product = one - eta * number(l2)
         elif kind == _DESCENT:
             _penalise(w, w, -eta * number(l2), -eta * number(l1))
-        of_weights = target[begin:of_biases]
-        add_product(alpha, delta.T, below, by_product, of_weights.reshape(n, n_below))
+        of_weights, spare = target[begin:of_biases], gradient[begin:of_biases].reshape(n, n_below)
+        add_outer_products(alpha, delta, below, by_product, of_weights.reshape(n, n_below), spare)
         if kind != _DESCENT and (l2 != 0.0 or l1 != 0.0):
             _penalise(of_weights, w, alpha * number(l2), alpha * number(l1))
         if kind in (_DESCENT, _MOMENTUM):
