@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +84,18 @@ def test_compiled_code_depends_on_the_version_of_numpy(letters, monkeypatch):
     before = letters()
     monkeypatch.setattr(np, "__version__", "0")
     assert letters() != before
+
+
+def test_another_process_finds_the_code_again(letters):
+    """The order of a set differs from process to process."""
+    expected, folder = letters(), Path(sys.modules["parcel"].__file__).parents[1]
+    lines = (
+        f"import sys; sys.path.append({str(folder)!r}); import parcel.kernel; print(cache.fingerprint('parcel.kernel'))"
+    )
+    run = [sys.executable, "-c", f"from {cache.__package__} import cache; {lines}"]
+    for seed in "123":
+        found = subprocess.check_output(run, env={**os.environ, "PYTHONHASHSEED": seed}, text=True)
+        assert found.strip() == expected
 
 
 def test_every_compiled_function_is_cached_under_the_letters_of_its_files():

@@ -48,7 +48,7 @@ def _ingredients(name: str) -> tuple[dict[str, str], list[str]]:
     module: Any = sys.modules[name]
     text = Path(module.__file__).read_text(encoding="utf-8")
     parts, others = {"": text}, []
-    for used in _imports_used(ast.parse(text)):
+    for used in sorted(_imports_used(ast.parse(text))):
         value = getattr(module, used)
         if not (callable(value) or isinstance(value, ModuleType)):
             parts[used] = repr(value)
