@@ -7,11 +7,12 @@ are cores wait for one another.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,12 @@ def _most_threads(controller: Any) -> int:
 
 
 def _controller() -> Any:
+    # Looking for libraries takes a millisecond; only an import loads more of them.
+    return _controller_of(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _controller_of(_: int) -> Any:
     return needs("bench", "threadpoolctl", "one thread for BLAS").ThreadpoolController()
 
 
