@@ -107,7 +107,9 @@ def compare(
         If a backend or an operator does not exist.
     Refused
         If the matrices of a user-defined coupled activation exceed the budget of :func:`formulations.use_budget`; or if
-        the executor was shut down, or one of its processes has ended.
+        the executor was shut down.
+    WorkersLost
+        If one of its workers has ended.
     MissingExtra
         If ``threads`` is given and threadpoolctl is not installed.
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -469,8 +469,8 @@ class _Evaluation:
 class _Sources:
     """Examples described by where they are, and who sums over them."""
 
-    def __init__(self, sources: Sequence[Any], cost: Cost, executor: Executor | None) -> None:
-        self.sources, self.cost, self.executor = sources, cost, executor
+    def __init__(self, sources: Sequence[Any], cost: Cost, executor: Executor | None, progress: Any) -> None:
+        self.sources, self.cost, self.executor, self.progress = sources, cost, executor, progress
 
     def copy(self) -> _Sources:
         """Return the same; nothing changes them."""
@@ -494,7 +494,7 @@ class _Sum:
             plan = self._of_thread.plan = copy.copy(self._plan) if self._taken else self._plan
             self._taken = True
         self._network.vector[...] = vector
-        return plan.over(self._data.sources, self._data.executor)
+        return plan.over(self._data.sources, self._data.executor, self._data.progress)
 
 
 class _Summed:
@@ -628,6 +628,7 @@ def objective(
     sample_weight: Any = None,
     *,
     executor: Executor | None = None,
+    progress: bool | Callable[..., object] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> Objective:
     """Return the cost of a network as a function of one vector, for SciPy's optimizers.
@@ -650,7 +651,7 @@ def objective(
         The formulation of gradients, Hessian products and Jacobians; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
-    executor
+    executor, progress
         As in :meth:`formulations.ChunkedPlan.over`, for sources.
     checkpoint : str or path-like, optional
         A file to which :func:`formulations.save` writes the network whenever F is lower than before. If it exists,
@@ -694,9 +695,9 @@ def objective(
             from formulations.plans import checked_executor
 
             checked_executor(executor)
-        data = _Sources(read_sources(net, X), get_cost(cost), executor)
+        data = _Sources(read_sources(net, X), get_cost(cost), executor, progress)
     else:
-        check_without_sources(executor)
+        check_without_sources(executor, progress)
         data = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight).counted()
     path = None if checkpoint is None else os.fspath(checkpoint)
     return Objective(net, data, get_backend(backend), nonnegative_number(l2, "l2"), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -44,6 +44,7 @@ def gradient(
     sample_weight: Any = None,
     *,
     executor: Executor | None = None,
+    progress: bool | Callable[..., object] | None = None,
 ) -> Gradient:
     """Compute the gradient of a network's cost with respect to all weights and biases.
 
@@ -62,7 +63,7 @@ def gradient(
         The formulation; see :func:`formulations.get_backend`.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean, as in scikit-learn; 0 excludes an example, even one with an infinite cost.
-    executor
+    executor, progress
         As in :meth:`formulations.ChunkedPlan.over`, for sources.
 
     Returns
@@ -96,8 +97,8 @@ def gradient(
     check_network(net)
     if Y is None and are_sources(X):
         check_alone(sample_weight)
-        return prepare(net, "auto", cost, backend).over(X, executor)
-    check_without_sources(executor)
+        return prepare(net, "auto", cost, backend).over(X, executor, progress)
+    check_without_sources(executor, progress)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     return gradient_of_batch(net, batch, backend)
 
@@ -122,13 +123,14 @@ def check_alone(sample_weight: Any) -> None:
         )
 
 
-def check_without_sources(executor: Any) -> None:
+def check_without_sources(executor: Any, progress: Any) -> None:
     """Raise an exception if examples came with what has an effect on sources alone."""
-    if executor is not None:
-        raise InvalidInput(
-            f"executor must be left out with X and Y in memory, which are computed at once, got {described(executor)}; "
-            "describe the data with formulations.sources(X, Y), and pass that instead of X."
-        )
+    for name, given in (("executor", executor), ("progress", progress)):
+        if given is not None:
+            raise InvalidInput(
+                f"{name} must be left out with X and Y in memory, which are computed at once, got {described(given)}; "
+                "describe the data with formulations.sources(X, Y), and pass that instead of X."
+            )
 
 
 def read_sources(net: Network, given: Any) -> list[Described]:

@@ -13,7 +13,7 @@ from os.path import isfile
 from typing import Any, TypeVar
 
 from formulations.arrays import Budget, current_budget, quiet, use_budget
-from formulations.exceptions import Refused, WrongType, why_absent
+from formulations.exceptions import WorkersLost, WrongType, why_absent
 from formulations.plans.executors import checked_executor
 from formulations.plans.workers import limit_blas_elsewhere, this_worker
 
@@ -56,7 +56,9 @@ def in_order(
     WrongType
         If the executor is none, or something cannot be sent to it; then no case has been submitted.
     Refused
-        If the executor was shut down, or a process of it has ended.
+        If the executor was shut down.
+    WorkersLost
+        If a process of it has ended.
     """
     if executor is None:
         yield from (function(*case) for case in cases)
@@ -72,10 +74,13 @@ def in_order(
             if not begun:
                 return
             yield begun.popleft().result()
-    except BrokenExecutor as caught:
-        raise Refused(
-            f"the processes of the executor must last until all results are there, and one has ended ({caught}); what "
-            "it computes must fit its memory and be defined in a module that it can import: try executor=None."
+    except Exception as caught:
+        # Dask gives a task up whose workers have died one after the other.
+        if not isinstance(caught, BrokenExecutor) and type(caught).__name__ != "KilledWorker":
+            raise
+        raise WorkersLost(
+            f"workers must last until all results are there, and one has ended ({type(caught).__name__}: {caught}); "
+            "what it computes must fit its memory and be defined in a module that it can import: try executor=None."
         ) from caught
     finally:
         for future in begun:

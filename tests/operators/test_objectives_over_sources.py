@@ -123,6 +123,17 @@ def test_the_gradient_over_sources_is_that_of_a_plan(case):
     assert np.array_equal(fm.gradient(case.net, iter(case.files), backend="sigma").vector, found.vector)
 
 
+def test_progress_is_that_of_each_pass(case):
+    told = []
+    o = fm.objective(case.net, case.files, progress=told.append)
+    o.fun(o.x0)
+    assert [(done.chunks, done.examples) for done in told][-1] == (9, EXAMPLES)
+    o.jac(elsewhere(case.net))
+    assert len(told) == 18
+    fm.gradient(case.net, case.files, progress=told.append)
+    assert len(told) == 27
+
+
 def test_files_are_described_once(case):
     o = fm.objective(case.net, [tuple(case.paths)])
     o.fun(o.x0)
@@ -175,6 +186,7 @@ def test_sources_and_arguments_that_cannot_be_used(case):
             ({"X": files, "Y": Y}, WrongType, "X must hold real numbers"),
             ({"X": X}, WrongType, "Y must hold real numbers .* got None"),
             ({"X": X.tolist()}, WrongType, "Y must hold real numbers .* got None"),
+            ({"X": X, "Y": Y, "progress": True}, InvalidInput, "progress must be left out with X and Y in memory"),
             ({"X": [(X, Y), (X[:, :1], Y)]}, WrongShape, "^in source 1, X must have"),
             ({"X": [(X, Y), 3]}, WrongType, "^in source 1, there must be"),
             ({"X": files, "executor": 3}, WrongType, "executor must be None or an executor"),

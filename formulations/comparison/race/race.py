@@ -84,7 +84,9 @@ def run_race(
     UnknownName, InvalidInput, WrongType
         If a cell, dtype, backend, peer, executor or number cannot be used, or none is named but one is needed.
     Refused
-        If the executor was shut down, or one of its processes has ended.
+        If the executor was shut down.
+    WorkersLost
+        If one of its workers has ended.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
     budget = positive_number(budget, "budget")

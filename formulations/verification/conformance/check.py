@@ -74,7 +74,9 @@ def check_backend(
     InvalidInput
         If a list is empty.
     Refused
-        If the executor was shut down, or one of its processes has ended.
+        If the executor was shut down.
+    WorkersLost
+        If one of its workers has ended.
 
     Examples
     --------

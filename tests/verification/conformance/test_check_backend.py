@@ -209,7 +209,7 @@ def test_an_executor_that_cannot_be_used_is_refused_before_a_law_is_checked():
         fm.check_backend("hadamard", executor=2, **few)
     ended = ThreadPoolExecutor(1)
     ended.shutdown()
-    with pytest.raises(Refused, match="was shut down"):
+    with pytest.raises(Refused, match="has been shut down"):
         fm.check_backend("hadamard", executor=ended, **few)
 
     class Local(Hadamard):

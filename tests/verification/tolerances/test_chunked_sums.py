@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.arrays.dtypes import higher
 from formulations.arrays.roundoff import Summation, unit_roundoff
 from formulations.backends import Tier
 from formulations.verification.oracles.reference import reference_gradient
@@ -24,11 +23,9 @@ EXAMPLES, CHUNK = 40_000, 64
 
 
 def summed(net, X, Y, *weights, rows=CHUNK, backend=None):
-    """Return the gradient chunk by chunk, with how it was summed."""
+    """Return the gradient chunk by chunk."""
     parts = [tuple(part[start : start + rows] for part in (X, Y, *weights)) for start in range(0, len(X), rows)]
-    found = fm.prepare(net, "auto", backend=backend).over(parts).copy()
-    found.summation = Summation(rows, 2 * len(parts) + rows, higher(net.dtype) or net.dtype)
-    return found
+    return fm.prepare(net, "auto", backend=backend).over(parts).copy()
 
 
 class Many:
@@ -52,6 +49,16 @@ class Many:
 @pytest.fixture(scope="module")
 def many():
     return Many()
+
+
+def test_a_plan_says_how_it_sums(many):
+    # Additions of gradients and of weights in the tree, those of the weights in a chunk, and the division.
+    depth = (EXAMPLES // CHUNK - 1).bit_length()
+    assert many.gradient.summation == Summation(CHUNK, 2 * depth + CHUNK, np.dtype("float64"))
+    batch = fm.prepare(many.net, "auto")
+    whole = batch(many.X, many.Y).summation
+    assert whole.examples == batch.batch_size
+    assert whole.roundings == 2 * (-(-EXAMPLES // batch.batch_size) - 1).bit_length() + batch.batch_size
 
 
 def without(gradient):
