@@ -620,8 +620,8 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
     def _take_epoch(self, trainer: Trainer, rows: Array, interruption: Interruption) -> bool:
         """Take one step for each mini-batch, note the loss, and return whether no Ctrl-C came in between."""
         record, taken = np.empty((2, trainer.count(len(rows)))), 0
-        for costs, _ in trainer.steps(rows, record):
-            taken += len(costs)
+        for steps in trainer.steps(rows, record):
+            taken += steps.shape[1]
             if interruption.seen:
                 break
         total, weight = record[:, :taken].sum(axis=1).tolist()

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from formulations.arrays.lists import precisions as precisions
     from formulations.arrays.norms import euclidean_norm as euclidean_norm
     from formulations.arrays.parameters import Parameters as Parameters
+    from formulations.arrays.products import IN_ONE_THREAD as IN_ONE_THREAD
+    from formulations.arrays.products import Adder as Adder
+    from formulations.arrays.products import product_adder as product_adder
     from formulations.arrays.roundoff import Precision as Precision
     from formulations.arrays.roundoff import Summation as Summation
     from formulations.arrays.roundoff import gamma as gamma
@@ -92,6 +95,7 @@ else:
             "lists": ["by_name", "integers", "items", "precisions"],
             "norms": ["euclidean_norm"],
             "parameters": ["Parameters"],
+            "products": ["IN_ONE_THREAD", "Adder", "product_adder"],
             "roundoff": ["Precision", "Summation", "gamma", "unit_roundoff"],
         },
     )

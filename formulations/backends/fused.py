@@ -34,7 +34,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from formulations.arrays import SINGLE_AND_DOUBLE, Array
+from formulations.arrays import IN_ONE_THREAD, SINGLE_AND_DOUBLE, Array
 from formulations.backends._base import (
     Backend,
     CompiledSteps,
@@ -46,7 +46,6 @@ from formulations.backends._base import (
 )
 from formulations.backends._shared import (
     COMPILED,
-    IN_ONE_THREAD,
     Buffers,
     number_of,
     unreadable_cache,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Array, Block, Parameters, Pattern, blocks_of
+from formulations.arrays import Adder, Array, Block, Parameters, Pattern, blocks_of, product_adder
 from formulations.display import counted
 from formulations.exceptions import InvalidInput
 from formulations.functions import Cost, through
@@ -100,8 +100,9 @@ class Tape:
         return [self._parted(i, None) for i in range(len(self.weighted_inputs))]
 
     def __getstate__(self) -> dict[str, Any]:
-        # Blocks are views, and a backend's workspace refers to this tape's buffers: a copy has neither.
-        views = ("_blocks", "_transposed")
+        # Blocks are views, a backend's workspace refers to this tape's buffers, and functions cannot be pickled: a copy
+        # has none of them.
+        views = ("_blocks", "_transposed", "_adders")
         kept = {name: held for name, held in self.__dict__.items() if not name.startswith(views)}
         return kept | {"workspace": None}
 
@@ -211,16 +212,32 @@ class Tape:
             out[...] = (self._transposed[l - 1] @ delta.T.copy()).T
         return out
 
-    def collect(self, errors: Sequence[Array], gradient: Parameters) -> None:
-        """Write ∂C/∂b^l = δ^l (BP3) and ∂C/∂w^l_{jk} = a^{l−1}_k δ^l_j (BP4), summed over the mini-batch."""
+    def collect(self, errors: Sequence[Array], gradient: Parameters, *, add_to: Parameters | None = None) -> None:
+        """Write ∂C/∂b^l = δ^l (BP3) and ∂C/∂w^l_{jk} = a^{l−1}_k δ^l_j (BP4), summed over the mini-batch.
+
+        Parameters
+        ----------
+        errors : sequence of ndarray of shape (m, n_l)
+            δ², …, δ^L.
+        gradient : Parameters
+            Where to write.
+        add_to : Parameters, optional
+            Where to add the gradient instead; ``gradient`` is then a buffer for parts of it.
+        """
         of_weights, of_biases = gradient.weights, gradient.biases
         for i, delta in enumerate(errors):
             np.dot(self._ones, delta, of_biases[i])
             pattern = self._patterns[i]
-            if pattern is None:
+            if add_to is not None and (add := self._adders[i]):
+                add(delta, self.activations[i], add_to.weights[i])
+            elif pattern is None:
                 np.dot(delta.T, self.activations[i], of_weights[i])
             else:
                 outer_sums(delta, self.activations[i], pattern, of_weights[i].data)
+        if add_to is not None:
+            for part in self._written:
+                sums = add_to.vector[part]
+                np.add(sums, gradient.vector[part], sums)
 
     def __repr__(self) -> str:
         cost = "" if self.cost_value is None else f", cost {self.cost_value:.6g}"
@@ -254,6 +271,28 @@ class Tape:
                 # The constructor copies a view that is smaller than half of its base.
                 transposed.data = weights.data
         return tuple(made)
+
+    @property
+    def adds(self) -> bool:
+        """Whether :meth:`collect` can add to parameters faster than through a gradient."""
+        return any(self._adders)
+
+    @cached_property
+    def _adders(self) -> tuple[Adder | None, ...]:
+        """What adds ∂C/∂w^l to a matrix at once; None where a buffer takes it first."""
+        layout, dtype = self.network.layout, self.network.dtype
+        layers = zip(layout.shapes, self._patterns, strict=True)
+        return tuple(product_adder(self.m, *shape, dtype) if p is None else None for shape, p in layers)
+
+    @cached_property
+    def _written(self) -> list[slice]:
+        """The parts of a gradient that :meth:`collect` writes to the buffer although it adds."""
+        parts, start = [], 0
+        for (of_weights, _), add in zip(self.network.layout.slices, self._adders, strict=True):
+            if add is not None:
+                parts.append(slice(start, of_weights.start))
+                start = of_weights.stop
+        return [part for part in (*parts, slice(start, self.network.layout.count)) if part.start < part.stop]
 
     @cached_property
     def _patterns(self) -> tuple[Pattern | None, ...]:

@@ -152,7 +152,7 @@ class Plan(Claimed):
             end_quiet(token)
             self._busy = False
 
-    def evaluate(self, X: Array, Y: Array, shares: Array | None) -> Gradient:
+    def evaluate(self, X: Array, Y: Array, shares: Array | None, *, add: bool = False) -> Gradient:
         """Compute Σ s_x ∇C_x over checked arrays, with shares that need not add up to 1.
 
         This neither claims the plan nor suppresses floating-point errors: the caller must do both.
@@ -163,6 +163,8 @@ class Plan(Claimed):
             Examples in the network's dtype.
         shares : ndarray of shape (m, 1) or (), or None
             s_x of each example, () if they are equal; None if each is 1/m.
+        add : bool
+            Whether to add the gradient to the network's parameters. The result then holds C alone.
 
         Returns
         -------
@@ -184,7 +186,10 @@ class Plan(Claimed):
         self.tape = tape
         tape.load(X, Y, shares)
         before = tape.forward_passes
-        self.backend.gradient(self.network, tape, gradient)
+        if add:
+            self.backend.add_gradient(self.network, tape, gradient)
+        else:
+            self.backend.gradient(self.network, tape, gradient)
         gradient.forward_passes = tape.forward_passes - before
         return gradient
 

@@ -118,8 +118,8 @@ class Run:
             # In the middle of an epoch, the generator is in the state at its start.
             order = self._generator.permutation(len(trainer.Y))
             begun = self._taken
-            for costs, _ in trainer.steps(order[begun * trainer.batch_size :], self._record[:, begun:]):
-                self._taken += len(costs)
+            for steps in trainer.steps(order[begun * trainer.batch_size :], self._record[:, begun:]):
+                self._taken += steps.shape[1]
                 if timed and perf_counter() >= checkpoint.due:  # type: ignore[union-attr]
                     self.save()
                 if interruption.seen:

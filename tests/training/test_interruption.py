@@ -15,8 +15,8 @@ import pytest
 from makers import data, network
 
 import formulations as fm
-from formulations.functions import get_cost
 from formulations.display import status_line
+from formulations.functions import get_cost
 from formulations.training import EarlyStopping, Epoch
 from formulations.training.progress import Progress
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import bounds
 import makers
 import numpy as np
@@ -15,34 +17,41 @@ from formulations.training import Trainer
 ETA, L2 = 0.5, 0.25
 
 
-def plain_step(net, X, Y, weights, l2):
-    """Take the step w ← w − η(∇C + l2·w on the weights), and return the first factor of its errors and its rounding.
+def on_weights(net):
+    """Return 1 for each weight and 0 for each bias."""
+    layers = zip(net.weights, net.biases, strict=True)
+    return np.concatenate([np.r_[np.ones(w.size), np.zeros(b.size)] for w, b in layers]).astype(net.dtype)
 
-    A deviation e of the parameters before the step is ‖I − ηH‖e after it, to first order in e; the second order is
-    below e² and so below the rounding of e.
+
+def growth(net, X, Y, weights, l2):
+    """Return how much a step may enlarge a deviation e of the parameters: ‖I − ηH‖, to first order in e.
+
+    The second order is below e², and so below the rounding of e.
     """
+    curvature = fm.hessian(net, X, Y, sample_weight=weights).to_dense() + l2 * np.diag(on_weights(net))
+    return np.linalg.norm(np.eye(len(curvature)) - ETA * curvature, 2)
+
+
+def plain_step(net, X, Y, weights=None, l2=0.0, backend="hadamard"):
+    """Take the step w ← w − η(∇C + l2·w on the weights), and return by how much another's may differ from it."""
     u = bounds.unit(net.dtype)
     gradient = fm.gradient(net, X, Y, sample_weight=weights)
     tape = net.forward(X, Y, sample_weight=weights)
-    curvature = fm.hessian(net, X, Y, sample_weight=weights).to_dense()
-    on_weights = np.concatenate(
-        [np.r_[np.ones(w.size), np.zeros(b.size)] for w, b in zip(net.weights, net.biases, strict=True)]
-    )
-    growth = np.linalg.norm(np.eye(len(curvature)) - ETA * (curvature + np.diag(l2 * on_weights)), 2)
+    apart = sum(bounds.distance(flag, net, X, Y, sample_weight=weights) for flag in (backend, "hadamard"))
     # What (BP3) and (BP4) sum: a share that is multiplied by −η is rounded up to three times more.
     summed = [
         (np.abs(delta).T @ np.abs(a), np.abs(delta).sum(axis=0))
         for delta, a in zip(gradient.errors, tape.activations, strict=False)
     ]
     sums = np.concatenate([part.ravel() for pair in summed for part in pair])
-    penalty = l2 * on_weights * net.vector
+    penalty = l2 * on_weights(net) * net.vector
     change = -ETA * (gradient.vector + penalty)
     # At most four roundings of each summand of the step, and one of its sum, in either loop.
-    rounding = ETA * bounds.gamma(3, net.dtype) * sums
+    rounding = ETA * (apart + bounds.gamma(3, net.dtype) * sums)
     rounding += 2 * (bounds.gamma(4, net.dtype) * ETA * (np.abs(gradient.vector) + np.abs(penalty)))
     rounding += 2 * u * (np.abs(net.vector) + np.abs(change))
     net.vector[...] += change
-    return growth, rounding
+    return rounding
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -56,9 +65,8 @@ def test_an_epoch_is_the_plain_loop(backend, weighted):
         chosen = order[i : i + 3]
         batch = X[chosen], Y[chosen]
         given = None if weights is None else weights[chosen]
-        apart = [bounds.distance(flag, plain, *batch, sample_weight=given) for flag in (backend, "hadamard")]
-        growth, rounding = plain_step(plain, *batch, given, l2)
-        deviation = growth * deviation + np.linalg.norm(ETA * sum(apart) + rounding)
+        deviation *= growth(plain, *batch, given, l2)
+        deviation += np.linalg.norm(plain_step(plain, *batch, given, l2, backend))
     trained = start.copy()
     trainer = Trainer(
         trained, X, Y, cost=get_cost("quadratic"), batch_size=3, rate=ETA, backend=backend, l2=l2, sample_weight=weights
@@ -67,6 +75,29 @@ def test_an_epoch_is_the_plain_loop(backend, weighted):
         pass
     assert np.abs(trained.vector - plain.vector).max() <= deviation
     assert deviation < 1e-4 * np.abs(plain.vector - start.vector).max()
+
+
+@pytest.mark.parametrize("name", ["hadamard", "sigma", "fused"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("sizes", "l2"), [((600, 30, 4), 0.0), ((600, 30, 4), L2), ((3, 4, 150, 120, 2), 0.0), ((700, 400, 2), 0.0)]
+)
+def test_steps_of_large_layers_are_plain_steps(name, dtype, sizes, l2):
+    # The first layer, one in the middle, and one whose product is too large to be added in one thread.
+    makers.skip_absent(name)
+    net = makers.network(sizes=sizes, activations=["tanh"] * (len(sizes) - 2) + ["sigmoid"], dtype=dtype)
+    X, Y = makers.data(net, 14)
+    trainer = Trainer(net, X, Y, cost=get_cost("quadratic"), batch_size=10, rate=ETA, backend=name, l2=l2)
+    for start in (0, 10):
+        rows = np.arange(start, min(start + 10, 14))
+        plain = net.copy()
+        bound = plain_step(plain, X[rows], Y[rows], None, l2, name)
+        for _ in trainer.steps(rows):
+            pass
+        assert np.all(np.abs(net.vector - plain.vector) <= bound)
+    assert trainer.plan.tape.adds == (sizes != (700, 400, 2))
+    # Functions of BLAS cannot be pickled, and a tape can.
+    assert np.array_equal(pickle.loads(pickle.dumps(trainer.plan.tape)).X, trainer.plan.tape.X)
 
 
 def test_every_backend_of_the_library_computes_the_change_at_once():

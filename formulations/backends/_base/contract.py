@@ -264,6 +264,19 @@ class Backend(ABC):
         gradient.errors = tuple(errors)
         gradient.cost = tape.cost_value
 
+    def add_gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        """Add the gradient to the network's parameters, which takes a step if the shares are multiplied by −η.
+
+        It is the one method that changes a network. ``gradient`` receives C, and is a buffer besides.
+        """
+        if type(self).gradient is Backend.gradient and type(self).collect is Backend.collect:
+            forward(network, tape)
+            tape.collect(self.errors(network, tape), gradient, add_to=network)
+            gradient.cost = tape.cost_value
+        else:
+            self.gradient(network, tape, gradient)
+            np.add(network.vector, gradient.vector, network.vector)
+
     def collect(self, tape: Tape, errors: Sequence[Array], gradient: Gradient) -> None:
         """Write ∂C/∂b and ∂C/∂w, which follow from the errors by (BP3) and (BP4)."""
         tape.collect(errors, gradient)

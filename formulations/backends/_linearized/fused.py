@@ -35,9 +35,9 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import IN_ONE_THREAD, Array
 from formulations.backends._linearized.hadamard import HadamardLinearization
-from formulations.backends._shared import IN_ONE_THREAD, SOFTMAX_LIKELIHOOD, output_of, unreadable_cache
+from formulations.backends._shared import SOFTMAX_LIKELIHOOD, output_of, unreadable_cache
 from formulations.exceptions import Refused
 
 __all__ = ["FusedLinearization"]

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from formulations.backends._shared.chain import multiplications as multiplications
     from formulations.backends._shared.chain import multiply as multiply
     from formulations.backends._shared.chain import written as written
-    from formulations.backends._shared.compiled.buffers import IN_ONE_THREAD as IN_ONE_THREAD
     from formulations.backends._shared.compiled.buffers import Buffers as Buffers
     from formulations.backends._shared.compiled.cache import unreadable_cache as unreadable_cache
     from formulations.backends._shared.compiled.cache import why_not_compiled as why_not_compiled
@@ -97,7 +96,7 @@ else:
                 "multiply",
                 "written",
             ],
-            "compiled.buffers": ["IN_ONE_THREAD", "Buffers"],
+            "compiled.buffers": ["Buffers"],
             "compiled.cache": ["unreadable_cache", "why_not_compiled"],
             "compiled.forms": ["COMPILED", "SOFTMAX_LIKELIHOOD", "number_of", "output_of"],
             "dual": ["DUAL", "Dual"],

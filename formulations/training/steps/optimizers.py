@@ -46,6 +46,8 @@ class Updates(ABC):
     compiled: CompiledUpdates | None = None
     takes_change: bool = False
     """Whether the step depends on −η∇C alone, so that :meth:`move` takes it."""
+    adds_change: bool = False
+    """Whether the step is w → w − η∇C, without any state."""
 
     @abstractmethod
     def step(self, gradient: Array, rate: Array) -> None:
@@ -176,6 +178,8 @@ class _Changes(Updates):
 
 
 class _Descent(_Changes):
+    adds_change = True
+
     def __init__(self, parameters: Array) -> None:
         self._parameters = parameters
         self.state = {}

@@ -97,9 +97,10 @@ class Trainer:
         # What underflows in −ηC or −ηδ is then below ε² in C or δ, and what overflows there is above 1/ε² of the range.
         self._moderate = info.tiny / info.eps**2, 1 / info.eps
         self._takes_change = self.plan.backend.linear_in_shares and self.updates.takes_change
+        self._l2, self._l1, self._per_batch = l2, l1, penalty_per_batch
+        self._can_add = self.updates.adds_change and self.plan.tape.adds and not (l2 or l1)
         self._rate, self._share = np.array(rate, network.dtype), np.empty((), network.dtype)
         self.rate = rate
-        self._l2, self._l1, self._per_batch = l2, l1, penalty_per_batch
         if l2 or l1:
             self._on_weights = np.zeros_like(network.vector)
             for of_weights, _ in network.layout.slices:
@@ -129,12 +130,14 @@ class Trainer:
         self._at_once = self._takes_change and smallest <= self._rate / self.batch_size and self._rate <= largest
         self._scale = -self.rate if self._at_once else 1.0
         self._share[...] = self._scale / self.batch_size
+        # Whether it is added to the parameters where it is computed.
+        self._adds = self._at_once and self._can_add
 
     def count(self, examples: int) -> int:
         """Return the number of steps that so many examples take."""
         return -(-examples // self.batch_size)
 
-    def steps(self, order: Array, record: Array | None = None) -> Iterator[tuple[Array, Array]]:
+    def steps(self, order: Array, record: Array | None = None) -> Iterator[Array]:
         """Descend on one mini-batch after the other, the last of which may be smaller.
 
         The steps come in runs, each of at least one step. The results do not depend on how long the runs are.
@@ -148,35 +151,34 @@ class Trainer:
 
         Yields
         ------
-        costs, weights : ndarray of shape (k,)
-            After each run of k steps, the columns of the record that it has filled.
+        ndarray of shape (2, k)
+            After each run of k steps, the columns of the record that it has filled: costs and weights.
         """
         if record is None:
             record = np.empty((2, self.count(len(order))))
         if self._compiled is not None:
-            return self._in_runs(self._compiled, order, *record)
-        return self._one_by_one(order, *record)
+            return self._in_runs(self._compiled, order, record)
+        return self._one_by_one(order, record)
 
-    def _in_runs(
-        self, take: CompiledSteps, order: Array, costs: Array, weights: Array
-    ) -> Iterator[tuple[Array, Array]]:
+    def _in_runs(self, take: CompiledSteps, order: Array, record: Array) -> Iterator[Array]:
         """Descend as :meth:`steps` does, in compiled runs that are long enough not to be noticed, but for Ctrl-C."""
-        done, size = 0, self.batch_size
+        done, size, (costs, weights) = 0, self.batch_size, record
         while done < len(costs):
             part = slice(done, done + self._length)
             begun = perf_counter()
             chosen = order[part.start * size : part.stop * size]
             take(self.X, self.Y, chosen, self.sample_weight, self._rate, costs[part], weights[part])
             taken = perf_counter() - begun
-            yield costs[part], weights[part]
+            yield record[:, part]
             done = part.stop
             if taken > RUN:
                 self._length = max(1, self._length // 2)
             elif taken < RUN / 2:
                 self._length *= 2
 
-    def _one_by_one(self, order: Array, costs: Array, weights: Array) -> Iterator[tuple[Array, Array]]:
+    def _one_by_one(self, order: Array, record: Array) -> Iterator[Array]:
         """Descend in runs of one step."""
+        costs, weights = record
         size, given, k, rows = self.batch_size, None, 0, len(self._buffers[0])
         # Gathering several mini-batches at once takes a third of the time.
         for start in range(0, len(order), rows):
@@ -191,9 +193,9 @@ class Trainer:
             if self.sample_weight is not None:
                 given = self.sample_weight[chosen]
             for i in range(0, len(chosen), size):
-                part, step = slice(i, i + size), slice(k, k + 1)
+                part = slice(i, i + size)
                 costs[k], weights[k] = self.descend(X[part], Y[part], None if given is None else given[part])
-                yield costs[step], weights[step]
+                yield record[:, k : k + 1]
                 k += 1
 
     def descend(self, X: Array, Y: Array, weights: Array | None = None) -> tuple[float, float]:
@@ -223,8 +225,10 @@ class Trainer:
         elif self._at_once:
             shares = self._share if len(X) == self.batch_size else np.array(self._scale / len(X), X.dtype)
         # −η∇C or ∇C; the vector is overwritten here, and by the next call.
-        scaled = self.plan.evaluate(X, Y, shares)
+        scaled = self.plan.evaluate(X, Y, shares, add=self._adds)
         cost = float(scaled.cost) / self._scale
+        if self._adds:
+            return weight * cost, weight
         if self._l2 or self._l1:
             cost += self._penalise(scaled.vector, weight if self._per_batch else 1.0)
         if self._at_once:

@@ -13,10 +13,7 @@ from formulations.backends._shared.compiled.forms import number_of, output_of, p
 from formulations.exceptions import WrongShape
 from formulations.network import Network, Tape
 
-__all__ = ["IN_ONE_THREAD", "Buffers", "address_of", "misfit"]
-
-IN_ONE_THREAD = 2**18
-"""The number of multiplications up to which OpenBLAS computes a product in one thread."""
+__all__ = ["Buffers", "address_of", "misfit"]
 
 WIDTH, ACTIVATION, PARAMETER, WEIGHTS, Z, A, SLOPE, DELTA = range(8)
 """The columns of ``Buffers.layers``."""
