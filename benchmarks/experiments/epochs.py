@@ -67,13 +67,14 @@ def measure_epochs(
     *,
     threads: int | None = None,
     budget: float = 0.25,
+    processor: bool = False,
     progress: Callable[[str], object] = lambda _: None,
 ) -> EpochTargets:
     """Race epochs in all cells.
 
     Parameters
     ----------
-    against, threads, budget, progress
+    against, threads, budget, processor, progress
         As in :func:`formulations.comparison.epochs.run_epochs`.
 
     Returns
@@ -81,7 +82,7 @@ def measure_epochs(
     EpochTargets
         True if every target is met.
     """
-    race = run_epochs(against=against, threads=threads, budget=budget, progress=progress)
+    race = run_epochs(against=against, threads=threads, budget=budget, processor=processor, progress=progress)
     return EpochTargets(tuple(targets_of_epochs(race)), race)
 
 
@@ -89,8 +90,11 @@ def measure_epochs(
     draw_targets,
     click.option("--against", metavar="NAME,…", help="Other packages to race; or none.  [default: all]"),
     budget_option(0.25),
+    click.option("--processor-time", "processor", is_flag=True, help="Time by the processor's time, with --threads 1."),
 )
-def main(against: str | None, budget: float, threads: int | None, progress: Callable[[str], object]) -> EpochTargets:
+def main(
+    against: str | None, budget: float, processor: bool, threads: int | None, progress: Callable[[str], object]
+) -> EpochTargets:
     """Print the race of epochs, and every target beside what was measured for it.
 
     \b
@@ -100,7 +104,7 @@ def main(against: str | None, budget: float, threads: int | None, progress: Call
 
     Exit status 0 if every target is met, else 1.
     """
-    return measure_epochs(parse_peers(against), threads=threads, budget=budget, progress=progress)
+    return measure_epochs(parse_peers(against), threads=threads, budget=budget, processor=processor, progress=progress)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.measuring import ProcessorTime, prepare_rows
+from benchmarks.experiments.measuring import prepare_rows
 from benchmarks.experiments.pattern import PLACE, Column, Rows, budget_option, draw_ratios, experiment, plain, table
 from formulations.arrays import Array, by_name, positive_number
 from formulations.backends import DEFAULT, Tier
@@ -34,7 +34,7 @@ from formulations.comparison.race.contestant import Ready
 from formulations.comparison.race.heat import SAMPLE, SETTLE
 from formulations.comparison.race.ours import planned
 from formulations.comparison.race.peers.problem import checked, parameters_of, quadratic
-from formulations.comparison.timing import interleave
+from formulations.comparison.timing import ProcessorTime, interleave
 from formulations.data import Problem
 from formulations.display import Ratio, format_ratio, format_seconds
 from formulations.exceptions import CandidateFailed, needs

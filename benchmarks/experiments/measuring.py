@@ -1,46 +1,13 @@
-"""What experiments with rivals share: preparing rows that may be refused, and the time of the processor."""
+"""What experiments with rivals share: preparing rows that may be refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from time import process_time
 
 from formulations.comparison.race.contestant import Ready
 from formulations.exceptions import FormulationsException
 
-__all__ = ["ProcessorTime", "prepare_rows"]
-
-
-@dataclass(frozen=True)
-class ProcessorTime:
-    """A call that is timed by the processor's time of this process, of which other programs take nothing.
-
-    Attributes
-    ----------
-    call : callable () -> object
-        The call.
-    """
-
-    call: Callable[[], object]
-
-    def __call__(self) -> object:
-        """Call it once."""
-        return self.call()
-
-    def timed(self, repeats: int) -> float:
-        """Return the seconds per call, over this many calls."""
-        start = process_time()
-        for _ in range(repeats):
-            self.call()
-        return (process_time() - start) / repeats
-
-    def settle(self, seconds: float) -> float:
-        """Call for at least this many seconds, and return the seconds that it took."""
-        start = process_time()
-        while process_time() - start < seconds:
-            self.call()
-        return process_time() - start
+__all__ = ["prepare_rows"]
 
 
 def prepare_rows(

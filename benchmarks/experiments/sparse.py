@@ -21,12 +21,11 @@ import numpy as np
 from scipy.sparse import csr_array, random_array
 
 from benchmarks.experiments.admission import Jury
-from benchmarks.experiments.measuring import ProcessorTime
 from benchmarks.experiments.memory import peak_bytes
 from benchmarks.experiments.pattern import Column, experiment, plain, table
 from formulations.arrays import as_dtype, format_dtype, integers, positive_number
 from formulations.comparison.race.ours import prepared
-from formulations.comparison.timing import interleave
+from formulations.comparison.timing import ProcessorTime, interleave
 from formulations.data import Problem, make_problem
 from formulations.display import (
     Colour,

@@ -137,6 +137,12 @@ def parse_peers(against: str | None) -> list[str] | None:
     help="Seconds of measurement for each row; warm-up, and pauses between rows, add to it.",
 )
 @jobs_option
+@click.option(
+    "--processor-time",
+    "processor",
+    is_flag=True,
+    help="Time by the processor's time, of which other programs take nothing; with --threads 1.",
+)
 @measurement(draw_race)
 def bench(
     epochs: bool,
@@ -146,6 +152,7 @@ def bench(
     against: str | None,
     budget: float,
     jobs: int,
+    processor: bool,
     threads: int | None,
     progress: Callable[[str], object],
 ) -> Any:
@@ -172,6 +179,8 @@ def bench(
     if epochs and jobs != 1:
         raise InvalidInput(f"--jobs must be left out with --epoch, which judges what it times, got {jobs}.")
     if epochs:
-        return run_epochs(*chosen, threads=threads, budget=budget, progress=progress)
+        return run_epochs(*chosen, threads=threads, budget=budget, processor=processor, progress=progress)
     with processes(jobs) as executor:
-        return run_race(*chosen, threads=threads, budget=budget, executor=executor, progress=progress)
+        return run_race(
+            *chosen, threads=threads, budget=budget, processor=processor, executor=executor, progress=progress
+        )

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter, process_time, sleep
 from typing import Protocol, runtime_checkable
 
 from formulations.display import Ratio, paired
 
-__all__ = ["Stopwatch", "Timing", "interleave", "quickest", "settle", "timed", "without_collector"]
+__all__ = ["ProcessorTime", "Stopwatch", "Timing", "interleave", "quickest", "settle", "timed", "without_collector"]
 
 FEWEST, MOST = 3, 31
 """Rounds: enough for a median, and no more than improve it."""
@@ -53,13 +53,44 @@ class Timing:
 
 @runtime_checkable
 class Stopwatch(Protocol):
-    """A call that measures its own time, because it runs in another process."""
+    """A call that measures its own time, because it runs in another process, or by another clock."""
 
     def timed(self, repeats: int) -> float:
         """Return the seconds per call, over this many calls."""
 
     def settle(self, seconds: float) -> float:
         """Call for at least this many seconds, and return the seconds that it took."""
+
+
+@dataclass(frozen=True)
+class ProcessorTime:
+    """A call that is timed by the processor's time of this process, of which other programs take nothing.
+
+    Attributes
+    ----------
+    call : callable () -> object
+        The call.
+    """
+
+    call: Callable[[], object]
+
+    def __call__(self) -> object:
+        """Call it once."""
+        return self.call()
+
+    def timed(self, repeats: int) -> float:
+        """Return the seconds per call, over this many calls."""
+        start = process_time()
+        for _ in range(repeats):
+            self.call()
+        return (process_time() - start) / repeats
+
+    def settle(self, seconds: float) -> float:
+        """Call for at least this many seconds, and return the seconds that it took."""
+        start = process_time()
+        while process_time() - start < seconds:
+            self.call()
+        return process_time() - start
 
 
 def interleave(

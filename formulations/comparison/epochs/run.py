@@ -22,6 +22,7 @@ from formulations.comparison.race import (
     Ready,
     Settings,
     Wording,
+    check_clock,
     describe_machine,
     read_dtypes,
     run_heat,
@@ -51,6 +52,7 @@ def run_epochs(
     *,
     threads: int | None = None,
     budget: float = 0.25,
+    processor: bool = False,
     progress: Callable[[str], object] | None = None,
 ) -> Race:
     """Race an epoch of gradient descent, and the training of the digits.
@@ -75,6 +77,9 @@ def run_epochs(
         Threads of BLAS, OpenMP and PyTorch; unchanged by default.
     budget : float
         Seconds of measurement for each row of each cell; warm-up, and pauses between rows, add to it.
+    processor : bool
+        Time by the processor's time instead of the clock, so that other programs count less; only for one thread, since
+        threads that wait for each other use the processor too.
     progress : callable, optional
         Called with each step before it begins.
 
@@ -93,9 +98,10 @@ def run_epochs(
     peers = by_name(EPOCH_PEERS, against, "peer", "against", some=False)
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")
+    check_clock(processor, threads)
     named = EPOCH_ROWS if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([DEFAULT, *named]))
-    settings = Settings(DEFAULT, budget, threads, progress or (lambda _: None), pauses=True)
+    settings = Settings(DEFAULT, budget, threads, progress or (lambda _: None), pauses=True, processor=processor)
     epochs = [EPOCH_FLOOR, *map(stepping, flags), CONTROL, *_contestants(peers, enter_epoch)]
     trainings = [*map(training, flags), *_contestants(peers, enter_training)]
     heats: list[Heat] = []
@@ -109,7 +115,7 @@ def run_epochs(
                     heats.append(run_heat(_with_standard(cell, dtype), dtype, epochs, settings, OF_EPOCHS))
         # After the race, when all libraries have been loaded.
         facts = describe_machine()
-    return Race(tuple(heats), {**facts, "threads": threads}, LEGEND)
+    return Race(tuple(heats), {**facts, "threads": threads, "clock": "processor" if processor else "wall"}, LEGEND)
 
 
 def _contestants(

@@ -19,11 +19,11 @@ from formulations.arrays import use_budget
 from formulations.comparison.race.contestant import Contestant, Ready
 from formulations.comparison.race.isolated import isolate
 from formulations.comparison.race.results import GRADIENTS, Heat, RacedCell, RaceRow, Wording
-from formulations.comparison.timing import interleave, quickest
-from formulations.exceptions import FormulationsException
+from formulations.comparison.timing import ProcessorTime, interleave, quickest
+from formulations.exceptions import FormulationsException, InvalidInput
 from formulations.verification import Status
 
-__all__ = ["SAMPLE", "SETTLE", "SILENCE", "Settings", "allowed_seconds", "run_heat"]
+__all__ = ["SAMPLE", "SETTLE", "SILENCE", "Settings", "allowed_seconds", "check_clock", "run_heat"]
 
 T = TypeVar("T")
 
@@ -55,6 +55,8 @@ class Settings:
         Called with each step before it begins.
     pauses : bool
         Whether to pause before every row, not only between processes.
+    processor : bool
+        Whether to time by the processor's time of each row's process, of which other programs take nothing.
     """
 
     baseline: str
@@ -62,6 +64,19 @@ class Settings:
     threads: int | None
     tell: Callable[[str], object]
     pauses: bool = False
+    processor: bool = False
+
+
+def check_clock(processor: bool, threads: int | None) -> None:
+    """Refuse the processor's time for several threads.
+
+    Raises
+    ------
+    InvalidInput
+        If ``threads`` is not 1.
+    """
+    if processor and threads != 1:
+        raise InvalidInput(f"processor time needs one thread, got threads={threads}; pass threads=1 (--threads 1).")
 
 
 def run_heat(
@@ -90,9 +105,11 @@ def run_heat(
         for contestant in sorted(field, key=lambda one: one.name != baseline):
             settings.tell(f"{where}: {contestant.name}")
             one = contestant
-            if contestant.alone:
-                alone = isolate(contestant, cell, dtype, settings.threads)
-                one = replace(contestant, enter=partial(_entered, processes, alone))
+            if settings.processor:
+                one = replace(one, enter=partial(_by_processor, one.enter))
+            if one.alone:
+                alone = isolate(one, cell, dtype, settings.threads)
+                one = replace(one, enter=partial(_entered, processes, alone))
             limit = next((SLOW * row.again for row in rows if row.name == baseline and row.again), None)
             row, ready = _admit(one, problem, limit, baseline)
             rows.append(row)
@@ -118,6 +135,11 @@ def run_heat(
 def allowed_seconds(baseline: Contestant[T], problem: T) -> float:
     """Return the estimated seconds above which no contestant is started."""
     return HOPELESS * SLOW * quickest(baseline.enter(problem).call)
+
+
+def _by_processor(enter: Callable[[T], Ready], problem: T) -> Ready:
+    ready = enter(problem)
+    return replace(ready, call=ProcessorTime(ready.call))
 
 
 def _entered(processes: ExitStack, alone: AbstractContextManager[Ready], _: Any) -> Ready:

@@ -17,7 +17,7 @@ from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import Cell, read_cells, read_dtypes
 from formulations.comparison.race.contestant import Contestant, Judgement, Ready
 from formulations.comparison.race.floor import FLOOR
-from formulations.comparison.race.heat import Settings, allowed_seconds, run_heat
+from formulations.comparison.race.heat import Settings, allowed_seconds, check_clock, run_heat
 from formulations.comparison.race.machine import describe_machine
 from formulations.comparison.race.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.comparison.race.peers import read_peers
@@ -46,6 +46,7 @@ def run_race(
     threads: int | None = None,
     budget: float = 0.25,
     executor: Executor | None = None,
+    processor: bool = False,
     progress: Callable[[str], object] | None = None,
 ) -> Race:
     """Race backends against peers, the book's loop and the products alone.
@@ -71,6 +72,9 @@ def run_race(
     executor : concurrent.futures.Executor, optional
         Judges gradients beside each other before the first is timed. Times are taken in this process, in turn, as
         without it. Peers in separate processes are judged there.
+    processor : bool
+        Time by the processor's time instead of the clock, so that other programs count less; only for one thread, since
+        threads that wait for each other use the processor too.
     progress : callable, optional
         Called with each step before it begins.
 
@@ -91,6 +95,7 @@ def run_race(
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")
+    check_clock(processor, threads)
     named = default_flags() if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([BASELINE, *named]))
     peers = None if against is None else items(against, "against", "['torch']", one=str, some=False)
@@ -98,11 +103,11 @@ def run_race(
     cases = [(cell, dtype) for cell in chosen for dtype in precisions]
     with limited_threads(threads):
         fields = [field for _ in cases] if executor is None else _judged_by(executor, cases, flags, peers, tell)
-        settings = Settings(BASELINE, budget, threads, tell)
+        settings = Settings(BASELINE, budget, threads, tell, processor=processor)
         heats = [run_heat(*case, each, settings) for case, each in zip(cases, fields, strict=True)]
         # After the race, when all libraries have been loaded.
         facts = describe_machine()
-    return Race(tuple(heats), {**facts, "threads": threads}, LEGEND)
+    return Race(tuple(heats), {**facts, "threads": threads, "clock": "processor" if processor else "wall"}, LEGEND)
 
 
 def _field(flags: Sequence[Any], against: Sequence[str] | None) -> list[Contestant[Problem]]:

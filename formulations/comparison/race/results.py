@@ -269,7 +269,8 @@ class Race:
         """The machine, its BLAS and the date, in one line."""
         facts = self.machine
         blas = "; ".join(facts["blas"]) or "BLAS not known"
-        return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}"
+        clock = "; processor time" if facts.get("clock") == "processor" else ""
+        return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}{clock}"
 
     def __str__(self) -> str:
         return "\n\n".join([self.where, *map(str, self.heats), self.legend])

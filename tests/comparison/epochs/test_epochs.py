@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -157,6 +158,21 @@ def test_wrong_steps_are_not_timed(monkeypatch):
     assert not found
 
 
+@pytest.mark.usefixtures("small")
+def test_the_time_of_the_processor_leaves_out_what_only_waits(monkeypatch):
+    class Waiting(Steps):
+        def epoch(self, order):
+            super().epoch(order)
+            time.sleep(0.02)
+
+    waiting = Contestant("waiting", Kind.PLAN, lambda found: enter_epoch(lambda each: Waiting("sigma", each), found))
+    monkeypatch.setattr(run_module, "stepping", lambda flag: waiting if flag == "sigma" else stepping(flag))
+    found = run_epochs(["small"], ["float64"], ["sigma"], [], threads=1, budget=0.005, processor=True)
+    assert found.heats[0].timing("waiting").seconds < 0.02
+    assert "; processor time" in str(found)
+    assert found.to_dict()["machine"]["clock"] == "processor"
+
+
 @pytest.mark.slow
 def test_rows_of_a_training(monkeypatch):
     for module in (engine, ours):
@@ -181,6 +197,7 @@ def test_rows_of_a_training(monkeypatch):
         ({"against": ["autograd"]}, UnknownName, "valid names are jax.scan"),
         ({"backends": 3}, WrongType, "backends must be a list"),
         ({"threads": 0}, InvalidInput, "threads"),
+        ({"processor": True}, InvalidInput, "one thread, got threads=None; pass threads=1"),
         ({"budget": -1}, InvalidInput, "budget"),
     ],
 )
