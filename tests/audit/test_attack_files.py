@@ -29,8 +29,8 @@ options = pytest.importorskip("formulations.cli.options")
 
 pytestmark = pytest.mark.slow
 
-BLOCKS, FILES = 6, 1_230
-"""7,380 files in total, each for one of the three readers."""
+BLOCKS, FILES = 3, 1_230
+"""3,690 files in total, each for one of the three readers."""
 MEMORY = 12 << 20
 """The memory limit for reading any of these files: the largest contains 400 kB, and LZMA has a dictionary of 8 MB."""
 BOMB = 32 << 20
