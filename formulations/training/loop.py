@@ -62,7 +62,7 @@ def sgd(
     """Train a network in place by stochastic gradient descent.
 
     Each epoch shuffles the examples and splits them into mini-batches. Each mini-batch changes the parameters by −η∇C,
-    Equations (20) and (21) of Nielsen's chapter 1, in one operation on the flat vector.
+    Equations (20) and (21) of Nielsen's chapter 1.
 
     Parameters
     ----------

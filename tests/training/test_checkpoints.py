@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from makers import data, network, sparse_network
+from makers import data, network, skip_absent, sparse_network
 from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.exceptions import InvalidInput, Refused, WrongType
 from formulations.functions import get_cost
-from formulations.training import Adam, EarlyStopping, ExponentialDecay, GradientDescent, Plateau, checkpoints
+from formulations.training import Adam, EarlyStopping, ExponentialDecay, GradientDescent, Plateau, checkpoints, loop
 from formulations.training.checkpoints import Checkpoint
+from formulations.training.steps import trainer
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"epochs": 6, "batch_size": 3, "learning_rate": 0.3, "seed": 0}
@@ -171,6 +172,49 @@ def test_a_run_that_was_stopped_is_complete(stop, tmp_path):
     kept = net.vector.copy()
     again = fm.sgd(net, X, Y, **options | {"epochs": 50})
     assert again == history and np.array_equal(net.vector, kept)
+
+
+class LooksAway:
+    """An interruption that has been seen when it is looked at for the n-th time."""
+
+    def __init__(self, n):
+        self._looks = n
+
+    @property
+    def seen(self):
+        self._looks -= 1
+        return self._looks <= 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("backend", ["hadamard", "fused"])
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam", "l2": 0.01}], ids=["descent", "adam"])
+def test_a_run_that_stops_within_an_epoch_goes_on_there(backend, options, tmp_path, monkeypatch):
+    skip_absent(backend)
+    # Compiled runs of one step each, so that there is something within an epoch.
+    monkeypatch.setattr(trainer, "FIRST", 1)
+    monkeypatch.setattr(trainer, "RUN", 0.0)
+    options = OPTIONS | options | {"backend": backend, "batch_size": 2}
+    whole, resumed, path = network(), network(), tmp_path / "run.npz"
+    X, Y = data(whole)
+    expected = fm.sgd(whole, X, Y, **options)
+    positions = []
+    for n in (3, 4, 9):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "Interruption", lambda n=n: LooksAway(n))
+            fm.sgd(resumed, X, Y, checkpoint=path, **options)
+        with np.load(path) as held:
+            positions.append((len(json.loads(str(held["run"]))["epochs"]), len(held["steps"])))
+        resumed.vector[...] = network().vector
+    # Each look is before an epoch, or after a step.
+    assert positions == [(0, 2), (1, 0), (2, 3)]
+    assert plain(fm.sgd(resumed, X, Y, checkpoint=path, **options)) == plain(expected)
+    assert np.array_equal(resumed.vector, whole.vector)
 
 
 def counting(monkeypatch):
