@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from functools import reduce, wraps
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial, reduce, wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -294,13 +294,26 @@ def parse_backends(backends: str | None) -> list[str] | None:
     return flags
 
 
-def processes(jobs: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
-    """Return a context with an executor of this many processes, or with None for one."""
+@contextmanager
+def processes(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Yield an executor of this many processes, or None for one; Ctrl-C ends them at once."""
     jobs = positive_integer(jobs, "--jobs")
     if jobs == 1:
-        return nullcontext()
+        yield None
+        return
+    import signal
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from multiprocessing import active_children, get_context
 
-    # A forked process would inherit the locks of threads that it does not have.
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    before = set(active_children())
+    # A forked process would inherit the locks of threads that it does not have. A terminal sends Ctrl-C to all
+    # processes, and each would print a traceback.
+    ignore = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=ignore) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for child in set(active_children()) - before:
+                child.terminate()
+            raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import makers
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from formulations.cli.commands import formulations
+from formulations.cli.options import processes
 from formulations.comparison import timing
 from formulations.comparison.race import contestant as contestant_module
 from formulations.comparison.race import heat as heat_module
@@ -107,3 +109,18 @@ def test_the_command_line_has_processes(command):
 def test_numbers_of_processes_that_cannot_be_used(options, message):
     found = CliRunner().invoke(formulations, options.split())
     assert found.exit_code == 2 and message in " ".join(found.output.split())
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_the_processes_at_once():
+    def interrupted():
+        with processes(2) as executor:
+            # Longer than anyone waits.
+            sleeping = executor.submit(time.sleep, 1000)
+            assert executor.submit(int).result() == 0
+            assert sleeping.running()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not multiprocessing.active_children()
