@@ -41,6 +41,7 @@ from formulations.arrays import (
     positive_integer,
     positive_number,
     quiet,
+    scipy_in_one_thread,
 )
 from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refused, UnknownName, WrongShape, WrongType
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
@@ -483,7 +484,9 @@ class _Backprop(BaseEstimator):  # type: ignore[misc]
         # A decrease of the loss below its own rounding is no progress.
         options["ftol"] = max(2.2204460492503131e-09, float(np.finfo(network.dtype).eps))
         start = network.vector.astype(np.float64)
-        result = scipy.optimize.minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
+        # Between two gradients, whose products are NumPy's, the optimizer calls SciPy's BLAS.
+        with scipy_in_one_thread:
+            result = scipy.optimize.minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options)
         network.vector[...] = result.x
         self._forget_descent()
         self.n_iter_, self.loss_ = min(int(result.nit), self.max_iter), float(result.fun)

@@ -1,4 +1,4 @@
-"""Arrays: dtypes, checks, roundoff, the flat vector and its layout, norms, byte counts, budgets and files."""
+"""Arrays: dtypes, checks, roundoff, the flat vector and its layout, norms, byte counts, budgets, threads and files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from formulations.arrays.archives import Header as Header
     from formulations.arrays.archives import npy_header as npy_header
     from formulations.arrays.archives import open_archive as open_archive
+    from formulations.arrays.blas import IN_ONE_THREAD as IN_ONE_THREAD
+    from formulations.arrays.blas import Adder as Adder
+    from formulations.arrays.blas import SharedLimit as SharedLimit
+    from formulations.arrays.blas import product_adder as product_adder
+    from formulations.arrays.blas import scipy_in_one_thread as scipy_in_one_thread
     from formulations.arrays.blocks import Block as Block
     from formulations.arrays.blocks import blocks_of as blocks_of
     from formulations.arrays.budget import Budget as Budget
@@ -55,9 +60,6 @@ if TYPE_CHECKING:
     from formulations.arrays.lists import precisions as precisions
     from formulations.arrays.norms import euclidean_norm as euclidean_norm
     from formulations.arrays.parameters import Parameters as Parameters
-    from formulations.arrays.products import IN_ONE_THREAD as IN_ONE_THREAD
-    from formulations.arrays.products import Adder as Adder
-    from formulations.arrays.products import product_adder as product_adder
     from formulations.arrays.roundoff import Precision as Precision
     from formulations.arrays.roundoff import Summation as Summation
     from formulations.arrays.roundoff import gamma as gamma
@@ -67,6 +69,7 @@ else:
         __name__,
         {
             "archives": ["HEADER", "Archive", "Header", "npy_header", "open_archive"],
+            "blas": ["IN_ONE_THREAD", "Adder", "SharedLimit", "product_adder", "scipy_in_one_thread"],
             "blocks": ["Block", "blocks_of"],
             "budget": ["Budget", "current_budget", "use_budget"],
             "byte_counts": ["as_bytes", "format_bytes"],
@@ -95,7 +98,6 @@ else:
             "lists": ["by_name", "integers", "items", "precisions"],
             "norms": ["euclidean_norm"],
             "parameters": ["Parameters"],
-            "products": ["IN_ONE_THREAD", "Adder", "product_adder"],
             "roundoff": ["Precision", "Summation", "gamma", "unit_roundoff"],
         },
     )

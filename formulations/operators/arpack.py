@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
-from formulations.arrays import Array
+from formulations.arrays import Array, scipy_in_one_thread
 from formulations.exceptions import Refused
 from formulations.operators.network_operator import NetworkOperator
 
@@ -183,9 +183,11 @@ class _Search:
         """Return what ARPACK finds, or raise an exception that says how many of the wanted ones converged."""
         options = {"rng": self._random} if "rng" in inspect.signature(eigsh).parameters else {}
         try:
-            found: tuple[Array, Array] = eigsh(
-                operator, k, which=which, v0=start, tol=tol, maxiter=self._maxiter, **options
-            )
+            # Between two products of the operator, which are NumPy's, ARPACK calls SciPy's BLAS.
+            with scipy_in_one_thread:
+                found: tuple[Array, Array] = eigsh(
+                    operator, k, which=which, v0=start, tol=tol, maxiter=self._maxiter, **options
+                )
         except ArpackNoConvergence as caught:
             raise Refused(
                 f"{self._what} must converge within maxiter={self._maxiter} restarts, and "

@@ -232,7 +232,7 @@ class ChunkedPlan(Claimed):
             )
         meter = Meter(progress)
         others: list[Worker] = []
-        with self._claimed(), one_blas_thread():
+        with self._claimed(), one_blas_thread:
             try:
                 if executor is None:
                     sums = self._over(sources, meter)

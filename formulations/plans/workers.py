@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
+from formulations.arrays import SharedLimit
 from formulations.display import counted
 from formulations.exceptions import Refused, needs, why_absent
 
@@ -30,64 +29,13 @@ PROCESS = os.urandom(8).hex()
 number."""
 
 
-class _Limit:
-    """The limit of this process, set by the first that needs it and removed by the last."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew, in a forked child."""
-        self._lock = threading.Lock()
-        self._users = 0
-        self._restore: Callable[[], None] | None = None
-
-    def enter(self) -> None:
-        with self._lock:
-            if not self._users:
-                self._restore = _limited()
-            self._users += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users and self._restore is not None:
-                self._restore()
-
-
-_LIMIT = _Limit()
-if hasattr(os, "register_at_fork"):
-    # The thread that holds the lock, or will leave, is not in the child.
-    os.register_at_fork(after_in_child=_LIMIT.forget)
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Let BLAS compute with one thread inside a ``with`` block, in all threads of this process.
-
-    Blocks may overlap: if each restored what it found, one that ends would give its threads back to another.
-
-    Raises
-    ------
-    MissingExtra
-        If threadpoolctl is not installed, and the environment does not limit the threads either.
-    Refused
-        If another thread holds a limit of its own.
-    """
-    _LIMIT.enter()
-    try:
-        yield
-    finally:
-        _LIMIT.leave()
-
-
 def limit_blas_elsewhere(home: tuple[str, int]) -> None:
     """Let BLAS use one thread for the rest of this process's life, if it is another than the one with this identity.
 
     Raises
     ------
     MissingExtra
-        As :func:`one_blas_thread`.
+        As for ``one_blas_thread``.
     """
     process = this_worker().process
     if process != home:
@@ -97,8 +45,7 @@ def limit_blas_elsewhere(home: tuple[str, int]) -> None:
 @cache
 def _limit_for_good(_: tuple[str, int]) -> None:
     """Limit the threads once; a forked child inherits the cache, but not the identity."""
-    # Not by the context manager: it would leave as soon as it is collected.
-    _LIMIT.enter()
+    one_blas_thread.__enter__()
 
 
 def _limited() -> Callable[[], None] | None:
@@ -133,6 +80,15 @@ def _limited() -> Callable[[], None] | None:
             release(force=True)
 
     return restore
+
+
+one_blas_thread = SharedLimit(_limited)
+"""Lets BLAS compute with one thread inside a ``with`` block, in all threads of this process.
+
+Entering it raises :class:`formulations.exceptions.MissingExtra` if threadpoolctl is not installed, and the environment
+does not limit the threads either, and :class:`formulations.exceptions.Refused` if another thread holds a limit of its
+own.
+"""
 
 
 def _most_threads(controller: Any) -> int:

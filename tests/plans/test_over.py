@@ -126,7 +126,7 @@ def test_threads_give_the_same_bits(case, expected, count):
 
 
 def test_the_call_with_arrays_uses_the_same_tree(case, expected):
-    with one_blas_thread():
+    with one_blas_thread:
         assert same(case.plan()(case.X, case.Y, case.weights), expected)
     assert expected.summation.examples == SIZE and expected.summation.roundings == 2 * 6 + SIZE
     assert expected.summation.wide == higher(case.net.dtype)
@@ -484,14 +484,14 @@ def test_blas_has_one_thread_inside_and_its_own_outside(case):
         inside, ended = threading.Event(), threading.Event()
 
         def other():
-            with one_blas_thread():
+            with one_blas_thread:
                 inside.set()
                 ended.wait()
                 seen.append(limits())
 
         seen.clear()
         thread = threading.Thread(target=other)
-        with one_blas_thread():
+        with one_blas_thread:
             thread.start()
             inside.wait()
         ended.set()
