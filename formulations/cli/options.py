@@ -314,6 +314,9 @@ def processes(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
             yield executor
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
-            for child in set(active_children()) - before:
+            ours = set(active_children()) - before
+            for child in ours:
                 child.terminate()
+            for child in ours:
+                child.join()
             raise
