@@ -6,16 +6,18 @@ import pickle
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from itertools import islice
 from os.path import isfile
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from formulations.arrays import Budget, current_budget, quiet, use_budget
 from formulations.exceptions import WorkersLost, WrongType, why_absent
-from formulations.plans.executors import checked_executor
 from formulations.plans.workers import limit_blas_elsewhere, this_worker
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 __all__ = ["check_travels", "in_order"]
 
@@ -63,6 +65,9 @@ def in_order(
     if executor is None:
         yield from (function(*case) for case in cases)
         return
+    # Only those who have an executor load what uses it.
+    from formulations.plans.executors import checked_executor
+
     executor, waiting = checked_executor(executor), iter(cases)
     for name, thing in (sent or {}).items():
         check_travels(executor, thing, name)
@@ -115,6 +120,8 @@ def check_travels(executor: Executor, things: Any, what: str) -> None:
     WrongType
         If it cannot be pickled, or is defined where a new process cannot import it.
     """
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
     if isinstance(executor, ThreadPoolExecutor):
         return
     probe = _Probe()
