@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from formulations.arrays import IN_ONE_THREAD
 from formulations.display import counted
 from formulations.exceptions import needs
 
 __all__ = ["describe_machine"]
 
 PACKAGES = ("backprop-formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
+OWNERS = {"numpy": "NumPy's ", "scipy": "SciPy's "}
+"""The packages whose wheels bring a BLAS, in a folder such as ``numpy.libs`` or ``numpy/.dylibs``."""
 
 
 def describe_machine() -> dict[str, Any]:
     """Return the processor, threads, versions and date, which a reader needs to interpret the numbers."""
+    pools = _pools()
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -27,7 +32,8 @@ def describe_machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "blas": _blas(),
+        "blas": _blas(pools),
+        "products": _products(pools),
     }
 
 
@@ -48,14 +54,35 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _blas() -> list[str]:
-    """Return the loaded BLAS libraries with kernels and threads; empty if threadpoolctl is not installed."""
+def _pools() -> list[dict[str, Any]]:
+    """Return what threadpoolctl knows of each loaded BLAS; nothing if it is not installed."""
     if find_spec("threadpoolctl") is None:
         return []
     loaded = needs("bench", "threadpoolctl", "the number of threads")
-    pools = [pool for pool in loaded.threadpool_info() if pool["user_api"] == "blas"]
+    return [pool for pool in loaded.threadpool_info() if pool["user_api"] == "blas"]
+
+
+def _blas(pools: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return each BLAS with its kernels and threads, and the package whose wheel brings it."""
     return [
-        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')}), "
+        f"{_owner(pool)}{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')}), "
         f"{counted(pool['num_threads'], 'thread')}"
         for pool in pools
     ]
+
+
+def _products(pools: Sequence[Mapping[str, Any]]) -> str:
+    """Say which threads compute the products of this library."""
+    of_numpy = [pool["num_threads"] for pool in pools if _owner(pool) == OWNERS["numpy"] or len(pools) == 1]
+    known = counted(of_numpy[0], "thread") if of_numpy else "threads"
+    return (
+        f"products in the {known} of NumPy's BLAS; in one thread: products in compiled code, up to "
+        f"{IN_ONE_THREAD:,} multiplications, and SciPy's BLAS between products"
+    )
+
+
+def _owner(pool: Mapping[str, Any]) -> str:
+    """Return whose wheel brings a BLAS, such as ``"NumPy's "``; empty for one of the system."""
+    folder = Path(pool["filepath"]).parent
+    names = (folder.name.partition(".")[0], folder.parent.name)
+    return next((OWNERS[name] for name in names if name in OWNERS), "")

@@ -266,11 +266,12 @@ class Race:
 
     @property
     def where(self) -> str:
-        """The machine, its BLAS and the date, in one line."""
+        """The machine, its BLAS and the date, and what computes the products."""
         facts = self.machine
         blas = "; ".join(facts["blas"]) or "BLAS not known"
         clock = "; processor time" if facts.get("clock") == "processor" else ""
-        return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}{clock}"
+        products = f"\n{facts['products']}" if "products" in facts else ""
+        return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}{clock}{products}"
 
     def __str__(self) -> str:
         return "\n\n".join([self.where, *map(str, self.heats), self.legend])
