@@ -287,7 +287,7 @@ INSIDE = {
         "why_not_width",
     ),
     "Backend": (
-        "allocate", "collect", "compiled_steps", "compiled_updates", "difference", "errors", "estimate",
+        "add_gradient", "allocate", "collect", "compiled_steps", "compiled_updates", "difference", "errors", "estimate",
         "estimate_operator", "gradient", "linearize", "prepare", "prepare_jacobian", "ready", "why_not",
         "why_not_operator", "written_product",
     ),
