@@ -66,7 +66,6 @@ class Stored:
         shape = (stop - start, *self.shape[1:])
         row, *columns = self.strides
         first = self.offset + start * row
-        self.check()
         with self._opened() as file:
             if columns and abs(columns[0]) * shape[1] > abs(row):
                 # By columns, as in Fortran.
@@ -80,6 +79,7 @@ class Stored:
                     array[i] = self._read(file, first + i * row, shape[1:], tuple(columns))
             else:
                 array = self._read(file, first, shape, self.strides)
+        # Not before, since this notices a change meanwhile, too.
         self.check()
         return array
 

@@ -176,6 +176,21 @@ def test_workers_follow_the_parameters_and_keep_a_plan(case, threads, monkeypatc
     assert len(made) <= 2
 
 
+def test_a_network_that_cannot_be_written_to_is_read(case, threads, monkeypatch):
+    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    net = case.net.copy()
+    plan = fm.prepare(net, "auto", backend="hadamard", memory=bytes_for(fm.get_backend("hadamard"), net, SIZE))
+    net.vector.flags.writeable = False
+    assert same(plan.over([(case.X, case.Y)], threads).copy(), case.plan().over([(case.X, case.Y)]))
+
+
+def test_arrays_in_memory_are_refused_elsewhere(case, monkeypatch):
+    monkeypatch.setattr(executors, "probe", lambda *_: elsewhere(this_worker().kernels))
+    for given in ((case.X, case.Y), (case.paths[0], case.Y), (case.paths[0], case.paths[1], case.weights)):
+        with pytest.raises(Refused, match=r"process 1 on other computes, got arrays in memory in source 1; write them"):
+            case.plan().over([(case.paths[0], case.paths[1]), given], Inline())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 @pytest.mark.parametrize("count", [1, 2])
