@@ -286,7 +286,7 @@ def prepare(
     -------
     Plan or ChunkedPlan
         ``plan(X, Y, sample_weight=None)`` returns a Gradient in the plan's memory; a ChunkedPlan, returned for
-        ``"auto"``, also has ``plan.over(chunks)``.
+        ``"auto"``, also has ``plan.over(sources, executor)``.
 
     Raises
     ------

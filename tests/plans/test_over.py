@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -236,6 +237,17 @@ def test_a_process_that_dies_is_told_with_the_unfinished_chunks(case):
         assert unfinished[-1].stop == 65 and 63 in unfinished[-1]
         with pytest.raises(Refused, match="got one that is broken"):
             case.over(pool)
+
+
+def test_every_exception_comes_back_from_a_process():
+    for made in (
+        MissingExtra("this", "package", "extra"), WorkersLost("lost", [range(3)]),
+        fm.exceptions.UnknownName("a", 1, "b"),
+        NotFinite("no"), Refused("no"), WrongShape("no"),
+    ):  # fmt: skip
+        made.add_note("in source 0")
+        found = pickle.loads(pickle.dumps(made))
+        assert type(found) is type(made) and found.args == made.args and found.__dict__ == made.__dict__
 
 
 def explode():
