@@ -113,13 +113,14 @@ def small(tmp_path, monkeypatch):
     from formulations.backends._shared.compiled import compiler
 
     name = f"{compiler.__package__}.small"
-    (tmp_path / "small.py").write_text("def small(x, y):\n    return x + y[0]\n")
+    (tmp_path / "small.py").write_text("def first(y):\n    return y[0]\n\ndef small(x, y):\n    return x + first(y)\n")
 
     def loaded():
         spec = importlib.util.spec_from_file_location(name, tmp_path / "small.py")
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
+        module.first = compiler.compiled(module.first)
         return compiler.compiled(module.small)
 
     return loaded
