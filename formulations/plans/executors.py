@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import replace
 from itertools import islice
-from math import ceil, floor, log2
+from math import ceil, floor, inf, log2
+from secrets import token_hex
 from typing import Any
 
 from formulations.exceptions import FormulationsException, Refused, WorkersLost, WrongType, described
@@ -30,6 +32,8 @@ TASKS = 64
 """The number of tasks that is aimed at, so that workers that finish early find more to do."""
 OUTSTANDING = 8, 256
 """The outstanding tasks, at least and at most."""
+UNTIMED = 8
+"""The outstanding tasks at most until one has been timed; the estimate is rough."""
 
 
 def checked_executor(executor: Any) -> Executor:
@@ -117,13 +121,14 @@ class Dispatch:
         meter: Meter,
     ) -> None:
         self._recipe, self._sources, self._leaves = recipe, sources, leaves
-        # Nobody knows how long a callable takes.
-        self._levels = levels_of_a_task(leaves, seconds) if all(isinstance(each, Source) for each in sources) else 0
+        self._estimated, self._measured = seconds, inf
         self._tree, self._executor, self._meter = tree, _as_executor(executor), meter
         least, most = OUTSTANDING
         # The parameters on the way out, and the sums on the way back.
         self._most = max(least, min(most, int(min(memory, 1e18) // (3 * recipe.network.vector.nbytes))))
         self._outstanding: dict[Future[Any], Task] = {}
+        self._suspects: list[Task] = []
+        self._alone: Task | None = None
         self._submitted = 0
         self._here = this_worker()
         self._known = {self._here.process}
@@ -143,10 +148,13 @@ class Dispatch:
         tasks = self._tasks()
         try:
             while True:
-                for task in islice(tasks, self._most - len(self._outstanding)):
+                for task in islice(tasks, self._room()):
                     self._submit(task)
                 if not self._outstanding:
-                    return self._tree.total()
+                    if not self._suspects:
+                        return self._tree.total()
+                    self._alone = replace(self._suspects.pop(), name=token_hex())
+                    self._submit(self._alone)
                 for future in wait(self._outstanding, return_when=FIRST_COMPLETED).done:
                     self._take(future)
         finally:
@@ -200,25 +208,43 @@ class Dispatch:
                 )
         return None
 
+    def _room(self) -> int:
+        """Return how many tasks may be submitted: few until their time is known, none while there is a suspect."""
+        most = self._most if self._measured < inf else min(self._most, UNTIMED)
+        return 0 if self._suspects else max(0, most - len(self._outstanding))
+
+    def _level(self, first: int) -> int:
+        """Return the level of the task that begins with this leaf."""
+        if self._measured < inf:
+            level = levels_of_a_task(self._leaves, self._measured)
+        elif all(isinstance(each, Source) for each in self._sources):
+            level = levels_of_a_task(self._leaves, self._estimated)
+        else:
+            # Nobody knows how long a callable takes.
+            level = 0
+        # Subtrees are aligned; the lowest bit that is set is the size of the largest.
+        return min(level, (first & -first).bit_length() - 1) if first else level
+
     def _tasks(self) -> Iterator[Task]:
-        """Yield the tasks: aligned subtrees of 2^levels leaves, the last one perhaps smaller."""
-        size, first, index = 1 << self._levels, 0, 0
+        """Yield the tasks: aligned subtrees, the last one perhaps smaller."""
+        first = index = 0
+        level = self._level(first)
         pieces: list[Piece] = []
         for number, source in enumerate(self._sources):
             # The examples in a leaf.
             step = self._recipe.batch_size if isinstance(source, Source) else 1
             rows, row = source.rows if isinstance(source, Source) else 1, 0
             while row < rows:
-                stop = min(rows, row + (first + size - index) * step)
+                stop = min(rows, row + (first + (1 << level) - index) * step)
                 piece = narrowed(source, row, stop) if isinstance(source, Source) else source
                 pieces.append(Piece(number, piece, index))
                 index += ceil((stop - row) / step)
                 row = stop
-                if index == first + size:
-                    yield Task(self._recipe, first, index, tuple(pieces))
-                    first, pieces = index, []
+                if index == first + (1 << level):
+                    yield Task(self._recipe, first, index, level, tuple(pieces))
+                    first, level, pieces = index, self._level(index), []
         if pieces:
-            yield Task(self._recipe, first, index, tuple(pieces))
+            yield Task(self._recipe, first, index, level, tuple(pieces))
 
     def _submit(self, task: Task) -> None:
         try:
@@ -226,7 +252,7 @@ class Dispatch:
         except RuntimeError as caught:
             raise self._lost(caught) from caught
         self._outstanding[future] = task
-        self._submitted = task.stop
+        self._submitted = max(self._submitted, task.stop)
 
     def _take(self, future: Future[Any]) -> None:
         """Add the result of a task."""
@@ -235,15 +261,21 @@ class Dispatch:
         if isinstance(failure, BrokenExecutor | CancelledError):
             raise self._lost(failure) from failure
         if failure is not None:
-            # Dask repeats a task whose worker has died, and gives up if that happens again and again.
-            if type(failure).__name__ == "KilledWorker":
+            # Dask repeats a task whose worker has died, and gives up if that happens again and again. But it blames
+            # tasks that only waited for that worker, too, so each is tried once more with no other beside it.
+            if type(failure).__name__ != "KilledWorker":
+                raise failure
+            if task is self._alone:
                 raise self._lost(failure, task) from failure
-            raise failure
-        sums, worker = future.result()
+            del self._outstanding[future]
+            self._suspects.append(task)
+            return
+        sums, worker, seconds = future.result()
         del self._outstanding[future]
+        self._measured = min(self._measured, seconds)
         self._meet(worker)
         self._meter.add(task.stop - task.first, sums.examples)
-        self._tree.add(task.first >> self._levels, sums, self._levels)
+        self._tree.add(task.first >> task.level, sums, task.level)
 
     def _meet(self, worker: Worker) -> None:
         """Compare the kernels of a worker with those of this process.
@@ -266,7 +298,7 @@ class Dispatch:
 
     def _lost(self, failure: BaseException, task: Task | None = None) -> WorkersLost:
         """Return the exception for tasks that will not be done."""
-        left = sorted((each.first, each.stop) for each in self._outstanding.values())
+        left = sorted((each.first, each.stop) for each in [*self._outstanding.values(), *self._suspects])
         unfinished = _joined([*left, (self._submitted, self._leaves)])
         chunks = _several([_counted(each) for each in unfinished])
         # Some have paragraphs.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from secrets import token_hex
+from time import perf_counter
 from typing import Any
 
 from formulations.arrays import quiet
@@ -74,14 +76,20 @@ class Task:
         How to evaluate it.
     first, stop : int
         Its leaves.
+    level : int
+        It has 2^level leaves, or is the last one.
     pieces : tuple of Piece
         The examples.
+    name : str
+        Different for each submission: Dask computes tasks with equal arguments once, and a file may have changed.
     """
 
     recipe: Recipe
     first: int
     stop: int
+    level: int
     pieces: tuple[Piece, ...]
+    name: str = field(default_factory=token_hex)
 
 
 def add_piece(evaluator: Evaluator, tree: Tree, piece: Piece, done: Callable[[Sums], object] | None = None) -> int:
@@ -144,15 +152,16 @@ def probe(*_: Any) -> Worker:
 
 
 @quiet
-def run(task: Task) -> tuple[Sums, Worker]:
-    """Evaluate a task in a worker."""
+def run(task: Task) -> tuple[Sums, Worker, float]:
+    """Evaluate a task in a worker, and return its sums, who computed them, and the seconds of a leaf."""
     recipe, worker = task.recipe, this_worker()
     limit_blas_elsewhere(recipe.process)
     evaluator = _adopted(recipe)
     tree = evaluator.tree()
+    start = perf_counter()
     for piece in task.pieces:
         add_piece(evaluator, tree, piece)
-    return tree.total(), worker
+    return tree.total(), worker, (perf_counter() - start) / (task.stop - task.first)
 
 
 def _adopted(recipe: Recipe) -> Evaluator:

@@ -32,7 +32,7 @@ from formulations.exceptions import (
 from formulations.plans import checked_executor, executors, workers
 from formulations.plans.chunks import bytes_for
 from formulations.plans.executors import Dispatch
-from formulations.plans.tasks import probe
+from formulations.plans.tasks import Task, probe, run
 from formulations.plans.workers import Worker, one_blas_thread, this_worker
 
 pytest.importorskip("threadpoolctl")
@@ -112,6 +112,7 @@ def shuffled(pending):
 @pytest.mark.parametrize("rows", [None, 4 * SIZE])
 def test_the_bits_do_not_depend_on_tasks_orders_or_aligned_sources(case, expected, monkeypatch, levels, rows):
     monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: levels)
+    monkeypatch.setattr(executors, "UNTIMED", 63)
     tasks = -(-63 // 2**levels)
     for order in (list, reversed, shuffled):
         assert same(case.over(Inline(tasks, order), rows), expected)
@@ -293,7 +294,8 @@ def test_what_fails_in_another_process_is_told_here(case, tmp_path):
             plan.over(fm.sources(*case.paths), pool)
 
 
-def test_a_task_that_fails_names_its_place_and_the_rest_is_cancelled(case, threads):
+def test_a_task_that_fails_names_its_place_and_the_rest_is_cancelled(case, threads, monkeypatch):
+    monkeypatch.setattr(executors, "UNTIMED", 100)
     X = case.X.copy()
     X[734, 1] = np.nan
     for executor in (None, threads):
@@ -313,7 +315,8 @@ def cancelled(executor):
     return sum(future.cancelled() for future in executor.futures)
 
 
-def test_an_interruption_cancels_what_is_left(case):
+def test_an_interruption_cancels_what_is_left(case, monkeypatch):
+    monkeypatch.setattr(executors, "UNTIMED", 100)
     lazy = Inline(held=60)
 
     def interrupt(_):
@@ -382,7 +385,7 @@ def test_an_executor_is_checked():
 def test_an_executor_that_is_shut_down_in_the_middle_is_told(case):
     class Ending(Inline):
         def submit(self, function, /, *arguments):
-            if len(self.futures) > 10:
+            if len(self.futures) > 5:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             return super().submit(function, *arguments)
 
@@ -413,22 +416,6 @@ def test_futures_that_break_or_are_cancelled_name_the_unfinished_chunks(case, fa
         case.plan().over(small(case) * 5, Breaking())
     # The probe comes first.
     assert {5, 6} <= {chunk for chunks in caught.value.unfinished for chunk in chunks} <= set(range(10))
-
-
-def test_a_task_that_kills_one_worker_after_another_is_named(case):
-    killed = type("KilledWorker", (Exception,), {})
-
-    class Cluster(Inline):
-        def submit(self, function, /, *arguments):
-            future = super().submit(function, *arguments)
-            if len(self.futures) == 5:
-                self.futures[-1] = future = Future()
-                future.set_exception(killed("4 workers died"))
-            return future
-
-    message = r"those that took chunk 3 of source 3 died one after the other \(KilledWorker: 4 workers died\)"
-    with pytest.raises(WorkersLost, match=message):
-        case.plan().over(small(case) * 5, Cluster())
 
 
 def test_what_is_wrong_with_sources_is_said(case, tmp_path, threads):
@@ -476,6 +463,60 @@ def test_a_file_that_changes_between_evaluations_is_refused(case, tmp_path, thre
     for executor in (None, threads):
         with pytest.raises(InvalidInput, match=r"^in source 0, .*there is no file .*x\.npy"):
             plan.over(given, executor)
+
+
+def test_tasks_grow_once_one_has_been_timed(case, expected, monkeypatch):
+    sizes = []
+
+    class Timed(Inline):
+        def submit(self, function, /, *arguments):
+            future = super().submit(function, *arguments)
+            if function is run:
+                sizes.append(arguments[0].stop - arguments[0].first)
+                sums, worker, seconds = future.result()
+                assert seconds > 0
+                future = Future()
+                future.set_result((sums, worker, -1.0))
+            return future
+
+    monkeypatch.setattr(executors, "levels_of_a_task", lambda _, seconds: 9 if seconds < 0 else 0)
+    assert same(case.over(Timed()), expected)
+    # Each is as large as its first leaf allows.
+    assert sizes == [1] * executors.UNTIMED + [8, 16, 31]
+
+
+def test_a_task_that_only_waited_beside_a_deadly_one_is_not_blamed(case):
+    class KilledWorker(Exception):
+        """As Dask's."""
+
+    class Dask(Inline):
+        """Gives up the third task and the fourth, which waits beside it, until the fourth is alone."""
+
+        def __init__(self, deadly):
+            super().__init__()
+            self.names, self.deadly = [], deadly
+
+        def submit(self, function, /, *arguments):
+            task = arguments[0] if arguments and isinstance(arguments[0], Task) else None
+            if task is None:
+                return super().submit(function, *arguments)
+            self.names.append(task.name)
+            again = len(self.names) > len(leaves)
+            if (task.first == 2 and (self.deadly or not again)) or (task.first == 3 and not again):
+                future = Future()
+                future.set_exception(KilledWorker())
+                return future
+            return super().submit(function, *arguments)
+
+    leaves = [partial(tuple, (case.X[i : i + 16], case.Y[i : i + 16])) for i in range(0, 64, 16)]
+    alone = case.plan().over(leaves).copy()
+    executor = Dask(deadly=False)
+    assert same(case.plan().over(leaves, executor), alone)
+    # Dask computes tasks of equal arguments once, so none has the name of another.
+    assert len(set(executor.names)) == len(executor.names) == 6
+    with pytest.raises(WorkersLost, match="chunk 2 of source 2 died") as caught:
+        case.plan().over(leaves, Dask(deadly=True))
+    assert caught.value.unfinished[0][0] == 2
 
 
 def test_progress_is_told_by_a_function_or_on_standard_error(case, threads, capsys, monkeypatch):
@@ -564,7 +605,7 @@ def test_a_worker_with_other_kernels_is_reported(case, expected, monkeypatch):
 
     def answering(worker):
         def answer(task):
-            return real(task)[0], worker
+            return real(task)[0], worker, 1.0
 
         real = executors.run
         return answer
