@@ -1,13 +1,23 @@
-"""What experiments with rivals share: preparing rows that may be refused."""
+"""What experiments share: rows of rivals that may be refused, and examples on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
+
+from formulations.arrays import Array
 from formulations.comparison.race.contestant import Ready
 from formulations.exceptions import FormulationsException
+from formulations.network import Network
 
-__all__ = ["prepare_rows"]
+__all__ = ["mapped_examples", "prepare_rows"]
+
+WRITTEN = 2**16
+"""Examples written at a time."""
 
 
 def prepare_rows(
@@ -40,3 +50,32 @@ def prepare_rows(
         except FormulationsException as caught:
             refused.append(f"{where}: {name}: {caught}")
     return calls, refused
+
+
+@contextmanager
+def mapped_examples(
+    m: int, network: Network, generator: np.random.Generator, folder: str | None = None
+) -> Iterator[tuple[Array, Array]]:
+    """Write m random examples to a temporary folder, yield X and Y mapped from their files, and remove them.
+
+    Parameters
+    ----------
+    m : int
+        Number of examples.
+    network : Network
+        Its widths and its dtype are theirs.
+    generator : numpy.random.Generator
+        Draws them uniformly from [0, 1).
+    folder : str, optional
+        Where to make the temporary folder; by default the system's.
+    """
+    with TemporaryDirectory(dir=folder) as directory:
+        files = []
+        for name, width in (("X", network.sizes[0]), ("Y", network.sizes[-1])):
+            path = Path(directory) / name
+            with path.open("wb") as file:
+                for start in range(0, m, WRITTEN):
+                    generator.random((min(WRITTEN, m - start), width)).astype(network.dtype).tofile(file)
+            files.append(np.memmap(path, network.dtype, "r", shape=(m, width)))
+        # Windows cannot remove a file while it is mapped: nothing here keeps X and Y, and the caller deletes its own.
+        yield files.pop(0), files.pop(0)

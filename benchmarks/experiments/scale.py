@@ -1,18 +1,16 @@
-"""Scale: time per example and peak memory of one gradient, by the number of examples on disk."""
+"""Scale: time per example and peak memory of one gradient, by the number of examples on disk and by processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
+from benchmarks.experiments.measuring import mapped_examples
 from benchmarks.experiments.memory import anonymous_growth, peak_bytes
 from benchmarks.experiments.pattern import Column, experiment, plain, table
+from benchmarks.experiments.workers import Workers, draw_workers, measure_workers
 from formulations.arrays import Array, as_bytes, format_bytes, format_dtype, integers, random_generator
 from formulations.backends import BackendLike
 from formulations.comparison.timing import interleave
@@ -20,14 +18,12 @@ from formulations.display import Colour, Ratio, arms, format_seconds, new_figure
 from formulations.network import Network
 from formulations.plans import ChunkedPlan, prepare
 
-__all__ = ["Scale", "ScaleRow", "draw_scale", "measure_scale"]
+__all__ = ["Scale", "ScaleRow", "Scaling", "draw_scale", "draw_scaling", "measure_scale"]
 
 TOLERANCE = 0.1
 """The relative change that still counts as constant."""
 SETTLE = 2e-3
 """Seconds of the same call before each measurement, during which the last, smaller chunk gets its buffers."""
-WRITTEN = 2**16
-"""Examples written at a time."""
 BAND = "#c9dcf2"
 
 
@@ -157,6 +153,32 @@ class Scale:
         )
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """What the command measures.
+
+    Attributes
+    ----------
+    scale : Scale
+        One gradient in this process.
+    workers : Workers
+        The same in other processes.
+    """
+
+    scale: Scale
+    workers: Workers
+
+    def __bool__(self) -> bool:
+        return self.scale.flat and self.workers.flat
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain Python values."""
+        return self.scale.to_dict() | {"in_processes": self.workers.to_dict()}
+
+    def __str__(self) -> str:
+        return f"{self.scale}\n\n{self.workers}"
+
+
 def measure_scale(
     counts: Sequence[int] = (10**3, 10**4, 10**5, 10**6, 10**7),
     *,
@@ -215,12 +237,9 @@ def measure_scale(
         fresh()(X, Y)
 
     plan = fresh()
-    with TemporaryDirectory(dir=folder) as directory:
-        progress(f"writing {lengths[-1]:,} examples")
-        files = [
-            _written(Path(directory) / "XY"[i], lengths[-1], network.sizes[-i], generator, network) for i in (0, 1)
-        ]
-        batches = {m: (files[0][:m], files[1][:m]) for m in lengths}
+    progress(f"writing {lengths[-1]:,} examples")
+    with mapped_examples(lengths[-1], network, generator, folder) as (X, Y):
+        batches = {m: (X[:m], Y[:m]) for m in lengths}
         rows = []
         progress("measuring times")
         calls = {str(m): partial(plan, *batch) for m, batch in batches.items()}
@@ -240,19 +259,11 @@ def measure_scale(
                 )
             )
         # Windows cannot remove a file while it is mapped.
-        del files, batches, batch, calls
+        del X, Y, batches, batch, calls
     return Scale(
         str(network.layout), format_dtype(dtype), plan.backend.label, as_bytes(memory, "memory"), plan.batch_size,
         baseline, tuple(rows),
     )  # fmt: skip
-
-
-def _written(path: Path, m: int, width: int, generator: np.random.Generator, network: Network) -> Array:
-    """Write m random examples piece by piece, and return them mapped from their file."""
-    with path.open("wb") as file:
-        for start in range(0, m, WRITTEN):
-            generator.random((min(WRITTEN, m - start), width)).astype(network.dtype).tofile(file)
-    return np.memmap(path, network.dtype, "r", shape=(m, width))
 
 
 def draw_scale(scale: Scale) -> Any:
@@ -266,6 +277,27 @@ def draw_scale(scale: Scale) -> Any:
     figure = new_figure(9.5, 3.9)
     figure.suptitle(scale.title, fontsize=10, x=0.01, ha="left")
     left, right = figure.subplots(1, 2)
+    _draw_scale(left, right, scale)
+    return figure
+
+
+def draw_scaling(scaling: Scaling) -> Any:
+    """Return the figure of both parts: one process above, workers below.
+
+    Raises
+    ------
+    MissingExtra
+        If matplotlib is not installed.
+    """
+    figure = new_figure(9.5, 7.5)
+    figure.suptitle(scaling.scale.title, fontsize=10, x=0.01, ha="left")
+    (time, memory), (efficiency, resident) = figure.subplots(2, 2)
+    _draw_scale(time, memory, scaling.scale)
+    draw_workers(efficiency, resident, scaling.workers)
+    return figure
+
+
+def _draw_scale(left: Any, right: Any, scale: Scale) -> None:
     examples = [row.examples for row in scale.rows]
     whole = [row.one_batch_bytes / 1e6 for row in scale.rows]
     right.plot(examples, whole, "--", color=Colour.RUST, label="in one batch, predicted")
@@ -282,7 +314,6 @@ def draw_scale(scale: Scale) -> Any:
         axes.set_xlabel("examples")
         tidy(axes, "both")
         axes.legend(frameon=False, fontsize=8, loc="best")
-    return figure
 
 
 def _draw_times(axes: Any, scale: Scale, examples: list[int]) -> None:
@@ -301,9 +332,12 @@ def _draw_times(axes: Any, scale: Scale, examples: list[int]) -> None:
     titled(axes, "time per example, ns")
 
 
-@experiment(draw_scale)
-def main(progress: Callable[[str], object]) -> Scale:
+@experiment(draw_scaling)
+def main(progress: Callable[[str], object]) -> Scaling:
     """Measure time per example and memory of one gradient, for up to 10 million examples on disk.
+
+    First in this process, then in one and two others, each with one thread of BLAS; and compute from the time of an
+    example and the overhead of a task what a billion examples take on a hundred workers.
 
     \b
     Examples:
@@ -312,7 +346,7 @@ def main(progress: Callable[[str], object]) -> Scale:
 
     Exit status 0 if memory is flat, else 1.
     """
-    return measure_scale(progress=progress)
+    return Scaling(measure_scale(progress=progress), measure_workers(progress=progress))
 
 
 if __name__ == "__main__":
