@@ -1,0 +1,46 @@
+"""The script of the page on data larger than a machine runs, with fewer examples; so does what resumes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "how-to" / "larger-than-a-machine.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_the_script_survives_a_killed_worker_and_goes_on_where_it_stopped(tmp_path):
+    for package in ("distributed", "matplotlib", "threadpoolctl"):
+        pytest.importorskip(package)
+    [script] = [block for block in BLOCKS if block.startswith('"""Train')]
+    path = tmp_path / "train.py"
+    path.write_text(script, "utf-8")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def run(steps):
+        command = [sys.executable, str(path), str(tmp_path), "30000", str(steps)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = run(7)
+    assert "from step 0 " in first and "killing worker" in first
+    second = run(2)
+    assert "from step 7 " in second and "killing worker" not in second
+    costs = [float(cost) for cost in re.findall(r"cost ([\d.]+)", first + second)]
+    assert len(costs) == 9 and costs == sorted(costs, reverse=True)
+    assert all("the same bits without workers: True" in printed for printed in (first, second))
+    assert (tmp_path / "costs.png").stat().st_size > 5000
+
+
+def test_every_block_of_the_page_compiles():
+    for block in BLOCKS:
+        if not block.startswith(">>>"):
+            compile(block, str(PAGE), "exec")
