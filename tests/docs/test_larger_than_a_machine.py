@@ -34,7 +34,7 @@ def test_the_script_survives_a_killed_worker_and_goes_on_where_it_stopped(tmp_pa
     assert "from step 0 " in first and "killing worker" in first
     second = run(2)
     assert "from step 7 " in second and "killing worker" not in second
-    costs = [float(cost) for cost in re.findall(r"cost ([\d.]+)", first + second)]
+    costs = [float(cost) for cost in re.findall(r": cost ([\d.]+)", first + second)]
     assert len(costs) == 9 and costs == sorted(costs, reverse=True)
     assert all("the same bits without workers: True" in printed for printed in (first, second))
     assert (tmp_path / "costs.png").stat().st_size > 5000
