@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from formulations.training.steps import GradientDescent as GradientDescent
     from formulations.training.steps import Optimizer as Optimizer
     from formulations.training.steps import Trainer as Trainer
+    from formulations.training.steps import batches_at_once as batches_at_once
     from formulations.training.steps import default_optimizer as default_optimizer
     from formulations.training.steps import default_rate as default_rate
     from formulations.training.steps import get_optimizer as get_optimizer
@@ -62,6 +63,7 @@ else:
                 "GradientDescent",
                 "Optimizer",
                 "Trainer",
+                "batches_at_once",
                 "default_optimizer",
                 "default_rate",
                 "get_optimizer",

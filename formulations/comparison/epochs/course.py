@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.comparison.epochs.standard import Standard
+from formulations.comparison.epochs.reference import EpochReference
 from formulations.data import DIGITS, Problem, load_digits, make_problem
 
 __all__ = ["EPOCH_CELLS", "TRAINING", "Course", "EpochCell", "JudgedCourse", "TrainingCell", "TrainingCourse"]
@@ -17,8 +17,8 @@ RATE = 0.3
 """η. With a power of ½, such as 0.5, a product scaled by η would round as one that is not."""
 
 
-class Examples(NamedTuple):
-    """Examples that are held out."""
+class HeldOut(NamedTuple):
+    """Examples that no training sees."""
 
     X: Array
     Y: Array
@@ -52,11 +52,11 @@ class JudgedCourse(Course):
 
     Attributes
     ----------
-    standard : Standard or None
+    reference : EpochReference or None
         Judges the parameters after it.
     """
 
-    standard: Standard | None
+    reference: EpochReference | None
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ class TrainingCourse(Course):
 
     Attributes
     ----------
-    tests : Examples
-        Those that are held out.
+    held_out : HeldOut
+        The examples whose classes it must learn to predict.
     """
 
-    tests: Examples
+    held_out: HeldOut
 
 
 def _common(problem: Problem, batch_size: int) -> tuple[Problem, int, float, Array]:
@@ -91,7 +91,7 @@ class EpochCell:
         Examples in a mini-batch.
     examples : int
         In an epoch; a multiple of m.
-    standard : Standard or None
+    reference : EpochReference or None
         Judges the parameters after the epoch.
     """
 
@@ -99,7 +99,7 @@ class EpochCell:
     sizes: tuple[int, ...]
     m: int
     examples: int
-    standard: Standard | None = None
+    reference: EpochReference | None = None
 
     @property
     def steps(self) -> int:
@@ -116,7 +116,7 @@ class EpochCell:
         """Return the course, in newly allocated memory."""
         whole = make_problem(self.sizes, dtype=dtype, count=self.examples).first(self.examples)
         problem = replace(whole, X=np.ascontiguousarray(whole.X), Y=np.ascontiguousarray(whole.Y))
-        return JudgedCourse(*_common(problem, self.m), self.standard)
+        return JudgedCourse(*_common(problem, self.m), self.reference)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and sizes as plain Python values."""
@@ -164,8 +164,8 @@ class TrainingCell:
         activations, cost = ["sigmoid", "softmax"], "log_likelihood"
         network = make_problem(DIGITS, activations, cost, dtype=dtype).network
         X, Y = (np.ascontiguousarray(part[: self.examples]) for part in (digits.X_train, digits.Y_train))
-        tests = Examples(digits.X_test, digits.Y_test)
-        return TrainingCourse(*_common(Problem(network, X, Y, cost), self.m), tests)
+        held_out = HeldOut(digits.X_test, digits.Y_test)
+        return TrainingCourse(*_common(Problem(network, X, Y, cost), self.m), held_out)
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and sizes as plain Python values."""

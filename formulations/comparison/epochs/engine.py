@@ -10,7 +10,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.comparison.epochs.course import TRAINING, Course, JudgedCourse, TrainingCourse
-from formulations.comparison.epochs.standard import Outcome
+from formulations.comparison.epochs.reference import EpochVerdict
 from formulations.comparison.race import Ready
 from formulations.verification import Status
 
@@ -39,16 +39,16 @@ class Engine(Protocol):
 def enter_epoch(make: Callable[[Course], Engine], course: JudgedCourse) -> Ready:
     """Prepare an epoch, which goes on from the parameters of the one before."""
     engine = make(course)
-    standard = course.standard
+    reference = course.reference
     return Ready(
-        partial(engine.epoch, course.order), None if standard is None else lambda _: standard.judge(engine.vector())
+        partial(engine.epoch, course.order), None if reference is None else lambda _: reference.judge(engine.vector())
     )
 
 
 def enter_training(make: Callable[[Course], Engine], course: TrainingCourse) -> Ready:
     """Prepare a training that ends when enough of the held-out examples are right."""
     engine = make(course)
-    X, classes = course.tests.X, course.tests.Y.argmax(axis=1)
+    X, classes = course.held_out.X, course.held_out.Y.argmax(axis=1)
 
     def train() -> tuple[int, float]:
         engine.reset()
@@ -63,9 +63,9 @@ def enter_training(make: Callable[[Course], Engine], course: TrainingCourse) -> 
     return Ready(train, reached)
 
 
-def reached(result: Any) -> Outcome:
+def reached(result: Any) -> EpochVerdict:
     """Judge a training by the epochs that it took and the share of the held-out examples that are right."""
     epochs, right = result
     if right >= TRAINING.goal:
-        return Outcome(Status.EQUAL, "epochs", epochs)
-    return Outcome(Status.DIFFERENT, "epochs", epochs, f"after {epochs} epochs, only {right:.1%} are right.")
+        return EpochVerdict(Status.EQUAL, "epochs", epochs)
+    return EpochVerdict(Status.DIFFERENT, "epochs", epochs, f"after {epochs} epochs, only {right:.2%} are right.")

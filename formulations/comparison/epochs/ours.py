@@ -13,15 +13,12 @@ from formulations.comparison.epochs.engine import LONGEST, enter_epoch, reached
 from formulations.comparison.race import FLOOR, Contestant, Kind, Ready, products_of
 from formulations.data import Problem
 from formulations.functions import get_cost
-from formulations.training import Epoch, Trainer, sgd
+from formulations.training import Epoch, Trainer, batches_at_once, sgd
 
 __all__ = ["CONTROL", "EPOCH_FLOOR", "EPOCH_ROWS", "stepping", "training"]
 
 EPOCH_ROWS = (DEFAULT, "sigma", "fused")
 """The backends that are raced by default."""
-
-GATHERED = 2**14
-"""The numbers in the mini-batches that are gathered at once, as a trainer does: they stay in the cache."""
 
 
 class Steps:
@@ -84,7 +81,7 @@ def _enter_sgd(flag: str, course: TrainingCourse) -> Ready:
     def train() -> tuple[int, float]:
         history = sgd(
             problem.network.copy(), problem.X, problem.Y, LONGEST, course.batch_size, course.rate, flag, 0,
-            cost=problem.cost, validation=course.tests, callback=enough,
+            cost=problem.cost, validation=course.held_out, callback=enough,
         )  # fmt: skip
         return len(history.epochs), history.epochs[-1].accuracy or 0.0
 
@@ -99,7 +96,7 @@ def _enter_floor(course: Course) -> Ready:
     problem, size, order = course.problem, course.batch_size, course.order
     products, dot = products_of(Problem(problem.network, problem.X[:size], problem.Y[:size])), np.dot
     widths = [part.shape[1] for part in (problem.X, problem.Y)]
-    batches = max(1, GATHERED // (size * sum(widths)))
+    batches = batches_at_once(size, sum(widths))
     gathered = [
         (
             order[start : start + batches * size],

@@ -7,24 +7,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from formulations.arrays import by_name, items, positive_integer, positive_number, quiet
+from formulations.arrays import by_name, items, quiet
 from formulations.backends import DEFAULT
 from formulations.comparison.epochs.course import EPOCH_CELLS, TRAINING, Course, EpochCell
 from formulations.comparison.epochs.engine import Engine, enter_epoch, enter_training
 from formulations.comparison.epochs.ours import CONTROL, EPOCH_FLOOR, EPOCH_ROWS, stepping, training
 from formulations.comparison.epochs.peers import EPOCH_PEERS, Peer
-from formulations.comparison.epochs.standard import measure_standard
+from formulations.comparison.epochs.reference import measure_reference
 from formulations.comparison.race import (
     Contestant,
     Heat,
     Kind,
     Race,
     Ready,
-    Settings,
     Wording,
-    check_clock,
     describe_machine,
     read_dtypes,
+    read_settings,
     run_heat,
 )
 from formulations.comparison.threads import limited_threads
@@ -58,9 +57,9 @@ def run_epochs(
     """Race an epoch of gradient descent, and the training of the digits.
 
     All contestants take the same mini-batches in the same order from the same parameters. The parameters after the
-    epoch are judged first, by :class:`~formulations.comparison.epochs.standard.Standard`. Peers with their own threads
-    run in separate processes, as in :func:`formulations.comparison.race.run_race`, and every row is timed after a
-    pause.
+    epoch are judged first, by :class:`~formulations.comparison.epochs.reference.EpochReference`. Peers with their own
+    threads run in separate processes, as in :func:`formulations.comparison.race.run_race`, and every row is timed after
+    a pause.
 
     Parameters
     ----------
@@ -73,15 +72,8 @@ def run_epochs(
     against : iterable of str, optional
         Names of :data:`~formulations.comparison.epochs.EPOCH_PEERS`; all by default. A row says so if its package is
         not installed.
-    threads : int, optional
-        Threads of BLAS, OpenMP and PyTorch; unchanged by default.
-    budget : float
-        Seconds of measurement for each row of each cell; warm-up, and pauses between rows, add to it.
-    processor : bool
-        Time by the processor's time instead of the clock, so that other programs count less; only for one thread, since
-        threads that wait for each other use the processor too.
-    progress : callable, optional
-        Called with each step before it begins.
+    threads, budget, processor, progress
+        As in :func:`formulations.comparison.race.run_race`.
 
     Returns
     -------
@@ -96,26 +88,23 @@ def run_epochs(
     every: dict[str, Any] = {**EPOCH_CELLS, TRAINING.name: TRAINING}
     chosen, precisions = by_name(every, cells, "cell", "cells"), read_dtypes(dtypes)
     peers = by_name(EPOCH_PEERS, against, "peer", "against", some=False)
-    budget = positive_number(budget, "budget")
-    threads = None if threads is None else positive_integer(threads, "threads")
-    check_clock(processor, threads)
+    settings = read_settings(DEFAULT, budget, threads, processor, progress, pauses=True)
     named = EPOCH_ROWS if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([DEFAULT, *named]))
-    settings = Settings(DEFAULT, budget, threads, progress or (lambda _: None), pauses=True, processor=processor)
     epochs = [EPOCH_FLOOR, *map(stepping, flags), CONTROL, *_contestants(peers, enter_epoch)]
     trainings = [*map(training, flags), *_contestants(peers, enter_training)]
     heats: list[Heat] = []
-    with limited_threads(threads):
+    with limited_threads(settings.threads):
         for name, cell in chosen.items():
             for dtype in precisions:
                 if cell is TRAINING:
                     heats.append(run_heat(cell, dtype, trainings, settings, OF_TRAINING))
                 else:
                     settings.tell(f"{name} {dtype}: the parameters after an epoch, and what roundoff can change")
-                    heats.append(run_heat(_with_standard(cell, dtype), dtype, epochs, settings, OF_EPOCHS))
+                    heats.append(run_heat(_with_reference(cell, dtype), dtype, epochs, settings, OF_EPOCHS))
         # After the race, when all libraries have been loaded.
         facts = describe_machine()
-    return Race(tuple(heats), {**facts, "threads": threads, "clock": "processor" if processor else "wall"}, LEGEND)
+    return Race(tuple(heats), {**facts, **settings.facts}, LEGEND)
 
 
 def _contestants(
@@ -124,6 +113,6 @@ def _contestants(
     return [Contestant(name, Kind.PEER, partial(enter, peer.make), alone=peer.alone) for name, peer in peers.items()]
 
 
-def _with_standard(cell: EpochCell, dtype: str) -> EpochCell:
+def _with_reference(cell: EpochCell, dtype: str) -> EpochCell:
     course = cell.problem(dtype)
-    return replace(cell, standard=measure_standard(course.problem, course.batch_size, course.rate, course.order))
+    return replace(cell, reference=measure_reference(course.problem, course.batch_size, course.rate, course.order))

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from formulations.comparison.race.contestant import Ready as Ready
     from formulations.comparison.race.floor import FLOOR as FLOOR
     from formulations.comparison.race.floor import products_of as products_of
-    from formulations.comparison.race.heat import Settings as Settings
-    from formulations.comparison.race.heat import check_clock as check_clock
+    from formulations.comparison.race.heat import read_settings as read_settings
     from formulations.comparison.race.heat import run_heat as run_heat
     from formulations.comparison.race.machine import describe_machine as describe_machine
     from formulations.comparison.race.peers import PEERS as PEERS
@@ -40,7 +39,7 @@ else:
             "cells": ["CELLS", "RACE_DTYPES", "Cell", "read_dtypes"],
             "contestant": ["Contestant", "Kind", "Ready"],
             "floor": ["FLOOR", "products_of"],
-            "heat": ["Settings", "check_clock", "run_heat"],
+            "heat": ["read_settings", "run_heat"],
             "machine": ["describe_machine"],
             "peers": [
                 "PEERS",

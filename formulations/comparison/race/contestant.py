@@ -13,7 +13,7 @@ from formulations.data import Problem
 from formulations.network import Gradient
 from formulations.verification import Status, Verdict, judge
 
-__all__ = ["Contestant", "Judgement", "Kind", "Prepares", "Ready", "judge_elsewhere"]
+__all__ = ["Contestant", "Kind", "Prepares", "Ready", "VerdictLike", "judge_elsewhere"]
 
 T = TypeVar("T")
 Prepared = TypeVar("Prepared", covariant=True)
@@ -38,7 +38,7 @@ class Kind(StrEnum):
     """The baseline again, which shows the machine's noise."""
 
 
-class Judgement(Protocol):
+class VerdictLike(Protocol):
     """What a row shows of a verdict."""
 
     @property
@@ -73,14 +73,14 @@ class Ready:
     ----------
     call : callable () -> Any
         Does once what is timed.
-    judge : callable (result) -> Judgement, or None
+    judge : callable (result) -> VerdictLike, or None
         Judges the result of the first call; None if there is nothing to judge.
     first : float or None
         Seconds of preparation and first call, if it ran in another process.
     """
 
     call: Callable[[], Any]
-    judge: Callable[[Any], Judgement] | None
+    judge: Callable[[Any], VerdictLike] | None
     first: float | None = None
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from formulations.arrays import use_budget
+from formulations.arrays import positive_integer, positive_number, use_budget
 from formulations.comparison.race.contestant import Contestant, Ready
 from formulations.comparison.race.isolated import isolate
 from formulations.comparison.race.results import GRADIENTS, Heat, RacedCell, RaceRow, Wording
@@ -23,7 +23,7 @@ from formulations.comparison.timing import ProcessorTime, interleave, quickest
 from formulations.exceptions import FormulationsException, InvalidInput
 from formulations.verification import Status
 
-__all__ = ["SAMPLE", "SETTLE", "SILENCE", "Settings", "allowed_seconds", "check_clock", "run_heat"]
+__all__ = ["SAMPLE", "SETTLE", "SILENCE", "Settings", "allowed_seconds", "read_settings", "run_heat"]
 
 T = TypeVar("T")
 
@@ -66,17 +66,30 @@ class Settings:
     pauses: bool = False
     processor: bool = False
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the results say of them."""
+        return {"threads": self.threads, "clock": "processor" if self.processor else "wall"}
 
-def check_clock(processor: bool, threads: int | None) -> None:
-    """Refuse the processor's time for several threads.
+
+def read_settings(
+    baseline: str, budget: float, threads: int | None, processor: bool,
+    progress: Callable[[str], object] | None, *, pauses: bool = False,
+) -> Settings:  # fmt: skip
+    """Return the settings of a race, from the arguments of its caller.
 
     Raises
     ------
     InvalidInput
-        If ``threads`` is not 1.
+        If a number is not positive, or several threads would be timed by the processor's time.
+    WrongType
+        If ``budget`` or ``threads`` is not a number.
     """
+    budget = positive_number(budget, "budget")
+    threads = None if threads is None else positive_integer(threads, "threads")
     if processor and threads != 1:
         raise InvalidInput(f"processor time needs one thread, got threads={threads}; pass threads=1 (--threads 1).")
+    return Settings(baseline, budget, threads, progress or (lambda _: None), pauses, processor)
 
 
 def run_heat(

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import items, positive_integer, positive_number, use_budget
+from formulations.arrays import items, use_budget
 from formulations.backends import DEFAULT
 from formulations.comparison.race.book import BOOK
 from formulations.comparison.race.cells import Cell, read_cells, read_dtypes
-from formulations.comparison.race.contestant import Contestant, Judgement, Ready
+from formulations.comparison.race.contestant import Contestant, Ready, VerdictLike
 from formulations.comparison.race.floor import FLOOR
-from formulations.comparison.race.heat import Settings, allowed_seconds, check_clock, run_heat
+from formulations.comparison.race.heat import allowed_seconds, read_settings, run_heat
 from formulations.comparison.race.machine import describe_machine
 from formulations.comparison.race.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.comparison.race.peers import read_peers
@@ -93,21 +93,20 @@ def run_race(
         If one of its workers has ended.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
-    budget = positive_number(budget, "budget")
-    threads = None if threads is None else positive_integer(threads, "threads")
-    check_clock(processor, threads)
+    settings = read_settings(BASELINE, budget, threads, processor, progress)
     named = default_flags() if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([BASELINE, *named]))
     peers = None if against is None else items(against, "against", "['torch']", one=str, some=False)
-    field, tell = _field(flags, peers), progress or (lambda _: None)
+    field = _field(flags, peers)
     cases = [(cell, dtype) for cell in chosen for dtype in precisions]
-    with limited_threads(threads):
-        fields = [field for _ in cases] if executor is None else _judged_by(executor, cases, flags, peers, tell)
-        settings = Settings(BASELINE, budget, threads, tell, processor=processor)
+    with limited_threads(settings.threads):
+        fields = [field for _ in cases]
+        if executor is not None:
+            fields = _judged_by(executor, cases, flags, peers, settings.tell)
         heats = [run_heat(*case, each, settings) for case, each in zip(cases, fields, strict=True)]
         # After the race, when all libraries have been loaded.
         facts = describe_machine()
-    return Race(tuple(heats), {**facts, "threads": threads, "clock": "processor" if processor else "wall"}, LEGEND)
+    return Race(tuple(heats), {**facts, **settings.facts}, LEGEND)
 
 
 def _field(flags: Sequence[Any], against: Sequence[str] | None) -> list[Contestant[Problem]]:
@@ -138,7 +137,7 @@ def _judged_by(
 
 def _judged(
     cell: Cell, dtype: str, flags: Sequence[Any], against: Sequence[str] | None, name: str
-) -> Judgement | str | None:
+) -> VerdictLike | str | None:
     """Return the verdict on a contestant, why it does not take part, or None if it is not judged."""
     field = {one.name: one for one in _field(flags, against)}
     problem, one = cell.problem(dtype), field[name]
@@ -152,7 +151,7 @@ def _judged(
         return str(caught)
 
 
-def _entered(contestant: Contestant[Problem], found: Judgement | str | None, problem: Problem) -> Ready:
+def _entered(contestant: Contestant[Problem], found: VerdictLike | str | None, problem: Problem) -> Ready:
     """Prepare a contestant that has been judged before."""
     if isinstance(found, str):
         raise Refused(found)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from formulations.comparison.race.contestant import Judgement, Kind, Prepares
+from formulations.comparison.race.contestant import Kind, Prepares, VerdictLike
 from formulations.comparison.race.floor import FLOOR
 from formulations.comparison.timing import Timing
 from formulations.display import (
@@ -93,7 +93,7 @@ class RaceRow:
     again: float | None = None
     timing: Timing | None = None
 
-    def judged(self, verdict: Judgement) -> RaceRow:
+    def judged(self, verdict: VerdictLike) -> RaceRow:
         """Return the row with the verdict on its result."""
         by = f"{verdict.ratio:.2g} {verdict.rule}"
         return replace(self, status=RaceStatus(verdict.status), judged_by=by, reason=verdict.reason)

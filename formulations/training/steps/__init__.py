@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from formulations.training.steps.optimizers import default_rate as default_rate
     from formulations.training.steps.optimizers import get_optimizer as get_optimizer
     from formulations.training.steps.trainer import Trainer as Trainer
+    from formulations.training.steps.trainer import batches_at_once as batches_at_once
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -28,6 +29,6 @@ else:
                 "default_rate",
                 "get_optimizer",
             ],
-            "trainer": ["Trainer"],
+            "trainer": ["Trainer", "batches_at_once"],
         },
     )

@@ -15,7 +15,7 @@ from formulations.network import Network
 from formulations.plans import prepare
 from formulations.training.steps.optimizers import GradientDescent, Optimizer
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "batches_at_once"]
 
 GATHERED = 2**14
 """The numbers in the mini-batches that are gathered at once: 128 KiB in float64, which a cache holds."""
@@ -25,6 +25,11 @@ RUN = 0.1
 
 FIRST = 32
 """The number of steps in the first run, before their speed is known."""
+
+
+def batches_at_once(batch_size: int, width: int) -> int:
+    """Return how many mini-batches, of so many numbers an example, a trainer gathers at once."""
+    return max(1, GATHERED // (batch_size * width))
 
 
 class Trainer:
@@ -114,7 +119,7 @@ class Trainer:
             self._compiled = self.plan.backend.compiled_steps(network, self.plan.tape, rule)
         self._length = FIRST
         # Whole mini-batches: all, or those that stay in the cache, at least one.
-        batches = min(-(-len(Y) // batch_size), max(1, GATHERED // (batch_size * sum(widths))))
+        batches = min(-(-len(Y) // batch_size), batches_at_once(batch_size, sum(widths)))
         self._buffers = [np.empty((batches * batch_size, width), network.dtype) for width in widths]
 
     @property

@@ -18,8 +18,8 @@ from formulations.comparison.epochs.course import EPOCH_CELLS, TRAINING, EpochCe
 from formulations.comparison.epochs.engine import enter_epoch, enter_training, reached
 from formulations.comparison.epochs.ours import EPOCH_FLOOR, Steps, stepping, training
 from formulations.comparison.epochs.peers import EPOCH_PEERS
+from formulations.comparison.epochs.reference import measure_reference
 from formulations.comparison.epochs.run import run_epochs
-from formulations.comparison.epochs.standard import measure_standard
 from formulations.comparison.race import Contestant, Kind, draw_race
 from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName, WrongType
 
@@ -29,7 +29,7 @@ PACKAGES = {"torch.compile": "torch", "jax.scan": "jax"}
 
 def course(dtype):
     found = SMALL.problem(dtype)
-    return replace(found, standard=measure_standard(found.problem, found.batch_size, found.rate, found.order))
+    return replace(found, reference=measure_reference(found.problem, found.batch_size, found.rate, found.order))
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_a_peer_takes_the_same_steps(name, dtype):
     if name == "torch.compile":
         pytest.skip("it compiles for half a minute; the recorded form runs the same lines")
     ready = enter_epoch(EPOCH_PEERS[name].make, course(dtype))
-    outcome = ready.judge(ready.call())
-    assert (outcome.status, outcome.reason) == ("equal", "")
+    verdict = ready.judge(ready.call())
+    assert (verdict.status, verdict.reason) == ("equal", "")
 
 
 @pytest.mark.slow
@@ -93,11 +93,13 @@ def test_the_steps_of_a_trainer_are_those_of_sgd():
 
 def test_a_training_that_does_not_arrive_is_not_timed():
     assert reached((13, 0.97)).status == "equal"
-    outcome = reached((60, 0.9699))
-    assert (outcome.status, outcome.reason) == ("different", "after 60 epochs, only 97.0% are right.")
+    verdict = reached((60, 0.9699))
+    assert (verdict.status, verdict.reason) == ("different", "after 60 epochs, only 96.99% are right.")
 
 
 def test_the_floor_multiplies_and_gathers_as_often_as_an_epoch(monkeypatch):
+    # A trainer then gathers three mini-batches of 4 · (5 + 3) numbers at once.
+    monkeypatch.setattr("formulations.training.steps.trainer.GATHERED", 100)
     products, rows = [], []
     monkeypatch.setattr(np, "dot", lambda left, right, out: products.append((left.shape, right.shape, out.shape)))
     found = SMALL.problem("float64")
@@ -110,6 +112,7 @@ def test_the_floor_multiplies_and_gathers_as_often_as_an_epoch(monkeypatch):
     watched = replace(found.problem, X=found.problem.X.view(Rows), Y=found.problem.Y)
     EPOCH_FLOOR.enter(replace(found, problem=watched)).call()
     assert len(products) == 5 * SMALL.steps
+    assert list(map(len, rows)) == [12, 12, 12, 4]
     assert np.array_equal(np.concatenate(rows), found.order)
 
 

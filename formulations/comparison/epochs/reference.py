@@ -1,4 +1,4 @@
-r"""The standard that judges an epoch: what roundoff can do to the parameters at its end, to first order.
+r"""The reference that judges an epoch: what roundoff can do to the parameters at its end, to first order.
 
 A step computes θ' = θ − η∇C(θ), and a contestant rounds. Its gradient differs from ∇C by at most E, the bound of T4 for
 customary formulas. Scaling by η, and adding the terms of the mini-batch to θ in any order, round m + 1 times more:
@@ -20,8 +20,8 @@ steps for layers. S. Linnainmaa invented reverse accumulation for this very sum 
 rounding error*, BIT 16, 1976). The components are the entries of a random sample, and each array's sum with random
 signs, in which every entry counts.
 
-The standard itself descends in the contestants' dtype with a gradient in the next higher precision, so that it adds one
-rounding of θ a step, which γ covers. This rule is T5.
+The reference itself descends in the contestants' dtype with a gradient in the next higher precision, so that it adds
+one rounding of θ a step, which γ covers. This rule is T5.
 
 In float32 this worst case, in which all of some ten million roundings conspire, is too wide to reveal a fault. Then
 rule S takes the ρ_t that NumPy's own steps make in that dtype at the same θ_t, treats them as independent from step to
@@ -46,7 +46,7 @@ from formulations.operators import hessian
 from formulations.plans import gradient
 from formulations.verification import Formulas, Status, propagate_bounds, reference_gradient
 
-__all__ = ["Outcome", "Standard", "measure_standard"]
+__all__ = ["EpochReference", "EpochVerdict", "measure_reference"]
 
 SAMPLED = 2
 """Entries of each array that are judged one by one."""
@@ -57,7 +57,7 @@ RESOLUTION = 1e-3
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EpochVerdict:
     """The verdict on what a contestant has done.
 
     Attributes
@@ -79,7 +79,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Standard:
+class EpochReference:
     """The parameters after an epoch, and how far roundoff can take some components of them.
 
     Attributes
@@ -108,7 +108,7 @@ class Standard:
     bounds: Array
     sharp: bool
 
-    def judge(self, vector: Array) -> Outcome:
+    def judge(self, vector: Array) -> EpochVerdict:
         """Judge the parameters after the same epoch, shape (P + N,)."""
         wide = np.promote_types(self.vector.dtype, np.float64)
         difference = vector.astype(wide) - self.vector
@@ -120,20 +120,20 @@ class Standard:
             found = "the sum of all parameters with random signs"
             if worst < len(self.entries):
                 found = self.layout.locate(int(self.entries[worst]))
-            return Outcome(
+            return EpochVerdict(
                 Status.DIFFERENT, self.rule, float(ratios[worst]),
                 f"after the epoch, {found} is {residuals[worst]:.2g} from the reference, further than roundoff "
                 f"explains ({self.bounds[worst]:.2g}).",
             )  # fmt: skip
         if not self.sharp:
-            return Outcome(
+            return EpochVerdict(
                 Status.INCONCLUSIVE, self.rule, float(ratios[worst]),
                 "the bound is too wide to tell a right epoch from a wrong one.",
             )  # fmt: skip
-        return Outcome(Status.EQUAL, self.rule, float(ratios[worst]))
+        return EpochVerdict(Status.EQUAL, self.rule, float(ratios[worst]))
 
 
-def measure_standard(problem: Problem, batch_size: int, rate: float, order: Array) -> Standard:
+def measure_reference(problem: Problem, batch_size: int, rate: float, order: Array) -> EpochReference:
     """Take the steps of an epoch, and bound what roundoff can do to the parameters at its end.
 
     Parameters
@@ -149,7 +149,7 @@ def measure_standard(problem: Problem, batch_size: int, rate: float, order: Arra
 
     Returns
     -------
-    Standard
+    EpochReference
     """
     network = problem.network.copy()
     layout, dtype = network.layout, network.dtype
@@ -178,7 +178,7 @@ def measure_standard(problem: Problem, batch_size: int, rate: float, order: Arra
     widest, typical = _carried(problem, batch_size, rate, order, visited, (worst, made), entries, signs)
     sharp = bool((widest[:-1] <= largest).all())
     rule, bounds = ("T5", widest) if sharp else ("S", MULTIPLE * typical)
-    return Standard(layout, network.vector, entries, signs, rule, bounds, bool((bounds[:-1] <= largest).all()))
+    return EpochReference(layout, network.vector, entries, signs, rule, bounds, bool((bounds[:-1] <= largest).all()))
 
 
 def _batches(problem: Problem, size: int, order: Array) -> Iterator[tuple[Array, Array]]:

@@ -1,4 +1,4 @@
-"""The standard of an epoch: what it calls equal, which faults it sees, and that roundoff is carried to the end."""
+"""The reference of an epoch: what it calls equal, which faults it sees, and that roundoff is carried to the end."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from functools import partial
 import numpy as np
 import pytest
 
-from formulations.comparison.epochs import standard as standard_module
+from formulations.comparison.epochs import reference as reference_module
 from formulations.comparison.epochs.course import EpochCell
 from formulations.comparison.epochs.ours import Steps
-from formulations.comparison.epochs.standard import measure_standard
+from formulations.comparison.epochs.reference import measure_reference
 
 SMALL = EpochCell("small", (5, 4, 3), 4, 40)
 
 
-def measured(dtype, resolution=standard_module.RESOLUTION):
+def measured(dtype, resolution=reference_module.RESOLUTION):
     course = SMALL.problem(dtype)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standard_module, "RESOLUTION", resolution)
-        return course, measure_standard(course.problem, course.batch_size, course.rate, course.order)
+        patch.setattr(reference_module, "RESOLUTION", resolution)
+        return course, measure_reference(course.problem, course.batch_size, course.rate, course.order)
 
 
 @pytest.fixture(scope="module", params=[("float64", "T5"), ("float32", "T5"), ("float32", "S")], ids="-".join)
 def judged(request):
     dtype, rule = request.param
     # The worst case is sharp after ten steps; finer than this, it is not.
-    course, standard = measured(dtype, {"T5": 1e-3, "S": 4e-4}[rule])
-    assert (standard.rule, standard.sharp) == (rule, True)
-    return course, standard
+    course, reference = measured(dtype, {"T5": 1e-3, "S": 4e-4}[rule])
+    assert (reference.rule, reference.sharp) == (rule, True)
+    return course, reference
 
 
 def descended(course, order, rate=None):
@@ -48,19 +48,19 @@ def descended(course, order, rate=None):
 
 
 def test_right_steps_are_equal(judged):
-    course, standard = judged
-    outcome = standard.judge(descended(course, course.order))
-    assert (outcome.status, outcome.reason) == ("equal", "")
-    assert 0 < outcome.ratio < 1
-    assert outcome.rule == standard.rule
+    course, reference = judged
+    verdict = reference.judge(descended(course, course.order))
+    assert (verdict.status, verdict.reason) == ("equal", "")
+    assert 0 < verdict.ratio < 1
+    assert verdict.rule == reference.rule
 
 
 @pytest.mark.parametrize("backend", ["hadamard", "sigma"])
 def test_a_trainers_steps_are_equal(judged, backend):
-    course, standard = judged
+    course, reference = judged
     steps = Steps(backend, course)
     steps.epoch(course.order)
-    assert standard.judge(steps.vector()).status == "equal"
+    assert reference.judge(steps.vector()).status == "equal"
 
 
 def swapped(order, *places):
@@ -83,28 +83,28 @@ def swapped(order, *places):
     ids=["two examples", "first step", "last step", "order", "rate", "one entry", "nan"],
 )
 def test_faults_are_different(judged, fault):
-    course, standard = judged
-    outcome = standard.judge(fault(course).astype(course.problem.network.dtype))
-    assert outcome.status == "different"
-    assert "further than roundoff explains" in outcome.reason
+    course, reference = judged
+    verdict = reference.judge(fault(course).astype(course.problem.network.dtype))
+    assert verdict.status == "different"
+    assert "further than roundoff explains" in verdict.reason
 
 
 def test_the_order_inside_a_mini_batch_does_not_matter(judged):
-    course, standard = judged
-    assert standard.judge(descended(course, swapped(course.order, 0, 1))).status == "equal"
+    course, reference = judged
+    assert reference.judge(descended(course, swapped(course.order, 0, 1))).status == "equal"
 
 
 def test_a_bound_that_is_too_wide_decides_nothing():
-    course, standard = measured("float64", 1e-15)
-    outcome = standard.judge(descended(course, course.order))
-    assert (standard.rule, outcome.status) == ("S", "inconclusive")
-    assert "too wide" in outcome.reason
+    course, reference = measured("float64", 1e-15)
+    verdict = reference.judge(descended(course, course.order))
+    assert (reference.rule, verdict.status) == ("S", "inconclusive")
+    assert "too wide" in verdict.reason
 
 
 def test_roundoff_of_every_step_is_carried_to_the_end():
     """Σ|P_tᵀc|ᵀr_t is reached to first order if each step errs by r_t in the direction of P_tᵀc."""
-    course, standard = measured("float64")
-    problem, entry, size = course.problem, int(standard.entries[0]), 1e-7
+    course, reference = measured("float64")
+    problem, entry, size = course.problem, int(reference.entries[0]), 1e-7
     count, steps = problem.network.layout.count, len(course.order) // course.batch_size
     # The derivative of the entry by the parameters after each step, by differences.
     after = [descended(course, course.order[: 4 * t]) for t in range(1, steps + 1)]
@@ -119,7 +119,7 @@ def test_roundoff_of_every_step_is_carried_to_the_end():
     before = [problem.network.vector, *after[:-1]]
     ones = [np.full(count, 1.0)] * steps
     signs, entries = np.ones(count), np.array([entry])
-    carried = partial(standard_module._carried, problem, course.batch_size, course.rate, course.order, before)
+    carried = partial(reference_module._carried, problem, course.batch_size, course.rate, course.order, before)
     widest, typical = carried((ones, ones), entries, signs)
     assert widest[0] == pytest.approx(sum(np.abs(each).sum() for each in derivatives), rel=1e-6)
     assert typical[0] == pytest.approx(np.sqrt(sum(each.sum() ** 2 for each in derivatives)), rel=1e-6)
@@ -129,13 +129,13 @@ def test_the_bound_of_a_step_covers_its_own_roundoff():
     """A single step in float32 differs from one in float64 by less than its bound, entry by entry."""
     course, _ = measured("float32")
     one = course.order[:4]
-    standard = measure_standard(course.problem, 4, course.rate, one)
+    reference = measure_reference(course.problem, 4, course.rate, one)
     wide = EpochCell("small", (5, 4, 3), 4, 40).problem("float64")
     wide.problem.network.vector[...] = course.problem.network.vector
     wide.problem.X[...], wide.problem.Y[...] = course.problem.X, course.problem.Y
     exact = descended(wide, one, course.rate)
-    assert standard.rule == "T5"
-    distance = np.abs(descended(course, one) - exact)[standard.entries]
-    assert (distance <= standard.bounds[:-1]).all()
+    assert reference.rule == "T5"
+    distance = np.abs(descended(course, one) - exact)[reference.entries]
+    assert (distance <= reference.bounds[:-1]).all()
     # Sharp enough that an error of the size of the largest bound in each entry would show.
-    assert (standard.bounds[:-1] < 1e-5).all()
+    assert (reference.bounds[:-1] < 1e-5).all()
