@@ -167,8 +167,8 @@ def bench(
 
     Every gradient is judged before it is timed, and all rows run in turn, round by round. With --epoch, all rows take
     the same steps, and the parameters after them are judged. Measure on an idle machine: another job on one core slows
-    products that use several threads. With --jobs, gradients are judged beside each other before the first is timed;
-    all are timed in turn, as without it. Exit status 0 if no result is different, else 1.
+    products that use several threads. With --jobs, gradients are judged in parallel before the first is timed; timing
+    is the same as without it. Exit status 0 if no result is different, else 1.
     """
     chosen = (
         None if cells is None else split_names(cells),

@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 class _Commands(Mapping[str, click.Command]):
-    """The commands, each loaded when it is first used: its file imports the rooms that it needs."""
+    """The commands, each loaded when it is first used, with the packages that it needs."""
 
     def __getitem__(self, name: str) -> click.Command:
         if name not in COMMANDS:

@@ -64,7 +64,7 @@ activations_option = click.option(
     shell_complete=complete_names(ACTIVATIONS),
 )
 jobs_option = click.option(
-    "--jobs", type=int, default=1, show_default=True, metavar="N", help="Processes that judge beside each other."
+    "--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of processes that judge in parallel."
 )
 cost_option = click.option(
     "--cost",

@@ -105,7 +105,8 @@ class Compared(ABC):
 
     @abstractmethod
     def __reduce__(self) -> Any:
-        """Another process makes the reference anew, which is longer than the examples."""
+        """Return what makes it again."""
+        # The reference takes more bytes than the examples, so another process computes it anew.
 
 
 class ComparedGradient(Compared):

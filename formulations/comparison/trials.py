@@ -85,7 +85,8 @@ def compare(
         operator this concerns formulations that go along every parameter.
     threads : int, optional
         Threads of BLAS, OpenMP and PyTorch. By default one if the products are small, since pools used in turn compete
-        for the cores, or with an executor; otherwise unchanged. Processes of an executor always compute with one.
+        for the cores, or with an executor; otherwise unchanged. Processes of an executor compute with one if
+        threadpoolctl is installed.
     executor : concurrent.futures.Executor, optional
         Computes and judges backends while others are judged; rows and verdicts are the same. All are timed afterwards,
         in turn and in this process, which prepares each of them again. For processes, the backends, the cost and the

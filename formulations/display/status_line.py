@@ -1,4 +1,4 @@
-"""How far a computation is: one line in a terminal or a notebook, a line now and then in a file."""
+"""The progress of a computation: one line that is redrawn in a terminal or a notebook, some lines in a file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE_AFTER = 60.0
 
 
 class StatusLine:
-    """Writes how far a computation is, to standard error.
+    """Writes the progress of a computation to standard error.
 
     A terminal shows one line that is redrawn, a notebook one output that is updated, and anything else about ten lines
     in all. Announcements, such as of compilation, have lines of their own.

@@ -1,4 +1,4 @@
-"""The progress of a training."""
+"""The progress of a training run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Writes how far a training is, to standard error.
+    """Writes the progress of a training run to standard error.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """One pool of threads: a limit that several calls share, and one thread for SciPy's BLAS.
 
 NumPy's and SciPy's wheels each bring an OpenBLAS, whose threads spin for a while after each product. If a computation
-alternates between the two, each pool keeps from the cores what the other needs. The products of this library are
-NumPy's; what calls SciPy's BLAS in between, with vectors only, gives it one thread.
+alternates between the two, each pool keeps from the cores what the other needs. Products in several threads are
+always NumPy's. SciPy's BLAS gets only products that it computes in one thread
+(:mod:`formulations.arrays.blas.products`), and vectors, for which :data:`scipy_in_one_thread` limits it.
 """
 
 from __future__ import annotations

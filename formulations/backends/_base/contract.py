@@ -197,7 +197,7 @@ class Backend(ABC):
         return None
 
     def compiled_updates(self) -> CompiledUpdates | None:
-        """Return compiled steps of the optimizers for training with this backend; None if NumPy takes them."""
+        """Return the optimizers' updates of the parameters, compiled; None if NumPy makes them."""
         return None
 
     def compiled_steps(self, network: Network, tape: Tape, rule: StepRule) -> CompiledSteps | None:  # noqa: ARG002
@@ -209,6 +209,11 @@ class Backend(ABC):
             A network, and a tape that this backend has prepared.
         rule : StepRule
             How the gradient changes the parameters.
+
+        Returns
+        -------
+        CompiledSteps or None
+            Takes as many steps as it is told; None if the network, cost, batch or rule has no compiled form.
         """
         return None
 
@@ -267,7 +272,16 @@ class Backend(ABC):
     def add_gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
         """Add the gradient to the network's parameters, which takes a step if the shares are multiplied by −η.
 
-        It is the one method that changes a network. ``gradient`` receives C, and is a buffer besides.
+        It is the one method that changes a network.
+
+        Parameters
+        ----------
+        network : Network
+            The network, whose parameters change.
+        tape : Tape
+            A tape that this backend has prepared, with the examples and their shares.
+        gradient : Gradient
+            Receives C; its vector is a buffer, which may hold anything afterwards.
         """
         if type(self).gradient is Backend.gradient and type(self).collect is Backend.collect:
             forward(network, tape)

@@ -109,6 +109,11 @@ def run_heat(
         Those of all heats.
     wording : Wording
         What the columns are called.
+
+    Returns
+    -------
+    Heat
+        The rows, with the times of those that were admitted.
     """
     baseline, where = settings.baseline, f"{cell.name} {dtype}"
     problem, rows = cell.problem(dtype), list[RaceRow]()

@@ -76,8 +76,8 @@ def _products(pools: Sequence[Mapping[str, Any]]) -> str:
     of_numpy = [pool["num_threads"] for pool in pools if _owner(pool) == OWNERS["numpy"] or len(pools) == 1]
     known = counted(of_numpy[0], "thread") if of_numpy else "threads"
     return (
-        f"products in the {known} of NumPy's BLAS; in one thread: products in compiled code, up to "
-        f"{IN_ONE_THREAD:,} multiplications, and SciPy's BLAS between products"
+        f"products in the {known} of NumPy's BLAS; in one thread, up to {IN_ONE_THREAD:,} multiplications: "
+        "products in compiled code, and those that SciPy's BLAS adds to weights in place"
     )
 
 

@@ -70,8 +70,8 @@ def run_race(
     budget : float
         Seconds of measurement for each row of each cell; warm-up, and pauses between rows, add to it.
     executor : concurrent.futures.Executor, optional
-        Judges gradients beside each other before the first is timed. Times are taken in this process, in turn, as
-        without it. Peers in separate processes are judged there.
+        Judges gradients in parallel before the first is timed. Times are taken in this process, in turn, as without it.
+        Peers in separate processes are judged there.
     processor : bool
         Time by the processor's time instead of the clock, so that other programs count less; only for one thread, since
         threads that wait for each other use the processor too.

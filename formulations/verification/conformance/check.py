@@ -69,8 +69,8 @@ def check_backend(
     UnknownName
         If there is no law, scenario or backend with a given name.
     WrongType
-        If ``backend`` is not a backend, ``executor`` is none, or names are not a list; or if the backend cannot be sent
-        to the executor's processes, and then nothing has been submitted.
+        If ``backend`` is not a backend, ``executor`` is not an executor, or names are not a list; or if the backend
+        cannot be sent to the executor's processes, and then nothing has been submitted.
     InvalidInput
         If a list is empty.
     Refused
