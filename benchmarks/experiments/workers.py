@@ -29,7 +29,7 @@ from formulations.display import Colour, Ratio, arms, counted, format_seconds, t
 from formulations.network import Network
 from formulations.plans import ChunkedPlan, prepare, sources
 
-__all__ = ["Cluster", "Task", "Workers", "WorkersRow", "draw_workers", "measure_workers"]
+__all__ = ["Cluster", "TaskOverhead", "Workers", "WorkersRow", "draw_workers", "measure_workers"]
 
 PROCESSES = Path("/proc")
 """Where Linux reports the memory of processes; other systems have no such folder."""
@@ -96,7 +96,7 @@ def _memory(count: int | None) -> str:
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskOverhead:
     """What one task of an evaluation costs beside its examples.
 
     Attributes
@@ -127,7 +127,7 @@ class Cluster:
         Time per example in one worker.
     example_bytes : int
         What an example takes on disk.
-    task : Task
+    task : TaskOverhead
         The constants of a task.
     """
 
@@ -135,7 +135,7 @@ class Cluster:
     workers: int
     example_seconds: float
     example_bytes: int
-    task: Task
+    task: TaskOverhead
 
     @property
     def task_examples(self) -> int:
@@ -367,7 +367,7 @@ class _Weighed(Executor):
         return future
 
 
-def _measure_task(plan: ChunkedPlan, pieces: Sequence[Any]) -> Task:
+def _measure_task(plan: ChunkedPlan, pieces: Sequence[Any]) -> TaskOverhead:
     """Measure what a task costs beside its examples: tasks that send and return as much, and do nothing else."""
     with _engine() as (name, executor):
         weighed = _Weighed(executor)
@@ -383,7 +383,7 @@ def _measure_task(plan: ChunkedPlan, pieces: Sequence[Any]) -> Task:
                 future.result()
             return process_time() - start
 
-        return Task(name, min(burst() for _ in range(3)) / BURST, sent, returned)
+        return TaskOverhead(name, min(burst() for _ in range(3)) / BURST, sent, returned)
 
 
 def _echo(number: int, received: bytes, returned: int) -> bytes:  # noqa: ARG001

@@ -19,10 +19,10 @@ from numpy.lib.npyio import NpzFile
 from formulations.arrays.dtypes import Array
 from formulations.exceptions import InvalidInput, Refused
 
-__all__ = ["HEADER", "Archive", "Header", "Source", "npy_header", "open_archive"]
+__all__ = ["HEADER", "Archive", "File", "Header", "npy_header", "open_archive"]
 
-Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
-"""The source of an archive."""
+File: TypeAlias = str | os.PathLike[str] | IO[bytes] | NpzFile
+"""What an archive is read from."""
 
 HEADER = 12 + 10_000
 """The bytes of the longest header that NumPy reads from an untrusted file."""
@@ -38,12 +38,12 @@ FIELDS = {
 
 
 @contextmanager
-def open_archive(source: Source, what: str, remedy: str) -> Iterator[Archive]:
+def open_archive(file: File, what: str, remedy: str) -> Iterator[Archive]:
     """Open an ``.npz`` file of plain arrays, without reading any of them.
 
     Parameters
     ----------
-    source : str, path-like, file or NpzFile
+    file : str, path-like, file or NpzFile
         The path, a file opened for reading bytes, or the result of ``numpy.load``; the last two stay open.
     what : str
         A description of the file, for the message if it does not exist.
@@ -59,15 +59,15 @@ def open_archive(source: Source, what: str, remedy: str) -> Iterator[Archive]:
     InvalidInput
         If the file does not exist or is not an archive.
     """  # noqa: DOC501 - it is made by a function
-    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the archive"
-    if isinstance(source, NpzFile):
-        if source.zip is None:
+    name = os.fspath(file) if isinstance(file, str | os.PathLike) else "the archive"
+    if isinstance(file, NpzFile):
+        if file.zip is None:
             raise _unreadable(name, "it is closed", remedy)
-        yield Archive(source.zip, name, remedy)
+        yield Archive(file.zip, name, remedy)
         return
     try:
         with _reading(name, remedy):
-            opened = zipfile.ZipFile(source)
+            opened = zipfile.ZipFile(file)
     except FileNotFoundError:
         raise InvalidInput(f"there is no file {name!r}; give the path of {what}.") from None
     with opened:

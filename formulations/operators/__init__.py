@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from formulations.operators.diagnosis import Diagnosis as Diagnosis
     from formulations.operators.diagnosis import Quantity as Quantity
     from formulations.operators.diagnosis import diagnose as diagnose
+    from formulations.operators.evaluations import Work as Work
     from formulations.operators.examples import clipped_gradient as clipped_gradient
     from formulations.operators.examples import gradient_cosines as gradient_cosines
     from formulations.operators.examples import gradient_gram as gradient_gram
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from formulations.operators.network_operator import NetworkOperator as NetworkOperator
     from formulations.operators.network_operator import linearized as linearized
     from formulations.operators.objectives import Objective as Objective
-    from formulations.operators.objectives import Work as Work
     from formulations.operators.objectives import objective as objective
     from formulations.operators.signals import LayerDiagnosis as LayerDiagnosis
     from formulations.operators.spectra import Spectrum as Spectrum
@@ -46,6 +46,7 @@ else:
         {
             "curvature": ["GaussNewtonOperator", "HessianOperator", "Trace", "gauss_newton", "hessian"],
             "diagnosis": ["QUANTITIES", "SATURATION", "SLOW", "Diagnosis", "Quantity", "diagnose"],
+            "evaluations": ["Work"],
             "examples": [
                 "clipped_gradient",
                 "gradient_cosines",
@@ -57,7 +58,7 @@ else:
             "jacobian_operators": ["JacobianOperator", "TangentKernel", "input_gradient", "jacobian_operator"],
             "jacobians": ["JacobianPlan", "jacobian", "prepare_jacobian"],
             "network_operator": ["NetworkOperator", "linearized"],
-            "objectives": ["Objective", "Work", "objective"],
+            "objectives": ["Objective", "objective"],
             "signals": ["LayerDiagnosis"],
             "spectra": ["Spectrum", "spectrum"],
         },

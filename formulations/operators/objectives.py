@@ -13,65 +13,39 @@ with :math:`s_x` the share of the example in the mean; their Jacobian is that of
 
 from __future__ import annotations
 
-import copy
 import os
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from formulations.arrays import Array, as_real, check_finite, check_writable, nonnegative_number, quiet
-from formulations.backends import PARAMETERS, Backend, BackendLike, Linearization, get_backend
-from formulations.exceptions import GradientNotFinite, Refused, WrongShape
+from formulations.backends import PARAMETERS, Backend, BackendLike, get_backend
+from formulations.exceptions import Refused, WrongShape
 from formulations.functions import Cost, Quadratic, get_cost
-from formulations.network import (
-    Batch,
-    Gradient,
-    Network,
-    Point,
-    Tape,
-    check_network,
-    forward,
-    load,
-    network_arrays,
-    save,
+from formulations.network import Batch, Network, check_network, load, network_arrays, save
+from formulations.operators.evaluations import (
+    FLOAT,
+    Evaluation,
+    GradientOverSources,
+    Sources,
+    SummedEvaluation,
+    TapeEvaluation,
+    Work,
 )
 from formulations.operators.jacobian_operators import JacobianOperator
 from formulations.operators.network_operator import NetworkOperator, check_budget, provider
-from formulations.plans import ChunkedPlan, are_sources, check_alone, check_without_sources, prepare, read_sources
+from formulations.plans import are_sources, check_alone, check_without_sources, read_sources
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 __all__ = ["Objective", "objective"]
 
-FLOAT = np.dtype(np.float64)
-"""What SciPy computes in."""
-
 EVALUATIONS = 2
 """The vectors whose passes are kept: a trial step, and the vector to return to if it is rejected."""
-
-
-@dataclass
-class Work:
-    """What an objective has computed so far.
-
-    Attributes
-    ----------
-    forward_passes, backward_passes : int
-        Passes over all examples; forward passes over sources are counted chunk by chunk. A formulation that computes no
-        errors δ counts one backward pass for a gradient, and as many forward passes as it takes.
-    hessian_products, jacobian_products : int
-        Products with the Hessian, and with the Jacobian of the residuals or its transpose.
-    """
-
-    forward_passes: int = 0
-    backward_passes: int = 0
-    hessian_products: int = 0
-    jacobian_products: int = 0
 
 
 class Objective:
@@ -102,17 +76,16 @@ class Objective:
     """
 
     def __init__(
-        self, network: Network, data: Batch | _Sources, backend: Backend, l2: float, checkpoint: str | None = None
+        self, network: Network, data: Batch | Sources, backend: Backend, l2: float, checkpoint: str | None = None
     ) -> None:
         self._network = network.copy()
-        self._data = data.copy()
+        self._data = data
         self._cost = data.cost
         self._checkpoint = checkpoint
         self._lowest = np.inf
         if checkpoint is not None:
             self._resume(checkpoint)
         self.backend = backend
-        self._sum: _Sum | None = None
         self._l2 = l2
         self._on_weights = np.zeros(network.layout.count, bool)
         for of_weights, _ in network.layout.slices:
@@ -120,7 +93,13 @@ class Objective:
         self._provided: set[str] = set()
         self.work = Work()
         self._lock = RLock()
-        self._evaluations: list[Any] = [self._evaluation()]
+        self._new_evaluation: Callable[[], Evaluation]
+        if isinstance(data, Batch):
+            self._new_evaluation = partial(TapeEvaluation, self._network, data, backend, self.work)
+        else:
+            gradient_over = GradientOverSources(self._network, data, backend)
+            self._new_evaluation = partial(SummedEvaluation, gradient_over, self.x0, self.work)
+        self._evaluations: list[Evaluation] = [self._new_evaluation()]
 
     @property
     def x0(self) -> Array:
@@ -149,7 +128,7 @@ class Objective:
         with self._lock:
             evaluation = self._at(v)
             found = float(evaluation.cost) + self._penalty(evaluation)
-            self._keep(found, evaluation)
+            self._save_if_lowest(found, evaluation)
             return found
 
     @quiet
@@ -187,7 +166,7 @@ class Objective:
         """
         with self._lock:
             self._require("hessian")
-            return self._hessian_product(self._at(v), self._checked(p, "p"))
+            return self._hessian_product(self._on_tape(v), self._checked(p, "p"))
 
     @quiet
     def hess(self, v: Any) -> NetworkOperator:
@@ -198,7 +177,7 @@ class Objective:
         """
         with self._lock:
             self._require("hessian")
-            return _Hessian(self, self._at(v, keep=True))
+            return _Hessian(self, self._on_tape(v, keep=True))
 
     @quiet
     def residuals(self, v: Any) -> Array:
@@ -223,11 +202,11 @@ class Objective:
         """
         self._check_squares()
         with self._lock:
-            evaluation = self._at(v)
+            evaluation = self._on_tape(v)
             tape = evaluation.filled
             found = np.sqrt(tape.share_column, dtype=FLOAT) * (tape.output - tape.targets)
             residuals = self._with_weights(found.ravel(), evaluation.vector)
-            self._keep(0.5 * float(np.dot(residuals, residuals)), evaluation)
+            self._save_if_lowest(0.5 * float(np.dot(residuals, residuals)), evaluation)
             return residuals
 
     @quiet
@@ -256,7 +235,7 @@ class Objective:
         self._check_squares()
         with self._lock:
             self._require("jacobian")
-            return _ResidualJacobian(self, self._at(v, keep=True))
+            return _ResidualJacobian(self, self._on_tape(v, keep=True))
 
     @quiet
     def network(self, v: Any) -> Network:
@@ -285,7 +264,7 @@ class Objective:
         check_finite(vector, name)
         return vector
 
-    def _at(self, v: Any, *, keep: bool = False) -> Any:
+    def _at(self, v: Any, *, keep: bool = False) -> Evaluation:
         """Return the evaluation of a vector, with all results so far; if there is none, the oldest one moves there.
 
         With ``keep``, the evaluation never moves again.
@@ -294,9 +273,9 @@ class Objective:
         evaluations = self._evaluations
         i = next((i for i, evaluation in enumerate(evaluations) if np.array_equal(evaluation.vector, vector)), None)
         if i is None:
-            evaluation = evaluations.pop() if len(evaluations) == EVALUATIONS else self._evaluation()
+            evaluation = evaluations.pop() if len(evaluations) == EVALUATIONS else self._new_evaluation()
             if evaluation.kept:
-                evaluation = self._evaluation()
+                evaluation = self._new_evaluation()
             evaluation.move(vector)
         else:
             evaluation = evaluations.pop(i)
@@ -304,12 +283,9 @@ class Objective:
         evaluations.insert(0, evaluation)
         return evaluation
 
-    def _evaluation(self) -> Any:
-        data = self._data
-        if isinstance(data, Batch):
-            return _Evaluation(self._network, data, self.backend, self.work)
-        self._sum = self._sum or _Sum(self._network, data, self.backend)
-        return _Summed(self._sum, self._network.vector.astype(FLOAT), self.work)
+    def _on_tape(self, v: Any, *, keep: bool = False) -> TapeEvaluation:
+        """Return the evaluation of a vector, of examples that are known to be in memory; see :meth:`_at`."""
+        return cast("TapeEvaluation", self._at(v, keep=keep))
 
     def _require(self, operator: str) -> None:
         """Raise an exception if the backend does not provide an operator, or it exceeds the budget."""
@@ -343,20 +319,20 @@ class Objective:
             )
         mine.vector[...] = kept.vector
 
-    def _keep(self, found: float, evaluation: Any) -> None:
+    def _save_if_lowest(self, found: float, evaluation: Evaluation) -> None:
         """Write a checkpoint if F is lower than at every other vector so far."""
         if found < self._lowest:
             self._lowest = found
             if self._checkpoint is not None:
                 save(self.network(evaluation.vector), self._checkpoint)
 
-    def _penalty(self, evaluation: _Evaluation) -> float:
+    def _penalty(self, evaluation: Evaluation) -> float:
         if not self._l2:
             return 0.0
         weights = evaluation.vector[self._on_weights]
         return 0.5 * self._l2 * float(np.dot(weights, weights))
 
-    def _hessian_product(self, evaluation: _Evaluation, direction: Array) -> Array:
+    def _hessian_product(self, evaluation: TapeEvaluation, direction: Array) -> Array:
         """Return ∇²F p at an evaluation, for a checked p."""
         with self._lock:
             self.work.hessian_products += 1
@@ -390,153 +366,6 @@ class Objective:
         return f"<Objective of {self._network!r}, {self._cost.name} cost{penalty}, {examples}, by {self.backend.label}>"
 
 
-class _Evaluation:
-    """What has been computed at one vector of parameters, on a tape of its own.
-
-    Attributes
-    ----------
-    vector : ndarray of shape (P,)
-        The vector.
-    kept : bool
-        Whether an operator uses the tape, so that the evaluation must not move.
-    """
-
-    def __init__(self, network: Network, batch: Batch, backend: Backend, work: Work) -> None:
-        self.network = network.copy()
-        self._batch = batch
-        self._work = work
-        self._plan = prepare(self.network, len(batch.X), batch.cost, backend)
-        self._tape = self._plan.tape
-        self._tape.load(batch.X, batch.Y, batch.shares)
-        # A backend that defines gradient() itself may leave anything on the tape.
-        self._by_errors = type(backend).gradient is Backend.gradient
-        self._buffer = self._plan.backend.allocate(self.network) if self._by_errors else None
-        self.kept = False
-        self.move(self.network.vector.astype(FLOAT))
-
-    def move(self, vector: Array) -> None:
-        """Go to another vector, which is copied, and forget what has been computed."""
-        self.vector = vector.copy()
-        self.network.vector[...] = vector
-        self._filled = False
-        self._cost: Any = None
-        self._gradient: Array | None = None
-        self._linear: Linearization | None = None
-
-    @property
-    def filled(self) -> Tape:
-        """The tape after a forward pass."""
-        if not self._filled:
-            forward(self.network, self._tape)
-            self._work.forward_passes += 1
-            self._filled = True
-        return self._tape
-
-    @property
-    def cost(self) -> Any:
-        """C, without penalty."""
-        if self._cost is None:
-            self._cost = self.filled.cost_value
-        return self._cost
-
-    @property
-    def gradient(self) -> Array:
-        """∇C, without penalty, in memory of the evaluation."""
-        if self._gradient is None:
-            X, Y, shares, _ = self._batch
-            if self._buffer is not None:
-                backend, tape = self._plan.backend, self.filled
-                backend.collect(tape, backend.errors(self.network, tape), self._buffer)
-                self._gradient = self._buffer.vector
-            else:
-                found = self._plan.evaluate(X, Y, shares)
-                self._filled, self._gradient = False, found.vector
-                self._cost = found.cost if self._cost is None else self._cost
-                self._work.forward_passes += found.forward_passes
-            self._work.backward_passes += 1
-        return self._gradient
-
-    @property
-    def linear(self) -> Linearization:
-        """The derivatives of the network here, in the backend's formulation."""
-        if self._linear is None:
-            point = Point.on(self.filled) if self._by_errors else Point(self.network, self._batch)
-            self._work.forward_passes += not self._by_errors
-            self._linear = self._plan.backend.linearize(point)
-        return self._linear
-
-
-class _Sources:
-    """Examples described by where they are, and who sums over them."""
-
-    def __init__(self, sources: Sequence[Any], cost: Cost, executor: Executor | None, progress: Any) -> None:
-        self.sources, self.cost, self.executor, self.progress = sources, cost, executor, progress
-
-    def copy(self) -> _Sources:
-        """Return the same; nothing changes them."""
-        return self
-
-
-class _Sum:
-    """The gradient of the cost over sources, at any vector."""
-
-    def __init__(self, network: Network, data: _Sources, backend: Backend) -> None:
-        self._network, self._data = network.copy(), data
-        self._plan = prepare(self._network, "auto", data.cost, backend)
-        self._taken = False
-        self._of_thread = threading.local()
-
-    def __call__(self, vector: Array) -> Gradient:
-        """Return it in memory of a plan."""
-        plan: ChunkedPlan | None = getattr(self._of_thread, "plan", None)
-        if plan is None:
-            # A plan belongs to the thread that calls it first.
-            plan = self._of_thread.plan = copy.copy(self._plan) if self._taken else self._plan
-            self._taken = True
-        self._network.vector[...] = vector
-        return plan.over(self._data.sources, self._data.executor, self._data.progress)
-
-
-class _Summed:
-    """What has been computed at one vector of parameters, over sources."""
-
-    kept = False
-
-    def __init__(self, compute: _Sum, vector: Array, work: Work) -> None:
-        self._compute, self._work = compute, work
-        self.move(vector)
-
-    def move(self, vector: Array) -> None:
-        """Go to another vector, which is copied, and forget what has been computed."""
-        self.vector = vector.copy()
-        self._found: tuple[Any, Array] | None = None
-
-    @property
-    def cost(self) -> Any:
-        """C, without penalty."""
-        return self._both[0]
-
-    @property
-    def gradient(self) -> Array:
-        """∇C, without penalty."""
-        return self._both[1]
-
-    @property
-    def _both(self) -> tuple[Any, Array]:
-        """C and ∇C, which one pass over the sources computes together."""
-        if self._found is None:
-            try:
-                gradient = self._compute(self.vector)
-            except GradientNotFinite:
-                # A step that overshoots, from which a line search steps back; all chunks are not needed for that.
-                self._found = np.inf, np.full(len(self.vector), np.nan)
-            else:
-                self._found = gradient.cost, gradient.vector.copy()
-                self._work.forward_passes += gradient.forward_passes
-            self._work.backward_passes += 1
-        return self._found
-
-
 def _kind(network: Network) -> tuple[Any, ...]:
     """Return all of a network but its parameters."""
     return network.sizes, network.layout.patterns, network.activations, network.dtype
@@ -558,7 +387,7 @@ class _Hessian(NetworkOperator):
 
     what = "Hessian of the objective"
 
-    def __init__(self, objective: Objective, evaluation: _Evaluation) -> None:
+    def __init__(self, objective: Objective, evaluation: TapeEvaluation) -> None:
         self._objective = objective
         self._evaluation = evaluation
         super().__init__(evaluation.network, evaluation.linear, (len(evaluation.vector),) * 2, FLOAT)
@@ -579,7 +408,7 @@ class _ResidualJacobian(NetworkOperator):
 
     what = "Jacobian of the residuals"
 
-    def __init__(self, objective: Objective, evaluation: _Evaluation) -> None:
+    def __init__(self, objective: Objective, evaluation: TapeEvaluation) -> None:
         self._objective = objective
         net, tape = evaluation.network, evaluation.filled
         n = tape.output.shape[1]
@@ -687,7 +516,7 @@ def objective(
     array([2., 1.])
     """
     check_network(net)
-    data: Batch | _Sources
+    data: Batch | Sources
     if Y is None and are_sources(X):
         check_alone(sample_weight)
         if executor is not None:
@@ -695,9 +524,9 @@ def objective(
             from formulations.plans import checked_executor
 
             checked_executor(executor)
-        data = _Sources(read_sources(net, X), get_cost(cost), executor, progress)
+        data = Sources(read_sources(net, X), get_cost(cost), executor, progress)
     else:
         check_without_sources(executor, progress)
-        data = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight).counted()
+        data = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight).copy().counted()
     path = None if checkpoint is None else os.fspath(checkpoint)
     return Objective(net, data, get_backend(backend), nonnegative_number(l2, "l2"), path)

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.experiments.workers import Cluster, Task, Workers, WorkersRow, draw_workers, measure_workers
+from benchmarks.experiments.workers import Cluster, TaskOverhead, Workers, WorkersRow, draw_workers, measure_workers
 from formulations.display import Ratio, new_figure
 
-TASK = Task("Dask", 2**-9, 3000, 5000)
+TASK = TaskOverhead("Dask", 2**-9, 3000, 5000)
 CLUSTER = Cluster(10**9, 100, 2**-20, 40, TASK)
 
 
