@@ -65,7 +65,7 @@ class EpochVerdict:
     status : Status
         ``equal``, ``different`` or ``inconclusive``.
     rule : str
-        The rule, or the unit of the ratio.
+        T5 or S, see :mod:`formulations.comparison.epochs.reference`; or the unit of the ratio.
     ratio : float
         The largest residual in units of its bound.
     reason : str
