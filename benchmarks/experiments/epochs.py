@@ -67,14 +67,14 @@ def measure_epochs(
     *,
     threads: int | None = None,
     budget: float = 0.25,
-    processor: bool = False,
+    cpu_time: bool = False,
     progress: Callable[[str], object] = lambda _: None,
 ) -> EpochTargets:
     """Race epochs in all cells.
 
     Parameters
     ----------
-    against, threads, budget, processor, progress
+    against, threads, budget, cpu_time, progress
         As in :func:`formulations.comparison.epochs.run_epochs`.
 
     Returns
@@ -82,7 +82,7 @@ def measure_epochs(
     EpochTargets
         True if every target is met.
     """
-    race = run_epochs(against=against, threads=threads, budget=budget, processor=processor, progress=progress)
+    race = run_epochs(against=against, threads=threads, budget=budget, cpu_time=cpu_time, progress=progress)
     return EpochTargets(tuple(targets_of_epochs(race)), race)
 
 
@@ -90,10 +90,10 @@ def measure_epochs(
     draw_targets,
     click.option("--against", metavar="NAME,…", help="Other packages to race; or none.  [default: all]"),
     budget_option(0.25),
-    click.option("--processor-time", "processor", is_flag=True, help="Time by the processor's time, with --threads 1."),
+    click.option("--cpu-time", "cpu_time", is_flag=True, help="Measure CPU time; needs --threads 1."),
 )
 def main(
-    against: str | None, budget: float, processor: bool, threads: int | None, progress: Callable[[str], object]
+    against: str | None, budget: float, cpu_time: bool, threads: int | None, progress: Callable[[str], object]
 ) -> EpochTargets:
     """Print the race of epochs, and every target beside what was measured for it.
 
@@ -104,7 +104,7 @@ def main(
 
     Exit status 0 if every target is met, else 1.
     """
-    return measure_epochs(parse_peers(against), threads=threads, budget=budget, processor=processor, progress=progress)
+    return measure_epochs(parse_peers(against), threads=threads, budget=budget, cpu_time=cpu_time, progress=progress)
 
 
 if __name__ == "__main__":

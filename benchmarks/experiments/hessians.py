@@ -8,8 +8,8 @@ kind of arrays, made beforehand:
 - ``jax.jvp`` of ``jax.grad``, compiled, which passes over the point again;
 - PyTorch's gradient of its gradient, whose recording is kept.
 
-Every library has one thread, on one core where the system can say so, and a time is that of the processor, not of the
-clock. So no pool of threads waits for another, and other work on the machine is not counted.
+Every library has one thread, on one core where the system can say so, and a time is CPU time, not
+elapsed time. So no pool of threads waits for another, and other work on the machine is not counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from formulations.comparison.race.contestant import Ready
 from formulations.comparison.race.heat import SAMPLE, SETTLE
 from formulations.comparison.race.ours import planned
 from formulations.comparison.race.peers.problem import checked, parameters_of, quadratic
-from formulations.comparison.timing import ProcessorTime, interleave
+from formulations.comparison.timing import CpuTimed, interleave
 from formulations.data import Problem
 from formulations.display import Ratio, format_ratio, format_seconds
 from formulations.exceptions import CandidateFailed, needs
@@ -298,7 +298,7 @@ def _measured(
     calls, refused = prepare_rows({name: partial(enter, problem) for name, enter in entered.items()}, where, progress)
     calls = {GRADIENT: planned(DEFAULT).enter(problem).call, **calls}
     progress(f"{where}: timing {len(calls)} rows")
-    timed = {name: ProcessorTime(call) for name, call in calls.items()}
+    timed = {name: CpuTimed(call) for name, call in calls.items()}
     timings = interleave(timed, baseline=GRADIENT, budget=budget, sample=SAMPLE, settling=SETTLE)
     ours = [timings.get(name) for name in OURS]
     rows = []

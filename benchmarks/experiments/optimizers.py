@@ -91,7 +91,7 @@ class Curve:
     accuracy : float
         On the held-out digits, at the lowest cost.
     seconds : float
-        The processor's time of the search, which other programs hardly disturb; with one thread, as long as the search.
+        The CPU time of the search, which other programs hardly disturb; with one thread, as long as the search.
     """
 
     setting: str

@@ -2,7 +2,7 @@
 
 A sparse product makes fewer multiplications than a dense one, each of them slower. Here a gradient is timed with sparse
 and with dense weights, by density, width and batch; and a wide network, whose dense weights would not fit the memory,
-is trained. The times are those of the processor, of all threads together: SciPy's sparse products use one thread, so
+is trained. The times are CPU time, of all threads together: SciPy's sparse products use one thread, so
 one thread for the dense ones makes them comparable.
 """
 
@@ -25,7 +25,7 @@ from benchmarks.experiments.memory import peak_bytes
 from benchmarks.experiments.pattern import Column, experiment, plain, table
 from formulations.arrays import as_dtype, format_dtype, integers, positive_number
 from formulations.comparison.race.ours import prepared
-from formulations.comparison.timing import ProcessorTime, interleave
+from formulations.comparison.timing import CpuTimed, interleave
 from formulations.data import Problem, make_problem
 from formulations.display import (
     Colour,
@@ -294,7 +294,7 @@ def _row(whole: Problem, densities: Iterable[float], budget: float, cells: list[
             different.append(f"width {width}, {counted(m, 'example')}, {_percent(density)} ({difference})")
         else:
             plans[_percent(density)] = prepared(thin)
-    calls = {name: ProcessorTime(partial(plan, whole.X, whole.Y)) for name, plan in plans.items()}
+    calls = {name: CpuTimed(partial(plan, whole.X, whole.Y)) for name, plan in plans.items()}
     # All densities share the rounds and their baseline: dense products take as long with zeros.
     timings = interleave(calls, baseline="dense", budget=budget, settling=SETTLING)
     dense = timings["dense"]

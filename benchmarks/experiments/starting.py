@@ -1,6 +1,6 @@
 """Starting: how long the command line takes before it computes, beside the import of NumPy and click.
 
-Each row starts a Python of its own, in turn with the others. What is compared is the processor's time of that process,
+Each row starts a Python of its own, in turn with the others. What is compared is the CPU time of that process,
 which other programs hardly disturb; without work that waits, it is also how long one waits for the prompt.
 """
 
@@ -46,7 +46,7 @@ class Start:
     name : str
         The command.
     seconds : float
-        The processor's time of the process, the median.
+        The CPU time of the process, the median.
     ratio : Ratio
         Over that of the imports, round by round.
     """
@@ -112,14 +112,14 @@ def measure_starts(
     for i in range(rounds + 1):
         progress(f"round {i} of {rounds}")
         for name, arguments in starts.items():
-            times[name].append(_processor_time(arguments))
+            times[name].append(_cpu_time(arguments))
     first = next(iter(starts))
     rows = [Start(name, median(each[1:]), paired(each[1:], times[first][1:])) for name, each in times.items()]
     return Starts(tuple(rows))
 
 
-def _processor_time(arguments: Sequence[str]) -> float:
-    """Return the processor's time of a Python process from its start to its end, in seconds."""
+def _cpu_time(arguments: Sequence[str]) -> float:
+    """Return the CPU time of a Python process from its start to its end, in seconds."""
     from resource import RUSAGE_CHILDREN, getrusage  # Windows has none.
 
     before = getrusage(RUSAGE_CHILDREN)

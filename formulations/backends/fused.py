@@ -11,8 +11,9 @@ combined with the output activation, sigmoid or softmax, that suits them. The gr
 compiled call instead of about forty NumPy calls, and so are many steps of its training. It wins if the calls cost more
 than the arithmetic.
 
-It needs the package numba: ``pip install numba``. The first gradient and the first training in each dtype
-compile code, once on each machine; the result is cached with the library's files. It supports activations that have a compiled form, softmax at the output alone.
+It needs the package numba: ``pip install numba``. The first gradient and the first training in each dtype compile
+code, once on each machine; the result is cached with the library's files. It supports activations that have a
+compiled form, softmax at the output alone.
 
 It misleads as a measure of the formulation: it is ``hadamard`` in compiled loops.
 

@@ -138,10 +138,9 @@ def parse_peers(against: str | None) -> list[str] | None:
 )
 @jobs_option
 @click.option(
-    "--processor-time",
-    "processor",
+    "--cpu-time",
     is_flag=True,
-    help="Time by the processor's time, of which other programs take nothing; with --threads 1.",
+    help="Measure CPU time, which leaves out what other programs take, instead of elapsed time; needs --threads 1.",
 )
 @measurement(draw_race)
 def bench(
@@ -152,7 +151,7 @@ def bench(
     against: str | None,
     budget: float,
     jobs: int,
-    processor: bool,
+    cpu_time: bool,
     threads: int | None,
     progress: Callable[[str], object],
 ) -> Any:
@@ -179,8 +178,8 @@ def bench(
     if epochs and jobs != 1:
         raise InvalidInput(f"--jobs must be left out with --epoch, which judges what it times, got {jobs}.")
     if epochs:
-        return run_epochs(*chosen, threads=threads, budget=budget, processor=processor, progress=progress)
+        return run_epochs(*chosen, threads=threads, budget=budget, cpu_time=cpu_time, progress=progress)
     with processes(jobs) as executor:
         return run_race(
-            *chosen, threads=threads, budget=budget, processor=processor, executor=executor, progress=progress
+            *chosen, threads=threads, budget=budget, cpu_time=cpu_time, executor=executor, progress=progress
         )

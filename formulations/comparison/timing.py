@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 
 from formulations.display import Ratio, paired
 
-__all__ = ["ProcessorTime", "Stopwatch", "Timing", "interleave", "quickest", "settle", "timed", "without_collector"]
+__all__ = ["CpuTimed", "Stopwatch", "Timing", "interleave", "quickest", "settle", "timed", "without_collector"]
 
 FEWEST, MOST = 3, 31
 """Rounds: enough for a median, and no more than improve it."""
@@ -63,8 +63,8 @@ class Stopwatch(Protocol):
 
 
 @dataclass(frozen=True)
-class ProcessorTime:
-    """A call that is timed by the processor's time of this process, of which other programs take nothing.
+class CpuTimed:
+    """A call that is timed by the CPU time of this process, which leaves out what other programs take.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from formulations.comparison import timing
-from formulations.comparison.timing import ProcessorTime, Stopwatch, interleave, quickest
+from formulations.comparison.timing import CpuTimed, Stopwatch, interleave, quickest
 from formulations.display.ratios import Ratio, paired
 from formulations.display.tables import format_seconds, format_table
 
@@ -169,7 +169,7 @@ def test_what_else_runs_does_not_make_a_call_slow(monkeypatch):
 
 def test_the_time_of_the_processor_leaves_out_what_only_waits():
     calls = []
-    waiting = ProcessorTime(lambda: calls.append(time.sleep(0.05)))
+    waiting = CpuTimed(lambda: calls.append(time.sleep(0.05)))
     assert isinstance(waiting, Stopwatch)
     assert waiting.timed(2) < 0.05 and len(calls) == 2
     waiting()
@@ -178,5 +178,5 @@ def test_the_time_of_the_processor_leaves_out_what_only_waits():
 
 def test_a_call_settles_for_as_long_as_the_processor_works():
     calls = []
-    assert ProcessorTime(lambda: calls.append(sum(range(1000)))).settle(1e-3) >= 1e-3
+    assert CpuTimed(lambda: calls.append(sum(range(1000)))).settle(1e-3) >= 1e-3
     assert calls

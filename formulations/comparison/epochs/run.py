@@ -37,7 +37,7 @@ OF_TRAINING = Wording("reached in", "first", "time")
 LEGEND = (
     "a step: the median time of an epoch over its steps. Ratios: the median of the ratios of all rounds, and their "
     "quartiles.\n"
-    "first: the first epoch or training, with preparation and compilation. floor: the products and gathers alone.\n"
+    "first: elapsed in the first epoch or training, with compilation. floor: the products and gathers alone.\n"
     f"control: {DEFAULT} again; it differs from {DEFAULT} by the machine's noise."
 )
 
@@ -51,7 +51,7 @@ def run_epochs(
     *,
     threads: int | None = None,
     budget: float = 0.25,
-    processor: bool = False,
+    cpu_time: bool = False,
     progress: Callable[[str], object] | None = None,
 ) -> Race:
     """Race an epoch of gradient descent, and the training of the digits.
@@ -72,7 +72,7 @@ def run_epochs(
     against : iterable of str, optional
         Names of :data:`~formulations.comparison.epochs.EPOCH_PEERS`; all by default. A row says so if its package is
         not installed.
-    threads, budget, processor, progress
+    threads, budget, cpu_time, progress
         As in :func:`formulations.comparison.race.run_race`.
 
     Returns
@@ -88,7 +88,7 @@ def run_epochs(
     every: dict[str, Any] = {**EPOCH_CELLS, TRAINING.name: TRAINING}
     chosen, precisions = by_name(every, cells, "cell", "cells"), read_dtypes(dtypes)
     peers = by_name(EPOCH_PEERS, against, "peer", "against", some=False)
-    settings = read_settings(DEFAULT, budget, threads, processor, progress, pauses=True)
+    settings = read_settings(DEFAULT, budget, threads, cpu_time, progress, pauses=True)
     named = EPOCH_ROWS if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([DEFAULT, *named]))
     epochs = [EPOCH_FLOOR, *map(stepping, flags), CONTROL, *_contestants(peers, enter_epoch)]

@@ -19,7 +19,7 @@ from formulations.arrays import positive_integer, positive_number, use_budget
 from formulations.comparison.race.contestant import Contestant, Ready
 from formulations.comparison.race.isolated import isolate
 from formulations.comparison.race.results import GRADIENTS, Heat, RacedCell, RaceRow, Wording
-from formulations.comparison.timing import ProcessorTime, interleave, quickest
+from formulations.comparison.timing import CpuTimed, interleave, quickest
 from formulations.exceptions import FormulationsException, InvalidInput
 from formulations.verification import Status
 
@@ -55,8 +55,8 @@ class Settings:
         Called with each step before it begins.
     pauses : bool
         Whether to pause before every row, not only between processes.
-    processor : bool
-        Whether to time by the processor's time of each row's process, of which other programs take nothing.
+    cpu_time : bool
+        Whether to measure the CPU time of each row's process, which leaves out what other programs take.
     """
 
     baseline: str
@@ -64,16 +64,16 @@ class Settings:
     threads: int | None
     tell: Callable[[str], object]
     pauses: bool = False
-    processor: bool = False
+    cpu_time: bool = False
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the results say of them."""
-        return {"threads": self.threads, "clock": "processor" if self.processor else "wall"}
+        return {"threads": self.threads, "clock": "cpu" if self.cpu_time else "wall"}
 
 
 def read_settings(
-    baseline: str, budget: float, threads: int | None, processor: bool,
+    baseline: str, budget: float, threads: int | None, cpu_time: bool,
     progress: Callable[[str], object] | None, *, pauses: bool = False,
 ) -> Settings:  # fmt: skip
     """Return the settings of a race, from the arguments of its caller.
@@ -81,15 +81,15 @@ def read_settings(
     Raises
     ------
     InvalidInput
-        If a number is not positive, or several threads would be timed by the processor's time.
+        If a number is not positive, or several threads would be timed by CPU time.
     WrongType
         If ``budget`` or ``threads`` is not a number.
     """
     budget = positive_number(budget, "budget")
     threads = None if threads is None else positive_integer(threads, "threads")
-    if processor and threads != 1:
-        raise InvalidInput(f"processor time needs one thread, got threads={threads}; pass threads=1 (--threads 1).")
-    return Settings(baseline, budget, threads, progress or (lambda _: None), pauses, processor)
+    if cpu_time and threads != 1:
+        raise InvalidInput(f"CPU time needs one thread, got threads={threads}; pass threads=1 (--threads 1).")
+    return Settings(baseline, budget, threads, progress or (lambda _: None), pauses, cpu_time)
 
 
 def run_heat(
@@ -123,8 +123,8 @@ def run_heat(
         for contestant in sorted(field, key=lambda one: one.name != baseline):
             settings.tell(f"{where}: {contestant.name}")
             one = contestant
-            if settings.processor:
-                one = replace(one, enter=partial(_by_processor, one.enter))
+            if settings.cpu_time:
+                one = replace(one, enter=partial(_by_cpu_time, one.enter))
             if one.alone:
                 alone = isolate(one, cell, dtype, settings.threads)
                 one = replace(one, enter=partial(_entered, processes, alone))
@@ -155,9 +155,9 @@ def allowed_seconds(baseline: Contestant[T], problem: T) -> float:
     return HOPELESS * SLOW * quickest(baseline.enter(problem).call)
 
 
-def _by_processor(enter: Callable[[T], Ready], problem: T) -> Ready:
+def _by_cpu_time(enter: Callable[[T], Ready], problem: T) -> Ready:
     ready = enter(problem)
-    return replace(ready, call=ProcessorTime(ready.call))
+    return replace(ready, call=CpuTimed(ready.call))
 
 
 def _entered(processes: ExitStack, alone: AbstractContextManager[Ready], _: Any) -> Ready:

@@ -46,7 +46,7 @@ def run_race(
     threads: int | None = None,
     budget: float = 0.25,
     executor: Executor | None = None,
-    processor: bool = False,
+    cpu_time: bool = False,
     progress: Callable[[str], object] | None = None,
 ) -> Race:
     """Race backends against peers, the book's loop and the products alone.
@@ -72,9 +72,9 @@ def run_race(
     executor : concurrent.futures.Executor, optional
         Judges gradients in parallel before the first is timed. Times are taken in this process, in turn, as without it.
         Peers in separate processes are judged there.
-    processor : bool
-        Time by the processor's time instead of the clock, so that other programs count less; only for one thread, since
-        threads that wait for each other use the processor too.
+    cpu_time : bool
+        Measure CPU time, which leaves out what other programs take, instead of elapsed time. It needs one thread, since
+        threads that wait for each other take CPU time, too.
     progress : callable, optional
         Called with each step before it begins.
 
@@ -93,7 +93,7 @@ def run_race(
         If one of its workers has ended.
     """
     chosen, precisions = read_cells(cells), read_dtypes(dtypes)
-    settings = read_settings(BASELINE, budget, threads, processor, progress)
+    settings = read_settings(BASELINE, budget, threads, cpu_time, progress)
     named = default_flags() if backends is None else items(backends, "backends", "['sigma']", one=str, some=False)
     flags = list(dict.fromkeys([BASELINE, *named]))
     peers = None if against is None else items(against, "against", "['torch']", one=str, some=False)

@@ -269,7 +269,7 @@ class Race:
         """The machine, its BLAS and the date, and what computes the products."""
         facts = self.machine
         blas = "; ".join(facts["blas"]) or "BLAS not known"
-        clock = "; processor time" if facts.get("clock") == "processor" else ""
+        clock = "; CPU time" if facts.get("clock") == "cpu" else ""
         products = f"\n{facts['products']}" if "products" in facts else ""
         return f"{facts['processor']}, {facts['cores']} cores, {blas}; {facts['date']}{clock}{products}"
 

@@ -170,10 +170,10 @@ def test_the_time_of_the_processor_leaves_out_what_only_waits(monkeypatch):
 
     waiting = Contestant("waiting", Kind.PLAN, lambda found: enter_epoch(lambda each: Waiting("sigma", each), found))
     monkeypatch.setattr(run_module, "stepping", lambda flag: waiting if flag == "sigma" else stepping(flag))
-    found = run_epochs(["small"], ["float64"], ["sigma"], [], threads=1, budget=0.005, processor=True)
+    found = run_epochs(["small"], ["float64"], ["sigma"], [], threads=1, budget=0.005, cpu_time=True)
     assert found.heats[0].timing("waiting").seconds < 0.02
-    assert "; processor time" in str(found)
-    assert found.to_dict()["machine"]["clock"] == "processor"
+    assert "; CPU time" in str(found)
+    assert found.to_dict()["machine"]["clock"] == "cpu"
 
 
 @pytest.mark.slow
@@ -200,7 +200,7 @@ def test_rows_of_a_training(monkeypatch):
         ({"against": ["autograd"]}, UnknownName, "valid names are jax.scan"),
         ({"backends": 3}, WrongType, "backends must be a list"),
         ({"threads": 0}, InvalidInput, "threads"),
-        ({"processor": True}, InvalidInput, "one thread, got threads=None; pass threads=1"),
+        ({"cpu_time": True}, InvalidInput, "one thread, got threads=None; pass threads=1"),
         ({"budget": -1}, InvalidInput, "budget"),
     ],
 )

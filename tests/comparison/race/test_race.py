@@ -199,7 +199,7 @@ def test_every_backend_and_all_three_faces_of_sigma_are_raced():
         ({"backends": 3}, WrongType, "backends must be a list"),
         ({"against": 3}, WrongType, "against must be a list"),
         ({"threads": 0}, InvalidInput, "threads"),
-        ({"processor": True, "threads": 2}, InvalidInput, "one thread, got threads=2"),
+        ({"cpu_time": True, "threads": 2}, InvalidInput, "one thread, got threads=2"),
         ({"budget": -1}, InvalidInput, "budget"),
     ],
 )
