@@ -191,6 +191,40 @@ def test_so_is_one_of_many_examples(optimizer, dtype):
     follow(trainer, [trainer_for(net.copy(), X, Y, "hadamard", **options)], np.arange(m + 5), **penalty)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("optimizer", ["descent", "momentum", "nesterov"])
+@pytest.mark.parametrize("m", [4, 10, THIN + 8])
+def test_a_decay_below_the_unit_roundoff_is_kept_on_average(m, optimizer, penalty):
+    """A weight in [1, 2) that changes by decay ± noise is rounded by at most an ulp to either side, with mean 0.
+
+    Two steps from the same state, with the penalty and without, differ by the decay and by the roundings of both, four
+    at most of each weight. By Hoeffding's inequality, the mean of N differences of two roundings exceeds
+    ulp·√(2 ln(2/p)/N) with the probability p.
+    """
+    random, eta, ulp = np.random.default_rng(0), 2.0**-14, 2.0**-23
+    factor = 0.375 * ulp / eta
+    w = random.choice([-1, 1], (60, 100)) * random.uniform(1.1, 1.9, (60, 100))
+    net = fm.Network([w.astype("float32")], [np.zeros(60, "float32")], ["identity"])
+    X, Y = random.normal(size=(20 * m, 100)).astype("float32"), random.normal(size=(20 * m, 60)).astype("float32")
+    options = {"batch_size": m, "rate": eta, "optimizer": OPTIMIZERS[optimizer]}
+    trainers = [trainer_for(net.copy(), X, Y, **options, **given) for given in ({}, {penalty: factor})]
+    w, decays = net.weights[0].astype(float), []
+    for start in range(0, len(X), m):
+        for trainer in trainers:
+            assert trainer._compiled is not None
+            trainer.network.vector[...] = net.vector
+            for array in trainer.updates.state.values():
+                array[...] = 0
+            take(trainer, np.arange(start, start + m))
+        free, penalised = (trainer.network.weights[0].astype(float) for trainer in trainers)
+        assert np.all((np.abs(free) >= 1) & (np.abs(free) < 2))
+        decays.append((free - penalised) * np.sign(w))
+    wanted = eta * factor * (np.abs(w) if penalty == "l2" else np.ones_like(w))
+    by_nesterov = 1 + OPTIMIZERS[optimizer].momentum if optimizer == "nesterov" else 1
+    bound = 4 * ulp * np.sqrt(2 * np.log(2 / 1e-9) / np.size(decays))
+    assert abs(np.mean(decays) - by_nesterov * np.mean(wanted)) <= bound <= 0.25 * np.mean(wanted)
+
+
 @st.composite
 def runs(draw):
     """Draw a trainer with compiled steps, the order of its examples, and the penalty."""
@@ -406,8 +440,8 @@ def test_products_are_exact_in_whole_numbers(dtype):
         out = np.full((m, n), np.nan, dtype)
         product(A, right, out)
         assert np.array_equal(out, A.astype(int) @ B.T.astype(int))
-        for alpha, beta in ((-1, 1), (3, -2), (1, 0)):
+        for alpha, beta, decay in ((-1, 1, -2), (3, -2, 0), (2, 3, 5), (1, 0, 0)):
             spare = np.empty((n, k), dtype)
             out = held.copy() if beta else np.full((n, k), np.nan, dtype)
-            add_outer_products(number(alpha), D, A, number(beta), out, spare if beta else out)
-            assert np.array_equal(out, alpha * (D.T.astype(int) @ A.astype(int)) + beta * held.astype(int))
+            add_outer_products(number(alpha), D, A, number(beta), number(decay), out, spare if beta else out)
+            assert np.array_equal(out, alpha * (D.T.astype(int) @ A.astype(int)) + (beta + decay) * held.astype(int))

@@ -70,31 +70,36 @@ def product(A: Array, B: Array, out: Array) -> None:
     if len(A) > THIN:
         np.dot(A, B, out)
     else:
-        _add_product(out.dtype.type(1), A, B, out.dtype.type(0), out)
+        zero, one = out.dtype.type(0), out.dtype.type(1)
+        _add_product(one, A, B, zero, zero, out)
 
 
 @compiled
-def add_outer_products(alpha: Any, D: Array, A: Array, beta: Any, out: Array, spare: Array) -> None:
-    """Write β·out + α DᵀA, shape (n, k), for C-contiguous D and A of shapes (m, n) and (m, k), with m examples.
+def add_outer_products(alpha: Any, D: Array, A: Array, beta: Any, decay: Any, out: Array, spare: Array) -> None:
+    """Write β·out + (decay·out + α DᵀA), shape (n, k), for C-contiguous D (m, n) and A (m, k), with m examples.
 
-    ``spare`` is a buffer like ``out``, which it may be if α is 1 and β is 0.
+    The bracket comes first. If β + decay were one factor, such as 1 − ηλ, it would be rounded alike in every step, and
+    of a decay below the unit roundoff nothing would remain.
+
+    ``spare`` is a buffer like ``out``, which it may be if α is 1, and β and the decay are 0.
     """
     if len(D) <= THIN:
-        _add_product(alpha, D.T, A, beta, out)
+        _add_product(alpha, D.T, A, beta, decay, out)
         return
     np.dot(D.T, A, spare)
     if alpha != out.dtype.type(1) or beta != out.dtype.type(0):
         n, k = out.shape
         flat, added = out.reshape(n * k), spare.reshape(n * k)
         for i in range(n * k):
-            flat[i] = beta * flat[i] + alpha * added[i]
+            flat[i] = beta * flat[i] + (decay * flat[i] + alpha * added[i])
 
 
 @compiled
-def _add_product(alpha: Any, A: Array, B: Array, beta: Any, out: Array) -> None:
-    """Write β·out + α A B, shape (m, n), for A of shape (m, k) in any order and C-contiguous B of shape (k, n).
+def _add_product(alpha: Any, A: Array, B: Array, beta: Any, decay: Any, out: Array) -> None:
+    """Write β·out + (decay·out + α A B), for A of shape (m, k) in any order and C-contiguous B of shape (k, n).
 
-    With β = 0 what ``out`` held does not matter, even if it is not finite.
+    The decay is part of the first sum that is added. With β = 0 it must be 0, and what ``out``, of shape (m, n), held
+    does not matter, even if it is not finite.
     """
     m, k, n = A.shape[0], A.shape[1], B.shape[1]
     zero, one = out.dtype.type(0), out.dtype.type(1)
@@ -114,12 +119,14 @@ def _add_product(alpha: Any, A: Array, B: Array, beta: Any, out: Array) -> None:
                 alpha * A[x, s + 4],
             )
             for i in range(n):
-                row[i] = beta * row[i] + a0 * b0[i] + a1 * b1[i] + a2 * b2[i] + a3 * b3[i] + a4 * b4[i]
-        beta = one
+                row[i] = beta * row[i] + (
+                    decay * row[i] + a0 * b0[i] + a1 * b1[i] + a2 * b2[i] + a3 * b3[i] + a4 * b4[i]
+                )
+        beta, decay = one, zero
     for s in range(in_fives, k):
         b0 = B[s]
         for x in range(m):
             row, a0 = out[x], alpha * A[x, s]
             for i in range(n):
-                row[i] = beta * row[i] + a0 * b0[i]
-        beta = one
+                row[i] = beta * row[i] + (decay * row[i] + a0 * b0[i])
+        beta, decay = one, zero

@@ -74,4 +74,4 @@ def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, l
             product(above, w, delta)
             by_slope(delta, slope, delta, of_biases)
         below = matrix_at(layers[l - 1, A], m, n_below, X) if l > 0 else X
-        add_outer_products(one, delta, below, zero, of_weights, of_weights)
+        add_outer_products(one, delta, below, zero, zero, of_weights, of_weights)

@@ -2,10 +2,10 @@ r"""Whole runs of training steps in one compiled call: gather, gradient, update.
 
 The update is part of the product for ∂C/∂w. With :math:`A^{l-1}` the activations of a mini-batch, one example a row,
 
-.. math:: w^l \to (1 - \eta\lambda)\, w^l - \eta\, (\delta^l)^T A^{l-1}
+.. math:: w^l \to w^l + \left(-\eta\lambda\, w^l - \eta\, (\delta^l)^T A^{l-1}\right)
 
 is one product that adds to what its output holds, so ∂C/∂w is never stored. With momentum the output is the velocity.
-Nesterov's form and Adam need ∂C/∂w itself. :math:`\delta^{l-1}` is computed before w^l changes.
+Nesterov's form, Adam and the penalty L1 need ∂C/∂w itself. :math:`\delta^{l-1}` is computed before w^l changes.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from formulations.network import Network, Tape
 
 __all__ = ["Steps"]
 
-KINDS = ("descent", "momentum", "nesterov", "adam")
+KINDS = ("descent", "momentum", "nesterov", "adam", "descent with l1")
 """Compiled code identifies each by its position."""
 
-_DESCENT, _MOMENTUM, _NESTEROV, _ADAM = range(len(KINDS))
+_DESCENT, _MOMENTUM, _NESTEROV, _ADAM, _DESCENT_WITH_L1 = range(len(KINDS))
 
 X_ADDRESS, X_ROW, X_COLUMN, Y_ADDRESS, Y_ROW, Y_COLUMN, ORDER, SAMPLE_WEIGHT, LENGTH = range(9)
 """The entries of the table of what a call brings: the addresses of its arrays, the strides of X and Y in bytes, and the
@@ -119,7 +119,7 @@ class Steps:
             state.get("count", np.zeros((), np.int64)).reshape(1),
         )
         rounded = rule.factors.astype(dtype)
-        kind = KINDS.index(rule.kind)
+        kind = KINDS.index("descent with l1" if rule.kind == "descent" and rule.l1 else rule.kind)
         self._rule = Rule(kind, rule.factors, rounded, float(rule.l2), float(rule.l1), rule.per_batch)
         sizes = network.layout.sizes
         self._batch = tuple(np.empty((tape.m, n), dtype) for n in (sizes[0], sizes[-1], 1))
@@ -164,6 +164,9 @@ def _take(vectors: Any, batch: Any, tables: Any, rule: Any, rate: float, costs: 
             taken[0] += 1
             correction = math.sqrt(1.0 - rule.factors[2] ** taken[0]) / (1.0 - rule.factors[0] ** taken[0])
             adam(parameters, vectors.gradient, first, vectors.second, rule.rounded, eta * number(correction))
+        elif rule.kind == _DESCENT_WITH_L1:
+            for i in range(parameters.size):
+                parameters[i] -= eta * vectors.gradient[i]
 
 
 @compiled
@@ -243,9 +246,9 @@ def _descend(
     parameters, gradient, kind = vectors.parameters, vectors.gradient, rule.kind
     m, last, number = X.shape[0], len(layers) - 1, parameters.dtype.type
     zero, one = number(0), number(1)
-    target, alpha, kept = gradient, one, zero
+    target, alpha, kept, decay = gradient, one, zero, zero
     if kind == _DESCENT:
-        target, alpha, kept = parameters, -eta, one
+        target, alpha, kept, decay = parameters, -eta, one, -eta * number(l2)
     elif kind == _MOMENTUM:
         target, alpha, kept = vectors.first, -eta, rule.rounded[0]
     end, n = parameters.size, layers[last, WIDTH]
@@ -268,13 +271,8 @@ def _descend(
             cost += 0.5 * l2 * float(_squares(w))
         if l1 != 0.0:
             cost += l1 * float(_magnitudes(w))
-        by_product = kept
-        if kind == _DESCENT and l1 == 0.0:
-            by_product = one - eta * number(l2)
-        elif kind == _DESCENT:
-            _penalise(w, w, -eta * number(l2), -eta * number(l1))
         of_weights, spare = target[begin:of_biases], gradient[begin:of_biases].reshape(n, n_below)
-        add_outer_products(alpha, delta, below, by_product, of_weights.reshape(n, n_below), spare)
+        add_outer_products(alpha, delta, below, kept, decay, of_weights.reshape(n, n_below), spare)
         if kind != _DESCENT and (l2 != 0.0 or l1 != 0.0):
             _penalise(of_weights, w, alpha * number(l2), alpha * number(l1))
         if kind in (_DESCENT, _MOMENTUM):
