@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from formulations.arrays import items
 from formulations.backends import _table
 from formulations.backends._base import Backend, OneAtATime, convert, read_options
 from formulations.backends._table import BUILT_IN, ENTRY_POINTS, load_built_in
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "DEFAULT",
@@ -86,7 +89,7 @@ def get_backend(backend: BackendLike = None) -> Backend:
     UnknownName
         If there is no such backend or option; the message lists the valid names.
     InvalidInput
-        If the value of an option is invalid.
+        If the value of an option is invalid, or an installed package declares a backend that cannot be loaded.
     WrongType
         If ``backend`` is neither a name nor a backend.
 
@@ -179,7 +182,7 @@ def _added() -> Mapping[str, type[Backend] | Backend]:
     """Return the registered backends by name, with those that other packages declare by an entry point."""
     for point in _table.declared():
         if point.name not in _table.registered and point.name not in BUILT_IN:
-            found = point.load()
+            found = _loaded(point)
             if _declared_name(found) != point.name:
                 raise InvalidInput(
                     f"entry point {point.name!r} of {ENTRY_POINTS} loads a backend named {found.name!r}; "
@@ -187,6 +190,18 @@ def _added() -> Mapping[str, type[Backend] | Backend]:
                 )
             _table.registered[point.name] = found
     return _table.registered
+
+
+def _loaded(point: EntryPoint) -> Any:
+    """Return what an entry point loads; whatever a package raises there says only that it cannot be used."""
+    try:
+        return point.load()
+    except Exception as caught:
+        package = "a package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+        raise InvalidInput(
+            f"entry point {point.name!r} of {package} must load a backend, got "
+            f"{type(caught).__name__} ({caught}); upgrade or uninstall the package."
+        ) from caught
 
 
 def _declared_name(backend: Any) -> str:

@@ -256,22 +256,24 @@ def sgd(
         found = None if callback is None else callback(epoch)
         return isinstance(found, bool | np.bool_) and bool(found)
 
-    try:
-        with Interruption() as interruption:
+    with Interruption() as interruption:
+        try:
             run.train(epochs, interruption, tell)
-    finally:
-        if shown is not None:
-            shown.close()
-    run.save()
-    unchanged = run.unchanged
-    run.take_best()
+        finally:
+            if shown is not None:
+                shown.close()
+        run.save()
+        unchanged = run.unchanged
+        run.take_best()
+        # These passes over all examples take long enough for a first Ctrl-C.
+        constant_cost, uniform = _constant_cost(examples, weights), _is_uniform(net, examples.X)
     return History(
         backend=trainer.plan.backend.label,
         epochs=tuple(run.epochs),
         initial_cost=math.nan if run.initial is None else run.initial,
-        constant_cost=_constant_cost(examples, weights),
+        constant_cost=constant_cost,
         unchanged=unchanged,
-        uniform=_is_uniform(net, examples.X),
+        uniform=uniform,
         classes=examples.classes,
         stopped_by=run.stopped_by or ("interrupt" if interruption.seen and len(run.epochs) < epochs else None),
         best_epoch=run.best_epoch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Literal
 
 import makers
@@ -12,7 +13,7 @@ import pytest
 
 import formulations as fm
 from formulations.backends import _registry as registry
-from formulations.backends import _table
+from formulations.backends import _table, backend_facts
 from formulations.backends.finite_difference import FiniteDifference
 from formulations.backends.hadamard import Hadamard
 from formulations.backends.sigma import Sigma
@@ -209,8 +210,8 @@ class TestRegister:
 class Point:
     """What importlib.metadata knows of a package that brings a backend."""
 
-    def __init__(self, name, load):
-        self.name, self.load = name, load
+    def __init__(self, name, load, dist=None):
+        self.name, self.load, self.dist = name, load, dist
 
 
 @pytest.mark.usefixtures("clean_registry")
@@ -220,6 +221,21 @@ class TestEntryPoints:
             self.install(monkeypatch, Point("another", lambda loaded=loaded: loaded))
             with pytest.raises(exception, match=part):
                 fm.list_backends()
+
+    @pytest.mark.parametrize(
+        ("dist", "package"), [(SimpleNamespace(name="broken", version="1.0"), "broken 1.0"), (None, "a package")]
+    )
+    def test_a_package_that_cannot_be_imported_is_named(self, monkeypatch, dist, package):
+        def load():
+            raise ModuleNotFoundError("No module named 'nothere'")
+
+        self.install(monkeypatch, Point("mine", load, dist))
+        message = f"'mine' of {package} must load .* ModuleNotFoundError .No module named 'nothere'.; upgrade"
+        for use in (fm.list_backends, backend_facts, lambda: fm.get_backend("mine")):
+            with pytest.raises(InvalidInput, match=message):
+                use()
+        # Those of this library do not need it.
+        assert used(backend="sigma") == "sigma"
 
     def install(self, monkeypatch, *points):
         monkeypatch.setattr(_table, "declared", lambda: points)

@@ -17,7 +17,7 @@ from makers import data, network
 import formulations as fm
 from formulations.display import status_line
 from formulations.functions import get_cost
-from formulations.training import EarlyStopping, Epoch
+from formulations.training import EarlyStopping, Epoch, loop
 from formulations.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("ctrl_c")
@@ -89,6 +89,15 @@ def test_ctrl_c_in_the_last_step_is_not_lost():
     history = train(network(), Pressing(16))
     assert (len(history.epochs), history.interrupted) == (4, True)
     assert history.stopped_by is None and history.ending is None
+
+
+@pytest.mark.parametrize("where", ["_constant_cost", "_is_uniform"])
+def test_ctrl_c_while_the_history_is_made_does_not_lose_it(monkeypatch, where):
+    make = getattr(loop, where)
+    monkeypatch.setattr(loop, where, lambda *given: press() or make(*given))
+    history = train(network())
+    assert (len(history.epochs), history.interrupted, history.stopped_by) == (4, True, None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_ctrl_c_that_came_too_late_is_not_what_stopped_the_training():
