@@ -47,14 +47,15 @@ def test_files_that_are_not_complete_are_written_again(tmp_path, monkeypatch):
     for package in PACKAGES:
         pytest.importorskip(package)
     names = {"__name__": "train"}
-    exec(SCRIPT, names)  # noqa: S102
+    exec(SCRIPT, names)
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setitem(names, "range", interrupted)
-        names["write"](tmp_path, 3)
+        with pytest.raises(KeyboardInterrupt):
+            names["write"](tmp_path, 3)
     assert not (tmp_path / "Y.npy").exists()
     names["write"](tmp_path, 3)
     assert np.load(tmp_path / "Y.npy").sum(axis=1).tolist() == [1, 1, 1]
