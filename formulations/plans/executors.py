@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from math import ceil, floor, inf, log2
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeGuard
 
 from formulations.exceptions import FormulationsException, Refused, WorkersLost, WrongType, described
 from formulations.plans.progress import Meter
@@ -32,6 +32,8 @@ TASKS = 64
 """The number of tasks that is aimed at, so that workers that finish early find more to do."""
 OUTSTANDING = 8, 256
 """The outstanding tasks, at least and at most."""
+KILLED, ABSENT = "KilledWorker", "NoValidWorkerError"
+"""What Dask raises if a task kills one worker after another, and if no worker comes back; Dask may be absent."""
 UNTIMED = 8
 """The outstanding tasks at most until one has been timed; the estimate is rough."""
 
@@ -170,11 +172,11 @@ class Dispatch:
                 things.setdefault(id(thing), (number, thing))
         try:
             worker = self._probed(self._recipe, *(thing for _, thing in things.values()))
-        except (BrokenExecutor, CancelledError) as caught:
-            raise self._lost(caught) from caught
         except FormulationsException:
             raise
         except Exception as caught:  # what cannot be pickled raises almost anything
+            if _without_workers(caught) or type(caught).__name__ == KILLED:
+                raise self._lost(caught) from caught
             raise self._unsendable(list(things.values())) or caught from caught
         self._meet(worker)
         if worker.process == self._here.process:
@@ -258,12 +260,12 @@ class Dispatch:
         """Add the result of a task."""
         task = self._outstanding[future]
         failure = CancelledError("a task was cancelled") if future.cancelled() else future.exception()
-        if isinstance(failure, BrokenExecutor | CancelledError):
+        if _without_workers(failure):
             raise self._lost(failure) from failure
         if failure is not None:
             # Dask repeats a task whose worker has died, and gives up if that happens again and again. But it blames
             # tasks that only waited for that worker, too, so each is tried once more with no other beside it.
-            if type(failure).__name__ != "KilledWorker":
+            if type(failure).__name__ != KILLED:
                 raise failure
             if task is self._alone:
                 raise self._lost(failure, task) from failure
@@ -317,6 +319,11 @@ class Dispatch:
             'not guard it by if __name__ == "__main__").',
             unfinished,
         )
+
+
+def _without_workers(failure: BaseException | None) -> TypeGuard[BaseException]:
+    """Whether a task has failed because there is nothing left that could run it."""
+    return isinstance(failure, BrokenExecutor | CancelledError) or type(failure).__name__ == ABSENT
 
 
 def _joined(ranges: Sequence[tuple[int, int]]) -> list[range]:

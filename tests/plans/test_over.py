@@ -519,6 +519,22 @@ def test_a_task_that_only_waited_beside_a_deadly_one_is_not_blamed(case):
     assert caught.value.unfinished[0][0] == 2
 
 
+@pytest.mark.parametrize("function", [probe, run])
+def test_an_executor_without_workers_is_told(case, function):
+    absent = type("NoValidWorkerError", (Exception,), {})
+
+    class Dask(Inline):
+        def submit(self, called, /, *arguments):
+            future = super().submit(called, *arguments)
+            if called is function:
+                future = Future()
+                future.set_exception(absent("no worker for 60 s"))
+            return future
+
+    with pytest.raises(WorkersLost, match=r"it broke .*no worker for 60 s"):
+        case.over(Dask())
+
+
 def test_progress_is_told_by_a_function_or_on_standard_error(case, threads, capsys, monkeypatch):
     for executor in (None, threads):
         told = []
