@@ -13,7 +13,7 @@ __all__ = ["ChunksDone", "Meter"]
 
 
 class ChunksDone(NamedTuple):
-    """How far a sum over sources is.
+    """The progress of a sum over sources.
 
     Attributes
     ----------

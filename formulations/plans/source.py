@@ -84,6 +84,7 @@ def sources(X: Any, Y: Any, sample_weight: Any = None, rows: int | None = None) 
     Returns
     -------
     list of Source
+        Source after source, in the order of their rows.
 
     Raises
     ------
@@ -176,7 +177,7 @@ def check_dtypes(source: Source, first: dict[str, tuple[int, np.dtype[Any]]], nu
     Raises
     ------
     WrongType
-        If so.
+        If it has.
     """
     for name, array in _arrays(source).items():
         if isinstance(array, np.ndarray):

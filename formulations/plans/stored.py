@@ -133,6 +133,11 @@ def stored_file(path: Any, name: str) -> Stored:
     name : str
         What the array is, for messages.
 
+    Returns
+    -------
+    Stored
+        Where its numbers are, with the file's size and the time of its last change.
+
     Raises
     ------
     InvalidInput

@@ -34,11 +34,17 @@ T = TypeVar("T")
 
 OF_EPOCHS = Wording("of its bound", "first", "a step", spare=(2,))
 OF_TRAINING = Wording("reached in", "first", "time")
-LEGEND = (
-    "a step: the median time of an epoch over its steps. Ratios: the median of the ratios of all rounds, and their "
-    "quartiles.\n"
-    "first: elapsed in the first epoch or training, with compilation. floor: the products and gathers alone.\n"
+LEGEND_OF_EPOCHS = (
+    "of its bound: the largest difference from the reference's parameters over its bound, and the rule of the bound.\n"
+    "a step: the median time of an epoch over its steps. floor: the products and gathers alone.\n"
     f"control: {DEFAULT} again; it differs from {DEFAULT} by the machine's noise."
+)
+LEGEND_OF_TRAINING = (
+    "reached in: the epochs until enough of the held-out examples are right. time: the median of all runs."
+)
+LEGEND = (
+    "first: elapsed in the first epoch or training, with compilation. Ratios: the median of the ratios of all rounds, "
+    "and their quartiles."
 )
 
 
@@ -104,7 +110,9 @@ def run_epochs(
                     heats.append(run_heat(_with_reference(cell, dtype), dtype, epochs, settings, OF_EPOCHS))
         # After the race, when all libraries have been loaded.
         facts = describe_machine()
-    return Race(tuple(heats), {**facts, **settings.facts}, LEGEND)
+    legends = {OF_EPOCHS: LEGEND_OF_EPOCHS, OF_TRAINING: LEGEND_OF_TRAINING}
+    shown = [text for wording, text in legends.items() if any(heat.wording is wording for heat in heats)]
+    return Race(tuple(heats), {**facts, **settings.facts}, "\n".join([*shown, LEGEND]))
 
 
 def _contestants(

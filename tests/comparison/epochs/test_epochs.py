@@ -135,7 +135,8 @@ def test_rows_and_times_of_a_step():
     assert found
     text = str(found)
     assert "small: 5-4-3, an epoch of 40 examples in mini-batches of 4, float64" in text
-    assert max(map(len, text.splitlines()[2:-4])) <= 80
+    assert max(map(len, text.removesuffix(found.legend).splitlines()[2:])) <= 80
+    assert "a step: " in found.legend and "reached in: " not in found.legend
     document = json.loads(json.dumps(found.to_dict()))["heats"][0]
     assert (document["batch_size"], document["examples"], document["steps"]) == (4, 40, 10)
     row = document["rows"][1]
@@ -187,6 +188,7 @@ def test_rows_of_a_training(monkeypatch):
     assert len({row.judged_by for row in heat.rows}) == 1
     assert "epochs" in heat.rows[0].judged_by
     assert "over the floor" not in str(found)
+    assert "reached in: " in found.legend and "a step: " not in found.legend
     pytest.importorskip("matplotlib")
     assert draw_race(found).axes[0].get_xlabel() == f"time over that of {heat.base}"
 

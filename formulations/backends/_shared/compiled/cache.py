@@ -31,6 +31,11 @@ def fingerprint(*modules: str) -> str:
     ----------
     *modules : str
         Their names. Each has been imported, or has at least run its imports.
+
+    Returns
+    -------
+    str
+        The first digits of a hash.
     """
     parts: dict[str, Mapping[str, str]] = {}
     waiting = list(modules)
