@@ -52,11 +52,12 @@ class _Announcement(Listener):  # type: ignore[misc]
     def on_start(self, event: Any) -> None:
         """Announce a function; those that it calls are compiled meanwhile."""
         function = event.data["dispatcher"].py_func
-        self._waiting.append(f"{function.__module__.removeprefix(__package__ + '.')}.{function.__name__}")
+        self._waiting.append(f"{function.__module__.removeprefix(__package__ + '.')}.{function.__name__.lstrip('_')}")
         if len(self._waiting) == 1 and _is_ours(function):
             self._start = perf_counter()
             dtypes = ", ".join(sorted(set(_dtypes(event.data["args"]))))
-            logger.info("compiling %s of backend fused for %s, once on this machine", self._waiting[0], dtypes)
+            text = "compiling %s of backend fused for %s, which takes some seconds once on this machine"
+            logger.info(text, self._waiting[0], dtypes)
 
     def on_end(self, event: Any) -> None:
         """Say how long it took."""
