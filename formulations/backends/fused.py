@@ -109,7 +109,7 @@ class Fused(Backend):
         return FusedLinearization(point, self)
 
     def compiled_updates(self) -> CompiledUpdates:
-        """Return each optimizer's step as one compiled pass."""
+        """Return each optimizer's update as one compiled pass."""
         updates = import_module("formulations.backends._shared.compiled.training.updates")
         return CompiledUpdates(updates.adam, updates.momentum)
 
@@ -118,8 +118,8 @@ class Fused(Backend):
         buffers = tape.workspace[1]
         if not _is_small(network, tape, buffers):
             return None
-        epoch = import_module("formulations.backends._shared.compiled.training.epoch")
-        steps: CompiledSteps = epoch.Steps(network, tape, buffers, rule)
+        module = import_module("formulations.backends._shared.compiled.training.steps")
+        steps: CompiledSteps = module.Steps(network, tape, buffers, rule)
 
         def take(
             X: Array, Y: Array, order: Array, sample_weight: Array | None, rate: Any, costs: Array, weights: Array

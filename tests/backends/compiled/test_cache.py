@@ -100,9 +100,9 @@ def test_another_process_finds_the_code_again(letters):
 
 def test_every_compiled_function_is_cached_under_the_letters_of_its_files():
     pytest.importorskip("numba")
-    from formulations.backends._shared.compiled import compiler, steps, whole
+    from formulations.backends._shared.compiled import compiler, elementwise, whole
 
-    for function in (steps.activate, whole._compute):
+    for function in (elementwise.activate, whole._compute):
         assert function.py_func.__qualname__.endswith(f"_{cache.fingerprint(function.__module__, compiler.__name__)}")
 
 

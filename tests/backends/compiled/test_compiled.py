@@ -17,9 +17,9 @@ from numba import njit
 
 from formulations.backends._shared.compiled.activations import SOFTMAX, evaluate
 from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
+from formulations.backends._shared.compiled.elementwise import activate, by_slope
 from formulations.backends._shared.compiled.exponential import reduced_logarithm
 from formulations.backends._shared.compiled.outputs import output_error, quadratic_gradient
-from formulations.backends._shared.compiled.steps import activate, by_slope
 
 DTYPES = (np.float32, np.float64)
 FUNCTIONS = [*(ACTIVATIONS[name] for name in COMPILED if name != "softmax"), LeakyReLU(0.25)]

@@ -10,8 +10,8 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.backends._shared.compiled.buffers import Buffers, misfit
+from formulations.backends._shared.compiled.elementwise import activate, by_slope
 from formulations.backends._shared.compiled.outputs import output_error
-from formulations.backends._shared.compiled.steps import activate, by_slope
 from formulations.network import Gradient, Network, Tape
 
 __all__ = ["compute"]

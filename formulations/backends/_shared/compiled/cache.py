@@ -114,7 +114,7 @@ def unreadable_cache(caught: BaseException) -> str | None:
     for raised in (caught, caught.__cause__, caught.__context__):
         for frame, _ in walk_tb(raised.__traceback__ if raised is not None else None):
             if frame.f_globals.get("__name__") == "numba.core.caching":
-                compiled: Any = import_module("formulations.backends._shared.compiled.steps").activate
+                compiled: Any = import_module("formulations.backends._shared.compiled.elementwise").activate
                 return (
                     f"numba cannot use its cached code in {compiled.stats.cache_path} "
                     f"({type(caught).__name__}: {caught}); delete that folder to compile again"

@@ -28,7 +28,7 @@ from formulations.arrays import Array
 from formulations.backends._shared.compiled.addresses import matrix_at
 from formulations.backends._shared.compiled.buffers import address_of
 from formulations.backends._shared.compiled.compiler import compiled
-from formulations.backends._shared.compiled.steps import by_slope
+from formulations.backends._shared.compiled.elementwise import by_slope
 from formulations.network import Network
 
 __all__ = ["CurvatureBuffers", "by_layer", "whole"]

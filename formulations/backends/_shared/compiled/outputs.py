@@ -16,9 +16,9 @@ from typing import Any
 
 from formulations.arrays import Array
 from formulations.backends._shared.compiled.compiler import compiled
+from formulations.backends._shared.compiled.elementwise import by_slope
 from formulations.backends._shared.compiled.exponential import reduced_exponential, reduced_logarithm
 from formulations.backends._shared.compiled.forms import CROSS_ENTROPY, QUADRATIC, SOFTMAX_LIKELIHOOD
-from formulations.backends._shared.compiled.steps import by_slope
 
 __all__ = ["output_error"]
 

@@ -26,12 +26,12 @@ from formulations.backends._shared.compiled.buffers import (
     misfit,
 )
 from formulations.backends._shared.compiled.compiler import compiled
+from formulations.backends._shared.compiled.elementwise import activate, by_slope
 from formulations.backends._shared.compiled.outputs import output_error
 from formulations.backends._shared.compiled.products import add_outer_products, inner_products, product
-from formulations.backends._shared.compiled.steps import activate, by_slope
 from formulations.network import Gradient, Network, Tape
 
-__all__ = ["compute"]
+__all__ = ["compute", "forward_pass"]
 
 
 def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) -> None:  # noqa: ARG001 - by address
@@ -46,9 +46,9 @@ def compute(network: Network, tape: Tape, buffers: Buffers, gradient: Gradient) 
 
 
 @compiled
-def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, layers: Array) -> None:
-    m, below, last = X.shape[0], X, len(layers) - 1
-    zero, one = X.dtype.type(0), X.dtype.type(1)
+def forward_pass(layers: Array, X: Array) -> None:
+    """Write z, a and σ′ of every layer, for the examples X, shape (m, n₁)."""
+    m, below = X.shape[0], X
     for layer in layers:
         n, n_below, weights = layer[WIDTH], below.shape[1], layer[WEIGHTS]
         w, b = matrix_at(weights, n, n_below, X), vector_at(weights + n * n_below * X.itemsize, n, X)
@@ -56,11 +56,19 @@ def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, l
         inner_products(below, w, z)
         activate(layer[ACTIVATION], vector_at(layer[PARAMETER], 1, X)[0], b, z, a, slope)
         below = a
-    n, limit = below.shape[1], vector_at(layers[last, PARAMETER], 1, X)[0]
-    z, slope = matrix_at(layers[last, Z], m, n, X), matrix_at(layers[last, SLOPE], m, n, X)
+
+
+@compiled
+def _compute(gradient: Array, X: Array, Y: Array, shares: Array, outer: Array, layers: Array) -> None:
+    forward_pass(layers, X)
+    m, last = X.shape[0], len(layers) - 1
+    zero, one = X.dtype.type(0), X.dtype.type(1)
+    n, limit = layers[last, WIDTH], vector_at(layers[last, PARAMETER], 1, X)[0]
+    z, a = matrix_at(layers[last, Z], m, n, X), matrix_at(layers[last, A], m, n, X)
+    slope = matrix_at(layers[last, SLOPE], m, n, X)
     G, delta = matrix_at(outer[COST_GRADIENT], m, n, X), matrix_at(layers[last, DELTA], m, n, X)
     end = gradient.size
-    cost = output_error(outer[OUTPUT], limit, z, below, slope, Y, shares, G, delta, gradient[end - n :])
+    cost = output_error(outer[OUTPUT], limit, z, a, slope, Y, shares, G, delta, gradient[end - n :])
     vector_at(outer[COST], 1, X)[0] = cost
     for l in range(last, -1, -1):
         n, n_below = layers[l, WIDTH], layers[l - 1, WIDTH] if l > 0 else X.shape[1]

@@ -19,13 +19,11 @@ from formulations.arrays import Array
 from formulations.backends._base import StepRule
 from formulations.backends._shared.compiled.addresses import matrix_at, vector_at
 from formulations.backends._shared.compiled.buffers import (
-    ACTIVATION,
     COST_GRADIENT,
     DELTA,
     OUTPUT,
     PARAMETER,
     SLOPE,
-    WEIGHTS,
     WIDTH,
     A,
     Buffers,
@@ -33,10 +31,11 @@ from formulations.backends._shared.compiled.buffers import (
     address_of,
 )
 from formulations.backends._shared.compiled.compiler import compiled, compiled_sums
+from formulations.backends._shared.compiled.elementwise import by_slope
 from formulations.backends._shared.compiled.outputs import output_error
-from formulations.backends._shared.compiled.products import add_outer_products, inner_products, product
-from formulations.backends._shared.compiled.steps import activate, by_slope
+from formulations.backends._shared.compiled.products import add_outer_products, product
 from formulations.backends._shared.compiled.training.updates import adam, momentum
+from formulations.backends._shared.compiled.whole import forward_pass
 from formulations.network import Network, Tape
 
 __all__ = ["Steps"]
@@ -152,7 +151,7 @@ def _take(vectors: Any, batch: Any, tables: Any, rule: Any, rate: float, costs: 
         if weight == 0.0:
             continue
         divisor = weight if rule.per_batch else 1.0
-        _forward(layers, X)
+        forward_pass(layers, X)
         cost = _descend(vectors, layers, outer, X, Y, shares, rule, rule.l2 / divisor, rule.l1 / divisor, eta)
         costs[step] = weight * cost
         if rule.kind == _MOMENTUM:
@@ -212,18 +211,6 @@ def _copy_row(address: int, stride: int, out: Array) -> None:
     else:
         for i in range(out.size):
             out[i] = vector_at(address + i * stride, 1, out)[0]
-
-
-@compiled
-def _forward(layers: Array, X: Array) -> None:
-    m, below = X.shape[0], X
-    for layer in layers:
-        n, n_below, weights = layer[WIDTH], below.shape[1], layer[WEIGHTS]
-        w, b = matrix_at(weights, n, n_below, X), vector_at(weights + n * n_below * X.itemsize, n, X)
-        z, a, slope = matrix_at(layer[Z], m, n, X), matrix_at(layer[A], m, n, X), matrix_at(layer[SLOPE], m, n, X)
-        inner_products(below, w, z)
-        activate(layer[ACTIVATION], vector_at(layer[PARAMETER], 1, X)[0], b, z, a, slope)
-        below = a
 
 
 @compiled
