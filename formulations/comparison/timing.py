@@ -101,7 +101,7 @@ def interleave(
     sample: float = SAMPLE_SECONDS,
     settling: float = 0.0,
     silence: float = 0.0,
-    always: bool = False,
+    pauses: bool = False,
 ) -> dict[str, Timing]:
     """Time several calls in turn.
 
@@ -121,7 +121,7 @@ def interleave(
     silence : float
         Seconds to wait before and after a call that runs in another process, so that threads that spin while they wait
         go to sleep and leave the cores to the next call.
-    always : bool
+    pauses : bool
         Whether to wait before every call: in one process, too, libraries have several pools of threads.
 
     Returns
@@ -145,7 +145,7 @@ def interleave(
             for name, call in calls.items():
                 if i < rounds[name]:
                     before, elsewhere = elsewhere, isinstance(call, Stopwatch)
-                    if before or elsewhere or always:
+                    if before or elsewhere or pauses:
                         sleep(silence)
                     settle(call, settling)
                     samples[name].append(timed(call, repeats[name]))

@@ -79,7 +79,7 @@ def test_a_call_elsewhere_keeps_its_own_time_with_silence_around_it(monkeypatch)
 def test_silence_before_every_call_of_one_process_if_it_is_asked_for(monkeypatch):
     takes, silences = clock(monkeypatch), []
     monkeypatch.setattr(timing, "sleep", silences.append)
-    interleave({"a": takes(0.01), "b": takes(0.01)}, baseline="a", budget=0.03, silence=0.2, always=True)
+    interleave({"a": takes(0.01), "b": takes(0.01)}, baseline="a", budget=0.03, silence=0.2, pauses=True)
     assert silences == [0.2] * 6
 
 

@@ -143,7 +143,7 @@ def run_heat(
                 sample=SAMPLE,
                 settling=SETTLE,
                 silence=SILENCE,
-                always=settings.pauses,
+                pauses=settings.pauses,
             )
     order = {contestant.name: place for place, contestant in enumerate(field)}
     found = (row.with_timing(timings.get(row.name)) for row in sorted(rows, key=lambda row: order[row.name]))

@@ -1,1 +1,1 @@
-"""Compiled passes: the element-wise steps of a layer, and a small network's whole gradient. They need numba."""
+"""Compiled passes: the element-wise operations of a layer, and a small network's whole gradient. They need numba."""

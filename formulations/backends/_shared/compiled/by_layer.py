@@ -1,4 +1,4 @@
-"""The gradient with NumPy's products and compiled steps between them, for large products.
+"""The gradient with NumPy's products and compiled operations between them, for large products.
 
 Large products run in several threads. Compiled code would call another copy of BLAS than NumPy, with its own threads,
 and two pools of waiting threads slow each other down.

@@ -141,7 +141,7 @@ def by_layer(
     hessian: bool,
     at_output: Callable[[Array, Array], None] | None = None,
 ) -> None:
-    """Write the product with NumPy's matrix products and compiled steps between them.
+    """Write the product with NumPy's matrix products and compiled operations between them.
 
     ``at_output`` writes δ̇^L of ż^L, which it may overwrite, if the output has no compiled form.
     """

@@ -1,4 +1,4 @@
-"""The element-wise steps of one layer, each compiled into one pass over its numbers."""
+"""The element-wise operations of one layer, each compiled into one pass over its numbers."""
 
 from __future__ import annotations
 

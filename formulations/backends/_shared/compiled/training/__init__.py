@@ -1,1 +1,1 @@
-"""Compiled training: the optimizers' steps over the parameters, and whole runs of steps. They need numba."""
+"""Compiled training: the optimizers' updates of the parameters, and whole runs of steps. They need numba."""
