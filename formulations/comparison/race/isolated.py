@@ -8,10 +8,11 @@ is called in turn with the others, after a pause, and measures its own time.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from time import perf_counter
 from typing import Any, TypeVar
@@ -81,14 +82,37 @@ def isolate(contestant: Contestant[T], cell: Prepares[T], dtype: str, threads: i
     context = get_context("spawn")
     mine, its = context.Pipe()
     process = context.Process(target=_serve, args=(its, contestant.enter, cell, dtype, threads), daemon=True)
-    process.start()
+    with _interrupts_kept_from_children():
+        process.start()
     its.close()
     try:
         yield _ready(contestant.name, mine)
+    except BaseException:
+        # Nobody waits for its answer any more, and its compiler may take minutes.
+        process.terminate()
+        raise
     finally:
         mine.close()
         process.join(5)
         process.terminate()
+
+
+@contextmanager
+def _interrupts_kept_from_children() -> Iterator[None]:
+    """Block SIGINT: a process that is started meanwhile never receives it, and this one does afterwards.
+
+    A terminal sends Ctrl-C to all processes, and each would print a traceback, also while it imports what it runs.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # It unblocks SIGINT when it has started.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ready(name: str, connection: Connection) -> Ready:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 from importlib.util import find_spec
 from itertools import chain, repeat
 from types import SimpleNamespace
@@ -174,6 +175,28 @@ def test_the_process_of_a_peer_starts_jax_with_one_thread_if_it_is_asked_for(mon
 
     isolated._serve(SimpleNamespace(send=sent.append), enter, SMALL, "float32", threads)
     assert sent == [f"flags{flags}."]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals cannot be blocked there")
+def test_ctrl_c_in_a_terminal_does_not_reach_the_process_of_a_peer(monkeypatch):
+    ready_of = isolated._ready
+
+    def interrupted(name, connection):
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGINT)
+        return ready_of(name, connection)
+
+    monkeypatch.setattr(isolated, "_ready", interrupted)
+    peer = isolated.isolate(FLOOR, SMALL, "float64", 1)
+    ready = peer.__enter__()
+    (process,) = multiprocessing.active_children()
+    assert ready.call() > 0
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    caught = KeyboardInterrupt()
+    assert not peer.__exit__(KeyboardInterrupt, caught, None)
+    # It ended at once, whatever it computed.
+    assert process.exitcode == -signal.SIGTERM
 
 
 def test_every_backend_and_all_three_faces_of_sigma_are_raced():
