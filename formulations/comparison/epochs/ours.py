@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.backends import DEFAULT, get_backend
+from formulations.backends import DEFAULT, Tier, get_backend
 from formulations.comparison.epochs.course import TRAINING, Course, JudgedCourse, TrainingCourse
 from formulations.comparison.epochs.engine import LONGEST, enter_epoch, reached
 from formulations.comparison.race import FLOOR, Contestant, Kind, Ready, products_of
@@ -60,7 +60,7 @@ def stepping(flag: str) -> Contestant[JudgedCourse]:
         If the backend does not exist.
     """
     label = get_backend(flag).label
-    return Contestant(label, Kind.PLAN, partial(enter_epoch, partial(Steps, flag)), partial(_why_not, flag))
+    return Contestant(label, Kind.PLAN, partial(enter_epoch, partial(Steps, flag)), partial(_why_no_epoch, flag))
 
 
 def training(flag: str) -> Contestant[TrainingCourse]:
@@ -70,6 +70,12 @@ def training(flag: str) -> Contestant[TrainingCourse]:
 
 def _why_not(flag: str, course: Course) -> str | None:
     return get_backend(flag).why_not(course.problem.network, get_cost(course.problem.cost))
+
+
+def _why_no_epoch(flag: str, course: JudgedCourse) -> str | None:
+    if get_backend(flag).tier is Tier.PERTURBATION:
+        return "the parameters after an epoch are judged by a bound of roundoff, and its gradient is approximate"
+    return _why_not(flag, course)
 
 
 def _enter_sgd(flag: str, course: TrainingCourse) -> Ready:

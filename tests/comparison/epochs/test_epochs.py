@@ -163,6 +163,16 @@ def test_wrong_steps_are_not_timed(monkeypatch):
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("flag", ["finite_difference", "node_perturbation"])
+def test_approximate_gradients_take_no_part(flag):
+    found = run_epochs(["small"], ["float64"], [flag], [], budget=0.005)
+    row = found.heats[0].rows[2]
+    assert (row.name, row.status) == (flag, "not raced")
+    assert "judged by a bound of roundoff" in row.reason
+    assert found
+
+
+@pytest.mark.usefixtures("small")
 def test_the_time_of_the_processor_leaves_out_what_only_waits(monkeypatch):
     class Waiting(Steps):
         def epoch(self, order):
