@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.experiments.targets import (
@@ -112,3 +114,19 @@ def test_the_picture_has_a_panel_a_heat_and_a_bar_a_row():
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels[:2] == ["floor", "fused"]
     assert labels[-1] == "book's loop"
+
+
+def test_everything_is_within_the_picture_of_one_cell_on_a_busy_machine():
+    pytest.importorskip("matplotlib")
+    whole = race()
+    heat = whole.heats[0]
+    busy = replace(heat.rows[-1], timing=Timing(4.0, Ratio.exactly(4.0), (4.0, 4.0, 4000.0, 4000.0, 4.0)))
+    cell = replace(heat.cell, name="a cell with a long name, " * 4)
+    figure = draw_race(replace(whole, heats=(replace(heat, cell=cell, rows=(*heat.rows[:-1], busy)),)))
+    figure.draw_without_rendering()
+    axes, legend = figure.axes[0], figure.legends[0]
+    assert len(legend.get_texts()) == 4
+    boxes = [text.get_window_extent() for text in (*axes.texts, axes.title, axes._left_title)]
+    for box in (*boxes, legend.get_window_extent()):
+        assert 0 <= box.x0 <= box.x1 <= figure.bbox.x1
+    assert max(text.get_window_extent().x1 for text in axes.texts) <= axes.bbox.x1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any
 
 from formulations.comparison.race.contestant import Kind
@@ -28,6 +29,9 @@ LABELS = {
     Kind.FLOOR: "the products alone",
 }
 
+TITLE_WIDTH = 60
+"""The characters in a line of a panel's title."""
+
 
 def draw_race(race: Race) -> Any:
     """Return the figure: times over the floor, or the fastest row, on a logarithmic scale, the fastest at the top.
@@ -53,8 +57,9 @@ def draw_race(race: Race) -> Any:
         axes.remove()
     from matplotlib.patches import Patch
 
-    patches = [Patch(color=COLOURS[kind], label=LABELS[kind]) for kind in COLOURS]
-    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), frameon=False, fontsize=9)
+    drawn = {row.kind for heat in race.heats for row, _ in _bars(heat)}
+    patches = [Patch(color=COLOURS[kind], label=LABELS[kind]) for kind in COLOURS if kind in drawn]
+    figure.legend(handles=patches, loc="outside lower center", ncols=2 * columns, frameon=False, fontsize=9)
     return figure
 
 
@@ -67,6 +72,7 @@ def _bars(heat: Heat) -> list[tuple[RaceRow, Ratio]]:
 def _draw(axes: Any, heat: Heat) -> None:
     bars = _bars(heat)
     medians = [ratio.median for _, ratio in bars]
+    ends = [max(ratio.upper, ratio.median) for _, ratio in bars]
     places = range(len(bars))
     spread = arms([ratio for _, ratio in bars])
     axes.barh(places, medians, xerr=spread, color=[COLOURS[row.kind] for row, _ in bars], ecolor="#333333", height=0.72)
@@ -74,10 +80,10 @@ def _draw(axes: Any, heat: Heat) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.axvline(1, color="#555555", linewidth=0.8)
-    axes.set_xlim(min(0.5, *medians) * 0.8, max(medians) * 2.5)
-    for place, (_, ratio) in enumerate(bars):
-        axes.text(max(ratio.upper, ratio.median) * 1.08, place, format_quotient(ratio.median), va="center", fontsize=7)
-    titled(axes, heat.title)
+    axes.set_xlim(min(0.5, *medians) * 0.8, max(ends) * 2.5)
+    for place, end, median in zip(places, ends, medians, strict=True):
+        axes.text(end * 1.08, place, format_quotient(median), va="center", fontsize=7)
+    titled(axes, fill(heat.title, TITLE_WIDTH))
     base = "the matrix products alone" if heat.base == FLOOR.name else heat.base
     axes.set_xlabel(f"time over that of {base}", fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
