@@ -204,6 +204,31 @@ def test_processes_give_the_same_bits(case, expected, method, count):
         assert same(case.over(pool, 5 * SIZE * 2), case.over(rows=5 * SIZE * 2))
 
 
+def blas_threads():
+    import threadpoolctl
+
+    found = threadpoolctl.threadpool_info()
+    return max((each["num_threads"] for each in found if each["user_api"] == "blas"), default=1)
+
+
+def note_blas_threads(path):
+    """Return examples, and write how many threads BLAS has when they are read."""
+    path.write_text(str(blas_threads()))
+    return np.ones((1, 4)), np.ones((1, 2))
+
+
+def test_processes_use_one_thread_of_blas_where_more_are_allowed(monkeypatch, tmp_path):
+    # A forked process would inherit this one's limit.
+    for name in workers.VARIABLES:
+        monkeypatch.setenv(name, "2")
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        if pool.submit(blas_threads).result() == 1:
+            pytest.skip("BLAS has one thread here anyhow")
+        plan = fm.prepare(fm.Network.random([4, 2], seed=0), "auto")
+        plan.over([partial(note_blas_threads, tmp_path / "threads")], pool)
+    assert (tmp_path / "threads").read_text() == "1"
+
+
 @pytest.mark.slow
 def test_loky_gives_the_same_bits_and_its_lost_workers_are_told(case, expected):
     loky = pytest.importorskip("loky")
@@ -667,6 +692,18 @@ def test_a_script_without_a_guard_is_told(tmp_path):
     )
     found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert found.returncode and "WorkersLost" in found.stderr and 'if __name__ == "__main__"' in found.stderr
+
+
+@pytest.mark.parametrize("rows", [None, 5 * SIZE])
+def test_a_row_of_a_dask_array_is_named_by_its_place_in_the_whole_array(case, monkeypatch, rows):
+    array = pytest.importorskip("dask.array")
+    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    X = case.X[: 10 * SIZE].copy()
+    X[7 * SIZE + 3, 1] = np.nan
+    given = fm.sources(array.from_array(X), array.from_array(case.Y[: 10 * SIZE]), rows=rows)
+    place = rf"in source {1 if rows else 0} \(rows 112 to 128 of .*, counting rows from 112 on, X"
+    with pytest.raises(NotFinite, match=place + r" must be finite, got nan at X\[3, 1\]"):
+        case.plan().over(given, Inline())
 
 
 @pytest.mark.slow

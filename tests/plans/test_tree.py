@@ -71,6 +71,31 @@ def test_units_grow_with_the_larger_and_scale_exactly():
         assert float(found.weight) == 1.0
 
 
+@pytest.mark.parametrize("exponents", [(3, 7), (7, 3), (5, 5)])
+def test_all_sums_are_in_the_same_units(exponents):
+    numbers = (3.0, 5.0)
+    tree = Tree(2, np.dtype("float64"))
+    for index, exponent in enumerate(exponents):
+        tree.add(index, leaf(numbers[index], exponent))
+    found = tree.total()
+    expected = sum(number * 2.0**exponent for number, exponent in zip(numbers, exponents, strict=True))
+    unit = 2.0**found.exponent
+    assert (found.vector[0] * unit, found.vector[1] * unit, found.cost * unit) == (expected, -expected, expected)
+    assert found.weight * unit == sum(2.0**exponent for exponent in exponents)
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 0, 0)])
+def test_the_largest_chunk_of_all_is_known(weights):
+    for sizes in itertools.permutations([2, 3, 7]):
+        tree = Tree(2, np.dtype("float64"))
+        for index, (size, weight) in enumerate(zip(sizes, weights, strict=True)):
+            sums = leaf(1.0, weight=weight)
+            sums.examples = sums.largest = size
+            tree.add(index, sums)
+        found = tree.total()
+        assert (found.largest, found.examples) == (7, 12)
+
+
 def test_leaves_of_weight_zero_leave_no_trace():
     for order in itertools.permutations([0.0, 3.0, 0.0, 5.0]):
         tree = Tree(2, np.dtype("float64"))

@@ -101,6 +101,25 @@ def test_a_bound_that_is_too_wide_decides_nothing():
     assert "too wide" in verdict.reason
 
 
+@pytest.mark.parametrize(("dtype", "digits"), [("float32", 0), ("float64", 29)])
+def test_no_epoch_is_equal_where_a_small_fault_would_be_equal_too(dtype, digits):
+    """Smaller rates change the parameters less, until roundoff hides a fault of a hundredth of the change."""
+    course = SMALL.problem(dtype)
+    start, found = course.problem.network.vector, []
+    for halved in (0, digits + 4, digits + 8, digits + 12):
+        rate = float(course.rate) / 2**halved
+        reference = measure_reference(course.problem, course.batch_size, rate, course.order)
+        right = descended(course, course.order, rate)
+        found.append(reference.judge(right).status)
+        for part in (part for pair in reference.layout.slices for part in pair):
+            fault = np.abs(reference.vector[part] - start[part]).max() / 100
+            for entry in set(reference.entries) & set(range(part.start, part.stop)):
+                wrong = right.copy()
+                wrong[entry] += fault
+                assert reference.judge(wrong).status != "equal"
+    assert (found[0], found[-1]) == ("equal", "inconclusive")
+
+
 def test_roundoff_of_every_step_is_carried_to_the_end():
     """Σ|P_tᵀc|ᵀr_t is reached to first order if each step errs by r_t in the direction of P_tᵀc."""
     course, reference = measured("float64")
