@@ -147,7 +147,7 @@ class TrainingCell:
     examples: int = 1430
     goal: float = 0.97
 
-    steps = 1
+    steps = None
 
     @property
     def title(self) -> str:

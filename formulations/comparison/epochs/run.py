@@ -33,7 +33,7 @@ __all__ = ["run_epochs"]
 T = TypeVar("T")
 
 OF_EPOCHS = Wording("of its bound", "first", "a step", spare=(2,))
-OF_TRAINING = Wording("reached in", "first", "time")
+OF_TRAINING = Wording("reached in", "first", "time", counted="epochs")
 LEGEND_OF_EPOCHS = (
     "of its bound: the largest difference from the reference's parameters over its bound, and the rule of the bound.\n"
     "a step: the median time of an epoch over its steps. floor: the products and gathers alone.\n"

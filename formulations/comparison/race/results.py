@@ -39,8 +39,8 @@ class RacedCell(Prepares[T], Protocol[T]):
         """Its name and its sizes."""
 
     @property
-    def steps(self) -> int:
-        """The number of gradients in a call."""
+    def steps(self) -> int | None:
+        """The number of gradients in a call; None if a training ends when enough is learnt."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return its name and its sizes as plain Python values."""
@@ -72,8 +72,10 @@ class RaceRow:
         What it represents.
     status : RaceStatus
         The verdict on its result, or why there is none.
-    judged_by : str
-        The bound that judged it, after the residual in units of that bound.
+    number : float or None
+        The verdict's: the residual in units of its bound, or what was counted.
+    rule : str
+        The rule of that bound, or what is counted.
     reason : str
         Why it is not timed, or not equal.
     first : float or None
@@ -87,16 +89,22 @@ class RaceRow:
     name: str
     kind: Kind
     status: RaceStatus = RaceStatus.NO_GRADIENT
-    judged_by: str = ""
+    number: float | None = None
+    rule: str = ""
     reason: str = ""
     first: float | None = None
     again: float | None = None
     timing: Timing | None = None
 
+    @property
+    def judged_by(self) -> str:
+        """The verdict's number and its rule; empty if there is no verdict."""
+        return "" if self.number is None else f"{self.number:.2g} {self.rule}"
+
     def judged(self, verdict: VerdictLike) -> RaceRow:
         """Return the row with the verdict on its result."""
-        by = f"{verdict.ratio:.2g} {verdict.rule}"
-        return replace(self, status=RaceStatus(verdict.status), judged_by=by, reason=verdict.reason)
+        status = RaceStatus(verdict.status)
+        return replace(self, status=status, number=verdict.ratio, rule=verdict.rule, reason=verdict.reason)
 
     def entered(self, *, first: float, again: float) -> RaceRow:
         """Return the row with the times of its first calls."""
@@ -119,6 +127,8 @@ class Wording:
     ----------
     judged, first, time : str
         Of the verdict's number, the first call, and the later ones.
+    counted : str
+        What the verdict's number counts, such as ``"epochs"``; empty if it is a residual in units of a bound.
     spare : tuple of int
         The columns that a narrow terminal does without.
     """
@@ -126,6 +136,7 @@ class Wording:
     judged: str = "of its bound"
     first: str = "first call"
     time: str = "time"
+    counted: str = ""
     spare: tuple[int, ...] = ()
 
 
@@ -185,7 +196,7 @@ class Heat:
                 row.status,
                 row.judged_by or "–",
                 "–" if row.first is None else format_seconds(row.first),
-                "–" if row.timing is None else format_seconds(row.timing.seconds / self.cell.steps),
+                "–" if row.timing is None else format_seconds(row.timing.seconds / (self.cell.steps or 1)),
                 *([format_ratio(self.ratio(row.name, FLOOR.name))] if floor else []),
                 *([format_ratio(self.ratio(row.name, best))] if best else []),
             ]
@@ -213,23 +224,31 @@ class Heat:
         table = html_table(header, marked, right=[2, 3, 4, 5, 6])
         return [html_text(self.title, "title"), table, html_text(self._reasons(), "small")]
 
+    def _judgement(self, row: RaceRow) -> dict[str, Any]:
+        if not self.wording.counted:
+            return {"judged_by": row.judged_by}
+        return {"judged_by": "", self.wording.counted: row.number}
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
+        steps = self.cell.steps
         return {
             **self.cell.to_dict(),
             "dtype": self.dtype,
-            "steps": self.cell.steps,
+            "steps": steps,
             "best_peer": self.best_peer,
             "rows": [
                 {
                     "name": row.name,
                     "kind": str(row.kind),
                     "status": str(row.status),
-                    "judged_by": row.judged_by,
+                    **self._judgement(row),
                     "reason": row.reason,
                     "first_seconds": row.first,
                     "seconds": None if row.timing is None else row.timing.seconds,
-                    "seconds_per_step": None if row.timing is None else row.timing.seconds / self.cell.steps,
+                    "seconds_per_step": row.timing.seconds / self.cell.steps
+                    if row.timing and self.cell.steps
+                    else None,
                     "rounds": 0 if row.timing is None else row.timing.rounds,
                     "over_floor": _plain(self.ratio(row.name, FLOOR.name)),
                     "over_best_peer": _plain(self.ratio(row.name, self.best_peer)),

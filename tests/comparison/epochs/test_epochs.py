@@ -15,7 +15,7 @@ from formulations.comparison import limited_threads
 from formulations.comparison.epochs import engine, ours
 from formulations.comparison.epochs import run as run_module
 from formulations.comparison.epochs.course import EPOCH_CELLS, TRAINING, EpochCell
-from formulations.comparison.epochs.engine import enter_epoch, enter_training, reached
+from formulations.comparison.epochs.engine import LONGEST, enter_epoch, enter_training, reached
 from formulations.comparison.epochs.ours import EPOCH_FLOOR, Steps, stepping, training
 from formulations.comparison.epochs.peers import EPOCH_PEERS
 from formulations.comparison.epochs.reference import measure_reference
@@ -197,6 +197,10 @@ def test_rows_of_a_training(monkeypatch):
     assert [row.name for row in heat.rows] == ["hadamard", *against]
     assert len({row.judged_by for row in heat.rows}) == 1
     assert "epochs" in heat.rows[0].judged_by
+    row = json.loads(json.dumps(found.to_dict()))["heats"][0]["rows"][0]
+    assert row["epochs"] in range(1, LONGEST)
+    assert (row["judged_by"], row["seconds_per_step"]) == ("", None)
+    assert row["seconds"] == heat.timing("hadamard").seconds
     assert "over the floor" not in str(found)
     assert "reached in: " in found.legend and "a step: " not in found.legend
     pytest.importorskip("matplotlib")
