@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from formulations.arrays.blas import IN_ONE_THREAD as IN_ONE_THREAD
     from formulations.arrays.blas import Adder as Adder
     from formulations.arrays.blas import SharedLimit as SharedLimit
+    from formulations.arrays.blas import loaded_blas as loaded_blas
+    from formulations.arrays.blas import one_blas_thread as one_blas_thread
+    from formulations.arrays.blas import owner_of as owner_of
     from formulations.arrays.blas import product_adder as product_adder
     from formulations.arrays.blas import scipy_in_one_thread as scipy_in_one_thread
     from formulations.arrays.blocks import Block as Block
@@ -69,7 +72,16 @@ else:
         __name__,
         {
             "archives": ["HEADER", "Archive", "Header", "npy_header", "open_archive"],
-            "blas": ["IN_ONE_THREAD", "Adder", "SharedLimit", "product_adder", "scipy_in_one_thread"],
+            "blas": [
+                "IN_ONE_THREAD",
+                "Adder",
+                "SharedLimit",
+                "loaded_blas",
+                "one_blas_thread",
+                "owner_of",
+                "product_adder",
+                "scipy_in_one_thread",
+            ],
             "blocks": ["Block", "blocks_of"],
             "budget": ["Budget", "current_budget", "use_budget"],
             "byte_counts": ["as_bytes", "format_bytes"],

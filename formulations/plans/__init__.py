@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from formulations.plans.calls import read_sources as read_sources
     from formulations.plans.calls import which as which
     from formulations.plans.chunks import ChunkedPlan as ChunkedPlan
-    from formulations.plans.dispatch import check_travels as check_travels
-    from formulations.plans.dispatch import in_order as in_order
     from formulations.plans.executors import checked_executor as checked_executor
+    from formulations.plans.executors import in_order as in_order
     from formulations.plans.plan import Claimed as Claimed
     from formulations.plans.plan import Plan as Plan
     from formulations.plans.source import Source as Source
@@ -43,8 +42,7 @@ else:
                 "which",
             ],
             "chunks": ["ChunkedPlan"],
-            "dispatch": ["check_travels", "in_order"],
-            "executors": ["checked_executor"],
+            "executors": ["checked_executor", "in_order"],
             "plan": ["Claimed", "Plan"],
             "source": ["Source", "sources"],
         },

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from formulations.arrays import Budget, Summation, end_quiet, format_bytes, quiet
+from formulations.arrays import Budget, Summation, end_quiet, format_bytes, one_blas_thread, quiet
 from formulations.backends import Backend
 from formulations.display import counted, format_seconds
 from formulations.exceptions import InvalidInput, OtherKernels, Refused, WrongType
@@ -37,12 +37,11 @@ from formulations.functions import Cost
 from formulations.network import Gradient, Network
 from formulations.plans.admission import seconds_for
 from formulations.plans.evaluator import Evaluator, Examples, placed
+from formulations.plans.executors import Piece, Recipe, Worker, add_piece, differing_kernels, this_worker
 from formulations.plans.plan import Claimed
 from formulations.plans.progress import Meter
 from formulations.plans.source import Described, Source, as_source, check_dtypes
-from formulations.plans.tasks import Piece, Recipe, add_piece
 from formulations.plans.tree import Sums, Tree
-from formulations.plans.workers import Worker, differing_kernels, one_blas_thread, this_worker
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -203,13 +202,14 @@ class ChunkedPlan(Claimed):
         Raises
         ------
         WrongType
-            If ``sources``, ``executor`` or ``progress`` has the wrong type, or a source does not hold real numbers.
+            If ``sources``, ``executor`` or ``progress`` has the wrong type, if a source does not hold real numbers, or
+            if the executor cannot send one to its workers.
         WrongShape, NotFinite, InvalidInput
             If there is no source, or one cannot be used; the message begins with its number, from 0.
         Refused
             If a source would take longer than the budget that was in force when the plan was prepared, and there is no
-            executor; if a file has changed since it was described; if the executor has been shut down, or cannot send
-            a source to its workers; or as :meth:`__call__`.
+            executor; if a file has changed since it was described; if the executor has been shut down; or as
+            :meth:`__call__`.
         WorkersLost
             If the executor breaks.
         MissingExtra

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.exceptions import NotFinite, Refused, WorkersLost
+from formulations.exceptions import NotFinite, Refused, WorkersLost, WrongType
 from formulations.plans.chunks import bytes_for
 
 dask = pytest.importorskip("dask")
@@ -217,7 +217,7 @@ def test_a_function_that_cannot_be_pickled_is_refused_before_anything_is_submitt
         with lock:
             return read(files, 0)
 
-    with pytest.raises(Refused, match="send"):
+    with pytest.raises(WrongType, match="send"):
         plan.over([reads], executor)
 
 

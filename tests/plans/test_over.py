@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.arrays import one_blas_thread
+from formulations.arrays.blas import threads as threads_of_blas
 from formulations.arrays.dtypes import higher
 from formulations.exceptions import (
     InvalidInput,
@@ -29,11 +31,13 @@ from formulations.exceptions import (
     WrongShape,
     WrongType,
 )
-from formulations.plans import checked_executor, executors, workers
+from formulations.plans import checked_executor
 from formulations.plans.chunks import bytes_for
-from formulations.plans.executors import Dispatch
-from formulations.plans.tasks import Task, probe, run
-from formulations.plans.workers import Worker, one_blas_thread, this_worker
+from formulations.plans.executors import checks, dispatch
+from formulations.plans.executors.checks import probe
+from formulations.plans.executors.dispatch import Dispatch
+from formulations.plans.executors.tasks import Task, run
+from formulations.plans.executors.workers import Worker, this_worker
 
 pytest.importorskip("threadpoolctl")
 ROWS, SIZE = 1000, 16
@@ -111,8 +115,8 @@ def shuffled(pending):
 @pytest.mark.parametrize("levels", [0, 3, 9])
 @pytest.mark.parametrize("rows", [None, 4 * SIZE])
 def test_the_bits_do_not_depend_on_tasks_orders_or_aligned_sources(case, expected, monkeypatch, levels, rows):
-    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: levels)
-    monkeypatch.setattr(executors, "UNTIMED", 63)
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: levels)
+    monkeypatch.setattr(dispatch, "UNTIMED", 63)
     tasks = -(-63 // 2**levels)
     for order in (list, reversed, shuffled):
         assert same(case.over(Inline(tasks, order), rows), expected)
@@ -167,7 +171,7 @@ def test_weights_of_zero_everywhere_but_in_one_task_leave_no_trace(case, threads
 
 def test_workers_follow_the_parameters_and_keep_a_plan(case, threads, monkeypatch):
     made = []
-    monkeypatch.setattr("formulations.plans.tasks.Evaluator", lambda *given: made.append(1) or real(*given))
+    monkeypatch.setattr("formulations.plans.executors.tasks.Evaluator", lambda *given: made.append(1) or real(*given))
     from formulations.plans.evaluator import Evaluator as real
 
     net = case.net.copy()
@@ -179,7 +183,7 @@ def test_workers_follow_the_parameters_and_keep_a_plan(case, threads, monkeypatc
 
 
 def test_a_network_that_cannot_be_written_to_is_read(case, threads, monkeypatch):
-    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
     net = case.net.copy()
     plan = fm.prepare(net, "auto", backend="hadamard", memory=bytes_for(fm.get_backend("hadamard"), net, SIZE))
     net.vector.flags.writeable = False
@@ -187,7 +191,7 @@ def test_a_network_that_cannot_be_written_to_is_read(case, threads, monkeypatch)
 
 
 def test_arrays_in_memory_are_refused_elsewhere(case, monkeypatch):
-    monkeypatch.setattr(executors, "probe", lambda *_: elsewhere(this_worker().kernels))
+    monkeypatch.setattr(checks, "probe", lambda *_: elsewhere(this_worker().kernels))
     for given in ((case.X, case.Y), (case.paths[0], case.Y), (case.paths[0], case.paths[1], case.weights)):
         with pytest.raises(Refused, match=r"process 1 on other computes, got arrays in memory in source 1; write them"):
             case.plan().over([(case.paths[0], case.paths[1]), given], Inline())
@@ -219,7 +223,7 @@ def note_blas_threads(path):
 
 def test_processes_use_one_thread_of_blas_where_more_are_allowed(monkeypatch, tmp_path):
     # A forked process would inherit this one's limit.
-    for name in workers.VARIABLES:
+    for name in threads_of_blas.VARIABLES:
         monkeypatch.setenv(name, "2")
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         if pool.submit(blas_threads).result() == 1:
@@ -308,19 +312,19 @@ def test_what_fails_in_another_process_is_told_here(case, tmp_path):
             case.plan().over([spoilt[0], (case.X, case.Y)], pool)
         # Nothing of it has run.
         with pytest.raises(
-            Refused, match=r"source 1 must be something that the executor can send .* <function .*<lambda>"
+            WrongType, match=r"source 1 \(<function .*<lambda>.*\) must be something that the executor can send"
         ):
             case.plan().over([explode, lambda: None], pool)
         mine = fm.activation(lambda z: z**3, lambda z: 3 * z**2, name="mine")
         plan = fm.prepare(fm.Network.random([4, 3], mine, seed=0), "auto")
         with pytest.raises(
-            Refused, match="the plan's network, cost and backend must be something that the executor can"
+            WrongType, match="the plan's network, cost and backend must be something that the executor can"
         ):
             plan.over(fm.sources(*case.paths), pool)
 
 
 def test_a_task_that_fails_names_its_place_and_the_rest_is_cancelled(case, threads, monkeypatch):
-    monkeypatch.setattr(executors, "UNTIMED", 100)
+    monkeypatch.setattr(dispatch, "UNTIMED", 100)
     X = case.X.copy()
     X[734, 1] = np.nan
     for executor in (None, threads):
@@ -341,7 +345,7 @@ def cancelled(executor):
 
 
 def test_an_interruption_cancels_what_is_left(case, monkeypatch):
-    monkeypatch.setattr(executors, "UNTIMED", 100)
+    monkeypatch.setattr(dispatch, "UNTIMED", 100)
     lazy = Inline(held=60)
 
     def interrupt(_):
@@ -354,8 +358,8 @@ def test_an_interruption_cancels_what_is_left(case, monkeypatch):
 
 
 def test_a_bounded_number_of_tasks_is_outstanding(case, expected, monkeypatch):
-    monkeypatch.setattr(executors, "OUTSTANDING", (4, 4))
-    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    monkeypatch.setattr(dispatch, "OUTSTANDING", (4, 4))
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
     seen = []
 
     class Watched(Inline):
@@ -387,18 +391,18 @@ def test_few_outstanding_tasks_of_large_networks():
 
 
 def fm_recipe(net):
-    from formulations.plans.tasks import Recipe
+    from formulations.plans.executors.tasks import Recipe
 
     return Recipe("token", net, None, None, 1, ("", 0))  # type: ignore[arg-type]
 
 
 def test_an_executor_is_checked():
     with pytest.raises(
-        WrongType, match=r"executor must be None or an executor of concurrent\.futures, got int; pass one"
+        WrongType, match=r"executor must be None or an executor of concurrent\.futures, got int; pass for instance"
     ):
         checked_executor(3)
     client = type("Client", (), {"get_executor": None})()
-    with pytest.raises(WrongType, match=r"got Client; pass one, client\.get_executor\(\)"):
+    with pytest.raises(WrongType, match=r"got Client; pass client\.get_executor\(\)"):
         checked_executor(client)
     pool = ThreadPoolExecutor(1)
     assert checked_executor(pool) is pool
@@ -410,7 +414,7 @@ def test_an_executor_is_checked():
 def test_an_executor_that_is_shut_down_in_the_middle_is_told(case):
     class Ending(Inline):
         def submit(self, function, /, *arguments):
-            if len(self.futures) > 5:
+            if len(self.futures) > 6:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             return super().submit(function, *arguments)
 
@@ -424,7 +428,7 @@ def test_an_executor_that_is_shut_down_in_the_middle_is_told(case):
 def test_futures_that_break_or_are_cancelled_name_the_unfinished_chunks(case, failure):
     class Breaking(Inline):
         def submit(self, function, /, *arguments):
-            if len(self.futures) in (6, 7):
+            if len(self.futures) in (7, 8):
                 future = Future()
                 self.futures.append(future)
                 if failure is None:
@@ -439,7 +443,7 @@ def test_futures_that_break_or_are_cancelled_name_the_unfinished_chunks(case, fa
         WorkersLost, match=r"it broke \((BrokenExecutor: a process died|CancelledError: a task was)"
     ) as caught:
         case.plan().over(small(case) * 5, Breaking())
-    # The probe comes first.
+    # An integer and the probe come first.
     assert {5, 6} <= {chunk for chunks in caught.value.unfinished for chunk in chunks} <= set(range(10))
 
 
@@ -504,10 +508,10 @@ def test_tasks_grow_once_one_has_been_timed(case, expected, monkeypatch):
                 future.set_result((sums, worker, -1.0))
             return future
 
-    monkeypatch.setattr(executors, "levels_of_a_task", lambda _, seconds: 9 if seconds < 0 else 0)
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda _, seconds: 9 if seconds < 0 else 0)
     assert same(case.over(Timed()), expected)
     # Each is as large as its first leaf allows.
-    assert sizes == [1] * executors.UNTIMED + [8, 16, 31]
+    assert sizes == [1] * dispatch.UNTIMED + [8, 16, 31]
 
 
 def test_a_task_that_only_waited_beside_a_deadly_one_is_not_blamed(case):
@@ -568,7 +572,7 @@ def test_progress_is_told_by_a_function_or_on_standard_error(case, threads, caps
         assert (chunks[-1], of[-1], examples[-1]) == (63, None if executor is None else 63, ROWS)
         assert list(chunks) == sorted(set(chunks)) and list(seconds) == sorted(seconds)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
     case.over(threads, progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("chunk 63/63, 1000 examples, ") and 1 < len(lines) <= 11
@@ -622,8 +626,8 @@ def test_a_limit_of_another_thread_is_neither_changed_nor_ignored(case):
 
 def test_without_threadpoolctl_it_is_refused_unless_the_environment_limits_the_threads(case, monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    monkeypatch.setattr(workers, "why_absent", lambda _: "absent")
-    for name in workers.VARIABLES:
+    monkeypatch.setattr(threads_of_blas, "why_absent", lambda _: "absent")
+    for name in threads_of_blas.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(MissingExtra, match="needs threadpoolctl, which is not installed"):
         case.over()
@@ -648,19 +652,19 @@ def test_a_worker_with_other_kernels_is_reported(case, expected, monkeypatch):
         def answer(task):
             return real(task)[0], worker, 1.0
 
-        real = executors.run
+        real = dispatch.run
         return answer
 
     other = elsewhere({**kernels, name: "0.0.1 Prescott", "a BLAS that is not loaded here": "1"})
     with monkeypatch.context() as patched:
-        patched.setattr(executors, "run", answering(other))
+        patched.setattr(dispatch, "run", answering(other))
         with pytest.warns(
             OtherKernels, match="got process 1 on other with .* 0.0.1 Prescott instead of .*; start"
         ) as heard:
             assert same(case.over(Inline()), expected)
         assert len(heard) == 1 and heard[0].filename == __file__
     with monkeypatch.context() as patched:
-        patched.setattr(executors, "run", answering(elsewhere(kernels, wide=112)))
+        patched.setattr(dispatch, "run", answering(elsewhere(kernels, wide=112)))
         with pytest.raises(Refused, match=r"workers must have the longdouble of this process, .* other with 112"):
             case.over(Inline())
 
@@ -674,7 +678,7 @@ def test_another_kernel_in_a_process_is_reported(case, monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem" if "Nehalem" not in blas[0] else "Haswell")
     with (
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
-        pytest.warns(OtherKernels, match=r"got process \d+ on .* with openblas in .* instead of .*"),
+        pytest.warns(OtherKernels, match=r"got process \d+ on .* with openblas of .* instead of .*"),
     ):
         case.over(pool)
 
@@ -697,7 +701,7 @@ def test_a_script_without_a_guard_is_told(tmp_path):
 @pytest.mark.parametrize("rows", [None, 5 * SIZE])
 def test_a_row_of_a_dask_array_is_named_by_its_place_in_the_whole_array(case, monkeypatch, rows):
     array = pytest.importorskip("dask.array")
-    monkeypatch.setattr(executors, "levels_of_a_task", lambda *_: 0)
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
     X = case.X[: 10 * SIZE].copy()
     X[7 * SIZE + 3, 1] = np.nan
     given = fm.sources(array.from_array(X), array.from_array(case.Y[: 10 * SIZE]), rows=rows)

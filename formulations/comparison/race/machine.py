@@ -7,24 +7,22 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from formulations.arrays import IN_ONE_THREAD
+from formulations.arrays import IN_ONE_THREAD, loaded_blas, owner_of
 from formulations.display import counted
-from formulations.exceptions import needs
 
 __all__ = ["describe_machine"]
 
 PACKAGES = ("backprop-formulations", "numpy", "scipy", "numba", "torch", "jax", "autograd", "scikit-learn")
 OWNERS = {"numpy": "NumPy's ", "scipy": "SciPy's "}
-"""The packages whose wheels bring a BLAS, in a folder such as ``numpy.libs`` or ``numpy/.dylibs``."""
+"""The packages whose wheels bring a BLAS."""
 
 
 def describe_machine() -> dict[str, Any]:
     """Return the processor, threads, versions and date, which a reader needs to interpret the numbers."""
-    pools = _pools()
+    pools = loaded_blas()
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),
@@ -54,14 +52,6 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _pools() -> list[dict[str, Any]]:
-    """Return what threadpoolctl knows of each loaded BLAS; nothing if it is not installed."""
-    if find_spec("threadpoolctl") is None:
-        return []
-    loaded = needs("bench", "threadpoolctl", "the number of threads")
-    return [pool for pool in loaded.threadpool_info() if pool["user_api"] == "blas"]
-
-
 def _blas(pools: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return each BLAS with its kernels and threads, and the package whose wheel brings it."""
     return [
@@ -83,6 +73,4 @@ def _products(pools: Sequence[Mapping[str, Any]]) -> str:
 
 def _owner(pool: Mapping[str, Any]) -> str:
     """Return whose wheel brings a BLAS, such as ``"NumPy's "``; empty for one of the system."""
-    folder = Path(pool["filepath"]).parent
-    names = (folder.name.partition(".")[0], folder.parent.name)
-    return next((OWNERS[name] for name in names if name in OWNERS), "")
+    return OWNERS.get(owner_of(pool), "")

@@ -7,22 +7,23 @@ memory does not grow with the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import replace
 from itertools import islice
 from math import ceil, floor, inf, log2
 from secrets import token_hex
-from typing import Any, TypeGuard
+from typing import Any
 
-from formulations.exceptions import FormulationsException, Refused, WorkersLost, WrongType, described
+from formulations.exceptions import Refused, WorkersLost, described
+from formulations.plans.executors.checks import checked_executor, gave_up, is_lost, loss, probed, reason
+from formulations.plans.executors.tasks import Piece, Recipe, Task, run
+from formulations.plans.executors.workers import Worker, this_worker
 from formulations.plans.progress import Meter
 from formulations.plans.source import Described, Source, narrowed, travelling
-from formulations.plans.tasks import Piece, Recipe, Task, probe, run
 from formulations.plans.tree import Sums, Tree
-from formulations.plans.workers import Worker, this_worker
 
-__all__ = ["Dispatch", "checked_executor"]
+__all__ = ["Dispatch"]
 
 SECONDS = 1.0
 """The estimated seconds of a task at most, which is how long it may outlive a cancellation."""
@@ -32,43 +33,8 @@ TASKS = 64
 """The number of tasks that is aimed at, so that workers that finish early find more to do."""
 OUTSTANDING = 8, 256
 """The outstanding tasks, at least and at most."""
-KILLED, ABSENT = "KilledWorker", "NoValidWorkerError"
-"""What Dask raises if a task kills one worker after another, and if no worker comes back; Dask may be absent."""
 UNTIMED = 8
 """The outstanding tasks at most until one has been timed; the estimate is rough."""
-
-
-def checked_executor(executor: Any) -> Executor:
-    """Return an executor that accepts tasks.
-
-    Raises
-    ------
-    WrongType
-        If it is none.
-    Refused
-        If it was shut down, or is broken.
-    """
-    checked = _as_executor(executor)
-    _submit(checked, int).cancel()
-    return checked
-
-
-def _as_executor(executor: Any) -> Executor:
-    if isinstance(executor, Executor):
-        return executor
-    remedy = "client.get_executor()" if hasattr(executor, "get_executor") else "for instance ProcessPoolExecutor()"
-    raise WrongType(
-        f"executor must be None or an executor of concurrent.futures, got {type(executor).__name__}; "
-        f"pass one, {remedy}."
-    )
-
-
-def _submit(executor: Executor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-    try:
-        return executor.submit(function, *arguments)
-    except RuntimeError as caught:
-        state = "is broken" if isinstance(caught, BrokenExecutor) else "has been shut down"
-        raise Refused(f"executor must accept tasks, got one that {state} ({caught}); make a new one.") from caught
 
 
 def levels_of_a_task(leaves: int, seconds: float) -> int:
@@ -124,7 +90,7 @@ class Dispatch:
     ) -> None:
         self._recipe, self._sources, self._leaves = recipe, sources, leaves
         self._estimated, self._measured = seconds, inf
-        self._tree, self._executor, self._meter = tree, _as_executor(executor), meter
+        self._tree, self._executor, self._meter = tree, checked_executor(executor), meter
         least, most = OUTSTANDING
         # The parameters on the way out, and the sums on the way back.
         self._most = max(least, min(most, int(min(memory, 1e18) // (3 * recipe.network.vector.nbytes))))
@@ -141,8 +107,10 @@ class Dispatch:
 
         Raises
         ------
+        WrongType
+            If something cannot be sent to the workers.
         Refused
-            If a source cannot be sent to the workers, or the executor does not accept tasks.
+            If arrays in memory would go to another process, or the executor does not accept tasks.
         WorkersLost
             If it breaks.
         """
@@ -150,7 +118,7 @@ class Dispatch:
         tasks = self._tasks()
         try:
             while True:
-                for task in islice(tasks, self._room()):
+                for task in islice(tasks, self._free_places()):
                     self._submit(task)
                 if not self._outstanding:
                     if not self._suspects:
@@ -165,20 +133,17 @@ class Dispatch:
                 future.cancel()
 
     def _check_sendable(self) -> None:
-        """Send a task that does nothing, with all that the executor must be able to send, before any that computes."""
-        things: dict[int, tuple[int, Any]] = {}
+        """Submit a task that computes nothing but carries all that must be sent, before any that computes."""
+        things: dict[int, tuple[str, Any]] = {}
         for number, source in enumerate(self._sources):
             for thing in travelling(source) if isinstance(source, Source) else (source,):
-                things.setdefault(id(thing), (number, thing))
+                things.setdefault(id(thing), (f"source {number} ({described(thing)})", thing))
         try:
-            worker = self._probed(self._recipe, *(thing for _, thing in things.values()))
-        except FormulationsException:
-            raise
-        except Exception as caught:  # what cannot be pickled raises almost anything
-            if _without_workers(caught) or type(caught).__name__ == KILLED:
-                raise self._lost(caught) from caught
-            raise self._unsendable(list(things.values())) or caught from caught
-        self._meet(worker)
+            plan = "the plan's network, cost and backend", self._recipe
+            worker = probed(self._executor, [plan, *things.values()])
+        except Exception as caught:
+            raise (self._lost(caught) if is_lost(caught) else caught) from caught
+        self._compare_kernels(worker)
         if worker.process == self._here.process:
             return
         for number, source in enumerate(self._sources):
@@ -189,28 +154,7 @@ class Dispatch:
                     "formulations.sources(...), or take an executor of threads."
                 )
 
-    def _probed(self, *things: Any) -> Worker:
-        worker: Worker = _submit(self._executor, probe, *things).result()
-        return worker
-
-    def _unsendable(self, things: Sequence[tuple[int, Any]]) -> Exception | None:
-        """Return an exception that names what cannot be sent; None if everything can by itself."""
-        remedy = "define functions and classes at the top level of a module that the workers can import"
-        for number, thing in [(None, self._recipe), *things]:
-            try:
-                self._probed(thing)
-            except (BrokenExecutor, CancelledError, Refused) as caught:
-                return self._lost(caught)
-            except Exception as caught:  # as above
-                what = f"source {number}" if number is not None else "the plan's network, cost and backend"
-                got = "" if number is None else f" {described(thing)}"
-                return Refused(
-                    f"{what} must be something that the executor can send to its workers, got{got} "
-                    f"{type(caught).__name__} ({caught}); {remedy}."
-                )
-        return None
-
-    def _room(self) -> int:
+    def _free_places(self) -> int:
         """Return how many tasks may be submitted: few until their time is known, none while there is a suspect."""
         most = self._most if self._measured < inf else min(self._most, UNTIMED)
         return 0 if self._suspects else max(0, most - len(self._outstanding))
@@ -260,13 +204,13 @@ class Dispatch:
         """Add the result of a task."""
         task = self._outstanding[future]
         failure = CancelledError("a task was cancelled") if future.cancelled() else future.exception()
-        if _without_workers(failure):
-            raise self._lost(failure) from failure
         if failure is not None:
+            if not is_lost(failure):
+                raise failure
+            if not gave_up(failure):
+                raise self._lost(failure) from failure
             # Dask repeats a task whose worker has died, and gives up if that happens again and again. But it blames
             # tasks that only waited for that worker, too, so each is tried once more with no other beside it.
-            if type(failure).__name__ != KILLED:
-                raise failure
             if task is self._alone:
                 raise self._lost(failure, task) from failure
             del self._outstanding[future]
@@ -275,11 +219,11 @@ class Dispatch:
         sums, worker, seconds = future.result()
         del self._outstanding[future]
         self._measured = min(self._measured, seconds)
-        self._meet(worker)
+        self._compare_kernels(worker)
         self._meter.add(task.stop - task.first, sums.examples)
         self._tree.add(task.first >> task.level, sums, task.level)
 
-    def _meet(self, worker: Worker) -> None:
+    def _compare_kernels(self, worker: Worker) -> None:
         """Compare the kernels of a worker with those of this process.
 
         Raises
@@ -302,28 +246,16 @@ class Dispatch:
         """Return the exception for tasks that will not be done."""
         left = sorted((each.first, each.stop) for each in [*self._outstanding.values(), *self._suspects])
         unfinished = _joined([*left, (self._submitted, self._leaves)])
-        chunks = _several([_counted(each) for each in unfinished])
-        # Some have paragraphs.
-        reason = ": ".join([type(failure).__name__, *str(failure).splitlines()[:1]])
+        chunks = _several([_named(each) for each in unfinished])
         if task is not None:
             sources = _several([str(piece.number) for piece in task.pieces])
             return WorkersLost(
-                f"workers must survive their tasks, and those that took {_counted(range(task.first, task.stop))} of "
-                f"source {sources} died one after the other ({reason}), with {chunks} of {self._leaves} unfinished; "
-                "look for what kills them there, such as too little memory.",
+                f"workers must survive their tasks, and those that took {_named(range(task.first, task.stop))} of "
+                f"source {sources} died one after the other ({reason(failure)}), with {chunks} of {self._leaves} "
+                "unfinished; look for what kills them there, such as too little memory.",
                 unfinished,
             )
-        return WorkersLost(
-            f"executor must finish its tasks, and it broke ({reason}) with {chunks} of {self._leaves} unfinished; make "
-            "a new one and call again (workers die of too little memory, or because the script that starts them does "
-            'not guard it by if __name__ == "__main__").',
-            unfinished,
-        )
-
-
-def _without_workers(failure: BaseException | None) -> TypeGuard[BaseException]:
-    """Whether a task has failed because there is nothing left that could run it."""
-    return isinstance(failure, BrokenExecutor | CancelledError) or type(failure).__name__ == ABSENT
+        return WorkersLost(loss(failure, f" with {chunks} of {self._leaves} unfinished"), unfinished)
 
 
 def _joined(ranges: Sequence[tuple[int, int]]) -> list[range]:
@@ -337,7 +269,7 @@ def _joined(ranges: Sequence[tuple[int, int]]) -> list[range]:
     return found
 
 
-def _counted(chunks: range) -> str:
+def _named(chunks: range) -> str:
     return f"chunk {chunks[0]}" if len(chunks) == 1 else f"chunks {chunks[0]} to {chunks[-1]}"
 
 

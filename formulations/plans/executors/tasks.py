@@ -15,11 +15,11 @@ from formulations.exceptions import FormulationsException, WrongType, described
 from formulations.functions import Cost
 from formulations.network import Network
 from formulations.plans.evaluator import Evaluator, placed
+from formulations.plans.executors.workers import Worker, limit_blas_elsewhere, this_worker
 from formulations.plans.source import Described, Source, as_source, examples_of
 from formulations.plans.tree import Sums, Tree
-from formulations.plans.workers import Worker, limit_blas_elsewhere, this_worker
 
-__all__ = ["Piece", "Recipe", "Task", "add_piece", "probe", "run"]
+__all__ = ["Piece", "Recipe", "Task", "add_piece", "run"]
 
 KEPT = 2
 """The evaluators that a thread of a worker keeps, for tasks of as many plans."""
@@ -97,8 +97,12 @@ def add_piece(evaluator: Evaluator, tree: Tree, piece: Piece, done: Callable[[Su
 
     Parameters
     ----------
-    evaluator, tree, piece
-        As said.
+    evaluator : Evaluator
+        Evaluates the chunks.
+    tree : Tree
+        Receives their sums.
+    piece : Piece
+        The leaves to add.
     done : callable, optional
         Called with the sums of each leaf.
     """
@@ -144,11 +148,6 @@ class _Evaluators(threading.local):
 
 
 _EVALUATORS = _Evaluators()
-
-
-def probe(*_: Any) -> Worker:
-    """Return which process computes, if the arguments have arrived there."""
-    return this_worker()
 
 
 @quiet

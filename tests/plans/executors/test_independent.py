@@ -18,7 +18,8 @@ import pytest
 import formulations as fm
 from formulations.arrays.budget import current_budget
 from formulations.exceptions import Refused, WorkersLost, WrongType
-from formulations.plans.dispatch import AHEAD, check_travels, in_order
+from formulations.plans.executors.checks import probed
+from formulations.plans.executors.independent import AHEAD, in_order
 
 
 class Sent(Executor):
@@ -166,22 +167,61 @@ def test_an_executor_that_is_none_or_has_ended():
         list(in_order(squared, CASES, ended))
 
 
-def test_what_cannot_be_pickled_is_said_before_anything_is_submitted():
+def test_what_cannot_be_sent_is_said_before_anything_is_submitted():
     executor = Sent()
-    with pytest.raises(WrongType, match=r"a lock must be something that can be pickled, .* define its class or"):
+    with pytest.raises(WrongType, match=r"a lock must be something .* cannot pickle '_thread.lock' object\); define"):
         list(in_order(squared, CASES, executor, {"a name": 3, "a lock": threading.Lock()}))
-    assert executor.submitted == 1  # an integer, to see whether it accepts any
+    # An integer, to see whether it accepts any, then all things, and each.
+    assert executor.submitted == 4
     with ThreadPoolExecutor(1) as threads:
-        assert list(in_order(lambda: 0, [()], threads)) == [0]
+        assert list(in_order(lambda: 0, [()], threads, {"a lock": threading.Lock()})) == [0]
 
 
-def test_other_executors_may_use_cloudpickle():
-    pytest.importorskip("cloudpickle")
-    check_travels(Sent(), lambda: 0, "a function")
+class AnotherPickle(Sent):
+    """Sends what pickle alone cannot, as loky and Dask do by cloudpickle."""
+
+    def submit(self, function, /, *arguments, **keywords):
+        self.submitted += 1
+        future = Future()
+        future.set_result(function(*arguments, **keywords))
+        return future
+
+
+def test_other_executors_may_send_more_than_pickle_can():
+    assert list(in_order(squared, CASES[:2], AnotherPickle(), {"a function": lambda: 0})) == [0, 1]
     with ProcessPoolExecutor(1) as processes, pytest.raises(WrongType, match="a function must be something"):
-        check_travels(processes, lambda: 0, "a function")
-    with pytest.raises(WrongType, match=r"cannot pickle '_thread.lock' object"):
-        check_travels(Sent(), threading.Lock(), "a lock")
+        probed(processes, [("a function", lambda: 0)])
+
+
+def unreadable():
+    raise AttributeError("it is not there")
+
+
+class Unreadable:
+    """Can be pickled, but not read again."""
+
+    def __reduce__(self):
+        return unreadable, ()
+
+
+def test_what_a_process_cannot_read_leaves_the_pool_alive():
+    # As a function that a script has defined after its processes have started.
+    with ProcessPoolExecutor(1) as processes:
+        with pytest.raises(WrongType, match=r"the second must be something .* \(AttributeError: it is not there\)"):
+            list(in_order(squared, CASES, processes, {"the first": 3, "the second": Unreadable()}))
+        assert list(in_order(squared, CASES[:3], processes, {"the first": 3})) == [0, 1, 4]
+
+
+class Unable(Executor):
+    """Cannot start a process."""
+
+    def submit(self, *_):
+        raise RuntimeError("An attempt has been made to start a new process before ...")
+
+
+def test_only_an_executor_that_was_shut_down_is_called_so():
+    with pytest.raises(RuntimeError, match=r"^An attempt has been made"):
+        list(in_order(squared, CASES, Unable()))
 
 
 class Breaks(Sent):
@@ -196,7 +236,7 @@ class Breaks(Sent):
 
 
 def test_a_process_that_ends_is_told():
-    with pytest.raises(WorkersLost, match=r"one has ended \(BrokenExecutor: a process ended .*\); .* executor=None"):
+    with pytest.raises(WorkersLost, match=r"it broke \(BrokenExecutor: a process ended .*\); make a new one"):
         list(in_order(squared, CASES, Breaks()))
 
 
@@ -221,7 +261,7 @@ def test_what_is_defined_in_an_interactive_session_is_said_before_anything_is_su
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, check=True)
     first, second = done.stdout.splitlines()
     assert first == "True"
-    assert second.startswith("backend 'mine' must be defined where a new process can import it, and Mine is defined in")
+    assert second.startswith("backend 'mine' must be something that the executor can send") and "'Mine' on" in second
 
 
 @pytest.mark.slow
