@@ -162,8 +162,15 @@ def stored_file(path: Any, name: str) -> Stored:
 
 def _header(path: str, size: int) -> tuple[int, Header]:
     """Return where the data of an ``.npy`` file begin, and its header."""
-    with open(path, "rb") as file:
-        data = file.read(HEADER)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(HEADER)
+    except OSError as caught:
+        raise InvalidInput(
+            f"a source must be a file that can be read, and {path} is not ({caught.strerror})."
+        ) from caught
+    if data.startswith(b"PK"):
+        raise InvalidInput(f'an .npz file must be given with the name of an array, got {path}; pass (path, "X").')
     try:
         header = npy_header(data)
         # Records and objects have no size here, and are refused as such.

@@ -215,3 +215,11 @@ def test_a_plan_takes_stored_examples_of_any_kind(tmp_path):
     assert np.array_equal(found.vector, expected.vector) and found.cost == expected.cost
     given = (str(tmp_path / "x.npy"), tmp_path / "y.npy", weights)
     assert np.array_equal(plan.over([given]).vector, expected.vector)
+
+
+def test_a_folder_and_an_archive_without_a_name_are_refused(tmp_path):
+    np.savez(tmp_path / "both.npz", X=np.ones((2, 2)))
+    with pytest.raises(InvalidInput, match="must be a file that can be read, and"):
+        fm.sources(tmp_path, tmp_path)
+    with pytest.raises(InvalidInput, match="with the name of an array"):
+        fm.sources(tmp_path / "both.npz", tmp_path / "both.npz")
