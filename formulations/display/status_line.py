@@ -62,9 +62,10 @@ class StatusLine:
                 self._draw()
             return
         tenth = of is not None and before is not None and done * LINES // of > before * LINES // of
+        self._waiting = line
         if before is None or tenth or seconds >= self._written + LINE_AFTER:
             self._written = seconds
-            print(line(), file=self._stream, flush=True)
+            self._draw()
 
     def close(self) -> None:
         """Show the last step, end the line that is redrawn, and show no more announcements."""
@@ -85,6 +86,9 @@ class StatusLine:
             # The rest of a longer line before it is erased.
             width = terminal_width() - 1
             print(f"\r{line[:width]}\x1b[K", end="", file=self._stream, flush=True)
+            return
+        if self._notebook is None:
+            print(line, file=self._stream, flush=True)
             return
         content = {"text/plain": line}
         if self._handle is None:

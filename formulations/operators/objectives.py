@@ -526,7 +526,7 @@ def objective(
             checked_executor(executor)
         data = Sources(read_sources(net, X), get_cost(cost), executor, progress)
     else:
-        check_without_sources(executor, progress)
+        check_without_sources(X, executor, progress)
         data = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight).copy().counted()
     path = None if checkpoint is None else os.fspath(checkpoint)
     return Objective(net, data, get_backend(backend), nonnegative_number(l2, "l2"), path)

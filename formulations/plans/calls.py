@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -98,7 +99,7 @@ def gradient(
     if Y is None and are_sources(X):
         check_alone(sample_weight)
         return prepare(net, "auto", cost, backend).over(X, executor, progress)
-    check_without_sources(executor, progress)
+    check_without_sources(X, executor, progress)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     return gradient_of_batch(net, batch, backend)
 
@@ -123,8 +124,13 @@ def check_alone(sample_weight: Any) -> None:
         )
 
 
-def check_without_sources(executor: Any, progress: Any) -> None:
-    """Raise an exception if examples came with what has an effect on sources alone."""
+def check_without_sources(X: Any, executor: Any, progress: Any) -> None:
+    """Raise an exception if X is no array but sources, or came with what has an effect on sources alone."""
+    if not hasattr(X, "shape") and (are_sources(X) or callable(X) or isinstance(X, str | os.PathLike)):
+        raise WrongType(
+            f"X and Y must be arrays, got {described(X)} as X; pass sources alone, without Y, as a list, and describe "
+            "files by formulations.sources(X, Y)."
+        )
     for name, given in (("executor", executor), ("progress", progress)):
         if given is not None:
             raise InvalidInput(

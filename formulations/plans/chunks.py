@@ -224,6 +224,9 @@ class ChunkedPlan(Claimed):
         -----
         A callable is a leaf of the tree, whatever it returns; its chunks have a tree of their own. A task is a subtree
         of about a second. It takes the parameters and descriptions to a worker, and brings one vector back.
+
+        As with ``executor.submit(...).result()``, a worker that waits here for its own executor can wait without end:
+        call this from a thread or process that is none of its workers.
         """
         if not isinstance(sources, Iterable):
             raise WrongType(
@@ -250,6 +253,8 @@ class ChunkedPlan(Claimed):
         """Return the sums over all sources, read one after the other."""
         index = number = 0
         dtypes: dict[str, Any] = {}
+        if isinstance(sources, list | tuple) and all(isinstance(each, Source) for each in sources):
+            meter.of = sum(self._evaluator.chunks(each.rows) for each in sources)
         for given in sources:
             with placed(f"in source {number}, "):
                 source = as_source(given, self.network.sizes)

@@ -20,7 +20,7 @@ class ChunksDone(NamedTuple):
     chunks : int
         The chunks that are done; a callable counts as one.
     of : int or None
-        All chunks; None if the sources come from a generator.
+        All chunks; None if that is not known before, as from a generator or callables that are read in this process.
     examples : int
         The examples that are done.
     seconds : float

@@ -122,9 +122,11 @@ def sources(X: Any, Y: Any, sample_weight: Any = None, rows: int | None = None) 
                 "executor of threads accepts."
             )
         if len(array.shape) != 2:
+            labels = name == "Y" and len(array.shape) == 1
             raise WrongShape(
                 f"{name} must have shape (m, n), one example a row, got shape {tuple(array.shape)} in "
-                f"{described(array)}; write it again in this shape."
+                f"{getattr(array, 'path', described(array))}; "
+                f"{'write formulations.one_hot(labels) if these are labels' if labels else 'write it in this shape'}."
             )
     X, Y, weights = arrays
     m = Examples(X, Y, weights, (X.shape[1], Y.shape[1])).count

@@ -183,10 +183,11 @@ def test_sources_and_arguments_that_cannot_be_used(case):
     for function in (fm.gradient, fm.objective):
         for given, exception, message in [
             ({"X": files, "sample_weight": [1.0]}, InvalidInput, "sample_weight must be part of the sources"),
-            ({"X": files, "Y": Y}, WrongType, "X must hold real numbers"),
             ({"X": X}, WrongType, "Y must hold real numbers .* got None"),
             ({"X": X.tolist()}, WrongType, "Y must hold real numbers .* got None"),
             ({"X": X, "Y": Y, "progress": True}, InvalidInput, "progress must be left out with X and Y in memory"),
+            ({"X": files, "Y": Y}, WrongType, "X and Y must be arrays, got .*; pass sources alone, without Y"),
+            ({"X": "X.npy", "Y": "Y.npy"}, WrongType, "describe files by formulations.sources"),
             ({"X": [(X, Y), (X[:, :1], Y)]}, WrongShape, "^in source 1, X must have"),
             ({"X": [(X, Y), 3]}, WrongType, "^in source 1, there must be"),
             ({"X": files, "executor": 3}, WrongType, "executor must be None or an executor"),

@@ -569,15 +569,16 @@ def test_progress_is_told_by_a_function_or_on_standard_error(case, threads, caps
         told = []
         case.over(executor, progress=told.append)
         chunks, of, examples, seconds = zip(*told, strict=True)
-        assert (chunks[-1], of[-1], examples[-1]) == (63, None if executor is None else 63, ROWS)
+        assert (chunks[-1], of[-1], examples[-1]) == (63, 63, ROWS)
         assert list(chunks) == sorted(set(chunks)) and list(seconds) == sorted(seconds)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
     case.over(threads, progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("chunk 63/63, 1000 examples, ") and 1 < len(lines) <= 11
-    case.over(progress=True)
-    assert capsys.readouterr().err.startswith("1 chunk, 16 examples, ")
+    case.plan().over(iter(fm.sources(*case.paths)), progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("1 chunk, 16 examples, ") and lines[-1].startswith("63 chunks, 1000 examples, ")
 
 
 def test_blas_has_one_thread_inside_and_its_own_outside(case):

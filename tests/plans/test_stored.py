@@ -186,7 +186,8 @@ def test_what_is_wrong_with_sources_is_said(tmp_path):
     x, short, flat = (tmp_path / f"{name}.npy" for name in ("x", "short", "flat"))
     for arguments, exception, message in [
         ((x, short), WrongShape, "X and Y must hold the same number of examples, got 12 and 4"),
-        ((flat, x), WrongShape, r"X must have shape \(m, n\), one example a row, got shape \(60,\)"),
+        ((flat, x), WrongShape, r"X must have shape \(m, n\), .*, got shape \(60,\) in .*; write it in this shape"),
+        ((x, flat), WrongShape, r"Y must have shape .*, got shape \(60,\) in .*; write formulations.one_hot\(labels\)"),
         ((x, x, flat), WrongShape, r"sample_weight must have shape \(12,\)"),
         (
             (ARRAY, ARRAY),
