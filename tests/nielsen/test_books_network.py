@@ -8,6 +8,7 @@ import random
 import re
 from types import SimpleNamespace
 
+import bounds
 import numpy as np
 import pytest
 
@@ -410,8 +411,16 @@ def test_every_backend_obeys_an_overridden_derivative_or_says_why_not(backend):
     except Refused as caught:
         reason = str(caught)
     else:
-        for mine, its in zip(found, expected, strict=True):
-            assert all(np.array_equal(a, 2.0 * b) for a, b in zip(mine, its, strict=True))
+        vectors = [
+            np.concatenate([np.r_[w.ravel(), b.ravel()] for b, w in zip(*each, strict=True)])
+            for each in (found, expected)
+        ]
+        if backend == "fused":
+            # It compiles the products only with a cost that has a compiled form.
+            same_network = fm.Network(plain.weights, [b[:, 0] for b in plain.biases])
+            assert bounds.within(vectors[0] - 2.0 * vectors[1], 4.0 * bounds.propagated(same_network, x.T, y.T).vector)
+        else:
+            assert np.array_equal(vectors[0], 2.0 * vectors[1])
         return
     assert re.search("needs the value of the cost|cannot serve", reason)
 
