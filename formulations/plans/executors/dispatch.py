@@ -92,7 +92,7 @@ class Dispatch:
         self._estimated, self._measured = seconds, inf
         self._tree, self._executor, self._meter = tree, checked_executor(executor), meter
         least, most = OUTSTANDING
-        # The parameters on the way out, and the sums on the way back.
+        # The parameters that it sends, and the sums that come back.
         self._most = max(least, min(most, int(min(memory, 1e18) // (3 * recipe.network.vector.nbytes))))
         self._outstanding: dict[Future[Any], Task] = {}
         self._suspects: list[Task] = []
