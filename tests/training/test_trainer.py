@@ -117,13 +117,16 @@ def test_the_absolute_penalty_moves_weights_by_their_sign():
         )
 
 
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 0.5, 0.0, 2.0, 0.25, 0.75])])
 @pytest.mark.parametrize("penalty", ["l1", "l2"])
-def test_the_penalty_of_a_batch_is_divided_by_its_weight(penalty):
+def test_the_penalty_of_a_batch_is_divided_by_its_weight(penalty, weights):
     net = network()
     X, Y = data(net, 6)
     one, other = net.copy(), net.copy()
-    step(trainer_for(one, X, Y, **{penalty: 0.5}), np.arange(6))
-    step(trainer_for(other, X, Y, **{penalty: 3.0}, penalty_per_batch=True), np.arange(6))
+    weight = 6 if weights is None else weights.sum()
+    step(trainer_for(one, X, Y, **{penalty: 0.5}, sample_weight=weights), np.arange(6))
+    whole = {penalty: 0.5 * weight}
+    step(trainer_for(other, X, Y, **whole, penalty_per_batch=True, sample_weight=weights), np.arange(6))
     assert np.array_equal(one.vector, other.vector)
 
 
