@@ -7,7 +7,6 @@ included; the fits alternate, and a speed is taken within each pair.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 import click
 import numpy as np
 
+from benchmarks.experiments.measuring import fitted
 from benchmarks.experiments.pattern import Column, experiment, plain, table
 from formulations.arrays import Array, positive_integer, positive_number
 from formulations.backends import DEFAULT, get_backend
@@ -211,13 +211,6 @@ def _loaded(data: str) -> tuple[Array, Array]:
     return StandardScaler().fit_transform(X), y
 
 
-def _fitted(kind: Any, X: Array, y: Array, **settings: Any) -> Any:
-    with warnings.catch_warnings():
-        # The number of epochs is fixed, converged or not.
-        warnings.simplefilter("ignore")
-        return kind(**settings).fit(X, y)
-
-
 def _best_backend() -> str:
     """Return ``fused`` if it can serve here, else the default."""
     classifier = Network.random([2, 2, 3], ["relu", "softmax"], seed=0)
@@ -263,8 +256,8 @@ def measure_accuracy(
         for seed in range(positive_integer(seeds, "seeds")):
             X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed, stratify=y)
             settings = {"max_iter": epochs, "random_state": seed}
-            theirs = _fitted(MLPClassifier, X_train, y_train, **settings)
-            ours = _fitted(BackpropClassifier, X_train, y_train, backend=backend, **settings)
+            theirs = fitted(MLPClassifier, X_train, y_train, **settings)
+            ours = fitted(BackpropClassifier, X_train, y_train, backend=backend, **settings)
             found.append([theirs.score(X_test, y_test), ours.score(X_test, y_test)])
         rows.append(Accuracy.of(name, *np.array(found).T))
     return Accuracies(backend, seeds, tuple(rows))
@@ -325,8 +318,8 @@ def measure_time(
         settings |= {"n_iter_no_change": epochs, "tol": 0.0}
         timings = interleave(
             {
-                "ours": partial(_fitted, BackpropClassifier, X, y, backend=backend, **settings),
-                "theirs": partial(_fitted, MLPClassifier, X, y, **settings),
+                "ours": partial(fitted, BackpropClassifier, X, y, backend=backend, **settings),
+                "theirs": partial(fitted, MLPClassifier, X, y, **settings),
             },
             baseline="ours",
             budget=positive_number(budget, "budget"),

@@ -1,11 +1,13 @@
-"""What experiments share: rows of rivals that may be refused, and examples on disk."""
+"""What experiments share: rows of rivals that may be refused, fits of estimators, and examples on disk."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from formulations.comparison.race.contestant import Ready
 from formulations.exceptions import FormulationsException
 from formulations.network import Network
 
-__all__ = ["mapped_examples", "prepare_rows"]
+__all__ = ["fitted", "mapped_examples", "prepare_rows"]
 
 WRITTEN = 2**16
 """Examples written at a time."""
@@ -50,6 +52,13 @@ def prepare_rows(
         except FormulationsException as caught:
             refused.append(f"{where}: {name}: {caught}")
     return calls, refused
+
+
+def fitted(kind: Any, X: Array, y: Array, **settings: Any) -> Any:
+    """Return a new estimator of a kind, fitted for a fixed number of epochs, converged or not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kind(**settings).fit(X, y)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from races import made_race
 
 from benchmarks.experiments.targets import (
     CEILINGS,
@@ -13,10 +14,9 @@ from benchmarks.experiments.targets import (
     step_over_gradient,
     targets_of_race,
 )
-from formulations.comparison.race.cells import CELLS, RACE_DTYPES
+from formulations.comparison.race.cells import CELLS
 from formulations.comparison.race.contestant import Kind
 from formulations.comparison.race.plot import draw_race
-from formulations.comparison.race.results import Heat, Race, RaceRow
 from formulations.comparison.timing import Timing
 from formulations.display import Ratio
 
@@ -28,14 +28,7 @@ KINDS = {"torch": Kind.PEER, "jax": Kind.PEER, "floor": Kind.FLOOR, "book's loop
 
 
 def race(**changed):
-    times = {**TIMES, **changed}
-    rows = tuple(
-        RaceRow(name, KINDS.get(name, Kind.PLAN), "equal", first=1.0, timing=Timing(s, Ratio.exactly(s), (s, 2 * s, s)))
-        for name, s in times.items()
-        if s is not None
-    )
-    heats = tuple(Heat(cell, dtype, rows) for cell in CELLS.values() for dtype in RACE_DTYPES)
-    return Race(heats, {"processor": "abacus", "cores": 1, "blas": [], "date": "1986-01-01"}, "hadamard")
+    return made_race({**TIMES, **changed}, KINDS, CELLS.values())
 
 
 def found(what, cell, dtype="float32", **changed):

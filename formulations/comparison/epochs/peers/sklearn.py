@@ -18,7 +18,16 @@ from formulations.comparison.epochs.peers.costs import cost_of
 from formulations.comparison.race import flattened, quadratic_perceptron
 from formulations.exceptions import needs
 
-__all__ = ["Perceptron"]
+__all__ = ["Perceptron", "descent_of"]
+
+
+def descent_of(course: Course) -> dict[str, Any]:
+    """Return the arguments of a perceptron that takes the steps of a course, without momentum or penalty."""
+    return {
+        "hidden_layer_sizes": course.problem.network.sizes[1:-1], "activation": "logistic", "solver": "sgd",
+        "alpha": 0.0, "batch_size": course.batch_size, "learning_rate_init": course.rate, "momentum": 0.0,
+        "nesterovs_momentum": False,
+    }  # fmt: skip
 
 
 class Perceptron:
@@ -35,11 +44,7 @@ class Perceptron:
         if classifies:
             self._Y = problem.Y.argmax(axis=1)
         kind = MLPClassifier if classifies else quadratic_perceptron()
-        self._perceptron: Any = kind(
-            hidden_layer_sizes=problem.network.sizes[1:-1], activation="logistic", solver="sgd", alpha=0.0,
-            batch_size=course.batch_size, learning_rate_init=course.rate, momentum=0.0, nesterovs_momentum=False,
-            shuffle=False, max_iter=1, warm_start=True,
-        )  # fmt: skip
+        self._perceptron: Any = kind(**descent_of(course), shuffle=False, max_iter=1, warm_start=True)
         # It draws parameters, which those of the course replace.
         self._fit(course.order)
         if not classifies:
