@@ -100,6 +100,45 @@ def test_steps_of_large_layers_are_plain_steps(name, dtype, sizes, l2):
     assert np.array_equal(pickle.loads(pickle.dumps(trainer.plan.tape)).X, trainer.plan.tape.X)
 
 
+class OwnGradient(makers.HadamardWrapper):
+    """A backend that writes the gradient by itself."""
+
+    linear_in_shares, calls = True, 0
+
+    def gradient(self, network, tape, gradient):
+        """Write the gradient of hadamard."""
+        self.calls += 1
+        super().gradient(network, tape, gradient)
+
+
+class OwnSums(makers.HadamardWrapper):
+    """A backend that writes the sums over the examples by itself."""
+
+    linear_in_shares, calls = True, 0
+
+    def collect(self, tape, errors, gradient):
+        """Write the sums of hadamard."""
+        self.calls += 1
+        super().collect(tape, errors, gradient)
+
+
+@pytest.mark.parametrize("kind", [OwnGradient, OwnSums])
+def test_a_gradient_that_a_backend_writes_by_itself_is_added_afterwards(kind):
+    net = makers.network(sizes=(600, 30, 4), activations=["tanh", "sigmoid"])
+    X, Y = makers.data(net, 10)
+    backend = kind()
+    trainer = Trainer(net, X, Y, cost=get_cost("quadratic"), batch_size=10, rate=ETA, backend=backend)
+    assert trainer.plan.tape.adds
+    plain = net.copy()
+    wanted = float(fm.gradient(plain, X, Y).cost)
+    bound = plain_step(plain, X, Y)
+    ((costs, _),) = trainer.steps(np.arange(10))
+    assert backend.calls == 1
+    assert np.all(np.abs(net.vector - plain.vector) <= bound)
+    # A difference, its square, the sum of four, the share and its product, and the sum of ten.
+    assert abs(costs[0] / 10 - wanted) <= 2 * 20 * bounds.unit("float64") * wanted
+
+
 def test_every_backend_of_the_library_computes_the_change_at_once():
     assert [name for name in fm.list_backends() if not fm.get_backend(name).linear_in_shares] == []
 
