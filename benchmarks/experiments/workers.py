@@ -346,24 +346,29 @@ def _peaks(call: Callable[[], object], workers: Sequence[int]) -> list[int | Non
 
 
 class _Weighed(Executor):
-    """An executor that counts its tasks, and weighs what they send and return.
+    """An executor that weighs what its tasks send and return.
 
     Attributes
     ----------
-    sent, returned : list of int
-        Bytes of each task's arguments and result.
+    sent : list of int
+        Bytes of each task's arguments.
     """
 
     def __init__(self, inner: Executor) -> None:
         self._inner = inner
+        self._futures: list[Future[Any]] = []
         self.sent: list[int] = []
-        self.returned: list[int] = []
+
+    @property
+    def returned(self) -> list[int]:
+        """Bytes of each result, once all tasks are done or cancelled; what is cancelled has none."""
+        return [len(pickle.dumps(each.result())) for each in self._futures if not each.cancelled()]
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit a task to the executor inside."""
         self.sent.append(len(pickle.dumps((fn, args, kwargs))))
         future = self._inner.submit(fn, *args, **kwargs)
-        future.add_done_callback(lambda done: self.returned.append(len(pickle.dumps(done.result()))))
+        self._futures.append(future)
         return future
 
 
@@ -406,7 +411,7 @@ def _engine() -> Iterator[tuple[str, Executor]]:
 
 def draw_workers(efficiency: Any, memory: Any, found: Workers) -> None:
     """Draw the efficiency and the memory of the workers, each into its axes."""
-    for workers, colour in zip(WORKERS, (Colour.RUST, Colour.BLUE), strict=True):
+    for workers, colour, size in zip(WORKERS, (Colour.RUST, Colour.BLUE), (9, 5), strict=True):
         shown = [row for row in found.rows if row.workers == workers]
         examples = [row.examples for row in shown]
         ratios = [row.efficiency for row in shown]
@@ -417,8 +422,10 @@ def draw_workers(efficiency: Any, memory: Any, found: Workers) -> None:
         if None not in [row.worker_bytes for row in shown]:
             worker = [(row.worker_bytes or 0) / 1e6 for row in shown]
             parent = [(row.parent_bytes or 0) / 1e6 for row in shown]
-            memory.plot(examples, worker, "o-", color=colour, label=f"largest of {counted(workers, 'worker')}")
-            memory.plot(examples, parent, "s:", color=colour, label=f"parent of {counted(workers, 'worker')}")
+            # What lies behind has larger marks.
+            for peaks, mark, who in ((worker, "o-", "largest"), (parent, "s:", "parent")):
+                label = f"{who} of {counted(workers, 'worker')}"
+                memory.plot(examples, peaks, mark, color=colour, markersize=size, label=label)
     efficiency.axhline(TARGET, color=Colour.INK, linewidth=0.8, linestyle="--")
     efficiency.set_ylim(0, 1.1)
     memory.set_ylim(bottom=0)

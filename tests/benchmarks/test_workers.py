@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import pickle
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.experiments.workers import Cluster, TaskOverhead, Workers, WorkersRow, draw_workers, measure_workers
+from benchmarks.experiments.workers import (
+    Cluster,
+    TaskOverhead,
+    Workers,
+    WorkersRow,
+    _Weighed,
+    draw_workers,
+    measure_workers,
+)
 from formulations.display import Ratio, new_figure
 
 TASK = TaskOverhead("Dask", 2**-9, 3000, 5000)
@@ -58,6 +68,25 @@ def test_memory_is_flat_if_no_process_needs_more_for_more_examples(grown, flat):
     found = Workers(rows(**grown), CLUSTER)
     assert found.flat is flat
     assert f"memory is {'flat' if flat else 'not flat'}" in str(found)
+
+
+class Busy(Executor):
+    """Never comes to a task that may be cancelled before it begins."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        if function is not int:
+            future.set_result(function(*arguments))
+        return future
+
+
+def test_a_task_that_is_cancelled_returns_nothing(caplog):
+    weighed = _Weighed(Busy())
+    assert weighed.submit(int).cancel()
+    assert weighed.submit(bytes, 1000).result() == bytes(1000)
+    assert weighed.returned == [len(pickle.dumps(bytes(1000)))]
+    assert weighed.sent == [len(pickle.dumps((int, (), {}))), len(pickle.dumps((bytes, (1000,), {})))]
+    assert not caplog.records
 
 
 @pytest.fixture(scope="module")
