@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from formulations.plans.plan import Plan as Plan
     from formulations.plans.source import Source as Source
     from formulations.plans.source import sources as sources
+    from formulations.plans.tree import Tree as Tree
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -45,5 +46,6 @@ else:
             "executors": ["checked_executor", "in_order"],
             "plan": ["Claimed", "Plan"],
             "source": ["Source", "sources"],
+            "tree": ["Tree"],
         },
     )

@@ -8,7 +8,7 @@ others below its right one, where p is the largest power of two below n:
 
 So the tree depends on the number of chunks alone. Whoever computes a subtree, and in whatever order the subtrees are
 finished, each addition has the same two terms, and the sum the same bits. No leaf meets more than ⌈log₂ n⌉ additions,
-instead of n, and whoever adds the leaves in their order keeps as many vectors.
+instead of n, and whoever adds the leaves in their order needs ⌊log₂ n⌋ + 1 vectors.
 
 Weights may be as large or as small as floats can be, so each node's sums are in units of a power of two, the larger of
 its children's: scaling by it is exact, and no sum overflows unless the mean does.
@@ -127,7 +127,7 @@ class Tree:
     """
 
     LEVELS = 20
-    """The vectors that :meth:`bytes` allows for: enough for 2²⁰ chunks in their order."""
+    """The vectors that a plan has memory for: enough for a million leaves in their order."""
 
     def __init__(self, count: int, dtype: np.dtype[Any]) -> None:
         self._count, self._dtype = count, dtype
@@ -135,9 +135,11 @@ class Tree:
         self._free: list[Sums] = []
 
     @classmethod
-    def bytes(cls, count: int, dtype: np.dtype[Any]) -> int:
-        """Return the memory of its vectors."""
-        return cls.LEVELS * count * _wide(dtype).itemsize
+    def bytes(cls, count: int, dtype: np.dtype[Any], leaves: int | None = None) -> int:
+        """Return the memory of its vectors, those for so many leaves in their order, or ``LEVELS``."""
+        # Beside leaf i there is a node for each bit of i that is set; below n, no i has more than ⌊log₂ n⌋.
+        vectors = cls.LEVELS if leaves is None else leaves.bit_length()
+        return vectors * count * _wide(dtype).itemsize
 
     def free(self) -> Sums:
         """Return empty sums, whose memory is that of a node that has been merged, if there is one."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from benchmarks.experiments.memory import peak_bytes
 from benchmarks.experiments.scale import draw_scale, measure_scale
 from formulations.display import Ratio, save_figure
 from formulations.exceptions import InvalidInput, WrongType
+from formulations.network import Network
+from formulations.plans import Tree, prepare
 
 # Two whole chunks or more, and the same rest.
 COUNTS = (2124, 3148, 9292)
 KEYS = (
-    "examples", "data_bytes", "one_batch_bytes", "seconds", "ratio", "spread", "peak_bytes", "anonymous_bytes",
+    "examples", "data_bytes", "one_batch_bytes", "seconds", "ratio", "spread", "peak_bytes", "tree_bytes",
+    "anonymous_bytes",
 )  # fmt: skip
 
 
@@ -43,10 +48,31 @@ def test_what_is_counted(found):
 
 @pytest.mark.slow
 def test_allocations_are_flat_and_within_what_was_allowed(found):
-    peaks = [row.peak_bytes for row in found.rows]
+    peaks = [row.other_bytes for row in found.rows]
     # More than one chunk's tape, and the same but for a few objects.
-    assert min(peaks) > 1024 * 8 * 4 * 4 and max(peaks) <= 1e6
+    assert min(peaks) > 1024 * 8 * 4 * 4 and max(row.peak_bytes for row in found.rows) <= 1e6
     assert max(peaks) - min(peaks) <= 4096 and found.flat
+
+
+@pytest.mark.slow
+def test_the_tree_has_one_vector_more_for_each_doubling_of_the_number_of_chunks(found):
+    # 3, 4 and 10 chunks; 68 parameters, in float64.
+    assert [row.tree_bytes for row in found.rows] == [vectors * 68 * 8 for vectors in (2, 3, 4)]
+
+
+def test_what_the_tree_takes_is_what_allocations_grow_by():
+    network = Network.random((8, 128, 128, 2), seed=0, dtype="float32")
+    X, Y = np.ones((512 * 20, 8), np.float32), np.ones((512 * 20, 2), np.float32)
+
+    def once(m):
+        plan = prepare(network, "auto")
+        assert plan.batch_size == 512
+        plan(X[:m], Y[:m])
+
+    once(512)
+    before, after = (peak_bytes(partial(once, m)) for m in (512 * 2, 512 * 20))
+    grown = Tree.bytes(17_922, network.dtype, 20) - Tree.bytes(17_922, network.dtype, 2)
+    assert grown == 3 * 17_922 * 8 and round((after - before) / grown, 1) == 1
 
 
 @pytest.mark.slow
@@ -60,7 +86,9 @@ def test_it_is_said_honestly(found):
     always = replace(found, rows=(replace(rows[0], ratio=Ratio.exactly(1.1 - 1e-9)), *rows[1:]))
     assert always.constant and "constant for every length" in str(always)
     grown = replace(found, rows=(*rows[:2], replace(rows[2], peak_bytes=2 * rows[2].peak_bytes)))
-    assert not grown.flat and "memory is not flat" in str(grown)
+    assert not grown.flat and "memory without the tree of sums is not flat" in str(grown)
+    vectors = replace(rows[2], peak_bytes=rows[2].peak_bytes + 10**6, tree_bytes=rows[2].tree_bytes + 10**6)
+    assert replace(found, rows=(*rows[:2], vectors)).flat
 
 
 def test_the_table_and_plain_values(found):
@@ -113,7 +141,8 @@ def test_the_picture(found, tmp_path):
     figure = draw_scale(found)
     left, right = figure.axes
     assert {axes.get_xscale() for axes in figure.axes} == {axes.get_yscale() for axes in figure.axes} == {"log"}
-    assert [line.get_ydata()[-1] for line in right.lines][2] == found.rows[-1].peak_bytes / 1e6
+    drawn = [line.get_ydata()[-1] * 1e6 for line in right.lines]
+    assert drawn[2:] == pytest.approx([found.rows[-1].peak_bytes, found.rows[-1].other_bytes])
     assert list(left.containers[0].lines[0].get_xdata()) == list(COUNTS)
     save_figure(figure, str(tmp_path / "scale.png"))
     assert (tmp_path / "scale.png").stat().st_size > 5000

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-QUOTING = ("explanation/performance.md", "how-to/scikit-learn.md", "how-to/sparse-weights.md")
+QUOTING = (
+    "explanation/performance.md",
+    "how-to/larger-than-a-machine.md",
+    "how-to/scikit-learn.md",
+    "how-to/sparse-weights.md",
+)
 PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in QUOTING]
 TARGETS = (ROOT / "benchmarks/targets.md").read_text("utf-8")
 RESULTS = ROOT / "benchmarks/results"

@@ -107,12 +107,14 @@ def test_leaves_of_weight_zero_leave_no_trace():
 
 def test_leaves_in_their_order_need_as_many_vectors_as_there_are_levels():
     tree = Tree(2, np.dtype("float64"))
-    made = set()
+    # The sums, which stay alive here, and so have different identities.
+    made = {}
     for index in range(1000):
         sums = tree.free()
-        made.add(id(sums.vector))
+        made[id(sums)] = sums
         sums.set(np.ones(2), 1.0, 1.0, 0)
         tree.add(index, sums)
+        assert sum(each.vector.nbytes for each in made.values()) == Tree.bytes(2, np.dtype("float64"), index + 1)
     assert len(made) == 10 and tree.total().vector[0] == 1000
 
 
