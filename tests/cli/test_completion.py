@@ -68,6 +68,7 @@ def test_after_a_comma_comes_another_backend_or_another_option():
         (("compare", "--dtype", "l"), ["longdouble"]),
         (("compare", "--thr"), ["--threads"]),
         (("ben",), ["bench"]),
+        (("c",), ["check", "compare"]),
     ],
 )
 def test_names_and_options_are_completed(words, found):
