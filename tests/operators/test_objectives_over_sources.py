@@ -92,6 +92,17 @@ def test_one_pass_serves_cost_and_gradient_at_the_last_two_vectors(case):
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("over", [False, True])
+def test_an_optimizer_may_change_its_vector_in_place(case, over):
+    data = (case.files,) if over else (case.X, case.Y)
+    o = fm.objective(case.net, *data)
+    v = o.x0
+    for _ in range(3):
+        cost, gradient = fm.objective(case.net, *data).fun_and_jac(v.copy())
+        assert o.fun(v) == cost and np.array_equal(o.jac(v), gradient)
+        v += 0.125
+
+
 SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
 
 
