@@ -33,8 +33,9 @@ class Work:
     Attributes
     ----------
     forward_passes, backward_passes : int
-        Passes over all examples; forward passes over sources are counted chunk by chunk. A formulation that computes no
-        errors δ counts one backward pass for a gradient, and as many forward passes as it takes.
+        Passes over all examples, in memory or in sources; one that ends early, because a gradient is not finite, does
+        not count. A formulation that computes no errors δ counts one backward pass for a gradient, and as many forward
+        passes as it takes.
     hessian_products, jacobian_products : int
         Products with the Hessian, and with the Jacobian of the residuals or its transpose.
     """
@@ -168,15 +169,17 @@ class GradientOverSources:
         self._taken = False
         self._of_thread = threading.local()
 
-    def __call__(self, vector: Array) -> Gradient:
-        """Return it in memory of a plan."""
+    def __call__(self, vector: Array) -> tuple[Gradient, int]:
+        """Return it in memory of a plan, and the forward passes over all examples that it takes."""
         plan: ChunkedPlan | None = getattr(self._of_thread, "plan", None)
         if plan is None:
             # A plan belongs to the thread that calls it first.
             plan = self._of_thread.plan = copy.copy(self._plan) if self._taken else self._plan
             self._taken = True
         self._network.vector[...] = vector
-        return plan.over(self._data.sources, self._data.executor, self._data.progress)
+        gradient = plan.over(self._data.sources, self._data.executor, self._data.progress)
+        # Those that were counted are passes over chunks.
+        return gradient, plan.backend.estimate(self._network, plan.examples).forward_passes
 
 
 class SummedEvaluation:
@@ -208,12 +211,12 @@ class SummedEvaluation:
         """C and ∇C, which one pass over the sources computes together."""
         if self._found is None:
             try:
-                gradient = self._compute(self.vector)
+                gradient, passes = self._compute(self.vector)
             except GradientNotFinite:
                 # A step that overshoots, from which a line search steps back; all chunks are not needed for that.
                 self._found = np.inf, np.full(len(self.vector), np.nan)
             else:
                 self._found = gradient.cost, gradient.vector.copy()
-                self._work.forward_passes += gradient.forward_passes
-            self._work.backward_passes += 1
+                self._work.forward_passes += passes
+                self._work.backward_passes += 1
         return self._found

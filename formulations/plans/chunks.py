@@ -111,6 +111,8 @@ class ChunkedPlan(Claimed):
     ----------
     batch_size : int
         The number of examples in a chunk.
+    examples : int
+        The number of examples of the last gradient; 0 before the first.
 
     Examples
     --------
@@ -131,6 +133,7 @@ class ChunkedPlan(Claimed):
         self.backend = backend
         self.budget = budget
         self.batch_size = chunk_size(backend, network, budget.memory)
+        self.examples = 0
         self._check_time(1)
         self._evaluator = Evaluator(network, cost, backend, self.batch_size)
         self._tree = self._evaluator.tree()
@@ -311,6 +314,7 @@ class ChunkedPlan(Claimed):
     def _mean(self, sums: Sums) -> Gradient:
         self._gradient.cost = sums.mean(self._gradient.vector)
         self._gradient.forward_passes = sums.forward_passes
+        self.examples = sums.examples
         # The additions of gradients and of weights, those of weights within a chunk, and the division.
         roundings = 2 * sums.depth + sums.largest
         self._gradient.summation = Summation(sums.largest, roundings, sums.vector.dtype)

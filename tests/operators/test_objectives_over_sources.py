@@ -103,6 +103,29 @@ def test_an_optimizer_may_change_its_vector_in_place(case, over):
         v += 0.125
 
 
+@pytest.mark.slow
+def test_work_is_counted_in_passes_over_all_examples_as_in_memory(tmp_path, backend):
+    check_work(Case(tmp_path), backend)
+
+
+def test_work_is_that_of_one_pass_however_many_chunks_there_are(tmp_path):
+    assert check_work(Case(tmp_path), "hadamard").forward_passes == 2
+    assert check_work(Case(tmp_path), "hadamard:batch=example").forward_passes == 2 * EXAMPLES
+
+
+def check_work(case, backend):
+    """Return the work of two evaluations over sources, which must be that in memory."""
+    net = makers.network(backend)
+    here = fm.objective(net, case.X, case.Y, backend=backend)
+    # Nine chunks, since each source begins a new one.
+    over = fm.objective(net, fm.sources(*case.paths[:2], rows=7), backend=backend)
+    for v in (here.x0, 1.1 * here.x0):
+        here.fun_and_jac(v)
+        over.fun_and_jac(v)
+    assert over.work == here.work and over.work.backward_passes == 2
+    return over.work
+
+
 SPAWNING = partial(ProcessPoolExecutor, mp_context=get_context("spawn"))
 
 
@@ -159,6 +182,7 @@ def test_a_step_that_overshoots_is_infinite_and_faulty_data_are_an_exception():
         o = fm.objective(net.astype(dtype), [([[1.0]], [[1.0]]), ([[2.0]], [[2.0]])])
         v = np.array([far, 0.0])
         assert o.fun(v) == np.inf and np.isnan(o.jac(v)).all()
+        assert o.work.forward_passes == o.work.backward_passes == 0
         # As in memory.
         assert not np.isfinite(fm.objective(net.astype(dtype), [[1.0], [2.0]], [[1.0], [2.0]]).fun(v))
         assert np.isfinite(o.fun(o.x0))
