@@ -6,15 +6,20 @@ the function that measures, and a command, ``python -m benchmarks.experiments.NA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+import sys
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import wraps
+from itertools import count
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 import click
 
 from formulations.cli.bench import measurement
 from formulations.cli.output import bad_usage
-from formulations.display import Colour, Ratio, arms, format_table, new_figure, tidy, titled
+from formulations.display import Colour, Ratio, StatusLine, arms, format_seconds, format_table, new_figure, tidy, titled
 
 __all__ = ["PLACE", "Column", "Rows", "budget_option", "draw_ratios", "experiment", "plain", "table"]
 
@@ -155,9 +160,36 @@ def experiment(
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
     def decorate(measure: Callable[..., Any]) -> click.Command:
-        command: Callable[..., Any] = measurement(draw)(measure)
+        @wraps(measure)
+        def logged(progress: Callable[[str], object], **given: Any) -> Any:
+            with _logged(progress) as tell:
+                return measure(progress=tell, **given)
+
+        command: Callable[..., Any] = measurement(draw)(logged)
         for option in reversed(options):
             command = option(command)
         return click.command(cls=_Command, context_settings=settings)(command)
 
     return decorate
+
+
+@contextmanager
+def _logged(progress: Callable[[str], object]) -> Iterator[Callable[[str], object]]:
+    """Yield a function for ``progress`` that also writes a step a minute to standard error, unless it is a terminal.
+
+    A terminal shows every step; an experiment that takes minutes should say in a file how far it is.
+    """
+    if sys.stderr.isatty():
+        yield progress
+        return
+    line, begun, steps = StatusLine(), perf_counter(), count()
+
+    def tell(label: str) -> None:
+        progress(label)
+        seconds = perf_counter() - begun
+        line.show(next(steps), None, seconds, lambda: f"{format_seconds(seconds)}: {label} …")
+
+    try:
+        yield tell
+    finally:
+        line.close()

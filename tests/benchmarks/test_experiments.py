@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from importlib import import_module
@@ -72,6 +73,20 @@ def test_a_result_is_printed_saved_and_drawn(tmp_path):
     assert document["machine"]["threads"] is None and document["machine"]["cores"]
     assert json.loads(saved.read_text("utf-8")) == document
     assert "<svg" in drawn.read_text("utf-8")
+
+
+def test_a_file_gets_the_first_step_and_the_last(monkeypatch):
+    @experiment(lambda _: new_figure(1, 1))
+    def measure(progress):
+        for label in ("first", "second", "third"):
+            progress(label)
+        return Record("holds", Ratio.exactly(1.0))
+
+    result = CliRunner().invoke(measure)
+    assert [line.split(": ")[1] for line in result.stderr.splitlines()] == ["first …", "third …"]
+    # A step that ends a minute has a line, too.
+    monkeypatch.setattr("benchmarks.experiments.pattern.perf_counter", itertools.count(0, 61).__next__)
+    assert CliRunner().invoke(measure).stderr.splitlines() == ["61 s: first …", "122 s: second …", "183 s: third …"]
 
 
 def test_exit_status():
