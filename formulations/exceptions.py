@@ -71,7 +71,17 @@ def _restored(kind: type[FormulationsException], args: tuple[Any, ...], attribut
 
 
 class InvalidInput(FormulationsException, ValueError):
-    """Data, weights or numbers that cannot be used as they are."""
+    """Data, weights or numbers that cannot be used as they are.
+
+    Attributes
+    ----------
+    position : tuple of int, or None
+        The position of a single entry that cannot, in the array that the message names.
+    """
+
+    def __init__(self, *args: object, position: tuple[int, ...] | None = None) -> None:
+        super().__init__(*args)
+        self.position = position
 
 
 class WrongShape(InvalidInput):

@@ -174,7 +174,8 @@ def check_finite(array: Array, name: str) -> None:
     where = ", ".join(map(str, position))
     raise NotFinite(
         f"{name} must be finite, got {array[position]} at {name}[{where}]; remove or replace it "
-        f"(numpy.isfinite({name}) finds them all)."
+        f"(numpy.isfinite({name}) finds them all).",
+        position=position,
     )
 
 
@@ -239,7 +240,8 @@ def example_weights(sample_weight: Any, m: int) -> Array:
         position = int(np.argmax(weights < 0))
         raise InvalidInput(
             f"sample_weight must not be negative, got {weights[position]} at sample_weight[{position}]; "
-            "give 0 to an example that should not count."
+            "give 0 to an example that should not count.",
+            position=(position,),
         )
     return weights
 

@@ -115,7 +115,8 @@ class Evaluator:
         stop = examples.count if stop is None else stop
         for first in range(start, stop, self.batch_size):
             rows = slice(first, min(first + self.batch_size, stop))
-            with placed(f"chunk {index}, counting rows from {cut + first} on, " if cut + first else ""):
+            before = cut + first
+            with placed(f"chunk {index}, counting rows from {before} on, " if before else "", before):
                 weights = None if examples.weights is None else _read(examples.weights, rows)
                 sums = tree.free()
                 self._evaluate(sums, _read(examples.X, rows), _read(examples.Y, rows), weights, rows.stop - first)
@@ -223,11 +224,16 @@ def _converted(data: Any, name: str, buffer: Array) -> Array:
 
 
 @contextmanager
-def placed(where: str) -> Iterator[None]:
-    """Prefix the messages of exceptions with their place in the data."""
+def placed(where: str, before: int = 0) -> Iterator[None]:
+    """Prefix the messages of exceptions with their place in the data.
+
+    If there are rows ``before``, append the row of an entry at fault among all.
+    """
     try:
         yield
     except (InvalidInput, Refused, WrongType) as caught:
         if not where:
             raise
-        raise type(caught)(f"{where}{caught}") from caught
+        position = caught.position if isinstance(caught, InvalidInput) else None
+        row = f" Among all rows it is row {before + position[0]}, counted from 0." if position and before else ""
+        raise type(caught)(f"{where}{caught}{row}") from caught

@@ -282,6 +282,25 @@ def test_every_exception_comes_back_from_a_process():
         assert type(found) is type(made) and found.args == made.args and found.__dict__ == made.__dict__
 
 
+@pytest.mark.parametrize("rows", [None, 500])
+def test_an_entry_at_fault_is_named_by_its_row_in_the_file(case, tmp_path, threads, rows):
+    net = fm.Network.random([case.net.sizes[0], case.net.sizes[-1]], "softmax", seed=0)
+    memory = bytes_for(fm.get_backend("hadamard"), net, SIZE)
+    for name, entry, wrong in (("X", (734, 1), np.nan), ("Y", (734, 0), -1), ("sample_weight", 734, -1)):
+        arrays = {"X": case.X.copy(), "Y": np.abs(case.Y), "sample_weight": case.weights.copy()}
+        arrays[name][entry] = wrong
+        for each, array in arrays.items():
+            np.save(tmp_path / f"{each}.npy", array)
+        given = fm.sources(*(tmp_path / f"{each}.npy" for each in arrays), rows=rows)
+        for executor in (None, threads):
+            plan = fm.prepare(net, "auto", "log_likelihood", "hadamard", memory=memory)
+            with pytest.raises(InvalidInput, match=rf"{name}\[.* Among all rows it is row 734, counted from 0\.$"):
+                plan.over(given, executor)
+    # In the first chunk of all, the message itself has the row.
+    with pytest.raises(NotFinite, match=r"X\[1, 0\]; remove or replace it \(numpy.isfinite\(X\) finds them all\)\.$"):
+        case.plan()(np.where([[False], [True]], np.nan, case.X[:2]), case.Y[:2])
+
+
 def explode():
     raise ZeroDivisionError("on purpose")
 

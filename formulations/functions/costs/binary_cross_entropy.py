@@ -68,7 +68,8 @@ class BinaryCrossEntropy(Cost):
             x, j = (int(i) for i in np.argwhere(outside)[0])
             raise InvalidInput(
                 f"binary_cross_entropy needs targets in [0, 1], got {Y[x, j]} at Y[{x}, {j}]; "
-                "rescale Y, or use cost='quadratic'."
+                "rescale Y, or use cost='quadratic'.",
+                position=(x, j),
             )
 
 

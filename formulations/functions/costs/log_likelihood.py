@@ -73,7 +73,8 @@ class LogLikelihood(Cost):
             x, j = (int(i) for i in np.argwhere(Y < 0)[0])
             raise InvalidInput(
                 f"log_likelihood needs targets that are not negative, got {Y[x, j]} at Y[{x}, {j}]; "
-                "give each example the probabilities of its classes, or use cost='quadratic'."
+                "give each example the probabilities of its classes, or use cost='quadratic'.",
+                position=(x, j),
             )
 
 
