@@ -23,7 +23,7 @@ import numpy as np
 
 from formulations.arrays import Array, as_real, check_finite, check_writable, nonnegative_number, quiet
 from formulations.backends import PARAMETERS, Backend, BackendLike, get_backend
-from formulations.exceptions import Refused, WrongShape
+from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongShape, WrongType
 from formulations.functions import Cost, Quadratic, get_cost
 from formulations.network import Batch, Network, check_network, load, network_arrays, save
 from formulations.operators.evaluations import (
@@ -37,7 +37,7 @@ from formulations.operators.evaluations import (
 )
 from formulations.operators.jacobian_operators import JacobianOperator
 from formulations.operators.network_operator import NetworkOperator, check_budget, provider
-from formulations.plans import are_sources, check_alone, check_without_sources, read_sources
+from formulations.plans import are_sources, check_alone, check_progress, check_without_sources, read_sources
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -76,7 +76,12 @@ class Objective:
     """
 
     def __init__(
-        self, network: Network, data: Batch | Sources, backend: Backend, l2: float, checkpoint: str | None = None
+        self,
+        network: Network,
+        data: Batch | Sources,
+        backend: Backend,
+        l2: float,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         self._network = network.copy()
         self._data = data
@@ -304,17 +309,24 @@ class Objective:
             )
         return self._data
 
-    def _resume(self, path: str) -> None:
+    def _resume(self, path: str | os.PathLike[str]) -> None:
         """Take the parameters of a checkpoint, if there is one."""
         # Better now than after the first evaluation.
         network_arrays(self._network)
         check_writable(path)
         if not os.path.exists(path):
             return
-        kept, mine = load(path), self._network
+        mine = self._network
+        try:
+            kept = load(path)
+        except (InvalidInput, WrongType, UnknownName) as caught:
+            raise InvalidInput(
+                f"checkpoint must be a file that an objective wrote, got {os.fspath(path)!r}, which holds no network; "
+                "pass another path, or delete the file."
+            ) from caught
         if _kind(kept) != _kind(mine):
             raise Refused(
-                f"checkpoint must hold parameters of {mine!r}, got {kept!r} in {path!r}; pass a network like that one, "
+                f"checkpoint must hold parameters of {mine!r}, got {kept!r} in {os.fspath(path)!r}; pass a network like that one, "
                 "or another path."
             )
         mine.vector[...] = kept.vector
@@ -524,9 +536,9 @@ def objective(
             from formulations.plans import checked_executor
 
             checked_executor(executor)
+        check_progress(progress)
         data = Sources(read_sources(net, X), get_cost(cost), executor, progress)
     else:
         check_without_sources(X, executor, progress)
         data = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight).copy().counted()
-    path = None if checkpoint is None else os.fspath(checkpoint)
-    return Objective(net, data, get_backend(backend), nonnegative_number(l2, "l2"), path)
+    return Objective(net, data, get_backend(backend), nonnegative_number(l2, "l2"), checkpoint)

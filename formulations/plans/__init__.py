@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from formulations.plans.executors import in_order as in_order
     from formulations.plans.plan import Claimed as Claimed
     from formulations.plans.plan import Plan as Plan
+    from formulations.plans.progress import check_progress as check_progress
     from formulations.plans.source import Source as Source
     from formulations.plans.source import sources as sources
     from formulations.plans.tree import Tree as Tree
@@ -45,6 +46,7 @@ else:
             "chunks": ["ChunkedPlan"],
             "executors": ["checked_executor", "in_order"],
             "plan": ["Claimed", "Plan"],
+            "progress": ["check_progress"],
             "source": ["Source", "sources"],
             "tree": ["Tree"],
         },

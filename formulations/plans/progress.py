@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from formulations.display import StatusLine, counted, format_seconds
 from formulations.exceptions import WrongType, described
 
-__all__ = ["ChunksDone", "Meter"]
+__all__ = ["ChunksDone", "Meter", "check_progress"]
 
 
 class ChunksDone(NamedTuple):
@@ -33,6 +33,21 @@ class ChunksDone(NamedTuple):
     seconds: float
 
 
+def check_progress(progress: Any) -> None:
+    """Raise an exception if a :class:`Meter` cannot use this.
+
+    Raises
+    ------
+    WrongType
+        If it is neither a bool, nor callable, nor None.
+    """
+    if progress is not None and not isinstance(progress, bool) and not callable(progress):
+        raise WrongType(
+            f"progress must be True or a function of chunks done, got {described(progress)}; pass True for a line "
+            "on standard error, or a function."
+        )
+
+
 class Meter:
     """Counts chunks, and tells a function or a line on standard error.
 
@@ -48,11 +63,7 @@ class Meter:
     """
 
     def __init__(self, progress: Any) -> None:
-        if progress is not None and not isinstance(progress, bool) and not callable(progress):
-            raise WrongType(
-                f"progress must be True or a function of chunks done, got {described(progress)}; pass True for a line "
-                "on standard error, or a function."
-            )
+        check_progress(progress)
         self._line = StatusLine() if progress is True else None
         self._tell: Callable[[ChunksDone], object] | None = progress if callable(progress) else None
         self._begun = perf_counter()

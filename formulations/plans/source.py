@@ -115,11 +115,17 @@ def sources(X: Any, Y: Any, sample_weight: Any = None, rows: int | None = None) 
     """
     arrays = [_located(X, "X"), _located(Y, "Y"), _located(sample_weight, "sample_weight")]
     for array, name in zip(arrays, ("X", "Y"), strict=False):
-        if not hasattr(array, "dtype") or isinstance(array, np.ndarray):
+        if not hasattr(array, "dtype") or isinstance(array, np.ndarray | np.generic):
+            in_memory = isinstance(array, np.ndarray | np.generic | list)
+            remedy = 'pass the path of an .npy file, or (path, "X") for an array of an .npz file'
+            if in_memory:
+                remedy = (
+                    "write it with numpy.save and pass the path, or let (X, Y) itself be the source, which an executor "
+                    "of threads accepts"
+                )
             raise WrongType(
-                f"{name} must be described by where it is, such as by the path of a file, got {described(array)} in "
-                "memory; write it with numpy.save and pass the path, or let (X, Y) itself be the source, which an "
-                "executor of threads accepts."
+                f"{name} must be described by where it is, such as by the path of a file, got {described(array)}"
+                f"{' in memory' if in_memory else ''}; {remedy}."
             )
         if len(array.shape) != 2:
             labels = name == "Y" and len(array.shape) == 1

@@ -110,8 +110,8 @@ class Stored:
     def _opened(self) -> Any:
         try:
             return open(self.path, "rb")
-        except FileNotFoundError:
-            raise _absent(self.path) from None
+        except OSError as caught:
+            raise _unreadable(self.path, caught) from None
 
     def _changed(self) -> Refused:
         return Refused(
@@ -120,7 +120,7 @@ class Stored:
         )
 
     def __repr__(self) -> str:
-        return f"<{' × '.join(map(str, self.shape))} {self.dtype} in {self.path}>"
+        return f"<{' × '.join(map(str, self.shape)) or 'one'} {self.dtype} in {self.path}>"
 
 
 def stored_file(path: Any, name: str) -> Stored:
@@ -153,7 +153,7 @@ def stored_file(path: Any, name: str) -> Stored:
     if key is None:
         offset, header = _header(place, size)
     else:
-        with open_archive(place, "an .npz file", "write one with numpy.savez") as archive:
+        with open_archive(place, "an .npz file", "pass the name of an array in a file written by numpy.savez") as archive:
             offset, header = archive.place(key)
     _check_real(header.dtype, name, place)
     strides = _strides(header.dtype, header.shape, header.fortran_order)
@@ -166,9 +166,7 @@ def _header(path: str, size: int) -> tuple[int, Header]:
         with open(path, "rb") as file:
             data = file.read(HEADER)
     except OSError as caught:
-        raise InvalidInput(
-            f"a source must be a file that can be read, and {path} is not ({caught.strerror})."
-        ) from caught
+        raise _unreadable(path, caught) from None
     if data.startswith(b"PK"):
         raise InvalidInput(f'an .npz file must be given with the name of an array, got {path}; pass (path, "X").')
     try:
@@ -212,12 +210,17 @@ def _strides(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> tup
 def _state(path: str) -> tuple[int, int]:
     try:
         found = os.stat(path)
-    except FileNotFoundError:
-        raise _absent(path) from None
+    except OSError as caught:
+        raise _unreadable(path, caught) from None
     return found.st_size, found.st_mtime_ns
 
 
-def _absent(path: str) -> InvalidInput:
+def _unreadable(path: str, caught: OSError) -> InvalidInput:
+    if not isinstance(caught, FileNotFoundError):
+        return InvalidInput(
+            f"a source must be a file that can be read, got {path!r} ({caught.strerror}); pass the path of an .npy "
+            "file that you may read."
+        )
     return InvalidInput(
         f"a source must be a file that each worker can read, and there is no file {path!r}; give its path, "
         "or for an object store a Zarr or Dask array or a callable that reads it."

@@ -22,6 +22,7 @@ from formulations.data import as_matrix, check_matrix, classes_of, encode_labels
 from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
 from formulations.functions import COSTS, Activation, Cost, get_cost
 from formulations.network import Network
+from formulations.plans import are_sources
 
 __all__ = ["Examples", "as_pair", "default_cost", "examples_for", "labels_of", "numbers_of", "weights_for"]
 
@@ -83,6 +84,11 @@ def examples_for(
     WrongType, NotFinite, UnknownName
         If the data or the cost cannot be used.
     """
+    if are_sources(X):
+        raise WrongType(
+            f"X must be an array, got {described(X)}; pass all examples, as arrays or memory maps, since mini-batches "
+            "are drawn from them."
+        )
     labelled = is_labels(Y)
     if cost is None:
         cost = default_cost(net.activations[-1]) if labelled else "quadratic"

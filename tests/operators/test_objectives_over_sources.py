@@ -297,8 +297,16 @@ def test_a_checkpoint_that_cannot_be_used(case, tmp_path):
     with pytest.raises(InvalidInput, match="nowhere"):
         fm.objective(case.net, X, Y, checkpoint=tmp_path / "nowhere" / "search.npz")
     (tmp_path / "text.npz").write_text("text")
-    with pytest.raises(InvalidInput):
-        fm.objective(case.net, X, Y, checkpoint=str(tmp_path / "text.npz"))
+    np.savez(tmp_path / "data.npz", X=X)
+    fm.sgd(case.net.copy(), X, Y, epochs=1, checkpoint=tmp_path / "run.npz")
+    for name in ("text", "data", "run"):
+        path = tmp_path / f"{name}.npz"
+        before = path.read_bytes()
+        with pytest.raises(InvalidInput, match=rf"that an objective wrote, got '.*{name}\.npz', .*; pass another path"):
+            fm.objective(case.net, X, Y, checkpoint=str(path))
+        assert path.read_bytes() == before
+    with pytest.raises(InvalidInput, match="expected a file that can be written, got int; name a file"):
+        fm.objective(case.net, X, Y, checkpoint=3)
     own = fm.activation(lambda z: z, lambda z: np.ones_like(z), name="own")
     with pytest.raises(Refused, match="own"):
         fm.objective(fm.Network.random([3, 2], own, seed=0), [[1.0] * 3], [[1.0] * 2], checkpoint=tmp_path / "own.npz")
@@ -309,3 +317,8 @@ def test_residuals_keep_a_checkpoint_too(case, tmp_path):
     o = fm.objective(case.net, case.X, case.Y, checkpoint=tmp_path / "search.npz")
     o.residuals(elsewhere(case.net))
     assert np.array_equal(fm.load(tmp_path / "search.npz").vector, elsewhere(case.net).astype(case.net.dtype))
+
+
+def test_a_progress_that_cannot_be_called_is_told_before_the_first_evaluation(case):
+    with pytest.raises(WrongType, match="progress must be True or a function of chunks done, got 3; pass True"):
+        fm.objective(case.net, case.files, progress=3)

@@ -432,6 +432,37 @@ def test_an_executor_is_checked():
         checked_executor(pool)
 
 
+class Odd(Executor):
+    """Does what a user's executor might: its submit raises an exception, or returns something that is no future."""
+
+    def __init__(self, failure=None) -> None:
+        self.failure = failure
+
+    def submit(self, *_, **__):
+        if self.failure is not None:
+            raise self.failure
+
+    def __repr__(self) -> str:
+        return "Odd()"
+
+
+@pytest.mark.parametrize("failure", [ValueError("no queue"), TypeError("no queue")])
+def test_an_executor_that_refuses_tasks_is_told_with_its_reason(case, failure):
+    for call in (
+        lambda: case.over(Odd(failure)),
+        lambda: fm.objective(case.net, fm.sources(*case.paths), executor=Odd(failure)),
+        lambda: fm.check_backend("hadamard", executor=Odd(failure)),
+    ):
+        with pytest.raises(Refused, match=rf"submit of Odd\(\) raised {type(failure).__name__}: no queue; correct it"):
+            call()
+
+
+def test_an_executor_without_futures_is_told(case):
+    for call in (lambda: case.over(Odd()), lambda: fm.check_backend("hadamard", executor=Odd())):
+        with pytest.raises(WrongType, match=r"must return a future of concurrent\.futures, got None from Odd\(\)"):
+            call()
+
+
 def test_an_executor_that_is_shut_down_in_the_middle_is_told(case):
     class Ending(Inline):
         def submit(self, function, /, *arguments):

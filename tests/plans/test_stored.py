@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
 import pickle
 
@@ -195,6 +197,8 @@ def test_what_is_wrong_with_sources_is_said(tmp_path):
             r"X must be described by where it is, .* got an array of shape \(12, 5\) in memory",
         ),
         ((x, [[1.0]]), WrongType, r"Y must be described by where it is, .* got \[\[1\.0\]\] in memory"),
+        ((None, x), WrongType, r"X must be described by where it is, .* got None; pass the path of an \.npy file"),
+        ((np.float64(3), x), WrongType, r"X must be described .* got np\.float64\(3\.0\) in memory; write it"),
         ((x, x, None, 0), InvalidInput, "rows must be at least 1, got 0"),
         ((x, x, None, 2.5), WrongType, "rows must be a positive integer, got 2.5"),
     ]:
@@ -220,7 +224,30 @@ def test_a_plan_takes_stored_examples_of_any_kind(tmp_path):
 
 def test_a_folder_and_an_archive_without_a_name_are_refused(tmp_path):
     np.savez(tmp_path / "both.npz", X=np.ones((2, 2)))
-    with pytest.raises(InvalidInput, match="must be a file that can be read, and"):
+    with pytest.raises(InvalidInput, match=r"must be a file that can be read, got .* \(Is a directory\); pass the path"):
         fm.sources(tmp_path, tmp_path)
     with pytest.raises(InvalidInput, match="with the name of an array"):
         fm.sources(tmp_path / "both.npz", tmp_path / "both.npz")
+
+
+def test_a_name_that_an_archive_lacks_is_told_with_those_that_it_holds(tmp_path):
+    np.savez(tmp_path / "both.npz", X=np.ones((2, 2)))
+    with pytest.raises(InvalidInput, match=r"must hold Q, and lacks Q; it holds X; pass the name of an array in a file"):
+        fm.sources((tmp_path / "both.npz", "Q"), (tmp_path / "both.npz", "X"))
+
+
+def test_a_single_number_in_a_file_has_a_repr(tmp_path):
+    np.save(tmp_path / "one.npy", np.float64(3))
+    assert repr(stored_file(tmp_path / "one.npy", "X")) == f"<one float64 in {tmp_path / 'one.npy'}>"
+
+
+def test_a_file_that_may_not_be_read_any_more_is_told(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.ones((4, 2)))
+    stored = stored_file(tmp_path / "x.npy", "X")
+
+    def denied(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(builtins, "open", denied)
+    with pytest.raises(InvalidInput, match=r"must be a file that can be read, got .* \(Permission denied\); pass"):
+        stored[0:2]

@@ -328,3 +328,10 @@ def test_bad_settings_are_refused_before_anything_changes(options, exception, pa
     with pytest.raises(exception, match=part):
         fm.sgd(trained, *data(trained), **options)
     assert np.array_equal(trained.vector, before)
+
+
+def test_sources_are_not_examples(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    sources = fm.sources(tmp_path / "x.npy", tmp_path / "x.npy")
+    with pytest.raises(WrongType, match=r"^X must be an array, got \[<Source .*\]; pass all examples, as arrays"):
+        fm.sgd(net(2), sources, np.eye(4, 2))

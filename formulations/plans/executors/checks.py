@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
 
-from formulations.exceptions import FormulationsException, Refused, WrongType
+from formulations.exceptions import FormulationsException, Refused, WrongType, described
 from formulations.plans.executors.workers import Worker, this_worker
 
 __all__ = ["checked_executor", "gave_up", "is_lost", "loss", "probe", "probed", "reason"]
@@ -22,11 +22,11 @@ def checked_executor(executor: Any) -> Executor:
     Raises
     ------
     WrongType
-        If it is not an executor.
+        If it is not an executor, or its ``submit`` returns no future.
     Refused
-        If it was shut down, or is broken.
+        If it was shut down, is broken, or raises another exception than RuntimeError.
     RuntimeError
-        If it cannot take tasks for another reason.
+        If its ``submit`` raises this for another reason, which the message names.
     """
     if not isinstance(executor, Executor):
         remedy = "client.get_executor()" if hasattr(executor, "get_executor") else "for instance ProcessPoolExecutor()"
@@ -34,7 +34,7 @@ def checked_executor(executor: Any) -> Executor:
             f"executor must be None or an executor of concurrent.futures, got {type(executor).__name__}; pass {remedy}."
         )
     try:
-        executor.submit(int).cancel()
+        future = executor.submit(int)
     except RuntimeError as caught:
         if isinstance(caught, BrokenExecutor):
             state = "is broken"
@@ -44,6 +44,17 @@ def checked_executor(executor: Any) -> Executor:
             # For instance multiprocessing's, where a process starts others before it has read the script.
             raise
         raise Refused(f"executor must accept tasks, got one that {state} ({caught}); make a new one.") from caught
+    except Exception as caught:  # a user's executor may raise anything
+        raise Refused(
+            f"executor must accept tasks, and submit of {described(executor)} raised {reason(caught)}; correct it, or "
+            "pass an executor of concurrent.futures."
+        ) from caught
+    if not isinstance(future, Future):
+        raise WrongType(
+            f"submit of executor must return a future of concurrent.futures, got {described(future)} from "
+            f"{described(executor)}; correct it, or pass an executor of concurrent.futures."
+        )
+    future.cancel()
     return executor
 
 
