@@ -289,7 +289,7 @@ class Objective:
         return evaluation
 
     def _on_tape(self, v: Any, *, keep: bool = False) -> TapeEvaluation:
-        """Return the evaluation of a vector, of examples that are known to be in memory; see :meth:`_at`."""
+        """Return the evaluation of a vector on examples that are known to be in memory; see :meth:`_at`."""
         return cast("TapeEvaluation", self._at(v, keep=keep))
 
     def _require(self, operator: str) -> None:
@@ -311,7 +311,7 @@ class Objective:
 
     def _resume(self, path: str | os.PathLike[str]) -> None:
         """Take the parameters of a checkpoint, if there is one."""
-        # Better now than after the first evaluation.
+        # Refuse now, not after the first evaluation.
         network_arrays(self._network)
         check_writable(path)
         if not os.path.exists(path):
@@ -321,13 +321,13 @@ class Objective:
             kept = load(path)
         except (InvalidInput, WrongType, UnknownName) as caught:
             raise InvalidInput(
-                f"checkpoint must be a file that an objective wrote, got {os.fspath(path)!r}, which holds no network; "
-                "pass another path, or delete the file."
+                f"checkpoint must be a file that an objective wrote, got {os.fspath(path)!r}, which cannot be loaded "
+                "as a network; pass another path, or delete the file."
             ) from caught
         if _kind(kept) != _kind(mine):
             raise Refused(
-                f"checkpoint must hold parameters of {mine!r}, got {kept!r} in {os.fspath(path)!r}; pass a network like that one, "
-                "or another path."
+                f"checkpoint must hold parameters of {mine!r}, got {kept!r} in {os.fspath(path)!r}; pass a "
+                "network like that one, or another path."
             )
         mine.vector[...] = kept.vector
 
@@ -532,7 +532,7 @@ def objective(
     if Y is None and are_sources(X):
         check_alone(sample_weight)
         if executor is not None:
-            # Only those who have one load what uses it.
+            # Only a call with an executor loads the module that checks it.
             from formulations.plans import checked_executor
 
             checked_executor(executor)

@@ -79,7 +79,7 @@ class Stored:
                     array[i] = self._read(file, first + i * row, shape[1:], tuple(columns))
             else:
                 array = self._read(file, first, shape, self.strides)
-        # Not before, since this notices a change meanwhile, too.
+        # After reading, so that a change in the meantime is noticed, too.
         self.check()
         return array
 
@@ -153,7 +153,9 @@ def stored_file(path: Any, name: str) -> Stored:
     if key is None:
         offset, header = _header(place, size)
     else:
-        with open_archive(place, "an .npz file", "pass the name of an array in a file written by numpy.savez") as archive:
+        with open_archive(
+            place, "an .npz file", "pass the name of an array in a file written by numpy.savez"
+        ) as archive:
             offset, header = archive.place(key)
     _check_real(header.dtype, name, place)
     strides = _strides(header.dtype, header.shape, header.fortran_order)
@@ -187,7 +189,7 @@ def stored_array(array: Array, name: str) -> Stored | None:
     while isinstance(root.base, np.ndarray):
         root = root.base
     filename = getattr(root, "filename", None)
-    # Changes of a copy on write are in memory alone.
+    # Changes to a copy-on-write map exist in memory only.
     if not isinstance(root, np.memmap) or filename is None or root.mode == "c":
         return None
     place = str(Path(filename).absolute())
@@ -210,16 +212,17 @@ def _strides(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> tup
 def _state(path: str) -> tuple[int, int]:
     try:
         found = os.stat(path)
-    except OSError as caught:
+    except (OSError, ValueError) as caught:  # ValueError for a null character
         raise _unreadable(path, caught) from None
     return found.st_size, found.st_mtime_ns
 
 
-def _unreadable(path: str, caught: OSError) -> InvalidInput:
+def _unreadable(path: str, caught: OSError | ValueError) -> InvalidInput:
     if not isinstance(caught, FileNotFoundError):
+        why = getattr(caught, "strerror", caught)
         return InvalidInput(
-            f"a source must be a file that can be read, got {path!r} ({caught.strerror}); pass the path of an .npy "
-            "file that you may read."
+            f"a source must be a file that can be read, got {path!r} ({why}); pass the path of an .npy file that you "
+            "may read."
         )
     return InvalidInput(
         f"a source must be a file that each worker can read, and there is no file {path!r}; give its path, "

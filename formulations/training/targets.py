@@ -81,7 +81,9 @@ def examples_for(
         If the data do not fit the network, or the number of classes does not fit the outputs.
     InvalidInput
         If the integers may be numbers to learn, or the labels are of one class.
-    WrongType, NotFinite, UnknownName
+    WrongType
+        If ``X`` holds sources, or the data are not real numbers.
+    NotFinite, UnknownName
         If the data or the cost cannot be used.
     """
     if are_sources(X):

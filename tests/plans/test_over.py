@@ -453,7 +453,7 @@ def test_an_executor_that_refuses_tasks_is_told_with_its_reason(case, failure):
         lambda: fm.objective(case.net, fm.sources(*case.paths), executor=Odd(failure)),
         lambda: fm.check_backend("hadamard", executor=Odd(failure)),
     ):
-        with pytest.raises(Refused, match=rf"submit of Odd\(\) raised {type(failure).__name__}: no queue; correct it"):
+        with pytest.raises(Refused, match=rf"submit of Odd\(\) raised {type(failure).__name__}: no queue; make a new"):
             call()
 
 
@@ -463,11 +463,12 @@ def test_an_executor_without_futures_is_told(case):
             call()
 
 
-def test_an_executor_that_is_shut_down_in_the_middle_is_told(case):
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError])
+def test_an_executor_that_is_shut_down_in_the_middle_is_told(case, kind):
     class Ending(Inline):
         def submit(self, function, /, *arguments):
             if len(self.futures) > 6:
-                raise RuntimeError("cannot schedule new futures after shutdown")
+                raise kind("cannot schedule new futures after shutdown")
             return super().submit(function, *arguments)
 
     with pytest.raises(

@@ -224,15 +224,21 @@ def test_a_plan_takes_stored_examples_of_any_kind(tmp_path):
 
 def test_a_folder_and_an_archive_without_a_name_are_refused(tmp_path):
     np.savez(tmp_path / "both.npz", X=np.ones((2, 2)))
-    with pytest.raises(InvalidInput, match=r"must be a file that can be read, got .* \(Is a directory\); pass the path"):
+    with pytest.raises(
+        InvalidInput, match=r"must be a file that can be read, got .* \(Is a directory\); pass the path"
+    ):
         fm.sources(tmp_path, tmp_path)
+    with pytest.raises(InvalidInput, match=r"must be a file that can be read, got .* \(embedded null byte\)"):
+        fm.sources("nu\0ll", tmp_path)
     with pytest.raises(InvalidInput, match="with the name of an array"):
         fm.sources(tmp_path / "both.npz", tmp_path / "both.npz")
 
 
 def test_a_name_that_an_archive_lacks_is_told_with_those_that_it_holds(tmp_path):
     np.savez(tmp_path / "both.npz", X=np.ones((2, 2)))
-    with pytest.raises(InvalidInput, match=r"must hold Q, and lacks Q; it holds X; pass the name of an array in a file"):
+    with pytest.raises(
+        InvalidInput, match=r"must hold Q, and lacks Q; it holds X; pass the name of an array in a file"
+    ):
         fm.sources((tmp_path / "both.npz", "Q"), (tmp_path / "both.npz", "X"))
 
 

@@ -46,8 +46,8 @@ def checked_executor(executor: Any) -> Executor:
         raise Refused(f"executor must accept tasks, got one that {state} ({caught}); make a new one.") from caught
     except Exception as caught:  # a user's executor may raise anything
         raise Refused(
-            f"executor must accept tasks, and submit of {described(executor)} raised {reason(caught)}; correct it, or "
-            "pass an executor of concurrent.futures."
+            f"executor must accept tasks, and submit of {described(executor)} raised {reason(caught)}; make a new "
+            "one, or correct its submit."
         ) from caught
     if not isinstance(future, Future):
         raise WrongType(
@@ -123,7 +123,7 @@ def _read(written: bytes) -> Worker:
 
 
 def gave_up(failure: BaseException) -> bool:
-    """Whether Dask has given a task up, since workers that took it have died one after the other."""
+    """Whether Dask has given up on a task, since the workers that took it died one after another."""
     return type(failure).__name__ == KILLED
 
 

@@ -1,8 +1,8 @@
 """Sums over sources by any executor of ``concurrent.futures``.
 
-Nothing of an executor is used but ``submit``, and its futures are only waited for and cancelled. Results come in any
-order; a completed subtree is merged as soon as its sibling is there, and a bounded number of tasks is outstanding, so
-memory does not grow with the data.
+Of an executor only ``submit`` is used; its futures are waited for and cancelled. Results come in any order; a completed
+subtree is merged as soon as its sibling is there, and a bounded number of tasks is outstanding, so memory does not grow
+with the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SECONDS = 1.0
 LEAST = 0.02
 """The estimated seconds of a task at least, if there are enough chunks: many times what submitting it takes."""
 TASKS = 64
-"""The number of tasks that is aimed at, so that workers that finish early find more to do."""
+"""The number of tasks to aim for, so that workers that finish early find more to do."""
 OUTSTANDING = 8, 256
 """The outstanding tasks, at least and at most."""
 UNTIMED = 8
@@ -195,7 +195,7 @@ class Dispatch:
     def _submit(self, task: Task) -> None:
         try:
             future = self._executor.submit(run, task)
-        except RuntimeError as caught:
+        except Exception as caught:  # a user's executor may raise anything
             raise self._lost(caught) from caught
         self._outstanding[future] = task
         self._submitted = max(self._submitted, task.stop)
@@ -210,7 +210,7 @@ class Dispatch:
             if not gave_up(failure):
                 raise self._lost(failure) from failure
             # Dask repeats a task whose worker has died, and gives up if that happens again and again. But it blames
-            # tasks that only waited for that worker, too, so each is tried once more with no other beside it.
+            # tasks that only waited for that worker, too, so each is tried once more, alone.
             if task is self._alone:
                 raise self._lost(failure, task) from failure
             del self._outstanding[future]

@@ -30,18 +30,18 @@ def in_order(
 ) -> Generator[Result, None, None]:
     """Yield the result of each case, in the order of the cases, whoever computes it.
 
-    Whatever ends the iteration early, an exception or Ctrl-C, cancels the cases that have not begun.
+    If an exception or Ctrl-C ends the iteration early, the cases that have not begun are cancelled.
 
     Parameters
     ----------
     function : callable
-        Of a module, so that it can be pickled. It runs within the caller's budget.
+        Defined at the top of a module, so that it can be pickled. It runs within the caller's budget.
     cases : iterable of tuple
         The arguments of each call.
     executor : concurrent.futures.Executor or None
         None computes each case when its result is needed.
     sent : mapping of str to object, optional
-        What the cases consist of that users define, by names for messages, such as ``"backend 'sigma'"``.
+        The user-defined parts of the cases, by their names in messages, such as ``"backend 'sigma'"``.
 
     Yields
     ------
@@ -67,7 +67,7 @@ def in_order(
         if sent and not isinstance(executor, ThreadPoolExecutor):
             probed(executor, list(sent.items()))
         while True:
-            begun.extend(executor.submit(one, case) for case in islice(waiting, AHEAD - len(begun)))
+            begun.extend(_submitted(executor, one, case) for case in islice(waiting, AHEAD - len(begun)))
             if not begun:
                 return
             yield begun.popleft().result()
@@ -78,6 +78,13 @@ def in_order(
     finally:
         for future in begun:
             future.cancel()
+
+
+def _submitted(executor: Executor, one: Callable[..., Result], case: tuple[Any, ...]) -> Future[Result]:
+    try:
+        return executor.submit(one, case)
+    except Exception as caught:  # a user's executor may raise anything
+        raise WorkersLost(loss(caught)) from caught
 
 
 @quiet

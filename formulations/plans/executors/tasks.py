@@ -128,7 +128,7 @@ def add_piece(evaluator: Evaluator, tree: Tree, piece: Piece, done: Callable[[Su
 
 
 def _leaf(evaluator: Evaluator, read: Callable[[], Any]) -> Sums:
-    """Return the sums over what a callable returns, which is a source by itself, but no other callable."""
+    """Return the sums over what a callable returns, which must be a source but not another callable."""
     sizes = evaluator.network.sizes
     source = as_source(read(), sizes)
     if not isinstance(source, Source):

@@ -21,7 +21,7 @@ number."""
 
 
 def limit_blas_elsewhere(home: tuple[str, int]) -> None:
-    """Let BLAS use one thread for the rest of this process's life, if it is another than the one with this identity.
+    """Limit BLAS to one thread until this process ends, unless it is the process with this identity.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Worker:
     wide: int = 0
 
     def differences(self, other: Worker) -> list[str]:
-        """Return what computes here that computes otherwise in another process, for what both have loaded."""
+        """Return which kernels differ from those of another process, among those that both have loaded."""
         return [
             f"{name} {kernel} instead of {other.kernels[name]}"
             for name, kernel in self.kernels.items()

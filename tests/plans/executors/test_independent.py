@@ -224,6 +224,20 @@ def test_only_an_executor_that_was_shut_down_is_called_so():
         list(in_order(squared, CASES, Unable()))
 
 
+class Closes(Sent):
+    """Accepts three calls, such as a client that somebody closes."""
+
+    def submit(self, function, /, *arguments, **keywords):
+        if self.submitted == 3:
+            raise ValueError("it was closed")
+        return super().submit(function, *arguments, **keywords)
+
+
+def test_an_executor_that_stops_accepting_calls_is_told():
+    with pytest.raises(WorkersLost, match=r"it broke \(ValueError: it was closed\); make a new one"):
+        list(in_order(squared, CASES, Closes()))
+
+
 class Breaks(Sent):
     """Loses its process with the third call."""
 
