@@ -20,7 +20,7 @@ exception::
 Every message is one sentence: what was expected, what was passed, and the remedy. All of them can be pickled, so that
 they travel between processes. There is one warning::
 
-    OtherKernels (UserWarning)           a worker computes with another BLAS or for another processor
+    OtherKernels (UserWarning)           a worker has another BLAS or kind of processor
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def mapped_examples(
     m : int
         Number of examples.
     network : Network
-        Its widths and its dtype are theirs.
+        Gives the examples their widths and their dtype.
     generator : numpy.random.Generator
         Draws them uniformly from [0, 1).
     folder : str, optional

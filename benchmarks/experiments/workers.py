@@ -104,7 +104,7 @@ class TaskOverhead:
     engine : str
         What ran the tasks.
     seconds : float
-        Processor time per task here, where the scheduler runs as well.
+        CPU time per task here, where the scheduler runs as well.
     sent_bytes, returned_bytes : int
         Its arguments and its result, pickled.
     """
@@ -159,7 +159,7 @@ class Cluster:
 
     @property
     def parent_seconds(self) -> float:
-        """Time of the scheduler and of the process that asks, which overlaps with the computing."""
+        """Time of the scheduler and of the process that asks, which overlaps with the computation."""
         return self.tasks * self.task.seconds
 
     @property

@@ -106,14 +106,14 @@ def parse_peers(against: str | None) -> list[str] | None:
 @click.option(
     "--cells",
     metavar="NAME,…",
-    help=f"Of {', '.join(CELLS)}; with --epoch, of {', '.join([*EPOCH_CELLS, TRAINING.name])}.  [default: all]",
+    help=f"Any of {', '.join(CELLS)}; with --epoch, any of {', '.join([*EPOCH_CELLS, TRAINING.name])}.  [default: all]",
     shell_complete=complete_names([*CELLS, TRAINING.name]),
 )
 @click.option(
     "--dtypes",
     "--dtype",
     metavar="DTYPE,…",
-    help=f"Of {', '.join(RACE_DTYPES)}.  [default: both]",
+    help=f"Any of {', '.join(RACE_DTYPES)}.  [default: both]",
     shell_complete=complete_names(RACE_DTYPES),
 )
 @click.option(
@@ -126,7 +126,7 @@ def parse_peers(against: str | None) -> list[str] | None:
 @click.option(
     "--against",
     metavar="NAME,…",
-    help=f"Of {', '.join(PEERS)}; with --epoch, of {', '.join(EPOCH_PEERS)}; or none.  [default: all]",
+    help=f"Any of {', '.join(PEERS)}; with --epoch, any of {', '.join(EPOCH_PEERS)}; or none.  [default: all]",
     shell_complete=complete_names([*dict.fromkeys([*PEERS, *EPOCH_PEERS]), "none"]),
 )
 @click.option(

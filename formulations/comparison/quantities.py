@@ -105,7 +105,7 @@ class Compared(ABC):
 
     @abstractmethod
     def __reduce__(self) -> Any:
-        """Return what makes it again."""
+        """Return a function and arguments that make it again."""
         # The reference takes more bytes than the examples, so another process computes it anew.
 
 

@@ -88,9 +88,9 @@ def compare(
         for the cores, or with an executor; otherwise unchanged. Processes of an executor compute with one if
         threadpoolctl is installed.
     executor : concurrent.futures.Executor, optional
-        Computes and judges backends while others are judged; rows and verdicts are the same. All are timed afterwards,
-        in turn and in this process, which prepares each of them again. For processes, the backends, the cost and the
-        activations must be ones that can be pickled and imported.
+        Computes and judges backends in parallel; rows and verdicts are the same. All are timed afterwards, in turn and
+        in this process, which prepares each of them again. For processes, the backends, the cost and the activations
+        must be ones that can be pickled and imported.
     progress : callable, optional
         Called with each backend's label before its result is awaited.
 
@@ -277,7 +277,7 @@ class _Trials:
         return agreement_of(list(self._found), vectors, deviations, doubts)
 
     def _prepare(self) -> None:
-        """Prepare here what was judged elsewhere, and measure what is slow without others beside it."""
+        """Prepare here what was judged elsewhere, and time slow calls again, alone."""
         for label, backend in self._backends.items():
             if label not in self._calls:
                 self._calls[label] = call = self.what.prepare(backend, self.budget)

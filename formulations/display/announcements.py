@@ -1,4 +1,4 @@
-"""Announcements: what the library does unasked and what takes seconds, such as compilation.
+"""Announcements: what the library does unasked and takes seconds, such as compilation.
 
 They go to the logger ``formulations`` at level INFO, which Python shows nowhere unless it is told to.
 """

@@ -339,7 +339,7 @@ def check_parameters(network: Network) -> None:
     Raises
     ------
     NotFinite
-        With its place.
+        The message names its place.
     """
     wrong = np.flatnonzero(~np.isfinite(network.vector))
     if wrong.size:

@@ -170,7 +170,7 @@ class GradientOverSources:
         self._of_thread = threading.local()
 
     def __call__(self, vector: Array) -> tuple[Gradient, int]:
-        """Return it in memory of a plan, and the forward passes over all examples that it takes."""
+        """Return it in the memory of a plan, and how many forward passes over all examples it takes."""
         plan: ChunkedPlan | None = getattr(self._of_thread, "plan", None)
         if plan is None:
             # A plan belongs to the thread that calls it first.
@@ -213,7 +213,7 @@ class SummedEvaluation:
             try:
                 gradient, passes = self._compute(self.vector)
             except GradientNotFinite:
-                # A step that overshoots, from which a line search steps back; all chunks are not needed for that.
+                # A step that overshoots, from which a line search steps back; not all chunks are needed for that.
                 self._found = np.inf, np.full(len(self.vector), np.nan)
             else:
                 self._found = gradient.cost, gradient.vector.copy()

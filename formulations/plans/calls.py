@@ -125,7 +125,7 @@ def check_alone(sample_weight: Any) -> None:
 
 
 def check_without_sources(X: Any, executor: Any, progress: Any) -> None:
-    """Raise an exception if X is no array but sources, or came with what has an effect on sources alone."""
+    """Raise an exception if X holds sources, or came with an argument that only sources use."""
     if not hasattr(X, "shape") and (are_sources(X) or callable(X) or isinstance(X, str | os.PathLike)):
         raise WrongType(
             f"X and Y must be arrays, got {described(X)} as X; pass sources alone, without Y, as a list, and describe "

@@ -228,8 +228,8 @@ class ChunkedPlan(Claimed):
         A callable is a leaf of the tree, whatever it returns; its chunks have a tree of their own. A task is a subtree
         of about a second. It takes the parameters and descriptions to a worker, and brings one vector back.
 
-        As with ``executor.submit(...).result()``, a worker that waits here for its own executor can wait without end:
-        call this from a thread or process that is none of its workers.
+        As with ``executor.submit(...).result()``, a worker that waits here for its own executor can wait forever: call
+        this from a thread or process that is not one of its workers.
         """
         if not isinstance(sources, Iterable):
             raise WrongType(

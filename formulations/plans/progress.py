@@ -20,7 +20,7 @@ class ChunksDone(NamedTuple):
     chunks : int
         The chunks that are done; a callable counts as one.
     of : int or None
-        All chunks; None if that is not known before, as from a generator or callables that are read in this process.
+        The number of all chunks; None if it is unknown, as with a generator or with callables that this process reads.
     examples : int
         The examples that are done.
     seconds : float
@@ -49,7 +49,7 @@ def check_progress(progress: Any) -> None:
 
 
 class Meter:
-    """Counts chunks, and tells a function or a line on standard error.
+    """Counts chunks, and reports them to a function or in a line on standard error.
 
     Parameters
     ----------

@@ -78,13 +78,13 @@ def sources(X: Any, Y: Any, sample_weight: Any = None, rows: int | None = None) 
     sample_weight : as X, of shape (m,), optional
         Weights of the examples in the mean.
     rows : int, optional
-        The number of examples in each source; by default all are in one. Large sources are divided among workers
-        anyhow, so smaller ones only name a place more precisely.
+        The number of examples in each source; by default all are in one. Large sources are divided among workers in any
+        case, so smaller ones only make messages more precise.
 
     Returns
     -------
     list of Source
-        Source after source, in the order of their rows.
+        The sources, in the order of their rows.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def as_source(given: Any, sizes: tuple[int, ...]) -> Described:
     Raises
     ------
     WrongType
-        If it is no source.
+        If it is not a source.
     InvalidInput, WrongShape
         If its arrays do not fit each other, or layers of these sizes.
     """

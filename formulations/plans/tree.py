@@ -48,7 +48,7 @@ class Sums:
     largest : int
         The examples of the largest chunk.
     depth : int
-        The additions on the longest way from a leaf to here.
+        The additions on the longest path from a leaf to here.
     """
 
     exponent: int | None
@@ -151,7 +151,7 @@ class Tree:
 
     def release(self, sums: Sums) -> None:
         """Take back the memory of sums that are no longer used."""
-        # Whoever takes none from here merges thousands of nodes made elsewhere.
+        # A tree whose nodes are made elsewhere takes none from here, and would keep thousands.
         if len(self._free) < self.LEVELS:
             self._free.append(sums)
 

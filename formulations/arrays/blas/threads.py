@@ -1,9 +1,9 @@
 """The threads of BLAS: a limit that several calls share, one thread for SciPy's BLAS, and one for each.
 
 NumPy's and SciPy's wheels each bring an OpenBLAS, whose threads spin for a while after each product. If a computation
-alternates between the two, each pool keeps from the cores what the other needs. Products in
-several threads are always NumPy's. SciPy's BLAS gets only products that it computes in one thread
-(:mod:`formulations.arrays.blas.products`), and vectors, for which :data:`scipy_in_one_thread` limits it.
+alternates between the two, each pool occupies cores that the other needs. Products in several threads are always
+NumPy's. SciPy's BLAS gets only products that it computes in one thread (:mod:`formulations.arrays.blas.products`), and
+vectors, for which :data:`scipy_in_one_thread` limits it.
 
 A task of an executor has a core to itself, so :data:`one_blas_thread` limits every BLAS: two threads round differently
 from one, and processes with as many threads as there are cores wait for one another.
@@ -78,7 +78,7 @@ def _scipy_limited() -> Callable[[], object] | None:
 
 @cache
 def _threads_of_scipy() -> tuple[Callable[[], int], Callable[[int], object]] | None:
-    """Return what reads and sets the threads of the OpenBLAS in SciPy's wheel; None if SciPy came otherwise."""
+    """Return what reads and sets the threads of the OpenBLAS in SciPy's wheel; None if SciPy has another BLAS."""
     package = Path(scipy.__file__).parent
     for folder in (package.parent / "scipy.libs", package / ".dylibs"):
         for path in folder.glob("libscipy_openblas[-.]*"):
@@ -95,7 +95,7 @@ Another BLAS, which NumPy and SciPy may share, stays as it is.
 
 
 def _limited() -> Callable[[], None] | None:
-    """Limit the threads, and return what restores them; None if there is but one.
+    """Limit the threads, and return what restores them; None if there is only one.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def _limited() -> Callable[[], None] | None:
     if _most_threads(controller) <= 1:
         return None
     limit = controller.limit(limits=1, user_api="blas")
-    # Since version 3.8, only the thread that has set a limit can change it; here whoever is the last restores it.
+    # Since version 3.8, only the thread that has set a limit can change it; here the last one to leave restores it.
     release = getattr(needs("bench", "threadpoolctl", what).OpenBLASController, "clear_controlling_thread", None)
     if (most := _most_threads(controller)) > 1:
         raise Refused(

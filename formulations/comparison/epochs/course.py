@@ -14,7 +14,7 @@ from formulations.data import DIGITS, Problem, load_digits, make_problem
 __all__ = ["EPOCH_CELLS", "TRAINING", "Course", "EpochCell", "JudgedCourse", "TrainingCell", "TrainingCourse"]
 
 RATE = 0.3
-"""η. With a power of ½, such as 0.5, a product scaled by η would round as one that is not."""
+"""η. A power of ½, such as 0.5, would hide that scaling by η rounds."""
 
 
 class HeldOut(NamedTuple):
@@ -33,7 +33,7 @@ class Course:
     problem : Problem
         The network at its start, which nobody changes, the training examples, and the cost.
     batch_size : int
-        Divides the number of examples: JAX's scan would drop a rest.
+        Divides the number of examples: JAX's scan would drop a remainder.
     rate : float
         η, a number of the network's dtype.
     order : ndarray of int of shape (m,)

@@ -21,7 +21,7 @@ LONGEST = 60
 
 
 class Engine(Protocol):
-    """A network of some package in training."""
+    """A network that a package trains."""
 
     def reset(self) -> None:
         """Take the parameters of the start."""
@@ -37,7 +37,7 @@ class Engine(Protocol):
 
 
 def enter_epoch(make: Callable[[Course], Engine], course: JudgedCourse) -> Ready:
-    """Prepare an epoch, which goes on from the parameters of the one before."""
+    """Prepare an epoch that continues from the parameters of the one before."""
     engine = make(course)
     reference = course.reference
     return Ready(

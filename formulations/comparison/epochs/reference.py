@@ -15,7 +15,7 @@ vector c,
 
 .. math:: |c^T \epsilon_T| \le \sum_t |P_t^T c|^T r_t
 
-and all :math:`P_t^T c` come from one pass backwards through the epoch, v ← v − ηHv: the errors of backpropagation, with
+and all :math:`P_t^T c` come from one backward pass through the epoch, v ← v − ηHv: the errors of backpropagation, with
 steps for layers. S. Linnainmaa invented reverse accumulation for this very sum (*Taylor expansion of the accumulated
 rounding error*, BIT 16, 1976). The components are the entries of a random sample, and each array's sum with random
 signs, in which every entry counts.

@@ -204,12 +204,12 @@ class Trainer:
                 k += 1
 
     def descend(self, X: Array, Y: Array, weights: Array | None = None) -> tuple[float, float]:
-        """Descend on one mini-batch, which need not be of the trainer's examples.
+        """Descend on one mini-batch, whose examples need not be the trainer's.
 
         Parameters
         ----------
         X, Y : ndarray of shape (m, n₁) and (m, n_L)
-            Its examples, as checked as the trainer's; m is at most the batch size.
+            Its examples, checked like the trainer's; m is at most the batch size.
         weights : ndarray of shape (m,), optional
             Their sample weights.
 

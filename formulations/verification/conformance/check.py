@@ -52,8 +52,8 @@ def check_backend(
     expected_failures : mapping of str to str, optional
         The laws that the backend is known to break, and why. The check fails if it keeps one of them.
     executor : concurrent.futures.Executor, optional
-        Checks problems, in any order, while others are checked; the report is the same. For processes, the backend
-        must be one that can be pickled and imported.
+        Checks problems in parallel; the report is the same. For processes, the backend must be one that can be pickled
+        and imported.
     progress : callable, optional
         Called with the name of each law before its results are awaited.
     fail_fast : bool

@@ -18,7 +18,7 @@ __all__ = ["fingerprint", "unreadable_cache", "why_not_compiled"]
 
 SWITCH = "NUMBA_DISABLE_JIT"
 DECORATORS = frozenset({"compiled", "compiled_sums", "intrinsic", "overload"})
-"""A function with one of these becomes machine code, or writes some."""
+"""A function with one of these is compiled, or generates code that is."""
 
 
 def fingerprint(*modules: str) -> str:

@@ -35,8 +35,8 @@ def compiled_sums(function: Function) -> Function:
 
 
 def _compiled(function: Function, allowed: set[str]) -> Function:
-    # numba takes cached code to be up to date if the function's own file is, whatever has become of the functions and
-    # constants that it uses. The cache is named after the function.
+    # numba considers cached code up to date if the function's own file is unchanged, even if functions and constants
+    # that it uses have changed. The cache is named after the function.
     function.__qualname__ += f"_{fingerprint(function.__module__, __name__)}"
     made: Function = njit(cache=True, error_model="numpy", fastmath=allowed)(function)
     return made

@@ -1,4 +1,4 @@
-r"""The products of a mini-batch with few multiplications, which take no thread but the caller's.
+r"""The products of a mini-batch with few multiplications, computed in the caller's thread.
 
 BLAS copies its operands into blocks before it multiplies. In a mini-batch of ten examples each weight is read ten
 times, and the copy costs more than the product. The loops here read the operands where they are: a tile of 2 × 4 inner
@@ -78,8 +78,8 @@ def product(A: Array, B: Array, out: Array) -> None:
 def add_outer_products(alpha: Any, D: Array, A: Array, beta: Any, decay: Any, out: Array, spare: Array) -> None:
     """Write β·out + (decay·out + α DᵀA), shape (n, k), for C-contiguous D (m, n) and A (m, k), with m examples.
 
-    The bracket comes first. If β + decay were one factor, such as 1 − ηλ, it would be rounded alike in every step, and
-    of a decay below the unit roundoff nothing would remain.
+    The bracket comes first. If β + decay were one factor, such as 1 − ηλ, every step would round it in the same way,
+    and a decay below the unit roundoff would be lost.
 
     ``spare`` is a buffer like ``out``, which it may be if α is 1, and β and the decay are 0.
     """

@@ -1,8 +1,8 @@
 """scikit-learn: ``fit`` of its multilayer perceptrons, for one epoch.
 
 Softmax outputs with the log-likelihood are those of ``MLPClassifier``. The quadratic cost of sigmoid outputs is that of
-``MLPRegressor``, with the σ′ that the gradient race applies too. Both get the examples in order, ``shuffle=False``, and
-check their data at each call; they know no other way.
+``MLPRegressor``, with the σ′ that the gradient race applies too. Both get the examples in order (``shuffle=False``),
+and check their data at each call, which cannot be turned off.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def descent_of(course: Course) -> dict[str, Any]:
 
 
 class Perceptron:
-    """A perceptron that fits on from its parameters."""
+    """A perceptron that continues from its parameters."""
 
     def __init__(self, course: Course) -> None:
         needs("peers", "sklearn", "this row")

@@ -51,7 +51,7 @@ length of the order. The address of the sample weights is 0 if there are none.""
 
 
 class Vectors(NamedTuple):
-    """What the steps change, beside the tape: flat vectors over all parameters.
+    """What the steps change besides the tape: flat vectors over all parameters.
 
     Attributes
     ----------
