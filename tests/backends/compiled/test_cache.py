@@ -22,7 +22,7 @@ FILES = {
     "kernel": """
 import numpy as np
 from parcel.compiler import compiled
-from parcel.constants import LIMIT as LARGEST, UNUSED
+from parcel.constants import FIRST, SECOND, LIMIT as LARGEST, UNUSED
 from parcel.helpers import doubled
 from parcel.python import other
 
@@ -31,14 +31,14 @@ def kernel(x: UNUSED):
     result: UNUSED = own(x)
     return result
 
-def own(x):
+def own(x, first=FIRST, *, second=SECOND):
     return np.minimum(doubled(x), LARGEST)
 
 def of_python(x):
     return other(x) + UNUSED
 """,
     "helpers": "from parcel.compiler import compiled\n\n@compiled\ndef doubled(x):\n    return 2 * x\n",
-    "constants": "from parcel.origin import START\n\nLIMIT = 2 * START\nUNUSED = 0\n",
+    "constants": "from parcel.origin import START\n\nFIRST = 6\nSECOND = 8\nLIMIT = 2 * START\nUNUSED = 0\n",
     "origin": "START = 4\n",
     "python": "def other(x):\n    return x\n",
 }
@@ -68,7 +68,14 @@ def letters(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "old", "new"),
-    [("kernel", "2", "3"), ("helpers", "2 * x", "3 * x"), ("constants", "2 *", "3 *"), ("origin", "4", "5")],
+    [
+        ("kernel", "2", "3"),
+        ("helpers", "2 * x", "3 * x"),
+        ("constants", "2 *", "3 *"),
+        ("constants", "6", "7"),
+        ("constants", "8", "9"),
+        ("origin", "4", "5"),
+    ],
 )
 def test_compiled_code_depends_on_what_it_uses_wherever_that_is(letters, name, old, new):
     before = letters()

@@ -85,7 +85,7 @@ def _imports_used(tree: ast.Module) -> set[str]:
         if name not in used:
             used.add(name)
             if name in functions:
-                waiting.update(_names(functions[name].body))
+                waiting.update(_names([functions[name]]))
     return used & imported
 
 
@@ -97,7 +97,8 @@ def _names(nodes: Iterable[ast.AST]) -> Iterator[str]:
         elif isinstance(node, ast.AnnAssign):
             yield from _names([] if node.value is None else [node.value])
         elif isinstance(node, ast.FunctionDef):
-            yield from _names([*node.decorator_list, *node.args.defaults, *node.body])
+            defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+            yield from _names([*node.decorator_list, *defaults, *node.body])
         else:
             yield from _names(ast.iter_child_nodes(node))
 
