@@ -87,6 +87,8 @@ def test_the_steps_of_a_trainer_are_those_of_sgd():
     mine = training("hadamard").enter(TRAINING.problem("float64"))
     epochs, right = ready.call()
     assert (epochs, right) == mine.call()
+    # Again from the start.
+    assert ready.call() == (epochs, right)
     assert 1 < epochs < 30
     assert right >= 0.97
 

@@ -153,10 +153,10 @@ def exactly(k, u, r, v) -> Fraction:
 
 def test_the_factor_is_the_product_of_all_roundings(many):
     u, v, r = 2.0**-24, 2.0**-53, many.gradient.summation.roundings
-    for k, found in ((CHUNK + 3, many.bounds.summed[0]), (CHUNK + 16, many.bounds._summed(1, 16))):
+    for each, more, found in ((1, 3, many.bounds.summed[0]), *((n, 16, many.bounds._summed(n, 16)) for n in (1, 3))):
         # The reference sums all terms in one go.
-        terms = Fraction(EXAMPLES - CHUNK + k)
-        expected = exactly(k, u, r, v) + terms * Fraction(v) / (1 - terms * Fraction(v))
+        terms = Fraction(each * EXAMPLES + more)
+        expected = exactly(each * CHUNK + more, u, r, v) + terms * Fraction(v) / (1 - terms * Fraction(v))
         assert abs(Fraction(found) / expected - 1) < Fraction(1, 10**12)
     for summation, k in ((Summation(1, 0, np.dtype("float64")), 1), (Summation(5, 10**6, np.dtype("float32")), 8)):
         expected = exactly(k, u, summation.roundings, unit_roundoff(summation.wide))
