@@ -228,6 +228,15 @@ def placed(where: str, before: int = 0) -> Iterator[None]:
     """Prefix the messages of exceptions with their place in the data.
 
     If there are rows ``before``, append the row of an entry at fault among all.
+
+    Raises
+    ------
+    InvalidInput
+        If the block raised one.
+    Refused
+        If the block raised one.
+    WrongType
+        If the block raised one.
     """
     try:
         yield
