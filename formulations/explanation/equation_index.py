@@ -11,7 +11,7 @@ from typing import Any
 
 from formulations.backends import BUILT_IN, Backend, get_backend, list_backends
 from formulations.display import format_table
-from formulations.equations import EQUATIONS, Equation
+from formulations.explanation.equations import EQUATIONS, Equation
 
 __all__ = ["Entry", "as_markdown", "as_table", "index", "resolve"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from formulations.display import html_view
-from formulations.equations import parse_latex
+from formulations.explanation.equations import parse_latex
 from formulations.explanation.latex import row_formula, symbol_formula
 from formulations.explanation.operands import Piece
 from formulations.explanation.story import Stage, Story

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from formulations.equations import escape_latex
+from formulations.explanation.equations import escape_latex
 from formulations.explanation.operands import DIGITS, Operand, Piece
 from formulations.explanation.story import Story
 from formulations.explanation.template import Step

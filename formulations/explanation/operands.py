@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from formulations.arrays import Array
-from formulations.equations import parse_latex
+from formulations.explanation.equations import parse_latex
 from formulations.functions import CoupledSlope
 from formulations.network import Gradient, Tape
 

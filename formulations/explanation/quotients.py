@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from formulations.backends import Backend, Extrapolation, Quotient, Scheme
-from formulations.equations import Equation
+from formulations.explanation.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
 from formulations.network import Tape, forward

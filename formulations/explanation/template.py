@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from formulations.equations import Equation
+from formulations.explanation.equations import Equation
 from formulations.explanation.counts import multiplications
 from formulations.explanation.operands import NAMES, Operand, Piece, Quantities
 

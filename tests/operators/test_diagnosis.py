@@ -14,7 +14,7 @@ import pytest
 from scipy import sparse
 
 import formulations as fm
-from formulations.equations import EQUATIONS
+from formulations.explanation.equations import EQUATIONS
 from formulations.exceptions import FormulationsException, NotFinite
 from formulations.functions import LeakyReLU
 from formulations.operators import QUANTITIES, LayerDiagnosis, Symptom

@@ -8,9 +8,9 @@ Backends refer to them by number, in ``equations``.
 
 from __future__ import annotations
 
-from formulations.equations.chapter import CHAPTER
-from formulations.equations.elsewhere import ELSEWHERE
-from formulations.equations.equation import Equation
+from formulations.explanation.equations.chapter import CHAPTER
+from formulations.explanation.equations.elsewhere import ELSEWHERE
+from formulations.explanation.equations.equation import Equation
 
 __all__ = ["EQUATIONS", "Equation"]
 

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from formulations.equations.formula import escape_latex, parse_latex
-from formulations.equations.table import EQUATIONS
+from formulations.explanation.equations.formula import escape_latex, parse_latex
+from formulations.explanation.equations.table import EQUATIONS
 
 
 @pytest.mark.parametrize("equation", EQUATIONS.values(), ids=EQUATIONS)

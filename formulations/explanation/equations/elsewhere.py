@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from formulations.equations.equation import Equation
+from formulations.explanation.equations.equation import Equation
 
 __all__ = ["ELSEWHERE"]
 

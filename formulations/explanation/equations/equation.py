@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from formulations.equations.formula import parse_latex
+from formulations.explanation.equations.formula import parse_latex
 
 __all__ = ["Equation"]
 
