@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from formulations.arrays import Array
-from formulations.explanation.equations import Equation
 from formulations.explanation.counts import multiplications
+from formulations.explanation.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
 

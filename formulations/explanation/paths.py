@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
-from formulations.explanation.equations import Equation
 from formulations.explanation.counts import multiplications
+from formulations.explanation.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
 from formulations.explanation.template import Step
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from formulations.backends import Backend
-from formulations.explanation.equations import EQUATIONS, Equation, escape_latex
 from formulations.explanation.directions import direction_steps
+from formulations.explanation.equations import EQUATIONS, Equation, escape_latex
 from formulations.explanation.operands import Operand, Quantities
 from formulations.explanation.paths import path_step
 from formulations.explanation.quotients import error_quotients, parameter_quotients

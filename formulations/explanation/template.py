@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from formulations.explanation.equations import Equation
 from formulations.explanation.counts import multiplications
+from formulations.explanation.equations import Equation
 from formulations.explanation.operands import NAMES, Operand, Piece, Quantities
 
 __all__ = ["Step", "Token", "first_example", "operand_names", "write"]

@@ -36,7 +36,7 @@ from scipy.sparse import csr_array
 import formulations as fm
 from formulations.data import read_columns, read_examples
 from formulations.exceptions import FormulationsException
-from formulations.verification.certification.files import read_gradient
+from formulations.verification.certification.candidates.files import read_gradient
 from tests.audit.command import positive
 
 __all__ = ["READERS", "Outcome", "attack"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import formulations as fm
-from formulations.verification.certification.mistakes import MISTAKES
+from formulations.verification.certification.causes.mistakes import MISTAKES
 from formulations.verification.conformance.laws import LAWS
 from formulations.verification.tolerances.verdict import Status
 from tests.audit.kills import CERTIFY, Kill, KillTable, kill_table, main, standard_problem

@@ -15,9 +15,9 @@ from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.cli.commands import formulations as command
+from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
 from formulations.explanation.equations.formula import parse_latex
 from formulations.explanation.equations.table import EQUATIONS
-from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongType
 from formulations.explanation.explaining import explain
 from formulations.explanation.latex import row_formula, symbol_formula
 from formulations.explanation.operands import Operand

@@ -14,8 +14,8 @@ import pytest
 from scipy import sparse
 
 import formulations as fm
-from formulations.explanation.equations import EQUATIONS
 from formulations.exceptions import FormulationsException, NotFinite
+from formulations.explanation.equations import EQUATIONS
 from formulations.functions import LeakyReLU
 from formulations.operators import QUANTITIES, LayerDiagnosis, Symptom
 

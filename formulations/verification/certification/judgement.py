@@ -23,10 +23,9 @@ from formulations.functions import Cost
 from formulations.network import Gradient, Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
-from formulations.verification.certification.candidates import read_candidate, read_errors
+from formulations.verification.certification.candidates import is_file, read_candidate, read_errors, read_gradient
 from formulations.verification.certification.causes import likely_cause
 from formulations.verification.certification.document import Certificate
-from formulations.verification.certification.files import is_file, read_gradient
 from formulations.verification.certification.place import place_of, single_examples
 from formulations.verification.oracles import Reference, reference_gradient
 from formulations.verification.tolerances import Status, Verdict, judge, judge_backend

@@ -13,12 +13,12 @@ from click.testing import CliRunner
 import formulations as fm
 from formulations.backends import _table
 from formulations.cli.commands import formulations as command
+from formulations.explanation.equation_index import as_markdown, as_table, index, resolve
 from formulations.explanation.equations.equation import Equation
 from formulations.explanation.equations.formula import parse_latex
 from formulations.explanation.equations.table import EQUATIONS
-from formulations.explanation.equation_index import as_markdown, as_table, index, resolve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE, PROOFS = ROOT / "docs/reference/equations.md", ROOT / "docs/explanation/proofs.md"
 CHAPTER = [*map(str, range(23, 54)), "BP1", "BP1a", "BP2", "BP3", "BP4"]
 UNTEMPLATED = {"definition", "quotient", "demon", "path", "direction", "method"}
@@ -32,7 +32,9 @@ def test_the_chapter_is_complete_and_in_order():
 @pytest.mark.parametrize("name", fm.list_backends())
 def test_what_a_backend_declares_is_in_the_table(name):
     missing = [number for number in fm.get_backend(name).equations if number not in EQUATIONS]
-    assert not missing, f"backend {name!r} declares {missing}, which formulations/explanation/equations lacks; add them there"
+    assert not missing, (
+        f"backend {name!r} declares {missing}, which formulations/explanation/equations lacks; add them there"
+    )
 
 
 def test_a_registered_backend_is_in_the_index_but_not_on_the_page(monkeypatch):

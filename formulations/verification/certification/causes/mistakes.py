@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from formulations.verification.certification import variants
-from formulations.verification.certification.recomputation import Pass
+from formulations.verification.certification.causes import variants
+from formulations.verification.certification.causes.recomputation import Pass
 
 __all__ = ["MISTAKES", "Mistake"]
 

@@ -12,8 +12,8 @@ from formulations.arrays import Array
 from formulations.exceptions import FormulationsException
 from formulations.functions import ACTIVATIONS, COSTS
 from formulations.network import Tape
-from formulations.verification.certification.approximations import with_gelu_by_tanh
-from formulations.verification.certification.recomputation import Parts, Pass
+from formulations.verification.certification.causes.approximations import with_gelu_by_tanh
+from formulations.verification.certification.causes.recomputation import Parts, Pass
 from formulations.verification.oracles import OuterBlocks, reference_gradient
 
 __all__ = [

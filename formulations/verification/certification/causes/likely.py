@@ -18,8 +18,8 @@ import numpy as np
 
 from formulations.arrays import Array, Layout, unit_roundoff
 from formulations.network import Gradient, Tape
-from formulations.verification.certification.mistakes import MISTAKES, Mistake
-from formulations.verification.certification.recomputation import Parts, Pass
+from formulations.verification.certification.causes.mistakes import MISTAKES, Mistake
+from formulations.verification.certification.causes.recomputation import Parts, Pass
 from formulations.verification.oracles import Reference
 
 __all__ = ["Cause", "likely_cause"]
