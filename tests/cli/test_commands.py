@@ -451,6 +451,7 @@ BAD = [
     (["bench", "--backends", "sigmaa"], "Did you mean 'sigma'?"),
     (["bench", "--threads", "0"], "--threads"),
     (["bench", "--budget", "0"], "budget"),
+    (["bench", "--epoch", "--jobs", "2", "--budget", "0"], "--jobs must be left out with --epoch"),
     (["bench", "--plot", "race.txt"], "try plot.png"),
     (["bench", "--plot", "absent/race.png"], "the parent directory does not exist"),
     (["bench", "--save", "absent/race.json"], "the parent directory does not exist"),

@@ -36,7 +36,7 @@ from formulations.plans.chunks import bytes_for
 from formulations.plans.executors import checks, dispatch
 from formulations.plans.executors.checks import probe
 from formulations.plans.executors.dispatch import Dispatch
-from formulations.plans.executors.tasks import Task, run
+from formulations.plans.executors.tasks import KEPT, Task, _Evaluators, run
 from formulations.plans.executors.workers import Worker, this_worker
 
 pytest.importorskip("threadpoolctl")
@@ -180,6 +180,15 @@ def test_workers_follow_the_parameters_and_keep_a_plan(case, threads, monkeypatc
         net.vector[...] *= np.float32(0.5)
         assert same(plan.over(fm.sources(*case.paths), threads).copy(), plan.over(fm.sources(*case.paths)))
     assert len(made) <= 2
+
+
+def test_a_worker_keeps_the_plans_that_it_used_last(case, monkeypatch):
+    evaluators = _Evaluators()
+    monkeypatch.setattr("formulations.plans.executors.tasks._EVALUATORS", evaluators)
+    *plans, last = [case.plan() for _ in range(KEPT + 1)]
+    for plan in (*plans, plans[0], last):
+        plan.over([(case.X, case.Y)], Inline())
+    assert list(evaluators.kept) == [plan._token for plan in (*plans[2:], plans[0], last)]
 
 
 def test_a_network_that_cannot_be_written_to_is_read(case, threads, monkeypatch):
@@ -430,6 +439,8 @@ def test_an_executor_is_checked():
     pool.shutdown()
     with pytest.raises(Refused, match=r"got one that has been shut down .*; make a new one"):
         checked_executor(pool)
+    with pytest.raises(Refused, match=r"got one that is broken \(a process ended before shutdown\); make a new one"):
+        checked_executor(Odd(BrokenExecutor("a process ended before shutdown")))
 
 
 class Odd(Executor):

@@ -176,9 +176,10 @@ class Dispatch:
         first = index = 0
         level = self._level(first)
         pieces: list[Piece] = []
+        # The examples in a leaf.
+        step = self._recipe.batch_size
         for number, source in enumerate(self._sources):
-            # The examples in a leaf.
-            step = self._recipe.batch_size if isinstance(source, Source) else 1
+            # A callable is a leaf, as a source with one example is.
             rows, row = source.rows if isinstance(source, Source) else 1, 0
             while row < rows:
                 stop = min(rows, row + (first + (1 << level) - index) * step)

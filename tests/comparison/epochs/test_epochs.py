@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from scipy.special import expit, log_softmax
 
 import formulations as fm
 from formulations.comparison import limited_threads
@@ -18,9 +20,12 @@ from formulations.comparison.epochs.course import EPOCH_CELLS, TRAINING, EpochCe
 from formulations.comparison.epochs.engine import LONGEST, enter_epoch, enter_training, reached
 from formulations.comparison.epochs.ours import EPOCH_FLOOR, Steps, stepping, training
 from formulations.comparison.epochs.peers import EPOCH_PEERS
+from formulations.comparison.epochs.peers.costs import cost_of
 from formulations.comparison.epochs.reference import measure_reference
 from formulations.comparison.epochs.run import run_epochs
 from formulations.comparison.race import Contestant, Kind, draw_race
+from formulations.comparison.race.peers.problem import parameters_of
+from formulations.data import make_problem
 from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName, WrongType
 
 SMALL = EpochCell("small", (5, 4, 3), 4, 40)
@@ -51,6 +56,17 @@ def test_a_peer_takes_the_same_steps(name, dtype):
     ready = enter_epoch(EPOCH_PEERS[name].make, course(dtype))
     verdict = ready.judge(ready.call())
     assert (verdict.status, verdict.reason) == ("equal", "")
+
+
+@pytest.mark.parametrize(
+    ("activations", "cost"), [("sigmoid", "quadratic"), (["sigmoid", "softmax"], "log_likelihood")]
+)
+def test_the_cost_of_peers_is_that_of_the_library(activations, cost):
+    problem = make_problem((5, 4, 3), activations, cost, dtype="float64", count=40).first(7)
+    found = cost_of(problem, expit, partial(log_softmax, axis=1))(parameters_of(problem), problem.X, problem.Y)
+    expected = fm.gradient(problem.network, problem.X, problem.Y, cost).cost
+    # Fewer than a hundred roundings.
+    assert found == pytest.approx(float(expected), rel=100 * np.finfo(float).eps)
 
 
 @pytest.mark.slow
