@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     __version__: str
 
     from formulations import exceptions as exceptions
+    from formulations import testing as testing
     from formulations.arrays import use_budget as use_budget
     from formulations.backends import Backend as Backend
     from formulations.backends import Estimate as Estimate
@@ -110,6 +111,7 @@ else:
                 "spectrum",
             ],
             "plans": ["ChunkedPlan", "Plan", "Source", "gradient", "prepare", "sources", "which"],
+            "testing": [],
             "training": ["History", "Model", "sgd"],
             "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
         },
