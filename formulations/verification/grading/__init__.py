@@ -1,0 +1,1 @@
+"""Grading: the exercises of the chapter, marked equation by equation."""

@@ -1,0 +1,294 @@
+"""The process in which a submission runs: it reads inputs, calls one function on each, and writes numbers.
+
+The marker starts this file by its path, in Python's isolated mode, where ``formulations`` cannot be imported. So it
+imports NumPy and the standard library alone. The marker imports it too, for :func:`pack`, :func:`unpack` and
+:func:`call`: both sides write and read the same messages, in which nothing is pickled.
+
+A message is its length in eight bytes, a line of JSON, and the numbers of the arrays that this describes. Messages come
+from standard input, and go to what was standard output when the process started; what the submission prints goes to
+standard error, which the marker has sent to a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
+from typing import IO, Any
+
+import numpy as np
+
+__all__ = ["FUNCTIONS", "LARGEST", "call", "pack", "receive", "send", "unpack"]
+
+LARGEST = 2**26
+"""The most bytes of a message."""
+
+NUMBERS = "biufc"
+"""The kinds of dtypes of numbers."""
+
+LONGEST = 300
+"""The most characters of what a submission's exception says."""
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "tanh": np.tanh,
+    "slope of tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "square": np.square,
+    "slope of square": lambda z: 2 * z,
+}
+"""The functions that a message can name as arguments."""
+
+
+class NotNumbers(Exception):
+    """A result that is not made of arrays of numbers; the message says what it is."""
+
+
+def pack(value: Any) -> bytes:
+    """Return numbers, text, arrays, and lists and mappings of them, as a message without its length."""
+    contents: list[bytes] = []
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            contents.append(part.tobytes())
+            return {"dtype": part.dtype.str, "shape": part.shape}
+        if isinstance(part, Mapping):
+            return {"mapping": {key: plain(held) for key, held in part.items()}}
+        return [plain(each) for each in part] if isinstance(part, list | tuple) else part
+
+    # The text comes first, the arrays in the order in which it names them.
+    text = json.dumps(plain(value)).encode()
+    return b"\n".join([text, b"".join(contents)])
+
+
+def unpack(message: bytes) -> Any:
+    """Return what :func:`pack` was given, with lists for tuples.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a message.
+    """
+    text, _, contents = message.partition(b"\n")
+    read = 0
+
+    def value(part: Any) -> Any:
+        nonlocal read
+        if isinstance(part, list):
+            return [value(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "mapping" in part:
+            return {key: value(held) for key, held in part["mapping"].items()}
+        dtype, shape = np.dtype(part["dtype"]), tuple(part["shape"])
+        if dtype.kind not in NUMBERS:
+            raise ValueError(f"an array of a message holds numbers, got {dtype}")
+        array = np.ndarray(shape, dtype, contents, read).copy()
+        read += array.nbytes
+        return array
+
+    try:
+        return value(json.loads(text))
+    except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as caught:
+        raise ValueError(f"not a message: {caught}") from None
+
+
+def send(stream: IO[bytes], value: Any) -> None:
+    """Write a message to a stream."""
+    message = pack(value)
+    stream.write(len(message).to_bytes(8, "big") + message)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """Read a message from a stream.
+
+    Raises
+    ------
+    EOFError
+        If the stream ends.
+    ValueError
+        If what it holds is not a message, or too long.
+    """
+    length = int.from_bytes(_exactly(stream, 8), "big")
+    if length > LARGEST:
+        raise ValueError(f"a message has at most {LARGEST} bytes, got {length}")
+    return unpack(_exactly(stream, length))
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    found = stream.read(count)
+    if len(found) < count:
+        raise EOFError
+    return found
+
+
+def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | Sequence[int], file: str) -> Any:
+    """Call a function on a copy of the arguments, and describe what came of it.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+    arguments : sequence
+        What :func:`unpack` returns.
+    depths : int or sequence of int
+        What it must return: 0 for an array, 1 for a list of arrays; a sequence of them for a tuple.
+    file : str
+        The file whose lines are told if it raises.
+
+    Returns
+    -------
+    dict
+        ``result``: arrays, and lists of them; or ``why``: the reason for which there are none. ``changed``: the number
+        of each argument that it has changed.
+    """
+    given = unpack(pack(arguments))
+    try:
+        found = function(*_called(given))
+    # Whatever a submission raises is a finding on it, SystemExit included.
+    except BaseException as caught:
+        return {"why": _raised(caught, file), "changed": []}
+    changed = [i for i, (before, after) in enumerate(zip(arguments, given, strict=True)) if pack(before) != pack(after)]
+    try:
+        result = _arrays(found, depths)
+    except NotNumbers as caught:
+        return {"why": str(caught), "changed": changed}
+    if sum(array.nbytes for array in _leaves(result)) > LARGEST // 2:
+        return {"why": "returned more numbers than any answer has", "changed": changed}
+    return {"result": result, "changed": changed}
+
+
+def _called(arguments: Iterable[Any]) -> list[Any]:
+    """Return arguments with a function in place of its name."""
+    return [FUNCTIONS[each] if isinstance(each, str) else each for each in arguments]
+
+
+def _arrays(found: Any, depths: int | Sequence[int]) -> Any:
+    """Return a result as arrays, and lists of them."""
+    if depths == 0:
+        try:
+            array = np.asarray(found)
+        except (ValueError, TypeError, RuntimeError):
+            raise NotNumbers(f"returned {_named(found)} where an array belongs") from None
+        if array.dtype.kind not in NUMBERS:
+            raise NotNumbers(f"returned {_named(found)} where an array of numbers belongs")
+        return array
+    if not isinstance(found, list | tuple) and not (isinstance(found, np.ndarray) and found.ndim):
+        raise NotNumbers(f"returned {_named(found)} where a list of arrays belongs")
+    if isinstance(depths, int):
+        return [_arrays(each, depths - 1) for each in found]
+    if len(found) != len(depths):
+        raise NotNumbers(f"returned {_named(found)} of length {len(found)} where {len(depths)} belong")
+    return [_arrays(each, depth) for each, depth in zip(found, depths, strict=True)]
+
+
+def _named(found: Any) -> str:
+    if found is None:
+        return "None (no return?)"
+    if isinstance(found, np.ndarray):
+        return f"an array of dtype {found.dtype}"
+    return f"{'an' if type(found).__name__[:1] in 'aeiou' else 'a'} {type(found).__name__}"
+
+
+def _leaves(result: Any) -> list[Any]:
+    return [leaf for each in result for leaf in _leaves(each)] if isinstance(result, list) else [result]
+
+
+def _raised(caught: BaseException, file: str) -> str:
+    """Say what a submission has raised, and in which of its lines."""
+    if isinstance(caught, SystemExit):
+        what = f"exits, by SystemExit({caught.code!r})"[:LONGEST]
+    elif isinstance(caught, MemoryError):
+        what = "needs more memory than is allowed"
+    else:
+        # An exception may have no text, or one that cannot be made.
+        text = " ".join(traceback.format_exception_only(type(caught), caught)[-1].split())
+        what = f"raises {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+    lines = [frame.lineno for frame in traceback.extract_tb(caught.__traceback__) if frame.filename == file]
+    if isinstance(caught, SyntaxError) and caught.filename == file:
+        lines.append(caught.lineno)
+    return f"{what}, in line {lines[-1]}" if lines else what
+
+
+class _Finder(MetaPathFinder):
+    """Refuse to import any package but those that are allowed."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self._allowed = {*allowed, *sys.stdlib_module_names}
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002 - the interface
+        """Let the next finder look for an allowed package; refuse others."""
+        # The standard library does not list the module in which it keeps how it was built.
+        if name.partition(".")[0] in self._allowed or name.startswith("_sysconfigdata"):
+            return None
+        raise ModuleNotFoundError(f"{name} may not be imported here", name=name)
+
+
+def _limit(memory: int, seconds: int) -> None:
+    """Limit memory, files and processor time, where the system can."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = [(resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, LARGEST), (resource.RLIMIT_CORE, 0)]
+    # It ends the process if the marker, which limits the time that passes, has died.
+    limits.append((resource.RLIMIT_CPU, seconds))
+    for kind, most in limits:
+        _, hard = resource.getrlimit(kind)
+        value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        try:
+            resource.setrlimit(kind, (value, value))
+        except (ValueError, OSError):
+            # macOS has the names of limits that it does not set.
+            continue
+
+
+def _load(file: str) -> ModuleType:
+    spec = spec_from_file_location("submission", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is not a Python file")
+    module = module_from_spec(spec)
+    sys.modules["submission"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(settings: Mapping[str, Any]) -> None:
+    """Load a submission, and call one of its functions on the inputs that come when it is loaded.
+
+    Parameters
+    ----------
+    settings : mapping
+        ``file``: the submission; ``function``: the name; ``depths``: as for :func:`call`; ``packages``: those that it
+        may import; ``memory`` in bytes and ``seconds`` of the processor.
+    """
+    # The submission reads no messages and writes none: it gets an empty input, and the file for its output.
+    inputs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.dup2(2, 1)
+    sys.meta_path.insert(0, _Finder(settings["packages"]))
+    _limit(settings["memory"], settings["seconds"])
+    send(answers, {"state": "started"})
+    file = settings["file"]
+    try:
+        module = _load(file)
+    except BaseException as caught:
+        send(answers, {"state": "failed", "why": _raised(caught, file)})
+        return
+    function = getattr(module, settings["function"], None)
+    send(answers, {"state": "loaded", "found": callable(function)})
+    if callable(function):
+        for arguments in receive(inputs):
+            send(answers, call(function, arguments, settings["depths"], file))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
+    # Threads and exit handlers of the submission have nothing more to say.
+    os._exit(0)

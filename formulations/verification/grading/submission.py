@@ -1,0 +1,274 @@
+"""Submissions: files, run in a process of their own within limits, and functions, run in this one.
+
+A file is not trusted to return: its import and each of its calls have a time limit, its memory and its files a size,
+and at the end its process and all that it has started are killed. It is not kept from harm that it is written to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import IO, Any, Protocol
+
+from formulations.exceptions import CandidateFailed
+from formulations.verification.grading import child
+
+__all__ = ["Answer", "FileSubmission", "Functions", "Limits", "NotLoaded", "Submission"]
+
+STARTING = 60.0
+"""The seconds in which Python and NumPy start, on a machine that does much else."""
+
+KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+"""What a submission sees of the environment; the rest may hold secrets."""
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class NotLoaded(Exception):
+    """A submission of which nothing can be called; the message says why."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a submission.
+
+    Attributes
+    ----------
+    seconds : float
+        The most that its import, and each call, may take.
+    memory : int
+        The most bytes that its process may reserve.
+    packages : tuple of str
+        What it may import beside the standard library.
+    """
+
+    seconds: float = 10.0
+    memory: int = 10**9
+    packages: tuple[str, ...] = ("numpy",)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a call.
+
+    Attributes
+    ----------
+    result : list, ndarray or None
+        The numbers that it returned; None if it returned none.
+    why : str
+        The reason, as a predicate: ``"raises ValueError: …, in line 12"``.
+    changed : tuple of int
+        The arguments that it has changed.
+    """
+
+    result: Any = None
+    why: str = ""
+    changed: tuple[int, ...] = ()
+
+
+class Submission(Protocol):
+    """Functions of somebody else, which can be called on inputs."""
+
+    def answers(
+        self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
+    ) -> list[Answer] | None:
+        """Call a function on inputs that are drawn when it is there.
+
+        Parameters
+        ----------
+        name : str
+            The name of the function.
+        depths : int or sequence of int
+            The structure of what it must return: 0 is an array, 1 a list of arrays, a sequence a tuple.
+        draw : callable () -> sequence
+            Returns the arguments of each call.
+
+        Returns
+        -------
+        list of Answer, or None
+            One for each call; None if there is no such function.
+
+        Raises
+        ------
+        NotLoaded
+            If there are no functions at all.
+        """
+
+
+@dataclass(frozen=True)
+class Functions:
+    """Functions that are called in this process, without limits."""
+
+    functions: Mapping[str, Callable[..., Any]]
+
+    def answers(
+        self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
+    ) -> list[Answer] | None:
+        """Call a function; see :class:`Submission`."""
+        function = self.functions.get(name)
+        if function is None:
+            return None
+        file = getattr(getattr(function, "__code__", None), "co_filename", "")
+        return [_answer(child.call(function, arguments, depths, file)) for arguments in draw()]
+
+
+@dataclass(frozen=True)
+class FileSubmission:
+    """A file, each function of which is called in a process of its own."""
+
+    path: Path
+    limits: Limits
+
+    def answers(
+        self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
+    ) -> list[Answer] | None:
+        """Call a function; see :class:`Submission`.
+
+        Raises
+        ------
+        NotLoaded
+            If the file cannot be imported, with what it raises.
+        CandidateFailed
+            If no process starts.
+        """
+        limits, file = self.limits, str(self.path.resolve())
+        # The import and every call may take their time, and starting takes some, too.
+        processor = int(STARTING + 10 * limits.seconds)
+        settings = {
+            "file": file, "function": name, "depths": depths, "packages": limits.packages, "memory": limits.memory,
+            "seconds": processor,
+        }  # fmt: skip
+        with _process(settings) as process:
+            if process.answer(STARTING) is None:
+                raise CandidateFailed(
+                    f"a submission needs a process of its own, which did not start: {process.output()}; "
+                    "look whether Python and NumPy start here."
+                )
+            loaded = process.answer(limits.seconds)
+            if loaded is None:
+                raise NotLoaded(f"its import {process.end(limits.seconds)}")
+            if "why" in loaded:
+                raise NotLoaded(f"its import {loaded['why']}")
+            if not loaded.get("found"):
+                return None
+            calls = list(draw())
+            process.send(calls)
+            return list(_answers(process, len(calls), limits.seconds))
+
+
+def _answers(process: _Process, count: int, seconds: float) -> Iterator[Answer]:
+    ended = ""
+    for _ in range(count):
+        found = None if ended else process.answer(seconds)
+        if found is not None:
+            yield _answer(found)
+        else:
+            yield Answer(why=ended or process.end(seconds))
+            ended = "was not called after that"
+
+
+def _answer(found: Mapping[str, Any]) -> Answer:
+    changed = tuple(found.get("changed", ()))
+    return Answer(found["result"], "", changed) if "result" in found else Answer(None, str(found.get("why")), changed)
+
+
+class _Process:
+    """A started process, and the messages to and from it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        self._process, self._output = process, output
+        self._messages: queue.Queue[Any] = queue.Queue()
+        self._timed_out = False
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream, suppress(EOFError, ValueError, OSError):
+            while True:
+                self._messages.put(child.receive(stream))
+        self._messages.put(None)
+
+    def send(self, value: Any) -> None:
+        """Send a message; a process that has ended reads none."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            child.send(self._process.stdin, value)
+
+    def answer(self, seconds: float) -> dict[str, Any] | None:
+        """Return the next message, or None if the process ends, or takes longer."""
+        try:
+            found = self._messages.get(timeout=seconds)
+        except queue.Empty:
+            self._timed_out = True
+            return None
+        return found if isinstance(found, dict) else None
+
+    def end(self, seconds: float) -> str:
+        """Kill it, and say why the answer did not come."""
+        self.kill()
+        if self._timed_out:
+            return f"did not return within {seconds:g} s"
+        return f"ended the process, {_status(self._process.returncode)}"
+
+    def output(self) -> str:
+        """Return the last line of what it printed."""
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it printed nothing")[: child.LONGEST]
+
+    def kill(self) -> None:
+        """Kill it and its group, once, and release its streams."""
+        if self._process.returncode is not None:
+            return
+        if hasattr(os, "killpg"):
+            # Even if it has ended, nobody else has its number before it is waited for.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        # The stream ends with the process, unless one that has left the group holds it.
+        self._reader.join(1)
+
+
+def _status(code: int) -> str:
+    if code >= 0:
+        return f"with exit status {code}"
+    with suppress(ValueError):
+        return f"by the signal {signal.Signals(-code).name}"
+    return f"by the signal {-code}"
+
+
+@contextmanager
+def _process(settings: Mapping[str, Any]) -> Iterator[_Process]:
+    """Start a process in an empty folder; at the end, kill it and its group, and remove the folder."""
+    environment = {name: os.environ[name] for name in KEPT if name in os.environ} | dict.fromkeys(THREADS, "1")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            # Isolated: neither its folder, nor the user's packages, nor variables of Python change what it imports.
+            [sys.executable, "-I", "-B", child.__file__, json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            cwd=folder,
+            env=environment | dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), folder),
+            start_new_session=True,
+        )
+        running = _Process(process, output)
+        try:
+            yield running
+        finally:
+            running.kill()

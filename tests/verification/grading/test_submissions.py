@@ -1,0 +1,245 @@
+"""Submissions that misbehave: the marker says what each does, goes on, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+import sys
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from formulations.exceptions import CandidateFailed
+from formulations.verification.grading import child, submission
+from formulations.verification.grading.submission import FileSubmission, Functions, Limits, NotLoaded
+
+QUICK = Limits(seconds=0.5)
+
+
+def answers(path, text, limits=QUICK, depths=0):
+    path = path / "submission.py"
+    path.write_text(text)
+    return FileSubmission(path, limits).answers("f", depths, lambda: [[np.arange(3.0)], [np.ones(2)]])
+
+
+def test_a_function_returns_its_numbers(tmp_path):
+    # What it prints does not mix with them.
+    text = "import numpy as np\nprint('loaded')\ndef f(x):\n    print(x, flush=True)\n    return np.cumsum(x)"
+    first, second = answers(tmp_path, text)
+    assert first.result.tolist() == [0, 1, 3] and second.result.tolist() == [1, 2]
+    assert first.why == second.why == "" and first.changed == ()
+
+
+@pytest.mark.slow
+def test_inputs_are_drawn_after_the_import(tmp_path):
+    path = tmp_path / "submission.py"
+    path.write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\ndef f(x):\n    return x")
+    seen = []
+
+    def draw():
+        seen.append((tmp_path / "imported").exists())
+        return [[np.ones(1)]]
+
+    FileSubmission(path, Limits()).answers("f", 0, draw)
+    assert seen == [True]
+
+
+def test_a_call_that_loops_is_ended_and_what_came_before_it_counts(tmp_path):
+    text = "def f(x):\n    while len(x) == 2: pass\n    return x"
+    first, second = answers(tmp_path, text)
+    assert first.result.tolist() == [0, 1, 2]
+    assert second.result is None and second.why == "did not return within 0.5 s"
+
+
+FAILING = {
+    "exits": ("def f(x):\n    import sys\n    sys.exit(3)", "exits, by SystemExit(3), in line 3"),
+    "raises": (
+        "def f(x):\n    def g():\n        return 1 / 0\n    g()",
+        "raises ZeroDivisionError: division by zero, in line 3",
+    ),
+    "ends the process": ("import os\ndef f(x):\n    os._exit(3)", "ended the process, with exit status 3"),
+    "reads": ("def f(x):\n    return float(input())", "raises EOFError: EOF when reading a line, in line 2"),
+    "returns nothing": ("def f(x):\n    x * 2", "returned None (no return?) where an array of numbers belongs"),
+    "ragged": ("def f(x):\n    return [[1], [1, 2]]", "returned a list where an array belongs"),
+    "text": ("def f(x):\n    return 'x'", "returned a str where an array of numbers belongs"),
+    "object": (
+        "import numpy\ndef f(x):\n    return numpy.array([f])",
+        "returned an array of dtype object where an array of numbers belongs",
+    ),
+    "recursion": ("def f(x):\n    return f(x)", "raises RecursionError: maximum recursion depth exceeded, in line 2"),
+    "formulations": (
+        "def f(x):\n    import formulations",
+        "raises ModuleNotFoundError: formulations may not be imported here, in line 2",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAILING)
+def test_a_failure_is_told_with_its_line(tmp_path, name):
+    text, why = FAILING[name]
+    assert answers(tmp_path, text, Limits())[0].why == why
+
+
+@pytest.mark.parametrize("name", ["exits", "raises", "returns nothing", "ragged", "text", "object"])
+def test_functions_are_called_in_this_process(name):
+    text, why = FAILING[name]
+    scope = {}
+    exec(compile(text, "cell", "exec"), scope)
+    (answer,) = Functions({"f": scope["f"]}).answers("f", 0, lambda: [[np.ones(2)]])
+    assert answer.why == why
+    assert Functions({"f": scope["f"]}).answers("g", 0, list) is None
+
+
+NOT_LOADED = {
+    "loops": ("while True: pass", "its import did not return within 0.5 s"),
+    "torch": ("import torch", "its import raises ModuleNotFoundError: torch may not be imported here, in line 1"),
+    "scipy": (
+        "from scipy import linalg",
+        "its import raises ModuleNotFoundError: scipy may not be imported here, in line 1",
+    ),
+    "syntax": ("x = 1\ndef f(x)\n    return x", "its import raises SyntaxError: expected ':', in line 2"),
+    "exits": ("exit()", "its import exits, by SystemExit(None), in line 1"),
+    "ends": ("import os\nos._exit(0)", "its import ended the process, with exit status 0"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.slow] * (each != "torch")) for each in NOT_LOADED]
+)
+def test_an_import_that_fails_is_told_with_its_line(tmp_path, name):
+    text, why = NOT_LOADED[name]
+    with pytest.raises(NotLoaded) as caught:
+        answers(tmp_path, text, QUICK if name == "loops" else Limits())
+    assert str(caught.value) == why
+
+
+@pytest.mark.slow
+def test_a_function_that_is_not_there_is_none_and_draws_nothing(tmp_path):
+    (tmp_path / "submission.py").write_text("f = 1")
+    assert FileSubmission(tmp_path / "submission.py", Limits()).answers("f", 0, None) is None
+
+
+@pytest.mark.slow
+def test_packages_may_be_allowed(tmp_path):
+    text = "from scipy import linalg\ndef f(x):\n    return x"
+    assert answers(tmp_path, text, Limits(packages=("numpy", "scipy")))[0].why == ""
+
+
+@pytest.mark.slow
+def test_results_have_a_size(tmp_path):
+    text = "import numpy as np\ndef f(x):\n    return np.ones(10**7 if len(x) == 3 else 2)"
+    first, second = answers(tmp_path, text, Limits())
+    assert first.why == "returned more numbers than any answer has"
+    assert second.result.tolist() == [1, 1]
+
+
+@pytest.mark.slow
+def test_memory_is_limited(tmp_path):
+    pytest.importorskip("resource")
+    if sys.platform == "darwin":
+        pytest.skip("macOS limits no address space")
+    text = "import numpy as np\ndef f(x):\n    return np.ones(10**8 if len(x) == 3 else 2)"
+    first, second = answers(tmp_path, text, Limits(memory=2 * 10**8))
+    assert first.why == "needs more memory than is allowed, in line 3"
+    assert second.result.tolist() == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_what_it_has_started_is_killed_and_its_files_are_removed(tmp_path):
+    os.mkfifo(tmp_path / "held")
+    text = (
+        "import os, time\n"
+        "def f(x):\n"
+        "    open('left.txt', 'w').write('x')\n"
+        f"    os.open({str(tmp_path / 'held')!r}, os.O_WRONLY)\n"
+        "    if os.fork() == 0:\n"
+        "        time.sleep(600)\n"
+        "    return list(map(ord, os.getcwd()))"
+    )
+    reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        first, _ = answers(tmp_path, text, Limits())
+        # The pipe ends with the last process that holds it.
+        assert select.select([reader], [], [], 60)[0] and os.read(reader, 1) == b""
+    finally:
+        os.close(reader)
+    assert not os.path.exists("".join(map(chr, first.result)))
+
+
+@pytest.mark.slow
+def test_it_sees_neither_secrets_nor_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN_OF_THE_COURSE", "secret")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('another numpy')")
+    text = "import numpy, os\ndef f(x):\n    return len(os.environ.get('TOKEN_OF_THE_COURSE', '')) + 0 * numpy.ones(1)"
+    assert answers(tmp_path, text, Limits())[0].result.tolist() == [0]
+
+
+def test_arguments_that_it_changes_are_told():
+    def f(x, parts):
+        x += 1
+        return parts[1]
+
+    (answer,) = Functions({"f": f}).answers("f", 0, lambda: [[np.ones(2), [np.zeros(1), np.ones(3)]]])
+    assert answer.changed == (0,) and answer.result.tolist() == [1, 1, 1]
+
+
+def test_the_structure_of_a_result_is_checked():
+    def returned(value, depths):
+        return Functions({"f": lambda: value}).answers("f", depths, lambda: [[]])[0]
+
+    assert [part.tolist() for part in returned(([1.0], np.ones(2)), 1).result] == [[1], [1, 1]]
+    assert returned(3.0, 1).why == "returned a float where a list of arrays belongs"
+    assert returned(([1], [2]), (1, 1, 1)).why == "returned a tuple of length 2 where 3 belong"
+    assert returned(([1], None), (1, 1)).why == "returned None (no return?) where a list of arrays belongs"
+    # NumPy once made such arrays of lists of arrays.
+    parts = np.empty(2, object)
+    parts[:] = [np.ones(1), np.ones(2)]
+    assert [part.tolist() for part in returned(parts, 1).result] == [[1], [1, 1]]
+
+
+def test_a_process_that_does_not_start_is_told(tmp_path, monkeypatch):
+    broken = tmp_path / "child.py"
+    broken.write_text("raise RuntimeError('no NumPy here')")
+    monkeypatch.setattr(submission.child, "__file__", str(broken))
+    with pytest.raises(CandidateFailed, match="did not start: RuntimeError: no NumPy here; look whether"):
+        answers(tmp_path, "")
+
+
+def test_messages_hold_numbers_and_nothing_pickled():
+    value = [1, "tanh", None, np.arange(6).reshape(2, 3), {"a": [np.zeros(0), True]}]
+    found = child.unpack(child.pack(value))
+    assert found[:3] == value[:3] and found[4]["a"][1] is True
+    assert found[3].tolist() == value[3].tolist() and found[4]["a"][0].shape == (0,)
+    with pytest.raises(ValueError, match="holds numbers, got object"):
+        child.unpack(child.pack([np.array([print])]))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"rubbish",
+        b"\xff\n",
+        b'{"mapping": 3}\n',
+        b'{"dtype": "<f8"}\n',
+        b'{"dtype": 3, "shape": [1]}\n12345678',
+        b'{"dtype": "<f8", "shape": [2]}\n12345678',
+        b'{"dtype": "<f8", "shape": [1e9]}\n',
+        b'{"dtype": "<f8", "shape": [-2]}\n',
+    ],
+)
+def test_a_message_that_is_none_is_refused(message):
+    with pytest.raises(ValueError):  # noqa: PT011 - json, numpy and this module each have their own text
+        child.unpack(message)
+
+
+def test_a_message_that_is_too_long_is_not_read():
+    with pytest.raises(ValueError, match="at most"):
+        child.receive(BytesIO(struct.pack(">Q", child.LARGEST + 1)))
+    with pytest.raises(EOFError):
+        child.receive(BytesIO(b"123"))
