@@ -78,10 +78,15 @@ class Archive:
     """The arrays of an open ``.npz`` file, by name; see :func:`open_archive`."""
 
     def __init__(self, opened: zipfile.ZipFile, name: str, remedy: str) -> None:
-        self._opened, self._name, self._remedy = opened, name, remedy
+        self._opened, self.name, self._remedy = opened, name, remedy
         members = [info for info in opened.infolist() if info.filename.endswith(".npy")]
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
         self._headers: dict[str, Header] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the arrays, in the order of the file."""
+        return list(self._members)
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -98,7 +103,7 @@ class Archive:
         if missing := [name for name in wanted if name not in self]:
             held = ", ".join(self._members) or "nothing"
             raise InvalidInput(
-                f"{self._name} must hold {', '.join(wanted)}, and lacks {', '.join(missing)}; it holds {held}; "
+                f"{self.name} must hold {', '.join(wanted)}, and lacks {', '.join(missing)}; it holds {held}; "
                 f"{self._remedy}."
             )
         return {name: self._header(name).shape for name in wanted}
@@ -125,7 +130,7 @@ class Archive:
         size = sum(info.file_size for info in infos if info.compress_type != zipfile.ZIP_STORED)
         if size > memory:
             raise Refused(
-                f"the compressed arrays of {self._name} must fit the budget of {memory / 1e6:.3g} MB, got "
+                f"the compressed arrays of {self.name} must fit the budget of {memory / 1e6:.3g} MB, got "
                 f"{size / 1e6:.3g} MB; allow more with formulations.use_budget(memory=...)."
             )
         return {name: self._array(name) for name in wanted}
@@ -144,7 +149,7 @@ class Archive:
         info, header = self._members[name], self._header(name)
         if info.compress_type != zipfile.ZIP_STORED:
             raise Refused(
-                f"an array must not be compressed to be read in pieces, and {name} of {self._name} is; write it with "
+                f"an array must not be compressed to be read in pieces, and {name} of {self.name} is; write it with "
                 "numpy.savez or numpy.save."
             )
         assert self._opened.fp is not None
@@ -156,14 +161,14 @@ class Archive:
 
     def unreadable(self, reason: str) -> InvalidInput:
         """Return an exception that gives the reason why the file cannot be used."""
-        return _unreadable(self._name, reason, self._remedy)
+        return _unreadable(self.name, reason, self._remedy)
 
     def _array(self, name: str) -> Array:
         """Return an array whose header has been read."""
         header = self._header(name)
         array = np.empty(prod(header.shape), header.dtype)
         stream: Any
-        with _reading(self._name, self._remedy), self._opened.open(self._members[name]) as stream:
+        with _reading(self.name, self._remedy), self._opened.open(self._members[name]) as stream:
             stream.read(header.length)
             rest = array.view(np.uint8) if array.nbytes else np.empty(0, np.uint8)
             # The checksum is compared when the last byte is read.
@@ -189,7 +194,7 @@ class Archive:
         # NumPy uses no other methods, and some of them have no limit on the inflated size.
         if not stored and info.compress_type != zipfile.ZIP_DEFLATED:
             raise self.unreadable(f"{name} is compressed by a method that NumPy does not write")
-        with _reading(self._name, self._remedy), self._opened.open(info) as stream:
+        with _reading(self.name, self._remedy), self._opened.open(info) as stream:
             # A header may claim a length of 4 GB.
             header = npy_header(stream.read(HEADER))
             size = header.length + prod(header.shape) * header.dtype.itemsize

@@ -36,7 +36,7 @@ from scipy.sparse import csr_array
 import formulations as fm
 from formulations.data import read_columns, read_examples
 from formulations.exceptions import FormulationsException
-from formulations.verification.certification.candidates.files import read_gradient
+from formulations.verification.certification.candidates.reading import read_candidate
 from tests.audit.command import positive
 
 __all__ = ["READERS", "Outcome", "attack"]
@@ -179,7 +179,7 @@ READERS = {
     "network": Reader(fm.load, _networks),
     "model": Reader(fm.Model.load, _models),
     "checkpoint": Reader(_resume, _checkpoints),
-    "gradient": Reader(lambda path: read_gradient(path, LAYOUT, 1), _gradients),
+    "gradient": Reader(lambda path: read_candidate(path, LAYOUT, np.dtype(float), 1), _gradients),
     "examples": Reader(read_examples, _examples),
 }
 

@@ -58,6 +58,7 @@ def files(tmp_path):
     np.savez(tmp_path / "right.npz", **layers)
     np.savez(tmp_path / "wrong.npz", vector=2 * g.vector)
     np.savez(tmp_path / "half.npz", weights_2=g.weights[0])
+    np.savez(tmp_path / "other.npz", weights_2=g.weights[0], bias=g.biases[0])
     return tmp_path
 
 
@@ -171,7 +172,7 @@ def test_a_gradient_in_a_file(files):
 def test_files_that_hold_no_gradient(files):
     (files / "text.npz").write_text("nothing")
     for name, message in (
-        ("half.npz", "lacks biases_2, weights_3, biases_3; it holds weights_2; write it with numpy.savez"),
+        ("other.npz", "must hold weights_2, biases_2, weights_3, … with the layers numbered as in the book, 0.weight"),
         ("text.npz", "cannot be read as an .npz file of plain arrays"),
         ("nowhere.npz", "there is no file"),
     ):

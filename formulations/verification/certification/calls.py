@@ -11,10 +11,12 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.display import counted
 from formulations.exceptions import CandidateFailed, FormulationsException
-from formulations.network import Gradient, Network
-from formulations.verification.certification.candidates import read_candidate
+from formulations.network import Network
+from formulations.verification.certification.candidates import Candidate, read_candidate
 
 __all__ = ["Watched"]
+
+BUFFERS = "It returns views of its own buffers, which the next call overwrites; copies are judged."
 
 
 @dataclass
@@ -27,16 +29,19 @@ class Watched:
         The user's function.
     network : Network
         The network; the function gets a copy.
+    kernels : str
+        What the rows of its weights are, ``"out_in"`` or ``"in_out"``.
     notes : list of str
         Findings that do not make the gradient wrong.
     """
 
     function: Callable[..., Any]
     network: Network
+    kernels: str = "out_in"
     notes: list[str] = field(default_factory=list)
-    _returned: list[tuple[Any, Array]] = field(default_factory=list)
+    _latest: Candidate | None = None
 
-    def __call__(self, X: Array, Y: Array) -> Gradient:
+    def __call__(self, X: Array, Y: Array) -> Candidate:
         """Call the function on examples.
 
         Raises
@@ -58,17 +63,18 @@ class Watched:
         for name, before, after in (("X", X, given["X"]), ("Y", Y, given["Y"])):
             _check_unchanged(name, before, after)
         _check_unchanged("net.vector", self.network.vector, network.vector)
-        gradient = read_candidate(returned, self.network.layout, self.network.dtype, len(X))
-        self._look_for_buffers(returned, gradient)
-        return gradient
+        if self._latest is not None and self._latest.has_changed() and BUFFERS not in self.notes:
+            self.notes.append(BUFFERS)
+        self._latest = read_candidate(returned, self.network.layout, self.network.dtype, len(X), self.kernels)
+        return self._latest
 
-    def check_repeats(self, X: Array, Y: Array, gradient: Gradient) -> None:
+    def check_repeats(self, X: Array, Y: Array, first: Candidate) -> None:
         """Call the function a second time, and note if the result differs in any bit."""
         again = self(X, Y)
-        if not np.array_equal(again.vector, gradient.vector, equal_nan=True):
+        if not np.array_equal(again.gradient.vector, first.gradient.vector, equal_nan=True):
             self.notes.append("Two identical calls returned different gradients; the first is judged.")
 
-    def singles(self, X: Array, Y: Array, most: int) -> list[Gradient]:
+    def singles(self, X: Array, Y: Array, most: int) -> list[Candidate]:
         """Call the function on each of the first examples alone, at most ``most``, until a call fails."""
         found = []
         for x in range(min(len(X), most)):
@@ -78,19 +84,6 @@ class Watched:
                 self.notes.append(f"The call on example {x} alone failed: {caught}")
                 break
         return found
-
-    def _look_for_buffers(self, returned: Any, gradient: Gradient) -> None:
-        """Note if a later call has changed the result of an earlier one."""
-        note = "It returns views of its own buffers, which the next call overwrites; copies are judged."
-        for earlier, vector in self._returned:
-            again = read_candidate(earlier, gradient.layout, self.network.dtype, 1)
-            if not np.array_equal(again.vector, vector, equal_nan=True) and note not in self.notes:
-                self.notes.append(note)
-        # δ of another batch has another shape, so only weights and biases are compared.
-        parts = (returned.weights, returned.biases) if isinstance(returned, Gradient) else returned
-        if isinstance(parts, tuple | list) and len(parts) == 3:
-            parts = parts[:2]
-        self._returned = [(parts, gradient.vector.copy())]
 
 
 def _check_unchanged(name: str, before: Array, after: Array) -> None:

@@ -22,6 +22,8 @@ MARKS = {Status.EQUAL: "good", Status.DIFFERENT: "bad", Status.INCONCLUSIVE: "un
 
 COUNTED = "Neurons, inputs and examples are counted from 0, layers from 1."
 
+EQUAL_IN_PART = "equal: what there is of it is this gradient, within roundoff."
+
 WRONG_COST = "different: the cost is wrong, but the gradient is not different."
 
 
@@ -58,6 +60,8 @@ class Certificate:
         Other findings.
     cost : EquationVerdict or None
         The verdict on C, if the candidate includes it.
+    not_judged : tuple of str
+        The parts that the candidate lacks: ``"weights[0]"``, ``"biases[0]"``, …; the verdict is on the others.
     """
 
     title: str
@@ -73,6 +77,7 @@ class Certificate:
     detectable: float
     notes: tuple[str, ...] = ()
     cost: EquationVerdict | None = None
+    not_judged: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -107,6 +112,8 @@ class Certificate:
         )
 
     def _words(self) -> str:
+        if self.equal and self.not_judged:
+            return EQUAL_IN_PART
         return WRONG_COST if self.equation == "C" else WORDS[self.status]
 
     def _judged(self) -> str:
@@ -115,7 +122,7 @@ class Certificate:
         return f"{self.title}; judged {tape}{rule.judges} ({rule.name})."
 
     def _findings(self) -> tuple[str, ...]:
-        """Say where the mistake is, or which would have been found, and what else was found."""
+        """Say where the mistake is, or which would have been found, what is not judged, and what else was found."""
         if self.status is Status.DIFFERENT:
             finding = self._place()
         elif self.status is Status.INCONCLUSIVE:
@@ -124,7 +131,8 @@ class Certificate:
             finding = (
                 f"Any fault above {2 * self.detectable:.0e} of the largest entry of its layer would have been detected."
             )
-        return finding, *self.notes
+        absent = f"Not judged, since the candidate lacks it: {', '.join(self.not_judged)}."
+        return finding, *([absent] if self.not_judged else []), *self.notes
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the header and the rows of the table."""

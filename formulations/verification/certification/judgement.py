@@ -18,12 +18,19 @@ from typing import Any
 from formulations.arrays import Array, quiet
 from formulations.backends import Backend, Tier
 from formulations.data import Problem
-from formulations.exceptions import CandidateFailed
+from formulations.exceptions import CandidateFailed, InvalidInput
 from formulations.functions import Cost
 from formulations.network import Gradient, Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
-from formulations.verification.certification.candidates import is_file, read_candidate, read_errors, read_gradient
+from formulations.verification.certification.candidates import (
+    Candidate,
+    is_file,
+    is_module,
+    read_candidate,
+    read_errors,
+    untracked,
+)
 from formulations.verification.certification.causes import likely_cause
 from formulations.verification.certification.document import Certificate
 from formulations.verification.certification.place import place_of, single_examples
@@ -45,6 +52,7 @@ def certify(
     cost: str | Cost = "quadratic",
     *,
     sample_weight: Any = None,
+    layout: str = "out_in",
 ) -> Certificate:
     """Judge a gradient from any source by a derived tolerance, and find what is wrong with it.
 
@@ -103,11 +111,12 @@ def certify(
     <Status.EQUAL: 'equal'>
     """
     check_network(net)
+    X, Y = untracked(X), untracked(Y)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     X, Y, _, cost = batch
-    if is_file(candidate):
-        candidate = read_gradient(candidate, net.layout, len(X))
-    if isinstance(candidate, str | Backend):
+    if isinstance(candidate, Backend) or (isinstance(candidate, str) and not is_file(candidate)):
+        if layout != "out_in":
+            raise InvalidInput(f"layout={layout!r} has no effect on a backend; leave it out.")
         # A backend may write to its arguments, so it gets copies, and the reference has its own tape.
         plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
         gradient = plan.evaluate(*batch.copy().counted()[:3])
@@ -115,28 +124,29 @@ def certify(
             read_errors(gradient.errors, net.layout, len(X))
         reference = reference_gradient(net.record(batch))
         verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
-        return _certificate(Problem(net, X, Y, cost.name), reference, gradient, verdict)
-    watched = Watched(candidate, net) if callable(candidate) else None
+        return _certificate(Problem(net, X, Y, cost.name), reference, Candidate(gradient), verdict)
+    watched = Watched(candidate, net, layout) if callable(candidate) and not is_module(candidate) else None
     try:
-        gradient = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X))
+        found = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X), layout)
     except CandidateFailed as caught:
         if watched is None or caught.__cause__ is None or len(X) == 1:
             raise
         known = " ".join(_single_results(watched, net, X, Y, cost))
         raise CandidateFailed(f"{caught} {known}") from caught.__cause__
+    gradient = found.gradient
     if watched is not None:
-        watched.check_repeats(X, Y, gradient)
+        watched.check_repeats(X, Y, found)
     if gradient.dtype != net.dtype:
         net, X, Y = _rounded(net, X, Y, gradient)
         # Rounded, they may be infinite, and the shares are those of another dtype.
         batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     reference = reference_gradient(net.record(batch))
-    verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference)
+    verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference, given=found.given)
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
-        found = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
-        watched.notes.extend(found)
+        singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
+        watched.notes.extend(singles)
     problem = Problem(net, X, Y, cost.name)
-    return _certificate(problem, reference, gradient, verdict, tuple(watched.notes) if watched else ())
+    return _certificate(problem, reference, found, verdict, tuple(watched.notes) if watched else ())
 
 
 def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:
@@ -144,7 +154,7 @@ def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Co
     found = watched.singles(X, Y, SINGLES)
     if not found:
         return watched.notes
-    return [*single_examples(*_rounded(net, X, Y, found[0]), cost, found), *watched.notes]
+    return [*single_examples(*_rounded(net, X, Y, found[0].gradient), cost, found), *watched.notes]
 
 
 def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Network, Array, Array]:
@@ -154,11 +164,13 @@ def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Netw
 
 
 def _certificate(
-    problem: Problem, reference: Reference, gradient: Gradient, verdict: Verdict, notes: tuple[str, ...] = ()
+    problem: Problem, reference: Reference, candidate: Candidate, verdict: Verdict, notes: tuple[str, ...] = ()
 ) -> Certificate:
     tape = reference.tape
     place = place_of(verdict, tape.network.layout) if verdict.status is Status.DIFFERENT else None
-    cause = likely_cause(tape, reference, gradient, place) if place and place[1] != "C" else None
+    cause = None
+    if place and place[1] != "C":
+        cause = likely_cause(tape, reference, candidate.gradient, place, candidate.given)
     layer, equation = place or (None, None)
     return Certificate(
         title=problem.title,
@@ -173,5 +185,6 @@ def _certificate(
         cause=cause,
         detectable=max(line.detectable for line in verdict.layers),
         notes=notes,
+        not_judged=candidate.absent,
         cost=verdict.cost,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from formulations.arrays import Array, Layout
 from formulations.backends import Tier
 from formulations.functions import Cost
-from formulations.network import Batch, Gradient, Network
+from formulations.network import Batch, Network
+from formulations.verification.certification.candidates import Candidate
 from formulations.verification.tolerances import Status, Verdict, judge
 
 __all__ = ["place_of", "single_examples"]
@@ -24,19 +25,20 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     if first.local:
         return wrong[0].layer, wrong[0].equation
     kinds = {line.equation for line in wrong if line.layer == first.layer}
-    if "δ" in kinds or {"∂C/∂w", "∂C/∂b"} <= kinds or not layout.slices[first.layer - 2][0].stop:
+    judged = {line.equation for line in verdict.layers if line.layer == first.layer}
+    if "δ" in kinds or judged - {"δ"} <= kinds:
         return first.layer, "BP1" if first.layer == layout.last else "BP2"
     return first.layer, "BP4" if "∂C/∂w" in kinds else "BP3"
 
 
-def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gradient]) -> list[str]:
+def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Candidate]) -> list[str]:
     """Say whether the gradients of single examples are correct, or which are wrong, and from which equation on.
 
     Parameters
     ----------
     net, X, Y, cost
         The arguments of the function.
-    found : list of Gradient
+    found : list of Candidate
         Its results for each of the first examples alone.
 
     Returns
@@ -48,9 +50,9 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Gr
         return []
     wrong: dict[tuple[int, str], list[int]] = {}
     equal = True
-    for x, gradient in enumerate(found):
+    for x, each in enumerate(found):
         tape = net.record(Batch(X[x : x + 1], Y[x : x + 1], None, cost))
-        verdict = judge(tape, gradient, Tier.ELSEWHERE)
+        verdict = judge(tape, each.gradient, Tier.ELSEWHERE, given=each.given)
         equal = equal and verdict.status is Status.EQUAL
         if verdict.status is Status.DIFFERENT:
             wrong.setdefault(place_of(verdict, net.layout), []).append(x)

@@ -43,7 +43,8 @@ class Function(Backend):
         if tape.shares is not None:
             raise Refused("a plain function does not get sample weights; check it without them, or write a backend.")
         forward(network, tape)
-        found = read_candidate(self.function(network, tape.X, tape.targets), network.layout, network.dtype, tape.m)
+        returned = self.function(network, tape.X, tape.targets)
+        found = read_candidate(returned, network.layout, network.dtype, tape.m).whole()
         gradient.vector[...] = found.vector
         gradient.errors, gradient.cost = found.errors, tape.cost_value
 

@@ -25,10 +25,12 @@ equal T1 True
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from formulations.arrays import Array
 from formulations.backends import Backend, Tier
 from formulations.network import Gradient, Tape
 from formulations.verification.oracles import Reference, reference_gradient
@@ -83,6 +85,7 @@ def judge(
     tier: Tier,
     quotients: Quotients | None = None,
     reference: Reference | None = None,
+    given: Array | None = None,
 ) -> Verdict:
     """Judge a gradient by the rule of its tier and, if it was computed on the tape, by T4 too.
 
@@ -100,6 +103,8 @@ def judge(
     reference : Reference, optional
         :func:`~formulations.verification.reference_gradient` of the same examples. Pass it to judge several gradients,
         or if the candidate may have written to the tape. By default it is computed from the tape as it is now.
+    given : ndarray of bool of shape (P + N,), optional
+        Which entries of the flat vector the candidate has; the layers' weights and biases that it lacks are not judged.
 
     Returns
     -------
@@ -118,45 +123,54 @@ def judge(
     # Overflow and NaN are judged in the results, not operation by operation.
     with np.errstate(all="ignore"):
         reference = reference or reference_gradient(tape)
-        difference = float(np.max(np.abs(gradient.vector - reference.vector)))
-        rules = CHECKS[tier], *FURTHER.get(tier, ())
-        verdict = _by_rules(rules, tape, gradient, quotients, reference, difference)
+        difference = np.abs(gradient.vector - reference.vector)
+        judged = _Judged(gradient, reference, given, float(np.max(difference if given is None else difference[given])))
+        verdict = judged.by((CHECKS[tier], *FURTHER.get(tier, ())), tape, quotients)
         if verdict.status is not Status.DIFFERENT:
-            verdict = _judged_whole(gradient, tier, reference, difference) or verdict
+            verdict = _judged_whole(judged, tier) or verdict
         elif tier is Tier.ELSEWHERE:
             verdict = _granted(
-                lambda formulas: _by_rules(_forward_rules(formulas), tape, gradient, None, reference, difference),
+                lambda formulas: judged.by(_forward_rules(formulas), tape),
                 reference,
             )
         return verdict.with_cost(_judged_cost(gradient, tier, reference))
 
 
-def _by_rules(
-    rules: tuple[tuple[str, Checks], ...],
-    tape: Tape,
-    gradient: Gradient,
-    quotients: Quotients | None,
-    reference: Reference,
-    difference: float,
-) -> Verdict:
-    """Return the verdict of the first rule, or of the first further rule that says "equal"."""
-    (rule, checks), *further = rules
-    verdict = conclude(rule, checks(tape, gradient, reference, quotients), difference)
-    if verdict.status is Status.EQUAL:
-        return verdict
-    # A gradient within a sharp bound is right however it was computed. Only the first rule may say "different".
-    answer = verdict
-    for name, checks in further:
-        found = checks(tape, gradient, reference, quotients)
-        other = conclude(name, found, difference) if found else verdict
-        if other.status is Status.EQUAL:
-            return other
-        # Judged equation by equation, the fault has a place.
-        if name == rule and answer is verdict and other.status is verdict.status:
-            answer = other
-        if verdict.status is Status.DIFFERENT:
-            break
-    return answer
+@dataclass(frozen=True)
+class _Judged:
+    """A gradient, its reference, the entries that there are (None: all), and the largest difference among them."""
+
+    gradient: Gradient
+    reference: Reference
+    given: Array | None
+    difference: float
+
+    def by(self, rules: tuple[tuple[str, Checks], ...], tape: Tape, quotients: Quotients | None = None) -> Verdict:
+        """Return the verdict of the first rule, or of the first further rule that says "equal"."""
+        (rule, checks), *further = rules
+        verdict = self.conclude(rule, checks(tape, self.gradient, self.reference, quotients))
+        if verdict.status is Status.EQUAL:
+            return verdict
+        # A gradient within a sharp bound is right however it was computed. Only the first rule may say "different".
+        answer = verdict
+        for name, checks in further:
+            found = checks(tape, self.gradient, self.reference, quotients)
+            other = self.conclude(name, found) if found else verdict
+            if other.status is Status.EQUAL:
+                return other
+            # Judged equation by equation, the fault has a place.
+            if name == rule and answer is verdict and other.status is verdict.status:
+                answer = other
+            if verdict.status is Status.DIFFERENT:
+                break
+        return answer
+
+    def conclude(self, rule: str, checks: list[Check]) -> Verdict:
+        """Return the verdict on the parts that there are."""
+        given = self.given
+        if given is not None:
+            checks = [check for check in checks if check.part is None or given[check.part].all()]
+        return conclude(rule, checks, self.difference)
 
 
 def _granted(by: Callable[[Formulas], Judged], reference: Reference) -> Judged:
@@ -181,7 +195,7 @@ def _judged_cost(gradient: Gradient, tier: Tier, reference: Reference) -> Equati
     return _granted(by, reference) if found.status is Status.DIFFERENT and tier is Tier.ELSEWHERE else found
 
 
-def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, difference: float) -> Verdict | None:
+def _judged_whole(judged: _Judged, tier: Tier) -> Verdict | None:
     """Return the verdict on tape and gradient together if it is "different".
 
     A backend that reads a wrong tape, or writes to it, satisfies every equation of the backward pass and still returns
@@ -189,12 +203,12 @@ def _judged_whole(gradient: Gradient, tier: Tier, reference: Reference, differen
     """
     if tier not in (Tier.RECURRENCE, Tier.PRODUCT):
         return None
-    verdict = conclude("T4", forward_checks(gradient, reference), difference)
+    verdict = judged.conclude("T4", forward_checks(judged.gradient, judged.reference))
     if verdict.status is not Status.DIFFERENT:
         return None
     # Judged equation by equation, the fault has a place.
-    found = local_forward_checks(gradient, reference)
-    named = conclude("T4", found, difference) if found else verdict
+    found = local_forward_checks(judged.gradient, judged.reference)
+    named = judged.conclude("T4", found) if found else verdict
     return named if named.status is Status.DIFFERENT else verdict
 
 

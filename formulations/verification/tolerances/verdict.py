@@ -155,6 +155,8 @@ class Check:
         Returns the name of an entry of the flattened candidate, and its place in words.
     excuse : str
         Why a difference proves nothing here; empty if it does.
+    part : slice, optional
+        Where the entries lie in the flat vector, if they do.
     """
 
     layer: int
@@ -165,6 +167,7 @@ class Check:
     locate: Callable[[int], tuple[str, str]]
     excuse: str = ""
     local: bool = False
+    part: slice | None = None
 
     def verdict(self) -> EquationVerdict:
         """Return the verdict on the residual."""
@@ -262,7 +265,7 @@ def gradient_checks(
             neuron, *inputs = layout.indices(start + position)[2]
             return layout.locate(start + position), f"neuron {neuron}" + "".join(f", input {k}" for k in inputs)
 
-        checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse, local))
+        checks.append(Check(i + 2, equation, gradient.vector[part], reference, bound, locate, excuse, local, part))
     return checks
 
 

@@ -1,142 +1,161 @@
-"""Candidates: user-supplied gradients, read as gradients of a network.
+"""The arrays of a candidate, checked against the network.
 
-A candidate is a :class:`~formulations.Gradient`, a pair (weights, biases), a triple (weights, biases, errors) or the
-flat vector; its arrays may be anything that NumPy reads as real numbers. Nothing is broadcast, transposed or cast to a
-lower precision: an array that does not fit is refused, with the remedy.
+They may be anything that NumPy reads as real numbers. Nothing is broadcast, transposed or cast to a lower precision: an
+array that does not fit is refused, with the remedy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.sparse import issparse
 
 from formulations.arrays import DTYPES, Array, Layout, as_array
-from formulations.exceptions import WrongShape, WrongType
+from formulations.exceptions import InvalidInput, WrongShape, WrongType
 from formulations.network import Gradient
+from formulations.verification.certification.candidates.candidate import Candidate
+from formulations.verification.certification.candidates.tensors import gradient_of, untracked
 
-__all__ = ["read_candidate", "read_errors"]
+__all__ = ["KERNELS", "Part", "Parts", "assemble", "is_sequence", "read_errors", "read_numbers", "read_vector"]
 
-ACCEPTED = "a Gradient, (weights, biases), (weights, biases, errors) or the flat vector"
-
-
-def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int) -> Gradient:
-    """Return a candidate as a gradient with its own memory.
-
-    Parameters
-    ----------
-    candidate : Gradient, sequence or array_like
-        The user-supplied gradient.
-    layout : Layout
-        The layout of the network.
-    dtype : dtype
-        The dtype of the network; the gradient has this dtype, or that of the candidate if it is less precise.
-    m : int
-        The number of examples, which determines the shapes of the errors.
-
-    Returns
-    -------
-    Gradient
-        Not checked for NaN and infinity, which the verdict reports.
-
-    Raises
-    ------
-    WrongShape
-        If a shape does not fit the network, with the remedy.
-    WrongType
-        If the candidate is not a gradient, or its numbers are not real.
-    """
-    if isinstance(candidate, Gradient):
-        parts = [part for pair in zip(candidate.weights, candidate.biases, strict=True) for part in pair]
-        gradient = _assembled(parts, candidate.errors, layout, dtype, m)
-        gradient.cost = None if candidate.cost is None else _read_cost(candidate.cost)
-        gradient.summation = candidate.summation
-        return gradient
-    if isinstance(candidate, tuple | list) and len(candidate) in (2, 3) and _is_sequence(candidate[0]):
-        weights, biases = candidate[0], candidate[1]
-        for name, given in (("weights", weights), ("biases", biases)):
-            if not _is_sequence(given) or len(given) != len(layout.shapes):
-                count = len(given) if _is_sequence(given) else "no sequence"
-                raise WrongShape(
-                    f"a candidate's {name} must be one array for each of the {len(layout.shapes)} layers from the "
-                    f"second on, got {count}; the input layer has none."
-                )
-        parts = [part for pair in zip(weights, biases, strict=True) for part in pair]
-        return _assembled(parts, candidate[2] if len(candidate) == 3 else None, layout, dtype, m)
-    vector = _numbers(candidate, "the candidate")
-    if vector.shape != (layout.count,):
-        raise WrongShape(
-            f"a candidate must be {ACCEPTED} of shape ({layout.count},), got an array of shape {vector.shape}; "
-            "pass the weights and biases layer by layer."
-        )
-    return Gradient(layout, vector.astype(_dtype_of([vector], dtype)), backend="candidate")
+KERNELS = ("out_in", "in_out")
+"""What the rows and the columns of a weight matrix are: neurons and inputs, as in the book, or the reverse."""
 
 
-def _read_cost(given: Any) -> Any:
-    """Return C as a NumPy scalar."""
-    cost = _numbers(given, "the cost")
-    if cost.shape != ():
-        raise WrongShape(
-            f"the cost of a candidate must be a single number, got shape {cost.shape}; pass the mean, or None."
-        )
-    return cost[()]
+class Part(NamedTuple):
+    """A part of a candidate: its name for the messages, and what was given, None if it is absent."""
+
+    name: str
+    given: Any
 
 
-def _is_sequence(given: Any) -> bool:
+Parts: TypeAlias = Mapping[tuple[str, int], Part]
+"""∂C/∂w and ∂C/∂b of the layers, by ``("weights", l − 2)`` and ``("biases", l − 2)``; absent ones may be missing."""
+
+
+def is_sequence(given: Any) -> bool:
     """Whether this is a sequence with one item for each layer: a list, a tuple or a gradient's views, no array."""
     return isinstance(given, Sequence) and not isinstance(given, str | bytes)
 
 
-def _assembled(parts: list[Any], errors: Any, layout: Layout, dtype: np.dtype[Any], m: int) -> Gradient:
-    flat = []
-    for i, shape in enumerate(layout.shapes):
-        flat.append(_weights(parts[2 * i], i, shape, layout))
-        flat.append(_biases(parts[2 * i + 1], i, shape[0]))
-    deltas = None if errors is None else read_errors(errors, layout, m)
-    chosen = _dtype_of([*flat, *(deltas or ())], dtype)
-    gradient = Gradient(layout, np.concatenate(flat, dtype=chosen, casting="unsafe"), backend="candidate")
-    gradient.errors = None if deltas is None else tuple(delta.astype(chosen) for delta in deltas)
-    return gradient
+def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m: int, kernels: str) -> Candidate:
+    """Return the candidate that consists of these parts.
 
+    Parameters
+    ----------
+    parts : Parts
+        ∂C/∂w and ∂C/∂b; parameters stand for their gradients.
+    errors : sequence of array_like, or None
+        δ², …, δ^L.
+    layout, dtype, m
+        The layout and the dtype of the network, and the number of examples.
+    kernels : str
+        One of :data:`KERNELS`, for the weights.
 
-def _weights(given: Any, i: int, shape: tuple[int, int], layout: Layout) -> Array:
-    name, pattern = f"weights[{i}]", layout.patterns[i]
-    if pattern is not None:
-        return _stored(given, name, shape, pattern)
-    array = _numbers(given.toarray() if issparse(given) else given, name)
-    if array.shape != shape:
-        turned = f"; pass {name}.T, since rows are neurons and columns are inputs" if array.shape == shape[::-1] else ""
-        raise WrongShape(
-            f"{name} of a candidate must have shape {shape}, (n_l, n_(l−1)) of layer {i + 2}, got {array.shape}"
-            f"{turned or '; pass ∂C/∂w of that layer, in the shape of its w'}."
+    Raises
+    ------
+    InvalidInput
+        If there is no gradient in any part.
+    WrongShape, WrongType
+        If a part does not fit the network, or is not an array of real numbers.
+    """
+    given = np.zeros(layout.count, dtype=bool)
+    slices: list[slice] = []
+    arrays: list[Array] = []
+    for i in range(len(layout.shapes)):
+        for kind, part in zip(("weights", "biases"), layout.slices[i], strict=True):
+            found: Part | None = parts.get((kind, i))
+            value = None if found is None else gradient_of(found.given)
+            if found is None or value is None:
+                continue
+            given[part] = True
+            slices.append(part)
+            if kind == "weights":
+                arrays.append(_weights(value, i, layout, found.name, kernels))
+            else:
+                arrays.append(_biases(value, i, layout, found.name))
+    if not arrays:
+        raise InvalidInput(
+            "a candidate must hold the gradient of a weight or a bias, got None for all of them; compute it first, in "
+            "PyTorch by loss.backward()."
         )
-    return array.ravel()
+    deltas = None if errors is None else read_errors(errors, layout, m)
+    chosen = _dtype_of([*arrays, *(deltas or ())], dtype)
+    vector = np.zeros(layout.count, chosen)
+    for part, array in zip(slices, arrays, strict=True):
+        vector[part] = array
+    gradient = Gradient(layout, vector, backend="candidate")
+    gradient.errors = None if deltas is None else tuple(delta.astype(chosen) for delta in deltas)
+    return Candidate(gradient, None if given.all() else given, tuple(arrays))
 
 
-def _stored(given: Any, name: str, shape: tuple[int, int], pattern: Any) -> Array:
+def read_vector(given: Any, layout: Layout, dtype: np.dtype[Any], accepted: str) -> Candidate:
+    """Return the candidate that is the flat vector.
+
+    Raises
+    ------
+    WrongShape
+        If its length is not that of the network's vector; the message says what else would be ``accepted``.
+    WrongType
+        If it does not hold real numbers.
+    """
+    vector = read_numbers(given, "the candidate")
+    if vector.shape != (layout.count,):
+        raise WrongShape(
+            f"a candidate must be {accepted} of shape ({layout.count},), got an array of shape {vector.shape}; "
+            "pass the weights and biases layer by layer."
+        )
+    return Candidate(
+        Gradient(layout, vector.astype(_dtype_of([vector], dtype)), backend="candidate"), sources=(vector,)
+    )
+
+
+def _weights(given: Any, i: int, layout: Layout, name: str, kernels: str) -> Array:
+    shape, pattern = layout.shapes[i], layout.patterns[i]
+    turned = kernels == "in_out"
+    if pattern is not None:
+        return _stored(given.T if turned and issparse(given) else given, name, shape, pattern, turned)
+    array = read_numbers(given.toarray() if issparse(given) else given, name)
+    expected = shape[::-1] if turned else shape
+    if array.shape != expected:
+        rows = "(n_(l−1), n_l)" if turned else "(n_l, n_(l−1))"
+        remedy = "pass ∂C/∂w of that layer, in the shape of its w"
+        if array.shape == expected[::-1]:
+            remedy = (
+                f"pass {name}.T, since layout='in_out' takes inputs as rows and neurons as columns"
+                if turned
+                else f"pass {name}.T, since rows are neurons and columns are inputs, or layout='in_out' if all are such"
+            )
+        raise WrongShape(
+            f"{name} of a candidate must have shape {expected}, {rows} of layer {i + 2}, got {array.shape}; {remedy}."
+        )
+    return (array.T if turned else array).ravel()
+
+
+def _stored(given: Any, name: str, shape: tuple[int, int], pattern: Any, turned: bool) -> Array:
     """Return the gradient's entries for sparse weights, one for each stored entry."""
     if issparse(given):
         matrix = given.tocsr()
         same = matrix.shape == shape and np.array_equal(matrix.indptr, pattern.indptr)
         if same and np.array_equal(matrix.indices, pattern.indices):
-            return _numbers(matrix.data, name)
-    else:
-        array = _numbers(given, name)
+            return read_numbers(matrix.data, name)
+    elif not turned:
+        array = read_numbers(given, name)
         if array.shape == pattern.indices.shape:
             return array
     raise WrongShape(
         f"{name} of a candidate must have the {pattern.indices.size} entries that the network's sparse {name} stores; "
-        f"pass a csr_array with its indices, or only its .data."
+        f"pass a csr_array with its indices, {'transposed' if turned else 'or only its .data'}."
     )
 
 
-def _biases(given: Any, i: int, n: int) -> Array:
-    array = _numbers(given, f"biases[{i}]")
+def _biases(given: Any, i: int, layout: Layout, name: str) -> Array:
+    n, array = layout.shapes[i][0], read_numbers(given, name)
     if array.shape != (n,):
-        flat = f"pass biases[{i}].ravel()" if array.size == n else f"pass ∂C/∂b of layer {i + 2}"
-        raise WrongShape(f"biases[{i}] of a candidate must have shape ({n},), got {array.shape}; {flat}.")
+        flat = f"pass {name}.ravel()" if array.size == n else f"pass ∂C/∂b of layer {i + 2}"
+        raise WrongShape(f"{name} of a candidate must have shape ({n},), got {array.shape}; {flat}.")
     return array
 
 
@@ -151,14 +170,14 @@ def read_errors(given: Any, layout: Layout, m: int) -> list[Array]:
         If one does not hold real numbers.
     """
     sizes = layout.sizes[1:]
-    if not _is_sequence(given) or len(given) != len(sizes):
+    if not is_sequence(given) or len(given) != len(sizes):
         raise WrongShape(
             f"a candidate's errors must be one δ for each of the {len(sizes)} layers from the second on, "
-            f"got {len(given) if _is_sequence(given) else type(given).__name__}; leave them out if you have none."
+            f"got {len(given) if is_sequence(given) else type(given).__name__}; leave them out if you have none."
         )
     found = []
     for i, (delta, n) in enumerate(zip(given, sizes, strict=True)):
-        array = _numbers(delta, f"errors[{i}]")
+        array = read_numbers(delta, f"errors[{i}]")
         if array.shape != (m, n):
             turned = f"pass errors[{i}].T" if array.shape == (n, m) else f"pass δ of layer {i + 2}, divided by m"
             raise WrongShape(
@@ -169,9 +188,17 @@ def read_errors(given: Any, layout: Layout, m: int) -> list[Array]:
     return found
 
 
-def _numbers(given: Any, name: str) -> Array:
-    """Return real numbers as an array."""
-    array = as_array(given, name)
+def read_numbers(given: Any, name: str) -> Array:
+    """Return real numbers as an array.
+
+    Raises
+    ------
+    WrongShape
+        If rows have unequal lengths.
+    WrongType
+        If the numbers are not real, or have no roundoff of their own.
+    """
+    array = as_array(untracked(given), name)
     if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and array.dtype not in DTYPES):
         raise WrongType(
             f"{name} must hold real numbers in float32, float64 or longdouble, got {array.dtype}; "

@@ -71,7 +71,9 @@ class Cause:
         )
 
 
-def likely_cause(tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Cause | None:
+def likely_cause(
+    tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str], given: Array | None = None
+) -> Cause | None:
     """Return the likely cause of a wrong gradient, or None if no known mistake explains it.
 
     Parameters
@@ -84,25 +86,31 @@ def likely_cause(tape: Tape, reference: Reference, gradient: Gradient, place: tu
         The wrong gradient.
     place : (int, str)
         The layer and the equation that the certificate finds wrong.
+    given : ndarray of bool of shape (P + N,), optional
+        Which entries the candidate has; the others are not compared.
 
     Returns
     -------
     Cause or None
     """
     candidate, layout = gradient.vector.astype(np.float64), gradient.layout
+    right = reference.vector.astype(np.float64)
+    if given is not None:
+        candidate, right = np.where(given, candidate, 0), np.where(given, right, 0)
     if not np.isfinite(candidate).all():
         return None
-    own = _misfit(candidate, reference.vector.astype(np.float64), layout)
+    own = _misfit(candidate, right, layout)
     explained = [
         (misfit, mistake, l)
         for mistake, l, predicted in _predictions(Pass(tape, reference))
-        if (misfit := _misfit(candidate, predicted, layout)) <= min(_half_the_digits(gradient), own / 100)
+        if (misfit := _misfit(candidate, predicted if given is None else np.where(given, predicted, 0), layout))
+        <= min(_half_the_digits(gradient), own / 100)
     ]
     if explained:
         smallest = min(misfit for misfit, *_ in explained)
         floor = unit_roundoff(np.dtype(np.float64))
         return _written(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
-    return _single_entry(candidate, reference, gradient, place) or _single_precision(gradient, own, place)
+    return _single_entry(candidate, right, gradient, place) or _single_precision(gradient, own, place)
 
 
 def _predictions(p: Pass) -> Iterator[tuple[Mistake, int | None, Array]]:
@@ -146,9 +154,9 @@ def _single_precision(gradient: Gradient, misfit: float, place: tuple[int, str])
     )  # fmt: skip
 
 
-def _single_entry(candidate: Array, reference: Reference, gradient: Gradient, place: tuple[int, str]) -> Cause | None:
-    layout, right = gradient.layout, reference.vector.astype(np.float64)
-    wrong = []
+def _single_entry(candidate: Array, right: Array, gradient: Gradient, place: tuple[int, str]) -> Cause | None:
+    layout = gradient.layout
+    wrong: list[int] = []
     for pair in layout.slices:
         for part in pair:
             size = np.max(np.abs(right[part]), initial=0.0)

@@ -1,0 +1,183 @@
+"""Candidates: user-supplied gradients, in whatever form they come, read as gradients of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Layout
+from formulations.exceptions import InvalidInput, UnknownName, WrongShape, WrongType, described
+from formulations.network import Gradient
+from formulations.verification.certification.candidates.arrays import (
+    KERNELS,
+    Part,
+    Parts,
+    assemble,
+    is_sequence,
+    read_numbers,
+    read_vector,
+)
+from formulations.verification.certification.candidates.candidate import Candidate
+from formulations.verification.certification.candidates.files import is_file, read_arrays
+from formulations.verification.certification.candidates.names import ACCEPTED, places_of
+from formulations.verification.certification.candidates.tensors import is_module
+
+__all__ = ["read_candidate"]
+
+FORMS = (
+    "a Gradient, a module, parameters, a mapping from names to arrays, (weights, biases), (weights, biases, errors) or "
+    "the flat vector"
+)
+
+
+def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int, kernels: str = "out_in") -> Candidate:
+    """Return a candidate as a gradient with its own memory.
+
+    Parameters
+    ----------
+    candidate : Gradient, module, mapping, sequence, array_like, path or NpzFile
+        The user-supplied gradient, as :func:`formulations.certify` accepts it, but for functions and backends.
+    layout : Layout
+        The layout of the network.
+    dtype : dtype
+        The dtype of the network; the gradient has this dtype, or that of the candidate if it is less precise.
+    m : int
+        The number of examples, which determines the shapes of the errors.
+    kernels : str
+        ``"out_in"``, or ``"in_out"`` if the rows of the weights are inputs.
+
+    Returns
+    -------
+    Candidate
+        Not checked for NaN and infinity, which the verdict reports.
+
+    Raises
+    ------
+    InvalidInput
+        If a file cannot be read, if a name or a layer is not one of the network, or if there is no gradient in it.
+    Refused
+        If the compressed arrays of a file exceed the budget.
+    UnknownName
+        If ``kernels`` is neither of the two.
+    WrongShape
+        If a shape does not fit the network, with the remedy.
+    WrongType
+        If the candidate is not a gradient, or its numbers are not real.
+    """
+    if kernels not in KERNELS:
+        raise UnknownName("layout", kernels, KERNELS)
+    if isinstance(candidate, Iterator):
+        candidate = list(candidate)
+    named: Any = None
+    if is_file(candidate):
+        named = read_arrays(candidate, layout, m)
+    elif is_module(candidate):
+        named = dict(candidate.named_parameters())
+    elif isinstance(candidate, Mapping):
+        named = candidate
+    if named is not None and set(named) != {"vector"}:
+        parts, errors = _of_mapping(named, layout)
+        return assemble(parts, errors, layout, dtype, m, kernels)
+    if named is None and is_sequence(candidate) and (found := _of_sequence(candidate, layout)):
+        return assemble(*found, layout, dtype, m, kernels)
+    if kernels != "out_in":
+        raise InvalidInput(
+            "layout='in_out' must go with a candidate of one array a layer, whose shape it can be checked by, got "
+            f"{described(candidate)}; pass the arrays."
+        )
+    if isinstance(candidate, Gradient):
+        parts = {
+            (kind, i): Part(f"{kind}[{i}]", part)
+            for kind in ("weights", "biases")
+            for i, part in enumerate(getattr(candidate, kind))
+        }
+        read = assemble(parts, candidate.errors, layout, dtype, m, kernels)
+        read.gradient.cost = None if candidate.cost is None else _read_cost(candidate.cost)
+        read.gradient.summation = candidate.summation
+        return read
+    return read_vector(candidate if named is None else named["vector"], layout, dtype, FORMS)
+
+
+def _of_mapping(named: Mapping[Any, Any], layout: Layout) -> tuple[Parts, Any]:
+    """Return the parts and δ of a mapping from names to arrays, the parameters of a module too."""
+    if not all(isinstance(name, str) for name in named):
+        raise WrongType(f"the names of a candidate must be strings, got {described(list(named))}; use {ACCEPTED}.")
+    places = places_of(named, layout, "the candidate")
+    found = {place: Part(name, named[name]) for name, place in places.items()}
+    errors = [found.pop(("errors", i), None) for i in range(len(layout.shapes))]
+    known = [part is not None for part in errors]
+    if any(known) and not all(known):
+        raise InvalidInput(
+            f"a candidate must hold the errors of all layers or none, got none of layer {known.index(False) + 2}; "
+            "leave the others out."
+        )
+    return found, [part.given for part in errors if part is not None] or None
+
+
+def _of_sequence(candidate: Sequence[Any], layout: Layout) -> tuple[Parts, Any] | None:
+    """Return the parts and δ of a pair, a triple or a flat list of arrays, or None if the items are numbers."""
+    if len(candidate) in (2, 3):
+        weights, biases, *errors = candidate
+        if is_sequence(weights) or (weights is None and is_sequence(biases)):
+            return _of_pair(weights, biases, layout), errors[0] if errors else None
+    if not any(item is None or is_sequence(item) or getattr(item, "ndim", 0) for item in candidate):
+        return None
+    return _of_list(candidate, layout), None
+
+
+def _of_pair(weights: Any, biases: Any, layout: Layout) -> Parts:
+    """Return the parts of (weights, biases), of which one may be None."""
+    count = len(layout.shapes)
+    found: dict[tuple[str, int], Part] = {}
+    for kind, given in (("weights", weights), ("biases", biases)):
+        if given is None:
+            continue
+        if not is_sequence(given) or len(given) != count:
+            raise WrongShape(
+                f"a candidate's {kind} must be one array for each of the {count} layers from the "
+                f"second on, got {len(given) if is_sequence(given) else 'no sequence'}; the input layer has none."
+            )
+        found |= {(kind, i): Part(f"{kind}[{i}]", part) for i, part in enumerate(given)}
+    return found
+
+
+def _of_list(candidate: Sequence[Any], layout: Layout) -> Parts:
+    """Return the parts of w², b², w³, b³, …, one array each; a layer may lack its bias."""
+    count = len(layout.shapes)
+    if len(candidate) == 2 * count:
+        places = [(kind, i) for i in range(count) for kind in ("weights", "biases")]
+    else:
+        # With None, it would be unknown which array is absent.
+        numbers = np.cumsum([_is_matrix(given) for given in candidate]) - 1
+        kinds = ["weights" if _is_matrix(given) else "biases" for given in candidate]
+        places = list(zip(kinds, map(int, numbers), strict=True))
+        if (
+            any(given is None for given in candidate)
+            or {i for _, i in places} != set(range(count))
+            or (len(set(places)) < len(places))
+        ):
+            raise WrongShape(
+                f"a list of arrays must hold w², b², w³, b³, …, {2 * count} for the {count} layers of the network from "
+                f"the second on, where biases may be left out, got {len(candidate)}; pass them all, or a mapping from "
+                "names to arrays."
+            )
+    return {place: Part(f"candidate[{k}]", candidate[k]) for k, place in enumerate(places)}
+
+
+def _is_matrix(given: Any) -> bool:
+    """Whether something has two dimensions, without reading its numbers."""
+    if is_sequence(given):
+        return len(given) > 0 and (is_sequence(given[0]) or getattr(given[0], "ndim", 0) == 1)
+    return bool(getattr(given, "ndim", 0) == 2)
+
+
+def _read_cost(given: Any) -> Any:
+    """Return C as a NumPy scalar."""
+    cost = read_numbers(given, "the cost")
+    if cost.shape != ():
+        raise WrongShape(
+            f"the cost of a candidate must be a single number, got shape {cost.shape}; pass the mean, or None."
+        )
+    return cost[()]
