@@ -69,15 +69,15 @@ class Sums:
         self.vector[...] = vector
         self.cost, self.weight, self.exponent = wide(cost), wide(weight), exponent
 
-    def merged(self, right: Sums) -> tuple[Sums, Sums]:
-        """Add the sums of the right sibling, in place.
+    def merged(self, sibling: Sums) -> tuple[Sums, Sums]:
+        """Add the sums of the sibling, in place; the bits are the same if that adds these.
 
         Returns
         -------
         sums, left_over : Sums
             The parent, and the one whose memory it does not use.
         """
-        parent, other = (right, self) if self.exponent is None else (self, right)
+        parent, other = (sibling, self) if self.exponent is None else (self, sibling)
         if parent.exponent is not None and other.exponent is not None:
             if parent.exponent < other.exponent:
                 parent._scale(other.exponent)
@@ -161,8 +161,7 @@ class Tree:
         The tree owns the sums from now on.
         """
         while (sibling := self._nodes.pop((level, index ^ 1), None)) is not None:
-            left, right = (sibling, sums) if index & 1 else (sums, sibling)
-            sums, left_over = left.merged(right)
+            sums, left_over = sibling.merged(sums)
             self.release(left_over)
             level, index = level + 1, index >> 1
         self._nodes[level, index] = sums

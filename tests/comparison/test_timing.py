@@ -176,6 +176,16 @@ def test_the_time_of_the_processor_leaves_out_what_only_waits():
     assert len(calls) == 3
 
 
+def test_the_time_of_the_processor_is_that_of_one_call(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(timing, "process_time", lambda: now[0])
+
+    def call():
+        now[0] += 0.25
+
+    assert CpuTimed(call).timed(4) == 0.25
+
+
 def test_a_call_settles_for_as_long_as_the_processor_works():
     calls = []
     assert CpuTimed(lambda: calls.append(sum(range(1000)))).settle(1e-3) >= 1e-3

@@ -294,6 +294,10 @@ def test_a_checkpoint_that_cannot_be_used(case, tmp_path):
     fm.save(fm.Network.random([2, 3, 1], seed=0), tmp_path / "other.npz")
     with pytest.raises(Refused, match=r"checkpoint must hold parameters of <Network .* got <Network 2-3-1"):
         fm.objective(case.net, X, Y, checkpoint=tmp_path / "other.npz")
+    for other in (fm.Network.random(case.net.sizes, "tanh", dtype="float32", seed=0), case.net.astype("float64")):
+        fm.save(other, tmp_path / "alike.npz")
+        with pytest.raises(Refused, match=r"checkpoint must hold parameters of <Network .* got <Network .*alike\.npz'"):
+            fm.objective(case.net, X, Y, checkpoint=tmp_path / "alike.npz")
     with pytest.raises(InvalidInput, match="nowhere"):
         fm.objective(case.net, X, Y, checkpoint=tmp_path / "nowhere" / "search.npz")
     (tmp_path / "text.npz").write_text("text")

@@ -38,6 +38,7 @@ from formulations.plans.executors.checks import probe
 from formulations.plans.executors.dispatch import Dispatch
 from formulations.plans.executors.tasks import KEPT, Task, _Evaluators, run
 from formulations.plans.executors.workers import Worker, this_worker
+from formulations.plans.progress import Meter
 
 pytest.importorskip("threadpoolctl")
 ROWS, SIZE = 1000, 16
@@ -567,11 +568,13 @@ def test_tasks_grow_once_one_has_been_timed(case, expected, monkeypatch):
             if function is run:
                 sizes.append(arguments[0].stop - arguments[0].first)
                 sums, worker, seconds = future.result()
-                assert seconds > 0
+                assert seconds == 1 / sizes[-1]
                 future = Future()
                 future.set_result((sums, worker, -1.0))
             return future
 
+    # Each task takes a second.
+    monkeypatch.setattr("formulations.plans.executors.tasks.perf_counter", partial(next, iter(range(1000))))
     monkeypatch.setattr(dispatch, "levels_of_a_task", lambda _, seconds: 9 if seconds < 0 else 0)
     assert same(case.over(Timed()), expected)
     # Each is as large as its first leaf allows.
@@ -643,6 +646,18 @@ def test_progress_is_told_by_a_function_or_on_standard_error(case, threads, caps
     case.plan().over(iter(fm.sources(*case.paths)), progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("1 chunk, 16 examples, ") and lines[-1].startswith("63 chunks, 1000 examples, ")
+
+
+def test_the_time_that_is_left_is_that_of_the_chunks_that_are_left(capsys, monkeypatch):
+    times = iter([10.0, 12.0, 18.0])
+    monkeypatch.setattr("formulations.plans.progress.perf_counter", lambda: next(times))
+    meter = Meter(True)
+    meter.of = 4
+    meter.add(1, 16)
+    meter.add(3, 48)
+    meter.close()
+    left, done = capsys.readouterr().err.splitlines()
+    assert (left, done) == ("chunk 1/4, 16 examples, 6 s left", "chunk 4/4, 64 examples, 8 s")
 
 
 def test_blas_has_one_thread_inside_and_its_own_outside(case):
@@ -721,6 +736,7 @@ def test_a_worker_with_other_kernels_is_reported(case, expected, monkeypatch):
         return answer
 
     other = elsewhere({**kernels, name: "0.0.1 Prescott", "a BLAS that is not loaded here": "1"})
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
     with monkeypatch.context() as patched:
         patched.setattr(dispatch, "run", answering(other))
         with pytest.warns(
@@ -728,6 +744,8 @@ def test_a_worker_with_other_kernels_is_reported(case, expected, monkeypatch):
         ) as heard:
             assert same(case.over(Inline()), expected)
         assert len(heard) == 1 and heard[0].filename == __file__
+        # It computes 63 tasks, and is one worker.
+        assert "more worker" not in str(heard[0].message)
     with monkeypatch.context() as patched:
         patched.setattr(dispatch, "run", answering(elsewhere(kernels, wide=112)))
         with pytest.raises(Refused, match=r"workers must have the longdouble of this process, .* other with 112"):

@@ -145,11 +145,12 @@ def test_what_is_no_array_of_numbers_is_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(InvalidInput, match=r"must be an \.npy file of plain numbers .*; write it with numpy\.save"):
             stored_file(path, "X")
-    np.save(path, ARRAY)
-    with open(path, "r+b") as file:
-        file.truncate(300)
-    with pytest.raises(InvalidInput, match=r"must be an \.npy file of plain numbers .*; write it with numpy\.save"):
-        stored_file(path, "X")
+    for size in (300, 2000):
+        np.save(path, ARRAY)
+        with open(path, "r+b") as file:
+            file.truncate(size)
+        with pytest.raises(InvalidInput, match=r"numbers \(it has another size than its header says\); write it with"):
+            stored_file(path, "X")
     with pytest.raises(InvalidInput, match="there is no file"):
         stored_file(tmp_path / "b.npy", "X")
     with pytest.raises(InvalidInput, match="for an object store a Zarr or Dask array or a callable"):

@@ -22,9 +22,11 @@ FILES = {
     "kernel": """
 import numpy as np
 from parcel.compiler import compiled
-from parcel.constants import FIRST, SECOND, LIMIT as LARGEST, UNUSED
+from parcel.constants import FIRST, SECOND, THIRD, LIMIT as LARGEST, UNUSED
 from parcel.helpers import doubled
 from parcel.python import other
+
+STEP: UNUSED = THIRD
 
 @compiled
 def kernel(x: UNUSED):
@@ -38,7 +40,7 @@ def of_python(x):
     return other(x) + UNUSED
 """,
     "helpers": "from parcel.compiler import compiled\n\n@compiled\ndef doubled(x):\n    return 2 * x\n",
-    "constants": "from parcel.origin import START\n\nFIRST = 6\nSECOND = 8\nLIMIT = 2 * START\nUNUSED = 0\n",
+    "constants": "from parcel.origin import START\n\nFIRST, SECOND, THIRD = 6, 8, 10\nLIMIT = 2 * START\nUNUSED = 0\n",
     "origin": "START = 4\n",
     "python": "def other(x):\n    return x\n",
 }
@@ -74,6 +76,7 @@ def letters(tmp_path, monkeypatch):
         ("constants", "2 *", "3 *"),
         ("constants", "6", "7"),
         ("constants", "8", "9"),
+        ("constants", "10", "11"),
         ("origin", "4", "5"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from formulations.comparison.epochs.run import run_epochs
 from formulations.comparison.race import Contestant, Kind, draw_race
 from formulations.comparison.race.peers.problem import parameters_of
 from formulations.data import make_problem
+from formulations.display import format_seconds
 from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName, WrongType
 
 SMALL = EpochCell("small", (5, 4, 3), 4, 40)
@@ -152,6 +154,8 @@ def test_rows_and_times_of_a_step():
     assert {row.status for row in heat.rows[1:]} == {"equal"}
     assert found
     text = str(found)
+    per_step = format_seconds(heat.timing("hadamard").seconds / 10)
+    assert re.search(rf"^ *hadamard  .* {per_step} ", text, re.MULTILINE)
     assert "small: 5-4-3, an epoch of 40 examples in mini-batches of 4, float64" in text
     assert max(map(len, text.removesuffix(found.legend).splitlines()[2:])) <= 80
     assert "a step: " in found.legend and "reached in: " not in found.legend
