@@ -76,7 +76,9 @@ if TYPE_CHECKING:
     from formulations.training import sgd as sgd
     from formulations.verification import Certificate as Certificate
     from formulations.verification import ConformanceReport as ConformanceReport
+    from formulations.verification import FunctionCertificate as FunctionCertificate
     from formulations.verification import certify as certify
+    from formulations.verification import certify_function as certify_function
     from formulations.verification import check_backend as check_backend
     from formulations.verification import exact_gradient as exact_gradient
 else:
@@ -113,7 +115,15 @@ else:
             "plans": ["ChunkedPlan", "Plan", "Source", "gradient", "prepare", "sources", "which"],
             "testing": [],
             "training": ["History", "Model", "sgd"],
-            "verification": ["Certificate", "ConformanceReport", "certify", "check_backend", "exact_gradient"],
+            "verification": [
+                "Certificate",
+                "ConformanceReport",
+                "FunctionCertificate",
+                "certify",
+                "certify_function",
+                "check_backend",
+                "exact_gradient",
+            ],
         },
     )
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
+    from formulations.verification.certification import FunctionCertificate as FunctionCertificate
     from formulations.verification.certification import certify as certify
+    from formulations.verification.certification import certify_function as certify_function
     from formulations.verification.certification.document import Certificate as Certificate
     from formulations.verification.conformance.check import check_backend as check_backend
     from formulations.verification.conformance.laws.table import LAWS as LAWS
@@ -40,7 +42,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "certification": ["certify"],
+            "certification": ["FunctionCertificate", "certify", "certify_function"],
             "certification.document": ["Certificate"],
             "conformance.check": ["check_backend"],
             "conformance.laws.table": ["LAWS"],

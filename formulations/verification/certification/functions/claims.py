@@ -1,0 +1,111 @@
+"""The claimed derivative: an array, a function or an operator, with columns and products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import CandidateFailed, WrongShape
+from formulations.verification.certification.functions.evaluation import OutsideDomain, call_on_copies
+from formulations.verification.certification.functions.structure import Structure
+
+__all__ = ["Claim", "read_claim"]
+
+
+class Claim:
+    """The claimed Jacobian of k values, k = 1 for a gradient.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (k, n), or an object with ``@``
+        The claim.
+    size : int
+        n.
+    """
+
+    def __init__(self, matrix: Any, size: int) -> None:
+        self._matrix, self._size = matrix, size
+
+    def column(self, i: int) -> Array:
+        """Return ∂f/∂x_i, shape (k,)."""
+        if isinstance(self._matrix, np.ndarray):
+            column: Array = self._matrix[:, i]
+            return column
+        unit = np.zeros(self._size)
+        unit[i] = 1
+        return self.along(unit)
+
+    def along(self, direction: Array) -> Array:
+        """Return the claimed derivative along a direction, shape (k,)."""
+        product: Array = np.asarray(self._matrix @ direction).reshape(-1)
+        return product
+
+
+def read_claim(gradient: Any, point: Structure, outputs: tuple[int, ...], notes: list[str]) -> Claim:
+    """Read a claimed gradient or Jacobian.
+
+    Parameters
+    ----------
+    gradient : object
+        Arrays of the structure of x; a function that returns them; a ``LinearOperator`` or a sparse array (k, n).
+    point : Structure
+        x.
+    outputs : tuple of int
+        The shape of f(x).
+    notes : list of str
+        Gets what the function did that does not make the gradient wrong.
+
+    Raises
+    ------
+    WrongShape
+        If the shape does not fit.
+    WrongType
+        If an entry is not a real number.
+    CandidateFailed
+        If the function raises or changes its argument.
+    """
+    shape = (outputs[0] if outputs else 1, point.size)
+    if _is_operator(gradient):
+        if tuple(gradient.shape) != shape:
+            raise WrongShape(
+                f"gradient must be an operator of shape {shape}, a row for each value of f and a column for each entry "
+                f"of x, got {tuple(gradient.shape)}; pass its transpose if that is what it is."
+            )
+        return Claim(gradient, point.size)
+    if callable(gradient):
+        first, second = (_called(gradient, point) for _ in range(2))
+        if _is_operator(first):
+            return read_claim(first, point, outputs, notes)
+        matrix = point.flatten(first, "gradient(x)", outputs)
+        if not np.array_equal(matrix, point.flatten(second, "gradient(x)", outputs), equal_nan=True):
+            notes.append("Two identical calls of the gradient returned different values; the first is judged.")
+    else:
+        matrix = point.flatten(gradient, "gradient", outputs)
+    return Claim(matrix.reshape(shape), point.size)
+
+
+def _is_operator(gradient: Any) -> bool:
+    """Return whether an object is a linear operator or a sparse array."""
+    return hasattr(gradient, "matvec") or hasattr(gradient, "tocsr")
+
+
+def _called(gradient: Any, point: Structure) -> Any:
+    try:
+        returned = call_on_copies("gradient", gradient, point, point.arrays())
+    except OutsideDomain as outside:
+        caught = outside.__cause__
+        raise CandidateFailed(
+            f"gradient must return a gradient at x, but raised {type(caught).__name__}: {caught}; fix that first."
+        ) from caught
+    # A function may return its own buffer, which the next call overwrites.
+    return returned if _is_operator(returned) else _copied(returned)
+
+
+def _copied(returned: Any) -> Any:
+    if isinstance(returned, dict):
+        return {key: _copied(each) for key, each in returned.items()}
+    if isinstance(returned, list | tuple):
+        return [_copied(each) for each in returned]
+    return returned.copy() if isinstance(returned, np.ndarray) else returned
