@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import handwritten
@@ -509,8 +510,8 @@ def test_sparse_kernels_are_turned_as_matrices():
         (lambda w, _: {"weights_5": w[0]}, "of layers 2 to 4, got weights_5; .* numbered as in the book"),
         (lambda w, _: {"weights_2": w[0], "weights_02": w[0]}, "once, got 'weights_2' and 'weights_02'"),
         (lambda w, _: {"weights_2": w[0], "errors_2": w[0]}, "errors of all layers or none, got none of layer 3"),
-        (lambda w, b: dict.fromkeys(named(w, b)), "must hold the gradient of a weight or a bias, got None for all"),
-        (lambda *_: (None, [None] * 3), "got None for all .* compute it first, in PyTorch by loss.backward"),
+        (lambda w, b: dict.fromkeys(named(w, b)), "must hold the gradient of at least one weight or bias, got None; "),
+        (lambda *_: (None, [None] * 3), "got None; compute it first, in PyTorch by loss.backward"),
         (lambda w, b: flat(w, b)[1:], "a list of arrays must hold w², b², w³, b³, …, 6 for the 3 layers .* got 5"),
         (lambda w, b: [*flat(w, b), b[2]], "must hold w², .* got 7; pass them all, or a mapping"),
         (lambda w, b: [None, *w, *b], "must hold w², .* got 7"),
@@ -523,3 +524,65 @@ def test_names_and_lists_that_do_not_fit_are_refused(given, change, message):
     net, X, Y, weights, biases = given
     with pytest.raises((InvalidInput, WrongType), match=message):
         fm.certify(net, X, Y, change(weights, biases))
+
+
+@pytest.fixture(scope="module")
+def modelled():
+    """A torch model without the last bias, its network, its examples and its cost."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3, bias=False)).double()
+    X, labels = torch.randn(6, 4).double(), torch.tensor([0, 1, 0, 1, 1, 0])
+    nn.functional.cross_entropy(model(X), labels).backward()
+    w, b, v = (parameter.detach().numpy() for parameter in model.parameters())
+    net = fm.Network([w, v], [b, np.zeros(3)], ["tanh", "softmax"])
+    return model, net, X, fm.one_hot(labels, 3)
+
+
+def test_a_module_and_its_parameters_stand_for_their_gradients(modelled):
+    model, net, X, Y = modelled
+    parameters = list(model.parameters())
+    for candidate in (
+        model,
+        type(model)(model),
+        parameters,
+        model.parameters(),
+        dict(model.named_parameters()),
+        [parameter.grad for parameter in parameters],
+        {name: parameter.grad for name, parameter in model.named_parameters()},
+        ([parameters[0], parameters[2]], [parameters[1], None]),
+        lambda *_: model,
+    ):
+        c = fm.certify(net, X, Y, candidate, "log_likelihood")
+        assert (c.status, c.not_judged, c.notes) == (Status.EQUAL, ("biases[1]",), ())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    assert fm.certify(net, X, Y, parameters, "log_likelihood").equal
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+
+
+def test_a_parameter_without_a_gradient_is_not_judged(modelled):
+    model, net, X, Y = modelled
+    kept, model[0].bias.grad = model[0].bias.grad, None
+    assert fm.certify(net, X, Y, model, "log_likelihood").not_judged == ("biases[0]", "biases[1]")
+    assert fm.certify(net, X, Y, list(model.parameters()), "log_likelihood").not_judged == ("biases[0]", "biases[1]")
+    model[0].bias.grad = kept
+    copied = copy.deepcopy(model)
+    copied.zero_grad()
+    for candidate in (copied, list(copied.parameters())):
+        with pytest.raises(InvalidInput, match=r"got None; compute it first, in PyTorch by loss\.backward\(\)"):
+            fm.certify(net, X, Y, candidate, "log_likelihood")
+
+
+def test_a_module_of_another_shape_is_refused(modelled):
+    model, net, X, Y = modelled
+    nn = pytest.importorskip("torch").nn
+    for module, message in (
+        (model[:1], "of 2 layers, as the network 4-5-3 has, got those of 1: '0'"),
+        (nn.Sequential(model[0], nn.BatchNorm1d(5), model[2]), "of 2 layers, .* got those of 3: '0', '1', '2'"),
+        (nn.Bilinear(4, 4, 3), "got those of 1"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            fm.certify(net, X, Y, module, "log_likelihood")

@@ -22,6 +22,10 @@ __all__ = ["KERNELS", "Part", "Parts", "assemble", "is_sequence", "read_errors",
 
 KERNELS = ("out_in", "in_out")
 """What the rows and the columns of a weight matrix are: neurons and inputs, as in the book, or the reverse."""
+ABSENT = (
+    "a candidate must hold the gradient of at least one weight or bias, got None; compute it first, in PyTorch by "
+    "loss.backward()."
+)
 
 
 class Part(NamedTuple):
@@ -57,7 +61,7 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
     Raises
     ------
     InvalidInput
-        If there is no gradient in any part.
+        If no part has a gradient.
     WrongShape, WrongType
         If a part does not fit the network, or is not an array of real numbers.
     """
@@ -77,10 +81,7 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
             else:
                 arrays.append(_biases(value, i, layout, found.name))
     if not arrays:
-        raise InvalidInput(
-            "a candidate must hold the gradient of a weight or a bias, got None for all of them; compute it first, in "
-            "PyTorch by loss.backward()."
-        )
+        raise InvalidInput(ABSENT)
     deltas = None if errors is None else read_errors(errors, layout, m)
     chosen = _dtype_of([*arrays, *(deltas or ())], dtype)
     vector = np.zeros(layout.count, chosen)
@@ -96,12 +97,17 @@ def read_vector(given: Any, layout: Layout, dtype: np.dtype[Any], accepted: str)
 
     Raises
     ------
+    InvalidInput
+        If it is a parameter without a gradient.
     WrongShape
         If its length is not that of the network's vector; the message says what else would be ``accepted``.
     WrongType
         If it does not hold real numbers.
     """
-    vector = read_numbers(given, "the candidate")
+    held = gradient_of(given)
+    if held is None:
+        raise InvalidInput(ABSENT)
+    vector = read_numbers(held, "the candidate")
     if vector.shape != (layout.count,):
         raise WrongShape(
             f"a candidate must be {accepted} of shape ({layout.count},), got an array of shape {vector.shape}; "

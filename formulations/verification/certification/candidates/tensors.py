@@ -28,4 +28,10 @@ def gradient_of(given: Any) -> Any:
 
 def untracked(given: Any) -> Any:
     """Return a tensor on the CPU that records no gradient, and anything else as it is."""
-    return given.detach().cpu() if hasattr(given, "detach") and hasattr(given, "cpu") else given
+    if not (hasattr(given, "detach") and hasattr(given, "cpu")):
+        return given
+    try:
+        return given.detach().cpu()
+    except RuntimeError:
+        # A tensor without data; the reader of arrays says what is wrong with it.
+        return given
