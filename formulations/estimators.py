@@ -43,6 +43,7 @@ from formulations.arrays import (
     quiet,
     scipy_in_one_thread,
 )
+from formulations.data import default_cost
 from formulations.exceptions import InvalidInput, MissingExtra, NotFinite, Refused, UnknownName, WrongShape, WrongType
 from formulations.functions import ACTIVATIONS, Activation, Cost, LogLikelihood, get_activation, get_cost
 from formulations.network import Network, passes
@@ -54,7 +55,6 @@ from formulations.training import (
     Model,
     Optimizer,
     Trainer,
-    default_cost,
     predicted,
 )
 

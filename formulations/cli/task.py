@@ -34,6 +34,7 @@ from formulations.data import (
     Split,
     Table,
     classes_of,
+    default_cost,
     encode_labels,
     format_of,
     is_labels,
@@ -45,7 +46,7 @@ from formulations.exceptions import InvalidInput
 from formulations.functions import ACTIVATIONS, COSTS, get_activation
 from formulations.network import Network
 from formulations.network import save as save_network
-from formulations.training import Model, default_cost, load_trained
+from formulations.training import Model, load_trained
 
 __all__ = ["TEST_SHARE", "Task", "task_options"]
 

@@ -1,4 +1,4 @@
-"""Readers of tables and images, labels, frames, splitting and scaling; the embedded digits, scenarios and problems."""
+"""Readers of tables and images, labels, targets, frames, splitting, scaling; the digits, scenarios and problems."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from formulations.data.tables import read_archive as read_archive
     from formulations.data.tables import read_examples as read_examples
     from formulations.data.tables import read_table as read_table
+    from formulations.data.targets import default_cost as default_cost
+    from formulations.data.targets import targets_for as targets_for
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -47,5 +49,6 @@ else:
             "scenarios": ["SCENARIOS", "Scenario"],
             "splitting": ["Split", "split"],
             "tables": ["format_of", "read_archive", "read_examples", "read_table"],
+            "targets": ["default_cost", "targets_for"],
         },
     )

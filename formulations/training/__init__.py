@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from formulations.training.steps import get_optimizer as get_optimizer
     from formulations.training.stopping import EarlyStopping as EarlyStopping
     from formulations.training.targets import Examples as Examples
-    from formulations.training.targets import default_cost as default_cost
     from formulations.training.targets import examples_for as examples_for
     from formulations.training.targets import weights_for as weights_for
 else:
@@ -69,6 +68,6 @@ else:
                 "get_optimizer",
             ],
             "stopping": ["EarlyStopping"],
-            "targets": ["Examples", "default_cost", "examples_for", "weights_for"],
+            "targets": ["Examples", "examples_for", "weights_for"],
         },
     )

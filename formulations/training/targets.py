@@ -1,4 +1,4 @@
-"""Examples for training: labels become targets, a cost follows from them, and weights are checked."""
+"""Examples for training: inputs and targets are checked, and weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
 from formulations.arrays import (
@@ -18,16 +17,13 @@ from formulations.arrays import (
     example_weights,
     nonnegative_number,
 )
-from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels, unit_vectors
+from formulations.data import as_matrix, check_matrix, classes_of, encode_labels, is_labels, targets_for
 from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
-from formulations.functions import COSTS, Activation, Cost, get_cost
+from formulations.functions import Cost
 from formulations.network import Network
 from formulations.plans import are_sources
 
-__all__ = ["Examples", "as_pair", "default_cost", "examples_for", "labels_of", "numbers_of", "weights_for"]
-
-CROSS_ENTROPIES = ("binary_cross_entropy", "log_likelihood")
-"""The costs that only a classification has. Sigmoid outputs combine with both, softmax outputs with the second."""
+__all__ = ["Examples", "as_pair", "examples_for", "labels_of", "numbers_of", "weights_for"]
 
 
 class Examples(NamedTuple):
@@ -56,9 +52,7 @@ def examples_for(
 ) -> Examples:
     """Check examples, and turn labels into targets.
 
-    Labels become unit vectors, the desired outputs y of the book; with one output and two classes, 1 stands for the
-    second class. They are turned if they are strings or booleans, if the outputs are softmax or sigmoid, or if the cost
-    is a cross-entropy. Integers for other outputs may be numbers to learn, and are refused.
+    Labels become targets as :func:`formulations.data.targets_for` says.
 
     Parameters
     ----------
@@ -69,7 +63,7 @@ def examples_for(
     Y : array_like of shape (m, n_L), or labels of shape (m,)
         The targets, or the class of each example: an integer, string or boolean.
     cost : str, Cost or None
-        The cost; None means that of :func:`default_cost` for labels, and else the quadratic cost.
+        The cost; None means that of :func:`formulations.data.default_cost` for labels, and else the quadratic cost.
     classes : array_like of shape (K,), optional
         The classes in the order of the outputs; by default the distinct labels, sorted.
     are_labels : bool
@@ -91,21 +85,9 @@ def examples_for(
             f"X must be an array, got {described(X)}; pass all examples, as arrays or memory maps, since mini-batches "
             "are drawn from them."
         )
-    labelled = is_labels(Y)
-    if cost is None:
-        cost = default_cost(net.activations[-1]) if labelled else "quadratic"
-    chosen = get_cost(cost)
-    if labelled:
-        known, indices = encode_labels(Y, classes, "Y")
-        if not (are_labels or known.dtype.kind in "bU" or _is_classifier(net, chosen)):
-            raise InvalidInput(
-                f"Y must have shape (m, {net.sizes[-1]}) for {net.activations[-1].name} outputs and the {chosen.name} "
-                f"cost, got {len(indices)} integers; pass formulations.one_hot(Y) if they are classes, or "
-                "Y.reshape(-1, 1) if they are numbers to learn."
-            )
-        Y = _targets(net, known, indices)
-    else:
-        known, Y = None, as_matrix(Y, "Y")
+    Y, chosen, known = targets_for(net, Y, cost, classes, are_labels=are_labels)
+    if known is None:
+        Y = as_matrix(Y, "Y")
     X = as_matrix(X, "X")
     if issparse(X):
         X, Y = _check_sparse(net, X, Y, chosen)
@@ -120,16 +102,6 @@ def examples_for(
 def _apart(array: Array, net: Network) -> Array:
     """Return an array, or a copy if it may be a view of the parameters, which training changes."""
     return array.copy() if np.may_share_memory(array, net.vector) else array
-
-
-def default_cost(output: Activation) -> str:
-    """Return the name of the cost of a classification that suits its output activation.
-
-    It is the cost whose combined form is that of the activation, the log-likelihood for softmax and binary
-    cross-entropy for sigmoid, and else the quadratic cost.
-    """
-    suited = (name for name in CROSS_ENTROPIES if COSTS[name].combined(output) is not None)
-    return next(suited, "quadratic")
 
 
 def weights_for(examples: Examples, sample_weight: Any, class_weight: Any) -> Array | None:
@@ -201,29 +173,6 @@ def _class_weights(examples: Examples, class_weight: Any) -> Array:
             )
         weights[places[label]] = nonnegative_number(weight, f"class_weight[{label!r}]")
     return weights[indices]
-
-
-def _is_classifier(net: Network, cost: Cost) -> bool:
-    """Return whether the outputs or the cost are those of a classification."""
-    return cost.name in CROSS_ENTROPIES or default_cost(net.activations[-1]) in CROSS_ENTROPIES
-
-
-def _targets(net: Network, classes: Array, indices: NDArray[np.intp]) -> Array:
-    """Return the targets of labels, given by their indices in the classes."""
-    outputs, count = net.sizes[-1], len(classes)
-    if count == 1:
-        raise InvalidInput(
-            f"Y must hold labels of two or more classes, got {classes[0].item()!r} alone; add other examples."
-        )
-    if count == outputs:
-        return unit_vectors(indices, count, net.dtype)
-    if outputs == 1 and count == 2 and not net.activations[-1].coupled:
-        return indices.astype(net.dtype)[:, None]
-    absent = count < outputs and classes.dtype.kind == "i" and classes[0] >= 0 and classes[-1] < outputs
-    raise WrongShape(
-        f"the network must have one output for each class of Y, {count}, got {outputs}; make the output layer {count} "
-        f"neurons wide{f', or pass formulations.one_hot(Y, {outputs}) if Y lacks classes' if absent else ''}."
-    )
 
 
 def _check_sparse(net: Network, X: csr_array, Y: Any, cost: Cost) -> tuple[csr_array, Array]:

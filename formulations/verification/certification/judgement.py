@@ -17,7 +17,7 @@ from typing import Any
 
 from formulations.arrays import Array, quiet
 from formulations.backends import Backend, Tier
-from formulations.data import Problem
+from formulations.data import Problem, targets_for
 from formulations.exceptions import CandidateFailed, InvalidInput
 from formulations.functions import Cost
 from formulations.network import Gradient, Network, check_network
@@ -65,22 +65,42 @@ def certify(
     ----------
     net : Network
         The network; it is not changed.
-    X, Y : array_like of shape (m, n₁) and (m, n_L)
-        The examples.
-    candidate : Gradient, sequence, array_like, path, NpzFile, Backend, str or callable
-        A gradient; a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; the flat vector; a
-        function ``(net, X, Y)`` that returns one of these; an ``.npz`` file, by its path or as ``numpy.load`` returns
-        it, with ``weights_2``, ``biases_2``, ``weights_3``, … and optionally ``errors_2``, …, numbered as the layers in
-        the book, or the flat vector as ``vector``; a backend or its name. Functions and backends get copies.
+    X : array_like of shape (m, n₁)
+        The inputs. Tensors may record gradients, and be on any device.
+    Y : array_like of shape (m, n_L), or labels of shape (m,)
+        The targets, or the class of each example, as in :func:`formulations.sgd`; integers from 0 to n_L − 1 are the
+        indices of the outputs, also if the examples lack some classes.
+    candidate : Gradient, module, mapping, sequence, array_like, path, NpzFile, Backend, str or callable
+        The gradient, in one of these forms:
+
+        - a Gradient;
+        - a pair (weights, biases) or a triple (weights, biases, errors), layer by layer; one of weights and biases may
+          be None;
+        - a list of w², b², w³, b³, …, an array each, where biases may be left out;
+        - the flat vector;
+        - a mapping from names to arrays, or an ``.npz`` file, by its path or as ``numpy.load`` returns it. The names
+          are ``weights_2``, ``biases_2``, ``weights_3``, … and optionally ``errors_2``, …, numbered as the layers in
+          the book; or those of a framework, ``0.weight``, ``net.0.bias``, ``Dense_0/kernel``, whose layers are taken in
+          the order of their numbers if the names differ in nothing else, and else as they come; or the flat vector,
+          ``vector``;
+        - a module, such as a ``torch.nn.Module``, or its parameters. Wherever an array is expected, a parameter stands
+          for its ``.grad``;
+        - a function ``(net, X, Y)`` that returns one of these;
+        - a backend or its name.
+
+        A part that is absent, or None, is not judged. Functions and backends get copies.
     cost : str or Cost
         As in :func:`formulations.gradient`.
     sample_weight : array_like of shape (m,), optional
         Weights of the examples in the mean.
+    layout : {"out_in", "in_out"}
+        What the rows and columns of the candidate's weights are: neurons and inputs, as in the book and in PyTorch, or
+        inputs and neurons, as in Keras and Flax. It is never guessed.
 
     Returns
     -------
     Certificate
-        True if equal; printed, it shows where the mistake is, and its likely cause.
+        True if all parts that there are are equal; printed, it shows where the mistake is, and its likely cause.
 
     Raises
     ------
@@ -89,9 +109,10 @@ def certify(
     CandidateFailed
         If a function raises, with its message and the results for single examples, or if it changes its arguments.
     InvalidInput
-        If a file cannot be read, is pickled, or lacks an array, and as :func:`formulations.gradient`.
+        If a file cannot be read or is pickled, if a name or the number of layers does not fit the network, if there is
+        no gradient in the candidate, if integer labels may be numbers to learn, and as :func:`formulations.gradient`.
     NotFinite, UnknownName
-        As :func:`formulations.gradient`.
+        As :func:`formulations.gradient`, and if there is no such ``layout``.
     Refused
         As :func:`formulations.gradient`, and if the matrices of a user-defined coupled activation exceed the budget of
         :func:`formulations.use_budget`.
@@ -111,7 +132,8 @@ def certify(
     <Status.EQUAL: 'equal'>
     """
     check_network(net)
-    X, Y = untracked(X), untracked(Y)
+    X = untracked(X)
+    Y, cost, _ = targets_for(net, untracked(Y), cost, by_index=True)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     X, Y, _, cost = batch
     if isinstance(candidate, Backend) or (isinstance(candidate, str) and not is_file(candidate)):

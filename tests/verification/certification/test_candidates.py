@@ -586,3 +586,32 @@ def test_a_module_of_another_shape_is_refused(modelled):
     ):
         with pytest.raises(InvalidInput, match=message):
             fm.certify(net, X, Y, module, "log_likelihood")
+
+
+def test_labels_are_targets_and_integers_the_indices_of_the_outputs(modelled):
+    model, net, X, Y = modelled
+    torch = pytest.importorskip("torch")
+    labels = Y.argmax(axis=1)
+    for given in (labels, labels.tolist(), torch.tensor(labels), Y, torch.tensor(Y)):
+        c = fm.certify(net, X.clone().requires_grad_(), given, model, "log_likelihood")
+        assert (c.status, c.title) == (Status.EQUAL, fm.certify(net, X, Y, model, "log_likelihood").title)
+    # One example, one output, and names.
+    g = fm.gradient(net, X[:1], Y[:1], "log_likelihood")
+    assert fm.certify(net, X[:1], labels[:1], g, "log_likelihood")
+    binary = fm.Network.random([4, 1], seed=0)
+    g = fm.gradient(binary, X, np.ones((6, 1)), "binary_cross_entropy")
+    assert fm.certify(binary, X, [1] * 6, g, "binary_cross_entropy")
+    g = fm.gradient(net, X, fm.one_hot(list("abcabc")), "log_likelihood")
+    assert fm.certify(net, X, list("abcabc"), g, "log_likelihood")
+
+
+def test_labels_that_do_not_fit_the_outputs_are_refused(modelled):
+    model, net, X, Y = modelled
+    linear = fm.Network.random([4, 3], "identity", seed=0)
+    with pytest.raises(InvalidInput, match=r"Y must have shape \(m, 3\) for identity outputs .* got 6 integers"):
+        fm.certify(linear, X, [0, 1, 2, 0, 1, 2], fm.gradient(linear, X, Y))
+    for labels in ([1, 3, 1, 3, 1, 1], [-1, 1, -1, 1, 1, 1], list("ababab")):
+        with pytest.raises(WrongShape, match="one output for each class of Y, 2, got 3"):
+            fm.certify(net, X, labels, model, "log_likelihood")
+    with pytest.raises(WrongShape, match="X and Y must hold the same number of examples, got 6 and 3"):
+        fm.certify(net, X, [0, 1, 2], model, "log_likelihood")
