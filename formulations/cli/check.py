@@ -40,6 +40,7 @@ GOES_WITH = {
     ),
     "seed": ("--gradient",),
     "backends": (LAWS_MODE, "--relative-errors"),
+    "layout": ("--gradient",),
     "jobs": (LAWS_MODE,),
     "markdown": ("--relative-errors",),
     "verbose": (LAWS_MODE,),
@@ -59,8 +60,15 @@ GOES_WITH = {
 @click.option(
     "--gradient",
     metavar="FILE.npz",
-    help="Judge the gradient in a file: weights_2, biases_2, …",
+    help="Judge the gradient in a file: weights_2, biases_2, … or 0.weight, 0.bias, …",
     shell_complete=complete_file,
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["out_in", "in_out"]),
+    default="out_in",
+    show_default=True,
+    help="With --gradient: what the rows and columns of its weights are; in is the layer below.",
 )
 @click.option("--relative-errors", is_flag=True, help="Measure each backend's relative error against 50 digits.")
 @click.option("--verbose", is_flag=True, help="Show each law of each backend, and the problems refused.")
@@ -73,6 +81,7 @@ def check(
     seed: int,
     backends: str | None,
     gradient: str | None,
+    layout: str,
     relative_errors: bool,
     verbose: bool,
     markdown: bool,
@@ -89,8 +98,8 @@ def check(
       formulations check --relative-errors
 
     Checking all backends takes some minutes. A gradient is judged over all examples of --data, or over the first
-    --batch-size of them. Its file holds weights_2, biases_2, weights_3, …, numbered by layer as in the book, or one
-    array, vector, with all of them. The options that describe a network and its data go with --gradient only. Exit
+    --batch-size of them. Its file holds weights_2, biases_2, weights_3, …, numbered by layer as in the book, or 0.weight,
+    0.bias, 2.weight, … as PyTorch names them, or one array, vector, with all of them; what it lacks is not judged. The options that describe a network and its data go with --gradient only. Exit
     status 0 if the gradient is equal or no law is broken, else 1. A backend that cannot be checked because its package
     is missing counts as a failure only if --backends names it.
     """
@@ -106,7 +115,7 @@ def check(
         if gradient is not None:
             whole = data is not None and batch_size is None
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
-            found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost)
+            found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost, layout=layout)
         elif relative_errors:
             found = measure_relative_errors(flags, progress=progress)
         else:

@@ -133,7 +133,7 @@ def test_one_cause_of_many_broken_laws_is_reported_once(monkeypatch):
 @pytest.mark.parametrize(
     ("option", "value"),
     [("sizes", "4,5,3"), ("activations", "tanh"), ("cost", "quadratic"), ("init", "he"), ("dtype", "float32"),
-     ("network", "net.npz"), ("data", "data.npz"), ("batch-size", "4"), ("seed", "1")],
+     ("network", "net.npz"), ("data", "data.npz"), ("batch-size", "4"), ("seed", "1"), ("layout", "in_out")],
 )  # fmt: skip
 def test_what_describes_a_network_goes_with_a_gradient(files, option, value):
     path = str(files / value) if value.endswith(".npz") else value
@@ -167,6 +167,21 @@ def test_a_gradient_in_a_file(files):
     assert "Likely cause: every entry is too large by a factor of 2" in wrong.output
     plain = json.loads(judged(files, "wrong.npz", "--json").stdout)
     assert (plain["status"], plain["cause"]["name"], plain["batch_size"]) == ("different", "factor_two", 12)
+
+
+def test_names_of_a_framework_and_turned_kernels(files):
+    half = judged(files, "half.npz")
+    assert half.exit_code == 0, half.output
+    assert "Not judged, since the candidate lacks it: biases[0], weights[1], biases[1]." in half.output
+    with np.load(files / "right.npz") as right:
+        parts = {}
+        for l, i in ((2, 0), (3, 2)):
+            parts |= {f"net.{i}.weight": right[f"weights_{l}"].T, f"net.{i}.bias": right[f"biases_{l}"]}
+    np.savez(files / "turned.npz", **parts)
+    assert judged(files, "turned.npz", "--layout", "in_out").exit_code == 0
+    refused = judged(files, "turned.npz")
+    assert refused.exit_code == 2
+    assert "pass net.0.weight.T, since rows are neurons" in " ".join(refused.output.split())
 
 
 def test_files_that_hold_no_gradient(files):

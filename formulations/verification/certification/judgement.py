@@ -164,11 +164,17 @@ def certify(
         batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     reference = reference_gradient(net.record(batch))
     verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference, given=found.given)
+    notes = watched.notes if watched else []
+    if verdict.status is not Status.EQUAL and (place := found.elsewhere(net)):
+        notes.append(
+            f"It is the gradient at other parameters than the network's, of which {place} is the first; make the "
+            "network from them, before a step changes them."
+        )
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
-        watched.notes.extend(singles)
+        notes.extend(singles)
     problem = Problem(net, X, Y, cost.name)
-    return _certificate(problem, reference, found, verdict, tuple(watched.notes) if watched else ())
+    return _certificate(problem, reference, found, verdict, tuple(notes))
 
 
 def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:

@@ -404,6 +404,7 @@ def test_names_of_frameworks_and_lists_are_read_in_order(given, tmp_path):
         by_number,
         by_place,
         named(weights, biases, "params/Dense_", ("kernel", "bias"), 1),
+        {"params": {f"Dense_{i}": {"kernel": weights[i], "bias": biases[i]} for i in range(3)}},
         {"vector": np.concatenate([part.ravel() for part in flat(weights, biases)])},
         flat(weights, biases),
         tuple(flat(weights, biases)),
@@ -515,7 +516,7 @@ def test_sparse_kernels_are_turned_as_matrices():
         (lambda w, b: flat(w, b)[1:], "a list of arrays must hold w², b², w³, b³, …, 6 for the 3 layers .* got 5"),
         (lambda w, b: [*flat(w, b), b[2]], "must hold w², .* got 7; pass them all, or a mapping"),
         (lambda w, b: [None, *w, *b], "must hold w², .* got 7"),
-        (lambda w, _: {1: w[0]}, "names of a candidate must be strings, got"),
+        (lambda w, _: {"net": {1: w[0]}}, "names of a candidate must be strings, got"),
         (lambda w, b: {"0.weight": w[0][:2], "1.bias": b[1], "2.bias": b[2]},
          r"0\.weight of a candidate must have shape"),
     ],
@@ -615,3 +616,21 @@ def test_labels_that_do_not_fit_the_outputs_are_refused(modelled):
             fm.certify(net, X, labels, model, "log_likelihood")
     with pytest.raises(WrongShape, match="X and Y must hold the same number of examples, got 6 and 3"):
         fm.certify(net, X, [0, 1, 2], model, "log_likelihood")
+
+
+def test_parameters_that_are_not_the_network_s_are_noticed(modelled):
+    model, net, X, Y = modelled
+    stepped = copy.deepcopy(model)
+    for mine, other in zip(stepped.parameters(), model.parameters(), strict=True):
+        mine.data -= 0.1 * other.grad
+        mine.grad = 2 * other.grad
+    for candidate in (stepped, lambda *_: stepped):
+        c = fm.certify(net, X, Y, candidate, "log_likelihood")
+        assert (
+            sum("at other parameters than the network's, of which weights[0][0, 0] is" in note for note in c.notes) == 1
+        )
+    narrow = copy.deepcopy(model).float()
+    for mine, other in zip(narrow.parameters(), model.parameters(), strict=True):
+        mine.grad = -other.grad.float()
+    c = fm.certify(net, X, Y, narrow, "log_likelihood")
+    assert (c.cause.name, c.notes) == ("sign", ())

@@ -6,7 +6,8 @@ array that does not fit is refused, with the remedy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from formulations.arrays import DTYPES, Array, Layout, as_array
 from formulations.exceptions import InvalidInput, WrongShape, WrongType
 from formulations.network import Gradient
 from formulations.verification.certification.candidates.candidate import Candidate
-from formulations.verification.certification.candidates.tensors import gradient_of, untracked
+from formulations.verification.certification.candidates.tensors import gradient_of, is_parameter, untracked
 
 __all__ = ["KERNELS", "Part", "Parts", "assemble", "is_sequence", "read_errors", "read_numbers", "read_vector"]
 
@@ -66,20 +67,23 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
         If a part does not fit the network, or is not an array of real numbers.
     """
     given = np.zeros(layout.count, dtype=bool)
+    parameters = np.full(layout.count, np.nan)
     slices: list[slice] = []
     arrays: list[Array] = []
     for i in range(len(layout.shapes)):
         for kind, part in zip(("weights", "biases"), layout.slices[i], strict=True):
             found: Part | None = parts.get((kind, i))
-            value = None if found is None else gradient_of(found.given)
-            if found is None or value is None:
+            if found is None or found.given is None:
+                continue
+            read: Callable[..., Array] = partial(_weights, kernels=kernels) if kind == "weights" else _biases
+            if is_parameter(found.given):
+                parameters[part] = read(found.given, i, layout, found.name)
+            value = gradient_of(found.given)
+            if value is None:
                 continue
             given[part] = True
             slices.append(part)
-            if kind == "weights":
-                arrays.append(_weights(value, i, layout, found.name, kernels))
-            else:
-                arrays.append(_biases(value, i, layout, found.name))
+            arrays.append(read(value, i, layout, found.name))
     if not arrays:
         raise InvalidInput(ABSENT)
     deltas = None if errors is None else read_errors(errors, layout, m)
@@ -89,7 +93,8 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
         vector[part] = array
     gradient = Gradient(layout, vector, backend="candidate")
     gradient.errors = None if deltas is None else tuple(delta.astype(chosen) for delta in deltas)
-    return Candidate(gradient, None if given.all() else given, tuple(arrays))
+    known = None if np.isnan(parameters).all() else parameters
+    return Candidate(gradient, None if given.all() else given, tuple(arrays), known)
 
 
 def read_vector(given: Any, layout: Layout, dtype: np.dtype[Any], accepted: str) -> Candidate:

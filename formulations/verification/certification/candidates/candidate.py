@@ -8,7 +8,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.exceptions import InvalidInput
-from formulations.network import Gradient
+from formulations.network import Gradient, Network
 
 __all__ = ["Candidate"]
 
@@ -27,11 +27,14 @@ class Candidate:
     sources : tuple of ndarray
         The arrays as NumPy reads them, in the order of the flat vector, without those that are absent. They share
         memory with the user's, where these are arrays.
+    parameters : ndarray of shape (P + N,), or None
+        The parameters whose gradients these are, NaN where they are not known; None if none of them is.
     """
 
     gradient: Gradient
     given: Array | None = None
     sources: tuple[Array, ...] = ()
+    parameters: Array | None = None
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -56,6 +59,14 @@ class Candidate:
         if self.absent:
             raise InvalidInput(f"the gradient must be whole, got one without {', '.join(self.absent)}; add these.")
         return self.gradient
+
+    def elsewhere(self, network: Network) -> str | None:
+        """Return the first of its parameters that differs from the network's, or None if there is no such."""
+        if self.parameters is None:
+            return None
+        theirs, own = (vector.astype(self.gradient.dtype) for vector in (self.parameters, network.vector))
+        found = np.flatnonzero((theirs != own) & ~np.isnan(theirs))
+        return self.gradient.layout.locate(int(found[0])) if found.size else None
 
     def has_changed(self) -> bool:
         """Whether the user's arrays no longer hold the numbers that were read from them."""

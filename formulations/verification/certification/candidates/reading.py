@@ -76,7 +76,7 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int,
     elif is_module(candidate):
         named = dict(candidate.named_parameters())
     elif isinstance(candidate, Mapping):
-        named = candidate
+        named = dict(_flattened(candidate))
     if named is not None and set(named) != {"vector"}:
         parts, errors = _of_mapping(named, layout)
         return assemble(parts, errors, layout, dtype, m, kernels)
@@ -98,6 +98,16 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int,
         read.gradient.summation = candidate.summation
         return read
     return read_vector(candidate if named is None else named["vector"], layout, dtype, FORMS)
+
+
+def _flattened(named: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[Any, Any]]:
+    """Yield the arrays of nested mappings, under names such as ``params/Dense_0/kernel``."""
+    for name, value in named.items():
+        full = f"{prefix}{name}" if isinstance(name, str) else name
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{full}/")
+        else:
+            yield full, value
 
 
 def _of_mapping(named: Mapping[Any, Any], layout: Layout) -> tuple[Parts, Any]:

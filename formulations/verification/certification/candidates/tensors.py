@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["gradient_of", "is_module", "untracked"]
+__all__ = ["gradient_of", "is_module", "is_parameter", "untracked"]
 
 
 def is_module(candidate: Any) -> bool:
