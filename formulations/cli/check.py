@@ -98,10 +98,11 @@ def check(
       formulations check --relative-errors
 
     Checking all backends takes some minutes. A gradient is judged over all examples of --data, or over the first
-    --batch-size of them. Its file holds weights_2, biases_2, weights_3, …, numbered by layer as in the book, or 0.weight,
-    0.bias, 2.weight, … as PyTorch names them, or one array, vector, with all of them; what it lacks is not judged. The options that describe a network and its data go with --gradient only. Exit
-    status 0 if the gradient is equal or no law is broken, else 1. A backend that cannot be checked because its package
-    is missing counts as a failure only if --backends names it.
+    --batch-size of them. Its file holds weights_2, biases_2, weights_3, …, numbered by layer as in the book, or
+    0.weight, 0.bias, 2.weight, … as PyTorch names them, or one array, vector, with all of them; what it lacks is not
+    judged. The options that describe a network and its data go with --gradient only. Exit status 0 if the gradient is
+    equal or no law is broken, else 1. A backend that cannot be checked because its package is missing counts as a
+    failure only if --backends names it.
     """
     modes = {"--gradient": gradient, "--relative-errors": relative_errors}
     chosen = [name for name, value in modes.items() if value not in (None, False)]
