@@ -101,8 +101,8 @@ def check_backend(
         for law in chosen:
             if progress is not None:
                 progress(f"{subject.label}: {law}")
-            results += islice(checked, len(names) * len(dtypes))
-            if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in results):
+            results += (found := list(islice(checked, len(names) * len(dtypes))))
+            if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in found):
                 break
     return ConformanceReport(subject.label, tuple(results), expected)
 

@@ -238,6 +238,12 @@ def test_fail_fast_stops_at_the_first_broken_law():
     assert {result.law for result in report.results} == {"equal"}
 
 
+def test_fail_fast_passes_by_failures_that_are_expected():
+    some = {"laws": ["equal", "same_bits", "dtype_kept"], "scenarios": ["digits"]}
+    report = fm.check_backend(Scaled(), **some, expected_failures={"equal": "known"}, fail_fast=True)
+    assert report.passed and {result.law for result in report.results} == set(some["laws"])
+
+
 def test_problems_are_the_same_numbers_in_every_dtype_and_cover_what_could_hide():
     for scenario in PROBLEMS.values():
         single, double = scenario("float32"), scenario("float64")
