@@ -151,6 +151,17 @@ def test_weights_of_any_size_are_weighed_as_in_one_batch():
         assert plan.over(uneven(X, Y, weights, (2, 1))).biases[0][0] == expected
 
 
+def test_an_example_without_weight_may_have_an_infinite_cost():
+    net = makers.network()
+    X, Y = makers.data(net, 8)
+    weights = np.array([1, 0, 2, 1, 1, 1, 1, 0.5])
+    plan = in_chunks(net, 4)
+    expected = plan(X, Y, weights).copy()
+    Y[1] = 1e300
+    found = plan(X, Y, weights)
+    assert found.cost == expected.cost and np.array_equal(found.vector, expected.vector)
+
+
 def test_the_smallest_weight_still_counts_after_none():
     net = fm.Network([[[1.0]]], [[0.0]], "identity", dtype="float32")
     found = in_chunks(net, 1)([[0], [0]], [[-1.0], [-0.1]], [0, 5e-324])

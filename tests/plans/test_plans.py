@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import makers
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.exceptions import InvalidInput, Refused, StalePlan, WrongShape, WrongType
@@ -197,6 +198,16 @@ ROUND_TRIPS = {
     "deepcopy": copy.deepcopy,
     "method": lambda thing: thing.copy(),
 }
+
+
+def test_a_tape_that_adds_products_in_place_can_be_pickled():
+    tape = fm.prepare(makers.network(sizes=(784, 30, 3)), 10).tape
+    assert tape.adds and ROUND_TRIPS["pickle"](tape).adds
+
+
+def test_no_product_is_added_to_a_sparse_matrix():
+    sparse = fm.Network([csr_array(np.eye(30, 784)), np.ones((3, 30))], [np.zeros(30), np.zeros(3)], "sigmoid")
+    assert not fm.prepare(sparse, 10).tape.adds
 
 
 @pytest.mark.parametrize("way", ROUND_TRIPS)

@@ -18,11 +18,15 @@ from formulations.display import announcements_shown
 
 FILES = {
     "__init__": "",
-    "compiler": "def compiled(function): return function\n",
+    "compiler": """
+def compiled(function): return function
+intrinsic = compiled
+def overload(function): return compiled
+""",
     "kernel": """
 import numpy as np
-from parcel.compiler import compiled
-from parcel.constants import FIRST, SECOND, THIRD, LIMIT as LARGEST, UNUSED
+from parcel.compiler import compiled, intrinsic, overload
+from parcel.constants import FIRST, SECOND, THIRD, FOURTH, FIFTH, LIMIT as LARGEST, UNUSED
 from parcel.helpers import doubled
 from parcel.python import other
 
@@ -36,11 +40,25 @@ def kernel(x: UNUSED):
 def own(x, first=FIRST, *, second=SECOND):
     return np.minimum(doubled(x), LARGEST)
 
+@intrinsic
+def of_compiler(typing):
+    return FOURTH
+
+@overload(own)
+def of_own(x):
+    return lambda x: FIFTH
+
 def of_python(x):
     return other(x) + UNUSED
 """,
     "helpers": "from parcel.compiler import compiled\n\n@compiled\ndef doubled(x):\n    return 2 * x\n",
-    "constants": "from parcel.origin import START\n\nFIRST, SECOND, THIRD = 6, 8, 10\nLIMIT = 2 * START\nUNUSED = 0\n",
+    "constants": """
+from parcel.origin import START
+
+FIRST, SECOND, THIRD, FOURTH, FIFTH = 6, 8, 10, 12, 14
+LIMIT = 2 * START
+UNUSED = 0
+""",
     "origin": "START = 4\n",
     "python": "def other(x):\n    return x\n",
 }
@@ -77,6 +95,8 @@ def letters(tmp_path, monkeypatch):
         ("constants", "6", "7"),
         ("constants", "8", "9"),
         ("constants", "10", "11"),
+        ("constants", "12", "13"),
+        ("constants", "14", "15"),
         ("origin", "4", "5"),
     ],
 )

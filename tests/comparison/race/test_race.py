@@ -25,6 +25,9 @@ from formulations.comparison.race.floor import FLOOR, products_of
 from formulations.comparison.race.ours import CONTROL, NULL, default_flags, one_call, planned
 from formulations.comparison.race.peers.table import PEERS
 from formulations.comparison.race.race import run_race
+from formulations.comparison.race.results import Heat, RaceRow
+from formulations.comparison.timing import Timing
+from formulations.display import Ratio
 from formulations.exceptions import InvalidInput, MissingExtra, Refused, UnknownName, WrongType
 
 SMALL = Cell("small", (5, 4, 3), 6)
@@ -103,6 +106,16 @@ def test_rows_and_ratios():
     assert [row["status"] for row in document["heats"][0]["rows"]] == ["–", "–", *["equal"] * 5]
     assert {"processor", "date", "packages", "blas", "threads"} <= set(document["machine"])
     assert "small: 5-4-3, m = 6, float64" in str(found)
+
+
+def test_figures_compare_with_the_floor_or_the_fastest():
+    def timed(name, seconds):
+        return RaceRow(name, Kind.PLAN).with_timing(Timing(seconds, Ratio.exactly(1.0), (seconds,)))
+
+    rows = timed("slow", 3.0), timed("fast", 1.0), timed("other", 2.0), RaceRow("not timed", Kind.PLAN)
+    assert Heat(SMALL, "float64", rows).base == "fast"
+    assert Heat(SMALL, "float64", (*rows, timed(FLOOR.name, 4.0))).base == FLOOR.name
+    assert Heat(SMALL, "float64", rows[3:]).base is None
 
 
 @pytest.mark.slow
