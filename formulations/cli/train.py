@@ -299,7 +299,7 @@ def _hint(task: Task, on_train: float, Y: Any) -> None:
     """Suggest what to change if the network has learnt nothing."""
     activations = task.model.network.activations
     guess = None if task.classes is None else float(np.unique(Y, return_counts=True)[1].max() / len(Y))
-    if task.problem.cost == LogLikelihood.name and not activations[-1].coupled:
+    if isinstance(get_cost(task.problem.cost), LogLikelihood) and not activations[-1].coupled:
         # Outputs of 1 everywhere minimise it, and only a softmax excludes them.
         *names, last = [activation.name for activation in activations]
         print_text(

@@ -14,7 +14,7 @@ from formulations.data.labels import one_hot
 from formulations.data.splitting import split
 from formulations.display import counted
 from formulations.exceptions import InvalidInput
-from formulations.functions import Activation
+from formulations.functions import Activation, LogLikelihood, get_cost
 from formulations.network import Network
 
 __all__ = ["DIGITS", "Problem", "make_problem", "problem_for"]
@@ -194,7 +194,7 @@ def problem_for(
         X, Y = np.concatenate([digits.X_train, digits.X_test]), np.concatenate([digits.Y_train, digits.Y_test])
         return Problem(network, X, Y, cost, test_size=len(digits.X_test))
     X, Y = (generator.random((count, n)).astype(network.dtype) for n in (inputs, outputs))
-    if cost == "log_likelihood":
+    if isinstance(get_cost(cost), LogLikelihood):
         # Targets of this cost are distributions; these are unit vectors of random classes.
         Y = one_hot(Y.argmax(axis=1), classes=outputs, dtype=network.dtype)
     return Problem(network, X, Y, cost)

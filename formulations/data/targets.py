@@ -107,7 +107,8 @@ def default_cost(output: Activation) -> str:
 
 def _is_classifier(net: Network, cost: Cost) -> bool:
     """Return whether the outputs or the cost are those of a classification."""
-    return cost.name in CROSS_ENTROPIES or default_cost(net.activations[-1]) in CROSS_ENTROPIES
+    entropies = {type(COSTS[name]) for name in CROSS_ENTROPIES}
+    return type(cost) in entropies or default_cost(net.activations[-1]) in CROSS_ENTROPIES
 
 
 def _encoded(net: Network, classes: Array, indices: NDArray[np.intp]) -> Array:

@@ -70,7 +70,7 @@ class Point:
 
     @cached_property
     def shares(self) -> Array:
-        """Each example's share of the mean cost, shape (m, 1)."""
+        """What multiplies each example's C_x in C, shape (m, 1): its share times the cost's factor."""
         return self.tape.share_column
 
     @cached_property

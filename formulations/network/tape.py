@@ -41,8 +41,9 @@ class Tape:
     X, Y : ndarray of shape (m, n₁) and (m, n_L)
         The examples, one a row.
     shares : ndarray of shape (m, 1) or (), or None
-        Each example's share of the mean cost, () if they are equal; None if each has 1/m. An example of share 0 is
+        Each example's share of the mean, () if they are equal; None if each has 1/m. An example of share 0 is
         recorded as a copy of the one with the largest share. Shares of any sign and sum scale C and its gradient.
+        Formulations multiply by ``share_column``, which has the cost's factor, too.
     weighted_inputs : list of ndarray
         ``weighted_inputs[l-2]`` is z^l, shape (m, n_l).
     activations : list of ndarray
@@ -161,8 +162,14 @@ class Tape:
 
     @property
     def share_column(self) -> Array:
-        """Each example's share of the mean cost, shape (m, 1)."""
+        """What multiplies each example's C_x in C, shape (m, 1): its share of the mean times the cost's factor."""
         shares = self._uniform_or_shares
+        return shares if shares.ndim else np.full((self.m, 1), shares)
+
+    @property
+    def mean_shares(self) -> Array:
+        """Each example's share of the mean, shape (m, 1), without the cost's factor."""
+        shares = self.network.dtype.type(1) / self.m if self.shares is None else self.shares
         return shares if shares.ndim else np.full((self.m, 1), shares)
 
     def load(self, X: Array, Y: Array | None, shares: Array | None = None) -> None:
@@ -252,11 +259,21 @@ class Tape:
 
     @cached_property
     def _share(self) -> Array:
-        return np.array(self.network.dtype.type(1) / self.m)
+        factor = 1 if self.cost is None else self.cost.factor
+        return np.array(self.network.dtype.type(factor.numerator) / (factor.denominator * self.m))
+
+    @cached_property
+    def _factor(self) -> Array | None:
+        """The cost's factor; None if it is 1."""
+        if self.cost is None or self.cost.factor == 1:
+            return None
+        return np.array(self.network.dtype.type(self.cost.factor.numerator) / self.cost.factor.denominator)
 
     @property
     def _uniform_or_shares(self) -> Array:
-        return self._share if self.shares is None else self.shares
+        if self.shares is None:
+            return self._share
+        return self.shares if self._factor is None else np.asarray(self.shares * self._factor)
 
     @cached_property
     def _ones(self) -> Array:

@@ -153,7 +153,7 @@ def measure(net: Network, batch: Batch, saturation: float, slow: float) -> Measu
         If the cost or the gradient is not finite.
     """
     point = Point(net, batch)
-    tape, shares = point.tape, point.shares
+    tape, shares = point.tape, point.tape.mean_shares
     gradient = Gradient(net.layout, np.zeros(net.layout.count, net.dtype), cost=tape.cost_value)
     tape.collect(point.errors, gradient)
     check_gradient(gradient)
@@ -234,9 +234,10 @@ def _over_largest(norms: Sequence[float]) -> list[float]:
 
 def _factors(point: Point) -> list[tuple[float | None, float | None]]:
     """Return the two factors of every layer by which (BP2), or (BP1), scales the error."""
+    shares = point.tape.mean_shares
 
     def norm(values: Array) -> float:
-        return _rms(_of_own_cost(values, point.shares), point.shares) * math.sqrt(values.shape[1])
+        return _rms(_of_own_cost(values, shares), shares) * math.sqrt(values.shape[1])
 
     after = [norm(delta) for delta in point.errors]
     between = [None if values is None else norm(values) for values in point.pulled]

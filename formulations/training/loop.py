@@ -331,7 +331,7 @@ def _constant_cost(examples: Examples, weights: Array | None) -> float | None:
     if _is_constant(X) or _is_constant(Y):
         return None
     mean = np.average(Y, axis=0, weights=weights).astype(Y.dtype)
-    found = float(np.average(cost.evaluate(np.tile(mean, (len(Y), 1)), Y), weights=weights))
+    found = float(cost.factor * np.average(cost.evaluate(np.tile(mean, (len(Y), 1)), Y), weights=weights))
     return found if math.isfinite(found) else None
 
 

@@ -82,7 +82,8 @@ class OneAtATime(Backend):
         passes = single.forward_passes
         gradient.vector[...] = 0
         cost: Any = network.dtype.type(0)
-        for x, share in enumerate(tape.share_column[:, 0]):
+        # The tape of one example has the cost's factor.
+        for x, share in enumerate(tape.mean_shares[:, 0]):
             rows = slice(x, x + 1)
             single.load(tape.X[rows], tape.targets[rows])
             self.inner.gradient(network, single, alone)

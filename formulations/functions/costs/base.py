@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, final
+from numbers import Rational
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.exceptions import Refused
+from formulations.exceptions import InvalidInput, Refused, described
 from formulations.functions.activations import COMPLEX, Activation, through
 from formulations.functions.costs.formulas import CostFormula
 from formulations.functions.final_classes import refuse_final_bases
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
 __all__ = ["CombinedOutput", "Cost", "over_square"]
+
+LARGEST = 2**24
+"""The largest numerator and denominator of a factor: every floating dtype holds both exactly."""
 
 
 def over_square(weights: Array, A: Array, V: Array) -> Array:
@@ -77,11 +85,12 @@ class CombinedOutput:
     def rounding(self, Z: Array, A: Array, Y: Array) -> tuple[Array, int]:
         """Return what rounding acts on in each example's δ^L, shape (m, n_L), and the number of its roundings.
 
-        s(y)a − y, the share and 1/m take at most 5 roundings, and n_L more if s(y) is a sum. In −y(1 − a) nothing
-        cancels, and the roundings are 11: 8 for 1 − a, and those of the product, the share and 1/m.
+        s(y)a − y and its product with the share take at most 3 roundings, and n_L more if s(y) is a sum. The share has
+        at most 2: that of 1/m, or those of the cost's factor and of its product with a given share. In −y(1 − a)
+        nothing cancels, and the roundings are 12: 8 for 1 − a, one for each product, and 2 for the share.
         """
         if self.complement is not None:
-            return np.abs(Y * self.complement(Z)), 11
+            return np.abs(Y * self.complement(Z)), 12
         if self.scale is not None:
             return np.abs(self.scale(Y) * A) + np.abs(Y), A.shape[1] + 5
         return np.abs(A) + np.abs(Y), 5
@@ -119,6 +128,9 @@ class Cost(ABC):
     ----------
     name : str
         Its name in tables, flags and messages.
+    factor : int or Fraction
+        What :meth:`times` multiplied the cost by; 1 by default. ``evaluate`` and the other methods that compute C_x
+        and its derivatives leave it out: it multiplies the examples' shares, see ``Tape.share_column``.
     analytic : bool
         Whether the cost extends to complex outputs as an analytic function.
     formula : callable (engine, A, Y) -> (m,), or None
@@ -134,6 +146,7 @@ class Cost(ABC):
     """
 
     name: str
+    factor: int | Fraction = 1
     analytic: bool = False
     formula: CostFormula | None = None
     equation: str = ""
@@ -142,6 +155,52 @@ class Cost(ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         refuse_final_bases(cls, "derive from formulations.Cost, or call formulations.cost")
+
+    def times(self, factor: int | Fraction) -> Self:
+        """Return this cost multiplied by a number: its value, gradient and curvature alike.
+
+        A factor is exact, and multiplies what the cost already has. ``"2/3 quadratic"`` names the quadratic cost times
+        2/3, which is the mean squared error of three outputs.
+
+        Parameters
+        ----------
+        factor : int or Fraction
+            Positive, with a numerator and a denominator of at most 2²⁴.
+
+        Returns
+        -------
+        Cost
+
+        Raises
+        ------
+        InvalidInput
+            If it is no such number.
+
+        Examples
+        --------
+        >>> from fractions import Fraction
+        >>> from formulations.functions import get_cost
+        >>> get_cost("quadratic").times(Fraction(2, 3))
+        <Quadratic 2/3 quadratic>
+        >>> get_cost("2/3 quadratic").factor
+        Fraction(2, 3)
+        """
+        if not isinstance(factor, Rational) or factor <= 0:
+            raise InvalidInput(
+                f"a cost's factor must be a positive int or Fraction, got {described(factor)}; "
+                "pass for instance Fraction(2, 3)."
+            )
+        from fractions import Fraction  # which takes longer to load than a small gradient to compute
+
+        product = self.factor * Fraction(int(factor.numerator), int(factor.denominator))
+        if max(product.numerator, product.denominator) > LARGEST:
+            raise InvalidInput(
+                f"a cost's factor must have a numerator and a denominator of at most {LARGEST}, got {product}; "
+                "pass for instance factor.limit_denominator(1000)."
+            )
+        made, name = copy(self), self.name if self.factor == 1 else self.name.removeprefix(f"{self.factor} ")
+        made.factor, made.name = (1, name) if product == 1 else (product, f"{product} {name}")
+        return made
 
     @abstractmethod
     def evaluate(self, A: Array, Y: Array, gradient: Array | None = None) -> Array:
@@ -155,7 +214,7 @@ class Cost(ABC):
         A, Y : ndarray of shape (m, n_L)
             Outputs and targets.
         shares : ndarray of shape (m, 1) or ()
-            The share of each example in the mean: w_x/Σw, or 1/m for all.
+            The share of each example in the mean, w_x/Σw, or 1/m for all; times the cost's factor.
         gradient : ndarray of shape (m, n_L), optional
             Receives ∇_aC_x times the share of the example.
 

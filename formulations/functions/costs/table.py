@@ -6,6 +6,9 @@ examples, and each C_x is a function of the outputs a^L (and of the target y, wh
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from formulations.exceptions import UnknownName, WrongType, described
 from formulations.functions.costs.base import CombinedOutput, Cost
 from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
@@ -14,6 +17,9 @@ from formulations.functions.costs.log_likelihood import LogLikelihood
 from formulations.functions.costs.quadratic import Quadratic
 
 __all__ = ["COSTS", "BinaryCrossEntropy", "CombinedOutput", "Cost", "LogLikelihood", "Quadratic", "cost", "get_cost"]
+
+FACTOR = re.compile(r"(?P<numerator>[0-9]{1,8})(/(?P<denominator>0*[1-9][0-9]{0,7}))? (?P<cost>.+)")
+"""A name with a factor."""
 
 COSTS: dict[str, Cost] = {made.name: made for made in (Quadratic(), BinaryCrossEntropy(), LogLikelihood())}
 
@@ -39,10 +45,14 @@ ELSEWHERE: dict[str, list[str]] = {
 def get_cost(cost: str | Cost) -> Cost:
     """Return the cost of that name; a cost is returned as it is.
 
+    A name may begin with a factor: ``"2/3 quadratic"``, see :meth:`Cost.times`.
+
     Raises
     ------
     UnknownName
         If no cost has this name; lists the valid names.
+    InvalidInput
+        If its factor is not positive, or too long.
     WrongType
         If it is neither a name nor a cost.
     """
@@ -52,6 +62,15 @@ def get_cost(cost: str | Cost) -> Cost:
         raise WrongType(
             f"cost must be a name or a cost made by formulations.cost, got {described(cost)}; try 'quadratic'."
         )
-    if cost not in COSTS:
-        raise UnknownName("cost", cost, COSTS, elsewhere=ELSEWHERE)
-    return COSTS[cost]
+    return COSTS.get(cost) or _named(cost)
+
+
+@lru_cache(maxsize=64)
+def _named(name: str) -> Cost:
+    """Return the cost whose name begins with a factor, the same object at each call."""
+    found = FACTOR.fullmatch(name)
+    if found is None or found["cost"] not in COSTS:
+        raise UnknownName("cost", found["cost"] if found else name, COSTS, elsewhere=ELSEWHERE)
+    from fractions import Fraction  # which takes longer to load than a gradient to compute
+
+    return COSTS[found["cost"]].times(Fraction(int(found["numerator"]), int(found["denominator"] or 1)))

@@ -34,7 +34,7 @@ class Function(Backend):
 
     def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - the function raises
         """Refuse other costs than the quadratic, since the function does not get the cost."""
-        if type(cost) is not Quadratic:
+        if type(cost) is not Quadratic or cost.factor != 1:
             return f"a plain function does not get the cost and must be for the quadratic one, got {cost.name}"
         return None
 

@@ -61,8 +61,9 @@ def combined_error(combined: CombinedOutput, z: Array, output: Array, targets: A
 
 
 def shares_of(tape: Tape, dtype: np.dtype[Any]) -> Array:
-    """Return each example's share of the mean cost, shape (m, 1)."""
+    """Return what multiplies each example's C_x in C, shape (m, 1): its share times the cost's factor."""
+    # The tape's own 1/m and factor are rounded to the precision of the tape.
+    factor = 1 if tape.cost is None else tape.cost.factor
     if tape.shares is None:
-        # The tape's own 1/m is rounded to the precision of the tape.
-        return np.full((tape.m, 1), dtype.type(1) / dtype.type(tape.m))
-    return tape.share_column.astype(dtype)
+        return np.full((tape.m, 1), dtype.type(factor.numerator) / (dtype.type(tape.m) * factor.denominator))
+    return tape.mean_shares.astype(dtype) * factor.numerator / factor.denominator

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from formulations.arrays import Array, Parameters, quiet
+from formulations.functions import Cost
 from formulations.network import Network
 from formulations.verification.oracles.fractions import (
     Matrix,
@@ -100,7 +101,9 @@ def exact_jacobian(net: Network, X: Any) -> list[Matrix]:
 
 
 @quiet
-def exact_hessian_product(net: Network, X: Any, Y: Any, v: Array, sample_weight: Any = None) -> Vector:
+def exact_hessian_product(
+    net: Network, X: Any, Y: Any, v: Array, sample_weight: Any = None, cost: str | Cost = "quadratic"
+) -> Vector:
     """Compute the product of the Hessian of the quadratic cost with a direction v, shape (P,), exactly.
 
     Raises
@@ -110,20 +113,22 @@ def exact_hessian_product(net: Network, X: Any, Y: Any, v: Array, sample_weight:
     Refused
         If an activation is not rational.
     """
-    problem = read_in_fractions(net, X, Y, sample_weight)
+    problem = read_in_fractions(net, X, Y, sample_weight, cost)
     weights, biases = _moved(problem.weights, problem.biases, net, v)
     found = gradient_in_fractions(weights, biases, problem.functions, problem.X, problem.Y, problem.shares)
     return [_parts(entry)[1] for entry in flattened(found, net)]
 
 
 @quiet
-def exact_gauss_newton_product(net: Network, X: Any, Y: Any, v: Array, sample_weight: Any = None) -> Vector:
+def exact_gauss_newton_product(
+    net: Network, X: Any, Y: Any, v: Array, sample_weight: Any = None, cost: str | Cost = "quadratic"
+) -> Vector:
     """Compute the product of the Gauss–Newton matrix of the quadratic cost with a direction exactly.
 
     Parameters and exceptions are those of :func:`exact_hessian_product`. Since ∇²_aC is the identity, JᵀJv is the
     gradient of a quadratic cost whose targets are Jv below the outputs.
     """
-    problem = read_in_fractions(net, X, Y, sample_weight)
+    problem = read_in_fractions(net, X, Y, sample_weight, cost)
     weights, biases = _moved(problem.weights, problem.biases, net, v)
     outputs = [_outputs(weights, biases, problem.functions, x) for x in problem.X]
     targets = [[a.real - a.moved for a in row] for row in outputs]

@@ -176,8 +176,9 @@ class _Problem:
         weights = [
             _exact(self.mp, w) for w in (np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight))
         ]
+        total, factor = sum(weights), self.mp.mpf(cost.factor.numerator) / cost.factor.denominator
         self.examples = [
-            ([_exact(self.mp, number) for number in x], [_exact(self.mp, number) for number in y], w / sum(weights))
+            ([_exact(self.mp, number) for number in x], [_exact(self.mp, number) for number in y], factor * w / total)
             for x, y, w in zip(X, Y, weights, strict=True)
         ]
 

@@ -171,7 +171,7 @@ def read_in_fractions(
     counts = as_real([1] * len(X) if sample_weight is None else sample_weight, "sample_weight")
     counts = counts.tolist() if counts.dtype.kind in "biu" else counts
     total = sum(map(fraction, counts), ZERO)
-    shares = [fraction(count) / total for count in counts]
+    shares = [cost.factor * fraction(count) / total for count in counts]
     y = [] if Y is None else _fractions(Y)
     return ExactProblem(dense_fractions(net.weights), _fractions(net.biases), functions, _fractions(X), y, shares)
 

@@ -14,7 +14,7 @@ equation.
 
 If cost and output activation have a combined form, δ^L is s(y)a − y times the example's share, since Σ′ᵀ∇_aC may be
 0·∞. The bound is γ_5(|a| + |y|) times that share, or γ_{n_L+5}(|s(y)a| + |y|) if s(y) is a sum over the outputs. If
-δ^L is −y(1 − a), the bound is γ_11 y(1 − a): 1 − a is known to within 8u, and nothing cancels. For the gradients, k is
+δ^L is −y(1 − a), the bound is γ_12 y(1 − a): 1 − a is known to within 8u, and nothing cancels. For the gradients, k is
 m + 3 and γ_k multiplies |δ̂||a|ᵀ. Each γ is that of the candidate plus that of the reference.
 """
 

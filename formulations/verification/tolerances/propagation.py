@@ -16,7 +16,7 @@ for k + 3 roundings, plus the γ_{m+3} of the reference, which sums all m at onc
 A coupled slope is a matrix, and so is its E_d: the products with d and E_d become products with the transposed blocks,
 and γ_{n+7} replaces 2u. :mod:`formulations.verification.tolerances.activations` derives E_a and E_d for each kind
 of activation. If cost and output have a combined form, E_δ^L is s(y)E_a + γ_k(|s(y)a| + |y|) times the example's share,
-with k = 5, or n_L + 5 if s(y) is a sum. If δ^L is −y(1 − a), it is yE_a + γ_11 y(1 − a) times that share.
+with k = 5, or n_L + 5 if s(y) is a sum. If δ^L is −y(1 − a), it is yE_a + γ_12 y(1 − a) times that share.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Pass:
     @cached_property
     def shares(self) -> Array:
         """Each example's share of the mean, shape (m, 1)."""
-        return shares_of(self.tape, np.dtype(np.float64))
+        return shares_of(self.tape, np.dtype(np.float64)) / float(self.tape.known_cost.factor)
 
     @cached_property
     def parts(self) -> Parts:

@@ -121,6 +121,7 @@ class Steps:
         kind = KINDS.index("descent with l1" if rule.kind == "descent" and rule.l1 else rule.kind)
         self._rule = Rule(kind, rule.factors, rounded, float(rule.l2), float(rule.l1), rule.per_batch)
         sizes = network.layout.sizes
+        self._factor = np.array([tape.known_cost.factor.numerator, tape.known_cost.factor.denominator], dtype)
         self._batch = tuple(np.empty((tape.m, n), dtype) for n in (sizes[0], sizes[-1], 1))
 
     def __call__(
@@ -133,11 +134,13 @@ class Steps:
         weights_at = 0 if of_examples is None else address_of(of_examples)
         given = np.array([*places, address_of(order), weights_at, len(order)], np.int64)
         tables = self._buffers.layers, self._buffers.outer, given
-        _take(self._vectors, self._batch, tables, self._rule, float(rate), costs, weights)
+        _take(self._vectors, self._batch, tables, self._rule, float(rate), self._factor, costs, weights)
 
 
 @compiled
-def _take(vectors: Any, batch: Any, tables: Any, rule: Any, rate: float, costs: Array, weights: Array) -> None:
+def _take(
+    vectors: Any, batch: Any, tables: Any, rule: Any, rate: float, factor: Array, costs: Array, weights: Array
+) -> None:
     parameters, first, taken = vectors.parameters, vectors.first, vectors.taken
     layers, outer, given = tables
     m, number = len(batch[0]), parameters.dtype.type
@@ -146,7 +149,7 @@ def _take(vectors: Any, batch: Any, tables: Any, rule: Any, rate: float, costs: 
         start = step * m
         rows = min(m, given[LENGTH] - start)
         X, Y, shares = batch[0][:rows], batch[1][:rows], batch[2][:rows]
-        weight = _gather(given, start, costs, X, Y, shares)
+        weight = _gather(given, start, factor, costs, X, Y, shares)
         costs[step], weights[step] = 0.0, weight
         if weight == 0.0:
             continue
@@ -169,14 +172,13 @@ def _take(vectors: Any, batch: Any, tables: Any, rule: Any, rate: float, costs: 
 
 
 @compiled
-def _gather(given: Array, start: int, like: Array, X: Array, Y: Array, shares: Array) -> float:
-    """Copy the examples of a mini-batch, write their shares, and return their weight."""
+def _gather(given: Array, start: int, factor: Array, like: Array, X: Array, Y: Array, shares: Array) -> float:
+    """Copy the examples of a mini-batch, write their shares times the cost's factor, and return their weight."""
     m = len(X)
     order = vector_at(given[ORDER], given[LENGTH], given)[start : start + m]
-    one = shares.dtype.type(1)
     weight, largest = float(m), -1
     if given[SAMPLE_WEIGHT] == 0:
-        shares[:] = one / m
+        shares[:] = factor[0] / (factor[1] * shares.dtype.type(m))
     else:
         weight = 0.0
         for x in range(m):
@@ -185,7 +187,7 @@ def _gather(given: Array, start: int, like: Array, X: Array, Y: Array, shares: A
             return weight
         largest = 0
         for x in range(m):
-            shares[x, 0] = shares.dtype.type(_weight_of(given, order[x], like) / weight)
+            shares[x, 0] = shares.dtype.type(_weight_of(given, order[x], like) / weight) * (factor[0] / factor[1])
             if shares[x, 0] > shares[largest, 0]:
                 largest = x
     for x in range(m):
