@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from formulations.network import Gradient as Gradient
     from formulations.network import Network as Network
     from formulations.network import Tape as Tape
+    from formulations.network import from_torch as from_torch
     from formulations.network import load as load
     from formulations.network import save as save
     from formulations.operators import Diagnosis as Diagnosis
@@ -92,7 +93,7 @@ else:
             "exceptions": [],
             "explanation": ["Explanation", "explain"],
             "functions": ["Activation", "Cost", "PerNeuron", "activation", "cost", "coupled_activation"],
-            "network": ["Gradient", "Network", "Tape", "load", "save"],
+            "network": ["Gradient", "Network", "Tape", "from_torch", "load", "save"],
             "operators": [
                 "Diagnosis",
                 "JacobianPlan",

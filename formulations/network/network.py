@@ -140,6 +140,110 @@ class Network(Parameters):
         weights, biases = zip(*vectors, strict=True)
         return cls(weights, biases, read)
 
+    @classmethod
+    def from_torch(cls, module: Any) -> Network:
+        """Make the network that a PyTorch module computes.
+
+        ``formulations.from_torch`` also reads the loss, which may apply the last activation itself.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            Linear layers, each followed by at most one activation: modules, functions of ``torch`` and
+            ``torch.nn.functional``, or methods, in any nesting. Its ``forward`` is traced, which runs it once.
+            Identity, Flatten and Dropout in evaluation have no effect; a layer without biases gets zeros.
+
+        Returns
+        -------
+        Network
+            Its arrays are copies, in the module's order and dtype.
+
+        Raises
+        ------
+        WrongType
+            If it is no module.
+        Refused
+            If it computes what no network does: branches, other layers, options of activations that are other
+            functions, layers with common parameters. The message names the part.
+        InvalidInput
+            If a parameter has no numbers yet, or they do not make a network.
+        MissingExtra
+            If torch is not installed.
+
+        Examples
+        --------
+        >>> import pytest
+        >>> torch = pytest.importorskip("torch")
+        >>> module = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3))
+        >>> Network.from_torch(module)
+        <Network 4-5-3, relu, identity, float32, 43 parameters>
+        """
+        from formulations.network.foreign import network_of
+
+        return network_of(module)
+
+    @classmethod
+    def from_sklearn(cls, mlp: Any) -> Network:
+        """Make the network of a fitted ``MLPClassifier`` or ``MLPRegressor`` of scikit-learn.
+
+        A classifier of two classes has a single sigmoid output, the probability of ``mlp.classes_[1]``.
+
+        Parameters
+        ----------
+        mlp : MLPClassifier or MLPRegressor
+            The perceptron.
+
+        Returns
+        -------
+        Network
+            Its weights are those of ``coefs_``, transposed: here rows are neurons.
+
+        Raises
+        ------
+        WrongType
+            If it is neither.
+        InvalidInput
+            If it is not fitted.
+        MissingExtra
+            If scikit-learn is not installed.
+
+        Examples
+        --------
+        >>> import pytest
+        >>> pytest.importorskip("sklearn") and None
+        >>> from sklearn.neural_network import MLPRegressor
+        >>> mlp = MLPRegressor(hidden_layer_sizes=[3], activation="tanh", solver="lbfgs")
+        >>> mlp = mlp.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 0.0])
+        >>> Network.from_sklearn(mlp)
+        <Network 1-3-1, tanh, identity, float64, 10 parameters>
+        """
+        from formulations.network.foreign import network_of_perceptron
+
+        return network_of_perceptron(mlp)
+
+    def to_torch(self) -> Any:
+        """Return a PyTorch module that computes what this network does: the inverse of :meth:`from_torch`.
+
+        Softmax outputs are the module's last step, ``Softmax(dim=1)``; losses that take logits, such as
+        ``CrossEntropyLoss``, take ``module[:-1]``.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            A Linear layer for each layer, with its activation; on the CPU, in training mode, its parameters copies.
+
+        Raises
+        ------
+        Refused
+            If torch has no module for an activation (square, sine, user-defined functions, different ones in a
+            layer), a weight is sparse, or the dtype is longdouble.
+        MissingExtra
+            If torch is not installed.
+        """
+        from formulations.network.foreign import module_of
+
+        return module_of(self)
+
     @property
     def activations(self) -> tuple[Activation, ...]:
         """The activation of each layer from the second on."""

@@ -1,0 +1,9 @@
+"""Networks of other libraries: PyTorch's modules with their losses, and scikit-learn's perceptrons."""
+
+from __future__ import annotations
+
+from formulations.network.foreign.losses import from_torch
+from formulations.network.foreign.modules import module_of, network_of
+from formulations.network.foreign.perceptrons import network_of_perceptron
+
+__all__ = ["from_torch", "module_of", "network_of", "network_of_perceptron"]
