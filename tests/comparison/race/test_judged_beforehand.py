@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import makers
 import pytest
@@ -20,7 +21,7 @@ from formulations.comparison.race import ours as ours_module
 from formulations.comparison.race import race as race_module
 from formulations.comparison.race.cells import CELLS, Cell
 from formulations.comparison.race.race import run_race
-from formulations.exceptions import WrongType
+from formulations.exceptions import Refused, WrongType
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,39 @@ def test_the_rows_are_the_same_and_timed_here(monkeypatch):
     here = threading.current_thread()
     assert timed == [here, here] and judged and here not in judged
     assert told[:2] == ["small float32: judging 9 rows", "small float64: judging 9 rows"]
+
+
+def test_what_would_take_minutes_is_not_started_there():
+    class Endless(makers.HadamardWrapper):
+        name = "endless"
+
+        def estimate(self, network, m):
+            return replace(super().estimate(network, m), multiplications=10**15)
+
+        def errors(self, *_):
+            raise AssertionError("it was started")
+
+    with ThreadPoolExecutor(1) as executor:
+        found = run_race(["small"], ["float32"], [Endless()], [], budget=0.01, executor=executor)
+    (row,) = (row for row in found.heats[0].rows if row.name == "endless")
+    assert row.status == "not raced" and "would take about" in row.reason
+
+
+def test_what_fails_there_alone_is_not_raced():
+    here = threading.current_thread()
+
+    class Absent(makers.HadamardWrapper):
+        name = "absent"
+
+        def errors(self, *given):
+            if threading.current_thread() is not here:
+                raise Refused("it is not installed there")
+            return super().errors(*given)
+
+    with ThreadPoolExecutor(1) as executor:
+        found = run_race(["small"], ["float32"], [Absent()], [], budget=0.01, executor=executor)
+    (row,) = (row for row in found.heats[0].rows if row.name == "absent")
+    assert (row.status, row.reason) == ("not raced", "it is not installed there")
 
 
 @pytest.mark.slow
