@@ -78,10 +78,12 @@ if TYPE_CHECKING:
     from formulations.verification import Certificate as Certificate
     from formulations.verification import ConformanceReport as ConformanceReport
     from formulations.verification import FunctionCertificate as FunctionCertificate
+    from formulations.verification import Grade as Grade
     from formulations.verification import certify as certify
     from formulations.verification import certify_function as certify_function
     from formulations.verification import check_backend as check_backend
     from formulations.verification import exact_gradient as exact_gradient
+    from formulations.verification import grade as grade
 else:
     _load, __dir__, __all__ = attach(
         __name__,
@@ -120,10 +122,12 @@ else:
                 "Certificate",
                 "ConformanceReport",
                 "FunctionCertificate",
+                "Grade",
                 "certify",
                 "certify_function",
                 "check_backend",
                 "exact_gradient",
+                "grade",
             ],
         },
     )

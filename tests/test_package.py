@@ -20,14 +20,15 @@ from formulations.comparison import describe_machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC = [
-    "Activation", "Backend", "Certificate", "ChunkedPlan", "Comparison", "ConformanceReport", "Cost", "Diagnosis",
-    "Estimate", "Explanation", "FunctionCertificate", "Gradient", "History", "JacobianPlan", "Model", "Network",
-    "PerNeuron", "Plan", "Source", "Spectrum", "Tape", "Tier", "activation", "certify", "certify_function",
-    "check_backend", "clipped_gradient", "compare", "cost", "coupled_activation", "diagnose", "exact_gradient",
-    "explain", "from_torch", "gauss_newton", "get_backend", "gradient", "gradient_cosines", "gradient_gram",
-    "hessian", "input_gradient", "jacobian", "jacobian_operator", "list_backends", "load", "load_digits",
-    "objective", "one_hot", "per_example_gradients", "per_example_norms", "prepare", "prepare_jacobian", "read_csv",
-    "read_idx", "register", "save", "sgd", "sources", "spectrum", "split", "use_backend", "use_budget", "which",
+    "Activation", "Backend", "Certificate", "ChunkedPlan", "Comparison", "ConformanceReport", "Cost",
+    "Diagnosis", "Estimate", "Explanation", "FunctionCertificate", "Grade", "Gradient", "History",
+    "JacobianPlan", "Model", "Network", "PerNeuron", "Plan", "Source", "Spectrum", "Tape", "Tier", "activation",
+    "certify", "certify_function", "check_backend", "clipped_gradient", "compare", "cost", "coupled_activation",
+    "diagnose", "exact_gradient", "explain", "from_torch", "gauss_newton", "get_backend", "grade", "gradient",
+    "gradient_cosines", "gradient_gram", "hessian", "input_gradient", "jacobian", "jacobian_operator",
+    "list_backends", "load", "load_digits", "objective", "one_hot", "per_example_gradients",
+    "per_example_norms", "prepare", "prepare_jacobian", "read_csv", "read_idx", "register", "save", "sgd",
+    "sources", "spectrum", "split", "use_backend", "use_budget", "which",
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Compute the same gradient or operator by every formulation, judge and time each.",
     "diagnose": "Say which layers of a network do not learn, and why.",
     "explain": "Show each equation with its number, in symbols and in numbers, and its result.",
+    "grade": "Mark an assignment on backpropagation, with points for each equation and what to look at.",
     "list": "List every backend: the equations that it computes, what it does, and what a gradient costs.",
     "predict": "Predict the labels, or the numbers, of examples by a trained network.",
     "train": "Train a network on a table, an .npz file or the embedded digits, and report how well it does.",
@@ -78,6 +79,7 @@ def formulations() -> None:
     formulations predict net.npz --data new.csv
     formulations diagnose               # which layers do not learn, and why
     formulations explain                # each equation with its numbers
+    formulations grade submission.py    # mark an assignment, equation by equation
     formulations list                   # the backends and the equations
 
     \b
@@ -86,5 +88,6 @@ def formulations() -> None:
       zsh   eval "$(_FORMULATIONS_COMPLETE=zsh_source formulations)"
       fish  _FORMULATIONS_COMPLETE=fish_source formulations | source
 
-    Exit status: 0 success; 1 a check failed, gradients differ, training failed or a layer does not learn; 2 bad usage.
+    Exit status: 0 success; 1 a check failed, gradients differ, training failed, a layer does not learn or a submission
+    lacks points; 2 bad usage.
     """

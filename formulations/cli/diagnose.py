@@ -9,9 +9,8 @@ import click
 
 from formulations.arrays import size_of_batch
 from formulations.cli.completion import complete_file
-from formulations.cli.options import json_option, refuse_overwriting
+from formulations.cli.options import Task, json_option, refuse_overwriting, task_options
 from formulations.cli.output import as_options, print_problem, print_text
-from formulations.cli.task import Task, task_options
 from formulations.data import Problem
 from formulations.display import check_plot, save_figure
 from formulations.operators import SATURATION, SLOW

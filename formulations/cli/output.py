@@ -96,7 +96,7 @@ PHRASES = (
     (r"such as 0, None or a numpy\.random\.Generator", "such as 0"),
     (r"(?:call|use) (?:predict|outputs|score)\b", "leave --proba out"),
     (r"one_hot\((\w+), classes=(\d+)\)", r"one_hot(\1, \2)"),
-    (r"(?:allow (?:it|more) with|raise it with|prepare the plan within) formulations\.use_budget\([^)]*\)",
+    (r"(?:(?:allow (?:it|more)|limit both|raise it) with|prepare the plan within) formulations\.use_budget\([^)]*\)",
      "take fewer examples"),
     (r"leave them out, or set them in the optimizer", "leave them out, or choose sgd"),
     (r"momentum and nesterov are settings", "--momentum and --nesterov are settings"),
@@ -104,7 +104,8 @@ PHRASES = (
 """What messages say in terms of Python that has no option of the same name, and what the command line says."""
 SAME = (
     "batch_size", "cost", "delimiter", "dtype", "early_stopping", "epochs", "init", "l1", "l2",
-    "label", "learning_rate", "momentum", "nesterov", "optimizer", "saturation", "schedule", "seed", "slow",
+    "label", "learning_rate", "memory", "momentum", "nesterov", "optimizer", "saturation", "schedule", "seconds",
+    "seed", "slow",
 )  # fmt: skip
 """The parameters that have an option of the same name."""
 NAMES, LONG = "|".join(SAME), "|".join(name for name in SAME if "_" in name)

@@ -18,13 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from formulations.arrays import check_writable, positive_integer
 from formulations.cli.completion import complete_backends, complete_file, complete_names
 from formulations.cli.options import (
+    TEST_SHARE,
+    Task,
     batch_size_for,
     batch_size_option,
     json_option,
     refuse_overwriting,
+    task_options,
 )
 from formulations.cli.output import as_options, print_problem, print_text, progress_console
-from formulations.cli.task import TEST_SHARE, Task, task_options
 from formulations.data import split as split_examples
 from formulations.display import check_plot, counted, format_share, save_figure
 from formulations.exceptions import InvalidInput, NotFinite

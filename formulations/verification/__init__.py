@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from formulations.verification.conformance.report import ConformanceReport as ConformanceReport
     from formulations.verification.conformance.report import Outcome as Outcome
     from formulations.verification.conformance.report import Standing as Standing
+    from formulations.verification.grading import EXERCISES as EXERCISES
+    from formulations.verification.grading import Grade as Grade
+    from formulations.verification.grading import grade as grade
     from formulations.verification.operators.evaluation import evaluate as evaluate
     from formulations.verification.operators.judging import OperatorReference as OperatorReference
     from formulations.verification.operators.judging import judge_operator as judge_operator
@@ -47,6 +50,7 @@ else:
             "conformance.check": ["check_backend"],
             "conformance.laws.table": ["LAWS"],
             "conformance.report": ["ConformanceReport", "Outcome", "Standing"],
+            "grading": ["EXERCISES", "Grade", "grade"],
             "operators.evaluation": ["evaluate"],
             "operators.judging": ["OperatorReference", "judge_operator", "operator_deviation"],
             "oracles.exact_products": ["exact_gauss_newton_product", "exact_hessian_product", "exact_jacobian"],

@@ -301,7 +301,7 @@ def unwritable(monkeypatch, tmp_path):
             raise InvalidInput(f"{path} cannot be written (the disk is full); name another.")
         save(net, path)
 
-    monkeypatch.setattr("formulations.cli.task.save_network", write)
+    monkeypatch.setattr("formulations.cli.options.task.save_network", write)
     return places, refused
 
 

@@ -170,21 +170,28 @@ def _called(arguments: Iterable[Any]) -> list[Any]:
 
 def _arrays(found: Any, depths: int | Sequence[int]) -> Any:
     """Return a result as arrays, and lists of them."""
+    wrong = NotNumbers(f"returned {_named(found)} where {_wanted(depths)} belongs")
     if depths == 0:
         try:
             array = np.asarray(found)
         except (ValueError, TypeError, RuntimeError):
-            raise NotNumbers(f"returned {_named(found)} where an array belongs") from None
+            raise wrong from None
         if array.dtype.kind not in NUMBERS:
-            raise NotNumbers(f"returned {_named(found)} where an array of numbers belongs")
+            raise wrong
         return array
     if not isinstance(found, list | tuple) and not (isinstance(found, np.ndarray) and found.ndim):
-        raise NotNumbers(f"returned {_named(found)} where a list of arrays belongs")
+        raise wrong
     if isinstance(depths, int):
         return [_arrays(each, depths - 1) for each in found]
     if len(found) != len(depths):
-        raise NotNumbers(f"returned {_named(found)} of length {len(found)} where {len(depths)} belong")
+        raise wrong
     return [_arrays(each, depth) for each, depth in zip(found, depths, strict=True)]
+
+
+def _wanted(depths: int | Sequence[int]) -> str:
+    if isinstance(depths, int):
+        return "a list of arrays" if depths else "an array of numbers"
+    return f"a tuple of {len(depths)} lists of arrays"
 
 
 def _named(found: Any) -> str:
@@ -192,7 +199,9 @@ def _named(found: Any) -> str:
         return "None (no return?)"
     if isinstance(found, np.ndarray):
         return f"an array of dtype {found.dtype}"
-    return f"{'an' if type(found).__name__[:1] in 'aeiou' else 'a'} {type(found).__name__}"
+    kind = type(found).__name__
+    size = f" of length {len(found)}" if isinstance(found, list | tuple) else ""
+    return f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}{size}"
 
 
 def _leaves(result: Any) -> list[Any]:

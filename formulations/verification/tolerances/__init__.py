@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.customary import approximates as approximates
     from formulations.verification.tolerances.customary import granted as granted
     from formulations.verification.tolerances.deviations import deviation as deviation
+    from formulations.verification.tolerances.forward_bounds import local_forward_checks as local_forward_checks
     from formulations.verification.tolerances.judging import judge as judge
     from formulations.verification.tolerances.judging import judge_backend as judge_backend
     from formulations.verification.tolerances.local import output_error as output_error
@@ -34,6 +35,7 @@ else:
             "activations": ["PLACES", "lost"],
             "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
             "deviations": ["deviation"],
+            "forward_bounds": ["local_forward_checks"],
             "judging": ["judge", "judge_backend"],
             "local": ["output_error"],
             "perturbation": ["cost_roundoff", "undecidable"],

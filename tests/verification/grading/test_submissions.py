@@ -62,7 +62,7 @@ FAILING = {
     "ends the process": ("import os\ndef f(x):\n    os._exit(3)", "ended the process, with exit status 3"),
     "reads": ("def f(x):\n    return float(input())", "raises EOFError: EOF when reading a line, in line 2"),
     "returns nothing": ("def f(x):\n    x * 2", "returned None (no return?) where an array of numbers belongs"),
-    "ragged": ("def f(x):\n    return [[1], [1, 2]]", "returned a list where an array belongs"),
+    "ragged": ("def f(x):\n    return [[1], [1, 2]]", "returned a list of length 2 where an array of numbers belongs"),
     "text": ("def f(x):\n    return 'x'", "returned a str where an array of numbers belongs"),
     "object": (
         "import numpy\ndef f(x):\n    return numpy.array([f])",
@@ -194,7 +194,9 @@ def test_the_structure_of_a_result_is_checked():
 
     assert [part.tolist() for part in returned(([1.0], np.ones(2)), 1).result] == [[1], [1, 1]]
     assert returned(3.0, 1).why == "returned a float where a list of arrays belongs"
-    assert returned(([1], [2]), (1, 1, 1)).why == "returned a tuple of length 2 where 3 belong"
+    assert (
+        returned(([1], [2]), (1, 1, 1)).why == "returned a tuple of length 2 where a tuple of 3 lists of arrays belongs"
+    )
     assert returned(([1], None), (1, 1)).why == "returned None (no return?) where a list of arrays belongs"
     # NumPy once made such arrays of lists of arrays.
     parts = np.empty(2, object)

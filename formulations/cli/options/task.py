@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from formulations.arrays import BATCH_SIZE, Array, positive_integer
 from formulations.cli.completion import complete_file, complete_names
-from formulations.cli.options import (
+from formulations.cli.options.shared import (
     as_column,
     delimiter_option,
     dtype_option,

@@ -1,0 +1,75 @@
+"""``formulations grade``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from formulations.cli.completion import complete_file, complete_names
+from formulations.cli.options import json_option, split_names
+from formulations.cli.output import print_json, print_text
+from formulations.verification import EXERCISES
+from formulations.verification import grade as mark
+
+__all__ = ["grade"]
+
+
+@click.command()
+@click.argument("file", metavar="FILE.py", shell_complete=complete_file)
+@click.option(
+    "--exercise",
+    "--exercises",
+    metavar="NAME,…",
+    help=f"Exercises to mark: {', '.join(EXERCISES)}.  [default: all]",
+    shell_complete=complete_names(EXERCISES),
+)
+@click.option(
+    "--seconds",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="S",
+    help="The most that the import of the file, and each call of a function, may take.",
+)
+@click.option(
+    "--memory", default="1GB", show_default=True, metavar="SIZE", help="The most that its process may reserve."
+)
+@click.option(
+    "--packages",
+    default="numpy",
+    show_default=True,
+    metavar="NAME,…",
+    help="The packages that it may import beside the standard library.",
+)
+@click.option("--seed", type=int, help="Draws the networks.  [default: other networks each time]")
+@json_option
+def grade(
+    file: str,
+    exercise: str | None,
+    seconds: float,
+    memory: str,
+    packages: str,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Mark an assignment on backpropagation, with points for each equation and what to look at.
+
+    \b
+    Examples:
+      formulations grade submission.py
+      formulations grade submission.py --exercise backprop
+      formulations grade submission.py --exercise bp1,bp2 --seconds 2 --json
+
+    Each exercise is a function of that name, which is called on four networks in a process of its own. An equation
+    gives a point for each network on which it is right. The file may import NumPy and the standard library alone. The
+    limits end code that loops or allocates without end, but it is no sandbox: run what you do not trust in a container.
+    Exit status 0 if the file has all points, else 1.
+    """
+    chosen = None if exercise is None else split_names(exercise)
+    found = mark(file, chosen, seconds=seconds, memory=memory, packages=split_names(packages), seed=seed)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_text(found)
+    sys.exit(0 if found else 1)

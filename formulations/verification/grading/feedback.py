@@ -1,0 +1,80 @@
+"""Feedback: which equation is wrong, where, and what to look at, without the answer.
+
+The likely cause that a certificate finds names the mistake and its remedy, which would be the answer. Feedback tells
+only the part of the equation that it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from formulations.verification.certification import certify
+from formulations.verification.grading.exercises import Finding, Judgement, Shape
+from formulations.verification.grading.points import Point
+
+__all__ = ["misfit", "sentence"]
+
+PARTS = {
+    "the factor σ′: which function it is, and where it is evaluated": (
+        "slope_missing", "value_for_slope", "slope_at_activation", "logistic_slope", "slope_of_other_layer",
+        "diagonal_slope",
+    ),
+    "the weights: which layer's they are, and over which of their two indices the sum runs": (
+        "weights_transposed", "weights_of_other_layer",
+    ),
+    "the signs": ("sign", "sign_in_layer", "sign_of_biases", "sign_of_weights"),
+    "constant factors": ("factor_two", "half"),
+    "how the examples of a mini-batch are combined": (
+        "sum_for_mean", "mean_twice", "example_dropped", "one_example",
+    ),
+    "which layer's a or z it takes": ("input_of_next_layer", "weighted_input_for_activation"),
+    "the order of the indices of the result": ("gradient_transposed",),
+    "the order of the layers": ("layers_reversed",),
+    "the gradient of the cost with respect to the output": ("other_cost",),
+    "what is left at zero": ("nothing_computed", "biases_lost", "weights_lost"),
+    "arrays in float32": ("single_precision",),
+    "the index of a single entry": ("single_entry",),
+}  # fmt: skip
+"""What to look at, and the causes that it answers."""
+
+LOOK_AT = {cause: part for part, causes in PARTS.items() for cause in causes}
+
+EQUATIONS = {
+    "25": "each term of the equation and its layer",
+    "33": "the entries of Σ′, and what it multiplies",
+    "34": "each factor of the equation, their order and their layers",
+    "BP1": "both factors of the equation, for this cost",
+    "BP2": "each factor of the equation and its layer",
+    "BP3": "what the equation says for one example, and then the mean",
+    "BP4": "which a and which δ the equation multiplies, the order of j and k, and then the mean",
+}
+"""What to look at if no known mistake explains an answer."""
+
+
+def sentence(point: Point, judgement: Judgement) -> str:
+    """Say which equation of an answer is the first that is wrong, and what to look at."""
+    first = next(finding for finding in judgement.findings if not finding.right)
+    # An exercise on one equation in one layer has said which.
+    where = f" in layer {first.layer}" if len(judgement.findings) > 1 else ""
+    return f"({first.equation}) is wrong{where}; look at {_part(point, judgement, first)}"
+
+
+def _part(point: Point, judgement: Judgement, first: Finding) -> str:
+    if judgement.gradient is not None:
+        certificate = certify(point.network, point.X, point.Y, judgement.gradient)
+        if certificate.cause is not None and certificate.layer == first.layer:
+            return LOOK_AT.get(certificate.cause.name, EQUATIONS[first.equation])
+    return EQUATIONS[first.equation]
+
+
+def misfit(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:
+    """Say why a result does not have its shape, or those of its arrays; empty if it has."""
+    if isinstance(wanted, tuple):
+        if found.shape != wanted:
+            return f"{name} must have shape {wanted}, got {found.shape}"
+        return f"{name} must hold real numbers, got {found.dtype}" if found.dtype.kind == "c" else ""
+    if len(found) != len(wanted):
+        return f"{name} must hold {len(wanted)} arrays, one a layer, got {len(found)}"
+    parts = enumerate(zip(found, wanted, strict=True))
+    return next(filter(None, (misfit(array, shape, f"{name}[{i}]") for i, (array, shape) in parts)), "")

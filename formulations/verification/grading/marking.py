@@ -1,0 +1,221 @@
+"""Mark an assignment, equation by equation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import as_bytes, format_bytes, positive_number, quiet
+from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
+from formulations.verification.grading.exercises import EXERCISES, Exercise
+from formulations.verification.grading.feedback import misfit, sentence
+from formulations.verification.grading.points import Point
+from formulations.verification.grading.report import ExerciseGrade, Grade, Points
+from formulations.verification.grading.submission import (
+    Answer,
+    FileSubmission,
+    Functions,
+    Limits,
+    NotLoaded,
+    Submission,
+)
+
+__all__ = ["grade"]
+
+LEAST = 2 * 10**8
+"""The least memory in which Python and NumPy start, in bytes."""
+
+
+@quiet
+def grade(
+    candidate: Any,
+    exercises: str | Iterable[str] | None = None,
+    *,
+    seconds: float = 10.0,
+    memory: float | str = "1GB",
+    packages: Iterable[str] = ("numpy",),
+    seed: int | None = None,
+) -> Grade:
+    """Mark an assignment on backpropagation: points for each equation, and what to look at where it is wrong.
+
+    Each exercise is a function of the same name, called on four networks that are drawn for it. An equation gives a
+    point for each network on which it is right; a mistake costs the points of its own equation and not of those that
+    build on it. What is right is decided by the derived bounds of :func:`formulations.certify`. The feedback names the
+    equation, the layer, and the part of the equation to look at, not the answer.
+
+    Parameters
+    ----------
+    candidate : path, callable or mapping
+        A Python file, which runs in a process of its own, within limits; or a function, or functions by their names,
+        which are called in this process without limits.
+    exercises : str or iterable of str, optional
+        The exercises: ``feedforward``, ``bp1``, ``bp2``, ``bp3``, ``bp4``, ``backprop``, ``sigma_form``,
+        ``modified_neuron``. By default all for a file, and for functions those that are there. What each function gets
+        and returns stands in the template of the assignment, ``docs/assignment/template.py``.
+    seconds : float
+        The most that the import of a file, and each call, may take.
+    memory : float or str
+        The most that its process may reserve, in bytes or such as ``"1GB"``, where the system limits it.
+    packages : iterable of str
+        The packages that a file may import beside the standard library.
+    seed : int, optional
+        Draws the networks. By default it is new in each call, and the grade names it.
+
+    Returns
+    -------
+    Grade
+        True if it has all points.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such file, an exercise is named twice or none is, or a limit is not positive.
+    UnknownName
+        If there is no such exercise.
+    WrongType
+        If the candidate is neither a file nor functions.
+    CandidateFailed
+        If no process starts here. What a submission does wrong is no exception, but costs its points.
+
+    Notes
+    -----
+    This is no sandbox. The limits end code that loops, prints or allocates without end, and the process and those that
+    it has started are killed; but a file can do whatever its user can. Run files that you do not trust in a container.
+    Windows limits the time only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def bp3(delta):
+    ...     return delta.sum(axis=0)  # the mean is missing
+    >>> found = grade(bp3, seed=1)
+    >>> found
+    <Grade: 1 of 4 points>
+    >>> print(found.exercises[0].feedback[0].partition(": ")[2])
+    (BP3) is wrong; look at how the examples of a mini-batch are combined.
+    """
+    submission, there = _submission(candidate, seconds, memory, packages)
+    chosen = _chosen(exercises, there)
+    seed = _seed(seed)
+    notes = []
+    if isinstance(submission, FileSubmission) and find_spec("resource") is None:
+        notes.append("This system limits the time of a submission, not its memory.")
+    grades, failure = [], ""
+    for exercise in chosen:
+        # Each exercise has networks of its own, whatever the others are.
+        random = np.random.default_rng([seed, list(EXERCISES).index(exercise.name)])
+        if not failure:
+            try:
+                grades.append(_marked(submission, exercise, random))
+                continue
+            except NotLoaded as caught:
+                failure = f"The file cannot be marked: {caught}."
+        grades.append(_without_points(exercise, failure))
+    return Grade(tuple(grades), seed, tuple(notes))
+
+
+def _submission(
+    candidate: Any, seconds: float, memory: float | str, packages: Iterable[str]
+) -> tuple[Submission, Iterable[str]]:
+    """Return a candidate as a submission, and the names of its functions, as far as they are known."""
+    allowed = as_bytes(memory, "memory")
+    if allowed < LEAST:
+        raise InvalidInput(
+            f"memory must be at least {format_bytes(LEAST)}, in which NumPy starts, got {described(memory)}."
+        )
+    names = (packages,) if isinstance(packages, str) else tuple(packages)
+    limits = Limits(positive_number(seconds, "seconds"), int(min(allowed, 2**62)), names)
+    if callable(candidate):
+        candidate = {getattr(candidate, "__name__", ""): candidate}
+    if isinstance(candidate, Mapping):
+        return Functions(candidate), candidate.keys()
+    if isinstance(candidate, str | os.PathLike):
+        path = Path(candidate)
+        if path.suffix != ".py" or not path.is_file():
+            raise InvalidInput(f"a submission must be a Python file, got {described(str(candidate))}; pass its path.")
+        return FileSubmission(path, limits), EXERCISES
+    raise WrongType(
+        f"a submission must be the path of a Python file, a function, or a mapping of names to functions, got "
+        f"{described(candidate)}; pass one of these."
+    )
+
+
+def _chosen(exercises: str | Iterable[str] | None, there: Iterable[str]) -> list[Exercise]:
+    names = [exercises] if isinstance(exercises, str) else list(there if exercises is None else exercises)
+    for name in names:
+        if name not in EXERCISES:
+            raise UnknownName("exercise", name, EXERCISES)
+    if not names or len(set(names)) < len(names):
+        raise InvalidInput(f"exercises must be at least one name, each once, got {names}; leave them out for all.")
+    return [EXERCISES[name] for name in names]
+
+
+def _seed(seed: Any) -> int:
+    if seed is None:
+        return int(np.random.default_rng().integers(2**32))
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise InvalidInput(f"seed must be an integer of at least 0, or None, got {described(seed)}; pass such as 0.")
+    return int(seed)
+
+
+def _without_points(exercise: Exercise, why: str, possible: int = 4) -> ExerciseGrade:
+    points = tuple(Points(equation, 0, possible) for equation in exercise.equations)
+    return ExerciseGrade(exercise.name, exercise.says, points, (why,))
+
+
+def _marked(submission: Submission, exercise: Exercise, random: np.random.Generator) -> ExerciseGrade:
+    points: list[Point] = []
+
+    def draw() -> Sequence[Sequence[Any]]:
+        points.extend(exercise.draw(random))
+        return [exercise.arguments(point) for point in points]
+
+    answers = submission.answers(exercise.name, exercise.depths, draw)
+    if answers is None:
+        return _without_points(exercise, f"There is no function {exercise.name}.")
+    right, feedback = dict.fromkeys(exercise.equations, 0), dict[str, list[str]]()
+    for point, answer in zip(points, answers, strict=True):
+        wrong, said = _answer(exercise, point, answer)
+        for equation in right:
+            right[equation] += equation not in wrong
+        if said:
+            feedback.setdefault(said, []).append(point.title)
+    earned = tuple(Points(equation, count, len(points)) for equation, count in right.items())
+    lines = [
+        f"{'on every network' if len(titles) == len(points) else '; '.join(titles)}: {said}"
+        for said, titles in feedback.items()
+    ]
+    return ExerciseGrade(exercise.name, exercise.says, earned, tuple(lines))
+
+
+def _answer(exercise: Exercise, point: Point, answer: Answer) -> tuple[set[str], str]:
+    """Return the equations that an answer has wrong, and a sentence on it."""
+    if answer.result is None:
+        return set(exercise.equations), f"it {answer.why}."
+    shapes, wrong, said = exercise.shapes(point), set[str](), list[str]()
+    results = dict(zip(shapes, answer.result if len(shapes) > 1 else [answer.result], strict=True))
+    for name, shape in shapes.items():
+        problem = misfit(results[name], shape, name)
+        if problem:
+            said.append(problem)
+            wrong.update(exercise.of_result.get(name, exercise.equations))
+            del results[name]
+    if not wrong.issuperset(exercise.equations):
+        judgement = exercise.judge(point, {name: _numbers(held) for name, held in results.items()})
+        found = {finding.equation for finding in judgement.findings if not finding.right} - wrong
+        wrong |= found
+        if found:
+            said.append(sentence(point, judgement))
+    if answer.changed:
+        said.append("it changes its arguments: let it work on copies")
+    return wrong, f"{'; '.join(said)}." if said else ""
+
+
+def _numbers(held: Any) -> Any:
+    return [_numbers(each) for each in held] if isinstance(held, list) else held.astype(np.float64)
