@@ -9,17 +9,19 @@ Four successive values whose largest difference is d give the bound 2d + 3 max(�
 While truncation dominates, the first difference is almost the error of the first value; while noise dominates,
 the differences show it. Both are small together only where the values have converged, or where the quotients alias: a
 function that oscillates within the steps looks constant. So a rung counts only if |f(x ± h) - f(x)| falls from there
-on, rung by rung, down to the noise, and values below it must agree with it as far as noise lets them.
+on, rung by rung, down to the noise, and what the values below it differ by, beyond noise, widens the bound.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from formulations.arrays import Array
+from formulations.verification.tolerances import RESOLUTION
 
 __all__ = ["Derivative", "Line", "differentiate_along"]
 
@@ -30,8 +32,8 @@ RUNGS = 8
 """The rungs of an ordinary ladder: 16 evaluations."""
 MOST = 26
 """The rungs after which a ladder ends in any case; the last steps are near the distance between numbers."""
-FALL = 2.0
-"""Each rung must divide |f(x ± h) - f(x)| by this at least; where f is differentiable, by about 4 or more."""
+FALL = 0.5
+"""|f(x ± h) - f(x)| must fall as this power of h at least; where f is differentiable, it falls as h or faster."""
 FLOOR = 10.0
 """Differences below this multiple of the noise are noise: seven standard deviations of a difference of two values."""
 SHARP = 1e-6
@@ -77,18 +79,19 @@ class _Ladder:
 
     line: Line
     start: Array
+    ratio: float = RATIO
     forward: list[float] = field(default_factory=list)
     backward: list[float] = field(default_factory=list)
     right: list[Array] = field(default_factory=list)
     left: list[Array] = field(default_factory=list)
 
-    def rung(self, h: float, *, first: bool = False) -> bool:
+    def rung(self, h: float, at: int | None = None) -> bool:
         """Evaluate f at x ± h; return whether both points are inside its domain."""
         after, before = self.line(h), self.line(-h)
         if after is None or before is None:
             return False
         (forward, right), (backward, left) = after, before
-        at = 0 if first else len(self.forward)
+        at = len(self) if at is None else at
         self.forward.insert(at, forward)
         self.backward.insert(at, -backward)
         self.right.insert(at, right - self.start)
@@ -102,6 +105,99 @@ class _Ladder:
     def change(self) -> Array:
         """The larger of |f(x + h) - f(x)| and |f(x - h) - f(x)|, shape (rungs, k)."""
         return np.maximum(np.abs(self.right), np.abs(self.left))
+
+    def finer(self, first: int) -> _Ladder | None:
+        """Return a ladder with a rung between each two of a window; None if one is outside the domain."""
+        finer = _Ladder(self.line, self.start, math.sqrt(self.ratio))
+        for name in ("forward", "backward", "right", "left"):
+            getattr(finer, name).extend(getattr(self, name)[first : first + VALUES + 1])
+        inside = [finer.rung(self.forward[first + k] / finer.ratio, at=2 * k + 1) for k in range(VALUES)]
+        return finer if all(inside) else None
+
+    def quotients(self, noise: Array, unit: float) -> _Quotients:
+        """Return what the differences say about the derivative, for a noise of shape (k,)."""
+        forward, backward = np.array(self.forward)[:, None], np.array(self.backward)[:, None]
+        right, left, change, ratio = np.array(self.right), np.array(self.left), self.change, self.ratio
+        scatter = np.maximum(noise, unit * (np.abs(self.start) + change))
+        # The parabola through three points; with equal steps, the central quotient.
+        central = (right * backward / forward - left * forward / backward) / (forward + backward)
+        falls = (change[1:] <= change[:-1] / ratio**FALL) | (change[1:] <= FLOOR * scatter[1:])
+        return _Quotients(
+            ratio=ratio,
+            step=np.minimum(forward, backward),
+            extrapolated=(ratio**2 * central[1:] - central[:-1]) / (ratio**2 - 1),
+            onesided=np.maximum(np.abs(right) / forward, np.abs(left) / backward),
+            bend=np.abs(right / forward + left / backward) / 2,
+            roundoff=scatter / np.minimum(forward, backward),
+            # From each rung on, down to the last.
+            falling=np.flip(np.logical_and.accumulate(np.flip(falls, axis=0), axis=0), axis=0),
+        )
+
+
+@dataclass(frozen=True)
+class _Quotients:
+    """The quotients on each rung of a ladder, shape (rungs, k).
+
+    Attributes
+    ----------
+    ratio : float
+        How many times larger each step is than the next.
+    step : ndarray of shape (rungs, 1)
+        The steps.
+    extrapolated : ndarray of shape (rungs - 1, k)
+        Richardson's values; each one belongs to a rung and the next.
+    onesided : ndarray
+        The larger one-sided quotient, in absolute value.
+    bend : ndarray
+        Half the difference of the one-sided quotients, h|f″|/2 where f is smooth.
+    roundoff : ndarray
+        max(ε_f, u|f|)/h.
+    falling : ndarray of bool, shape (rungs - 1, k)
+        Whether the change of f falls from the rung on, down to the noise.
+    """
+
+    ratio: float
+    step: Array
+    extrapolated: Array
+    onesided: Array
+    bend: Array
+    roundoff: Array
+    falling: Array
+
+    def beyond_noise(self, value: Array, step: Array) -> Array:
+        """Return how much more the values below a step differ from one above than noise explains."""
+        apart = np.abs(self.extrapolated - value) - 3 * self.roundoff[1:]
+        return np.max(np.where(self.step[:-1] <= step, apart, 0), axis=0, initial=0)
+
+    def derivative(self, below: _Quotients) -> Derivative:
+        """Return the derivative with the smallest bound of all windows whose rungs count.
+
+        Parameters
+        ----------
+        below : _Quotients
+            Those of the whole ladder, with which the values must agree.
+        """
+        best = _nothing(self.bend[0])
+        for k in range(len(self.extrapolated) - VALUES + 1):
+            last = k + VALUES
+            window, value = self.extrapolated[k:last], self.extrapolated[k + 1]
+            roundoff = self.roundoff[k : last + 1].max(axis=0)
+            bound = 2 * (window.max(axis=0) - window.min(axis=0)) + 3 * roundoff
+            # The bend of a smooth f is divided by the ratio on each rung.
+            kink = (self.bend[last] > self.bend[k] / self.ratio) & (self.bend[last] > 3 * roundoff)
+            bound = bound + np.where(kink, self.bend[last], 0)
+            bound = np.maximum(bound, 2 * below.beyond_noise(value, self.step[last]))
+            here = Derivative(
+                value=value,
+                bound=np.where(self.falling[k], bound, np.inf),
+                step=np.broadcast_to(self.step[k + 2], value.shape),
+                quotient=self.onesided[k : last + 1].max(axis=0),
+                curvature=2 * self.bend[k] / self.step[k],
+                kink=kink,
+                stepped=best.stepped,
+            )
+            best = _smaller(here, best)
+        return best
 
 
 def differentiate_along(
@@ -124,32 +220,47 @@ def differentiate_along(
     """
     ladder = _Ladder(line, start)
     h = step
-    for _ in range(MOST):
-        if h < narrowest:
-            break
+    while h >= narrowest and len(ladder) < MOST:
         inside = ladder.rung(h)
         h /= RATIO
         if inside and len(ladder) == 1:
             _extend_upwards(ladder, step, widest, noise)
-        if len(ladder) <= VALUES:
-            continue
-        found = _judge(ladder, noise, unit)
-        change = ladder.change[-1]
-        silent = change <= FLOOR * noise
-        sharp = found.bound <= SHARP * found.quotient
-        if np.all(silent | (sharp & (len(ladder) >= RUNGS))):
+        if len(ladder) > VALUES and _ends(ladder, noise, unit):
             break
     if len(ladder) <= VALUES:
         return _nothing(start)
     steps = _steps(ladder, noise)
-    return replace(_judge(ladder, np.maximum(noise, steps), unit), stepped=steps)
+    noise = np.maximum(noise, steps)
+    quotients = ladder.quotients(noise, unit)
+    found = quotients.derivative(quotients)
+    blurred = np.isfinite(found.bound) & ~(found.bound <= RESOLUTION * found.quotient) & ~found.kink
+    if blurred.any():
+        # Rungs at half the distance have a larger smallest step, in which noise tells most. The largest step of a
+        # window is two rungs above that of its value; one more may gain another digit.
+        above = int(np.count_nonzero(quotients.step[:, 0] > found.step[blurred].max()))
+        finer = ladder.finer(max(above - 3, 0))
+        if finer is not None:
+            found = _smaller(finer.quotients(noise, unit).derivative(quotients), found)
+    return replace(found, stepped=steps)
 
 
 def _extend_upwards(ladder: _Ladder, step: float, widest: float, noise: Array) -> None:
     """Add rungs above the first, while the change of f does not stand out from the noise by eight digits."""
     h = step * RATIO
-    while h <= widest and np.any(ladder.change[0] < 1e8 * noise) and ladder.rung(h, first=True):
+    while h <= widest and np.any(ladder.change[0] < 1e8 * noise) and ladder.rung(h, at=0):
         h *= RATIO
+
+
+def _ends(ladder: _Ladder, noise: Array, unit: float) -> bool:
+    """Return whether smaller steps would add nothing: all values are sharp, or lost in noise."""
+    silent = ladder.change[-VALUES - 1 :] <= FLOOR * noise
+    if len(ladder) < RUNGS and not silent[-1].all():
+        return False
+    quotients = ladder.quotients(noise, unit)
+    found = quotients.derivative(quotients)
+    sharp = (found.bound <= SHARP * found.quotient) & (len(ladder) >= RUNGS)
+    settled = silent[-1] & (found.bound <= RESOLUTION * found.quotient)
+    return bool(np.all(sharp | settled | silent.all(axis=0)))
 
 
 def _steps(ladder: _Ladder, noise: Array) -> Array:
@@ -169,45 +280,13 @@ def _steps(ladder: _Ladder, noise: Array) -> Array:
     return size
 
 
+def _smaller(one: Derivative, other: Derivative) -> Derivative:
+    """Return for each value the derivative with the smaller bound."""
+    better = one.bound < other.bound
+    return Derivative(**{name: np.where(better, part, getattr(other, name)) for name, part in vars(one).items()})
+
+
 def _nothing(start: Array) -> Derivative:
     """Return the result if no rungs agree."""
     nan, zero = np.full(start.shape, np.nan), np.zeros(start.shape)
     return Derivative(nan, np.full(start.shape, np.inf), nan, zero, zero, zero > 0, zero)
-
-
-def _judge(ladder: _Ladder, noise: Array, unit: float) -> Derivative:
-    """Return the derivative with the smallest bound of all rungs that count."""
-    forward, backward = np.array(ladder.forward)[:, None], np.array(ladder.backward)[:, None]
-    right, left, change = np.array(ladder.right), np.array(ladder.left), ladder.change
-    scatter = np.maximum(noise, unit * (np.abs(ladder.start) + change))
-    # The parabola through three points; with equal steps, the central quotient.
-    quotients = (right * backward / forward - left * forward / backward) / (forward + backward)
-    onesided = np.maximum(np.abs(right) / forward, np.abs(left) / backward)
-    bend = np.abs(right / forward + left / backward) / 2
-    h = np.minimum(forward, backward)
-    values = (RATIO**2 * quotients[1:] - quotients[:-1]) / (RATIO**2 - 1)
-    falls = (change[1:] <= change[:-1] / FALL) | (change[1:] <= FLOOR * scatter[1:])
-    # From each rung on, down to the last.
-    counts = np.flip(np.logical_and.accumulate(np.flip(falls, axis=0), axis=0), axis=0)
-    best = _nothing(ladder.start)
-    for k in range(len(values) - VALUES + 1):
-        last = k + VALUES
-        window, value = values[k:last], values[k + 1]
-        roundoff = np.max(scatter[k : last + 1] / h[k : last + 1], axis=0)
-        bound = 2 * (window.max(axis=0) - window.min(axis=0)) + 3 * roundoff
-        # The bend of a smooth f is divided by 4 on each rung.
-        kink = (bend[last] > bend[k] / RATIO) & (bend[last] > 3 * roundoff)
-        bound = bound + np.where(kink, bend[last], 0)
-        below = np.abs(values[last:] - value) <= bound + 12 * scatter[last + 1 :] / h[last + 1 :]
-        better = counts[k] & below.all(axis=0) & (bound < best.bound)
-        here = Derivative(
-            value,
-            bound,
-            np.broadcast_to(h[k + 2], value.shape),
-            onesided[k : last + 1].max(axis=0),
-            2 * bend[k] / h[k],
-            kink,
-            best.stepped,
-        )
-        best = Derivative(*(np.where(better, new, old) for new, old in zip(astuple(here), astuple(best), strict=True)))
-    return best
