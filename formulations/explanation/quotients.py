@@ -88,10 +88,12 @@ def error_quotients(equation: Equation, backend: Backend, quantities: Quantities
     count = tape.network.layout.sizes[l - 1]
     shown = count if count <= MOST_NEURONS else FEW
     mean = (f"/ {m}",) if m > 1 else ()
+    factor = tape.known_cost.factor
+    scaled = () if factor == 1 else (str(factor), "·")
     rows = []
     for j, quotient in enumerate(islice(difference.quotients(tape.network, tape, l), shown), start=1):
         delta = quantities.operand("delta", l, (j,))
-        rows.append((delta, "≈", *_pieces(quotient), *mean, "≈", delta))
+        rows.append((delta, "≈", *scaled, *_pieces(quotient), *mean, "≈", delta))
     remarks = () if shown == count else (f"The numbers are those of the first {shown} of {count} neurons.",)
     if m > 1:
         remarks = (*remarks, f"The numbers are those of example 1 of {m}.")

@@ -115,6 +115,9 @@ def write(equation: Equation, quantities: Quantities, l: int, remarks: tuple[str
     tokens = _read(equation.template, l, quantities.last, several=m > 1)
     if quantities.tape.combined is not None:
         tokens = _from_combined_error(tokens, quantities.last)
+    if (factor := quantities.tape.known_cost.factor) != 1 and _of_unscaled_cost(equation) and len(tokens) > 2:
+        tokens = [*tokens[:2], *map(Token, (str(factor), "·", "(")), *tokens[2:], Token(")")]
+        remarks = (*remarks, f"The cost has the factor {factor}.")
     symbols = tuple(_piece(token, quantities, {}) for token in tokens)
     left = tokens[0]
     if not _has_numbers(tokens, quantities):
@@ -136,6 +139,11 @@ def write(equation: Equation, quantities: Quantities, l: int, remarks: tuple[str
         remarks = (*remarks, f"The numbers are those of example 1 of {m}.")
     counted = multiplications(rows, m if left.index else 1)
     return Step(equation.number, equation.says, symbols, tuple(rows), remarks, counted)
+
+
+def _of_unscaled_cost(equation: Equation) -> bool:
+    """Whether an equation writes out C_x or its derivative, and so leaves out the cost's factor."""
+    return equation.scope in ("cost", "mean", "combined") or equation.number == "30"
 
 
 def first_example(step: Step, m: int) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 from itertools import accumulate, combinations_with_replacement
 
@@ -40,6 +41,9 @@ CASES = [
     ((2, 3, 2), "sigmoid", "binary_cross_entropy", 2),
     ((2, 3, 3), ["tanh", "softmax"], "log_likelihood", 1),
     ((2, 3, 3), ["softmax", "softmax"], "quadratic", 2),
+    ((2, 3, 3), "sigmoid", "2/3 quadratic", 1),
+    ((2, 3, 2), "sigmoid", "1/2 binary_cross_entropy", 2),
+    ((2, 3, 3), ["tanh", "softmax"], "3 log_likelihood", 2),
 ]
 
 
@@ -80,6 +84,11 @@ class Evaluated:
         return value, size
 
     def product(self):
+        if self.pieces[self.at + 1 : self.at + 2] == ["·"]:
+            factor = float(Fraction(self.take()))
+            self.take()
+            value, size = self.product()
+            return factor * value, factor * size
         factors = [self.chain()]
         while self.peek() == "⊙":
             self.take()
@@ -325,11 +334,12 @@ def test_any_two_backends_stand_side_by_side(activations):
 
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("scheme", ["central", "forward"])
-def test_the_demons_quotients_are_those_of_the_costs_shown(scheme, m):
-    net, X, Y, cost = case((2, 3, 2), "sigmoid", "quadratic", m)
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_demons_quotients_are_those_of_the_costs_shown(scheme, m, factor):
+    net, X, Y, cost = case((2, 3, 2), "sigmoid", f"{factor} quadratic", m)
     backend = f"node_perturbation:scheme={scheme}"
     label = fm.get_backend(backend).label
-    steps = [each for each in explain(net, X, Y, backends=backend).steps(label) if each.equation == "demon"]
+    steps = [each for each in explain(net, X, Y, backend, cost).steps(label) if each.equation == "demon"]
     gradient = fm.gradient(net, X, Y, backend=backend, cost=cost)
     errors, cost_of_all = gradient.errors, gradient.cost
     assert [len(step.rows) for step in steps] == [2, 3]
@@ -338,9 +348,10 @@ def test_the_demons_quotients_are_those_of_the_costs_shown(scheme, m):
         for row, expected in zip(step.rows, delta[0], strict=True):
             ahead, behind, h, result = (piece.value.item() for piece in row[1:] if isinstance(piece, Operand))
             assert result == expected
-            # Shares of 1/2 round nothing.
-            assert (ahead - behind) / h / m == result
-            assert m > 1 or (behind == cost_of_all) == (scheme == "forward")
+            # Shares of 1/2 and factors of 2 round nothing.
+            assert factor * (ahead - behind) / h / m == result
+            assert (row[2] == "2") == (factor == 2)
+            assert m > 1 or (factor * behind == cost_of_all) == (scheme == "forward")
 
 
 @pytest.mark.parametrize(
