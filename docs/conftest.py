@@ -9,7 +9,10 @@ from importlib.util import find_spec
 
 import pytest
 
-collect_ignore = [] if find_spec("sklearn") else ["how-to/scikit-learn.md"]
+PACKAGES = {"how-to/from-torch.md": ("torch", "sklearn"), "how-to/scikit-learn.md": ("sklearn",)}
+"""The pages that need optional packages."""
+
+collect_ignore = [page for page, packages in PACKAGES.items() if not all(map(find_spec, packages))]
 
 
 @pytest.fixture(autouse=True)

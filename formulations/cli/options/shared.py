@@ -71,7 +71,7 @@ cost_option = click.option(
     default="quadratic",
     show_default=True,
     metavar="NAME",
-    help=f"One of {', '.join(COSTS)}.",
+    help=f"One of {', '.join(COSTS)}; or one times a factor, such as '2/3 quadratic'.",
     shell_complete=complete_names(COSTS, several=False),
 )
 network_option = click.option(
