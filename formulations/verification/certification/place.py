@@ -16,7 +16,8 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     """Return the layer and the equation of the first mistake, from the output backwards.
 
     If no layer is wrong, the place is the cost, ``"C"``, in the output layer. Without δ, a wrong δ^l shows in both
-    ∂C/∂w^l and ∂C/∂b^l, and a wrong sum in only one of them.
+    ∂C/∂w^l and ∂C/∂b^l, and a wrong sum in only one of them. If the candidate has only one of the two, a wrong δ^l shows
+    in the layer below.
     """
     wrong = [line for line in verdict.layers if line.status is Status.DIFFERENT]
     if not wrong:
@@ -25,8 +26,9 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     if first.local:
         return wrong[0].layer, wrong[0].equation
     kinds = {line.equation for line in wrong if line.layer == first.layer}
-    judged = {line.equation for line in verdict.layers if line.layer == first.layer}
-    if "δ" in kinds or judged - {"δ"} <= kinds:
+    judged = {line.equation for line in verdict.layers if line.layer == first.layer} - {"δ"}
+    below = [line.status is Status.DIFFERENT for line in verdict.layers if line.layer == first.layer - 1]
+    if "δ" in kinds or (judged <= kinds and (len(judged) == 2 or any(below) or not below)):
         return first.layer, "BP1" if first.layer == layout.last else "BP2"
     return first.layer, "BP4" if "∂C/∂w" in kinds else "BP3"
 

@@ -136,7 +136,7 @@ def test_tensors_are_read(given):
     tensors = [torch.tensor(w) for w in weights], [torch.tensor(b) for b in biases]
     assert fm.certify(net, X, Y, tensors)
     tensors[0][0] = 1 * tensors[0][0].requires_grad_()
-    assert fm.certify(net, torch.tensor(X, requires_grad=True), torch.tensor(Y), tensors).not_judged == ()
+    assert fm.certify(net, *(torch.tensor(each, requires_grad=True) for each in (X, Y)), tensors).not_judged == ()
 
 
 def test_errors_name_the_equation_and_leave_the_others_alone(given):
@@ -395,7 +395,7 @@ def test_names_of_frameworks_and_lists_are_read_in_order(given, tmp_path):
     own = {f"{kind}_{l}": part for kind, parts in (("weights", weights), ("biases", biases)) for l, part in
            enumerate(parts, start=2)}  # fmt: skip
     by_number = dict(sorted(named(weights, biases, "net.", step=7).items()))  # net.0, net.14, net.7
-    by_place = dict(zip(("one.weight", "one.bias", "b.weight", "b.bias", "a.weight", "a.bias"), flat(weights, biases),
+    by_place = dict(zip(("in9.weight", "in9.bias", "b1.weight", "b1.bias", "a.weight", "a.bias"), flat(weights, biases),
                         strict=True))  # fmt: skip
     for candidate in (
         own,
@@ -437,6 +437,7 @@ def test_what_is_absent_is_not_judged_and_the_certificate_says_so(given, tmp_pat
         (one, ("biases[1]",)),
         (list(one.values()), ("biases[1]",)),
         (flat(weights, biases)[:5], ("biases[2]",)),
+        ([weights[0], None, *flat(weights, biases)[2:5]], ("biases[0]", "biases[2]")),
         ({**one, "2.bias": None}, ("biases[1]",)),
         ({"biases_3": biases[1]}, ("weights[0]", "biases[0]", "weights[1]", "weights[2]", "biases[2]")),
         ([None, *flat(weights, biases)[1:]], ("weights[0]",)),
@@ -462,7 +463,15 @@ def test_a_fault_in_what_there_is_has_a_place_and_a_cause(given):
     assert any("every example is wrong from layer 3, (BP2), on" in note for note in c.notes)
     weights = [w.copy() for w in given[3]]
     weights[1][0, 1] += 1
-    assert fm.certify(net, X, Y, (weights, None)).cause.name == "single_entry"
+    c = fm.certify(net, X, Y, (weights, None))
+    # Layer 2 is right, and so is δ³.
+    assert (c.layer, c.equation, c.cause.name) == (3, "BP4", "single_entry")
+    weights[0][0, 1] += 1
+    c = fm.certify(net, X, Y, (weights, None))
+    assert (c.layer, c.equation) == (3, "BP2")
+    biases = [b.copy() for b in given[4]]
+    biases[0][1] += 1
+    assert fm.certify(net, X, Y, (None, biases)).equation == "BP2"
 
 
 def test_kernels_are_turned_only_on_request():

@@ -159,15 +159,11 @@ def _of_list(candidate: Sequence[Any], layout: Layout) -> Parts:
     if len(candidate) == 2 * count:
         places = [(kind, i) for i in range(count) for kind in ("weights", "biases")]
     else:
-        # With None, it would be unknown which array is absent.
-        numbers = np.cumsum([_is_matrix(given) for given in candidate]) - 1
-        kinds = ["weights" if _is_matrix(given) else "biases" for given in candidate]
-        places = list(zip(kinds, map(int, numbers), strict=True))
-        if (
-            any(given is None for given in candidate)
-            or {i for _, i in places} != set(range(count))
-            or (len(set(places)) < len(places))
-        ):
+        # A bias, or None in its place, follows its weights.
+        matrices = [_is_matrix(given) for given in candidate]
+        kinds = ["weights" if is_matrix else "biases" for is_matrix in matrices]
+        places = list(zip(kinds, map(int, np.cumsum(matrices) - 1), strict=True))
+        if {i for _, i in places} != set(range(count)) or len(set(places)) < len(places):
             raise WrongShape(
                 f"a list of arrays must hold w², b², w³, b³, …, {2 * count} for the {count} layers of the network from "
                 f"the second on, where biases may be left out, got {len(candidate)}; pass them all, or a mapping from "
