@@ -794,6 +794,19 @@ def test_a_row_of_a_dask_array_is_named_by_its_place_in_the_whole_array(case, mo
         case.plan().over(given, Inline())
 
 
+def test_a_dask_array_is_computed_by_the_thread_that_needs_it(case):
+    array = pytest.importorskip("dask.array")
+    seen = set()
+
+    def watched(part):
+        seen.add(threading.current_thread())
+        return part
+
+    X = array.from_array(case.X, chunks=100).map_blocks(watched, dtype=case.X.dtype, meta=case.X[:0])
+    case.plan().over(fm.sources(X, array.from_array(case.Y)))
+    assert seen == {threading.current_thread()}
+
+
 @pytest.mark.slow
 def test_zarr_and_dask_arrays_are_sources(case, expected, tmp_path, threads):
     pytest.importorskip("dask")

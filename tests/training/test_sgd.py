@@ -346,6 +346,15 @@ def test_cost_of_a_constant_answer_for_every_cost():
         assert history.initial_cost == pytest.approx(history.costs[0])
 
 
+def test_the_initial_cost_is_that_of_the_first_examples_with_weight():
+    net, random = fm.Network.random([2, 3], seed=0), np.random.default_rng(0)
+    X, Y = random.normal(size=(6, 2)), random.random((6, 3))
+    for x, weights in enumerate(np.eye(6)):
+        history = fm.sgd(net.copy(), X, Y, 1, 1, 0.1, seed=0, sample_weight=weights)
+        expected = float(fm.gradient(net, X[[x]], Y[[x]]).cost)
+        assert history.initial_cost == pytest.approx(expected, rel=64 * np.finfo(float).eps)
+
+
 def test_the_curves_say_on_what_they_are_measured():
     pytest.importorskip("matplotlib")
     X, Y = np.random.default_rng(0).random((20, 2)), fm.one_hot([0, 1] * 10)

@@ -103,8 +103,8 @@ def test_without_an_executor_nothing_is_computed_in_advance():
 
 
 def test_only_so_many_are_submitted_in_advance():
-    numbers, executor = count(), Sent()
-    found = in_order(squared, ((number,) for number in numbers), executor)
+    executor = Sent()
+    found = in_order(squared, ((number,) for number in range(10 * AHEAD)), executor)
     assert [next(found) for _ in range(5)] == [0, 1, 4, 9, 16]
     assert executor.submitted == 1 + AHEAD + 4
     found.close()
