@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -147,6 +148,19 @@ def test_any_executor_gives_the_same_bits_and_the_same_search(tmp_path, pool):
                               fm.gradient(case.net, case.files).vector)  # fmt: skip
     assert again == cost and np.array_equal(same, gradient)
     assert np.array_equal(found[0], alone[0]) and found[1:] == alone[1:]
+
+
+def test_the_executor_computes(case):
+    seen = set()
+
+    def source():
+        seen.add(threading.current_thread())
+        return case.X, case.Y
+
+    with ThreadPoolExecutor(1) as executor:
+        o = fm.objective(case.net, [source], executor=executor)
+        o.fun_and_jac(o.x0)
+    assert seen and threading.current_thread() not in seen
 
 
 def test_the_gradient_over_sources_is_that_of_a_plan(case):

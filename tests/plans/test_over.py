@@ -458,7 +458,7 @@ class Odd(Executor):
         return "Odd()"
 
 
-@pytest.mark.parametrize("failure", [ValueError("no queue"), TypeError("no queue")])
+@pytest.mark.parametrize("failure", [ValueError("no queue"), TypeError("no queue\nwas found")])
 def test_an_executor_that_refuses_tasks_is_told_with_its_reason(case, failure):
     for call in (
         lambda: case.over(Odd(failure)),

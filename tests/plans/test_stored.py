@@ -182,6 +182,14 @@ def test_sources_are_cut_and_name_their_place(tmp_path):
     assert len(pickle.dumps(both[0])) < 1000
 
 
+def test_a_relative_path_is_that_of_the_folder_in_which_it_was_given(tmp_path, monkeypatch):
+    np.save(tmp_path / "a.npy", ARRAY)
+    monkeypatch.chdir(tmp_path)
+    found = stored_file("a.npy", "X")
+    monkeypatch.chdir(tmp_path.parent)
+    assert np.array_equal(found[2:7], ARRAY[2:7])
+
+
 def test_what_is_wrong_with_sources_is_said(tmp_path):
     np.save(tmp_path / "x.npy", ARRAY)
     np.save(tmp_path / "short.npy", ARRAY[:4])
@@ -199,6 +207,7 @@ def test_what_is_wrong_with_sources_is_said(tmp_path):
         ),
         ((x, [[1.0]]), WrongType, r"Y must be described by where it is, .* got \[\[1\.0\]\] in memory"),
         ((None, x), WrongType, r"X must be described by where it is, .* got None; pass the path of an \.npy file"),
+        (([str(x), "X"], x), WrongType, r"X must be described by where it is, .* got .* in memory; write it"),
         ((np.float64(3), x), WrongType, r"X must be described .* got np\.float64\(3\.0\) in memory; write it"),
         ((x, x, None, 0), InvalidInput, "rows must be at least 1, got 0"),
         ((x, x, None, 2.5), WrongType, "rows must be a positive integer, got 2.5"),

@@ -14,6 +14,7 @@ from formulations.arrays.roundoff import Summation, unit_roundoff
 from formulations.backends import Tier
 from formulations.verification.oracles.reference import reference_gradient
 from formulations.verification.tolerances.customary import Formulas
+from formulations.verification.tolerances.deviations import deviation
 from formulations.verification.tolerances.judging import judge
 from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Status
@@ -77,6 +78,14 @@ def test_a_gradient_over_many_chunks_is_equal_by_the_bound_of_their_sum(many):
     verdict = many.judged(without(many.gradient))
     assert verdict.status is Status.INCONCLUSIVE and "too wide" in verdict.reason
     assert fm.certify(many.net, many.X, many.Y, many.gradient).status is Status.EQUAL
+
+
+def test_a_sum_of_chunks_may_deviate_less(many):
+    chunked, whole = (
+        deviation(fm.get_backend("hadamard"), many.reference.tape, each, many.reference)
+        for each in (many.gradient, without(many.gradient))
+    )
+    assert np.all(chunked < whole)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
