@@ -165,6 +165,11 @@ def certify(
     reference = reference_gradient(net.record(batch))
     verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference, given=found.given)
     notes = watched.notes if watched else []
+    if found.unreached:
+        notes.append(
+            f"There is no gradient of {', '.join(found.unreached)}, though the parameters record it: backward has not "
+            "reached them, as after detach() or with a part of the model left out."
+        )
     if verdict.status is not Status.EQUAL and (place := found.elsewhere(net)):
         notes.append(
             f"It is the gradient at other parameters than the network's, of which {place} is the first; make the "

@@ -16,8 +16,8 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     """Return the layer and the equation of the first mistake, from the output backwards.
 
     If no layer is wrong, the place is the cost, ``"C"``, in the output layer. Without δ, a wrong δ^l shows in both
-    ∂C/∂w^l and ∂C/∂b^l, and a wrong sum in only one of them. If the candidate has only one of the two, a wrong δ^l shows
-    in the layer below.
+    ∂C/∂w^l and ∂C/∂b^l, and a wrong sum in only one of them. If the candidate has only one of the two, a wrong δ^l
+    shows in the layer below.
     """
     wrong = [line for line in verdict.layers if line.status is Status.DIFFERENT]
     if not wrong:

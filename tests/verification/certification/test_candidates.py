@@ -576,8 +576,13 @@ def test_a_module_and_its_parameters_stand_for_their_gradients(modelled):
 def test_a_parameter_without_a_gradient_is_not_judged(modelled):
     model, net, X, Y = modelled
     kept, model[0].bias.grad = model[0].bias.grad, None
-    assert fm.certify(net, X, Y, model, "log_likelihood").not_judged == ("biases[0]", "biases[1]")
-    assert fm.certify(net, X, Y, list(model.parameters()), "log_likelihood").not_judged == ("biases[0]", "biases[1]")
+    for candidate in (model, list(model.parameters())):
+        c = fm.certify(net, X, Y, candidate, "log_likelihood")
+        assert (c.status, c.not_judged) == (Status.EQUAL, ("biases[0]", "biases[1]"))
+        assert "There is no gradient of biases[0], though the parameters record it: backward has not" in c.notes[0]
+    model[0].bias.requires_grad_(False)
+    assert fm.certify(net, X, Y, model, "log_likelihood").notes == ()
+    model[0].bias.requires_grad_(True)
     model[0].bias.grad = kept
     copied = copy.deepcopy(model)
     copied.zero_grad()

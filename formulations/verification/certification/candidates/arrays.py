@@ -68,6 +68,7 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
     """
     given = np.zeros(layout.count, dtype=bool)
     parameters = np.full(layout.count, np.nan)
+    unreached: list[str] = []
     slices: list[slice] = []
     arrays: list[Array] = []
     for i in range(len(layout.shapes)):
@@ -80,6 +81,7 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
                 parameters[part] = read(found.given, i, layout, found.name)
             value = gradient_of(found.given)
             if value is None:
+                unreached += [f"{kind}[{i}]"] if found.given.requires_grad else []
                 continue
             given[part] = True
             slices.append(part)
@@ -94,7 +96,7 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
     gradient = Gradient(layout, vector, backend="candidate")
     gradient.errors = None if deltas is None else tuple(delta.astype(chosen) for delta in deltas)
     known = None if np.isnan(parameters).all() else parameters
-    return Candidate(gradient, None if given.all() else given, tuple(arrays), known)
+    return Candidate(gradient, None if given.all() else given, tuple(arrays), known, tuple(unreached))
 
 
 def read_vector(given: Any, layout: Layout, dtype: np.dtype[Any], accepted: str) -> Candidate:

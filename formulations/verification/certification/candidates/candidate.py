@@ -29,12 +29,15 @@ class Candidate:
         memory with the user's, where these are arrays.
     parameters : ndarray of shape (P + N,), or None
         The parameters whose gradients these are, NaN where they are not known; None if none of them is.
+    unreached : tuple of str
+        The absent parts whose parameters record gradients: ``backward`` has not reached them.
     """
 
     gradient: Gradient
     given: Array | None = None
     sources: tuple[Array, ...] = ()
     parameters: Array | None = None
+    unreached: tuple[str, ...] = ()
 
     @property
     def absent(self) -> tuple[str, ...]:
