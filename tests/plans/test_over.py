@@ -582,7 +582,10 @@ def test_tasks_grow_once_one_has_been_timed(case, expected, monkeypatch):
     assert sizes == [1] * dispatch.UNTIMED + [8, 16, 31]
 
 
-def test_a_task_that_only_waited_beside_a_deadly_one_is_not_blamed(case):
+def test_a_task_that_only_waited_beside_a_deadly_one_is_not_blamed(case, monkeypatch):
+    monkeypatch.setattr(dispatch, "levels_of_a_task", lambda *_: 0)
+    monkeypatch.setattr(dispatch, "OUTSTANDING", (4, 4))
+
     class KilledWorker(Exception):
         """As Dask's."""
 
@@ -591,26 +594,29 @@ def test_a_task_that_only_waited_beside_a_deadly_one_is_not_blamed(case):
 
         def __init__(self, deadly):
             super().__init__()
-            self.names, self.deadly = [], deadly
+            self.names, self.firsts, self.deadly = [], [], deadly
 
         def submit(self, function, /, *arguments):
             task = arguments[0] if arguments and isinstance(arguments[0], Task) else None
             if task is None:
                 return super().submit(function, *arguments)
+            again = task.first in self.firsts
             self.names.append(task.name)
-            again = len(self.names) > len(leaves)
+            self.firsts.append(task.first)
             if (task.first == 2 and (self.deadly or not again)) or (task.first == 3 and not again):
                 future = Future()
                 future.set_exception(KilledWorker())
                 return future
             return super().submit(function, *arguments)
 
-    leaves = [partial(tuple, (case.X[i : i + 16], case.Y[i : i + 16])) for i in range(0, 64, 16)]
+    leaves = [partial(tuple, (case.X[i : i + 16], case.Y[i : i + 16])) for i in range(0, 96, 16)]
     alone = case.plan().over(leaves).copy()
     executor = Dask(deadly=False)
     assert same(case.plan().over(leaves, executor), alone)
     # Dask computes tasks of equal arguments once, so none has the name of another.
-    assert len(set(executor.names)) == len(executor.names) == 6
+    assert len(set(executor.names)) == len(executor.names) == 8
+    # Nothing more is computed until it is known who is deadly.
+    assert executor.firsts[:4] == [0, 1, 2, 3] and executor.firsts[6:] == [4, 5]
     with pytest.raises(WorkersLost, match="chunk 2 of source 2 died") as caught:
         case.plan().over(leaves, Dask(deadly=True))
     assert caught.value.unfinished[0][0] == 2
