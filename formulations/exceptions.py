@@ -162,7 +162,7 @@ class StalePlan(FormulationsException, ValueError):
 
 
 class CandidateFailed(FormulationsException, RuntimeError):
-    """A candidate function raised an exception or changed its arguments."""
+    """A candidate function raised an exception or changed its arguments, or a submission got no process."""
 
 
 class WorkersLost(FormulationsException, RuntimeError):

@@ -9,14 +9,16 @@ import click
 from formulations.cli.completion import complete_file, complete_names
 from formulations.cli.options import json_option, split_names
 from formulations.cli.output import print_json, print_text
+from formulations.exceptions import InvalidInput
 from formulations.verification import EXERCISES
 from formulations.verification import grade as mark
+from formulations.verification import template as assignment
 
 __all__ = ["grade"]
 
 
 @click.command()
-@click.argument("file", metavar="FILE.py", shell_complete=complete_file)
+@click.argument("file", metavar="FILE.py", required=False, shell_complete=complete_file)
 @click.option(
     "--exercise",
     "--exercises",
@@ -43,20 +45,23 @@ __all__ = ["grade"]
     help="The packages that it may import beside the standard library.",
 )
 @click.option("--seed", type=int, help="Draws the networks.  [default: other networks each time]")
+@click.option("--template", is_flag=True, help="Print the file that students complete, with these exercises.")
 @json_option
 def grade(
-    file: str,
+    file: str | None,
     exercise: str | None,
     seconds: float,
     memory: str,
     packages: str,
     seed: int | None,
+    template: bool,
     as_json: bool,
 ) -> None:
     """Mark an assignment on backpropagation, with points for each equation and what to look at.
 
     \b
     Examples:
+      formulations grade --template > assignment.py
       formulations grade submission.py
       formulations grade submission.py --exercise backprop
       formulations grade submission.py --exercise bp1,bp2 --seconds 2 --json
@@ -67,9 +72,16 @@ def grade(
     Exit status 0 if the file has all points, else 1.
     """
     chosen = None if exercise is None else split_names(exercise)
+    if template and file is None:
+        click.echo(assignment(chosen), nl=False)
+        return
+    if template or file is None:
+        raise InvalidInput("grade takes a file to mark, or --template, which prints one to complete; give one of them.")
     found = mark(file, chosen, seconds=seconds, memory=memory, packages=split_names(packages), seed=seed)
     if as_json:
-        print_json(found.to_dict())
+        from formulations import __version__
+
+        print_json({"version": __version__, "file": file, **found.to_dict()})
     else:
         print_text(found)
     sys.exit(0 if found else 1)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from formulations.verification.grading import EXERCISES as EXERCISES
     from formulations.verification.grading import Grade as Grade
     from formulations.verification.grading import grade as grade
+    from formulations.verification.grading import template as template
     from formulations.verification.operators.evaluation import evaluate as evaluate
     from formulations.verification.operators.judging import OperatorReference as OperatorReference
     from formulations.verification.operators.judging import judge_operator as judge_operator
@@ -50,7 +51,7 @@ else:
             "conformance.check": ["check_backend"],
             "conformance.laws.table": ["LAWS"],
             "conformance.report": ["ConformanceReport", "Outcome", "Standing"],
-            "grading": ["EXERCISES", "Grade", "grade"],
+            "grading": ["EXERCISES", "Grade", "grade", "template"],
             "operators.evaluation": ["evaluate"],
             "operators.judging": ["OperatorReference", "judge_operator", "operator_deviation"],
             "oracles.exact_products": ["exact_gauss_newton_product", "exact_hessian_product", "exact_jacobian"],

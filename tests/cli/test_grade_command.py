@@ -19,6 +19,11 @@ def submission(tmp_path):
     return str(path)
 
 
+def test_without_a_file_there_is_nothing_to_mark():
+    result = run("--exercise", "bp1")
+    assert result.exit_code == 2 and "grade takes a file to mark, or --template" in " ".join(result.stderr.split())
+
+
 def run(*arguments):
     return CliRunner().invoke(formulations, ["grade", *arguments])
 
@@ -34,6 +39,7 @@ def test_json_holds_the_same(submission):
     result = run(submission, "--exercises", "bp3,bp4", "--seed", "1", "--json")
     assert result.exit_code == 1, result.output
     found = json.loads(result.stdout)
+    assert found["file"] == submission
     assert (found["points"], found["possible"]) == (5, 8)
     assert [each["name"] for each in found["exercises"]] == ["bp3", "bp4"]
 
@@ -42,6 +48,7 @@ def test_json_holds_the_same(submission):
     ("arguments", "message"),
     [
         (["absent.py"], "a submission must be a Python file, got 'absent.py'"),
+        (["--template"], "grade takes a file to mark, or --template, which prints one to complete; give one of them."),
         (["--exercise", "bp5"], "unknown exercise 'bp5'"),
         (["--seconds", "0"], "--seconds must be positive"),
         (["--memory", "much"], "--memory must be a positive number of bytes"),

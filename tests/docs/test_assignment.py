@@ -56,6 +56,16 @@ def test_the_template_has_a_function_for_each_exercise_with_its_equations():
             assert [type(part) for part in node.body[1:]] == [ast.Raise]
 
 
+def test_the_template_is_that_of_the_command(tmp_path):
+    template = (ASSIGNMENT / "template.py").read_text(encoding="utf-8")
+    result = CliRunner().invoke(formulations, ["grade", "--template"])
+    assert result.exit_code == 0 and result.stdout == template
+    (tmp_path / "part.py").write_text(
+        CliRunner().invoke(formulations, ["grade", "--template", "--exercise", "bp2,bp1"]).stdout
+    )
+    assert list(functions(tmp_path / "part.py")) == ["bp1", "bp2"]
+
+
 @pytest.mark.parametrize("name", SUBMISSIONS)
 def test_submissions_have_the_functions_of_the_template(name):
     wanted = functions(ASSIGNMENT / "template.py")
@@ -72,7 +82,7 @@ def test_the_guide_lists_the_exercises():
 @pytest.mark.slow
 def test_the_guide_shows_what_its_command_prints(monkeypatch):
     monkeypatch.chdir(ROOT)
-    command = re.search(r"```sh\n(formulations grade .*)\n```", GUIDE)[1]
+    command = re.search(r"```sh\n(formulations grade docs/.*)\n```", GUIDE)[1]
     shown = re.search(r"```text\n(.*?)```", GUIDE, re.DOTALL)[1]
     result = CliRunner().invoke(formulations, shlex.split(command)[1:], env={"COLUMNS": "120"})
     assert result.exit_code == 1

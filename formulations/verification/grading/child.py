@@ -144,16 +144,24 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | S
     Returns
     -------
     dict
-        ``result``: arrays, and lists of them; or ``why``: the reason for which there are none. ``changed``: the number
-        of each argument that it has changed.
+        ``result``: arrays, and lists of them; or ``why``: the reason for which there are none. ``changed``: whether
+        it has changed its arguments.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As the function does.
     """
     given = unpack(pack(arguments))
     try:
         found = function(*_called(given))
-    # Whatever a submission raises is a finding on it, SystemExit included.
+    except KeyboardInterrupt:
+        # Ctrl-C, if the function runs in the process of its caller.
+        raise
+    # Whatever else a submission raises is a finding on it, SystemExit included.
     except BaseException as caught:
-        return {"why": _raised(caught, file), "changed": []}
-    changed = [i for i, (before, after) in enumerate(zip(arguments, given, strict=True)) if pack(before) != pack(after)]
+        return {"why": _raised(caught, file)}
+    changed = pack(arguments) != pack(given)
     try:
         result = _arrays(found, depths)
     except NotNumbers as caught:

@@ -16,8 +16,9 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from formulations.arrays import Array
+from formulations.exceptions import InvalidInput, UnknownName
 from formulations.network import Gradient
-from formulations.verification.grading.points import Point, drawn
+from formulations.verification.grading.questions import Question, drawn
 from formulations.verification.tolerances import (
     Check,
     EquationVerdict,
@@ -27,7 +28,7 @@ from formulations.verification.tolerances import (
     propagate_bounds,
 )
 
-__all__ = ["EXERCISES", "Exercise", "Finding", "Judgement"]
+__all__ = ["EXERCISES", "Exercise", "Finding", "Judgement", "choose"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -84,13 +85,13 @@ class Exercise:
         The equations that give points.
     depths : int or tuple of int
         What the function returns: 0 is an array, 1 a list of arrays, a tuple has several results.
-    draw : callable (Generator) -> list of Point
+    draw : callable (Generator) -> list of Question
         Draws the networks.
-    arguments : callable (Point) -> list
+    arguments : callable (Question) -> list
         The arguments of the function for one of them.
-    shapes : callable (Point) -> mapping
+    shapes : callable (Question) -> mapping
         The names of the results, and the shape of each, or the shapes of a list of arrays.
-    judge : callable (Point, mapping) -> Judgement
+    judge : callable (Question, mapping) -> Judgement
         Judges the results that have these shapes.
     of_result : mapping
         The equations that a result answers for, if it is not all of them: one that does not fit costs only these.
@@ -100,58 +101,58 @@ class Exercise:
     says: str
     equations: tuple[str, ...]
     depths: int | tuple[int, ...]
-    draw: Callable[[np.random.Generator], list[Point]]
-    arguments: Callable[[Point], list[Any]]
-    shapes: Callable[[Point], Mapping[str, Shape | list[Shape]]]
-    judge: Callable[[Point, Mapping[str, Any]], Judgement]
+    draw: Callable[[np.random.Generator], list[Question]]
+    arguments: Callable[[Question], list[Any]]
+    shapes: Callable[[Question], Mapping[str, Shape | list[Shape]]]
+    judge: Callable[[Question, Mapping[str, Any]], Judgement]
     of_result: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def _one_example(random: np.random.Generator) -> list[Point]:
+def _one_example(random: np.random.Generator) -> list[Question]:
     return drawn(random, batches=(1, 1, 1, 1))
 
 
-def _hidden(random: np.random.Generator) -> list[Point]:
+def _hidden(random: np.random.Generator) -> list[Question]:
     return drawn(random, batches=(1, 1, 1, 1), output=(False,) * 4)
 
 
-def _modified(random: np.random.Generator) -> list[Point]:
-    points = drawn(random, batches=(1, 1, 1, 1), output=(False, True, False, True))
-    return [point.with_function(("tanh", "square")[i // 2]) for i, point in enumerate(points)]
+def _modified(random: np.random.Generator) -> list[Question]:
+    questions = drawn(random, batches=(1, 1, 1, 1), output=(False, True, False, True))
+    return [question.with_function(("tanh", "square")[i // 2]) for i, question in enumerate(questions)]
 
 
-def _layers(point: Point) -> range:
+def _layers(question: Question) -> range:
     """Return the layers from the output backwards."""
-    return range(point.last, 1, -1)
+    return range(question.last, 1, -1)
 
 
-def _parameters(point: Point) -> list[Any]:
-    return [list(point.network.weights), list(point.network.biases)]
+def _parameters(question: Question) -> list[Any]:
+    return [list(question.network.weights), list(question.network.biases)]
 
 
-def _square(point: Point) -> list[Shape]:
-    return [(n, n) for n in point.network.sizes[1:]]
+def _square(question: Question) -> list[Shape]:
+    return [(n, n) for n in question.network.sizes[1:]]
 
 
-def _columns(point: Point) -> list[Shape]:
-    return [(n,) for n in point.network.sizes[1:]]
+def _columns(question: Question) -> list[Shape]:
+    return [(n,) for n in question.network.sizes[1:]]
 
 
 def _assembled(
-    point: Point,
+    question: Question,
     *,
     weights: Mapping[int, Array] | None = None,
     biases: Mapping[int, Array] | None = None,
     errors: Mapping[int, Array] | None = None,
 ) -> Gradient:
     """Return the gradient that follows from an answer's arrays, by layer: what it lacks is computed from the rest."""
-    network, tape, gradient, m = point.network, point.tape, point.gradient.copy(), len(point.X)
+    network, tape, gradient, m = question.network, question.tape, question.gradient.copy(), len(question.X)
     deltas = list(gradient.errors or ())
     given = {l: array.reshape(deltas[l - 2].shape) / m for l, array in (errors or {}).items()}
-    for l in _layers(point):
+    for l in _layers(question):
         if l in given:
             deltas[l - 2] = given[l]
-        elif any(above in given for above in range(l + 1, point.last + 1)):
+        elif any(above in given for above in range(l + 1, question.last + 1)):
             slope = network.activations[l - 2].slope(tape.weighted_inputs[l - 2])
             deltas[l - 2] = (deltas[l - 1] @ network.weights[l - 1]) * slope
         if given:
@@ -163,9 +164,9 @@ def _assembled(
     return gradient
 
 
-def _judged(point: Point, gradient: Gradient, wanted: Iterable[tuple[str, int]]) -> Judgement:
+def _judged(question: Question, gradient: Gradient, wanted: Iterable[tuple[str, int]]) -> Judgement:
     """Judge equations in layers: each from the answer's own δ, or as part of the whole."""
-    reference = point.reference
+    reference = question.reference
     bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)
     checks = local_forward_checks(gradient, reference, formulas=Formulas.CUSTOMARY) + bounds.checks(gradient)
     lines = [check.verdict() for check in checks]
@@ -175,37 +176,40 @@ def _judged(point: Point, gradient: Gradient, wanted: Iterable[tuple[str, int]])
         for equation, layer in wanted
     ]
     first = next((finding for finding in findings if not finding.right), None)
-    return Judgement(tuple(findings), None if first is None else _isolated(point, gradient, first))
+    return Judgement(tuple(findings), None if first is None else _isolated(question, gradient, first))
 
 
-def _isolated(point: Point, gradient: Gradient, first: Finding) -> Gradient:
+def _isolated(question: Question, gradient: Gradient, first: Finding) -> Gradient:
     """Return the right gradient with one wrong equation in one layer, and what follows from it."""
     l = first.layer
     if first.equation == "BP4":
-        return _assembled(point, weights={l: gradient.weights[l - 2]})
+        return _assembled(question, weights={l: gradient.weights[l - 2]})
     if first.equation == "BP3":
-        return _assembled(point, biases={l: gradient.biases[l - 2]})
-    return _assembled(point, errors={l: len(point.X) * (gradient.errors or ())[l - 2]})
+        return _assembled(question, biases={l: gradient.biases[l - 2]})
+    return _assembled(question, errors={l: len(question.X) * (gradient.errors or ())[l - 2]})
 
 
 def _by_layer(arrays: Sequence[Array]) -> dict[int, Array]:
     return dict(enumerate(arrays, start=2))
 
 
-def _of_errors(point: Point) -> list[tuple[str, int]]:
+def _of_errors(question: Question) -> list[tuple[str, int]]:
     """(BP1) in the output layer, and (BP2) in the hidden ones."""
-    return [("BP1" if l == point.last else "BP2", l) for l in _layers(point)]
+    return [("BP1" if l == question.last else "BP2", l) for l in _layers(question)]
 
 
 def _verdict(layer: int, equation: str, candidate: Array, expected: Array, bound: Array) -> EquationVerdict:
     return Check(layer, equation, candidate, expected, bound, lambda entry: (str(entry), "")).verdict()
 
 
-def _judge_forward(point: Point, results: Mapping[str, Any]) -> Judgement:
-    reference, findings = point.reference, [Finding("25", 1, np.array_equal(results["activations"][0], point.X[0]))]
+def _judge_forward(question: Question, results: Mapping[str, Any]) -> Judgement:
+    reference, findings = (
+        question.reference,
+        [Finding("25", 1, np.array_equal(results["activations"][0], question.X[0]))],
+    )
     bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)
     sides = bounds.precision.sides
-    for l in range(2, point.last + 1):
+    for l in range(2, question.last + 1):
         z, a = results["weighted_inputs"][l - 2][None], results["activations"][l - 1][None]
         lines = [
             _verdict(l, "25", z, reference.weighted_inputs[l - 2], sides * bounds.weighted_inputs[l - 2]),
@@ -215,10 +219,10 @@ def _judge_forward(point: Point, results: Mapping[str, Any]) -> Judgement:
     return Judgement(tuple(findings))
 
 
-def _judge_matrices(point: Point, results: Mapping[str, Any]) -> Judgement:
+def _judge_matrices(question: Question, results: Mapping[str, Any]) -> Judgement:
     """Judge Σ′ and δ: the first off its diagonal must be zero, the second is judged as (BP1) and (BP2)."""
-    reference, bounds = point.reference, propagate_bounds(point.reference, formulas=Formulas.CUSTOMARY)
-    errors = _judged(point, _assembled(point, errors=_by_layer(results["errors"])), _of_errors(point))
+    reference, bounds = question.reference, propagate_bounds(question.reference, formulas=Formulas.CUSTOMARY)
+    errors = _judged(question, _assembled(question, errors=_by_layer(results["errors"])), _of_errors(question))
     # The slopes of sigmoids are the diagonals of their Σ′ alone.
     slopes = cast("list[Array]", [slope.matrix for slope in reference.slopes])
     limits, findings = cast("list[Array]", bounds.slopes), []
@@ -229,7 +233,7 @@ def _judge_matrices(point: Point, results: Mapping[str, Any]) -> Judgement:
         line = _verdict(l, "33", diagonal[None], slopes[l - 2], bounds.precision.sides * limits[l - 2])
         # Every other entry is zero without rounding.
         right = line.status is Status.EQUAL and np.array_equal(matrix, np.diag(diagonal))
-        equation = "33" if l == point.last else "34"
+        equation = "33" if l == question.last else "34"
         findings.append(Finding(equation, l, finding.right and right))
     return Judgement(tuple(findings), errors.gradient)
 
@@ -243,8 +247,8 @@ EXERCISES = {
             ("25",),
             (1, 1),
             _one_example,
-            lambda p: [*_parameters(p), p.X[0]],
-            lambda p: {"weighted_inputs": _columns(p), "activations": [(n,) for n in p.network.sizes]},
+            lambda q: [*_parameters(q), q.X[0]],
+            lambda q: {"weighted_inputs": _columns(q), "activations": [(n,) for n in q.network.sizes]},
             _judge_forward,
         ),
         Exercise(
@@ -253,9 +257,9 @@ EXERCISES = {
             ("BP1",),
             0,
             _one_example,
-            lambda p: [p.tape.weighted_inputs[-1][0], p.Y[0]],
-            lambda p: {"delta": p.network.sizes[-1:]},
-            lambda p, results: _judged(p, _assembled(p, errors={p.last: results["delta"]}), [("BP1", p.last)]),
+            lambda q: [q.tape.weighted_inputs[-1][0], q.Y[0]],
+            lambda q: {"delta": q.network.sizes[-1:]},
+            lambda q, results: _judged(q, _assembled(q, errors={q.last: results["delta"]}), [("BP1", q.last)]),
         ),
         Exercise(
             "bp2",
@@ -263,13 +267,13 @@ EXERCISES = {
             ("BP2",),
             0,
             _hidden,
-            lambda p: [
-                p.network.weights[p.layer - 1],
-                p.errors[p.layer - 1][0],
-                p.tape.weighted_inputs[p.layer - 2][0],
+            lambda q: [
+                q.network.weights[q.layer - 1],
+                q.errors[q.layer - 1][0],
+                q.tape.weighted_inputs[q.layer - 2][0],
             ],
-            lambda p: {"delta": (p.network.sizes[p.layer - 1],)},
-            lambda p, results: _judged(p, _assembled(p, errors={p.layer: results["delta"]}), [("BP2", p.layer)]),
+            lambda q: {"delta": (q.network.sizes[q.layer - 1],)},
+            lambda q, results: _judged(q, _assembled(q, errors={q.layer: results["delta"]}), [("BP2", q.layer)]),
         ),
         Exercise(
             "bp3",
@@ -277,9 +281,9 @@ EXERCISES = {
             ("BP3",),
             0,
             drawn,
-            lambda p: [p.errors[p.layer - 2]],
-            lambda p: {"gradient": (p.network.sizes[p.layer - 1],)},
-            lambda p, results: _judged(p, _assembled(p, biases={p.layer: results["gradient"]}), [("BP3", p.layer)]),
+            lambda q: [q.errors[q.layer - 2]],
+            lambda q: {"gradient": (q.network.sizes[q.layer - 1],)},
+            lambda q, results: _judged(q, _assembled(q, biases={q.layer: results["gradient"]}), [("BP3", q.layer)]),
         ),
         Exercise(
             "bp4",
@@ -287,9 +291,9 @@ EXERCISES = {
             ("BP4",),
             0,
             drawn,
-            lambda p: [p.tape.activations[p.layer - 2], p.errors[p.layer - 2]],
-            lambda p: {"gradient": p.network.layout.shapes[p.layer - 2]},
-            lambda p, results: _judged(p, _assembled(p, weights={p.layer: results["gradient"]}), [("BP4", p.layer)]),
+            lambda q: [q.tape.activations[q.layer - 2], q.errors[q.layer - 2]],
+            lambda q: {"gradient": q.network.layout.shapes[q.layer - 2]},
+            lambda q, results: _judged(q, _assembled(q, weights={q.layer: results["gradient"]}), [("BP4", q.layer)]),
         ),
         Exercise(
             "backprop",
@@ -297,16 +301,16 @@ EXERCISES = {
             ("BP1", "BP2", "BP3", "BP4"),
             (1, 1, 1),
             drawn,
-            lambda p: [*_parameters(p), p.X, p.Y],
-            lambda p: {
-                "weights": list(p.network.layout.shapes),
-                "biases": _columns(p),
-                "errors": [(len(p.X), n) for n in p.network.sizes[1:]],
+            lambda q: [*_parameters(q), q.X, q.Y],
+            lambda q: {
+                "weights": list(q.network.layout.shapes),
+                "biases": _columns(q),
+                "errors": [(len(q.X), n) for n in q.network.sizes[1:]],
             },
-            lambda p, results: _judged(
-                p,
-                _assembled(p, **{name: _by_layer(arrays) for name, arrays in results.items()}),
-                _of_errors(p) + [(equation, l) for l in _layers(p) for equation in ("BP4", "BP3")],
+            lambda q, results: _judged(
+                q,
+                _assembled(q, **{name: _by_layer(arrays) for name, arrays in results.items()}),
+                _of_errors(q) + [(equation, l) for l in _layers(q) for equation in ("BP4", "BP3")],
             ),
             {"weights": ("BP4",), "biases": ("BP3",), "errors": ("BP1", "BP2")},
         ),
@@ -316,8 +320,8 @@ EXERCISES = {
             ("33", "34"),
             (1, 1),
             _one_example,
-            lambda p: [*_parameters(p), p.X[0], p.Y[0]],
-            lambda p: {"matrices": _square(p), "errors": _columns(p)},
+            lambda q: [*_parameters(q), q.X[0], q.Y[0]],
+            lambda q: {"matrices": _square(q), "errors": _columns(q)},
             _judge_matrices,
         ),
         Exercise(
@@ -326,10 +330,29 @@ EXERCISES = {
             ("BP1", "BP2"),
             1,
             _modified,
-            lambda p: [*_parameters(p), p.X[0], p.Y[0], p.layer, p.neuron, p.function, f"slope of {p.function}"],
-            lambda p: {"errors": _columns(p)},
-            lambda p, results: _judged(p, _assembled(p, errors=_by_layer(results["errors"])), _of_errors(p)),
+            lambda q: [*_parameters(q), q.X[0], q.Y[0], q.layer, q.neuron, q.function, f"slope of {q.function}"],
+            lambda q: {"errors": _columns(q)},
+            lambda q, results: _judged(q, _assembled(q, errors=_by_layer(results["errors"])), _of_errors(q)),
         ),
     )
 }
 """Exercise by name, in the order of the chapter."""
+
+
+def choose(names: str | Iterable[str]) -> list[Exercise]:
+    """Return exercises by their names.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such exercise.
+    InvalidInput
+        If none is named, or one twice.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if name not in EXERCISES:
+            raise UnknownName("exercise", name, EXERCISES)
+    if not names or len(set(names)) < len(names):
+        raise InvalidInput(f"exercises must be at least one name, each once, got {names}; leave them out for all.")
+    return [EXERCISES[name] for name in names]

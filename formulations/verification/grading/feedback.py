@@ -11,7 +11,7 @@ from typing import Any
 
 from formulations.verification.certification import certify
 from formulations.verification.grading.exercises import Finding, Judgement, Shape
-from formulations.verification.grading.points import Point
+from formulations.verification.grading.questions import Question
 
 __all__ = ["misfit", "sentence"]
 
@@ -52,17 +52,17 @@ EQUATIONS = {
 """What to look at if no known mistake explains an answer."""
 
 
-def sentence(point: Point, judgement: Judgement) -> str:
+def sentence(question: Question, judgement: Judgement) -> str:
     """Say which equation of an answer is the first that is wrong, and what to look at."""
     first = next(finding for finding in judgement.findings if not finding.right)
     # An exercise on one equation in one layer has said which.
     where = f" in layer {first.layer}" if len(judgement.findings) > 1 else ""
-    return f"({first.equation}) is wrong{where}; look at {_part(point, judgement, first)}"
+    return f"({first.equation}) is wrong{where}; look at {_part(question, judgement, first)}"
 
 
-def _part(point: Point, judgement: Judgement, first: Finding) -> str:
+def _part(question: Question, judgement: Judgement, first: Finding) -> str:
     if judgement.gradient is not None:
-        certificate = certify(point.network, point.X, point.Y, judgement.gradient)
+        certificate = certify(question.network, question.X, question.Y, judgement.gradient)
         if certificate.cause is not None and certificate.layer == first.layer:
             return LOOK_AT.get(certificate.cause.name, EQUATIONS[first.equation])
     return EQUATIONS[first.equation]

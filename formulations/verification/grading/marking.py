@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import as_bytes, format_bytes, positive_number, quiet
-from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
-from formulations.verification.grading.exercises import EXERCISES, Exercise
+from formulations.exceptions import InvalidInput, WrongType, described
+from formulations.verification.grading.exercises import EXERCISES, Exercise, choose
 from formulations.verification.grading.feedback import misfit, sentence
-from formulations.verification.grading.points import Point
+from formulations.verification.grading.questions import BATCHES, Question
 from formulations.verification.grading.report import ExerciseGrade, Grade, Points
 from formulations.verification.grading.submission import (
     Answer,
@@ -57,7 +57,7 @@ def grade(
     exercises : str or iterable of str, optional
         The exercises: ``feedforward``, ``bp1``, ``bp2``, ``bp3``, ``bp4``, ``backprop``, ``sigma_form``,
         ``modified_neuron``. By default all for a file, and for functions those that are there. What each function gets
-        and returns stands in the template of the assignment, ``docs/assignment/template.py``.
+        and returns stands in the template, which ``formulations grade --template`` prints.
     seconds : float
         The most that the import of a file, and each call, may take.
     memory : float or str
@@ -101,13 +101,12 @@ def grade(
     (BP3) is wrong; look at how the examples of a mini-batch are combined.
     """
     submission, there = _submission(candidate, seconds, memory, packages)
-    chosen = _chosen(exercises, there)
     seed = _seed(seed)
     notes = []
     if isinstance(submission, FileSubmission) and find_spec("resource") is None:
         notes.append("This system limits the time of a submission, not its memory.")
     grades, failure = [], ""
-    for exercise in chosen:
+    for exercise in choose(there if exercises is None else exercises):
         # Each exercise has networks of its own, whatever the others are.
         random = np.random.default_rng([seed, list(EXERCISES).index(exercise.name)])
         if not failure:
@@ -138,22 +137,13 @@ def _submission(
     if isinstance(candidate, str | os.PathLike):
         path = Path(candidate)
         if path.suffix != ".py" or not path.is_file():
-            raise InvalidInput(f"a submission must be a Python file, got {described(str(candidate))}; pass its path.")
+            how = "; convert it with jupyter nbconvert --to script" if path.suffix == ".ipynb" else "; pass its path"
+            raise InvalidInput(f"a submission must be a Python file, got {described(str(candidate))}{how}.")
         return FileSubmission(path, limits), EXERCISES
     raise WrongType(
         f"a submission must be the path of a Python file, a function, or a mapping of names to functions, got "
         f"{described(candidate)}; pass one of these."
     )
-
-
-def _chosen(exercises: str | Iterable[str] | None, there: Iterable[str]) -> list[Exercise]:
-    names = [exercises] if isinstance(exercises, str) else list(there if exercises is None else exercises)
-    for name in names:
-        if name not in EXERCISES:
-            raise UnknownName("exercise", name, EXERCISES)
-    if not names or len(set(names)) < len(names):
-        raise InvalidInput(f"exercises must be at least one name, each once, got {names}; leave them out for all.")
-    return [EXERCISES[name] for name in names]
 
 
 def _seed(seed: Any) -> int:
@@ -164,41 +154,41 @@ def _seed(seed: Any) -> int:
     return int(seed)
 
 
-def _without_points(exercise: Exercise, why: str, possible: int = 4) -> ExerciseGrade:
-    points = tuple(Points(equation, 0, possible) for equation in exercise.equations)
+def _without_points(exercise: Exercise, why: str) -> ExerciseGrade:
+    points = tuple(Points(equation, 0, len(BATCHES)) for equation in exercise.equations)
     return ExerciseGrade(exercise.name, exercise.says, points, (why,))
 
 
 def _marked(submission: Submission, exercise: Exercise, random: np.random.Generator) -> ExerciseGrade:
-    points: list[Point] = []
+    questions: list[Question] = []
 
     def draw() -> Sequence[Sequence[Any]]:
-        points.extend(exercise.draw(random))
-        return [exercise.arguments(point) for point in points]
+        questions.extend(exercise.draw(random))
+        return [exercise.arguments(question) for question in questions]
 
     answers = submission.answers(exercise.name, exercise.depths, draw)
     if answers is None:
         return _without_points(exercise, f"There is no function {exercise.name}.")
     right, feedback = dict.fromkeys(exercise.equations, 0), dict[str, list[str]]()
-    for point, answer in zip(points, answers, strict=True):
-        wrong, said = _answer(exercise, point, answer)
+    for question, answer in zip(questions, answers, strict=True):
+        wrong, said = _answer(exercise, question, answer)
         for equation in right:
             right[equation] += equation not in wrong
         if said:
-            feedback.setdefault(said, []).append(point.title)
-    earned = tuple(Points(equation, count, len(points)) for equation, count in right.items())
+            feedback.setdefault(said, []).append(question.title)
+    earned = tuple(Points(equation, count, len(questions)) for equation, count in right.items())
     lines = [
-        f"{'on every network' if len(titles) == len(points) else '; '.join(titles)}: {said}"
+        f"{'on every network' if len(titles) == len(questions) else '; '.join(titles)}: {said}"
         for said, titles in feedback.items()
     ]
     return ExerciseGrade(exercise.name, exercise.says, earned, tuple(lines))
 
 
-def _answer(exercise: Exercise, point: Point, answer: Answer) -> tuple[set[str], str]:
+def _answer(exercise: Exercise, question: Question, answer: Answer) -> tuple[set[str], str]:
     """Return the equations that an answer has wrong, and a sentence on it."""
     if answer.result is None:
         return set(exercise.equations), f"it {answer.why}."
-    shapes, wrong, said = exercise.shapes(point), set[str](), list[str]()
+    shapes, wrong, said = exercise.shapes(question), set[str](), list[str]()
     results = dict(zip(shapes, answer.result if len(shapes) > 1 else [answer.result], strict=True))
     for name, shape in shapes.items():
         problem = misfit(results[name], shape, name)
@@ -207,11 +197,11 @@ def _answer(exercise: Exercise, point: Point, answer: Answer) -> tuple[set[str],
             wrong.update(exercise.of_result.get(name, exercise.equations))
             del results[name]
     if not wrong.issuperset(exercise.equations):
-        judgement = exercise.judge(point, {name: _numbers(held) for name, held in results.items()})
+        judgement = exercise.judge(question, {name: _numbers(held) for name, held in results.items()})
         found = {finding.equation for finding in judgement.findings if not finding.right} - wrong
         wrong |= found
         if found:
-            said.append(sentence(point, judgement))
+            said.append(sentence(question, judgement))
     if answer.changed:
         said.append("it changes its arguments: let it work on copies")
     return wrong, f"{'; '.join(said)}." if said else ""

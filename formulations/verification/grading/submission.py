@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any, Protocol
 
+import numpy as np
+
 from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child
 
@@ -67,13 +69,13 @@ class Answer:
         The numbers that it returned; None if it returned none.
     why : str
         The reason, as a predicate: ``"raises ValueError: …, in line 12"``.
-    changed : tuple of int
-        The arguments that it has changed.
+    changed : bool
+        Whether it has changed its arguments.
     """
 
     result: Any = None
     why: str = ""
-    changed: tuple[int, ...] = ()
+    changed: bool = False
 
 
 class Submission(Protocol):
@@ -119,7 +121,7 @@ class Functions:
         if function is None:
             return None
         file = getattr(getattr(function, "__code__", None), "co_filename", "")
-        return [_answer(child.call(function, arguments, depths, file)) for arguments in draw()]
+        return [_answer(child.call(function, arguments, depths, file), depths) for arguments in draw()]
 
 
 @dataclass(frozen=True)
@@ -158,28 +160,48 @@ class FileSubmission:
             if loaded is None:
                 raise NotLoaded(f"its import {process.end(limits.seconds)}")
             if "why" in loaded:
-                raise NotLoaded(f"its import {loaded['why']}")
+                raise NotLoaded(f"its import {_line(loaded['why'])}")
             if not loaded.get("found"):
                 return None
             calls = list(draw())
             process.send(calls)
-            return list(_answers(process, len(calls), limits.seconds))
+            return list(_answers(process, len(calls), depths, limits.seconds))
 
 
-def _answers(process: _Process, count: int, seconds: float) -> Iterator[Answer]:
+def _answers(process: _Process, count: int, depths: int | Sequence[int], seconds: float) -> Iterator[Answer]:
     ended = ""
     for _ in range(count):
         found = None if ended else process.answer(seconds)
         if found is not None:
-            yield _answer(found)
+            yield _answer(found, depths)
         else:
             yield Answer(why=ended or process.end(seconds))
             ended = "was not called after that"
 
 
-def _answer(found: Mapping[str, Any]) -> Answer:
-    changed = tuple(found.get("changed", ()))
-    return Answer(found["result"], "", changed) if "result" in found else Answer(None, str(found.get("why")), changed)
+def _answer(found: Mapping[str, Any], depths: int | Sequence[int]) -> Answer:
+    changed = bool(found.get("changed"))
+    if "result" not in found:
+        return Answer(None, _line(found.get("why")), changed)
+    if not _has_depths(found["result"], depths):
+        return Answer(None, "sent something else than its numbers", changed)
+    return Answer(found["result"], "", changed)
+
+
+def _has_depths(result: Any, depths: int | Sequence[int]) -> bool:
+    """Whether a result has its structure; the process that sent it is the submission's own."""
+    if depths == 0:
+        return isinstance(result, np.ndarray)
+    if not isinstance(result, list):
+        return False
+    if isinstance(depths, int):
+        return all(_has_depths(each, depths - 1) for each in result)
+    return len(result) == len(depths) and all(map(_has_depths, result, depths))
+
+
+def _line(text: Any) -> str:
+    """Return a text of the submission as one line without signs that steer a terminal."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(text))
 
 
 class _Process:

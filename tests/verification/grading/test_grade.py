@@ -13,7 +13,7 @@ import formulations as fm
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.verification.certification.causes.mistakes import MISTAKES
 from formulations.verification.grading import EXERCISES, feedback, marking, submission
-from formulations.verification.grading.points import drawn
+from formulations.verification.grading.questions import drawn
 
 ASSIGNMENT = Path(__file__).parents[3] / "docs" / "assignment"
 RIGHT = (ASSIGNMENT / "right.py").read_text(encoding="utf-8")
@@ -179,7 +179,7 @@ def test_the_networks_tell_mistakes_apart(seed):
     assert len(set(different.network.sizes)) == 3
     assert len(set(same.network.sizes)) == 1 and same.network.sizes[0] > 1 and same.last == 4
     assert deep.last == 5 and single.network.sizes[-1] == 1
-    assert [len(point.X) for point in (different, same, deep, single)] == [1, 4, 16, 8]
+    assert [len(question.X) for question in (different, same, deep, single)] == [1, 4, 16, 8]
 
 
 def test_a_file_that_cannot_be_imported_is_run_once(tmp_path, monkeypatch):
@@ -215,6 +215,7 @@ BAD = {
         "a submission must be a Python file, got 'absent.py'; pass its path.",
     ),
     "no Python": (("notes.txt",), {}, InvalidInput, "a submission must be a Python file"),
+    "notebook": (("work.ipynb",), {}, InvalidInput, "got 'work.ipynb'; convert it with jupyter nbconvert --to script."),
     "number": ((3,), {}, WrongType, "the path of a Python file, a function, or a mapping"),
     "exercise": (({}, "bp5"), {}, UnknownName, "unknown exercise 'bp5'; valid names are feedforward, bp1"),
     "own name": ((len,), {}, UnknownName, "unknown exercise 'len'"),

@@ -29,7 +29,7 @@ def test_a_function_returns_its_numbers(tmp_path):
     text = "import numpy as np\nprint('loaded')\ndef f(x):\n    print(x, flush=True)\n    return np.cumsum(x)"
     first, second = answers(tmp_path, text)
     assert first.result.tolist() == [0, 1, 3] and second.result.tolist() == [1, 2]
-    assert first.why == second.why == "" and first.changed == ()
+    assert first.why == second.why == "" and first.changed is False
 
 
 @pytest.mark.slow
@@ -185,7 +185,48 @@ def test_arguments_that_it_changes_are_told():
         return parts[1]
 
     (answer,) = Functions({"f": f}).answers("f", 0, lambda: [[np.ones(2), [np.zeros(1), np.ones(3)]]])
-    assert answer.changed == (0,) and answer.result.tolist() == [1, 1, 1]
+    assert answer.changed is True and answer.result.tolist() == [1, 1, 1]
+
+
+def test_ctrl_c_ends_the_caller_and_not_the_function_alone():
+    def f():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Functions({"f": f}).answers("f", 0, lambda: [[]])
+
+
+def test_what_it_says_is_one_line_of_text():
+    def f():
+        raise ValueError("first\nsecond \x1b[2J\x07 third")
+
+    (answer,) = Functions({"f": f}).answers("f", 0, lambda: [[]])
+    assert answer.why.startswith("raises ValueError: first second \N{REPLACEMENT CHARACTER}[2J")
+    assert answer.why.isprintable()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["'result': 'text'", "'result': [1, 2]", "'result': {'mapping': {}}", "'why': 3", "'changed': 3", "'other': 1"],
+)
+def test_a_process_that_answers_for_itself_sends_numbers_or_none(sent):
+    answer = submission._answer(eval(f"{{{sent}}}"), 0)
+    assert answer.result is None and isinstance(answer.why, str)
+
+
+@pytest.mark.slow
+def test_rubbish_on_the_way_to_its_results_ends_it(tmp_path):
+    text = (
+        "import contextlib, os\n"
+        "def f(x):\n"
+        "    for number in range(3, 9):\n"
+        "        with contextlib.suppress(OSError):\n"
+        "            os.write(number, b'rubbish' * 9)\n"
+        "    return x"
+    )
+    first, second = answers(tmp_path, text, Limits())
+    assert first.result is None and first.why.startswith("ended the process")
+    assert second.why == "was not called after that"
 
 
 def test_the_structure_of_a_result_is_checked():

@@ -15,14 +15,14 @@ from formulations.network import Gradient, Network, Tape
 from formulations.plans import gradient
 from formulations.verification.oracles import Reference, reference_gradient
 
-__all__ = ["Point", "drawn"]
+__all__ = ["Question", "drawn"]
 
 BATCHES = (1, 4, 16, 8)
-"""The numbers of examples: powers of two, by which δ is divided without rounding."""
+"""The number of examples of each network: powers of two, by which δ is divided without rounding."""
 
 
 @dataclass(frozen=True)
-class Point:
+class Question:
     """A network with examples, a layer of it, and its gradient with the quadratic cost.
 
     Attributes
@@ -76,8 +76,8 @@ class Point:
         """The reference, in a higher precision."""
         return reference_gradient(self.tape)
 
-    def with_function(self, function: str) -> Point:
-        """Return the point with another function in its neuron."""
+    def with_function(self, function: str) -> Question:
+        """Return the question with another function in its neuron."""
         size = self.network.sizes[self.layer - 1]
         members = [function if j == self.neuron else "sigmoid" for j in range(size)]
         activations = list(self.network.activations)
@@ -86,7 +86,9 @@ class Point:
         return replace(self, network=network, function=function)
 
 
-def drawn(random: np.random.Generator, *, batches: Sequence[int] = BATCHES, output: Sequence[bool] = ()) -> list[Point]:
+def drawn(
+    random: np.random.Generator, *, batches: Sequence[int] = BATCHES, output: Sequence[bool] = ()
+) -> list[Question]:
     """Draw four networks with examples.
 
     In the first, no two layers have the same size, so that an array that lies the wrong way fits nowhere; in the
@@ -99,12 +101,12 @@ def drawn(random: np.random.Generator, *, batches: Sequence[int] = BATCHES, outp
     batches : sequence of int
         The number of examples of each network, which is a power of two.
     output : sequence of bool
-        Whether the layer of each point is the output layer; by default any layer but the input.
+        Whether the layer of each question is the output layer; by default any layer but the input.
     """
     different = [int(n) for n in random.permutation(np.arange(2, 7))[:3]]
     same, (first, hidden) = int(random.integers(2, 5)), [int(n) for n in random.integers(2, 6, size=2)]
     deep = [int(n) for n in random.integers(2, 6, size=5)]
-    points = []
+    questions = []
     for i, sizes in enumerate([different, [same] * 4, deep, [first, hidden, 1]]):
         m, layers = batches[i], range(2, len(sizes) + 1)
         if output:
@@ -113,5 +115,5 @@ def drawn(random: np.random.Generator, *, batches: Sequence[int] = BATCHES, outp
         weights = [random.normal(size=shape) for shape in zip(sizes[1:], sizes[:-1], strict=True)]
         network = Network(weights, [random.normal(size=n) for n in sizes[1:]], activations="sigmoid")
         X, Y = random.random((m, sizes[0])), random.random((m, sizes[-1]))
-        points.append(Point(network, X, Y, layer, int(random.integers(sizes[layer - 1]))))
-    return points
+        questions.append(Question(network, X, Y, layer, int(random.integers(sizes[layer - 1]))))
+    return questions
