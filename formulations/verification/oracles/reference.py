@@ -34,6 +34,10 @@ class Reference(Gradient):
         a^l at ``[l-1]``, shape (m, n_l).
     cost_gradient : ndarray of shape (m, n_L)
         ∇_aC of the mean cost; zero if cost and output activation have a combined form.
+    l2 : float
+        λ of the weight decay that the gradient has: it is that of C + ½λΣw².
+    decay : ndarray of shape (P + N,), or None
+        λw for the weights and 0 for the biases, which ``vector`` includes; None if λ is 0.
     bounds : dict
         The propagated bounds of T4, which are the same for every candidate; see
         :func:`formulations.verification.tolerances.propagation.propagate_bounds`.
@@ -45,9 +49,11 @@ class Reference(Gradient):
     activations: list[Array]
     cost_gradient: Array
     bounds: dict[Any, Any]
+    l2: float = 0.0
+    decay: Array | None = None
 
 
-def reference_gradient(tape: Tape) -> Reference:
+def reference_gradient(tape: Tape, l2: float = 0.0) -> Reference:
     """Compute the gradient for the examples that are loaded on a tape, in the next higher precision.
 
     If there is no higher precision, or if an activation or the cost does not serve it, the tape's own is used.
@@ -56,6 +62,8 @@ def reference_gradient(tape: Tape) -> Reference:
     ----------
     tape : Tape
         Only its network, examples and cost are read, also by the bounds later.
+    l2 : float
+        λ: ½λΣw² is added to the cost, for the weights and not for the biases.
 
     Returns
     -------
@@ -71,7 +79,21 @@ def reference_gradient(tape: Tape) -> Reference:
     if wide is None or any(part.why_not(wide) for part in (*tape.network.activations, tape.cost) if part is not None):
         wide = own
     _check_memory(tape, Precision(own, wide))
-    return _compute(tape, wide)
+    reference = _compute(tape, wide)
+    if l2:
+        _add_decay(reference, l2)
+    return reference
+
+
+def _add_decay(reference: Reference, l2: float) -> None:
+    """Add ½λΣw² to the cost, and λw to ∂C/∂w."""
+    parameters = reference.tape.network.vector.astype(reference.dtype)
+    decay = np.zeros_like(parameters)
+    for of_weights, _ in reference.layout.slices:
+        decay[of_weights] = reference.dtype.type(l2) * parameters[of_weights]
+    reference.l2, reference.decay = l2, decay
+    reference.vector += decay
+    reference.cost += (decay @ parameters) / 2
 
 
 def _check_memory(tape: Tape, precision: Precision) -> None:

@@ -8,6 +8,7 @@ from formulations._lazy import attach
 
 if TYPE_CHECKING:
     from formulations.verification.tolerances.activations import PLACES as PLACES
+    from formulations.verification.tolerances.activations import activation_bounds as activation_bounds
     from formulations.verification.tolerances.activations import lost as lost
     from formulations.verification.tolerances.customary import APPROXIMATION as APPROXIMATION
     from formulations.verification.tolerances.customary import Formulas as Formulas
@@ -32,7 +33,7 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "activations": ["PLACES", "lost"],
+            "activations": ["PLACES", "activation_bounds", "lost"],
             "customary": ["APPROXIMATION", "Formulas", "approximates", "granted"],
             "deviations": ["deviation"],
             "forward_bounds": ["local_forward_checks"],

@@ -79,10 +79,13 @@ def local_forward_checks(
         delta, a, of_a = errors[i].astype(wide), reference.activations[i], bounds.activations[i]
         size, a_size = magnitudes((errors[i], a), working)
         limits = (
-            both * (outer(size, of_a + factor * (a_size + of_a), layout, i) + floor),
+            bounds.with_decay(i, both * (outer(size, of_a + factor * (a_size + of_a), layout, i) + floor)),
             both * (factor * size.sum(axis=0) + floor),
         )
-        checks += gradient_checks(gradient, i, (outer(delta, a, layout, i), delta.sum(axis=0)), limits, local=True)
+        of_weights = outer(delta, a, layout, i)
+        if reference.decay is not None:
+            of_weights = of_weights + reference.decay[layout.slices[i][0]]
+        checks += gradient_checks(gradient, i, (of_weights, delta.sum(axis=0)), limits, local=True)
     return checks
 
 

@@ -11,7 +11,8 @@ E is the componentwise bound of a quantity's error, for a reference in the next 
     E_{\partial w} &= E_\delta |a|^T + |\delta| E_a^T + E_\delta E_a^T + \gamma_{m+3} (|\delta| + E_\delta)(|a| + E_a)^T
 
 If the candidate was summed in chunks of at most k examples, γ_{m+3} is that of :class:`~formulations.arrays.Summation`
-for k + 3 roundings, plus the γ_{m+3} of the reference, which sums all m at once.
+for k + 3 roundings, plus the γ_{m+3} of the reference, which sums all m at once. Weight decay, λw, adds
+:math:`\gamma_6 (|\lambda w| + |\partial w| + E_{\partial w})`.
 
 A coupled slope is a matrix, and so is its E_d: the products with d and E_d become products with the transposed blocks,
 and γ_{n+7} replaces 2u. :mod:`formulations.verification.tolerances.activations` derives E_a and E_d for each kind
@@ -127,7 +128,12 @@ class Propagation:
         own, _ = self._of_sum(len(self._absolute) - 1, self.activations[-2])
         of_z = self.activations[-2] @ self._absolute[-1].T + own
         rounding = self._summed(self._network.sizes[-1], 16)
-        return self.precision.sides * self._output.cost(of_z, self.activations[-1], self.own_last_error, rounding)
+        bound = self._output.cost(of_z, self.activations[-1], self.own_last_error, rounding)
+        if self.reference.decay is not None:
+            # A sum of squares, of which no term is negative.
+            parameters = self._network.vector.astype(self.reference.dtype)
+            bound += gamma(len(parameters) + 6, self.precision.u) * float(self.reference.decay @ parameters / 2)
+        return self.precision.sides * bound
 
     @property
     def summed(self) -> tuple[float, Any]:
@@ -274,5 +280,16 @@ class Propagation:
         e, delta, of_a = self._errors[i], self._deltas[i], self.activations[i]
         largest = np.abs(self.reference.activations[i]).astype(self.precision.working) + of_a
         propagated = outer(e, largest, layout, i) + outer(delta, of_a, layout, i)
-        bound: Array = self.precision.sides * (propagated + factor * outer(delta + e, largest, layout, i) + floor)
-        return bound
+        bound = self.precision.sides * (propagated + factor * outer(delta + e, largest, layout, i) + floor)
+        return self.with_decay(i, bound)
+
+    def with_decay(self, i: int, bound: Array) -> Array:
+        """Return a bound of layer i + 2's weights with the rounding of the weight decay that is added to them.
+
+        λ, its product with w, the sum, and a factor of m that may be multiplied in and divided out again are rounded.
+        """
+        if self.reference.decay is None:
+            return bound
+        part = self._network.layout.slices[i][0]
+        decay, total = magnitudes((self.reference.decay[part], self.reference.vector[part]), self.precision.working)
+        return np.asarray(bound + self.precision.sides * gamma(6, self.precision.u) * (decay + total + bound))
