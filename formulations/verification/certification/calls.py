@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from formulations.display import counted
 from formulations.exceptions import CandidateFailed, FormulationsException
 from formulations.network import Network
 from formulations.verification.certification.candidates import Candidate, read_candidate
+from formulations.verification.certification.causes import Calls
 
 __all__ = ["Watched"]
 
@@ -68,11 +70,16 @@ class Watched:
         self._latest = read_candidate(returned, self.network.layout, self.network.dtype, len(X), self.kernels)
         return self._latest
 
-    def check_repeats(self, X: Array, Y: Array, first: Candidate) -> None:
-        """Call the function a second time, and note if the result differs in any bit."""
-        again = self(X, Y)
-        if not np.array_equal(again.gradient.vector, first.gradient.vector, equal_nan=True):
+    def observe(self, X: Array, Y: Array, first: Candidate) -> Calls:
+        """Call the function a second time and on the first example alone; note if the second result differs."""
+        again, alone = self(X, Y).gradient.vector, None
+        if not np.array_equal(again, first.gradient.vector, equal_nan=True):
             self.notes.append("Two identical calls returned different gradients; the first is judged.")
+        if len(X) > 1:
+            # It may need several examples; if its gradient is wrong, a note will say so.
+            with suppress(FormulationsException):
+                alone = self(X[:1], Y[:1]).gradient.vector
+        return Calls(again, alone)
 
     def singles(self, X: Array, Y: Array, most: int) -> list[Candidate]:
         """Call the function on each of the first examples alone, at most ``most``, until a call fails."""

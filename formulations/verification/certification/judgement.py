@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from formulations.arrays import Array, quiet
+from formulations.arrays import Array, nonnegative_number, quiet
 from formulations.backends import Backend, Tier
 from formulations.data import Problem, targets_for
 from formulations.exceptions import CandidateFailed, InvalidInput
@@ -31,7 +31,7 @@ from formulations.verification.certification.candidates import (
     read_errors,
     untracked,
 )
-from formulations.verification.certification.causes import likely_cause
+from formulations.verification.certification.causes import Calls, likely_cause, observations
 from formulations.verification.certification.document import Certificate
 from formulations.verification.certification.place import place_of, single_examples
 from formulations.verification.oracles import Reference, reference_gradient
@@ -53,6 +53,7 @@ def certify(
     *,
     sample_weight: Any = None,
     layout: str = "out_in",
+    l2: float = 0.0,
 ) -> Certificate:
     """Judge a gradient from any source by a derived tolerance, and find what is wrong with it.
 
@@ -96,6 +97,10 @@ def certify(
     layout : {"out_in", "in_out"}
         What the rows and columns of the candidate's weights are: neurons and inputs, as in the book and in PyTorch, or
         inputs and neurons, as in Keras and Flax. It is never guessed.
+    l2 : float
+        λ of a weight decay that belongs in the gradient, as in :func:`formulations.objective`: the gradient is
+        judged as that of C + ½·l2·Σw², for the weights and not for the biases. Not for backends, whose gradient is that
+        of C.
 
     Returns
     -------
@@ -110,7 +115,8 @@ def certify(
         If a function raises, with its message and the results for single examples, or if it changes its arguments.
     InvalidInput
         If a file cannot be read or is pickled, if a name or the number of layers does not fit the network, if there is
-        no gradient in the candidate, if integer labels may be numbers to learn, and as :func:`formulations.gradient`.
+        no gradient in the candidate, if integer labels may be numbers to learn, if ``l2`` is negative or given for a
+        backend, and as :func:`formulations.gradient`.
     NotFinite, UnknownName
         As :func:`formulations.gradient`, and if there is no such ``layout``.
     Refused
@@ -132,6 +138,7 @@ def certify(
     <Status.EQUAL: 'equal'>
     """
     check_network(net)
+    l2 = nonnegative_number(l2, "l2")
     X = untracked(X)
     Y, cost, _ = targets_for(net, untracked(Y), cost, by_index=True)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
@@ -139,6 +146,10 @@ def certify(
     if isinstance(candidate, Backend) or (isinstance(candidate, str) and not is_file(candidate)):
         if layout != "out_in":
             raise InvalidInput(f"layout={layout!r} has no effect on a backend; leave it out.")
+        if l2:
+            raise InvalidInput(
+                f"a backend's gradient must be judged without weight decay, got l2={l2:g}; leave it out."
+            )
         # A backend may write to its arguments, so it gets copies, and the reference has its own tape.
         plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
         gradient = plan.evaluate(*batch.copy().counted()[:3])
@@ -153,16 +164,15 @@ def certify(
     except CandidateFailed as caught:
         if watched is None or caught.__cause__ is None or len(X) == 1:
             raise
-        known = " ".join(_single_results(watched, net, X, Y, cost))
+        known = " ".join(_single_results(watched, net, X, Y, cost, l2))
         raise CandidateFailed(f"{caught} {known}") from caught.__cause__
     gradient = found.gradient
-    if watched is not None:
-        watched.check_repeats(X, Y, found)
+    calls = watched.observe(X, Y, found) if watched else None
     if gradient.dtype != net.dtype:
         net, X, Y = _rounded(net, X, Y, gradient)
         # Rounded, they may be infinite, and the shares are those of another dtype.
         batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
-    reference = reference_gradient(net.record(batch))
+    reference = reference_gradient(net.record(batch), l2)
     verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference, given=found.given)
     notes = watched.notes if watched else []
     if found.unreached:
@@ -176,18 +186,20 @@ def certify(
             "network from them, before a step changes them."
         )
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
-        singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES))
+        singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES), l2)
         notes.extend(singles)
+    if calls is not None and verdict.status is not Status.DIFFERENT:
+        notes.extend(observations(reference, gradient, found.given, calls))
     problem = Problem(net, X, Y, cost.name)
-    return _certificate(problem, reference, found, verdict, tuple(notes))
+    return _certificate(problem, reference, found, verdict, tuple(notes), calls)
 
 
-def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost) -> list[str]:
+def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost, l2: float) -> list[str]:
     """Return the findings on single examples for a function that raises on the whole batch."""
     found = watched.singles(X, Y, SINGLES)
     if not found:
         return watched.notes
-    return [*single_examples(*_rounded(net, X, Y, found[0].gradient), cost, found), *watched.notes]
+    return [*single_examples(*_rounded(net, X, Y, found[0].gradient), cost, found, l2), *watched.notes]
 
 
 def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Network, Array, Array]:
@@ -197,16 +209,21 @@ def _rounded(net: Network, X: Array, Y: Array, gradient: Gradient) -> tuple[Netw
 
 
 def _certificate(
-    problem: Problem, reference: Reference, candidate: Candidate, verdict: Verdict, notes: tuple[str, ...] = ()
+    problem: Problem,
+    reference: Reference,
+    candidate: Candidate,
+    verdict: Verdict,
+    notes: tuple[str, ...] = (),
+    calls: Calls | None = None,
 ) -> Certificate:
     tape = reference.tape
     place = place_of(verdict, tape.network.layout) if verdict.status is Status.DIFFERENT else None
     cause = None
     if place and place[1] != "C":
-        cause = likely_cause(tape, reference, candidate.gradient, place, candidate.given)
+        cause = likely_cause(reference, candidate.gradient, place, candidate.given, calls=calls)
     layer, equation = place or (None, None)
     return Certificate(
-        title=problem.title,
+        title=problem.title + (f", l2 = {reference.l2:g}" if reference.l2 else ""),
         status=verdict.status,
         rule=verdict.rule,
         ratio=verdict.ratio,

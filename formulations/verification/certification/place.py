@@ -7,6 +7,7 @@ from formulations.backends import Tier
 from formulations.functions import Cost
 from formulations.network import Batch, Network
 from formulations.verification.certification.candidates import Candidate
+from formulations.verification.oracles import reference_gradient
 from formulations.verification.tolerances import Status, Verdict, judge
 
 __all__ = ["place_of", "single_examples"]
@@ -33,7 +34,7 @@ def place_of(verdict: Verdict, layout: Layout) -> tuple[int, str]:
     return first.layer, "BP4" if "∂C/∂w" in kinds else "BP3"
 
 
-def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Candidate]) -> list[str]:
+def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Candidate], l2: float = 0.0) -> list[str]:
     """Say whether the gradients of single examples are correct, or which are wrong, and from which equation on.
 
     Parameters
@@ -42,6 +43,8 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Ca
         The arguments of the function.
     found : list of Candidate
         Its results for each of the first examples alone.
+    l2 : float
+        λ of the weight decay that belongs in them.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def single_examples(net: Network, X: Array, Y: Array, cost: Cost, found: list[Ca
     equal = True
     for x, each in enumerate(found):
         tape = net.record(Batch(X[x : x + 1], Y[x : x + 1], None, cost))
-        verdict = judge(tape, each.gradient, Tier.ELSEWHERE, given=each.given)
+        verdict = judge(tape, each.gradient, Tier.ELSEWHERE, reference=reference_gradient(tape, l2), given=each.given)
         equal = equal and verdict.status is Status.EQUAL
         if verdict.status is Status.DIFFERENT:
             wrong.setdefault(place_of(verdict, net.layout), []).append(x)

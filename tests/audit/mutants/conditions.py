@@ -30,7 +30,7 @@ class OddWidths(Written):
         return delta
 
 
-@planted()
+@planted(4, "BP1", "examples_repeated")
 class OddExamples(Written):
     """The last of an odd number of examples, three or more, counted twice."""
 

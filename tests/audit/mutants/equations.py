@@ -101,12 +101,13 @@ class SlopeOfOtherLayer(Written):
         return tape.slopes[other - 2] if fits else super().slope(tape, l)
 
 
-@planted(4, "BP1")
+@planted(4, "BP1", "slope_twice", ALL)
 class SlopeTwice(Written):
     """σ′ applied twice."""
 
     def slope(self, tape: Tape, l: int) -> Any:
-        return super().slope(tape, l) ** 2
+        found = super().slope(tape, l)
+        return found**2 if self.at(l) else found
 
 
 @planted(3, "BP2", "weights_transposed", HIDDEN)
@@ -143,3 +144,13 @@ class SignInLayer(Written):
     def hidden(self, tape: Tape, l: int, delta: Array) -> Any:
         found = super().hidden(tape, l, delta)
         return -found if self.at(l) else found
+
+
+@planted(4, "BP1", "slope_by_activation_at_input", (4, 2))
+class SlopeByActivationAtInput(Written):
+    """a(1 − a) and 1 − a² given z instead of a."""
+
+    def slope(self, tape: Tape, l: int) -> Any:
+        z, name = tape.weighted_inputs[l - 2], tape.network.activations[l - 2].name
+        written = {"sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a * a}.get(name)
+        return written(z) if self.at(l) and written is not None else super().slope(tape, l)

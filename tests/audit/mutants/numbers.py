@@ -33,7 +33,7 @@ class OneEntry(Written):
         return found
 
 
-@planted(4, "BP1")
+@planted(4, "BP1", "multiple")
 class OneBillionth(Written):
     """Every entry larger by a factor of 1 + 1e-9."""
 

@@ -562,10 +562,12 @@ def test_a_module_and_its_parameters_stand_for_their_gradients(modelled):
         [parameter.grad for parameter in parameters],
         {name: parameter.grad for name, parameter in model.named_parameters()},
         ([parameters[0], parameters[2]], [parameters[1], None]),
-        lambda *_: model,
     ):
         c = fm.certify(net, X, Y, candidate, "log_likelihood")
         assert (c.status, c.not_judged, c.notes) == (Status.EQUAL, ("biases[1]",), ())
+    c = fm.certify(net, X, Y, lambda *_: model, "log_likelihood")
+    assert (c.status, c.not_judged, len(c.notes)) == (Status.EQUAL, ("biases[1]",), 1)
+    assert c.notes[0].startswith("The function returns the same gradient for other examples")
     for parameter in parameters:
         parameter.requires_grad_(False)
     assert fm.certify(net, X, Y, parameters, "log_likelihood").equal

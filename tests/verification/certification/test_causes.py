@@ -11,7 +11,7 @@ from formulations.verification.tolerances.verdict import Status
 from tests.audit.mutants import MUTANTS, fault
 
 PLANTED = [(name, layer) for name, mutant in MUTANTS.items() if mutant.cause for layer in mutant.layers]
-NEEDS_DIGITS = ("single_precision_sums", "one_entry")
+NEEDS_DIGITS = ("single_precision_sums", "one_entry", "one_billionth")
 """Faults of roundoff, which single precision has everywhere."""
 
 
@@ -138,3 +138,105 @@ def test_facts_of_a_cause_are_fields_and_its_sentence_holds_no_other():
         f"{cause.sentence}, in layer 3, (BP2). The gradient with this mistake agrees with the "
     )
     assert str(cause).endswith(" Use the derivative of the activation.")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_weight_decay_that_belongs_there_is_judged_exactly(seed, dtype):
+    net, X, Y = case(seed, dtype)
+    l2, plain = 0.037, fm.gradient(net, X, Y)
+    right = [dw + net.dtype.type(l2) * w for dw, w in zip(plain.weights, net.weights, strict=True)]
+    c = fm.certify(net, X, Y, (right, plain.biases), l2=l2)
+    assert (c.status, c.cause) == (Status.EQUAL, None)
+    assert c.title.endswith(f"{dtype}, l2 = 0.037")
+    # Judged equation by equation, if it has δ, and with its cost.
+    assert fm.certify(net, X, Y, (right, plain.biases, plain.errors), l2=l2)
+    plain.cost = plain.cost + l2 / 2 * sum((w**2).sum() for w in net.weights)
+    for dw, w in zip(plain.weights, net.weights, strict=True):
+        dw += net.dtype.type(l2) * w
+    assert fm.certify(net, X, Y, plain, l2=l2).cost.status is Status.EQUAL
+    assert fm.certify(net, X, Y, plain).status is Status.DIFFERENT
+    # The bound is as sharp as without it.
+    right[0][1, 2] *= 1 + (1e-2 if dtype == "float32" else 1e-10)
+    c = fm.certify(net, X, Y, (right, plain.biases), l2=l2)
+    assert (c.layer, c.equation, c.cause.name) == (2, "BP4", "single_entry")
+
+
+def test_mistakes_in_the_weight_decay_are_named():
+    net, X, Y = case()
+    plain = fm.gradient(net, X, Y)
+
+    def cause(of_weights, of_biases=0.0, l2=0.01):
+        weights = [dw + of_weights * w for dw, w in zip(plain.weights, net.weights, strict=True)]
+        biases = [db + of_biases * b for db, b in zip(plain.biases, net.biases, strict=True)]
+        return fm.certify(net, X, Y, (weights, biases), l2=l2).cause
+
+    missing, twice, biases = cause(0.0), cause(0.02), cause(0.01, 0.01)
+    assert (missing.name, missing.sentence) == ("decay_missing", "the weight decay λw is missing")
+    assert (twice.name, twice.sentence) == ("decay_of_weights", "it has the weight decay λw with λ = 0.02")
+    assert biases.name == "decay_of_all"
+    assert cause(5e-4, l2=0.0).remedy == "Leave λw out, or say that it belongs there: l2=0.0005"
+    right = fm.gradient(net, X, Y, backend=fault("slope_missing", 3))
+    weights = [dw + 0.01 * w for dw, w in zip(right.weights, net.weights, strict=True)]
+    pair = fm.certify(net, X, Y, (weights, right.biases), l2=0.01)
+    assert (pair.cause.name, pair.cause.also) == ("slope_missing", None)
+
+
+def test_weight_decay_that_is_no_number_or_belongs_to_no_backend_is_refused():
+    net, X, Y = case()
+    with pytest.raises(fm.exceptions.InvalidInput, match=r"without weight decay, got l2=0\.1; leave it out"):
+        fm.certify(net, X, Y, "hadamard", l2=0.1)
+    with pytest.raises(fm.exceptions.InvalidInput, match="l2"):
+        fm.certify(net, X, Y, fm.gradient(net, X, Y), l2=-1)
+
+
+def test_every_reading_of_a_factor_is_named():
+    net, X, Y = case(m=2)
+    cause = fm.certify(net, X, Y, 2 * fm.gradient(net, X, Y).vector).cause
+    assert cause.names == ("factor_two", "sum_for_mean", "outputs_summed", "calls_accumulated", "batch_size")
+    assert str(cause).count("The same gradient results if") == 4
+    assert "a factor of n_L/2 = 2: Average over the outputs" in str(cause)
+    net, X, Y = case(m=3)
+    cause = fm.certify(net, X, Y, -fm.gradient(net, X, Y).vector / 6).cause
+    assert (cause.name, cause.sentence) == ("multiple", "every entry is multiplied by −2/m/n_L = −1/2/m = −0.166667")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_two_mistakes_are_both_named(dtype):
+    net, X, Y = case(1, dtype)
+    wrong = fm.gradient(net, X, Y, backend=fault("slope_missing", 3)).vector
+    cause = fm.certify(net, X, Y, 5 * wrong).cause
+    assert (cause.name, cause.layer, cause.also.name) == ("slope_missing", 3, "sum_for_mean")
+    assert str(cause).startswith(
+        "σ′(z³) is missing, and the examples are summed, not averaged: a factor of m too large"
+    )
+    assert "The gradient with both mistakes agrees" in str(cause)
+
+
+def test_only_a_prediction_within_its_bound_explains():
+    net, X, Y = case()
+    wrong = fm.gradient(net, X, Y, backend=fault("slope_missing", 3))
+    weights = [w.copy() for w in wrong.weights]
+    assert fm.certify(net, X, Y, (weights, wrong.biases)).cause.name == "slope_missing"
+    # To ten digits, far better than half of them, but not within roundoff.
+    weights[0][0, 0] *= 1 + 1e-10
+    assert fm.certify(net, X, Y, (weights, wrong.biases)).cause is None
+
+
+def test_a_right_function_that_adds_up_or_answers_from_memory_is_noted():
+    net, X, Y = case()
+    total = np.zeros(net.vector.size)
+
+    def accumulates(net, X, Y):
+        total[...] += fm.gradient(net, X, Y).vector
+        return total.copy()
+
+    c = fm.certify(net, X, Y, accumulates)
+    assert c
+    assert c.notes[1:] == (
+        "Each call adds its gradient to that of the call before: start every call from zero, as with zero_grad().",
+    )
+    first = fm.gradient(net, X, Y).vector
+    c = fm.certify(net, X, Y, lambda *_: first)
+    assert c
+    assert c.notes == ("The function returns the same gradient for other examples: compute it anew in every call.",)

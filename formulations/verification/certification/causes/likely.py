@@ -1,31 +1,43 @@
 r"""The likely cause of a wrong gradient, found by trying every known mistake.
 
-A mistake predicts the gradient that it produces. The misfit is the largest difference between this prediction and the
-candidate in any layer's weights or biases, relative to the largest entry there. A mistake explains the candidate if its
-misfit is at most :math:`\sqrt u`, half of the digits, and at most a hundredth of the misfit of the correct gradient. Of
-the mistakes that explain it, the likely cause is the first one in the table whose misfit is within a factor of ten of
-the smallest.
+A mistake predicts the gradient that it produces, and the bound of its roundoff, as T4 bounds that of the right one. A
+mistake explains the candidate if
+
+* every entry is within the bound of the predicted one, in every layer, and
+* the misfit, which is the largest difference in any layer's weights or biases relative to the largest entry predicted
+  there, is at most :math:`\sqrt u`, half of the digits, and a hundredth of the misfit of the correct gradient. This
+  keeps a bound that is wide, as in deep networks, from explaining what it cannot tell apart.
+
+Of the mistakes that explain it, the likely cause is the first one in the table whose misfit is within a factor of ten
+of the smallest; the others, which the gradient cannot tell from it, are its further readings. If none explains it, two
+are tried at once: a multiple or a weight decay on top of another mistake. What explains much by a number that is left
+open, as any multiple does, is asked last.
 
 A cause is a conjecture. The verdict of the certificate is not: it follows from a derived bound.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from formulations.arrays import Array, Layout, unit_roundoff
-from formulations.network import Gradient, Tape
-from formulations.verification.certification.causes.mistakes import MISTAKES, Mistake
-from formulations.verification.certification.causes.recomputation import Parts, Pass
+from formulations.arrays import Array, unit_roundoff
+from formulations.network import Gradient
+from formulations.verification.certification.causes.backward import Variant
+from formulations.verification.certification.causes.fits import fitted
+from formulations.verification.certification.causes.mistakes import MISTAKES, Family, Mistake
+from formulations.verification.certification.causes.recomputation import Calls, Pass, Predicted
 from formulations.verification.oracles import Reference
 
-__all__ = ["Cause", "likely_cause"]
+__all__ = ["Cause", "likely_cause", "observations"]
 
-SINGLE = (2.0**-29, 2.0**-19)
-"""The misfit of a float64 gradient that was partly computed in float32."""
+FIRST = (Family.BACKWARD, Family.EXAMPLES, Family.PROBLEM)
+SECOND = (Family.MULTIPLE, Family.DECAY)
+"""Families of a pair of mistakes: a second one comes on top of a first."""
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -49,6 +61,10 @@ class Cause:
     misfit : float or None
         The largest difference between the candidate and the gradient that the mistake predicts, relative to the
         largest entry of the layer's weights or biases; None if the mistake predicts no gradient.
+    readings : tuple of Cause
+        Other mistakes that produce the same gradient, within roundoff.
+    also : Cause or None
+        A second mistake, which was made as well.
     """
 
     name: str
@@ -58,116 +74,268 @@ class Cause:
     sentence: str
     remedy: str
     misfit: float | None
+    readings: tuple[Cause, ...] = ()
+    also: Cause | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of the mistake, and those of its further readings."""
+        return self.name, *(each.name for each in self.readings)
 
     def __str__(self) -> str:
+        sentences = [self.sentence] if self.also is None else [self.sentence, self.also.sentence]
+        parts = [", and ".join(sentences) + self._place()]
+        parts += [_capital(self.remedy)] + ([] if self.also is None else [_capital(self.also.remedy)])
+        parts += [_capital(f"the same gradient results if {each.sentence}: {each.remedy}") for each in self.readings]
+        return ". ".join(parts) + "."
+
+    def _place(self) -> str:
         if self.misfit is None:
-            return f"{self.sentence}. {self.remedy}."
+            return ""
         # Roundoff may hide a mistake in the layer that has it, so the place is the one that the certificate finds.
         seen = "in" if self.layer == self.seen_in else "first seen in"
         size = "exactly" if self.misfit == 0 else f"to {self.misfit:.0e}"
+        what = "this mistake" if self.also is None else "both mistakes"
         return (
-            f"{self.sentence}, {seen} layer {self.seen_in}, ({self.equation}). The gradient with this mistake agrees "
-            f"with the candidate {size}. {self.remedy}."
+            f", {seen} layer {self.seen_in}, ({self.equation}). The gradient with {what} agrees with the candidate "
+            f"{size}"
         )
 
 
+class _Explained(NamedTuple):
+    """A mistake in a place that explains the candidate, and a second one on top of it."""
+
+    misfit: float
+    mistake: Mistake
+    variant: Variant
+    predicted: Predicted
+    second: tuple[_Explained, ...] = ()
+
+
 def likely_cause(
-    tape: Tape, reference: Reference, gradient: Gradient, place: tuple[int, str], given: Array | None = None
+    reference: Reference,
+    gradient: Gradient,
+    place: tuple[int, str],
+    given: Array | None = None,
+    *,
+    calls: Calls | None = None,
 ) -> Cause | None:
     """Return the likely cause of a wrong gradient, or None if no known mistake explains it.
 
     Parameters
     ----------
-    tape : Tape
-        The network, the examples and the cost.
     reference : Reference
-        The correct gradient, with its forward pass.
+        The correct gradient, with its forward pass, network, examples and cost.
     gradient : Gradient
         The wrong gradient.
     place : (int, str)
         The layer and the equation that the certificate finds wrong.
     given : ndarray of bool of shape (P + N,), optional
         Which entries the candidate has; the others are not compared.
+    calls : Calls, optional
+        What further calls of a candidate function returned.
 
     Returns
     -------
     Cause or None
     """
-    candidate, layout = gradient.vector.astype(np.float64), gradient.layout
-    right = reference.vector.astype(np.float64)
-    if given is not None:
-        candidate, right = np.where(given, candidate, 0), np.where(given, right, 0)
-    if not np.isfinite(candidate).all():
+    p = _pass(reference, gradient, given, calls)
+    if not np.isfinite(p.candidate).all():
         return None
-    own = _misfit(candidate, right, layout)
-    explained = [
-        (misfit, mistake, l)
-        for mistake, l, predicted in _predictions(Pass(tape, reference))
-        if (misfit := _misfit(candidate, predicted if given is None else np.where(given, predicted, 0), layout))
-        <= min(_half_the_digits(gradient), own / 100)
+    with np.errstate(all="ignore"):
+        found = _Search(p, float(np.sqrt(unit_roundoff(gradient.dtype)))).explained()
+    return _cause(found, place) if found else None
+
+
+def observations(reference: Reference, gradient: Gradient, given: Array | None, calls: Calls) -> list[str]:
+    """Return what is wrong with a function from call to call although its first gradient is right, in sentences."""
+    p = _pass(reference, gradient, given, calls)
+    found = [
+        mistake
+        for mistake in MISTAKES
+        if mistake.family is Family.CALLS and not mistake.general and next(mistake.variants(p), None) is not None
     ]
-    if explained:
-        smallest = min(misfit for misfit, *_ in explained)
-        floor = unit_roundoff(np.dtype(np.float64))
-        return _written(*next(each for each in explained if each[0] <= 10 * max(smallest, floor)), place)
-    return _single_entry(candidate, right, gradient, place) or _single_precision(gradient, own, place)
+    return [f"{_capital(mistake.sentence)}: {mistake.remedy}." for mistake in found]
 
 
-def _predictions(p: Pass) -> Iterator[tuple[Mistake, int | None, Array]]:
-    for mistake in MISTAKES:
-        for l, predicted in mistake.variants(p):
-            yield mistake, l, predicted.gradient(p.layout) if isinstance(predicted, Parts) else predicted
+def _pass(reference: Reference, gradient: Gradient, given: Array | None, calls: Calls | None) -> Pass:
+    candidate = gradient.vector.astype(np.float64)
+    if given is not None:
+        candidate = np.where(given, candidate, 0)
+    p = Pass(reference, candidate, given, calls or Calls())
+    # The mistakes are made with the gradient of C alone.
+    return p if reference.decay is None else replace(p, candidate=candidate - reference.decay.astype(np.float64))
 
 
-def _half_the_digits(gradient: Gradient) -> float:
-    return float(np.sqrt(unit_roundoff(gradient.dtype)))
+class _Search:
+    """The search for the mistakes that explain a candidate."""
+
+    def __init__(self, p: Pass, half_the_digits: float) -> None:
+        self.p = p
+        self.limit = min(half_the_digits, _misfit(p, p.gradient.value) / 100)
+        # What is rounded when the weight decay that belongs in the gradient is added.
+        self.more = 4 * p.precision.u * (abs(p.l2) * p.on_weights * np.abs(p.parameters) + np.abs(p.candidate))
+
+    def explained(self) -> list[_Explained]:
+        """Return the mistakes that explain the candidate: single ones, else pairs, else general ones."""
+        first: list[_Explained] = []
+        bases: list[tuple[Mistake, Variant, Predicted]] = []
+        for mistake in MISTAKES:
+            if mistake.general:
+                continue
+            for variant in mistake.variants(self.p):
+                predicted = self.p.predicted(variant.made)
+                misfit = self.explains(self.p, predicted)
+                if misfit is not None:
+                    first.append(_Explained(misfit, mistake, variant, predicted))
+                elif mistake.family in FIRST and self._may_be_one_of_two(predicted):
+                    bases.append((mistake, variant, predicted))
+        # What is observed says more than what is predicted.
+        observed = [each for each in first if each.variant.observed]
+        if first:
+            return observed or _best(first)
+        return self._general(Family.MULTIPLE) or self._pairs(bases) or self._decayed_multiple() or self._general()
+
+    def explains(self, p: Pass, predicted: Predicted) -> float | None:
+        """Return the misfit of a prediction that explains a candidate, else None."""
+        misfit = _misfit(p, predicted.value, self.limit)
+        if not misfit <= self.limit:
+            return None
+        off = np.abs(p.candidate - predicted.value)[p.entries]
+        bound = predicted.bound if not p.l2 else predicted.bound + self.more
+        return misfit if (off <= bound[p.entries]).all() else None
+
+    def _general(self, family: Family | None = None) -> list[_Explained]:
+        """Return what the first general mistake that explains the candidate makes of it."""
+        for mistake in MISTAKES:
+            if mistake.general and family in (None, mistake.family):
+                found = list(self._tried(mistake, self.p))
+                if found:
+                    return _best(found)
+        return []
+
+    def _tried(self, mistake: Mistake, p: Pass) -> Iterator[_Explained]:
+        for variant in mistake.variants(p):
+            predicted = p.predicted(variant.made)
+            misfit = self.explains(p, predicted)
+            if misfit is not None:
+                yield _Explained(misfit, mistake, variant, predicted)
+
+    def _second(self, p: Pass, families: tuple[Family, ...] = SECOND) -> list[_Explained]:
+        """Return the multiples and weight decays that explain a candidate, on top of a first mistake."""
+        for general in (False, True):
+            rows = [each for each in MISTAKES if each.family in families and each.general == general]
+            found = [each for mistake in rows for each in self._tried(mistake, p)]
+            if found:
+                return _best(found)
+        return []
+
+    def _may_be_one_of_two(self, predicted: Predicted) -> bool:
+        """Whether a multiple or a weight decay could make the candidate of a prediction."""
+        p, value = self.p, predicted.value
+        if _misfit(p, value * fitted(p.candidate, value, p.entries), self.limit) <= self.limit:
+            # A mistake without effect in this network leaves all to the second one.
+            right = p.gradient.value * fitted(value, p.gradient.value, p.entries)
+            return not (np.abs(right - value) <= predicted.bound)[p.entries].all()
+        rest = p.candidate - value
+        return any(
+            _misfit(p, value + direction * fitted(rest, direction, p.entries), self.limit) <= self.limit
+            for direction in (p.on_weights * p.parameters, p.parameters)
+        )
+
+    def _pairs(self, bases: list[tuple[Mistake, Variant, Predicted]]) -> list[_Explained]:
+        found = []
+        for mistake, variant, predicted in bases:
+            second = self._second(replace(self.p, base=predicted, memory={}))
+            if second:
+                found.append(_Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second)))
+        return _best(found)
+
+    def _decayed_multiple(self) -> list[_Explained]:
+        """Return the multiples that explain the candidate together with a weight decay."""
+        p, right = self.p, self.p.gradient
+        for direction in (p.on_weights * p.parameters, p.parameters):
+            columns = np.stack([right.value[p.entries], direction[p.entries]], axis=1)
+            scale = np.max(np.abs(columns), axis=0)
+            if not (scale > 0).all():
+                continue
+            (factor, _), *_ = np.linalg.lstsq(columns / scale, p.candidate[p.entries], rcond=None)
+            factor /= scale[0]
+            if factor == 0 or not math.isfinite(factor):
+                continue
+            # The weight decay is known to about half of the digits, which names the multiple, and then exactly.
+            size = fitted(p.candidate - factor * right.value, direction, p.entries)
+            rest = replace(p, candidate=p.candidate - size * direction, memory={})
+            for general in (False, True):
+                found: list[_Explained] = []
+                for mistake in MISTAKES:
+                    if mistake.family is Family.MULTIPLE and mistake.general == general:
+                        found += self._with_second(mistake, rest, (Family.DECAY,))
+                if found:
+                    return _best(found)
+        return []
+
+    def _with_second(self, mistake: Mistake, p: Pass, families: tuple[Family, ...]) -> Iterator[_Explained]:
+        """Yield a mistake in each place in which a second one on top of it explains the candidate."""
+        for variant in mistake.variants(p):
+            second = self._second(replace(self.p, base=p.predicted(variant.made), memory={}), families)
+            if second:
+                yield _Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second))
 
 
-def _misfit(candidate: Array, predicted: Array, layout: Layout) -> float:
-    """Return the largest difference in any layer's weights or biases, relative to the largest entry predicted there."""
+def _best(explained: list[_Explained]) -> list[_Explained]:
+    """Return those whose misfit is within a factor of ten of the smallest, one for each mistake."""
+    smallest = min((each.misfit for each in explained), default=0.0)
+    limit = 10 * max(smallest, unit_roundoff(np.dtype(np.float64)))
+    found: dict[str, _Explained] = {}
+    for each in explained:
+        if each.misfit <= limit:
+            found.setdefault(each.mistake.name, each)
+    return list(found.values())
+
+
+def _misfit(p: Pass, predicted: Array, enough: float = math.inf) -> float:
+    """Return the largest difference in any array, relative to the largest entry predicted there.
+
+    The search ends at the first array whose misfit exceeds ``enough``.
+    """
     worst = 0.0
-    for pair in layout.slices:
-        for part in pair:
-            difference = np.max(np.abs(candidate[part] - predicted[part]), initial=0.0)
-            size = np.max(np.abs(predicted[part]), initial=0.0)
-            worst = max(worst, float(difference / size) if size > 0 else (np.inf if difference > 0 else 0.0))
-    return worst if np.isfinite(worst) else np.inf
+    for _, _, entries in p.arrays:
+        expected = predicted[entries]
+        difference = float(np.max(np.abs(p.candidate[entries] - expected)))
+        if difference > 0 or difference != difference:
+            size = float(np.max(np.abs(expected)))
+            ratio = difference / size if size > 0 else math.inf
+            worst = max(worst, ratio if math.isfinite(ratio) else math.inf)
+            if worst > enough:
+                break
+    return worst
 
 
-def _written(misfit: float, mistake: Mistake, l: int | None, place: tuple[int, str]) -> Cause:
+def _cause(found: list[_Explained], place: tuple[int, str]) -> Cause:
+    causes = [_written(each, place) for each in found]
+    return replace(causes[0], readings=tuple(causes[1:]))
+
+
+def _written(explained: _Explained, place: tuple[int, str]) -> Cause:
+    l, mistake = explained.variant.layer, explained.mistake
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
         "a": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),
         "b": "ˡ⁻¹" if l is None else str(l - 1).translate(SUPERSCRIPTS),
-        "n": "l" if l is None else l,
+        "n": "l" if l is None else str(l),
+        **explained.variant.facts,
     }
-    remedy = mistake.remedy.format(**words)
-    return Cause(mistake.name, l, *place, mistake.sentence.format(**words), remedy[:1].upper() + remedy[1:], misfit)
-
-
-def _single_precision(gradient: Gradient, misfit: float, place: tuple[int, str]) -> Cause | None:
-    if gradient.dtype == np.float32 or not SINGLE[0] <= misfit <= SINGLE[1]:
-        return None
     return Cause(
-        "single_precision", None, *place, f"the differences are of the size of float32 roundoff, {misfit:.0e}",
-        "Look for an array, a constant or a sum in float32", None,
-    )  # fmt: skip
+        mistake.name,
+        l,
+        *place,
+        mistake.sentence.format(**words),
+        _capital(mistake.remedy.format(**words)),
+        None if explained.variant.observed else explained.misfit,
+        also=_cause(list(explained.second), place) if explained.second else None,
+    )
 
 
-def _single_entry(candidate: Array, right: Array, gradient: Gradient, place: tuple[int, str]) -> Cause | None:
-    layout = gradient.layout
-    wrong: list[int] = []
-    for pair in layout.slices:
-        for part in pair:
-            size = np.max(np.abs(right[part]), initial=0.0)
-            # Roundoff is far below this threshold, other faults are above.
-            off = np.abs(candidate[part] - right[part]) > 64 * layout.count * unit_roundoff(gradient.dtype) * size
-            wrong += [part.start + int(entry) for entry in np.flatnonzero(off)]
-    if len(wrong) != 1:
-        return None
-    _, i, _ = layout.indices(wrong[0])
-    return Cause(
-        "single_entry", i + 2, *place,
-        f"only one entry is wrong, {layout.locate(wrong[0])}",
-        "Look for code that writes to this entry only, or for an index out of range", None,
-    )  # fmt: skip
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

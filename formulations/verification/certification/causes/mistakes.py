@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
-from formulations.verification.certification.causes import variants
+from formulations.verification.certification.causes import (
+    backward,
+    behavior,
+    examples,
+    finished,
+    multiples,
+    problems,
+)
+from formulations.verification.certification.causes.backward import Variants
 from formulations.verification.certification.causes.recomputation import Pass
 
-__all__ = ["MISTAKES", "Mistake"]
+__all__ = ["MISTAKES", "Family", "Mistake"]
+
+
+class Family(Enum):
+    """Where a mistake is made, which decides what it can be combined with."""
+
+    BACKWARD = "in the backward pass"
+    EXAMPLES = "in the sum over the examples"
+    PROBLEM = "in the problem"
+    MULTIPLE = "in a factor"
+    DECAY = "in the weight decay"
+    FINISHED = "with the finished gradient"
+    CALLS = "from call to call"
 
 
 @dataclass(frozen=True)
@@ -19,132 +40,269 @@ class Mistake:
     ----------
     name : str
         The name of the mistake.
+    family : Family
+        Where it is made. A multiple and a weight decay can come on top of a mistake in the backward pass, in the sum
+        over the examples or in the problem, and weight decay on top of a multiple.
     sentence, remedy : str
         What is wrong, and how to correct it. Placeholders: ``{l}`` is the layer, ``{a}`` the layer above and ``{b}``
-        the layer below, as superscripts; ``{n}`` is the number of the layer.
-    variants : callable (Pass) -> iterator of (layer or None, Parts or ndarray)
+        the layer below, as superscripts; ``{n}`` is the number of the layer; others are the facts of the variant.
+    variants : callable (Pass) -> iterator of Variant
         The backward passes, or the gradients, with the mistake in one layer, or in all layers for None.
+    general : bool
+        Whether it explains so much that it is asked only if no other mistake explains the gradient.
     """
 
     name: str
+    family: Family
     sentence: str
     remedy: str
-    variants: Callable[[Pass], variants.Variants]
+    variants: Callable[[Pass], Variants]
+    general: bool = False
 
 
 MISTAKES: tuple[Mistake, ...] = (
     Mistake(
-        "nothing_computed", "every entry is zero",
-        "compute the gradient", variants.all_factors(0.0),
+        "call_accumulated", Family.CALLS, "each call adds its gradient to that of the call before",
+        "start every call from zero, as with zero_grad()", behavior.call_accumulated,
     ),
     Mistake(
-        "sign", "every entry has the opposite sign, as with y − a instead of a − y",
-        "use a^L − y in ∇_aC; the minus sign of gradient descent belongs in the update", variants.all_factors(-1.0),
+        "cached_answer", Family.CALLS, "the function returns the same gradient for other examples",
+        "compute it anew in every call", behavior.cached,
     ),
     Mistake(
-        "factor_two", "every entry is too large by a factor of 2: the factor ½ of the cost is missing",
-        "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)", variants.all_factors(2.0),
+        "dropout_left_on", Family.CALLS,
+        "two identical calls return different gradients, with exact zeros in different places, as dropout makes them",
+        "switch dropout off, as with eval()", behavior.dropout,
     ),
     Mistake(
-        "half", "every entry is too small by a factor of 2: the factor ½ of the cost was kept",
-        "the derivative of ½(a − y)² is a − y", variants.all_factors(0.5),
+        "nothing_computed", Family.MULTIPLE, "every entry is zero",
+        "compute the gradient", multiples.all_factors(0.0),
     ),
     Mistake(
-        "sum_for_mean", "the examples are summed, not averaged: a factor of m too large",
-        "divide by the number of examples once", variants.by_m(1),
+        "parameters_returned", Family.FINISHED, "these are the parameters, not their gradient",
+        "pass the gradient, such as the .grad of each parameter", finished.parameters_returned,
     ),
     Mistake(
-        "mean_twice", "the mean over the examples is taken twice: a factor of m too small",
-        "divide by the number of examples only once, in ∇_aC or in the sums", variants.by_m(-1),
+        "parameters_updated", Family.FINISHED,
+        "these are the parameters after a step of gradient descent with the learning rate {rate}",
+        "pass the gradient instead", finished.parameters_updated,
     ),
     Mistake(
-        "slope_missing", "σ′(z{l}) is missing",
-        "multiply by σ′(z{l}), entry by entry", variants.slope_missing,
+        "sign", Family.MULTIPLE, "every entry has the opposite sign, as with y − a instead of a − y",
+        "use a^L − y in ∇_aC; the minus sign of gradient descent belongs in the update", multiples.all_factors(-1.0),
     ),
     Mistake(
-        "other_cost", "δ{l} is that of another cost",
-        "check which cost the gradient is for: its ∇_aC, and whether σ′ cancels", variants.other_cost,
+        "factor_two", Family.MULTIPLE, "every entry is too large by a factor of 2: the factor ½ of the cost is missing",
+        "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)", multiples.all_factors(2.0),
     ),
     Mistake(
-        "value_for_slope", "σ(z{l}) is used instead of σ′(z{l})",
-        "use the derivative of the activation", variants.value_for_slope,
+        "half", Family.MULTIPLE, "every entry is too small by a factor of 2: the factor ½ of the cost was kept",
+        "the derivative of ½(a − y)² is a − y", multiples.all_factors(0.5),
     ),
     Mistake(
-        "slope_at_activation", "σ′ is evaluated at a{l} instead of z{l}",
-        "pass the weighted input to σ′, or write σ′ in terms of a, as a(1 − a)", variants.slope_at_activation,
+        "sum_for_mean", Family.MULTIPLE, "the examples are summed, not averaged: a factor of m too large",
+        "divide by the number of examples once", multiples.by_m(1),
     ),
     Mistake(
-        "logistic_slope", "a(1 − a) is used as the slope of layer {n}, whose activation is not the sigmoid",
-        "use the derivative of that layer's activation", variants.logistic_slope,
+        "mean_twice", Family.MULTIPLE, "the mean over the examples is taken twice: a factor of m too small",
+        "divide by the number of examples only once, in ∇_aC or in the sums", multiples.by_m(-1),
     ),
     Mistake(
-        "diagonal_slope", "only the diagonal of Σ′(z{l}) is used, but the activation couples its neurons",
-        "apply the whole matrix: for softmax, a ⊙ (v − aᵀv)", variants.diagonal_slope,
+        "outputs_averaged", Family.MULTIPLE,
+        "the cost is averaged over the outputs: a factor of {factor} = {size}",
+        "sum over the outputs, and average over the examples alone", multiples.outputs_averaged,
     ),
     Mistake(
-        "slope_of_other_layer", "the slope of another layer is used instead of σ′(z{l})",
-        "check the index of z: δ{l} needs σ′(z{l})", variants.slope_of_other_layer,
+        "outputs_summed", Family.MULTIPLE, "the cost is summed over the outputs: a factor of {factor} = {size}",
+        "average over the outputs", multiples.outputs_summed,
     ),
     Mistake(
-        "gelu_by_tanh", "gelu is replaced by its tanh approximation, the default of JAX",
-        "use the exact function: approximate=False in JAX, approximate='none' in PyTorch", variants.gelu_by_tanh,
+        "calls_accumulated", Family.MULTIPLE, "it is the sum of {count} equal gradients, as {count} calls add up",
+        "set the gradient to zero before each call, as with zero_grad()", multiples.calls_accumulated,
     ),
     Mistake(
-        "weights_transposed", "δ{a} is multiplied by w{a} instead of its transpose",
-        "compute (w{a})ᵀδ{a}, with examples as rows delta @ w", variants.weights_transposed,
+        "norm_clipped", Family.MULTIPLE, "{what} is clipped to {limit}",
+        "pass the gradient before it is clipped", multiples.norm_clipped,
     ),
     Mistake(
-        "weights_of_other_layer", "δ{a} is multiplied by the weights of another layer",
-        "check the index of w: δ{l} needs (w{a})ᵀ", variants.weights_of_other_layer,
+        "step", Family.MULTIPLE, "it is a step of gradient descent, {factor} times the gradient with η = {rate}",
+        "the gradient has no learning rate", multiples.step,
     ),
     Mistake(
-        "sign_in_layer", "δ{l} has the opposite sign",
-        "look for a minus sign in (BP2)", variants.sign_in_layer,
+        "batch_size", Family.MULTIPLE, "the sum over the examples is divided by {count} instead of {m}",
+        "divide by the number of examples", multiples.batch_size,
     ),
     Mistake(
-        "biases_lost", "∂C/∂b{l} is zero",
-        "sum δ{l} over the examples", variants.of_biases(0.0),
+        "slope_missing", Family.BACKWARD, "σ′(z{l}) is missing",
+        "multiply by σ′(z{l}), entry by entry", backward.slope_missing,
     ),
     Mistake(
-        "weights_lost", "∂C/∂w{l} is zero",
-        "compute δ{l}(a{b})ᵀ", variants.of_weights(0.0),
+        "other_cost", Family.PROBLEM, "δ{l} is that of another cost",
+        "check which cost the gradient is for: its ∇_aC, and whether σ′ cancels", problems.other_cost,
     ),
     Mistake(
-        "sign_of_biases", "∂C/∂b{l} has the opposite sign",
-        "it is +δ{l}", variants.of_biases(-1.0),
+        "value_for_slope", Family.BACKWARD, "σ(z{l}) is used instead of σ′(z{l})",
+        "use the derivative of the activation", backward.value_for_slope,
     ),
     Mistake(
-        "sign_of_weights", "∂C/∂w{l} has the opposite sign",
-        "it is +δ{l}(a{b})ᵀ", variants.of_weights(-1.0),
+        "slope_at_activation", Family.BACKWARD, "σ′ is evaluated at a{l} instead of z{l}",
+        "pass the weighted input to σ′, or write σ′ in terms of a, as a(1 − a)", backward.slope_at_activation,
     ),
     Mistake(
-        "example_dropped", "the first or the last example is left out",
-        "check the range of the loop over the examples", variants.example_dropped,
+        "slope_by_activation_at_input", Family.BACKWARD,
+        "σ′ is written as a function of a{l}, such as a(1 − a), but given z{l}",
+        "pass it the activation", backward.slope_by_activation_at_input,
     ),
     Mistake(
-        "one_example", "only the first or the last example counts",
-        "sum over the examples: += instead of =", variants.one_example,
+        "logistic_slope", Family.BACKWARD,
+        "a(1 − a) is used as the slope of layer {n}, whose activation is not the sigmoid",
+        "use the derivative of that layer's activation", backward.logistic_slope,
     ),
     Mistake(
-        "sample_weights_ignored", "the sample weights are ignored",
-        "weight each example by its share", variants.shares_ignored,
+        "slope_twice", Family.BACKWARD, "σ′(z{l}) is applied twice",
+        "multiply by σ′(z{l}) once", backward.slope_twice,
     ),
     Mistake(
-        "input_of_next_layer", "a{l} is used instead of a{b}: off by one layer",
-        "use the activations that enter the layer", variants.input_of_next_layer,
+        "diagonal_slope", Family.BACKWARD,
+        "only the diagonal of Σ′(z{l}) is used, but the activation couples its neurons",
+        "apply the whole matrix: for softmax, a ⊙ (v − aᵀv)", backward.diagonal_slope,
     ),
     Mistake(
-        "gradient_transposed", "∂C/∂w{l} is transposed",
+        "slope_of_other_layer", Family.BACKWARD, "the slope of another layer is used instead of σ′(z{l})",
+        "check the index of z: δ{l} needs σ′(z{l})", backward.slope_of_other_layer,
+    ),
+    Mistake(
+        "gelu_by_tanh", Family.PROBLEM, "gelu is replaced by its tanh approximation, the default of JAX",
+        "use the exact function: approximate=False in JAX, approximate='none' in PyTorch", problems.gelu_by_tanh,
+    ),
+    Mistake(
+        "output_activation_twice", Family.PROBLEM, "the output activation {activation} is applied twice",
+        "a loss that takes logits applies it itself: pass it z{l}, not a{l}", problems.output_activation_twice,
+    ),
+    Mistake(
+        "labels_shifted_by_class", Family.PROBLEM, "the labels are shifted by {step}",
+        "check whether the classes are counted from 0 or from 1", problems.labels_shifted_by_class,
+    ),
+    Mistake(
+        "labels_shifted_by_row", Family.PROBLEM, "each example has the label of {which}",
+        "shuffle and slice inputs and labels together", problems.labels_shifted_by_row,
+    ),
+    Mistake(
+        "label_smoothing", Family.PROBLEM, "the labels are smoothed with ε = {epsilon}",
+        "switch label smoothing off, or pass the smoothed targets as Y", problems.label_smoothing,
+    ),
+    Mistake(
+        "weights_transposed", Family.BACKWARD, "δ{a} is multiplied by w{a} instead of its transpose",
+        "compute (w{a})ᵀδ{a}, with examples as rows delta @ w", backward.weights_transposed,
+    ),
+    Mistake(
+        "weights_of_other_layer", Family.BACKWARD, "δ{a} is multiplied by the weights of another layer",
+        "check the index of w: δ{l} needs (w{a})ᵀ", backward.weights_of_other_layer,
+    ),
+    Mistake(
+        "sign_in_layer", Family.BACKWARD, "δ{l} has the opposite sign",
+        "look for a minus sign in (BP2)", backward.sign_in_layer,
+    ),
+    Mistake(
+        "biases_lost", Family.FINISHED, "∂C/∂b{l} is zero",
+        "sum δ{l} over the examples", multiples.of_biases(0.0),
+    ),
+    Mistake(
+        "weights_lost", Family.FINISHED, "∂C/∂w{l} is zero",
+        "compute δ{l}(a{b})ᵀ", multiples.of_weights(0.0),
+    ),
+    Mistake(
+        "sign_of_biases", Family.FINISHED, "∂C/∂b{l} has the opposite sign",
+        "it is +δ{l}", multiples.of_biases(-1.0),
+    ),
+    Mistake(
+        "sign_of_weights", Family.FINISHED, "∂C/∂w{l} has the opposite sign",
+        "it is +δ{l}(a{b})ᵀ", multiples.of_weights(-1.0),
+    ),
+    Mistake(
+        "sample_weights_ignored", Family.EXAMPLES, "the sample weights are ignored",
+        "weight each example by its share", examples.shares_ignored,
+    ),
+    Mistake(
+        "sample_weights_twice", Family.EXAMPLES, "the sample weights are applied twice",
+        "weight each example by its share once", examples.shares_twice,
+    ),
+    Mistake(
+        "example_dropped", Family.EXAMPLES, "{dropped} left out",
+        "check the range of the loop over the examples, and drop_last", examples.example_dropped,
+    ),
+    Mistake(
+        "one_example", Family.EXAMPLES, "only {kept} counts",
+        "sum over the examples: += instead of =", examples.one_example,
+    ),
+    Mistake(
+        "examples_repeated", Family.EXAMPLES, "{repeated} counted more than once",
+        "check the indices of the mini-batch, and how it is filled up", examples.examples_repeated,
+    ),
+    Mistake(
+        "padded_with_zeros", Family.EXAMPLES, "the mini-batch is filled up with {count} examples of zeros",
+        "leave them out, or give them the weight 0", examples.padded_with_zeros,
+    ),
+    Mistake(
+        "input_of_next_layer", Family.BACKWARD, "a{l} is used instead of a{b}: off by one layer",
+        "use the activations that enter the layer", backward.input_of_next_layer,
+    ),
+    Mistake(
+        "gradient_transposed", Family.FINISHED, "∂C/∂w{l} is transposed",
         "rows are neurons and columns are inputs: δ{l}(a{b})ᵀ, with examples as rows delta.T @ a",
-        variants.gradient_transposed,
+        finished.gradient_transposed,
     ),
     Mistake(
-        "layers_reversed", "the layers are in reverse order",
-        "put the gradient of the first layer first", variants.layers_reversed,
+        "layers_reversed", Family.FINISHED, "the layers are in reverse order",
+        "put the gradient of the first layer first", finished.layers_reversed,
     ),
     Mistake(
-        "weighted_input_for_activation", "z{b} is used instead of a{b}",
-        "use the output of the layer below, after its activation", variants.weighted_input_for_activation,
+        "weighted_input_for_activation", Family.BACKWARD, "z{b} is used instead of a{b}",
+        "use the output of the layer below, after its activation", backward.weighted_input_for_activation,
+    ),
+    Mistake(
+        "equal_entries", Family.FINISHED,
+        "every entry has the size {size} and the sign of {sign}∂C/∂θ, as in the first step of Adam",
+        "pass the gradient, not the optimizer's step", finished.equal_entries,
+    ),
+    Mistake(
+        "value_clipped", Family.FINISHED, "{count} entries are clipped to ±{limit}",
+        "pass the gradient before it is clipped", finished.value_clipped,
+    ),
+    Mistake(
+        "decay_missing", Family.DECAY, "the weight decay λw is missing",
+        "add l2 times w to ∂C/∂w", finished.decay_missing,
+    ),
+    Mistake(
+        "decay_of_weights", Family.DECAY, "it has the weight decay λw with λ = {size}",
+        "leave λw out, or say that it belongs there: l2={size}", finished.decay_of_weights,
+    ),
+    Mistake(
+        "decay_of_all", Family.DECAY, "it has the weight decay λθ with λ = {size}, of weights and biases",
+        "leave it out; weight decay that belongs in the gradient is of weights alone, with l2={size}",
+        finished.decay_all,
+    ),
+    Mistake(
+        "multiple", Family.MULTIPLE, "every entry is multiplied by {factor}",
+        "look for this factor in ∇_aC, in the sums and in what is done with the gradient", multiples.multiple,
+        general=True,
+    ),
+    Mistake(
+        "single_entry", Family.FINISHED, "only one entry is wrong, {entry}",
+        "look for code that writes to this entry only, or for an index out of range", finished.single_entry,
+        general=True,
+    ),
+    Mistake(
+        "examples_weighted", Family.EXAMPLES, "the examples have other weights than 1: {weights}",
+        "weight each example by its share", examples.examples_weighted, general=True,
+    ),
+    Mistake(
+        "single_precision", Family.FINISHED, "the differences are of the size of float32 roundoff",
+        "look for an array, a constant or a sum in float32", finished.single_precision, general=True,
+    ),
+    Mistake(
+        "random_calls", Family.CALLS, "two identical calls return different gradients",
+        "fix the seed, and switch off what is random", behavior.random, general=True,
     ),
 )  # fmt: skip
 """In order of preference, if several explain the same gradient."""

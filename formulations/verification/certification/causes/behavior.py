@@ -1,0 +1,52 @@
+"""What a function does from call to call; it is observed, not predicted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from formulations.network import Batch
+from formulations.verification.certification.causes.backward import Variant, Variants
+from formulations.verification.certification.causes.recomputation import Pass, Predicted
+
+__all__ = ["cached", "call_accumulated", "dropout", "random"]
+
+
+def call_accumulated(p: Pass) -> Variants:
+    """Add the gradient to that of the call before."""
+    again = p.calls.again
+    if again is not None:
+        added = again - p.candidate
+        bound = p.gradient.bound + 2 * p.precision.u * (np.abs(again) + np.abs(p.candidate))
+        if (np.abs(added - p.gradient.value) <= bound)[p.entries].all():
+            yield _observed(p)
+
+
+def cached(p: Pass) -> Variants:
+    """Return the first answer, whatever the examples are."""
+    alone = p.calls.alone
+    if alone is not None and np.array_equal(alone, p.candidate) and alone.any():
+        # The gradient of the first example can be that of all of them.
+        X, Y, _, cost = p.batch
+        right = p.right(p.record(p.tape.network, Batch(X[:1], Y[:1], None, cost)))
+        if (np.abs(alone - right.value) > right.bound)[p.entries].any():
+            yield _observed(p)
+
+
+def dropout(p: Pass) -> Variants:
+    """Set other entries to zero in each call."""
+    again = p.calls.again
+    if again is not None:
+        zeros = (p.candidate == 0) != (again == 0)
+        if zeros[p.entries].any():
+            yield _observed(p)
+
+
+def random(p: Pass) -> Variants:
+    """Return another gradient in each call."""
+    again = p.calls.again
+    if again is not None and not np.array_equal(again, p.candidate):
+        yield _observed(p)
+
+
+def _observed(p: Pass) -> Variant:
+    return Variant(None, Predicted(p.candidate, lambda: np.zeros(p.layout.count)), observed=True)

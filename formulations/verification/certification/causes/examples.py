@@ -1,0 +1,223 @@
+"""Mistakes in the sum over the examples: dropped, repeated, padded, or weighted wrongly.
+
+A gradient that weights its examples wrongly is a combination of their gradients. Its weights are the solution of a
+least-squares problem, and unique where the examples' gradients are linearly independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import FormulationsException
+from formulations.functions import LogLikelihood
+from formulations.verification.certification.causes.backward import Variant, Variants
+from formulations.verification.certification.causes.fits import fitted
+from formulations.verification.certification.causes.recomputation import Pass, Predicted
+
+__all__ = [
+    "example_dropped",
+    "examples_repeated",
+    "examples_weighted",
+    "one_example",
+    "padded_with_zeros",
+    "shares_ignored",
+    "shares_twice",
+]
+
+MOST = 400
+"""The most examples, and an eighth of the most entries of each, of a least-squares problem."""
+
+LISTED = 6
+"""The most examples that a sentence lists."""
+
+
+def example_dropped(p: Pass) -> Variants:
+    """Leave one or more examples out, and divide by the number of all, or of the others."""
+    m = p.tape.m
+    for kept in _ends(m, lambda chosen: ~chosen):
+        yield from _kept(p, kept)
+    weights = _weights(p)
+    if weights is not None:
+        kept = np.abs(weights) > np.max(np.abs(weights)) / 2
+        # The first and the last have been tried.
+        if 1 < m - kept.sum() < m - 1 or (kept.sum() == m - 1 and kept[0] and kept[-1]):
+            yield from _kept(p, kept)
+
+
+def one_example(p: Pass) -> Variants:
+    """Use only one example."""
+    for kept in _ends(p.tape.m, lambda chosen: chosen):
+        yield from _kept(p, kept)
+    weights = _weights(p)
+    if weights is not None and p.tape.m > 2:
+        kept = np.abs(weights) > np.max(np.abs(weights)) / 2
+        if kept.sum() == 1 and not kept[0] and not kept[-1]:
+            yield from _kept(p, kept)
+
+
+def _ends(m: int, kept: Callable[[Array], Array]) -> list[Array]:
+    return [kept(np.arange(m) == x) for x in (m - 1, 0)] if m > 1 else []
+
+
+def _kept(p: Pass, kept: Array) -> Variants:
+    chosen = kept[:, None].astype(float)
+    facts = {"kept": _listed(kept), "dropped": _listed(~kept)}
+    yield Variant(None, replace(p.parts, examples=chosen), facts)
+    total = float((p.shares * chosen).sum())
+    if total > 0:
+        yield Variant(None, replace(p.parts, examples=chosen / total), facts)
+
+
+def examples_repeated(p: Pass) -> Variants:
+    """Count some examples more than once, and divide by the number of examples or by that of the counts."""
+    weights = _weights(p)
+    if weights is None or not (least := float(weights.min())) > 0:
+        return
+    counts = np.rint(weights / least)
+    if 1 < counts.max() <= p.tape.m:
+        of_examples = counts[:, None]
+        facts = {"repeated": _listed(counts > 1)}
+        yield Variant(None, replace(p.parts, examples=of_examples), facts)
+        yield Variant(None, replace(p.parts, examples=of_examples / float((p.shares * of_examples).sum())), facts)
+
+
+def padded_with_zeros(p: Pass) -> Variants:
+    """Fill the mini-batch up with examples that are zero, or divide by the number of examples of a full one."""
+    m = p.tape.m
+    zeros = p.batch._replace(X=np.zeros_like(p.tape.X[:1]), Y=np.zeros_like(p.targets[:1], p.tape.X.dtype), shares=None)
+    try:
+        padding = p.right(p.record(p.tape.network, zeros))
+    except FormulationsException:
+        # The cost may be undefined there.
+        return
+    # With M examples, of which m count: m/M of the right gradient and 1 − m/M of the padding's.
+    part = fitted(p.candidate - padding.value, p.gradient.value - padding.value, p.entries)
+    if not 0 < part < 1 or isinstance(p.tape.cost, LogLikelihood) or p.tape.shares is not None:
+        return
+    total = round(m / part)
+    if m < total <= 100 * m:
+        value = (m * p.gradient.value + (total - m) * padding.value) / total
+        size = np.abs(p.gradient.value) + np.abs(padding.value)
+
+        def bound() -> Array:
+            return p.gradient.bound + padding.bound + 8 * p.precision.u * size
+
+        yield Variant(None, Predicted(value, bound), {"count": str(total - m)})
+
+
+def shares_ignored(p: Pass) -> Variants:
+    """Give every example the share 1/m."""
+    if p.tape.shares is not None:
+        shares = np.where(p.shares > 0, p.shares, 1)
+        yield Variant(None, replace(p.parts, examples=np.where(p.shares > 0, 1 / (p.tape.m * shares), 1.0)))
+
+
+def shares_twice(p: Pass) -> Variants:
+    """Multiply each example by its sample weight twice."""
+    if p.tape.shares is not None:
+        yield Variant(None, replace(p.parts, examples=p.shares * p.tape.m))
+        yield Variant(None, replace(p.parts, examples=p.shares / float((p.shares**2).sum())))
+        yield Variant(None, replace(p.parts, examples=p.shares))
+
+
+def examples_weighted(p: Pass) -> Variants:
+    """Weight the examples in any way."""
+    weights = _weights(p)
+    # With one output every fault in δ^L weights the examples.
+    if weights is None or p.layout.sizes[-1] < 2:
+        return
+    most = np.argsort(-np.abs(weights - 1))[:LISTED]
+    listed = ", ".join(f"{weights[x]:.4g} for example {x}" for x in sorted(most))
+    more = ", …" if len(weights) > LISTED else ""
+    gradients, columns = _gradients(p)
+    inverse = np.abs(np.linalg.pinv(gradients.T))
+
+    def bound() -> Array:
+        # The weights are as uncertain as the entries from which they come.
+        off = inverse @ (2 * right.bound[columns])
+        size = replace(p.parts, examples=np.abs(p.parts.examples)).bound(p.layout, p.precision)
+        return right.bound + size + _sizes(p, off)
+
+    right = p.predicted(replace(p.parts, examples=weights[:, None]))
+    yield Variant(None, Predicted(right.value, bound), {"weights": listed + more})
+
+
+def _sizes(p: Pass, weights: Array) -> Array:
+    """Return the sum of the absolute gradients of the examples, each times a weight."""
+    vector = np.empty(p.layout.count)
+    for l, delta, a in _by_layer(p):
+        of_weights, of_biases = p.layout.slices[l - 2]
+        counted = np.abs(delta) * weights[:, None]
+        pattern = p.layout.patterns[l - 2]
+        if pattern is None:
+            vector[of_weights] = (counted.T @ np.abs(a)).ravel()
+        else:
+            vector[of_weights] = (counted[:, pattern.rows] * np.abs(a)[:, pattern.indices]).sum(axis=0)
+        vector[of_biases] = counted.sum(axis=0)
+    return vector
+
+
+def _weights(p: Pass) -> Array | None:
+    """Return the weights of the examples, 1 if right, that explain the candidate best; None if they are not unique."""
+    if "weights" not in p.memory:
+        p.memory["weights"] = _least_squares(p)
+    weights: Array | None = p.memory["weights"]
+    return weights
+
+
+def _least_squares(p: Pass) -> Array | None:
+    if p.tape.m < 2 or p.tape.m > MOST:
+        return None
+    gradients, columns = _gradients(p)
+    if gradients.shape[1] <= p.tape.m:
+        return None
+    scale = np.max(np.abs(gradients), axis=1, keepdims=True)
+    if not (scale > 0).all():
+        return None
+    weights, _, rank, _ = np.linalg.lstsq((gradients / scale).T, p.candidate[columns], rcond=1e-6)
+    if rank < p.tape.m or not np.isfinite(weights).all():
+        return None
+    found: Array = weights / scale[:, 0]
+    return found
+
+
+def _gradients(p: Pass) -> tuple[Array, Array]:
+    """Return each example's gradient, times its share, for a choice of entries, and these entries."""
+    columns = np.arange(p.layout.count)[p.entries]
+    stride = -(-len(columns) // (8 * MOST))
+    columns = columns[:: max(stride, 1)]
+    gradients = np.empty((p.tape.m, len(columns)))
+    for l, delta, a in _by_layer(p):
+        of_weights, of_biases = p.layout.slices[l - 2]
+        chosen = np.flatnonzero((columns >= of_weights.start) & (columns < of_weights.stop))
+        at, pattern = columns[chosen] - of_weights.start, p.layout.patterns[l - 2]
+        rows, inputs = (
+            np.divmod(at, p.layout.sizes[l - 2]) if pattern is None else (pattern.rows[at], pattern.indices[at])
+        )
+        gradients[:, chosen] = delta[:, rows] * a[:, inputs]
+        chosen = np.flatnonzero((columns >= of_biases.start) & (columns < of_biases.stop))
+        gradients[:, chosen] = delta[:, columns[chosen] - of_biases.start]
+    return gradients, columns
+
+
+def _by_layer(p: Pass) -> list[tuple[int, Array, Array]]:
+    """Return l, δ^l and a^{l−1} of the right backward pass."""
+    return [(l, delta, p.parts.inputs[l - 2].value) for l, delta in p.parts.errors(p.layout.last)]
+
+
+def _listed(chosen: Array) -> str:
+    """Return which examples are chosen, in words: single numbers, or ranges."""
+    numbers = [int(x) for x in np.flatnonzero(chosen)]
+    runs: list[list[int]] = []
+    for x in numbers:
+        if runs and runs[-1][1] == x - 1:
+            runs[-1][1] = x
+        else:
+            runs.append([x, x])
+    words = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:LISTED]]
+    noun = "example" if len(numbers) == 1 else "examples"
+    return f"{noun} {', '.join(words)}" + (", …" if len(runs) > LISTED else "")

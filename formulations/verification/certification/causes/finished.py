@@ -1,0 +1,186 @@
+"""Mistakes made with a finished gradient: weight decay, clipping, the wrong order or the wrong shape of arrays."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from formulations.arrays import Array, unit_roundoff
+from formulations.verification.certification.causes.backward import Variant, Variants
+from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
+from formulations.verification.certification.causes.recomputation import Pass, Predicted
+from formulations.verification.tolerances import Formulas, propagate_bounds
+
+__all__ = [
+    "decay_all",
+    "decay_missing",
+    "decay_of_weights",
+    "equal_entries",
+    "gradient_transposed",
+    "layers_reversed",
+    "parameters_returned",
+    "parameters_updated",
+    "single_entry",
+    "single_precision",
+    "value_clipped",
+]
+
+SINGLE = 2.0**-29
+"""The smallest fraction of an array's largest entry that is taken for roundoff of float32: a 32nd of its unit."""
+
+EPSILONS = (0.0, 1e-8, 1e-7, 1e-6)
+"""What optimizers add to the root mean square of the gradient, by which they divide."""
+
+
+def gradient_transposed(p: Pass) -> Variants:
+    """Transpose ∂C/∂w, if it is square."""
+    everywhere, found = np.arange(p.layout.count), 0
+    for l in p.layers:
+        (rows, columns), part = p.layout.shapes[l - 2], p.layout.slices[l - 2][0]
+        if rows == columns > 1 and p.layout.patterns[l - 2] is None:
+            order = np.arange(p.layout.count)
+            order[part] = everywhere[part] = order[part].reshape(rows, columns).T.ravel()
+            found += 1
+            yield Variant(l, _in_order(p, order))
+    if found > 1:
+        yield Variant(None, _in_order(p, everywhere))
+
+
+def layers_reversed(p: Pass) -> Variants:
+    """Put the layers in reverse order."""
+    slices = [part for pair in p.layout.slices for part in pair]
+    others = [part for pair in p.layout.slices[::-1] for part in pair]
+    if len(p.layout.shapes) > 1 and p.layout.shapes == p.layout.shapes[::-1] and not p.layout.is_sparse:
+        order = np.arange(p.layout.count)
+        for mine, other in zip(slices, others, strict=True):
+            order[mine] = np.arange(other.start, other.stop)
+        yield Variant(None, _in_order(p, order))
+
+
+def _in_order(p: Pass, order: Array) -> Predicted:
+    return Predicted(p.gradient.value[order], lambda: p.gradient.bound[order])
+
+
+def parameters_returned(p: Pass) -> Variants:
+    """Return the parameters instead of their gradient."""
+    size = np.abs(p.parameters)
+    yield Variant(None, Predicted(p.parameters, lambda: p.precision.u * size + p.precision.tiny))
+
+
+def parameters_updated(p: Pass) -> Variants:
+    """Return the parameters after a step of gradient descent."""
+    rate = -fitted(p.candidate - p.parameters, p.gradient.value, p.entries)
+    if rate != 0 and math.isfinite(rate):
+        off = uncertainty(
+            p.gradient.bound + p.precision.u * np.abs(p.parameters) / abs(rate), p.gradient.value, p.entries
+        )
+        made = p.gradient.times(-rate, p.precision).plus(p.parameters, p.precision)
+        size = np.abs(p.gradient.value) * abs(rate) * off
+        yield Variant(None, Predicted(made.value, lambda: made.bound + size), {"rate": f"{rate:.4g}"})
+
+
+def equal_entries(p: Pass) -> Variants:
+    """Give all entries the same size, as the first step of Adam does: ηg/(|g| + ε)."""
+    g, largest = p.gradient.value, float(np.max(np.abs(p.candidate[p.entries]), initial=0.0))
+    steepest = float(np.max(np.abs(g[p.entries]), initial=0.0))
+    if not (largest > 0 and steepest > 0 and math.isfinite(steepest)):
+        return
+    sign = np.sign(p.candidate[p.entries] @ np.sign(g[p.entries]))
+    for epsilon in EPSILONS:
+        rate = sign * largest * (steepest + epsilon) / steepest
+        ends = (_normalized(g + side * p.gradient.bound, epsilon) * rate for side in (1, -1))
+        bound = np.abs(np.subtract(*ends)) + 16 * p.precision.u * largest
+        # Where roundoff decides the sign, the candidate may have either.
+        either = (bound >= largest / 2) & (np.abs(p.candidate) <= largest)
+        value = np.where(either, p.candidate, _normalized(g, epsilon) * rate)
+        facts = {"size": f"{largest:.4g}", "sign": "−" if sign < 0 else ""}
+        yield Variant(None, Predicted(value, partial(np.asarray, bound)), facts)
+
+
+def _normalized(g: Array, epsilon: float) -> Array:
+    """Return g/(|g| + ε), 0 where that is 0/0."""
+    size = np.abs(g) + epsilon
+    return np.asarray(np.divide(g, size, out=np.zeros_like(g), where=size > 0))
+
+
+def value_clipped(p: Pass) -> Variants:
+    """Clip every entry to an interval around 0."""
+    limit = float(np.max(np.abs(p.candidate[p.entries]), initial=0.0))
+    clipped = np.abs(p.gradient.value[p.entries]) > limit
+    # If only one entry is off, or all are, other mistakes say more.
+    if limit > 0 and clipped.sum() > 1:
+        facts = {"limit": f"{limit:g}", "count": str(int(clipped.sum()))}
+        yield Variant(None, Predicted(np.clip(p.gradient.value, -limit, limit), lambda: p.gradient.bound), facts)
+
+
+def decay_missing(p: Pass) -> Variants:
+    """Leave out the weight decay that belongs in the gradient."""
+    if p.l2:
+        yield Variant(None, p.gradient.plus(-p.l2 * p.on_weights * p.parameters, p.precision))
+
+
+def decay_of_weights(p: Pass) -> Variants:
+    """Add λw."""
+    return _decay(p, p.on_weights * p.parameters)
+
+
+def decay_all(p: Pass) -> Variants:
+    """Add λw for the weights and λb for the biases, as the weight decay of most optimizers does."""
+    yield from _decay(p, p.parameters)
+    if p.l2:
+        # The right decay of the weights is in the gradient already.
+        biases = (1 - p.on_weights) * p.parameters
+        yield Variant(None, p.gradient.plus(p.l2 * biases, p.precision), {"size": f"{p.l2:g}"})
+
+
+def _decay(p: Pass, direction: Array) -> Variants:
+    size = fitted(p.candidate - p.gradient.value, direction, p.entries)
+    if size == 0 or not math.isfinite(size):
+        return
+    near = round_number(size, 3)
+    off = uncertainty(p.gradient.bound + p.precision.u * np.abs(p.candidate), direction, p.entries)
+    # A decay that was meant is a round number.
+    size, off = (near, 0.0) if abs(near - size) <= off else (size, off)
+    made = p.gradient.plus(size * direction, p.precision)
+    bound = Predicted(made.value, lambda: made.bound + off * np.abs(direction))
+    yield Variant(None, bound, {"size": f"{size + p.l2:.6g}", "more": f"{size:.6g}"})
+
+
+def single_entry(p: Pass) -> Variants:
+    """Change one entry."""
+    off = np.zeros(p.layout.count)
+    off[p.entries] = np.abs(p.candidate - p.gradient.value)[p.entries]
+    beyond = np.flatnonzero(off > p.gradient.bound)
+    worst = int(np.argmax(off))
+    if len(beyond) == 1 or (len(beyond) == 0 and off[worst] > 0):
+        entry = int(beyond[0]) if len(beyond) else worst
+        value = p.gradient.value.copy()
+        value[entry] = p.candidate[entry]
+        _, i, _ = p.layout.indices(entry)
+        yield Variant(i + 2, Predicted(value, lambda: p.gradient.bound), {"entry": p.layout.locate(entry)})
+
+
+def single_precision(p: Pass) -> Variants:
+    """Compute some part in float32."""
+    single = np.dtype(np.float32)
+    if unit_roundoff(p.tape.network.dtype) >= unit_roundoff(single):
+        return
+    network = p.tape.network.astype(single)
+    X, Y, shares, cost = p.batch
+    batch = network.check_examples(X.astype(single), Y.astype(single), cost=cost)._replace(
+        shares=None if shares is None else shares.astype(single)
+    )
+    reference = p.record(network, batch)
+    # Twice T4 of float32 grants the rounding of parameters and examples, too: γ_{n+4} ≤ 2γ_{n+2}.
+    bounds, bound = propagate_bounds(reference, formulas=Formulas.CUSTOMARY), np.empty(p.layout.count)
+    for i, (of_weights, of_biases) in enumerate(p.layout.slices):
+        bound[of_weights], bound[of_biases] = bounds.weights[i], bounds.biases[i]
+    off = np.abs(p.candidate - p.gradient.value)
+    seen = max(
+        float(np.max(off[entries])) / max(float(np.max(np.abs(p.gradient.value[entries]))), float(p.precision.tiny))
+        for _, _, entries in p.arrays
+    )
+    if seen >= SINGLE and (off <= 2 * bound)[p.entries].all():
+        yield Variant(None, Predicted(p.candidate, lambda: np.zeros(p.layout.count)), observed=True)

@@ -1,0 +1,185 @@
+"""Multiples of the right gradient, each with the factors that one reading allows.
+
+Several readings can have the same factor: with 2 examples, 2 is the missing ½ as well as a sum instead of a mean. All
+that explain a candidate are named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+
+from formulations.arrays import gamma
+from formulations.verification.certification.causes.backward import Variant, Variants
+from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
+from formulations.verification.certification.causes.recomputation import Index, Pass
+
+__all__ = [
+    "all_factors",
+    "batch_size",
+    "by_m",
+    "calls_accumulated",
+    "multiple",
+    "norm_clipped",
+    "of_biases",
+    "of_weights",
+    "outputs_averaged",
+    "outputs_summed",
+    "step",
+]
+
+MOST_CALLS = 1000
+"""The most calls that a gradient can be the sum of."""
+
+NEAR = 1e-3
+"""How near a usual factor is to the fitted one before it is tried."""
+
+TORCH = 1e-6
+"""What PyTorch's ``clip_grad_norm_`` adds to the norm by which it divides."""
+
+
+def all_factors(*factors: float) -> Callable[[Pass], Variants]:
+    """Return the variants that multiply every entry by a factor."""
+
+    def variants(p: Pass) -> Variants:
+        for factor in factors:
+            yield Variant(None, p.gradient.times(factor, p.precision))
+
+    return variants
+
+
+def by_m(power: int) -> Callable[[Pass], Variants]:
+    """Return the variants that multiply sums over the examples by a power of m."""
+
+    def variants(p: Pass) -> Variants:
+        factor = float(p.tape.m) ** power
+        if p.tape.m > 1:
+            yield Variant(None, p.gradient.times(factor, p.precision))
+            yield from of_weights(factor)(p)
+            yield from of_biases(factor)(p)
+
+    return variants
+
+
+def of_weights(factor: float) -> Callable[[Pass], Variants]:
+    """Return the variants that multiply ∂C/∂w by a factor."""
+    return _of_arrays(factor, "w")
+
+
+def of_biases(factor: float) -> Callable[[Pass], Variants]:
+    """Return the variants that multiply ∂C/∂b by a factor."""
+    return _of_arrays(factor, "b")
+
+
+def _of_arrays(factor: float, kind: str) -> Callable[[Pass], Variants]:
+    def variants(p: Pass) -> Variants:
+        everywhere = np.ones(p.layout.count)
+        for l in p.layers:
+            part, one = p.layout.slices[l - 2]["wb".index(kind)], np.ones(p.layout.count)
+            one[part] = everywhere[part] = factor
+            yield Variant(l, p.gradient.times(one, p.precision))
+        yield Variant(None, p.gradient.times(everywhere, p.precision))
+
+    return variants
+
+
+def outputs_averaged(p: Pass) -> Variants:
+    """Divide by the number of outputs, with or without the factor 2 of a squared error."""
+    n = p.layout.sizes[-1]
+    if n > 1:
+        yield Variant(None, p.gradient.times(2 / n, p.precision), {"factor": "2/n_L", "size": f"{2 / n:.4g}"})
+        yield Variant(None, p.gradient.times(1 / n, p.precision), {"factor": "1/n_L", "size": f"{1 / n:.4g}"})
+
+
+def outputs_summed(p: Pass) -> Variants:
+    """Multiply by the number of outputs, with or without the factor ½."""
+    n = p.layout.sizes[-1]
+    if n > 1:
+        yield Variant(None, p.gradient.times(float(n), p.precision), {"factor": "n_L", "size": str(n)})
+        yield Variant(None, p.gradient.times(n / 2, p.precision), {"factor": "n_L/2", "size": f"{n / 2:g}"})
+
+
+def calls_accumulated(p: Pass) -> Variants:
+    """Add the gradients of several calls."""
+    factor = fitted(p.candidate, p.gradient.value, p.entries)
+    count = round(factor) if math.isfinite(factor) else 0
+    if 2 <= count <= MOST_CALLS:
+        yield Variant(None, p.gradient.times(float(count), p.precision), {"count": str(count)})
+
+
+def norm_clipped(p: Pass) -> Variants:
+    """Scale to a round norm, as clipping by norm does: the whole gradient, or each array."""
+    if p.given is not None:
+        return
+    yield from _clipped(p, [p.entries])
+    yield from _clipped(p, [entries for _, _, entries in p.arrays])
+
+
+def _clipped(p: Pass, groups: list[Index]) -> Variants:
+    norms = [float(np.linalg.norm(p.gradient.value[entries])) for entries in groups]
+    largest = max(float(np.linalg.norm(p.candidate[entries])) for entries in groups)
+    limit = round_number(largest)
+    if not (0 < limit < max(norms) and math.isfinite(max(norms))):
+        return
+    for added in (0.0, TORCH):
+        factors = np.ones(p.layout.count)
+        for entries, norm in zip(groups, norms, strict=True):
+            factors[entries] = min(1.0, limit / (norm + added)) if norm > 0 else 1.0
+        what = "the norm of the gradient" if len(groups) == 1 else "the norm of each array"
+        # The norm is as uncertain as its entries, and a sum of squares.
+        off = gamma(p.layout.count, p.precision.u) + max(
+            float(np.linalg.norm(p.gradient.bound[entries])) / norm
+            for entries, norm in zip(groups, norms, strict=True)
+            if norm > 0
+        )
+        yield Variant(None, p.gradient.times(factors, p.precision, off), {"limit": f"{limit:g}", "what": what})
+
+
+def step(p: Pass) -> Variants:
+    """Return the step of gradient descent, −η times the gradient, or η times it, for a round η."""
+    factor = fitted(p.candidate, p.gradient.value, p.entries)
+    rate = round_number(factor)
+    if rate not in (0.0, 1.0, -1.0) and abs(rate) < 1:
+        sign = "−η" if rate < 0 else "η"
+        yield Variant(None, p.gradient.times(rate, p.precision), {"factor": sign, "rate": f"{abs(rate):g}"})
+
+
+def batch_size(p: Pass) -> Variants:
+    """Divide by another number of examples."""
+    factor = fitted(p.candidate, p.gradient.value, p.entries)
+    count = round(p.tape.m / factor) if 1e-6 < factor < p.tape.m * 2 else 0
+    # m² is the mean taken twice.
+    if 1 <= count <= 100 * p.tape.m and count not in (p.tape.m, p.tape.m**2):
+        made = p.gradient.times(p.tape.m / count, p.precision)
+        yield Variant(None, made, {"count": str(count), "m": str(p.tape.m)})
+
+
+def multiple(p: Pass) -> Variants:
+    """Multiply every entry by any factor, which may be a product of the usual ones."""
+    factor = fitted(p.candidate, p.gradient.value, p.entries)
+    if factor != 0 and math.isfinite(factor):
+        near = [(words, known) for words, known in _compositions(p) if abs(known - factor) <= NEAR * abs(factor)]
+        for known in dict.fromkeys(known for _, known in near):
+            names = " = ".join(words for words, other in near if other == known)
+            yield Variant(None, p.gradient.times(known, p.precision), {"factor": f"{names} = {_number(known, 6)}"})
+        off = uncertainty(p.gradient.bound, p.gradient.value, p.entries)
+        yield Variant(None, p.gradient.times(factor, p.precision, off), {"factor": _number(factor, 10)})
+
+
+def _number(number: float, digits: int) -> str:
+    return f"{number:.{digits}g}".replace("-", "−")
+
+
+def _compositions(p: Pass) -> Iterator[tuple[str, float]]:
+    """Yield products of a sign, 2 or ½, and powers of m and n_L, with their words."""
+    m, n = p.tape.m, p.layout.sizes[-1]
+    for sign, two, of_m, of_n in product((1, -1), (1, 2, 0.5), (0, 1, -1), (0, 1, -1)):
+        if (of_m and m == 1) or (of_n and n == 1):
+            continue
+        above = [word for word, used in (("2", two == 2), ("m", of_m == 1), ("n_L", of_n == 1)) if used]
+        below = [word for word, used in (("2", two == 0.5), ("m", of_m == -1), ("n_L", of_n == -1)) if used]
+        words = "−" * (sign < 0) + ("·".join(above) or "1") + "".join(f"/{word}" for word in below)
+        yield words, sign * two * float(m) ** of_m * float(n) ** of_n

@@ -1,0 +1,167 @@
+"""Right gradients of another problem: other targets, another cost, another activation.
+
+Such a gradient is predicted by the reference of that problem and judged by its T4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.exceptions import FormulationsException
+from formulations.functions import COSTS, Cost
+from formulations.network import Network
+from formulations.verification.certification.causes.approximations import with_gelu_by_tanh
+from formulations.verification.certification.causes.backward import Variant, Variants
+from formulations.verification.certification.causes.fits import fitted
+from formulations.verification.certification.causes.recomputation import Parts, Pass, Predicted, Rounded
+from formulations.verification.oracles import Reference
+from formulations.verification.tolerances import RESOLUTION, Formulas, propagate_bounds
+
+__all__ = [
+    "gelu_by_tanh",
+    "label_smoothing",
+    "labels_shifted_by_class",
+    "labels_shifted_by_row",
+    "other_cost",
+    "output_activation_twice",
+]
+
+
+def other_cost(p: Pass) -> Variants:
+    """Use ∇_aC of another cost, or its combined δ^L."""
+    for cost in COSTS.values():
+        parts = None if type(cost) is type(p.tape.cost) else _with_output(p, cost, p.targets)
+        if parts is not None:
+            yield Variant(p.layout.last, parts)
+
+
+def labels_shifted_by_class(p: Pass) -> Variants:
+    """Move each target by some classes, the last ones to the front."""
+    for step in range(1, p.layout.sizes[-1]):
+        moved = np.roll(p.targets, step, axis=1)
+        less = step - p.layout.sizes[-1]
+        yield from _with_targets(p, moved, {"step": f"+{step}" if step <= -less else f"−{-less}"})
+
+
+def labels_shifted_by_row(p: Pass) -> Variants:
+    """Give each example the target of the next one or the one before, or of its mirror image."""
+    if p.tape.m > 1:
+        yield from _with_targets(p, np.roll(p.targets, 1, axis=0), {"which": "the example before"})
+        yield from _with_targets(p, np.roll(p.targets, -1, axis=0), {"which": "the next example"})
+        yield from _with_targets(p, p.targets[::-1], {"which": "the example at the same place from the end"})
+
+
+def label_smoothing(p: Pass) -> Variants:
+    """Mix the targets with equal ones: (1 − ε)y + ε/n_L, or (1 − ε)y + ε/2 for outputs of their own."""
+    for middle in sorted({1 / p.layout.sizes[-1], 0.5} - {1.0}):
+        smooth = _with_output(p, p.tape.known_cost, np.full_like(p.targets, middle))
+        if smooth is None:
+            continue
+        change = smooth.gradient(p.layout) - p.gradient.value
+        sizes = {fitted(p.candidate - p.gradient.value, change, p.entries), _ratio(p, change)}
+        # Rounding ε in print must not round it here.
+        for epsilon in sizes:
+            if 0 < epsilon <= 1:
+                targets = (1 - epsilon) * p.targets + epsilon * middle
+                yield from _with_targets(p, targets, {"epsilon": f"{epsilon:.4g}"})
+
+
+def _ratio(p: Pass, change: Array) -> float:
+    """Return t of the multiple of g + t·change that is nearest to the candidate."""
+    columns = np.stack([p.gradient.value[p.entries], change[p.entries]], axis=1)
+    scale = np.max(np.abs(columns), axis=0)
+    if not (scale > 0).all():
+        return 0.0
+    (of_right, of_change), *_ = np.linalg.lstsq(columns / scale, p.candidate[p.entries], rcond=None)
+    return float(of_change / scale[1] / (of_right / scale[0])) if of_right else 0.0
+
+
+def output_activation_twice(p: Pass) -> Variants:
+    """Apply the output activation to its own result, as with a softmax in front of a loss that takes logits."""
+    network = p.tape.network
+    n = p.layout.sizes[-1]
+    weights = [*network.weights, np.eye(n, dtype=network.dtype)]
+    biases = [*network.biases, np.zeros(n, network.dtype)]
+    try:
+        longer = Network(weights, biases, [*network.activations, network.activations[-1]])
+        reference = p.record(longer, p.batch)
+    except FormulationsException:
+        # The budget does not hold another coupled layer, or the cost is undefined for these outputs.
+        return
+    yield Variant(p.layout.last, _first_layers(p, reference), {"activation": network.activations[-1].name})
+
+
+def gelu_by_tanh(p: Pass) -> Variants:
+    """Approximate gelu in the forward and the backward pass."""
+    network = with_gelu_by_tanh(p.tape.network)
+    if network is not None:
+        try:
+            reference = p.record(network, p.batch)
+        except FormulationsException:
+            # The cost may be undefined for these outputs.
+            return
+        yield Variant(None, p.right(reference))
+
+
+def _first_layers(p: Pass, reference: Reference) -> Predicted:
+    """Return the gradient of a longer network for the layers that it shares with this one."""
+
+    def short(of_weights: list[Array], of_biases: list[Array]) -> Array:
+        vector = np.empty(p.layout.count)
+        for (weights, biases), w, b in zip(p.layout.slices, of_weights, of_biases, strict=False):
+            vector[weights], vector[biases] = w, b
+        return vector
+
+    def bound() -> Array:
+        bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)
+        return short(bounds.weights, bounds.biases)
+
+    slices = reference.layout.slices
+    value = short([reference.vector[w] for w, _ in slices], [reference.vector[b] for _, b in slices])
+    return Predicted(value, bound)
+
+
+def _with_targets(p: Pass, targets: Array, facts: dict[str, str]) -> Variants:
+    """Yield the pass with other targets, if ∂C/∂b^L, which is quickly computed, does not rule them out."""
+    parts = _with_output(p, p.tape.known_cost, targets)
+    if parts is None:
+        return
+    last = [entries for l, kind, entries in p.arrays if (l, kind) == (p.layout.last, "b")]
+    if last:
+        of_biases = np.zeros(p.layout.count)
+        of_biases[p.layout.slices[-1][1]] = next(delta for _, delta in parts.errors(p.layout.last)).sum(axis=0)
+        factor = fitted(p.candidate, of_biases, last[0])
+        off = np.abs(p.candidate[last[0]] - factor * of_biases[last[0]])
+        # Up to a factor, since a multiple may come on top.
+        if not off.max() <= RESOLUTION * np.abs(p.candidate[last[0]]).max():
+            return
+    yield Variant(p.layout.last, parts, facts)
+
+
+def _with_output(p: Pass, cost: Cost, targets: Array) -> Parts | None:
+    """Return the backward pass from another ∇_aC or δ^L; None if it is undefined for these outputs."""
+    z, a, shares = p.weighted_inputs[-1].value, p.activations[-1].value, p.shares * float(cost.factor)
+    combined, output = cost.combined(p.tape.network.activations[-1]), np.empty_like(a)
+    try:
+        if combined is None:
+            cost.evaluate(a, targets, output)
+            cost.evaluate(a, np.zeros_like(targets), without := np.empty_like(a))
+            size = np.abs(output) + np.abs(without)
+        else:
+            combined.error(z, a, targets, output)
+            size, _ = combined.rounding(z, a, targets)
+    except FormulationsException:
+        return None
+
+    def error() -> Array:
+        rounded = targets.astype(p.tape.network.dtype)
+        reference = p.record(p.tape.network, p.batch._replace(Y=rounded, cost=cost))
+        bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)
+        of_output = bounds.cost_gradient if combined is None else bounds.own_last_error
+        # A candidate rounds these targets; ∇_aC is affine in them.
+        return np.asarray(of_output + 2 * p.precision.u * size * shares)
+
+    return replace(p.parts, output=Rounded(output * shares, error), combined=combined is not None)
