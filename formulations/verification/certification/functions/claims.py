@@ -23,10 +23,19 @@ class Claim:
         The claim.
     size : int
         n.
+
+    Attributes
+    ----------
+    unit : float
+        u of its dtype.
     """
 
     def __init__(self, matrix: Any, size: int) -> None:
-        self._matrix, self._size = matrix, size
+        self._size = size
+        dtype = np.dtype(getattr(matrix, "dtype", None) or np.float64)
+        self.unit = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps) / 2
+        wide = np.promote_types(dtype, np.float64)
+        self._matrix = matrix.astype(wide, copy=False) if isinstance(matrix, np.ndarray) else matrix
 
     def column(self, i: int) -> Array:
         """Return ∂f/∂x_i, shape (k,)."""
@@ -36,6 +45,14 @@ class Claim:
         unit = np.zeros(self._size)
         unit[i] = 1
         return self.along(unit)
+
+    def size_along(self, direction: Array) -> Array:
+        """Return the sum of the absolute terms of the derivative along a direction, or for an operator its size."""
+        if isinstance(self._matrix, np.ndarray):
+            direction, matrix = np.abs(direction), np.abs(self._matrix)
+            size: Array = matrix @ direction
+            return size
+        return np.abs(self.along(direction))
 
     def along(self, direction: Array) -> Array:
         """Return the claimed derivative along a direction, shape (k,)."""

@@ -70,7 +70,7 @@ class FunctionCertificate:
     ratio : float
         The largest difference from a claimed derivative, in units of its bound.
     worst : tuple of CoordinateVerdict
-        The coordinates that decide, the worst first; at most five.
+        The coordinates or directions that decide, the worst first; at most five.
     reason : str
         One sentence unless equal.
     detectable : float
@@ -79,11 +79,14 @@ class FunctionCertificate:
         itself, it is ``2 * bounds``.
     evaluations : int
         How often f was called.
+    taylor : float
+        The power of t with which f(x + tv) - f(x) - t ĝ·v falls along a random direction: 2 for most right gradients, 1
+        for wrong ones. It is not judged; NaN if noise hides it.
     notes : tuple of str
         Other findings.
     claimed, found, bounds, steps : ndarray of shape (n,) or (k, n)
         The claimed derivatives, those found, the bounds of their differences and the steps h, for the entries of x in
-        their order.
+        their order; NaN and infinity in entries that were not judged one by one.
     """
 
     title: str
@@ -93,6 +96,7 @@ class FunctionCertificate:
     reason: str
     detectable: float
     evaluations: int
+    taylor: float
     notes: tuple[str, ...]
     claimed: Array
     found: Array
@@ -118,6 +122,7 @@ class FunctionCertificate:
             "reason": self.reason,
             "detectable": self.detectable,
             "evaluations": self.evaluations,
+            "taylor": self.taylor,
             "notes": list(self.notes),
         }
         arrays = ("claimed", "found", "bounds", "steps")
@@ -159,7 +164,8 @@ class FunctionCertificate:
             finding = f"At the steps taken, any fault above {self.detectable:.0e} of the largest entry shows."
             if self.detectable == math.inf:
                 finding = f"f does not change at the steps taken; any fault above {2 * self.bounds.max():.0e} shows."
-        return finding, *self.notes
+        slope = "" if math.isnan(self.taylor) else f"Taylor's remainder falls as t^{self.taylor:.2f} (not judged)."
+        return finding, *self.notes, *([slope] if slope else [])
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         """Return the header and the rows of the table."""

@@ -12,27 +12,31 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from formulations.arrays import Array, as_real, check_finite, format_dtype, positive_integer, quiet
-from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
+from formulations.arrays import format_dtype, positive_integer, quiet
+from formulations.display import counted
+from formulations.exceptions import WrongType, described
 from formulations.verification.certification.functions.claims import Claim, read_claim
+from formulations.verification.certification.functions.directions import DIRECTIONS, Directions
 from formulations.verification.certification.functions.document import CoordinateVerdict, FunctionCertificate
 from formulations.verification.certification.functions.evaluation import Function
-from formulations.verification.certification.functions.ladder import Derivative, differentiate_along
-from formulations.verification.certification.functions.noise import Noise, estimate_noise
+from formulations.verification.certification.functions.ladder import differentiate_along
+from formulations.verification.certification.functions.noise import estimate_noise
+from formulations.verification.certification.functions.partials import Partial, Partials
+from formulations.verification.certification.functions.scales import Scales, scales_of
 from formulations.verification.certification.functions.structure import Structure
-from formulations.verification.tolerances import RESOLUTION, Status
+from formulations.verification.certification.functions.taylor import remainder_slope
+from formulations.verification.tolerances import Status
 
 __all__ = ["certify_function"]
 
 SHOWN = 5
-"""The number of coordinates in a certificate."""
-ROUNDINGS = 8
-"""The rounding errors of a claimed derivative and of its argument, as for the slopes of this library."""
+"""The number of derivatives that a certificate shows."""
+MANY = 256
+"""The number of coordinates above which directions are judged instead."""
 
 
 @quiet
@@ -97,199 +101,150 @@ def certify_function(
     if not callable(f):
         raise WrongType(f"f must be a function of x, got {described(f)}; pass the function itself, not its value.")
     point = Structure(x)
-    scales = _scales(point, typical)
+    scales = scales_of(point, typical)
     function = Function(f, point, 1 if repeats is None else positive_integer(repeats, "repeats"))
     notes: list[str] = []
     claim = read_claim(gradient, point, function.outputs, notes)
+    judging = _Judging(point, function, claim, scales, notes)
+    random = _random(function) if repeats is None else ""
+    if not random:
+        found = judging.by_coordinates() if point.size <= MANY else judging.by_directions()
+        # A function with a state of its own may have changed meanwhile.
+        random = _random(function) if repeats is None else ""
+        if not random:
+            return found
+    return judging.certificate(Status.INCONCLUSIVE, (), random)
+
+
+def _random(function: Function) -> str:
+    """Return what is wrong if f has another value at x than before, else an empty string."""
     again = function.at_start()
-    if repeats is None and not np.array_equal(again, function.start):
-        return _undecided(point, function, claim, _random(function.start, again), notes)
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], point.size)
-    noise = estimate_noise(function.along(signs * scales.step), function.start, point.eps)
-    found = [_differentiate(point, function, scales, noise.size, i) for i in range(point.size)]
-    last = function.at_start()
-    if repeats is None and not np.array_equal(last, function.start):
-        return _undecided(point, function, claim, _random(function.start, last), notes)
-    notes.extend(_remarks(noise, found, function))
-    return _judged(point, function, claim, scales.step, found, notes)
-
-
-@dataclass(frozen=True)
-class _Scales:
-    """For each entry of x its scale, a power of 2, and the scale up to which noise may stretch the steps."""
-
-    step: Array
-    widest: Array
-
-
-def _scales(point: Structure, typical: Any) -> _Scales:
-    """Return the scales of the entries; powers of 2, so that x ± h is exact as often as possible."""
-    if typical is not None:
-        given = _typical(point, typical)
-        return _Scales(_power_of_two(given), _power_of_two(given))
-    sizes, widest = [], []
-    whole = float(np.max(np.abs(point.vector))) or 1.0
-    for leaf in point.leaves:
-        size = np.abs(leaf.array).ravel().astype(np.float64)
-        largest = float(size.max(initial=0.0)) or whole
-        sizes.append(np.where(size == 0, largest, size))
-        widest.append(np.full(size.shape, largest))
-    return _Scales(_power_of_two(np.concatenate(sizes)), _power_of_two(np.concatenate(widest)))
-
-
-def _typical(point: Structure, typical: Any) -> Array:
-    if isinstance(typical, int | float | np.number):
-        given = np.full(point.size, float(typical))
-    elif point.nested:
-        given = point.flatten(typical, "typical").astype(np.float64)
-    else:
-        given = as_real(typical, "typical").astype(np.float64)
-        if given.shape != point.leaves[0].array.shape:
-            raise WrongShape(
-                f"typical must be a number or have the shape of x, {point.leaves[0].array.shape}, got {given.shape}; "
-                "pass one size for each entry of x."
-            )
-        given = given.ravel()
-    check_finite(given, "typical")
-    if not (given > 0).all():
-        raise InvalidInput(f"typical must be positive, got {given.min()}; pass the size of each entry of x.")
-    return given
-
-
-def _power_of_two(sizes: Array) -> Array:
-    scales: Array = np.ldexp(1.0, np.frexp(sizes)[1] - 1)
-    return scales
-
-
-def _differentiate(point: Structure, function: Function, scales: _Scales, noise: Array, i: int) -> Derivative:
-    step, widest = float(scales.step[i]), float(scales.widest[i])
-    leaf, position = point.find(i)
-    array = point.leaves[leaf].array
-    eps = float(np.finfo(array.dtype).eps)
-    narrowest = 8 * eps * max(float(abs(array.flat[position])), step)
-    return differentiate_along(
-        function.along_entry(i), function.start, step / 8, 4 * widest, narrowest, noise, function.unit
-    )
-
-
-def _random(first: Array, second: Array) -> str:
-    at = int(np.argmax(~(first == second)))
+    if np.array_equal(again, function.start):
+        return ""
+    at = int(np.argmax(~(again == function.start)))
     return (
-        f"f returned {first[at]:.17g} and {second[at]:.17g} for the same x, so its values say nothing; fix its seed, "
-        "or pass repeats= to judge the mean of so many calls."
+        f"f returned {function.start[at]:.17g} and {again[at]:.17g} for the same x, so its values say nothing; fix its "
+        "seed, or pass repeats= to judge the mean of so many calls."
     )
 
 
-def _remarks(noise: Noise, found: list[Derivative], function: Function) -> list[str]:
-    step = max((float(d.stepped.max()) for d in found), default=0.0)
-    if step:
-        return [f"f is constant near x and changes in steps of about {step:.1g}; it is judged above its steps."]
-    if (noise.stepped & (noise.size > 64 * function.unit * np.abs(function.start))).any():
-        return [f"f changes in steps or scatters by about {noise.size.max():.1g}; it is judged above that."]
-    return []
+class _Judging:
+    """A function, its claimed derivative, and how they are judged at x."""
 
+    def __init__(self, point: Structure, function: Function, claim: Claim, scales: Scales, notes: list[str]) -> None:
+        self._point, self._function, self._claim, self._scales = point, function, claim, scales
+        self._notes = notes
+        self._unit = max(point.eps / 2, claim.unit)
+        shape = (function.start.size, point.size)
+        self._entries = {name: np.full(shape, np.nan) for name in ("claimed", "found", "bound", "step")}
+        self._entries["bound"][...] = np.inf
 
-def _undecided(
-    point: Structure, function: Function, claim: Claim, reason: str, notes: list[str]
-) -> FunctionCertificate:
-    """Return the certificate if nothing can be judged."""
-    shape = (*function.outputs, point.size)
-    nothing = np.full(shape, np.nan)
-    return FunctionCertificate(
-        title=_title(point, function),
-        status=Status.INCONCLUSIVE,
-        ratio=0.0,
-        worst=(),
-        reason=reason,
-        detectable=np.inf,
-        evaluations=function.evaluations,
-        notes=tuple(notes),
-        claimed=np.stack([claim.column(i) for i in range(point.size)], axis=-1).reshape(shape),
-        found=nothing,
-        bounds=np.full(shape, np.inf),
-        steps=nothing,
-    )
+    def by_coordinates(self) -> FunctionCertificate:
+        """Judge each coordinate by itself."""
+        self._look_around()
+        judged = Partials([self._coordinate(i) for i in range(self._point.size)], self._unit, self._function.outputs)
+        self._keep(judged, slice(None))
+        hidden = ~judged.different & ~judged.wide & (judged.claimed != 0) & (np.abs(judged.claimed) <= judged.bound)
+        if hidden.any():
+            count = counted(int(np.count_nonzero(hidden)), "claimed derivative")
+            self._notes.append(f"{count} of {hidden.size} cannot be told from 0, since the bounds are larger.")
+        if judged.transposed:
+            self._notes.append("The claimed Jacobian is the transpose of that of f.")
+        return self._concluded(judged, [])
 
+    def by_directions(self) -> FunctionCertificate:
+        """Judge a few directions, and if one is different, search the coordinate."""
+        self._look_around()
+        directions = Directions(self._function, self._claim, self._scales.step, self._noise.size, self._point.eps)
+        lines, partials = directions.partials()
+        judged = Partials(partials, self._unit, self._function.outputs)
+        self._entries["bound"][...] = judged.bound.min(axis=1, keepdims=True) / self._scales.step
+        self._notes.append(
+            f"Judged along {DIRECTIONS} random directions with entries ±|x_i|, which show a fault in any single "
+            "coordinate."
+        )
+        first = []
+        if judged.different.any():
+            output, number = divmod(int(judged.order[0]), len(lines))
+            residual = float(judged.claimed[output, number] - judged.found[output, number])
+            i = directions.search(lines[number], residual, output)
+            single = Partials([self._coordinate(i)], self._unit, self._function.outputs)
+            self._keep(single, slice(i, i + 1))
+            if single.different.any():
+                first = [single.verdict(single.order[0])]
+            else:
+                self._notes.append(
+                    f"The search for a wrong coordinate ended at {self._point.place(i)}, which is not wrong by itself: "
+                    "the fault is spread over several."
+                )
+        return self._concluded(judged, first)
 
-def _judged(
-    point: Structure, function: Function, claim: Claim, scales: Array, found: list[Derivative], notes: list[str]
-) -> FunctionCertificate:
-    claimed = np.stack([claim.column(i) for i in range(point.size)], axis=-1)
-    value, bound, step, quotient, curvature = (
-        np.stack([getattr(d, name) for d in found], axis=-1)
-        for name in ("value", "bound", "step", "quotient", "curvature")
-    )
-    kink = np.stack([d.kink for d in found], axis=-1)
-    unit = max(point.eps, float(np.finfo(claimed.dtype).eps)) / 2
-    bound = bound + ROUNDINGS * unit * (np.abs(claimed) + scales * curvature)
-    residual = np.abs(claimed - value)
-    # The largest change of f per scale of a coordinate, over each array of x, for each value of f.
-    groups = np.array([point.group(i) for i in range(point.size)])
-    largest = np.zeros(bound.shape)
-    for group in range(len(point.leaves)):
-        here = groups == group
-        largest[:, here] = np.max(quotient[:, here] * scales[here], axis=1, keepdims=True, initial=0)
-    relative = np.where(bound == 0, 0, bound * scales / largest)
-    outside = np.isfinite(bound) & ~(residual <= bound)
-    wide = ~outside & ~(relative <= RESOLUTION) & ~((quotient == 0) & (residual == 0) & np.isfinite(bound))
-    ratios = np.where(np.isinf(bound), 0, np.where(residual == 0, 0, residual / bound))
-    ratios = np.where(np.isnan(ratios), np.inf, ratios)
-    order = np.argsort(-(np.where(outside, 2, np.where(wide, 1, 0)) + ratios / (1 + ratios)), axis=None, kind="stable")
-
-    def verdict(flat: int) -> CoordinateVerdict:
-        output, i = divmod(int(flat), point.size)
-        at = output, i
-        status = Status.DIFFERENT if outside[at] else Status.INCONCLUSIVE if wide[at] else Status.EQUAL
-        place = point.place(i) if not function.outputs else f"f[{output}], {point.place(i)}"
-        reason = ""
-        if outside[at]:
-            reason = (
-                f"{place}: the claimed derivative is {claimed[at]:.9g}, but f has {value[at]:.9g}, "
-                f"give or take {bound[at]:.1g}."
-            )
-        elif kink[at]:
-            reason = f"{place}: f has a kink at x; its derivatives from the left and from the right differ."
-        elif np.isinf(bound[at]):
-            reason = (
-                f"{place}: f has no derivative that its difference quotients agree on: it is not smooth there, or not "
-                "defined on both sides, or its scale is another; pass typical= if it is."
-            )
-        elif wide[at]:
-            reason = (
-                f"{place}: the bound is {relative[at]:.1g} of the largest quotient, too wide to tell a right gradient "
-                "from a wrong one."
-            )
-        return CoordinateVerdict(
-            place=point.place(i),
-            output=output if function.outputs else None,
+    def certificate(
+        self, status: Status, worst: tuple[CoordinateVerdict, ...], reason: str, judged: Partials | None = None
+    ) -> FunctionCertificate:
+        """Return the certificate."""
+        shape = (*self._function.outputs, self._point.size)
+        entries = {name: array.reshape(shape) for name, array in self._entries.items()}
+        dtypes = dict.fromkeys(format_dtype(leaf.array.dtype) for leaf in self._point.leaves)
+        codomain = f"^{self._function.outputs[0]}" if self._function.outputs else ""
+        return FunctionCertificate(
+            title=f"f: R^{self._point.size} → R{codomain} in {' and '.join(dtypes)}",
             status=status,
-            ratio=float(ratios[at]),
-            claimed=float(claimed[at]),
-            found=float(value[at]),
-            bound=float(bound[at]),
-            step=float(step[at]),
+            ratio=float(judged.ratio.max()) if judged else 0.0,
+            worst=worst,
             reason=reason,
+            detectable=judged.detectable if judged else np.inf,
+            evaluations=self._function.evaluations,
+            taylor=self._slope if judged else np.nan,
+            notes=tuple(self._notes),
+            claimed=entries["claimed"],
+            found=entries["found"],
+            bounds=entries["bound"],
+            steps=entries["step"],
         )
 
-    worst = tuple(map(verdict, order[:SHOWN]))
-    shape = (*function.outputs, point.size)
-    return FunctionCertificate(
-        title=_title(point, function),
-        status=worst[0].status,
-        ratio=float(ratios.max()),
-        worst=worst,
-        reason=worst[0].reason,
-        detectable=2 * float(np.nan_to_num(relative, nan=0, posinf=np.inf).max()),
-        evaluations=function.evaluations,
-        notes=tuple(notes),
-        claimed=claimed.reshape(shape),
-        found=value.reshape(shape),
-        bounds=bound.reshape(shape),
-        steps=step.reshape(shape),
-    )
+    def _look_around(self) -> None:
+        """Find the noise of f, and the slope of its Taylor remainder, along a random direction."""
+        signs = np.random.default_rng(1).choice([-1.0, 1.0], self._point.size)
+        direction = signs * self._scales.step
+        along, start = self._function.along(direction), self._function.start
+        self._noise = estimate_noise(along, start, self._point.eps)
+        unit = self._function.unit
+        noise = np.maximum(self._noise.size, unit * np.abs(start))
+        self._slope = remainder_slope(along, start, self._claim.along(direction), noise)
+        if (self._noise.stepped & (self._noise.size > 64 * unit * np.abs(start))).any():
+            self._notes.append(
+                f"f changes in steps or scatters by about {self._noise.size.max():.1g}; it is judged above that."
+            )
 
+    def _coordinate(self, i: int) -> Partial:
+        point, step = self._point, float(self._scales.step[i])
+        leaf, position = point.find(i)
+        array = point.leaves[leaf].array
+        narrowest = 8 * float(np.finfo(array.dtype).eps) * max(float(abs(array.flat[position])), step)
+        found = differentiate_along(
+            self._function.along_entry(i),
+            self._function.start,
+            step / 8,
+            4 * float(self._scales.widest[i]),
+            narrowest,
+            self._noise.size,
+            self._function.unit,
+        )
+        if found.stepped.any() and not any("in steps" in note for note in self._notes):
+            size = found.stepped.max()
+            self._notes.append(
+                f"f is constant near x and changes in steps of about {size:.1g}; it is judged above that."
+            )
+        claimed = self._claim.column(i)
+        return Partial(point.place(i), claimed, np.abs(claimed), found, step, leaf)
 
-def _title(point: Structure, function: Function) -> str:
-    dtypes = dict.fromkeys(format_dtype(leaf.array.dtype) for leaf in point.leaves)
-    codomain = "R" if not function.outputs else f"R^{function.outputs[0]}"
-    return f"f: R^{point.size} → {codomain} in {' and '.join(dtypes)}"
+    def _keep(self, judged: Partials, where: slice) -> None:
+        for name in self._entries:
+            self._entries[name][:, where] = getattr(judged, name)
+
+    def _concluded(self, judged: Partials, first: list[CoordinateVerdict]) -> FunctionCertificate:
+        if judged.factor is not None:
+            self._notes.append(f"Every claimed derivative is {judged.factor:.6g} times that of f.")
+        worst = (*first, *(judged.verdict(flat) for flat in judged.order[:SHOWN]))[:SHOWN]
+        return self.certificate(worst[0].status, worst, worst[0].reason, judged)

@@ -167,7 +167,8 @@ class _Quotients:
     def beyond_noise(self, value: Array, step: Array) -> Array:
         """Return how much more the values below a step differ from one above than noise explains."""
         apart = np.abs(self.extrapolated - value) - 3 * self.roundoff[1:]
-        return np.max(np.where(self.step[:-1] <= step, apart, 0), axis=0, initial=0)
+        excess: Array = np.max(np.where(self.step[:-1] <= step, apart, 0), axis=0, initial=0)
+        return excess
 
     def derivative(self, below: _Quotients) -> Derivative:
         """Return the derivative with the smallest bound of all windows whose rungs count.

@@ -40,15 +40,12 @@ class Noise:
     Attributes
     ----------
     size : ndarray of shape (k,)
-        The standard deviation ε_f.
-    spacing : ndarray of shape (k,)
-        The spacing at which it was found, relative to x; infinite if the value never changed.
+        The standard deviation ε_f, and half a step where f is stepped.
     stepped : ndarray of bool, shape (k,)
         Whether the value is constant over shorter distances.
     """
 
     size: Array
-    spacing: Array
     stepped: Array
 
 
@@ -66,7 +63,7 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
     """
     first = NEAREST * eps
     growth = (WIDEST / first) ** (1 / WIDENINGS)
-    size, spacing = np.zeros(start.shape), np.full(start.shape, np.inf)
+    size = np.zeros(start.shape)
     open_ = np.ones(start.shape, dtype=bool)
     stepped = np.zeros(start.shape, dtype=bool)
     for widening in range(WIDENINGS + 1):
@@ -75,16 +72,19 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
         found = [value for value in values if value is not None]
         if len(found) < POINTS:
             break
-        table = np.array(found, dtype=np.float64)
+        table = np.array(found)
         moved = np.count_nonzero(np.diff(table, axis=0), axis=0) > (POINTS - 1) // 2
         here = open_ & moved
         size[here] = _scatter(table)[here]
-        spacing[here] = step
-        stepped[here] = widening > 0
+        if widening:
+            # A value is off by half a step at most; the smallest change is one step, or a few.
+            changes = np.abs(np.diff(table, axis=0))
+            size[here] = np.maximum(size, np.min(np.where(changes > 0, changes, np.inf), axis=0) / 2)[here]
+            stepped[here] = True
         open_ &= ~moved
         if not open_.any():
             break
-    return Noise(size, spacing, stepped)
+    return Noise(size, stepped)
 
 
 def _scatter(table: Array) -> Any:

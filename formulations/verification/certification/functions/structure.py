@@ -147,7 +147,7 @@ class Structure:
             flat = (*outputs, leaf.array.size)
             if array.shape not in (expected, flat if outputs else expected):
                 raise WrongShape(_unfitting(where, leaf, array.shape, expected, outputs))
-            parts.append(array.reshape(flat).astype(np.promote_types(array.dtype, np.float64), copy=False))
+            parts.append(array.reshape(flat))
         return np.concatenate(parts, axis=-1)
 
 
