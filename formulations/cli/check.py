@@ -16,7 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from formulations.backends import list_backends
 from formulations.cli.completion import complete_backends, complete_file
-from formulations.cli.options import batch_size_for, jobs_option, parse_backends, problem_options, processes
+from formulations.cli.options import (
+    batch_size_for,
+    jobs_option,
+    parse_backends,
+    problem_options,
+    processes,
+    split_names,
+)
 from formulations.cli.output import print_json, print_problem, print_text, progress_console
 from formulations.comparison import measure_relative_errors
 from formulations.data import Problem
@@ -43,6 +50,7 @@ GOES_WITH = {
     "layout": ("--gradient",),
     "jobs": (LAWS_MODE,),
     "markdown": ("--relative-errors",),
+    "serves": (LAWS_MODE,),
     "verbose": (LAWS_MODE,),
 }
 """The modes in which each option has an effect; with any other it is refused."""
@@ -54,8 +62,14 @@ GOES_WITH = {
     "--backends",
     "--backend",
     metavar="NAME,…",
-    help="Backends to check, or package:Class.  [default: all]",
+    help="Backends to check, package:Class, or file.py:function.  [default: all]",
     shell_complete=complete_backends,
+)
+@click.option(
+    "--serves",
+    multiple=True,
+    metavar="KEY=VALUE,…",
+    help="What a function serves: activations, outputs, costs, sizes (64-30-10), sparse, coupled; can be repeated.",
 )
 @click.option(
     "--gradient",
@@ -80,6 +94,7 @@ def check(
     data: str | None,
     seed: int,
     backends: str | None,
+    serves: tuple[str, ...],
     gradient: str | None,
     layout: str,
     relative_errors: bool,
@@ -94,6 +109,7 @@ def check(
     Examples:
       formulations check
       formulations check --backend my_package:MyBackend --verbose
+      formulations check --backend mine.py:backprop --serves activations=sigmoid
       formulations check --gradient g.npz --network trained.npz --data mine.npz
       formulations check --relative-errors
 
@@ -120,7 +136,10 @@ def check(
         elif relative_errors:
             found = measure_relative_errors(flags, progress=progress)
         else:
-            reports = [check_backend(each, executor=executor, progress=progress) for each in checked]
+            reports = [
+                check_backend(each, serves=_read_serves(serves), executor=executor, progress=progress)
+                for each in checked
+            ]
             found = Reports(reports, named=flags is not None, verbose=verbose)
     if as_json and gradient is not None:
         print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, found.to_dict())
@@ -131,6 +150,31 @@ def check(
     else:
         print_text(found)
     sys.exit(0 if found else 1)
+
+
+def _read_serves(given: tuple[str, ...]) -> dict[str, Any] | None:
+    """Read ``--serves``, each a key with its values or a flag; what the keys may be is checked with the function."""
+    serves: dict[str, Any] = {}
+    for each in given:
+        key, equals, text = each.partition("=")
+        if key in serves:
+            raise InvalidInput(f"--serves must name {key} once, got it twice; separate its values by commas.")
+        values = split_names(text) if equals else []
+        if key == "sizes":
+            serves[key] = [[_integer(n, each) for n in sizes.split("-")] for sizes in values]
+        elif not equals or text in ("true", "false"):
+            serves[key] = text != "false"
+        else:
+            serves[key] = values
+    return serves or None
+
+
+def _integer(text: str, given: str) -> int:
+    if not text.strip().isdecimal():
+        raise InvalidInput(
+            f"--serves sizes must be such as sizes=64-30-10, got {given!r}; give the neurons of each layer."
+        )
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -162,7 +206,7 @@ class Reports:
 
     def __str__(self) -> str:
         shown = list(map(str, self.reports)) if self.verbose else self._overview()
-        checked = {law: None for each in self.reports if each.served for law in each.counts}
+        checked = {law: None for each in self.reports for law in each.counts if law not in each.not_checked}
         return "\n\n".join([*shown, *([_meanings(checked)] if checked else [])])
 
     def _overview(self) -> list[str]:
@@ -177,7 +221,7 @@ class Reports:
         for each in self.reports:
             found = each.findings
             if each.standing is Standing.NOT_CHECKED:
-                found = [f"not checked: {next(iter(each.refusals)).rstrip('.')}."]
+                found = [f"not checked: {next(iter({**each.refusals, **each.not_asked})).rstrip('.')}."]
             parts += [f"{each.backend}: {paragraph}" for paragraph in found]
         return parts
 

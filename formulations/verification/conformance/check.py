@@ -12,13 +12,14 @@ import numpy as np
 
 from formulations.arrays import by_name, precisions, quiet
 from formulations.backends import Backend
-from formulations.exceptions import FormulationsException, MissingExtra, Refused, WrongType
+from formulations.exceptions import CandidateFailed, FormulationsException, MissingExtra, Refused, WrongType
 from formulations.functions import get_cost
 from formulations.plans import in_order, seconds_for
+from formulations.verification.conformance.law import NotAsked
 from formulations.verification.conformance.laws import LAWS
-from formulations.verification.conformance.problems import PROBLEMS
+from formulations.verification.conformance.plain import Function
 from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
-from formulations.verification.conformance.subjects import read_subject
+from formulations.verification.conformance.subjects import problems_of, read_subject
 
 __all__ = ["check_backend", "check_one"]
 
@@ -30,6 +31,7 @@ SECONDS = 0.05
 def check_backend(
     backend: Any,
     *,
+    serves: Mapping[str, Any] | None = None,
     laws: Iterable[str] | None = None,
     scenarios: Iterable[str] | None = None,
     dtypes: Iterable[str] = ("float32", "float64"),
@@ -44,7 +46,13 @@ def check_backend(
     ----------
     backend : Backend, class, str or callable
         A backend, its class, its name, ``"package:Class"``, or a plain function ``(net, X, Y)`` that returns a gradient
-        in a form that :func:`formulations.certify` accepts.
+        in a form that :func:`formulations.certify` accepts, also as ``"file.py:function"``.
+    serves : dict, optional
+        What a plain function serves. ``"activations"``, ``"outputs"`` (of the output layer, if others), ``"costs"`` and
+        ``"sizes"`` are lists; ``"sparse"`` (weights) and ``"coupled"`` (activations such as softmax) are True or False.
+        It is asked for all that it claims, and for nothing that a list leaves out. Keys that are left out are found by
+        a first probe, except that the cost is quadratic: a failed call, NaN, or the bits of the result for other
+        activations excuse it, and the report says from what.
     laws, scenarios : iterable of str, optional
         Names of the laws and scenarios to check; by default all.
     dtypes : iterable of str
@@ -67,12 +75,12 @@ def check_backend(
     Raises
     ------
     UnknownName
-        If there is no law, scenario or backend with a given name.
+        If there is no law, scenario or backend with a given name, or no such key, activation or cost of ``serves``.
     WrongType
         If ``backend`` is not a backend, ``executor`` is not an executor, or names are not a list; or if the backend
         cannot be sent to the executor's processes, and then nothing has been submitted.
     InvalidInput
-        If a list is empty.
+        If a list is empty, a file or package cannot be loaded, or ``serves`` is for a backend.
     Refused
         If the executor was shut down.
     WorkersLost
@@ -83,8 +91,24 @@ def check_backend(
     >>> report = check_backend("hadamard", laws=["same_bits"], scenarios=["single_neuron"])
     >>> report.passed, len(report.results)
     (True, 2)
+
+    A function for sigmoid neurons and the quadratic cost:
+
+    >>> def by_hand(net, X, Y):
+    ...     a = [X]
+    ...     for w, b in zip(net.weights, net.biases):
+    ...         a.append(1 / (1 + np.exp(-(a[-1] @ w.T + b))))
+    ...     delta, weights, biases = (a[-1] - Y) / len(X), [], []
+    ...     for l in range(len(net.weights), 0, -1):
+    ...         delta = delta * a[l] * (1 - a[l])
+    ...         weights.insert(0, delta.T @ a[l - 1])
+    ...         biases.insert(0, delta.sum(axis=0))
+    ...         delta = delta @ net.weights[l - 1]
+    ...     return weights, biases
+    >>> check_backend(by_hand, laws=["equal", "same_bits"]).passed
+    True
     """
-    subject = read_subject(backend)
+    subject = read_subject(backend, serves)
     if not isinstance(expected_failures, Mapping | None):
         raise WrongType(
             f"expected_failures must map laws to reasons, got {type(expected_failures).__name__}; "
@@ -92,7 +116,7 @@ def check_backend(
         )
     expected = dict(expected_failures or {})
     chosen = by_name(LAWS, laws, "law", "laws")
-    names = by_name(PROBLEMS, scenarios, "scenario", "scenarios")
+    names = by_name(problems_of(subject), scenarios, "scenario", "scenarios")
     by_name(LAWS, expected, "law", "expected_failures", some=False)
     dtypes = precisions(dtypes)
     results: list[Result] = []
@@ -104,13 +128,18 @@ def check_backend(
             results += (found := list(islice(checked, len(names) * len(dtypes))))
             if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in found):
                 break
-    return ConformanceReport(subject.label, tuple(results), expected)
+    notes = subject.serves.notes if isinstance(subject, Function) else ()
+    return ConformanceReport(subject.label, tuple(results), expected, notes)
 
 
 def check_one(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
     """Check one law on one problem."""
-    problem = PROBLEMS[scenario](dtype)
+    problem = problems_of(backend)[scenario](dtype)
+    plain = isinstance(backend, Function)
     try:
+        reason = backend.why_not_asked(problem) if isinstance(backend, Function) else None
+        if reason := reason or (LAWS[law].of_backends if plain else None):
+            raise NotAsked(reason)
         reason = backend.why_not(problem.network, get_cost(problem.cost))
         if reason is None and seconds_for(backend.estimate(problem.network, len(problem.X))) > SECONDS:
             reason = "it would take too long"
@@ -118,10 +147,17 @@ def check_one(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
             return Result(law, scenario, dtype, Outcome.REFUSED, str(reason))
         with np.errstate(all="ignore"):
             complaint = LAWS[law].complaint(backend, problem)
+    except NotAsked as caught:
+        return Result(law, scenario, dtype, Outcome.NOT_ASKED, str(caught))
     except (Refused, MissingExtra) as caught:
-        return Result(law, scenario, dtype, Outcome.REFUSED, str(caught))
+        if not plain:
+            return Result(law, scenario, dtype, Outcome.REFUSED, str(caught))
+        complaint = f"it raised {type(caught).__name__}: {caught}"
+    except CandidateFailed as caught:
+        complaint = str(caught)
     except FormulationsException as caught:
         complaint = f"it raised {type(caught).__name__}: {caught}"
     except Exception as caught:  # any exception of a user-supplied backend is a finding
-        complaint = f"it raised {type(caught).__name__}, which is not an exception of this library: {caught}"
+        foreign = "" if plain else ", which is not an exception of this library"
+        complaint = f"it raised {type(caught).__name__}{foreign}: {caught}"
     return Result(law, scenario, dtype, Outcome.HELD if complaint is None else Outcome.BROKEN, complaint or "")

@@ -13,10 +13,15 @@ from formulations.backends import Backend
 from formulations.data import Problem
 from formulations.network import Gradient, Network
 from formulations.plans import Plan, prepare
+from formulations.verification.conformance.plain import Function
 from formulations.verification.oracles import Reference, reference_gradient
 from formulations.verification.tolerances import deviation
 
-__all__ = ["Answer", "Law", "answer", "apart"]
+__all__ = ["Answer", "Law", "NotAsked", "answer", "apart", "takes_weights"]
+
+
+class NotAsked(Exception):
+    """A law says nothing about this backend or problem; the message is the reason, and no user gets to see it."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,15 @@ class Law:
     summary : str
         The law in one line.
     complaint : callable (Backend, Problem) -> str or None
-        Returns one sentence on how the backend breaks the law, or None if it keeps it.
+        Returns one sentence on how the backend breaks the law, or None if it keeps it; raises :class:`NotAsked`.
+    of_backends : str
+        Why the law says nothing about a plain function; empty if it does.
     """
 
     name: str
     summary: str
     complaint: Callable[[Backend, Problem], str | None]
+    of_backends: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,3 +94,8 @@ def apart(found: Array, expected: Array, bound: Array, what: str) -> str | None:
         f"{what}: entry {place} of the vector is {found.ravel()[place]:.17g}, expected "
         f"{expected.ravel()[place]:.17g} ± {bound.ravel()[place]:.2g}."
     )
+
+
+def takes_weights(backend: Backend) -> bool:
+    """Whether a backend takes sample weights; a plain function does not get them."""
+    return not isinstance(backend, Function)

@@ -25,7 +25,8 @@ def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str
             action="append",
             default=[],
             metavar="BACKEND",
-            help="Backend to check: package:Class or a registered name; can be repeated.  [default: all registered]",
+            help="Backend to check: package:Class, file.py:function or a registered name; can be repeated.  "
+            "[default: all registered]",
         )
 
 

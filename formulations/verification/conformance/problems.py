@@ -12,8 +12,9 @@ from scipy.sparse import csr_array
 from formulations.data import SCENARIOS, Problem, Scenario
 from formulations.functions import ACTIVATIONS, Activation, PerNeuron
 from formulations.network import Network
+from formulations.verification.conformance.serves import Pair, Serves
 
-__all__ = ["PROBLEMS"]
+__all__ = ["PROBLEMS", "problems_for"]
 
 
 def _random(
@@ -59,12 +60,15 @@ def _integers(sizes: list[int], activations: list[Any], m: int, seed: int) -> Ca
     return make
 
 
-def _sparse(dtype: np.dtype[Any]) -> Problem:
-    random = np.random.default_rng(5)
-    matrix = csr_array((random.normal(size=(5, 4)) * (random.random((5, 4)) < 0.6)).astype(dtype))
-    dense = random.normal(size=(3, 5)).astype(dtype)
-    net = Network([matrix, dense], [random.normal(size=5).astype(dtype), np.zeros(3, dtype)], ["tanh", "sigmoid"])
-    return Problem(net, random.normal(size=(4, 4)).astype(dtype), random.random((4, 3)).astype(dtype))
+def _sparse(activations: Any = ("tanh", "sigmoid"), cost: str = "quadratic") -> Callable[[np.dtype[Any]], Problem]:
+    def make(dtype: np.dtype[Any]) -> Problem:
+        random = np.random.default_rng(5)
+        matrix = csr_array((random.normal(size=(5, 4)) * (random.random((5, 4)) < 0.6)).astype(dtype))
+        dense = random.normal(size=(3, 5)).astype(dtype)
+        net = Network([matrix, dense], [random.normal(size=5).astype(dtype), np.zeros(3, dtype)], activations)
+        return Problem(net, random.normal(size=(4, 4)).astype(dtype), random.random((4, 3)).astype(dtype), cost)
+
+    return make
 
 
 def _one_function(activation: Activation) -> Scenario:
@@ -117,7 +121,7 @@ _MORE = (
         _random([3, 4, 2], [PerNeuron(["tanh", "sigmoid", "tanh", "sine"]), "sigmoid"], seed=14),
     ),
     Scenario("linear", "linear neurons only", _random([4, 5, 3], "identity", m=6, seed=15)),
-    Scenario("sparse", "sparse weights", _sparse),
+    Scenario("sparse", "sparse weights", _sparse()),
     Scenario("integers", "integers, so that nothing is rounded", _integers([3, 3, 2], ["relu", "identity"], 4, 16)),
     Scenario("linear_integers", "linear neurons on integers", _integers([3, 3, 3, 2], ["identity"] * 3, 4, 17)),
     Scenario("square_integers", "square neurons on integers", _integers([2, 3, 2], ["square", "identity"], 2, 18)),
@@ -127,3 +131,46 @@ PROBLEMS: dict[str, Scenario] = {
     scenario.name: scenario for scenario in (*SCENARIOS.values(), *_MORE, *map(_one_function, ACTIVATIONS.values()))
 }
 """Name → scenario."""
+
+_SHAPES: tuple[tuple[str, tuple[int, ...], int, float], ...] = (
+    ("one_example", (4, 5, 3), 1, 1.0),
+    ("three_examples", (4, 6, 2), 3, 1.0),
+    ("square_weights", (4, 4, 4, 4), 5, 1.0),
+    ("one_wide", (1, 1, 1), 2, 1.0),
+    ("more_examples", (3, 2, 2), 16, 1.0),
+    ("single_layer", (5, 3), 4, 1.0),
+    ("deep", (3,) * 7, 3, 1.0),
+    ("saturated", (4, 6, 4), 4, 8.0),
+)
+"""Name, sizes, number of examples and scale of the weights."""
+
+
+def problems_for(serves: Serves) -> dict[str, Scenario]:
+    """Return all problems for a plain function: those of every backend, and in every shape what it serves."""
+    if serves.main is None:
+        return PROBLEMS
+    hidden, last, cost = serves.main
+    shapes = _SHAPES
+    if serves.sizes is not None:
+        each = [("_".join(map(str, sizes)), sizes) for sizes in serves.sizes]
+        shapes = tuple((f"{name}_m{m}", sizes, m, 1.0) for name, sizes in each for m in (1, 4))
+    own = [
+        (
+            f"{hidden}_{last}_{cost}_{name}",
+            _random([*sizes], _layers(serves, serves.main, sizes), m, seed=21, scale=scale, cost=cost),
+        )
+        for name, sizes, m, scale in shapes
+    ]
+    if serves.sizes is None:
+        own.append((f"{hidden}_{last}_{cost}_sparse", _sparse(_layers(serves, serves.main, (4, 5, 3)), cost)))
+    sizes = (4, 5, 3) if serves.sizes is None else max(serves.sizes, key=len)
+    own += [
+        ("_".join(pair), _random([*sizes], _layers(serves, pair, sizes), seed=22, cost=pair[2])) for pair in serves.more
+    ]
+    return PROBLEMS | {name: Scenario(name, "what a plain function serves", make) for name, make in own}
+
+
+def _layers(serves: Serves, pair: Pair, sizes: tuple[int, ...]) -> list[Activation]:
+    """Return the activations of a network with a pair's activations."""
+    named = {each.name: each for each in (*serves.hidden, *serves.last)}
+    return [*[named[pair[0]]] * (len(sizes) - 2), named[pair[1]]]

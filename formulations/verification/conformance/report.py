@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from html import escape
@@ -23,6 +24,8 @@ class Outcome(StrEnum):
     BROKEN = "broken"
     REFUSED = "refused"
     """The backend cannot serve the problem, and gives the reason."""
+    NOT_ASKED = "not asked"
+    """The law says nothing about the problem, or a plain function does not serve it."""
 
 
 class Standing(StrEnum):
@@ -31,8 +34,10 @@ class Standing(StrEnum):
     KEPT = "kept"
     NOT_KEPT = "not kept"
     NOT_CHECKED = "not checked"
-    """The backend refuses every problem, for example because a package is missing."""
+    """The backend refuses every problem, for example because a package is missing, or a function serves none."""
 
+
+CHECKED = Outcome.HELD, Outcome.BROKEN
 
 MARKS = {Standing.KEPT: "good", Standing.NOT_KEPT: "bad", Outcome.BROKEN: "bad", Standing.NOT_CHECKED: "unsure"}
 
@@ -48,7 +53,7 @@ class Result:
     outcome : Outcome
         The result.
     complaint : str
-        How the law is broken, or why the problem was refused.
+        How the law is broken, or why the problem was refused or not asked.
     """
 
     law: str
@@ -56,6 +61,11 @@ class Result:
     dtype: str
     outcome: Outcome
     complaint: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The problem and its dtype."""
+        return self.scenario, self.dtype
 
 
 @dataclass(frozen=True)
@@ -70,11 +80,14 @@ class ConformanceReport:
         One for each law, problem and dtype.
     expected_failures : dict of str to str
         The laws that are expected to be broken, and why. One that is kept makes the check fail.
+    notes : tuple of str
+        What a first probe of a plain function has found.
     """
 
     backend: str
     results: tuple[Result, ...]
     expected_failures: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def broken(self) -> dict[str, list[Result]]:
@@ -93,14 +106,14 @@ class ConformanceReport:
 
     @property
     def not_checked(self) -> list[str]:
-        """The laws that were not checked, because the backend refuses every problem for them."""
-        checked = self._laws_with(Outcome.HELD) | self._laws_with(Outcome.BROKEN)
+        """The laws that were not checked: on every problem, the backend refuses or the law says nothing."""
+        checked = self._laws_with(*CHECKED)
         return [law for law in dict.fromkeys(result.law for result in self.results) if law not in checked]
 
     @property
     def served(self) -> bool:
-        """Whether the backend served any problem."""
-        return any(result.outcome is not Outcome.REFUSED for result in self.results)
+        """Whether a law was checked on any problem."""
+        return bool(self._with(*CHECKED))
 
     @property
     def standing(self) -> Standing:
@@ -117,17 +130,27 @@ class ConformanceReport:
     @property
     def refusals(self) -> dict[str, int]:
         """Each reason for a refusal with the number of problems refused, the most frequent first."""
-        places = {(result.complaint, result.scenario, result.dtype) for result in self._with(Outcome.REFUSED)}
-        return dict(Counter(reason for reason, *_ in sorted(places)).most_common())
+        return self._reasons(self._with(Outcome.REFUSED))
+
+    @property
+    def not_asked(self) -> dict[str, int]:
+        """Why a plain function was not asked for problems, with their number, the most frequent reason first."""
+        asked = {result.place for result in self.results if result.outcome is not Outcome.NOT_ASKED}
+        return self._reasons(result for result in self.results if result.place not in asked)
+
+    @staticmethod
+    def _reasons(results: Iterable[Result]) -> dict[str, int]:
+        places = {(result.complaint, result.place) for result in results}
+        return dict(Counter(reason for reason, _ in sorted(places)).most_common())
 
     def __bool__(self) -> bool:
         return self.passed
 
-    def _with(self, outcome: Outcome) -> list[Result]:
-        return [result for result in self.results if result.outcome is outcome]
+    def _with(self, *outcomes: Outcome) -> list[Result]:
+        return [result for result in self.results if result.outcome in outcomes]
 
-    def _laws_with(self, outcome: Outcome) -> set[str]:
-        return {result.law for result in self._with(outcome)}
+    def _laws_with(self, *outcomes: Outcome) -> set[str]:
+        return {result.law for result in self._with(*outcomes)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values."""
@@ -138,8 +161,10 @@ class ConformanceReport:
             "standing": str(self.standing),
             "broken": list(self.broken),
             "not_checked": self.not_checked,
+            "not_asked": self.not_asked,
             "kept_unexpectedly": self.kept_unexpectedly,
             "expected_failures": dict(self.expected_failures),
+            "notes": list(self.notes),
             "results": results,
         }
 
@@ -153,8 +178,8 @@ class ConformanceReport:
 
     @property
     def findings(self) -> list[str]:
-        """The findings besides the counts, one paragraph each: what is broken, or was not checked, and why."""
-        parts = []
+        """The findings besides the counts, one paragraph each: what is broken, or was not checked or asked, and why."""
+        parts = [*self.notes]
         for laws, complaints in self._causes().items():
             named = ", ".join(laws[:SHOWN]) + (", …" if len(laws) > SHOWN else "")
             head = f"{named} is broken:" if len(laws) == 1 else f"{len(laws)} laws ({named}) are broken:"
@@ -164,9 +189,29 @@ class ConformanceReport:
         parts += [
             f"{law} is broken as expected: {reason}" for law, reason in self.expected_failures.items() if law in broken
         ]
-        if self.not_checked and self.served:
-            parts.append(f"Not checked, because every problem is refused: {', '.join(self.not_checked)}.")
+        if self.served:
+            silent = self._silent_laws()
+            refused = [law for law in self.not_checked if law not in silent]
+            parts += [f"Not checked, because every problem is refused: {', '.join(refused)}."] if refused else []
+            parts += [self._laws_not_asked(silent)] if silent else []
+        if self.not_asked:
+            parts.append("\n".join(["Problems not asked:", *_indented(_counted(self.not_asked))]))
         return parts
+
+    def _silent_laws(self) -> list[str]:
+        """Return the laws that say nothing about the backend on any problem."""
+        spoken = self._laws_with(*CHECKED, Outcome.REFUSED)
+        return [law for law in self.not_checked if law not in spoken]
+
+    def _laws_not_asked(self, laws: list[str]) -> str:
+        """Return the laws that were never asked, with the reasons on the problems that others were asked on."""
+        asked = {result.place for result in self._with(*CHECKED)}
+        by_reason: dict[str, list[str]] = {}
+        for law in laws:
+            given = [each for each in self.results if each.law == law]
+            reason = next((each.complaint for each in given if each.place in asked), given[0].complaint)
+            by_reason.setdefault(reason, []).append(law)
+        return "Laws not asked: " + "; ".join(f"{', '.join(of)} ({why})" for why, of in by_reason.items()) + "."
 
     def _causes(self) -> dict[tuple[str, ...], list[str]]:
         """Return the complaints by the laws they concern: a cause that breaks many laws is reported once."""
@@ -185,28 +230,34 @@ class ConformanceReport:
         return {
             Standing.KEPT: "every law is kept" if not self.not_checked else "every law that could be checked is kept",
             Standing.NOT_KEPT: "not every law is kept",
-            Standing.NOT_CHECKED: "not checked, because it refuses every problem",
+            Standing.NOT_CHECKED: "not checked, because "
+            + ("it refuses every problem" if self.refusals else "nothing could be asked"),
         }[self.standing]
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
-        """Return the header and the rows of the table."""
-        rows = [[law, *(str(count[outcome]) for outcome in Outcome)] for law, count in self.counts.items()]
-        return ["law", *Outcome], rows
+        """Return the header and the rows of the table, without laws and outcomes that did not occur."""
+        silent = self._silent_laws()
+        counts = {law: count for law, count in self.counts.items() if law not in silent}
+        outcomes = [
+            each for each in Outcome if each is not Outcome.NOT_ASKED or any(count[each] for count in counts.values())
+        ]
+        return ["law", *outcomes], [[law, *(str(count[each]) for each in outcomes)] for law, count in counts.items()]
 
     def _paragraphs(self) -> list[str]:
         """Return the findings, and the reasons for refusals."""
-        reasons = [f"{counted(count, 'problem')}: {reason}" for reason, count in self.refusals.items()]
-        return [*self.findings, *(["\n".join(["Refused:", *_first(reasons)])] if reasons else [])]
+        return [*self.findings, *(["\n".join(["Refused:", *_first(_counted(self.refusals))])] if self.refusals else [])]
 
     def __str__(self) -> str:
-        table = [format_table(*self._table(), right=[1, 2, 3])] if self.served else []
+        header, rows = self._table()
+        table = [format_table(header, rows, right=range(1, len(header)))] if self.served else []
         return fitted("\n\n".join([f"{self.backend}: {self._head()}.", *table, *self._paragraphs()]))
 
     def _repr_html_(self) -> str:
         header, rows = self._table()
+        counts = self.counts
         standings = [
             Outcome.BROKEN if count[Outcome.BROKEN] else Standing.KEPT if count[Outcome.HELD] else Standing.NOT_CHECKED
-            for count in self.counts.values()
+            for count in (counts[law] for law, *_ in rows)
         ]
         marked = [
             [row[0], html_mark(standing, MARKS[standing]), *row[1:]]
@@ -215,7 +266,7 @@ class ConformanceReport:
         return html_view(
             html_text(Html(f"{escape(self.backend)}: {html_mark(self.standing, MARKS[self.standing])}"), "title"),
             html_text("\n".join(self._paragraphs())),
-            html_table([header[0], "", *header[1:]], marked, right=[2, 3, 4]) if self.served else "",
+            html_table([header[0], "", *header[1:]], marked, right=range(2, len(header) + 1)) if self.served else "",
         )
 
     def __repr__(self) -> str:
@@ -224,7 +275,15 @@ class ConformanceReport:
         return f"<ConformanceReport on {self.backend}: {self.standing}, {counted(len(self.counts), 'law')}{found}>"
 
 
+def _counted(reasons: dict[str, int]) -> list[str]:
+    return [f"{counted(count, 'problem')}: {reason.rstrip('.')}." for reason, count in reasons.items()]
+
+
 def _first(lines: list[str]) -> list[str]:
     """Return the first lines, indented, and the number of lines left out."""
     more = [f"… and {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
-    return [f"  {line}" for line in (*lines[:SHOWN], *more)]
+    return _indented([*lines[:SHOWN], *more])
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines]

@@ -2,84 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
-from formulations.backends import Backend, Estimate, Tier, get_backend
-from formulations.exceptions import InvalidInput, Refused, WrongType
-from formulations.functions import Cost, Quadratic
-from formulations.network import Gradient, Network, Tape, forward
-from formulations.verification.certification import read_candidate
+from formulations.backends import Backend, get_backend
+from formulations.data import Scenario
+from formulations.exceptions import InvalidInput, WrongType
+from formulations.verification.conformance.plain import Function
+from formulations.verification.conformance.probing import probed
+from formulations.verification.conformance.problems import PROBLEMS, problems_for
+from formulations.verification.conformance.serves import read_serves
 
-__all__ = ["read_subject"]
+__all__ = ["problems_of", "read_subject"]
 
 
-class Function(Backend):
-    """A plain function ``(net, X, Y) -> gradient``, for the quadratic cost without sample weights.
+def read_subject(subject: Any, serves: Any = None) -> Backend:
+    """Return a backend from a backend, its class, its name, ``"package:Class"``, ``"file.py:function"`` or a function.
 
     Parameters
     ----------
-    function : callable
-        Returns a gradient in a form that :func:`formulations.certify` accepts.
-    """
-
-    summary = "a user-supplied function"
-    equations = ()
-    tier = Tier.ELSEWHERE
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.name = getattr(function, "__name__", type(function).__name__)
-
-    def why_not(self, network: Network, cost: Cost) -> str | None:  # noqa: ARG002 - the function raises
-        """Refuse other costs than the quadratic, since the function does not get the cost."""
-        if type(cost) is not Quadratic or cost.factor != 1:
-            return f"a plain function does not get the cost and must be for the quadratic one, got {cost.name}"
-        return None
-
-    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
-        """Write what the function returns; the cost comes from a forward pass of the network."""
-        if tape.shares is not None:
-            raise Refused("a plain function does not get sample weights; check it without them, or write a backend.")
-        forward(network, tape)
-        returned = self.function(network, tape.X, tape.targets)
-        found = read_candidate(returned, network.layout, network.dtype, tape.m).whole()
-        gradient.vector[...] = found.vector
-        gradient.errors, gradient.cost = found.errors, tape.cost_value
-
-    def estimate(self, network: Network, m: int) -> Estimate:  # noqa: ARG002 - the cost of the function is unknown
-        """Estimate one forward pass, which is all that is known."""
-        return Estimate(multiplications=0, bytes=0, forward_passes=1, calls=1)
-
-
-def read_subject(subject: Any) -> Backend:
-    """Return a backend from a backend, its class, its name, ``"package:Class"``, or a plain function.
+    subject : object
+        What to check. A plain function is called to find what it serves.
+    serves : dict, optional
+        What a plain function serves.
 
     Raises
     ------
     WrongType
-        If it is none of these.
+        If it is none of these, or a value of ``serves`` has another type.
     InvalidInput
-        If the package or the class cannot be loaded.
+        If a package, a file or what it should define cannot be loaded; if ``serves`` is for a backend, or contradicts
+        itself.
     UnknownName
-        If no backend has this name.
+        If no backend has this name, or ``serves`` has no such key, activation or cost.
     """
-    if isinstance(subject, type) and issubclass(subject, Backend):
-        return subject()
     if isinstance(subject, str) and ":" in subject and "=" not in subject:
-        return read_subject(_loaded(subject))
-    if isinstance(subject, str | Backend):
-        return get_backend(subject)
+        subject = _loaded(subject)
+    if isinstance(subject, type) and issubclass(subject, Backend):
+        subject = subject()
     if callable(subject):
-        return Function(subject)
-    raise WrongType(f"what to check must be a backend, its name, package:Class or a function, got {subject!r}.")
+        return Function(subject, probed(subject, read_serves(serves)))
+    if not isinstance(subject, str | Backend):
+        raise WrongType(f"what to check must be a backend, its name, package:Class or a function, got {subject!r}.")
+    backend = get_backend(subject)
+    if serves is not None:
+        raise InvalidInput(
+            f"serves= is for plain functions, got it for backend {backend.name!r}, whose why_not says what it does not "
+            "serve; leave serves= out."
+        )
+    return backend
+
+
+def problems_of(backend: Backend) -> dict[str, Scenario]:
+    """Return the problems on which a backend is checked: for a plain function, some more of what it serves."""
+    return problems_for(backend.serves) if isinstance(backend, Function) else PROBLEMS
 
 
 def _loaded(path: str) -> Any:
-    module, _, name = path.partition(":")
+    where, _, name = path.rpartition(":")
     try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as caught:
-        raise InvalidInput(f"{path!r} cannot be loaded ({caught}); pass an importable package:Class.") from caught
-    return found
+        return getattr(_module(Path(where)) if where.endswith(".py") else import_module(where), name)
+    except (ImportError, AttributeError, ValueError, OSError, SyntaxError) as caught:
+        raise InvalidInput(
+            f"{path!r} cannot be loaded ({caught}); pass an importable package:Class, or file.py:function."
+        ) from caught
+
+
+def _module(path: Path) -> Any:
+    """Return the module in a file, which finds the modules beside it, as if Python ran the file."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no Python file {path}")
+    module = module_from_spec(spec)
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module

@@ -120,7 +120,7 @@ def test_a_broken_law_is_shown_with_its_place():
     assert "equal is broken:\n  digits, float64: layer 3, BP1: errors[1][" in str(report)
     plain = report.to_dict()
     assert plain["passed"] is False
-    assert {result["outcome"] for result in plain["results"]} <= {"held", "broken", "refused"}
+    assert {result["outcome"] for result in plain["results"]} <= {"held", "broken", "refused", "not asked"}
 
 
 def test_expected_failures_are_strict():
@@ -156,12 +156,22 @@ def test_a_backend_whose_package_is_missing_is_not_checked(package, monkeypatch)
     assert [reason for reason in report.refusals if f"the package {package}" in reason] == list(report.refusals)
 
 
-def test_a_law_that_could_not_be_checked_is_named():
-    report = fm.check_backend(by_hand, scenarios=["digits"])
-    assert report.passed
-    assert report.not_checked == ["linear_in_cost", "mean_of_examples", "weight_zero", "inputs_unchanged"]
+def test_a_law_that_was_never_asked_does_not_count_as_kept():
+    """The operators of a backend that declares none, and a law that its problems say nothing about."""
+
+    class Plain(makers.HadamardWrapper):
+        operators = ()
+
+    report = fm.check_backend(Plain(), scenarios=["digits"], dtypes=["float64"])
+    operators = [law for law in LAWS if law.startswith("operators_")]
+    assert report.passed and report.not_checked == ["exact", "closed_form", *operators]
+    assert not {"held", "broken"} & {each.outcome for each in report.results if each.law in report.not_checked}
     assert "every law that could be checked is kept" in str(report)
-    assert "every problem is refused: linear_in_cost, mean_of_examples, weight_zero, inputs_unchanged." in str(report)
+    said = f"exact (the gradient is rounded); closed_form (the problem has no closed form); {', '.join(operators)} ("
+    assert said in " ".join(str(report).split())
+    nothing = fm.check_backend(Plain(), laws=operators, scenarios=["digits"], expected_failures={operators[0]: "never"})
+    assert (nothing.passed, nothing.standing) == (False, Standing.NOT_CHECKED)
+    assert "not checked, because nothing could be asked." in str(nothing) and not nothing.kept_unexpectedly
 
 
 def test_what_another_package_raises_is_a_complaint():

@@ -12,7 +12,7 @@ from formulations.arrays import Array
 from formulations.backends import Backend
 from formulations.data import Problem
 from formulations.plans import Plan, prepare
-from formulations.verification.conformance.law import answer, apart
+from formulations.verification.conformance.law import answer, apart, takes_weights
 
 __all__ = ["dtype_kept", "inputs_unchanged", "same_bits", "threads", "views_belong"]
 
@@ -21,16 +21,18 @@ def inputs_unchanged(backend: Backend, problem: Problem) -> str | None:
     """Check that X, Y, sample weights and parameters do not change; they may be read-only or strided."""
     net, m = problem.network.copy(), len(problem.X)
     weights = np.ones(m, net.dtype) if problem.sample_weight is None else problem.sample_weight.copy()
-    kept = {"X": problem.X.copy(), "Y": problem.Y.copy(), "sample_weight": weights, "net.vector": net.vector}
+    kept = {"X": problem.X.copy(), "Y": problem.Y.copy(), "net.vector": net.vector}
+    kept |= {"sample_weight": weights} if takes_weights(backend) else {}
     before = {name: array.copy() for name, array in kept.items()}
-    answer(backend, problem, net, X=kept["X"], Y=kept["Y"], sample_weight=weights)
+    given = {"Y": kept["Y"], "sample_weight": kept.get("sample_weight")}
+    answer(backend, problem, net, X=kept["X"], **given)
     for name, array in kept.items():
         if not np.array_equal(array, before[name], equal_nan=True):
             return f"{name} must not change, but was changed."
     for array in kept.values():
         array.flags.writeable = False
     strided = np.repeat(problem.X, 2, axis=0)[::2]
-    one, two = (answer(backend, problem, net, X=X, Y=kept["Y"], sample_weight=weights) for X in (kept["X"], strided))
+    one, two = (answer(backend, problem, net, X=X, **given) for X in (kept["X"], strided))
     # BLAS may use another kernel for strided rows, and round differently.
     bound = one.bound + two.bound
     if complaint := apart(two.gradient.vector, one.gradient.vector, bound, "with strided examples"):

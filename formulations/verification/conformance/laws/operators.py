@@ -12,7 +12,7 @@ from formulations.data import Problem
 from formulations.exceptions import Refused
 from formulations.functions import COSTS, get_cost
 from formulations.network import Point
-from formulations.verification.conformance.law import apart
+from formulations.verification.conformance.law import NotAsked, apart
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator, operator_deviation
 from formulations.verification.tolerances import Status
 
@@ -144,6 +144,8 @@ def _declared(backend: Backend, problem: Problem, *of: str) -> list[str]:
 
     Raises
     ------
+    NotAsked
+        If it declares none.
     Refused
         If it declares some and serves none on this problem.
     """
@@ -151,6 +153,8 @@ def _declared(backend: Backend, problem: Problem, *of: str) -> list[str]:
     wanted = [operator for operator in backend.operators if not of or operator in of]
     reasons = {operator: backend.why_not_operator(operator, problem.network, cost) for operator in wanted}
     served = [operator for operator, reason in reasons.items() if reason is None]
-    if wanted and not served:
+    if not wanted:
+        raise NotAsked("the backend declares no such operators")
+    if not served:
         raise Refused(str(next(iter(reasons.values()))))
     return served

@@ -10,7 +10,7 @@ from formulations.data import Problem
 from formulations.exceptions import Refused
 from formulations.functions import cost
 from formulations.network import Network
-from formulations.verification.conformance.law import Answer, answer, apart
+from formulations.verification.conformance.law import Answer, NotAsked, answer, apart, takes_weights
 
 __all__ = ["linear_in_cost", "mean_of_examples", "neurons_permuted", "order_of_examples", "weight_zero"]
 
@@ -45,8 +45,8 @@ def mean_of_examples(backend: Backend, problem: Problem) -> str | None:
     """Check that the gradient of a batch is the weighted mean of the gradients of its examples."""
     m = min(len(problem.X), 6)
     part = problem.first(m)
-    weights = np.arange(1, m + 1).astype(part.network.dtype)
-    whole = answer(backend, part, sample_weight=weights)
+    weights = (np.arange(1, m + 1) if takes_weights(backend) else np.ones(m)).astype(part.network.dtype)
+    whole = answer(backend, part, sample_weight=weights if takes_weights(backend) else None)
     shares = weights / weights.sum()
     alone = [answer(backend, part, X=part.X[x : x + 1], Y=part.Y[x : x + 1], sample_weight=None) for x in range(m)]
     expected = sum(share * each.gradient.vector for share, each in zip(shares, alone, strict=True))
@@ -86,7 +86,7 @@ def neurons_permuted(backend: Backend, problem: Problem) -> str | None:
     """Check that permuting the neurons of the first hidden layer permutes the gradient."""
     net = problem.network
     if len(net.sizes) < 3 or net.layout.is_sparse or not all(len(f.functions) == 1 for f in net.activations[:1]):
-        return None
+        raise NotAsked("the first hidden layer has no neurons of one kind to permute")
     order = np.arange(net.sizes[1])[::-1]
     weights, biases = [w.copy() for w in net.weights], [b.copy() for b in net.biases]
     weights[0], biases[0], weights[1] = weights[0][order], biases[0][order], weights[1][:, order]

@@ -11,11 +11,13 @@ from formulations.arrays import gamma, unit_roundoff
 from formulations.backends import Backend, Tier
 from formulations.data import Problem
 from formulations.exceptions import Refused
-from formulations.verification.conformance.law import answer, apart
+from formulations.verification.conformance.law import NotAsked, answer, apart
 from formulations.verification.oracles import exact_gradient
 from formulations.verification.tolerances import RESOLUTION, Status, cost_roundoff, judge_backend
 
 __all__ = ["closed_form", "conclusive", "equal", "errors_belong", "exact", "value_belongs"]
+
+ROUNDED = "the gradient is rounded"
 
 
 def equal(backend: Backend, problem: Problem) -> str | None:
@@ -52,14 +54,14 @@ def exact(backend: Backend, problem: Problem) -> str | None:
     m = len(problem.X)
     given = (problem.network.vector, problem.X, problem.Y)
     if backend.tier is Tier.PERTURBATION or m & (m - 1) or any(np.any(array != np.round(array)) for array in given):
-        return None
+        raise NotAsked(ROUNDED)
     try:
         truth = exact_gradient(problem.network, problem.X, problem.Y, problem.cost, problem.sample_weight)
-    except Refused:
-        return None
+    except Refused as caught:
+        raise NotAsked(ROUNDED) from caught
     # Only the ½ of the cost and the shares of the m examples are not integers.
     if truth.largest * 2 * m >= 2 ** np.finfo(problem.network.dtype).nmant:
-        return None
+        raise NotAsked(ROUNDED)
     found = answer(backend, problem).gradient
     pairs: list[tuple[str, Any, Any]] = [
         ("C", [found.cost], [truth.cost]),
@@ -79,7 +81,7 @@ def exact(backend: Backend, problem: Problem) -> str | None:
 def closed_form(backend: Backend, problem: Problem) -> str | None:
     """Check that the gradient equals the closed form of the problem, if it has one."""
     if problem.expected is None:
-        return None
+        raise NotAsked("the problem has no closed form")
     given = answer(backend, problem)
     expected = problem.expected
     # The closed form itself has a few roundings.
@@ -106,7 +108,7 @@ def errors_belong(backend: Backend, problem: Problem) -> str | None:
     """Check that δ, if the gradient has it, has one row for each example and sums to ∂C/∂b."""
     found = answer(backend, problem).gradient
     if found.errors is None:
-        return None
+        raise NotAsked("the gradient has no δ")
     m, sizes = len(problem.X), problem.network.sizes[1:]
     shapes = [np.shape(delta) for delta in found.errors]
     if shapes != [(m, n) for n in sizes]:
