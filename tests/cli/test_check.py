@@ -85,7 +85,8 @@ def test_each_law_of_a_backend_on_request():
     assert found.exit_code == 0, found.output
     assert "linear: every law is kept." in found.output
     held = served_by("linear")
-    assert ["same_bits", str(held), "0", str(TESTED - held)] in [line.split() for line in found.output.splitlines()]
+    rows = [line.split() for line in found.output.splitlines()]
+    assert ["same_bits", str(held), "0", str(TESTED - held), "0"] in rows
     assert "problems: it needs the activation identity in every layer" in found.output
 
 
@@ -155,6 +156,62 @@ def test_the_laws_in_processes_as_json():
     found = run("--backends", "linear", "--jobs", "2", "--json")
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout)["passed"] is True
+
+
+MINE = """
+import numpy as np
+
+def backprop(net, X, Y):
+    a = X @ net.weights[0].T + net.biases[0]
+    if len(net.weights) > 1:
+        raise ValueError("one layer, please")
+    return [(a - Y).T @ X / np.asarray(len(X), X.dtype)], [(a - Y).mean(axis=0)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("serves", "status", "said"),
+    [
+        (["activations=identity", "sizes=5-3,4-2"], 0, "mine.py:backprop kept"),
+        (["activations=identity"], 1, "it raised ValueError: one layer, please"),
+        ([], 1, "not checked: it raised ValueError: one layer, please."),
+    ],
+)
+@pytest.mark.slow
+def test_a_function_in_a_file_is_asked_for_what_it_serves(tmp_path, serves, status, said):
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    found = run("--backend", f"{path}:backprop", *(part for each in serves for part in ("--serves", each)))
+    assert found.exit_code == status, found.output
+    assert said.removeprefix("mine.py:") in " ".join(found.output.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ([], None),
+        (["activations=relu, tanh", "sparse"], {"activations": ["relu", "tanh"], "sparse": True}),
+        (["sizes=64-30-10,4-2", "coupled=false"], {"sizes": [[64, 30, 10], [4, 2]], "coupled": False}),
+    ],
+)
+def test_what_a_function_serves_on_the_command_line(given, read):
+    assert importlib.import_module("formulations.cli.check")._read_serves(tuple(given)) == read
+
+
+@pytest.mark.parametrize(
+    ("serves", "message"),
+    [
+        (["sizes=4,5"], "size"),
+        (["sizes=4-x"], "--serves sizes must be such as sizes=64-30-10, got 'sizes=4-x'"),
+        (["sparse", "sparse=false"], "--serves must name sparse once"),
+        (["colour=red"], "unknown key 'colour' of serves; valid names are activations"),
+    ],
+)
+def test_claims_that_cannot_be_read_on_the_command_line(serves, message):
+    found = run("--backend", "formulations:gradient", *(part for each in serves for part in ("--serves", each)))
+    assert found.exit_code == 2 and message in " ".join(found.output.split())
+    found = run("--backend", "linear", "--serves", "sparse")
+    assert found.exit_code == 2 and "serves= is for plain functions" in " ".join(found.output.split())
 
 
 def test_a_gradient_in_a_file(files):

@@ -174,16 +174,16 @@ class _Probe:
         """Say what the function serves, or how to say it."""
         if self._is_right(main, self.gradients[main]):
             served = [pair for pair in self.gradients if pair not in self.excused]
-            hidden, last, costs = (list(dict.fromkeys(each)) for each in zip(*served, strict=True))
+            names = [list(dict.fromkeys(each)) for each in zip(*served, strict=True)]
             return (
-                f"A first probe has found that it serves {_layers(hidden, last)}, with the {' and '.join(costs)} cost; "
+                f"After a first probe it is asked for {_layers(*names[:2])}, with the {' and '.join(names[2])} cost; "
                 "serves= says what it must serve."
             )
         for (hidden, last, _), given in self.gradients.items():
             for cost in (each for each in OUTPUTS if each not in self.serves.costs and last in OUTPUTS[each]):
                 if self._is_right((hidden, last, cost), given):
-                    names = {"activations": [hidden], "outputs": [last], "costs": [cost]}
-                    return f"It returns the gradient of the {cost} cost; if that is meant, pass serves={names}."
+                    serves = {"activations": [hidden], "outputs": [last], "costs": [cost]}
+                    return f"It returns the gradient of the {cost} cost; if that is meant, pass serves={serves}."
         if any(reason.startswith(SAME_BITS) for reason in self.excused.values()):
             return f"It returns the gradient for no activations. The nearest are {_words(main)}: it is asked for these."
         if len({given.vector.tobytes() for given in self.gradients.values()}) == 1 < len(self.gradients):

@@ -90,7 +90,7 @@ def test_a_right_sigmoid_and_quadratic_function_passes_by_one_call(report):
 
 def test_what_it_is_not_asked_is_said_once(report):
     said = " ".join(str(report).split())
-    assert "it serves sigmoid in every layer, with the quadratic cost" in said
+    assert "it is asked for sigmoid in every layer, with the quadratic cost" in said
     assert said.count("it returns the same bits as for sigmoid in every layer") == 1
     assert said.count("it does not get sample weights") == 2  # a law, and the problems that have them
     assert report.to_dict()["not_asked"] == report.not_asked and sum(report.not_asked.values()) > 30
@@ -108,7 +108,7 @@ def test_a_function_that_knows_some_activations_by_name_is_asked_for_these():
     report = fm.check_backend(by_names, laws=["equal"], dtypes=["float64"])
     assert report.passed, str(report)
     assert {"digits", "more_examples", "square_weights", "deep"} < asked(report)
-    assert "it serves sigmoid, tanh and relu in every layer" in " ".join(str(report).split())
+    assert "it is asked for sigmoid, tanh and relu in every layer" in " ".join(str(report).split())
     assert "it raised KeyError: 'gelu'" in report.not_asked
     # Claimed, it must serve it.
     claimed = fm.check_backend(by_names, serves={"activations": ["relu", "gelu"]}, laws=["equal"], dtypes=["float64"])
