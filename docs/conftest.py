@@ -9,7 +9,11 @@ from importlib.util import find_spec
 
 import pytest
 
-PACKAGES = {"how-to/from-torch.md": ("torch", "sklearn"), "how-to/scikit-learn.md": ("sklearn",)}
+PACKAGES = {
+    "how-to/from-torch.md": ("torch", "sklearn"),
+    "how-to/judge-a-torch-model.md": ("torch",),
+    "how-to/scikit-learn.md": ("sklearn",),
+}
 """The pages that need optional packages."""
 
 collect_ignore = [page for page, packages in PACKAGES.items() if not all(map(find_spec, packages))]

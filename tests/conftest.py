@@ -16,6 +16,7 @@ SLOW = (
     "formulations/verification/conformance/test_conformance.py",
     "docs/how-to/add-a",
     "docs/how-to/curvature.md",
+    "docs/how-to/judge-a-torch-model.md",
     "docs/how-to/optimize-with-scipy.md",
     "docs/how-to/per-example-gradients.md",
     "docs/backends/index.md",
