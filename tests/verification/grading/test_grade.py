@@ -13,7 +13,7 @@ import formulations as fm
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.verification.certification.causes.mistakes import MISTAKES
 from formulations.verification.grading import EXERCISES, feedback, marking, submission
-from formulations.verification.grading.questions import drawn
+from formulations.verification.grading.questions import Question, drawn
 
 ASSIGNMENT = Path(__file__).parents[3] / "docs" / "assignment"
 RIGHT = (ASSIGNMENT / "right.py").read_text(encoding="utf-8")
@@ -49,7 +49,17 @@ def test_right_answers_have_all_points_by_any_formula(seed):
     assert not any(exercise.feedback for exercise in grade.exercises)
 
 
-SLOPE, MATRIX, MEAN = "the factor σ′:", "the weights: which layer's", "how the examples of a mini-batch are combined"
+def test_a_formula_that_cancels_is_right_and_a_slope_that_is_off_by_as_much_is_not():
+    z, y = np.array([-20.0]), np.array([0.25])
+    network = fm.Network([[[1.0]]], [z])
+    question = Question(network, np.zeros((1, 1)), y[None], 2, 0)
+    a = 0.5 * (np.tanh(z / 2) + 1)
+    for factor, right in ((1.0, True), (1 + 1e-6, False)):
+        judgement = EXERCISES["bp1"].judge(question, {"delta": factor * (a - y) * a * (1 - a)})
+        assert [finding.right for finding in judgement.findings] == [right]
+
+
+SLOPE, MEAN = "the factor σ′:", "how the examples of a mini-batch are combined"
 BP1, BP2 = "return (sigmoid(z) - y) * sigmoid_prime(z)", "return (w_next.T @ delta_next) * sigmoid_prime(z)"
 HIDDEN = "errors.insert(0, (errors[0] @ w) * sigmoid_prime(z))"
 BP4 = "return delta.T @ a_before / len(delta)"
@@ -85,6 +95,12 @@ FAULTS = {
         {"BP1": 4, "BP2": 4, "BP3": 1, "BP4": 1},
         MEAN,
     ),
+    "δ of the mean cost": (
+        "backprop",
+        ("for delta in errors], errors", "for delta in errors], [delta / len(X) for delta in errors]"),
+        {"BP1": 1, "BP2": 4, "BP3": 4, "BP4": 4},
+        MEAN,
+    ),
     "Σ′ twice": (
         "sigma_form",
         ("matrix @ w.T @ errors[0]", "matrix @ matrix @ w.T @ errors[0]"),
@@ -93,9 +109,9 @@ FAULTS = {
     ),
     "matrix full": (
         "sigma_form",
-        ("np.diag(sigmoid_prime(z))", "np.diag(sigmoid_prime(z)) + 0.1 * (1 - np.eye(len(z)))"),
+        ("return matrices, errors", "return [matrix + 0.1 * (1 - np.eye(len(matrix))) for matrix in matrices], errors"),
         {"33": 1, "34": 0},
-        "",
+        "the entries of Σ′",
     ),
     "slope of σ kept": (
         "modified_neuron",
