@@ -77,9 +77,8 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
         here = open_ & moved
         size[here] = _scatter(table)[here]
         if widening:
-            # A value is off by half a step at most; the smallest change is one step, or a few.
-            changes = np.abs(np.diff(table, axis=0))
-            size[here] = np.maximum(size, np.min(np.where(changes > 0, changes, np.inf), axis=0) / 2)[here]
+            # A value is off by half a step at most.
+            size[here] = np.maximum(size, _smallest_change(table) / 2)[here]
             stepped[here] = True
         open_ &= ~moved
         if not open_.any():
@@ -94,3 +93,9 @@ def _scatter(table: Array) -> Any:
         squares = np.mean(np.diff(table, k, axis=0) ** 2, axis=0)
         estimates.append(np.sqrt(squares * math.factorial(k) ** 2 / math.factorial(2 * k)))
     return np.max(estimates, axis=0)
+
+
+def _smallest_change(table: Array) -> Any:
+    """Return the smallest difference that is not 0, of the values or of their differences: one step, if f is stepped."""
+    changes = [np.abs(np.diff(table, k, axis=0)) for k in (1, 2, 3)]
+    return np.min([np.min(np.where(change > 0, change, np.inf), axis=0) for change in changes], axis=0)
