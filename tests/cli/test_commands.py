@@ -230,12 +230,13 @@ def test_train_hints_at_the_learning_rate_if_nothing_was_learnt(few, rate, hinte
     assert ("hint: " in result.stdout and "--learning-rate" in result.stdout) == hinted, result.stdout
 
 
+@pytest.mark.parametrize("cost", ["log_likelihood", "1/3 log_likelihood"])
 @pytest.mark.parametrize(("activations", "hinted"), [("sigmoid", True), ("sigmoid,softmax", False)])
-def test_train_hints_that_the_log_likelihood_is_made_for_softmax_outputs(few, activations, hinted):
-    command = ["train", "--data", few, "--cost", "log_likelihood", "--epochs", "2", "--learning-rate", "0.1"]
+def test_train_hints_that_the_log_likelihood_is_made_for_softmax_outputs(few, activations, hinted, cost):
+    command = ["train", "--data", few, "--cost", cost, "--epochs", "2", "--learning-rate", "0.1"]
     shown = run(*command, "--activations", activations)
     assert shown.exit_code == 0, shown.output
-    assert ("hint: the cost log_likelihood needs softmax outputs" in shown.stdout) is hinted
+    assert (f"hint: the cost {cost} needs softmax outputs" in shown.stdout) is hinted
     assert ("try --activations sigmoid,softmax." in shown.stdout) is hinted
     assert "hint" not in run(*command, "--activations", activations, "--json").stdout
 

@@ -305,3 +305,40 @@ def test_a_checkpoint_tells_costs_with_other_factors_apart():
     for cost in (get_cost("quadratic"), halves):
         assert described_cost(net, cost, Y) != described_cost(net, cost.times(FACTOR), Y)
     assert described_cost(net, scaled, Y) == "2/3 quadratic"
+
+
+def test_a_training_is_measured_against_the_scaled_cost_of_a_constant():
+    net, X, Y, weights, scaled = pair()
+    costs = [
+        fm.sgd(net.copy(), X, Y, epochs=1, batch_size=2, learning_rate=0.1, cost=cost, seed=0, sample_weight=weights)
+        for cost in ("quadratic", scaled)
+    ]
+    assert np.isclose(costs[1].constant_cost, 2 / 3 * costs[0].constant_cost, rtol=1e-14)
+
+
+def test_integers_are_classes_for_a_scaled_cross_entropy_too():
+    net = fm.Network.random([4, 3], "identity", seed=0)
+    X, labels = np.zeros((3, 4)), [0, 1, 2]
+    with pytest.raises(InvalidInput, match="2/3 quadratic cost, got 3 integers"):
+        fm.sgd(net, X, labels, epochs=1, batch_size=3, learning_rate=0.1, cost="2/3 quadratic")
+    with pytest.raises(InvalidInput, match="needs outputs in"):
+        # Taken as classes: what is wrong are the outputs.
+        fm.sgd(net, X - 1, labels, epochs=1, batch_size=3, learning_rate=0.1, cost="1/3 binary_cross_entropy")
+
+
+@pytest.mark.parametrize("cost", ["quadratic", "2/3 quadratic"])
+def test_the_cause_of_a_mistake_is_found_with_a_scaled_cost(cost):
+    net, X, Y, weights, _ = pair()
+    dropped = fm.gradient(net, X[:-1], Y[:-1], cost).vector
+    cause = fm.certify(net, X, Y, dropped, cost).cause
+    assert "example" in str(cause) and "left out" in str(cause)
+    unweighted = fm.gradient(net, X, Y, cost).vector
+    cause = fm.certify(net, X, Y, unweighted, cost, sample_weight=weights).cause
+    assert "the sample weights are ignored" in str(cause)
+
+
+def test_random_targets_suit_a_scaled_cost():
+    from formulations.data.problems import make_problem
+
+    given = make_problem([4, 5, 3], ["tanh", "softmax"], cost="3 log_likelihood", count=6)
+    assert set(given.Y.ravel()) == {0, 1} and (given.Y.sum(axis=1) == 1).all()
