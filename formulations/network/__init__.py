@@ -9,6 +9,7 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.network.batch import Batch as Batch
     from formulations.network.foreign import from_torch as from_torch
+    from formulations.network.foreign import layers_in_order as layers_in_order
     from formulations.network.forward_pass import examples_in_one_pass as examples_in_one_pass
     from formulations.network.forward_pass import forward as forward
     from formulations.network.forward_pass import passes as passes
@@ -33,7 +34,7 @@ else:
         __name__,
         {
             "batch": ["Batch"],
-            "foreign": ["from_torch"],
+            "foreign": ["from_torch", "layers_in_order"],
             "forward_pass": ["examples_in_one_pass", "forward", "passes"],
             "gradients": ["Gradient", "check_gradient"],
             "initialization": ["INITIALIZATIONS"],

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from formulations.exceptions import Refused, WrongType, needs
+from formulations.exceptions import MissingExtra, Refused, WrongType, needs
 
-__all__ = ["ACCEPTED", "Linear", "Step", "trace"]
+__all__ = ["ACCEPTED", "Linear", "Step", "layers_in_order", "trace"]
 
 ACCEPTED = (
     "Linear, Sigmoid, Tanh, ReLU, LeakyReLU, ELU(alpha=1), Softplus, SiLU, GELU(approximate='none'), Softmax(dim=1), "
@@ -107,6 +107,25 @@ def trace(module: Any) -> Iterator[Linear | Step]:
     if torch.fx.Tracer().is_leaf_module(module, ""):
         module = torch.nn.Sequential(module)
     return _chain(torch, module, _graph(torch, module))
+
+
+def layers_in_order(module: Any) -> list[Linear] | None:
+    """Return the linear maps of a module in the order in which it applies them.
+
+    ``module.parameters()`` has the order in which a module was written, which may be another.
+
+    Returns
+    -------
+    list of Linear, or None
+        None if the module cannot be traced, or has other parameters than those of its linear maps.
+    """
+    try:
+        parts = list(trace(module))
+    except (MissingExtra, Refused, WrongType):
+        return None
+    if any(list(part.module.parameters()) for part in parts if isinstance(part, Step)):
+        return None
+    return [part for part in parts if isinstance(part, Linear)]
 
 
 def _graph(torch: Any, module: Any) -> Any:

@@ -350,3 +350,22 @@ SINE = fm.activation(np.tanh, lambda z: 1 / np.cosh(z) ** 2, name="tanh")
 def test_networks_that_torch_cannot_express_are_refused(net, message):
     with pytest.raises(Refused, match=message):
         module_of(net)
+
+
+@pytest.mark.parametrize("widths", [(4, 4, 4), (4, 5, 3)])
+def test_a_module_is_judged_in_the_order_of_its_computation(widths):
+    n_in, n_hidden, n_out = widths
+    # Written in the other order than applied; the layers may even fit in either.
+    module = model(
+        lambda self, x: self.a_last(torch.tanh(self.b_first(x))),
+        a_last=linear(n_hidden, n_out), b_first=linear(n_in, n_hidden, bias=False),
+    )  # fmt: skip
+    net, cost = fm.from_torch(module, nn.MSELoss())
+    X, Y, _ = examples(n_in=n_in, n_out=n_out)
+    backward(module, nn.MSELoss(), X, Y)
+    certificate = fm.certify(net, X, Y, module, cost)
+    assert certificate
+    assert certificate.not_judged == ("biases[0]",)
+    with torch.no_grad():
+        module.a_last.bias.grad += 1
+    assert not fm.certify(net, X, Y, module, cost)

@@ -9,7 +9,7 @@ import numpy as np
 
 from formulations.arrays import Layout
 from formulations.exceptions import InvalidInput, UnknownName, WrongShape, WrongType, described
-from formulations.network import Gradient
+from formulations.network import Gradient, layers_in_order
 from formulations.verification.certification.candidates.arrays import (
     KERNELS,
     Part,
@@ -74,6 +74,9 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int,
     if is_file(candidate):
         named = read_arrays(candidate, layout, m)
     elif is_module(candidate):
+        layers = layers_in_order(candidate)
+        if layers is not None and len(layers) == len(layout.shapes):
+            return assemble(_of_layers(layers), None, layout, dtype, m, kernels)
         named = dict(candidate.named_parameters())
     elif isinstance(candidate, Mapping):
         named = dict(_flattened(candidate))
@@ -98,6 +101,15 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int,
         read.gradient.summation = candidate.summation
         return read
     return read_vector(candidate if named is None else named["vector"], layout, dtype, FORMS)
+
+
+def _of_layers(layers: Sequence[Any]) -> Parts:
+    """Return the parts of a module's layers."""
+    return {
+        (kind, i): Part(f"{layer.name}.{name}".lstrip("."), getattr(layer, name))
+        for i, layer in enumerate(layers)
+        for kind, name in (("weights", "weight"), ("biases", "bias"))
+    }
 
 
 def _flattened(named: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[Any, Any]]:
