@@ -307,6 +307,7 @@ def test_the_same_call_gives_the_same_bits_also_after_weights_and_failures(backe
             plan(np.where(np.arange(9)[:, None] == 8, np.nan, X), Y)
         found = plan(X[:m], Y[:m])
         assert np.array_equal(found.vector, expected.vector) and found.cost == expected.cost
+        assert (found.forward_passes, plan.examples) == (expected.forward_passes, m)
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda plan: pickle.loads(pickle.dumps(plan))])
