@@ -208,8 +208,8 @@ class _Judging:
         signs = np.random.default_rng(1).choice([-1.0, 1.0], self._point.size)
         direction = signs * self._scales.step
         along, start = self._function.along(direction), self._function.start
-        self._noise = estimate_noise(along, start, self._point.eps)
         unit = self._function.unit
+        self._noise = estimate_noise(along, start, self._point.eps, unit)
         noise = np.maximum(self._noise.size, unit * np.abs(start))
         self._slope = remainder_slope(along, start, self._claim.along(direction), noise)
         if (self._noise.stepped & (self._noise.size > 64 * unit * np.abs(start))).any():

@@ -49,7 +49,7 @@ class Noise:
     stepped: Array
 
 
-def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: float) -> Noise:
+def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: float, unit: float) -> Noise:
     """Estimate the noise of a function along a line.
 
     Parameters
@@ -60,6 +60,8 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
         The values at t = 0.
     eps : float
         The distance from 1 to the next larger number of x.
+    unit : float
+        u of the dtype of the values.
     """
     first = NEAREST * eps
     growth = (WIDEST / first) ** (1 / WIDENINGS)
@@ -78,7 +80,7 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
         size[here] = _scatter(table)[here]
         if widening:
             # A value is off by half a step at most.
-            size[here] = np.maximum(size, _smallest_change(table) / 2)[here]
+            size[here] = np.maximum(size, _smallest_step(table, unit) / 2)[here]
             stepped[here] = True
         open_ &= ~moved
         if not open_.any():
@@ -95,7 +97,9 @@ def _scatter(table: Array) -> Any:
     return np.max(estimates, axis=0)
 
 
-def _smallest_change(table: Array) -> Any:
-    """Return the smallest difference that is not 0, of the values or of their differences: one step, if f is stepped."""
+def _smallest_step(table: Array, unit: float) -> Any:
+    """Return the smallest difference of values or of their differences that rounding does not explain, or 0."""
+    rounding = 16 * unit * np.max(np.abs(table), axis=0)
     changes = [np.abs(np.diff(table, k, axis=0)) for k in (1, 2, 3)]
-    return np.min([np.min(np.where(change > 0, change, np.inf), axis=0) for change in changes], axis=0)
+    smallest = np.min([np.min(np.where(change > rounding, change, np.inf), axis=0) for change in changes], axis=0)
+    return np.where(np.isfinite(smallest), smallest, 0)
