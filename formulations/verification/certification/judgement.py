@@ -69,8 +69,8 @@ def certify(
     X : array_like of shape (m, n₁)
         The inputs. Tensors may record gradients, and be on any device.
     Y : array_like of shape (m, n_L), or labels of shape (m,)
-        The targets, or the class of each example, as in :func:`formulations.sgd`; integers from 0 to n_L − 1 are the
-        indices of the outputs, also if the examples lack some classes.
+        The targets, or the class of each example. Integers from 0 to n_L − 1 are the indices of the outputs, also if
+        the examples lack some classes; other labels are read as :func:`formulations.sgd` reads them.
     candidate : Gradient, module, mapping, sequence, array_like, path, NpzFile, Backend, str or callable
         The gradient, in one of these forms:
 

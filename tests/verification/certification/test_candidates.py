@@ -515,6 +515,7 @@ def test_sparse_kernels_are_turned_as_matrices():
     [
         (lambda w, b: {**named(w, b), "running_mean": b[0]}, "got 'running_mean'; rename these, or leave out"),
         (lambda w, b: {**named(w, b), "weights_2": w[0]}, "must hold weights_2, .* got '0.weight', "),
+        (lambda w, b: {**named(w, b), "vector": b[0]}, "or vector alone, got 'vector'; rename these, or leave out"),
         (lambda w, b: named(w[:2], b[:2]), r"of 3 layers, as the network .* has, got those of 2: '0', '2'; give None"),
         (lambda w, b: {**named(w, b), "0.kernel": w[0]}, "once, got '0.weight' and '0.kernel'; drop one"),
         (lambda w, _: {"weights_5": w[0]}, "of layers 2 to 4, got weights_5; .* numbered as in the book"),
@@ -559,6 +560,7 @@ def test_a_module_and_its_parameters_stand_for_their_gradients(modelled):
         parameters,
         model.parameters(),
         dict(model.named_parameters()),
+        model.named_parameters(),
         [parameter.grad for parameter in parameters],
         {name: parameter.grad for name, parameter in model.named_parameters()},
         ([parameters[0], parameters[2]], [parameters[1], None]),
@@ -595,6 +597,8 @@ def test_a_parameter_without_a_gradient_is_not_judged(modelled):
 
 def test_a_module_of_another_shape_is_refused(modelled):
     model, net, X, Y = modelled
+    with pytest.raises(CandidateFailed, match="takes 1 positional argument"):
+        fm.certify(net, X, Y, type(model[1]), "log_likelihood")
     nn = pytest.importorskip("torch").nn
     for module, message in (
         (model[:1], "of 2 layers, as the network 4-5-3 has, got those of 1: '0'"),

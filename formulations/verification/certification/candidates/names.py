@@ -13,7 +13,7 @@ __all__ = ["ACCEPTED", "places_of"]
 
 ACCEPTED = (
     "weights_2, biases_2, weights_3, … with the layers numbered as in the book, 0.weight, 0.bias, … as PyTorch names "
-    "them, or vector"
+    "them, or vector alone"
 )
 OWN = re.compile(r"(weights|biases|errors)_(\d{1,9})", re.ASCII)
 OTHERS = re.compile(r"(?:(.*)[./])?(weight|kernel|bias)", re.DOTALL)

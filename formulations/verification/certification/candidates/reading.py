@@ -70,6 +70,8 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int,
         raise UnknownName("layout", kernels, KERNELS)
     if isinstance(candidate, Iterator):
         candidate = list(candidate)
+        if all(isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) for item in candidate):
+            candidate = dict(candidate)
     named: Any = None
     if is_file(candidate):
         named = read_arrays(candidate, layout, m)

@@ -9,7 +9,7 @@ __all__ = ["gradient_of", "is_module", "is_parameter", "untracked"]
 
 def is_module(candidate: Any) -> bool:
     """Whether this is a module with named parameters, such as a ``torch.nn.Module``."""
-    return callable(getattr(candidate, "named_parameters", None))
+    return callable(getattr(candidate, "named_parameters", None)) and not isinstance(candidate, type)
 
 
 def is_parameter(given: Any) -> bool:
