@@ -17,16 +17,17 @@ __all__ = ["misfit", "sentence"]
 
 PARTS = {
     "the factor σ′: which function it is, and where it is evaluated": (
-        "slope_missing", "value_for_slope", "slope_at_activation", "logistic_slope", "slope_of_other_layer",
-        "diagonal_slope",
+        "slope_missing", "slope_twice", "value_for_slope", "slope_at_activation", "slope_by_activation_at_input",
+        "logistic_slope", "slope_of_other_layer", "diagonal_slope",
     ),
     "the weights: which layer's they are, and over which of their two indices the sum runs": (
         "weights_transposed", "weights_of_other_layer",
     ),
     "the signs": ("sign", "sign_in_layer", "sign_of_biases", "sign_of_weights"),
-    "constant factors": ("factor_two", "half"),
+    "constant factors": ("factor_two", "half", "multiple"),
     "how the examples of a mini-batch are combined": (
-        "sum_for_mean", "mean_twice", "example_dropped", "one_example",
+        "sum_for_mean", "mean_twice", "batch_size", "example_dropped", "one_example", "examples_repeated",
+        "examples_weighted",
     ),
     "which layer's a or z it takes": ("input_of_next_layer", "weighted_input_for_activation"),
     "the order of the indices of the result": ("gradient_transposed",),
@@ -64,7 +65,8 @@ def _part(question: Question, judgement: Judgement, first: Finding) -> str:
     if judgement.gradient is not None:
         certificate = certify(question.network, question.X, question.Y, judgement.gradient)
         if certificate.cause is not None and certificate.layer == first.layer:
-            return LOOK_AT.get(certificate.cause.name, EQUATIONS[first.equation])
+            parts = [LOOK_AT[name] for name in certificate.cause.names if name in LOOK_AT]
+            return parts[0] if parts else EQUATIONS[first.equation]
     return EQUATIONS[first.equation]
 
 

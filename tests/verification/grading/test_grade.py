@@ -137,13 +137,12 @@ def test_a_mistake_costs_its_own_equation_and_is_told_without_the_answer(name):
     found = graded(exercise, change)
     assert {equation: points(found)[equation] for equation in expected} == expected, found
     assert any(told in line for line in found.feedback), found.feedback
-    remedies = {mistake.remedy.format(l="", a="", b="", n="") for mistake in MISTAKES}
-    assert not any(remedy in line for remedy in remedies for line in found.feedback)
+    remedies = {mistake.remedy.partition("{")[0].strip() for mistake in MISTAKES} - {""}
+    assert not any(remedy in line for remedy in remedies for line in found.feedback if len(remedy) > 5)
 
 
 def test_what_to_look_at_is_known_by_the_names_of_mistakes():
-    known = {mistake.name for mistake in MISTAKES} | {"single_entry", "single_precision"}
-    assert set(feedback.LOOK_AT) <= known
+    assert set(feedback.LOOK_AT) <= {mistake.name for mistake in MISTAKES}
 
 
 @pytest.mark.parametrize(
