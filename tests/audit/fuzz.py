@@ -153,7 +153,9 @@ def _checkpoints() -> list[Sample]:
 
 def _gradients() -> list[Sample]:
     w, b = np.ones((1, 1)), np.ones(1)
-    return [_arrays(vector=np.ones(2)), _arrays(weights_2=w, biases_2=b), _arrays(weights_2=w, biases_2=b, errors_2=w)]
+    named = _arrays(**{"0.weight": w, "0.bias": b})
+    own = _arrays(weights_2=w, biases_2=b), _arrays(weights_2=w, biases_2=b, errors_2=w)
+    return [_arrays(vector=np.ones(2)), *own, named]
 
 
 def _examples() -> list[Sample]:

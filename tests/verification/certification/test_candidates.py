@@ -654,3 +654,24 @@ def test_parameters_that_are_not_the_network_s_are_noticed(modelled):
         mine.grad = -other.grad.float()
     c = fm.certify(net, X, Y, narrow, "log_likelihood")
     assert (c.cause.name, c.notes) == ("sign", ())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_planted_fault_of_a_torch_model_is_named(dtype):
+    torch = pytest.importorskip("torch")
+    loss = torch.nn.functional.cross_entropy
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 3, bias=False))
+    model.to(getattr(torch, dtype))
+    X, labels = torch.randn(8, 4).to(getattr(torch, dtype)), torch.tensor([0, 1, 0, 1, 1, 0, 1, 1])
+    for fault, name in (
+        (lambda: loss(model(X), labels), None),
+        (lambda: loss(model(X), labels, reduction="sum"), "sum_for_mean"),
+        (lambda: loss(model(X).softmax(dim=1), labels), "output_activation_twice"),
+        (lambda: loss(model(X), labels + 1), "labels_shifted_by_class"),
+    ):
+        model.zero_grad()
+        fault().backward()
+        net, cost = fm.from_torch(model, loss)
+        c = fm.certify(net, X, labels, model, cost)
+        assert (c.equal, c.cause and c.cause.name, c.not_judged) == (name is None, name, ("biases[1]",))
