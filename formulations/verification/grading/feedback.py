@@ -62,12 +62,12 @@ def sentence(question: Question, judgement: Judgement) -> str:
 
 
 def _part(question: Question, judgement: Judgement, first: Finding) -> str:
+    names: tuple[str, ...] = ()
     if judgement.gradient is not None:
         certificate = certify(question.network, question.X, question.Y, judgement.gradient)
         if certificate.cause is not None and certificate.layer == first.layer:
-            parts = [LOOK_AT[name] for name in certificate.cause.names if name in LOOK_AT]
-            return parts[0] if parts else EQUATIONS[first.equation]
-    return EQUATIONS[first.equation]
+            names = certificate.cause.names
+    return next((LOOK_AT[name] for name in names if name in LOOK_AT), EQUATIONS[first.equation])
 
 
 def misfit(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:

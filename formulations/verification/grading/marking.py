@@ -126,7 +126,8 @@ def _submission(
     allowed = as_bytes(memory, "memory")
     if allowed < LEAST:
         raise InvalidInput(
-            f"memory must be at least {format_bytes(LEAST)}, in which NumPy starts, got {described(memory)}."
+            f"memory must be at least {format_bytes(LEAST)}, in which NumPy starts, got {described(memory)}; "
+            "pass such as '1GB'."
         )
     names = (packages,) if isinstance(packages, str) else tuple(packages)
     limits = Limits(positive_number(seconds, "seconds"), int(min(allowed, 2**62)), names)

@@ -6,6 +6,7 @@ import os
 import select
 import struct
 import sys
+import time
 from io import BytesIO
 
 import numpy as np
@@ -15,10 +16,11 @@ from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child, submission
 from formulations.verification.grading.submission import FileSubmission, Functions, Limits, NotLoaded
 
-QUICK = Limits(seconds=0.5)
+
+LIMITS = Limits()
 
 
-def answers(path, text, limits=QUICK, depths=0):
+def answers(path, text, limits=LIMITS, depths=0):
     path = path / "submission.py"
     path.write_text(text)
     return FileSubmission(path, limits).answers("f", depths, lambda: [[np.arange(3.0)], [np.ones(2)]])
@@ -42,13 +44,29 @@ def test_inputs_are_drawn_after_the_import(tmp_path):
         seen.append((tmp_path / "imported").exists())
         return [[np.ones(1)]]
 
-    FileSubmission(path, Limits()).answers("f", 0, draw)
+    FileSubmission(path, LIMITS).answers("f", 0, draw)
     assert seen == [True]
 
 
-def test_a_call_that_loops_is_ended_and_what_came_before_it_counts(tmp_path):
-    text = "def f(x):\n    while len(x) == 2: pass\n    return x"
-    first, second = answers(tmp_path, text)
+def test_a_call_that_loops_is_ended_and_what_came_before_it_counts(tmp_path, monkeypatch):
+    looping, answer = tmp_path / "looping", submission._Process.answer
+
+    def impatient(self, seconds):
+        """Wait as long as it takes until the loop has begun, and not at all from then on."""
+        while self._messages.empty() and not looping.exists():
+            time.sleep(0.005)
+        return answer(self, 0 if self._messages.empty() else seconds)
+
+    monkeypatch.setattr(submission._Process, "answer", impatient)
+    text = (
+        "def f(x):\n"
+        "    if len(x) == 2:\n"
+        f"        open({str(looping)!r}, 'w').close()\n"
+        "    while len(x) == 2:\n"
+        "        pass\n"
+        "    return x"
+    )
+    first, second = answers(tmp_path, text, Limits(seconds=0.5))
     assert first.result.tolist() == [0, 1, 2]
     assert second.result is None and second.why == "did not return within 0.5 s"
 
@@ -80,7 +98,7 @@ FAILING = {
 @pytest.mark.parametrize("name", FAILING)
 def test_a_failure_is_told_with_its_line(tmp_path, name):
     text, why = FAILING[name]
-    assert answers(tmp_path, text, Limits())[0].why == why
+    assert answers(tmp_path, text)[0].why == why
 
 
 @pytest.mark.parametrize("name", ["exits", "raises", "returns nothing", "ragged", "text", "object"])
@@ -112,14 +130,14 @@ NOT_LOADED = {
 def test_an_import_that_fails_is_told_with_its_line(tmp_path, name):
     text, why = NOT_LOADED[name]
     with pytest.raises(NotLoaded) as caught:
-        answers(tmp_path, text, QUICK if name == "loops" else Limits())
+        answers(tmp_path, text, Limits(seconds=0.5 if name == "loops" else 10.0))
     assert str(caught.value) == why
 
 
 @pytest.mark.slow
 def test_a_function_that_is_not_there_is_none_and_draws_nothing(tmp_path):
     (tmp_path / "submission.py").write_text("f = 1")
-    assert FileSubmission(tmp_path / "submission.py", Limits()).answers("f", 0, None) is None
+    assert FileSubmission(tmp_path / "submission.py", LIMITS).answers("f", 0, None) is None
 
 
 @pytest.mark.slow
@@ -131,7 +149,7 @@ def test_packages_may_be_allowed(tmp_path):
 @pytest.mark.slow
 def test_results_have_a_size(tmp_path):
     text = "import numpy as np\ndef f(x):\n    return np.ones(10**7 if len(x) == 3 else 2)"
-    first, second = answers(tmp_path, text, Limits())
+    first, second = answers(tmp_path, text)
     assert first.why == "returned more numbers than any answer has"
     assert second.result.tolist() == [1, 1]
 
@@ -162,7 +180,7 @@ def test_what_it_has_started_is_killed_and_its_files_are_removed(tmp_path):
     )
     reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        first, _ = answers(tmp_path, text, Limits())
+        first, _ = answers(tmp_path, text)
         # The pipe ends with the last process that holds it.
         assert select.select([reader], [], [], 60)[0] and os.read(reader, 1) == b""
     finally:
@@ -176,7 +194,7 @@ def test_it_sees_neither_secrets_nor_its_own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "numpy.py").write_text("raise RuntimeError('another numpy')")
     text = "import numpy, os\ndef f(x):\n    return len(os.environ.get('TOKEN_OF_THE_COURSE', '')) + 0 * numpy.ones(1)"
-    assert answers(tmp_path, text, Limits())[0].result.tolist() == [0]
+    assert answers(tmp_path, text)[0].result.tolist() == [0]
 
 
 def test_arguments_that_it_changes_are_told():
@@ -224,7 +242,7 @@ def test_rubbish_on_the_way_to_its_results_ends_it(tmp_path):
         "            os.write(number, b'rubbish' * 9)\n"
         "    return x"
     )
-    first, second = answers(tmp_path, text, Limits())
+    first, second = answers(tmp_path, text)
     assert first.result is None and first.why.startswith("ended the process")
     assert second.why == "was not called after that"
 
