@@ -595,6 +595,14 @@ def test_a_parameter_without_a_gradient_is_not_judged(modelled):
             fm.certify(net, X, Y, candidate, "log_likelihood")
 
 
+def test_parameters_in_place_of_gradients_are_named(modelled):
+    model, net, X, Y = modelled
+    own = {f"weights_{l}": w for l, w in enumerate(net.weights, start=2)}
+    for candidate in (model.state_dict(), own, net.vector):
+        c = fm.certify(net, X, Y, candidate, "log_likelihood")
+        assert (c.status, c.cause.name) == (Status.DIFFERENT, "parameters_returned")
+
+
 def test_a_module_of_another_shape_is_refused(modelled):
     model, net, X, Y = modelled
     with pytest.raises(CandidateFailed, match="takes 1 positional argument"):
