@@ -209,7 +209,7 @@ class _Judging:
         direction = signs * self._scales.step
         along, start = self._function.along(direction), self._function.start
         unit = self._function.unit
-        self._noise = estimate_noise(along, start, self._point.eps, unit)
+        self._noise = estimate_noise(along, start, self._point.eps)
         noise = np.maximum(self._noise.size, unit * np.abs(start))
         self._slope = remainder_slope(along, start, self._claim.along(direction), noise)
         if (self._noise.stepped & (self._noise.size > 64 * unit * np.abs(start))).any():

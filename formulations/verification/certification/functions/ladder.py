@@ -230,7 +230,7 @@ def differentiate_along(
             break
     if len(ladder) <= VALUES:
         return _nothing(start)
-    steps = _steps(ladder, noise)
+    steps = _steps(ladder, unit)
     noise = np.maximum(noise, steps)
     quotients = ladder.quotients(noise, unit)
     found = quotients.derivative(quotients)
@@ -264,14 +264,14 @@ def _ends(ladder: _Ladder, noise: Array, unit: float) -> bool:
     return bool(np.all(sharp | settled | silent.all(axis=0)))
 
 
-def _steps(ladder: _Ladder, noise: Array) -> Array:
+def _steps(ladder: _Ladder, unit: float) -> Array:
     """Return the size of a step of f where it is constant near x and changes in steps further off, else 0."""
     change = ladder.change
-    size = np.zeros(noise.shape)
+    size = np.zeros(ladder.start.shape)
     for i in np.flatnonzero((change[-1] == 0) & (change.max(axis=0) > 0)):
         j = int(np.flatnonzero(change[:, i])[-1])
         # What rounding to the last place of f explains is no step.
-        if change[j, i] <= 1024 * noise[i]:
+        if change[j, i] <= 64 * unit * (abs(ladder.start[i]) + change[j, i]):
             continue
         for side, difference in ((ladder.forward[j], ladder.right[j]), (-ladder.backward[j], ladder.left[j])):
             near = ladder.line(side * (1 - 2.0**-6)) if difference[i] else None

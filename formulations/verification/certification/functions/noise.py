@@ -40,7 +40,7 @@ class Noise:
     Attributes
     ----------
     size : ndarray of shape (k,)
-        The standard deviation ε_f, and half a step where f is stepped.
+        The standard deviation ε_f.
     stepped : ndarray of bool, shape (k,)
         Whether the value is constant over shorter distances.
     """
@@ -49,7 +49,7 @@ class Noise:
     stepped: Array
 
 
-def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: float, unit: float) -> Noise:
+def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: float) -> Noise:
     """Estimate the noise of a function along a line.
 
     Parameters
@@ -60,8 +60,6 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
         The values at t = 0.
     eps : float
         The distance from 1 to the next larger number of x.
-    unit : float
-        u of the dtype of the values.
     """
     first = NEAREST * eps
     growth = (WIDEST / first) ** (1 / WIDENINGS)
@@ -78,10 +76,7 @@ def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: flo
         moved = np.count_nonzero(np.diff(table, axis=0), axis=0) > (POINTS - 1) // 2
         here = open_ & moved
         size[here] = _scatter(table)[here]
-        if widening:
-            # A value is off by half a step at most.
-            size[here] = np.maximum(size, _smallest_step(table, unit) / 2)[here]
-            stepped[here] = True
+        stepped[here] = widening > 0
         open_ &= ~moved
         if not open_.any():
             break
@@ -95,11 +90,3 @@ def _scatter(table: Array) -> Any:
         squares = np.mean(np.diff(table, k, axis=0) ** 2, axis=0)
         estimates.append(np.sqrt(squares * math.factorial(k) ** 2 / math.factorial(2 * k)))
     return np.max(estimates, axis=0)
-
-
-def _smallest_step(table: Array, unit: float) -> Any:
-    """Return the smallest difference of values or of their differences that rounding does not explain, or 0."""
-    rounding = 16 * unit * np.max(np.abs(table), axis=0)
-    changes = [np.abs(np.diff(table, k, axis=0)) for k in (1, 2, 3)]
-    smallest = np.min([np.min(np.where(change > rounding, change, np.inf), axis=0) for change in changes], axis=0)
-    return np.where(np.isfinite(smallest), smallest, 0)
