@@ -52,6 +52,9 @@ EQUATIONS = {
 }
 """What to look at if no known mistake explains an answer."""
 
+MODIFIED = "each factor of the equation, and where the modified neuron enters"
+"""The same, if one neuron is modified."""
+
 
 def sentence(question: Question, judgement: Judgement) -> str:
     """Say which equation of an answer is the first that is wrong, and what to look at."""
@@ -67,7 +70,8 @@ def _part(question: Question, judgement: Judgement, first: Finding) -> str:
         certificate = certify(question.network, question.X, question.Y, judgement.gradient)
         if certificate.cause is not None and certificate.layer == first.layer:
             names = certificate.cause.names
-    return next((LOOK_AT[name] for name in names if name in LOOK_AT), EQUATIONS[first.equation])
+    otherwise = MODIFIED if question.function else EQUATIONS[first.equation]
+    return next((LOOK_AT[name] for name in names if name in LOOK_AT), otherwise)
 
 
 def misfit(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:

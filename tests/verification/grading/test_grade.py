@@ -123,7 +123,7 @@ FAULTS = {
         "modified_neuron",
         ("a[neuron], slope[neuron] = f(z[neuron]), f_prime(z[neuron])", "slope[neuron] = f_prime(z[neuron])"),
         {"BP1": 0},
-        "",
+        "where the modified neuron enters",
     ),
 }
 QUICK = ("y − a", "slope at a", "sum", "transposed", "σ in BP2")

@@ -16,7 +16,6 @@ from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child, submission
 from formulations.verification.grading.submission import FileSubmission, Functions, Limits, NotLoaded
 
-
 LIMITS = Limits()
 
 
