@@ -295,3 +295,34 @@ def test_the_certificate_is_plain_values_text_and_html():
     assert plain["worst"][0]["place"] == "x[1]" and plain["claimed"] == [2.0, 3.0]
     assert "the claimed derivative is 3, but f has 4" in str(found) and "x[1]" in found._repr_html_()
     assert repr(found) == "<FunctionCertificate: different in x[1]; f: R^2 → R in float64>"
+
+
+def hidden(h):
+    """A function whose derivative an offset hides from difference quotients, but not from complex values."""
+    return lambda x: 1e8 + 2e-4 * h(x[0])
+
+
+def test_complex_values_are_used_where_noise_blurs_the_quotients():
+    x = np.array([0.7])
+    found = fm.certify_function(hidden(np.exp), 2e-4 * np.exp(x), x)
+    assert found and found.steps[0] == 0.25
+    wrong = 2e-4 * np.exp(x) + 2 * found.bounds
+    assert fm.certify_function(hidden(np.exp), wrong, x).status is Status.DIFFERENT
+
+
+@pytest.mark.parametrize(
+    "h",
+    [
+        lambda x: np.exp(x).real,
+        lambda x: np.exp(x).real + 0j * x,
+        lambda x: np.exp(np.conj(x)) if np.iscomplexobj(x) else np.exp(x),
+        lambda x: np.exp(np.float64(x)),
+        lambda x: np.exp(x) if np.isreal(x) else np.exp(2 * x),
+    ],
+)
+def test_complex_values_that_are_not_analytic_are_not_used(h):
+    x = np.array([0.7])
+    found = fm.certify_function(
+        lambda x: hidden(h)(x) if np.iscomplexobj(x) else hidden(np.exp)(x), 2e-4 * np.exp(x), x
+    )
+    assert found.status is Status.INCONCLUSIVE and found.steps[0] != 0.25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -94,6 +95,28 @@ class Function:
 
         def line(t: float) -> Array | None:
             return self._at(self._point.arrays(self._point.vector + t * direction))
+
+        return line
+
+    def along_complex_entry(self, i: int) -> Callable[[complex], Array | None]:
+        """Return f as a function of a complex distance along one coordinate; None if it does not take or return one."""
+        leaf, position = self._point.find(i)
+
+        def line(t: complex) -> Array | None:
+            arrays = [array.astype(np.result_type(array.dtype, np.complex64)) for array in self._point.arrays()]
+            arrays[leaf].reshape(-1)[position] += t
+            self.evaluations += 1
+            try:
+                with warnings.catch_warnings():
+                    # Code that drops the imaginary part warns, and is found out by the result.
+                    warnings.simplefilter("ignore")
+                    returned = call_on_copies("f", self._f, self._point, arrays)
+            except (OutsideDomain, CandidateFailed):
+                return None
+            value = np.asarray(returned)
+            if value.dtype.kind != "c" or value.shape != self.outputs or not np.isfinite(value).all():
+                return None
+            return value.reshape(-1)
 
         return line
 

@@ -19,11 +19,12 @@ import numpy as np
 from formulations.arrays import format_dtype, positive_integer, quiet
 from formulations.display import counted
 from formulations.exceptions import WrongType, described
+from formulations.verification.certification.functions.circle import differentiate_on_circle
 from formulations.verification.certification.functions.claims import Claim, read_claim
 from formulations.verification.certification.functions.directions import DIRECTIONS, Directions
 from formulations.verification.certification.functions.document import CoordinateVerdict, FunctionCertificate
 from formulations.verification.certification.functions.evaluation import Function
-from formulations.verification.certification.functions.ladder import differentiate_along
+from formulations.verification.certification.functions.ladder import Derivative, differentiate_along
 from formulations.verification.certification.functions.noise import estimate_noise
 from formulations.verification.certification.functions.partials import Partial, Partials
 from formulations.verification.certification.functions.scales import Scales, scales_of
@@ -37,6 +38,9 @@ SHOWN = 5
 """The number of derivatives that a certificate shows."""
 MANY = 256
 """The number of coordinates above which directions are judged instead."""
+
+RADII = (1 / 2, 1 / 16)
+"""The radii of circles around x, as parts of the scale of a coordinate."""
 
 
 @quiet
@@ -133,7 +137,7 @@ class _Judging:
 
     def __init__(self, point: Structure, function: Function, claim: Claim, scales: Scales, notes: list[str]) -> None:
         self._point, self._function, self._claim, self._scales = point, function, claim, scales
-        self._notes = notes
+        self._notes, self._complex = notes, point.numeric
         self._unit = max(point.eps / 2, claim.unit)
         shape = (function.start.size, point.size)
         self._entries = {name: np.full(shape, np.nan) for name in ("claimed", "found", "bound", "step")}
@@ -231,6 +235,8 @@ class _Judging:
             self._noise.size,
             self._function.unit,
         )
+        if found.blurred.any() and not found.kink.any() and self._complex:
+            found = self._on_circle(i, found)
         if found.stepped.any() and not any("in steps" in note for note in self._notes):
             size = found.stepped.max()
             self._notes.append(
@@ -238,6 +244,26 @@ class _Judging:
             )
         claimed = self._claim.column(i)
         return Partial(point.place(i), claimed, np.abs(claimed), found, step, leaf)
+
+    def _on_circle(self, i: int, found: Derivative) -> Derivative:
+        """Return a derivative that noise blurs, or that by complex values of f where they are analytic and sharper."""
+        function = self._function
+        for part in RADII:
+            circle = differentiate_on_circle(
+                function.along_complex_entry(i),
+                function.start,
+                part * float(self._scales.step[i]),
+                self._noise.size,
+                function.unit,
+            )
+            if circle is None:
+                # A function that takes no complex numbers is not asked again.
+                self._complex = False
+                break
+            found = found.or_sharper(circle)
+            if not found.blurred.any():
+                break
+        return found
 
     def _keep(self, judged: Partials, where: slice) -> None:
         for name in self._entries:

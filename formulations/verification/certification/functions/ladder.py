@@ -23,7 +23,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.verification.tolerances import RESOLUTION
 
-__all__ = ["Derivative", "Line", "differentiate_along"]
+__all__ = ["FLOOR", "Derivative", "Line", "differentiate_along"]
 
 RATIO = 4.0
 VALUES = 4
@@ -71,6 +71,17 @@ class Derivative:
     curvature: Array
     kink: Array
     stepped: Array
+
+    @property
+    def blurred(self) -> Array:
+        """Where the bound is too wide beside the quotients."""
+        blurred: Array = ~(self.bound <= RESOLUTION * self.quotient)
+        return blurred
+
+    def or_sharper(self, other: Derivative) -> Derivative:
+        """Return for each value this derivative, or another one if its bound is smaller."""
+        sharper = other.bound < self.bound
+        return Derivative(**{name: np.where(sharper, part, getattr(self, name)) for name, part in vars(other).items()})
 
 
 @dataclass
@@ -197,7 +208,7 @@ class _Quotients:
                 kink=kink,
                 stepped=best.stepped,
             )
-            best = _smaller(here, best)
+            best = best.or_sharper(here)
         return best
 
 
@@ -234,14 +245,14 @@ def differentiate_along(
     noise = np.maximum(noise, steps)
     quotients = ladder.quotients(noise, unit)
     found = quotients.derivative(quotients)
-    blurred = np.isfinite(found.bound) & ~(found.bound <= RESOLUTION * found.quotient) & ~found.kink
+    blurred = found.blurred & ~found.kink & np.isfinite(found.bound)
     if blurred.any():
         # Rungs at half the distance have a larger smallest step, in which noise tells most. The largest step of a
         # window is two rungs above that of its value; one more may gain another digit.
         above = int(np.count_nonzero(quotients.step[:, 0] > found.step[blurred].max()))
         finer = ladder.finer(max(above - 3, 0))
         if finer is not None:
-            found = _smaller(finer.quotients(noise, unit).derivative(quotients), found)
+            found = found.or_sharper(finer.quotients(noise, unit).derivative(quotients))
     return replace(found, stepped=steps)
 
 
@@ -279,12 +290,6 @@ def _steps(ladder: _Ladder, unit: float) -> Array:
             if near is not None and near[1][i] - ladder.start[i] == difference[i]:
                 size[i] = change[j, i]
     return size
-
-
-def _smaller(one: Derivative, other: Derivative) -> Derivative:
-    """Return for each value the derivative with the smaller bound."""
-    better = one.bound < other.bound
-    return Derivative(**{name: np.where(better, part, getattr(other, name)) for name, part in vars(one).items()})
 
 
 def _nothing(start: Array) -> Derivative:

@@ -86,6 +86,11 @@ class Structure:
         """Whether x is more than a single array."""
         return isinstance(self._x, Mapping | list | tuple) and not _is_array(self._x)
 
+    @property
+    def numeric(self) -> bool:
+        """Whether all arrays are NumPy's, so that complex ones can replace them."""
+        return all(isinstance(leaf.given, np.ndarray | np.number | int | float | list | tuple) for leaf in self.leaves)
+
     def find(self, i: int) -> tuple[int, int]:
         """Return the leaf of entry i, and its position in the flattened leaf."""
         leaf = bisect_right(self._ends, i)
