@@ -9,17 +9,22 @@ Traceback (most recent call last):
     ...
 AssertionError: different: this is not the gradient of this cost.
 ...
+
+Any function has a gradient, not only a network:
+
+>>> fm.testing.assert_function_gradient(lambda x: x @ x, lambda x: 2 * x, [1.0, -3.0])
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from formulations.functions import Cost
 from formulations.network import Network
-from formulations.verification import Certificate, Status, certify
+from formulations.verification import Certificate, FunctionCertificate, Status, certify, certify_function
 
-__all__ = ["assert_gradient"]
+__all__ = ["assert_function_gradient", "assert_gradient"]
 
 UNDECIDED = "An inconclusive verdict fails too; pass allow_inconclusive=True to accept it."
 
@@ -61,7 +66,36 @@ def assert_gradient(
     _check(certify(net, X, Y, candidate, cost, **options), allow_inconclusive)
 
 
-def _check(certificate: Certificate, allow_inconclusive: bool) -> None:
+def assert_function_gradient(
+    f: Callable[[Any], Any], gradient: Any, x: Any, *, allow_inconclusive: bool = False, **options: Any
+) -> None:
+    """Fail with the certificate as the message unless a function has the claimed gradient at x.
+
+    Parameters
+    ----------
+    f, gradient, x
+        As in :func:`formulations.certify_function`.
+    allow_inconclusive : bool
+        Whether a verdict that the values of f leave open passes.
+    **options
+        The other arguments of :func:`formulations.certify_function`, such as ``typical``.
+
+    Raises
+    ------
+    AssertionError
+        If the gradient is different, or the verdict is inconclusive and that is not allowed. Everything that
+        :func:`formulations.certify_function` raises is raised as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> assert_function_gradient(np.cos, lambda x: -np.sin(x), 0.5)
+    """
+    __tracebackhide__ = True
+    _check(certify_function(f, gradient, x, **options), allow_inconclusive)
+
+
+def _check(certificate: Certificate | FunctionCertificate, allow_inconclusive: bool) -> None:
     __tracebackhide__ = True
     if certificate.status is Status.EQUAL:
         return

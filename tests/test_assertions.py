@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import formulations as fm
-from formulations.testing import assert_gradient
+from formulations.testing import assert_function_gradient, assert_gradient
 from formulations.verification import Status
 
 NET = makers.network()
@@ -70,6 +70,34 @@ def test_an_inconclusive_verdict_fails_unless_it_is_allowed():
 def test_what_is_no_gradient_of_the_network_is_an_error_and_no_failed_assertion():
     with pytest.raises(fm.exceptions.WrongShape):
         assert_gradient(NET, X, Y, np.zeros(3))
+
+
+def cubes(x):
+    return (np.asarray(x) ** 3).sum()
+
+
+def test_the_gradient_of_a_function_passes_or_fails_with_its_certificate():
+    x = np.array([1.0, -2.0, 0.5])
+    assert assert_function_gradient(cubes, lambda x: 3 * x**2, x) is None
+    with pytest.raises(AssertionError) as caught:
+        assert_function_gradient(cubes, 3 * x, x)
+    assert str(caught.value) == str(fm.certify_function(cubes, 3 * x, x))
+    with pytest.raises(fm.exceptions.WrongShape):
+        assert_function_gradient(cubes, np.zeros(2), x)
+
+
+def test_a_function_that_leaves_it_open_fails_unless_that_is_allowed():
+    random = np.random.default_rng(0)
+
+    def noisy(x):
+        return float((x**2).sum() + random.normal())
+
+    x = np.ones(2)
+    with pytest.raises(AssertionError, match="inconclusive: ") as caught:
+        assert_function_gradient(noisy, 2 * x, x)
+    assert str(caught.value).endswith("pass allow_inconclusive=True to accept it.")
+    assert_function_gradient(noisy, 2 * x, x, allow_inconclusive=True)
+    assert_function_gradient(lambda x: np.abs(x).sum(), 1.0, 3.0, typical=2.0)
 
 
 @pytest.mark.slow

@@ -40,6 +40,8 @@ def test_the_pages_tests_pass_and_each_finds_a_mistake(folder):
     assert " passed" in found and " failed" not in found, found
     assert MINE.count(SLOPE) == 1
     (folder / "mine.py").write_text(MINE.replace(SLOPE, "* activations[l - 1]"))
+    for path in folder.glob("test_*.py"):
+        path.write_text(path.read_text().replace("p / p.sum()", "p / p.sum() ** 2"))
     found = pytest_in(folder)
     assert {line.split(":")[0] for line in re.findall(r"^FAILED (\S+)", found, re.MULTILINE)} == {
         f"test_{i}.py" for i in range(len(TESTS))
