@@ -97,7 +97,8 @@ def test_a_function_that_leaves_it_open_fails_unless_that_is_allowed():
         assert_function_gradient(noisy, 2 * x, x)
     assert str(caught.value).endswith("pass allow_inconclusive=True to accept it.")
     assert_function_gradient(noisy, 2 * x, x, allow_inconclusive=True)
-    assert_function_gradient(lambda x: np.abs(x).sum(), 1.0, 3.0, typical=2.0)
+    with pytest.raises(fm.exceptions.InvalidInput, match="typical"):
+        assert_function_gradient(cubes, 27.0, 3.0, typical=-1.0)
 
 
 @pytest.mark.slow

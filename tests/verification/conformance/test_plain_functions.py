@@ -266,6 +266,11 @@ def test_a_fault_of_each_kind_breaks_its_law(law):
     assert law in report.broken, str(report)
 
 
+def test_a_function_that_changes_its_arguments_is_told_which():
+    few = {"laws": ["inputs_unchanged"], "scenarios": ["digits"], "dtypes": ["float64"]}
+    assert "X must not change, but was changed." in str(fm.check_backend(negates, **few))
+
+
 @pytest.mark.parametrize(
     ("serves", "exception", "message"),
     [
