@@ -229,7 +229,7 @@ def test_a_gradient_in_a_file(files):
 def test_names_of_a_framework_and_turned_kernels(files):
     half = judged(files, "half.npz")
     assert half.exit_code == 0, half.output
-    assert "Not judged, since the candidate lacks it: biases[0], weights[1], biases[1]." in half.output
+    assert "Not given, and so not judged: biases[0], weights[1], biases[1]." in half.output
     with np.load(files / "right.npz") as right:
         parts = {}
         for l, i in ((2, 0), (3, 2)):

@@ -22,7 +22,7 @@ MARKS = {Status.EQUAL: "good", Status.DIFFERENT: "bad", Status.INCONCLUSIVE: "un
 
 COUNTED = "Neurons, inputs and examples are counted from 0, layers from 1."
 
-EQUAL_IN_PART = "equal: what there is of it is this gradient, within roundoff."
+EQUAL_IN_PART = "equal: the parts given are those of this gradient, within roundoff."
 
 WRONG_COST = "different: the cost is wrong, but the gradient is not different."
 
@@ -131,7 +131,7 @@ class Certificate:
             finding = (
                 f"Any fault above {2 * self.detectable:.0e} of the largest entry of its layer would have been detected."
             )
-        absent = f"Not judged, since the candidate lacks it: {', '.join(self.not_judged)}."
+        absent = f"Not given, and so not judged: {', '.join(self.not_judged)}."
         return finding, *([absent] if self.not_judged else []), *self.notes
 
     def _table(self) -> tuple[list[str], list[list[str]]]:

@@ -105,7 +105,7 @@ def certify(
     Returns
     -------
     Certificate
-        True if all parts that there are are equal; printed, it shows where the mistake is, and its likely cause.
+        True if every part given is equal; printed, it shows where the mistake is, and its likely cause.
 
     Raises
     ------
@@ -177,13 +177,13 @@ def certify(
     notes = watched.notes if watched else []
     if found.unreached:
         notes.append(
-            f"There is no gradient of {', '.join(found.unreached)}, though the parameters record it: backward has not "
-            "reached them, as after detach() or with a part of the model left out."
+            f"No .grad, although it is required: {', '.join(found.unreached)}. backward() did not reach these "
+            "parameters; look for detach(), no_grad() or a part of the model that is left out."
         )
     if verdict.status is not Status.EQUAL and (place := found.elsewhere(net)):
         notes.append(
-            f"It is the gradient at other parameters than the network's, of which {place} is the first; make the "
-            "network from them, before a step changes them."
+            f"The candidate's parameters differ from the network's, first in {place}; make the network before the step "
+            "of the optimizer, or anew."
         )
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES), l2)

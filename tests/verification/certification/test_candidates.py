@@ -446,8 +446,8 @@ def test_what_is_absent_is_not_judged_and_the_certificate_says_so(given, tmp_pat
         c = fm.certify(net, X, Y, candidate)
         assert (c.status, c.not_judged, c.to_dict()["not_judged"]) == (Status.EQUAL, absent, absent)
         assert len([line for line in c.layers if line.equation.startswith("∂")]) == 6 - len(absent)
-        assert str(c).startswith("equal: what there is of it is this gradient, within roundoff.")
-        assert f"Not judged, since the candidate lacks it: {', '.join(absent)}." in str(c)
+        assert str(c).startswith("equal: the parts given are those of this gradient, within roundoff.")
+        assert f"Not given, and so not judged: {', '.join(absent)}." in str(c)
         assert c.difference < 1e-12
 
 
@@ -583,7 +583,7 @@ def test_a_parameter_without_a_gradient_is_not_judged(modelled):
     for candidate in (model, list(model.parameters())):
         c = fm.certify(net, X, Y, candidate, "log_likelihood")
         assert (c.status, c.not_judged) == (Status.EQUAL, ("biases[0]", "biases[1]"))
-        assert "There is no gradient of biases[0], though the parameters record it: backward has not" in c.notes[0]
+        assert "No .grad, although it is required: biases[0]. backward() did not reach" in c.notes[0]
     model[0].bias.requires_grad_(False)
     assert fm.certify(net, X, Y, model, "log_likelihood").notes == ()
     model[0].bias.requires_grad_(True)
@@ -654,9 +654,7 @@ def test_parameters_that_are_not_the_network_s_are_noticed(modelled):
         mine.grad = 2 * other.grad
     for candidate in (stepped, lambda *_: stepped):
         c = fm.certify(net, X, Y, candidate, "log_likelihood")
-        assert (
-            sum("at other parameters than the network's, of which weights[0][0, 0] is" in note for note in c.notes) == 1
-        )
+        assert sum("parameters differ from the network's, first in weights[0][0, 0]; " in note for note in c.notes) == 1
     narrow = copy.deepcopy(model).float()
     for mine, other in zip(narrow.parameters(), model.parameters(), strict=True):
         mine.grad = -other.grad.float()
