@@ -186,6 +186,30 @@ def test_softmax_outputs_with_their_cost_are_found_in_every_shape():
         assert asked(report) > {f"relu_softmax_log_likelihood_{shape}" for shape in SHAPES}
 
 
+@pytest.mark.parametrize(
+    ("scenario", "claim", "backend", "outcome"),
+    [
+        ("hidden_softmax", {}, "hadamard", Outcome.NOT_ASKED),
+        ("hidden_softmax", {"coupled": True}, "hadamard", Outcome.BROKEN),
+        ("hidden_softmax", {"coupled": True}, "sigma", Outcome.HELD),
+        ("hidden_softmax", {"coupled": False}, "sigma", Outcome.NOT_ASKED),
+        ("hidden_softmax", {"activations": ["tanh", "softmax", "sigmoid"]}, "hadamard", Outcome.BROKEN),
+        ("sparse", {}, "hadamard", Outcome.HELD),
+        ("sparse", {"sparse": False}, "hadamard", Outcome.NOT_ASKED),
+        ("sparse", {"outputs": ["tanh"]}, "hadamard", Outcome.NOT_ASKED),
+        ("sparse", {"sizes": [[3, 2]]}, "hadamard", Outcome.NOT_ASKED),
+        ("per_neuron", {"activations": ["tanh", "sigmoid"]}, "hadamard", Outcome.NOT_ASKED),
+        ("per_neuron", {"activations": ["tanh", "sigmoid", "sine"]}, "hadamard", Outcome.HELD),
+    ],
+)
+def test_what_is_claimed_is_asked_and_what_a_list_leaves_out_is_not(scenario, claim, backend, outcome):
+    def by_backend(net, X, Y):
+        return fm.gradient(net, X, Y, backend=backend).vector
+
+    report = fm.check_backend(by_backend, serves=claim, laws="equal", scenarios=scenario, dtypes="float64")
+    assert [result.outcome for result in report.results] == [outcome], report
+
+
 @pytest.mark.slow
 def test_sizes_are_claimed_and_asked_for():
     def of_one_size(net, X, Y):
