@@ -388,10 +388,10 @@ def test_ctrl_c_stops_at_the_end_of_a_step(monkeypatch):
     take, steps = Trainer.descend, []
 
     def pressing(self, *examples):
-        steps.append(examples)
+        steps.append(take(self, *examples))
         if len(steps) == 8:
             signal.raise_signal(signal.SIGINT)
-        return take(self, *examples)
+        return steps[-1]
 
     monkeypatch.setattr(Trainer, "descend", pressing)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -401,6 +401,8 @@ def test_ctrl_c_stops_at_the_end_of_a_step(monkeypatch):
     finally:
         signal.signal(signal.SIGINT, before)
     assert caught[0].filename == __file__ and len(steps) == 8
+    total, weight = np.sum(steps[6:], axis=0)
+    assert found.loss_ == total / weight
     monkeypatch.undo()
     expected = BackpropClassifier(**{**SMALL, "max_iter": 2}, batch_size=20).fit(X, TWO)
     assert found.loss_curve_ == expected.loss_curve_ and found.n_iter_ == 2
