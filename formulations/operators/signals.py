@@ -234,10 +234,9 @@ def _over_largest(norms: Sequence[float]) -> list[float]:
 
 def _factors(point: Point) -> list[tuple[float | None, float | None]]:
     """Return the two factors of every layer by which (BP2), or (BP1), scales the error."""
-    shares = point.tape.mean_shares
 
     def norm(values: Array) -> float:
-        return _rms(_of_own_cost(values, shares), shares) * math.sqrt(values.shape[1])
+        return _rms(_of_own_cost(values, point.shares), point.shares) * math.sqrt(values.shape[1])
 
     after = [norm(delta) for delta in point.errors]
     between = [None if values is None else norm(values) for values in point.pulled]

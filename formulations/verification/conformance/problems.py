@@ -93,6 +93,11 @@ _MORE = (
     Scenario("saturated", "large weights: neurons saturate", _random([4, 6, 4], "sigmoid", m=4, seed=9, scale=8)),
     Scenario("weighted", "sample weights", _random([4, 5, 3], m=5, seed=10, weighted=True)),
     Scenario(
+        "factor",
+        "a cost times a factor, with sample weights",
+        _random([4, 5, 3], m=5, seed=21, weighted=True, cost="2/3 quadratic"),
+    ),
+    Scenario(
         "cross_entropy",
         "sigmoid outputs with their cost",
         _random([4, 5, 3], "sigmoid", m=4, seed=11, cost="binary_cross_entropy"),
