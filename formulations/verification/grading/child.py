@@ -144,8 +144,8 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | S
     Returns
     -------
     dict
-        ``result``: arrays, and lists of them; or ``why``: the reason for which there are none. ``changed``: whether
-        it has changed its arguments.
+        ``result``: arrays, and lists of them, and ``changed``: whether it has changed its arguments; or ``why``: the
+        reason for which there is no result.
 
     Raises
     ------
@@ -154,21 +154,27 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | S
     """
     given = unpack(pack(arguments))
     try:
-        found = function(*_called(given))
+        result = _arrays(function(*_called(given)), depths)
+    except NotNumbers as caught:
+        return {"why": str(caught)}
     except KeyboardInterrupt:
         # Ctrl-C, if the function runs in the process of its caller.
         raise
     # Whatever else a submission raises is a finding on it, SystemExit included.
     except BaseException as caught:
         return {"why": _raised(caught, file)}
-    changed = pack(arguments) != pack(given)
-    try:
-        result = _arrays(found, depths)
-    except NotNumbers as caught:
-        return {"why": str(caught), "changed": changed}
     if sum(array.nbytes for array in _leaves(result)) > LARGEST // 2:
-        return {"why": "returned more numbers than any answer has", "changed": changed}
-    return {"result": result, "changed": changed}
+        return {"why": "returned more numbers than any answer has"}
+    return {"result": result, "changed": not _same(arguments, given)}
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Whether arguments are what they were; a submission may have put anything into their lists."""
+    if isinstance(before, np.ndarray):
+        return isinstance(after, np.ndarray) and np.array_equal(before, after)
+    if isinstance(before, list | tuple):
+        return isinstance(after, list | tuple) and len(before) == len(after) and all(map(_same, before, after))
+    return bool(before == after)
 
 
 def _called(arguments: Iterable[Any]) -> list[Any]:

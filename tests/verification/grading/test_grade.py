@@ -12,7 +12,7 @@ import pytest
 import formulations as fm
 from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.verification.certification.causes.mistakes import MISTAKES
-from formulations.verification.grading import EXERCISES, feedback, marking, submission
+from formulations.verification.grading import EXERCISES, child, feedback, marking, submission
 from formulations.verification.grading.questions import Question, drawn
 
 ASSIGNMENT = Path(__file__).parents[3] / "docs" / "assignment"
@@ -139,6 +139,24 @@ def test_a_mistake_costs_its_own_equation_and_is_told_without_the_answer(name):
     assert any(told in line for line in found.feedback), found.feedback
     remedies = {mistake.remedy.partition("{")[0].strip() for mistake in MISTAKES} - {""}
     assert not any(remedy in line for remedy in remedies for line in found.feedback if len(remedy) > 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_entry_that_is_off_by_a_billionth_costs_a_point(name):
+    function, random = functions()[name], np.random.default_rng(0)
+    shifted = []
+
+    def off(*arguments):
+        parts = function(*arguments)
+        leaves = child._leaves(list(parts) if isinstance(parts, tuple) else [parts])
+        array = leaves[random.integers(len(leaves))]
+        array.ravel()[random.integers(array.size)] += 1e-9 * np.abs(array).max()
+        shifted.append(array)
+        return parts
+
+    found = fm.grade({name: off}, seed=3).exercises[0]
+    assert len(shifted) == 4 and found.points <= found.possible - 4 and len(found.feedback) > 0
 
 
 def test_what_to_look_at_is_known_by_the_names_of_mistakes():

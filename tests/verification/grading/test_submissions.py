@@ -196,13 +196,23 @@ def test_it_sees_neither_secrets_nor_its_own_folder(tmp_path, monkeypatch):
     assert answers(tmp_path, text)[0].result.tolist() == [0]
 
 
-def test_arguments_that_it_changes_are_told():
-    def f(x, parts):
-        x += 1
-        return parts[1]
+@pytest.mark.parametrize(
+    "change", ["x += 1", "parts[0] += 1", "parts[0] = print", "parts.append({1})", "parts.clear()"]
+)
+def test_arguments_that_it_changes_are_told(change):
+    scope = {}
+    exec(f"def f(x, parts):\n    {change}\n    return [1.0]", scope)
+    (answer,) = Functions(scope).answers("f", 0, lambda: [[np.ones(2), [np.zeros(1), np.ones(3)]]])
+    assert answer.changed is True and answer.result.tolist() == [1]
 
-    (answer,) = Functions({"f": f}).answers("f", 0, lambda: [[np.ones(2), [np.zeros(1), np.ones(3)]]])
-    assert answer.changed is True and answer.result.tolist() == [1, 1, 1]
+
+def test_what_a_result_raises_is_told_as_what_a_function_raises():
+    class Odd:
+        def __array__(self, dtype=None, copy=None):
+            raise KeyError("odd")
+
+    (answer,) = Functions({"f": Odd}).answers("f", 0, lambda: [[]])
+    assert answer.why.startswith("raises KeyError: 'odd'")
 
 
 def test_ctrl_c_ends_the_caller_and_not_the_function_alone():
