@@ -48,7 +48,7 @@ class Function(Backend):
         if found.dtype != network.dtype:
             raise CandidateFailed(
                 f"it must return the gradient in the network's dtype {network.dtype}, got {found.dtype}; compute in "
-                "the dtype of the parameters."
+                f"the dtype of the parameters, or check dtypes=['{found.dtype}'] alone."
             )
         gradient.vector[...] = found.vector
         gradient.errors, gradient.cost = found.errors, tape.cost_value

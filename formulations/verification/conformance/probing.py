@@ -72,7 +72,7 @@ class _Probe:
         for group in alike.values():
             served = self._served(group) if len(group) > 1 else None
             if served is not None:
-                reason = f"{SAME_BITS} {_words(served)}, so it does not look at the activations"
+                reason = f"{SAME_BITS} {_words(served)}, and does not tell these activations apart"
                 self.excused |= {pair: reason for pair in group if pair != served and not self._claimed(pair)}
 
     def _served(self, group: list[Pair]) -> Pair | None:
@@ -172,6 +172,9 @@ class _Probe:
 
     def _note(self, main: Pair) -> str:
         """Say what the function serves, or how to say it."""
+        again = self._call(self._network(main))
+        if not isinstance(again, Gradient) or not np.array_equal(again.vector, self.gradients[main].vector):
+            return "Two identical calls gave different results, so a probe cannot tell which activations it knows."
         if self._is_right(main, self.gradients[main]):
             served = [pair for pair in self.gradients if pair not in self.excused]
             names = [list(dict.fromkeys(each)) for each in zip(*served, strict=True)]

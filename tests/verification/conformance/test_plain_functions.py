@@ -290,6 +290,11 @@ def test_a_fault_of_each_kind_breaks_its_law(law):
     assert law in report.broken, str(report)
 
 
+def test_a_random_function_is_said_to_be_one():
+    report = fm.check_backend(FAULTS["same_bits"], laws=["same_bits"], scenarios=["digits"], dtypes=["float64"])
+    assert "Two identical calls gave different results" in str(report) and report.broken
+
+
 def test_a_function_that_changes_its_arguments_is_told_which():
     few = {"laws": ["inputs_unchanged"], "scenarios": ["digits"], "dtypes": ["float64"]}
     assert "X must not change, but was changed." in str(fm.check_backend(negates, **few))
