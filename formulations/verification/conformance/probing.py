@@ -46,6 +46,7 @@ class _Probe:
         self.excused: dict[Feature, str] = {}
         self.gradients: dict[Pair, Gradient] = {}
         self.expected: dict[Pair, Gradient] = {}
+        self.taken_for: set[Pair] = set()
 
     def run(self) -> Serves:
         """Probe the pairs of activations, and with the first that is served the other features."""
@@ -72,6 +73,7 @@ class _Probe:
         for group in alike.values():
             served = self._served(group) if len(group) > 1 else None
             if served is not None:
+                self.taken_for.add(served)
                 reason = f"{SAME_BITS} {_words(served)}, and does not tell these activations apart"
                 self.excused |= {pair: reason for pair in group if pair != served and not self._claimed(pair)}
 
@@ -104,16 +106,23 @@ class _Probe:
             )
             self._excuse(("sparse",), sparse)
         others = [h for h, *rest in self.serves.pairs() if (h, *rest) not in self.excused and tuple(rest) == main[1:]]
-        names = [name for name in others if not self._activation(name).coupled][:2]
-        if len(names) == 2:
+        names = [name for name in others if not self._activation(name).coupled]
+        if len(names) > 1:
             mixed = PerNeuron([self._activation(names[j % 2]) for j in range(self.sizes[1])])
             layers = [mixed, *network.activations[1:]]
-            self._excuse(("mixed",), Network(list(network.weights), list(network.biases), layers))
+            found = self._excuse(("mixed",), Network(list(network.weights), list(network.biases), layers))
+            for pair in ((name, *main[1:]) for name in names):
+                alone = self._call(self._network(pair))
+                if found is not None and isinstance(alone, Gradient) and np.array_equal(alone.vector, found.vector):
+                    self.excused["mixed",] = f"{SAME_BITS} {_words(pair)}, though a layer has several functions"
 
-    def _excuse(self, feature: Feature, network: Network) -> None:
+    def _excuse(self, feature: Feature, network: Network) -> Gradient | None:
+        """Return the function's gradient, or excuse it from a feature for which it gives none."""
         found = self._call(network)
-        if not isinstance(found, Gradient):
-            self.excused[feature] = found
+        if isinstance(found, Gradient):
+            return found
+        self.excused[feature] = found
+        return None
 
     def _claimed(self, pair: Pair) -> bool:
         """Whether the pair is claimed as one of coupled activations."""
@@ -187,7 +196,7 @@ class _Probe:
                 if self._is_right((hidden, last, cost), given):
                     serves = {"activations": [hidden], "outputs": [last], "costs": [cost]}
                     return f"It returns the gradient of the {cost} cost; if that is meant, pass serves={serves}."
-        if any(reason.startswith(SAME_BITS) for reason in self.excused.values()):
+        if main in self.taken_for:
             return f"It returns the gradient for no activations. The nearest are {_words(main)}: it is asked for these."
         if len({given.vector.tobytes() for given in self.gradients.values()}) == 1 < len(self.gradients):
             return (

@@ -132,6 +132,19 @@ def test_nan_excuses_only_what_is_not_claimed(result):
     assert [result.scenario for result in claimed.broken["equal"]] == ["square_weights"]
 
 
+def test_a_function_that_takes_what_it_does_not_know_for_something_else_is_not_asked_for_it():
+    def otherwise_sigmoid(net, X, Y):
+        names = [each.name if each.name in FUNCTIONS else "sigmoid" for each in net.activations]
+        return backprop(net, X, Y, names)
+
+    report = fm.check_backend(otherwise_sigmoid, laws=["equal"], dtypes=["float64"])
+    assert report.passed, str(report)
+    assert "digits" in asked(report) and not {"activation_gelu", "per_neuron", "hidden_softmax"} & asked(report)
+    reasons = " ".join(report.not_asked)
+    assert "the same bits as for tanh in hidden layers and sigmoid in the output layer, and does not tell" in reasons
+    assert "the same bits as for sigmoid in every layer, though a layer has several functions" in reasons
+
+
 def test_a_wrong_gradient_is_never_excused():
     def wrong_relu(net, X, Y):
         weights, biases = by_names(net, X, Y)
