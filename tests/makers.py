@@ -15,7 +15,10 @@ from formulations.functions.activations.table import ACTIVATIONS
 from formulations.functions.costs.table import COSTS, get_cost
 from formulations.network.point import Point
 from formulations.verification.operators import OperatorReference, evaluate, judge_operator
+from formulations.verification.oracles.reference import reference_gradient
+from formulations.verification.tolerances.customary import Formulas
 from formulations.verification.tolerances.judging import judge_backend
+from formulations.verification.tolerances.propagation import propagate_bounds
 from formulations.verification.tolerances.verdict import Verdict
 
 DTYPES = ("float32", "float64", "longdouble")
@@ -220,3 +223,9 @@ def locked(*arrays):
     for array in arrays:
         array.flags.writeable = False
     return arrays
+
+
+def outputs_and_bound(net: fm.Network, X: Any) -> tuple[Any, Any]:
+    """Return the outputs in a higher precision, and how far those of any program may be off, each of shape (m, n_L)."""
+    reference = reference_gradient(net.forward(X, np.zeros((len(X), net.sizes[-1]), net.dtype)))
+    return reference.activations[-1], propagate_bounds(reference, formulas=Formulas.CUSTOMARY).activations[-1]

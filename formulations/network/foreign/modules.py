@@ -229,8 +229,9 @@ def module_of(net: Network) -> Any:
                 "make a network of dense ones: weights.toarray()."
             )
         dtype = torch.float32 if net.dtype == np.float32 else torch.float64
-        linear = nn.utils.skip_init(nn.Linear, w.shape[1], w.shape[0], dtype=dtype)
-        with torch.no_grad():
+        # A new layer draws parameters, which the caller's random numbers must not notice.
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            linear = nn.Linear(w.shape[1], w.shape[0], dtype=dtype, device="cpu")
             linear.weight.copy_(torch.from_numpy(w.copy()))
             linear.bias.copy_(torch.from_numpy(b.copy()))
         parts.append(linear)

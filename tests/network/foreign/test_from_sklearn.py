@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 
+import makers
 import numpy as np
 import pytest
 
 import formulations as fm
 from formulations.exceptions import InvalidInput, Refused, WrongType
-from formulations.verification.oracles.reference import reference_gradient
-from formulations.verification.tolerances.propagation import propagate_bounds
 
 pytest.importorskip("sklearn")
 from sklearn.model_selection import GridSearchCV
@@ -30,12 +29,6 @@ def fitted(kind, y, inputs=X, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has not converged
         return made.fit(inputs, y)
-
-
-def bound_of_outputs(net, inputs):
-    """Return how far the outputs of any right forward pass can be from the exact ones, with sklearn's functions too."""
-    reference = reference_gradient(net.forward(inputs, np.zeros((len(inputs), net.sizes[-1]), net.dtype)))
-    return reference.activations[-1], 2 * propagate_bounds(reference).activations[-1]
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
@@ -69,7 +62,7 @@ def test_predictions_are_equal(kind, y, last, dtype, activation):
         labels = SEVERAL if np.ndim(y) == 2 else mlp.classes_
         found = chosen if np.ndim(y) == 2 else labels[chosen.ravel()]
         assert (found == mlp.predict(inputs)).all()
-    right, bound = bound_of_outputs(net, inputs)
+    right, bound = makers.outputs_and_bound(net, inputs)
     assert (np.abs(theirs - right) <= bound).all() and (np.abs(outputs - right) <= bound).all()
 
 
