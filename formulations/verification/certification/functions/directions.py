@@ -15,7 +15,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.verification.certification.functions.claims import Claim
 from formulations.verification.certification.functions.evaluation import Function
-from formulations.verification.certification.functions.ladder import Derivative, differentiate_along
+from formulations.verification.certification.functions.ladder import FIRST, WIDENING, Derivative, differentiate_along
 from formulations.verification.certification.functions.partials import Partial
 
 __all__ = ["DIRECTIONS", "Directions"]
@@ -88,6 +88,6 @@ class Directions:
             return None if found is None else (t, found)
 
         found: Derivative = differentiate_along(
-            line, self.function.start, 1 / 8, 4.0, 8 * self.eps, self.noise, self.function.unit
+            line, self.function.start, FIRST, WIDENING, 8 * self.eps, self.noise, self.function.unit
         )
         return Partial(place, self.claim.along(direction), self.claim.size_along(direction), found, 1.0, 0)

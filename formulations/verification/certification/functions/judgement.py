@@ -24,7 +24,7 @@ from formulations.verification.certification.functions.claims import Claim, read
 from formulations.verification.certification.functions.directions import DIRECTIONS, Directions
 from formulations.verification.certification.functions.document import CoordinateVerdict, FunctionCertificate
 from formulations.verification.certification.functions.evaluation import Function
-from formulations.verification.certification.functions.ladder import Derivative, differentiate_along
+from formulations.verification.certification.functions.ladder import FIRST, WIDENING, Derivative, differentiate_along
 from formulations.verification.certification.functions.noise import estimate_noise
 from formulations.verification.certification.functions.partials import Partial, Partials
 from formulations.verification.certification.functions.scales import Scales, scales_of
@@ -63,7 +63,7 @@ def certify_function(
         The point, in float32, float64 or longdouble. Tensors stay tensors.
     typical : float, or the structure of x, optional
         The size at which an entry of x makes a difference to f; by default its absolute value, and for an entry of 0
-        the largest of its array, or 1. The first step is an eighth of it.
+        the largest of its array, or 1. The first step is 0.08 times that.
     repeats : int, optional
         How often each point is evaluated, for a random f; means are judged.
 
@@ -159,7 +159,7 @@ class _Judging:
     def by_directions(self) -> FunctionCertificate:
         """Judge a few directions, and if one is different, search the coordinate."""
         self._look_around()
-        directions = Directions(self._function, self._claim, self._scales.step, self._noise.size, self._point.eps)
+        directions = Directions(self._function, self._claim, self._scales.step, self._noise, self._point.eps)
         lines, partials = directions.partials()
         judged = Partials(partials, self._unit, self._function.outputs)
         self._entries["bound"][...] = judged.bound.min(axis=1, keepdims=True) / self._scales.step
@@ -213,12 +213,13 @@ class _Judging:
         direction = signs * self._scales.step
         along, start = self._function.along(direction), self._function.start
         unit = self._function.unit
-        self._noise = estimate_noise(along, start, self._point.eps)
-        noise = np.maximum(self._noise.size, unit * np.abs(start))
-        self._slope = remainder_slope(along, start, self._claim.along(direction), noise)
-        if (self._noise.stepped & (self._noise.size > 64 * unit * np.abs(start))).any():
+        noise = estimate_noise(along, start, self._point.eps)
+        rounding = unit * np.abs(start)
+        self._noise = np.maximum(noise.size, rounding)
+        self._slope = remainder_slope(along, start, self._claim.along(direction), self._noise)
+        if (noise.stepped & (noise.size > 64 * rounding)).any():
             self._notes.append(
-                f"f changes in steps or scatters by about {self._noise.size.max():.1g}; it is judged above that."
+                f"f changes in steps or scatters by about {noise.size.max():.1g}; it is judged above that."
             )
 
     def _coordinate(self, i: int) -> Partial:
@@ -229,10 +230,10 @@ class _Judging:
         found = differentiate_along(
             self._function.along_entry(i),
             self._function.start,
-            step / 8,
-            4 * float(self._scales.widest[i]),
+            step * FIRST,
+            WIDENING * float(self._scales.widest[i]),
             narrowest,
-            self._noise.size,
+            self._noise,
             self._function.unit,
         )
         if found.blurred.any() and not found.kink.any() and self._complex:
@@ -253,7 +254,7 @@ class _Judging:
                 function.along_complex_entry(i),
                 function.start,
                 part * float(self._scales.step[i]),
-                self._noise.size,
+                self._noise,
                 function.unit,
             )
             if circle is None:

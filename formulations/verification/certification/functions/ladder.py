@@ -23,8 +23,12 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.verification.tolerances import RESOLUTION
 
-__all__ = ["FLOOR", "Derivative", "Line", "differentiate_along"]
+__all__ = ["FIRST", "FLOOR", "WIDENING", "Derivative", "Line", "differentiate_along"]
 
+FIRST = 1 / 8
+"""The first step, as a part of the scale of x."""
+WIDENING = 16.0
+"""The largest step, in units of the scale, to which a ladder is extended upwards where noise blurs the first."""
 RATIO = 4.0
 VALUES = 4
 """The successive Richardson values that must agree."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,13 @@ from formulations.verification.certification.functions.structure import Structur
 
 __all__ = ["Scales", "scales_of"]
 
+PART = (math.sqrt(5) - 1) / 2
+"""The scale of a coordinate as a part of |x_i|: so irrational that steps are no multiples of a period of f."""
+
 
 @dataclass(frozen=True)
 class Scales:
-    """The scales of all entries of x, powers of 2, so that x ± h is exact as often as possible.
+    """The scales of all entries of x.
 
     Attributes
     ----------
@@ -31,7 +35,7 @@ class Scales:
 
 
 def scales_of(point: Structure, typical: Any) -> Scales:
-    """Return the scales, by default |x_i|, and for an entry of 0 the largest of its array, of x, or 1.
+    """Return the scales, by default near |x_i|, and for an entry of 0 near the largest of its array, of x, or 1.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def scales_of(point: Structure, typical: Any) -> Scales:
         If it is not positive.
     """
     if typical is not None:
-        given = _power_of_two(_sizes(point, typical))
+        given = PART * _sizes(point, typical)
         return Scales(given, given)
     sizes, widest = [], []
     whole = float(np.max(np.abs(point.vector))) or 1.0
@@ -50,7 +54,7 @@ def scales_of(point: Structure, typical: Any) -> Scales:
         largest = float(size.max(initial=0.0)) or whole
         sizes.append(np.where(size == 0, largest, size))
         widest.append(np.full(size.shape, largest))
-    return Scales(_power_of_two(np.concatenate(sizes)), _power_of_two(np.concatenate(widest)))
+    return Scales(PART * np.concatenate(sizes), PART * np.concatenate(widest))
 
 
 def _sizes(point: Structure, typical: Any) -> Array:
@@ -70,8 +74,3 @@ def _sizes(point: Structure, typical: Any) -> Array:
     if not (given > 0).all():
         raise InvalidInput(f"typical must be positive, got {given.min()}; pass the size of each entry of x.")
     return given
-
-
-def _power_of_two(sizes: Array) -> Array:
-    scales: Array = np.ldexp(1.0, np.frexp(sizes)[1] - 1)
-    return scales
