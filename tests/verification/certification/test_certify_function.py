@@ -118,6 +118,19 @@ def test_many_coordinates_are_judged_by_few_values():
     assert judged.found[1234] == pytest.approx(right[1234])
 
 
+def test_several_wrong_coordinates_are_found_one_after_the_other():
+    x = np.random.default_rng(0).normal(size=300)
+    wrong = many_gradient(x)
+    wrong[[7, 8, 299]] += [1e-3, np.nan, -1e-3]
+    found = fm.certify_function(many, wrong, x)
+    assert found.worst[0].place == "x[8]" and not any("spread" in note for note in found.notes)
+    wrong[8] = many_gradient(x)[8]
+    found = fm.certify_function(many, wrong, x)
+    assert {line.place for line in found.worst[:2]} == {"x[7]", "x[299]"} and "direction" in found.worst[2].place
+    found = fm.certify_function(many, 2 * many_gradient(x), x)
+    assert "More coordinates are wrong." in found.notes
+
+
 def test_a_fault_that_is_spread_over_coordinates_is_said_to_be():
     x = np.ones(300)
     bound = fm.certify_function(lambda x: x @ x, 2 * x, x).bounds[0]

@@ -47,17 +47,19 @@ class Claim:
         return self.along(unit)
 
     def size_along(self, direction: Array) -> Array:
-        """Return the sum of the absolute terms of the derivative along a direction, or for an operator its size."""
+        """Return the sum of the absolute terms of the derivative along a direction; for an operator, its size."""
         if isinstance(self._matrix, np.ndarray):
-            direction, matrix = np.abs(direction), np.abs(self._matrix)
-            size: Array = matrix @ direction
+            size: Array = np.abs(self._matrix) @ np.abs(direction)
             return size
         return np.abs(self.along(direction))
 
     def along(self, direction: Array) -> Array:
         """Return the claimed derivative along a direction, shape (k,)."""
-        product: Array = np.asarray(self._matrix @ direction).reshape(-1)
-        return product
+        if isinstance(self._matrix, np.ndarray):
+            # Not 0 times an entry that is not finite.
+            used = direction != 0
+            return np.asarray(self._matrix[:, used] @ direction[used])
+        return np.asarray(self._matrix @ direction).reshape(-1)
 
 
 def read_claim(gradient: Any, point: Structure, outputs: tuple[int, ...], notes: list[str]) -> Claim:

@@ -8,6 +8,7 @@ half of its entries says in which half the fault is, and so on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from formulations.verification.certification.functions.evaluation import Functio
 from formulations.verification.certification.functions.ladder import FIRST, WIDENING, Derivative, differentiate_along
 from formulations.verification.certification.functions.partials import Partial
 
-__all__ = ["DIRECTIONS", "Directions"]
+__all__ = ["DIRECTIONS", "Directions", "explained"]
 
 DIRECTIONS = 8
 
@@ -54,7 +55,7 @@ class Directions:
             self._along(direction, f"direction {number} of {DIRECTIONS}") for number, direction in enumerate(directions)
         ]
 
-    def search(self, direction: Array, residual: float, output: int) -> int:
+    def search(self, direction: Array, residual: float, output: int, known: Mapping[int, Array]) -> int:
         """Return the coordinate to which a difference along a direction leads.
 
         Parameters
@@ -62,9 +63,11 @@ class Directions:
         direction : ndarray of shape (n,)
             The direction.
         residual : float
-            The claimed minus the found derivative along it.
+            The claimed minus the found derivative along it, without the known faults.
         output : int
             The value of f that differs.
+        known : mapping of int to ndarray of shape (k,)
+            The faults that have been found, by coordinate.
         """
         low, high = 0, direction.size
         while high - low > 1:
@@ -72,9 +75,9 @@ class Directions:
             half = np.zeros(direction.shape)
             half[low:middle] = direction[low:middle]
             partial = self._along(half, "")
-            here = float(partial.claimed[output] - partial.found.value[output])
-            # NaN, in a half without a derivative, is followed as well.
-            if not abs(here) < abs(residual - here):
+            here = float((partial.claimed - partial.found.value - explained(half, known))[output])
+            # An entry that is not finite is followed, in whichever half it is.
+            if not np.isfinite(here) or (np.isfinite(residual) and abs(here) >= abs(residual - here)):
                 high, residual = middle, here
             else:
                 low, residual = middle, residual - here
@@ -91,3 +94,9 @@ class Directions:
             line, self.function.start, FIRST, WIDENING, 8 * self.eps, self.noise, self.function.unit
         )
         return Partial(place, self.claim.along(direction), self.claim.size_along(direction), found, 1.0, 0)
+
+
+def explained(direction: Array, known: Mapping[int, Array]) -> Array:
+    """Return what the faults in some coordinates make of a derivative along a direction, shape (k,)."""
+    total: Array = np.asarray(sum((direction[i] * fault for i, fault in known.items()), np.zeros(1)))
+    return total

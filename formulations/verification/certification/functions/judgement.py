@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from formulations.arrays import format_dtype, positive_integer, quiet
+from formulations.arrays import Array, format_dtype, positive_integer, quiet
 from formulations.display import counted
 from formulations.exceptions import WrongType, described
 from formulations.verification.certification.functions.circle import differentiate_on_circle
 from formulations.verification.certification.functions.claims import Claim, read_claim
-from formulations.verification.certification.functions.directions import DIRECTIONS, Directions
+from formulations.verification.certification.functions.directions import DIRECTIONS, Directions, explained
 from formulations.verification.certification.functions.document import CoordinateVerdict, FunctionCertificate
 from formulations.verification.certification.functions.evaluation import Function
 from formulations.verification.certification.functions.ladder import FIRST, WIDENING, Derivative, differentiate_along
@@ -39,6 +39,8 @@ SHOWN = 5
 MANY = 256
 """The number of coordinates above which directions are judged instead."""
 
+SEARCHES = 3
+"""The wrong coordinates that are searched; each takes some 250 values of f among 10,000 coordinates."""
 RADII = (1 / 2, 1 / 16)
 """The radii of circles around x, as parts of the scale of a coordinate."""
 
@@ -167,21 +169,42 @@ class _Judging:
             f"Judged along {DIRECTIONS} random directions with entries ±|x_i|, which show a fault in any single "
             "coordinate."
         )
-        first = []
-        if judged.different.any():
-            output, number = divmod(int(judged.order[0]), len(lines))
-            residual = float(judged.claimed[output, number] - judged.found[output, number])
-            i = directions.search(lines[number], residual, output)
+        return self._concluded(judged, self._wrong_coordinates(directions, lines, judged))
+
+    def _wrong_coordinates(
+        self, directions: Directions, lines: list[Array], judged: Partials
+    ) -> list[CoordinateVerdict]:
+        """Return the verdicts on wrong coordinates, the largest fault first, until they explain all directions."""
+        found: list[CoordinateVerdict] = []
+        known: dict[int, Array] = {}
+        allowed = judged.bound.copy()
+        while True:
+            faults = np.stack([explained(line, known) for line in lines], axis=-1)
+            residual = judged.claimed - judged.found - faults
+            left = np.isfinite(allowed) & ~(np.abs(residual) <= allowed)
+            if not left.any():
+                return found
+            if len(found) == SEARCHES:
+                self._notes.append("More coordinates are wrong.")
+                return found
+            ratio = np.where(left, np.nan_to_num(np.abs(residual) / allowed, nan=np.inf), -1)
+            output, number = divmod(int(np.argmax(ratio)), len(lines))
+            i = directions.search(lines[number], float(residual[output, number]), output, known)
             single = Partials([self._coordinate(i)], self._unit, self._function.outputs)
             self._keep(single, slice(i, i + 1))
-            if single.different.any():
-                first = [single.verdict(single.order[0])]
-            else:
+            if i in known or not single.different.any():
+                place = self._point.place(i)
                 self._notes.append(
-                    f"The search for a wrong coordinate ended at {self._point.place(i)}, which is not wrong by itself: "
-                    "the fault is spread over several."
+                    f"The search for a wrong coordinate ended at {place}, which does not explain the difference by "
+                    "itself: the fault is spread over several."
                 )
-        return self._concluded(judged, first)
+                return found
+            found.append(single.verdict(single.order[0]))
+            known[i] = (single.claimed - single.found)[:, 0]
+            if not np.isfinite(known[i]).all():
+                # It hides all others.
+                return found
+            allowed = allowed + single.bound * self._scales.step[i]
 
     def certificate(
         self, status: Status, worst: tuple[CoordinateVerdict, ...], reason: str, judged: Partials | None = None
