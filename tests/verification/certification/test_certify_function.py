@@ -368,3 +368,19 @@ def test_noise_is_found_at_the_distance_at_which_values_differ(digits, stepped):
     step = 2.0**-51 if digits is None else 10.0**-digits
     assert step / 16 < found.size[0] < step
     assert found.stepped[0] == stepped
+
+
+@pytest.mark.parametrize("seed", [15, 30, 43, 140, 169, 246])
+def test_kinks_at_many_distances_do_not_pass_for_a_limit(seed):
+    # As of a network of rectified neurons in float32: the quotients approach one value until noise hides the next.
+    random = np.random.default_rng(seed)
+    count = random.integers(3, 40)
+    places = 1 + 2.0 ** -random.uniform(2, 14, count) * random.choice([-1, 1], count)
+    sizes = random.normal(size=count) * 10 ** random.uniform(-4, -2)
+
+    def f(x):
+        return np.float32((x[0] - 0.3) ** 2 + sizes @ np.abs(x[0] - places) + np.sin(x[0]))
+
+    right = 2 * 0.7 + sizes @ np.sign(1 - places) + np.cos(1)
+    assert fm.certify_function(f, np.array([right]), np.array([1.0])).status is not Status.DIFFERENT
+    assert fm.certify_function(f, np.array([0.9 * right]), np.array([1.0])).status is not Status.EQUAL

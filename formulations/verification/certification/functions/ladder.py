@@ -9,7 +9,9 @@ Four successive values whose largest difference is d give the bound 2d + 3 max(�
 While truncation dominates, the first difference is almost the error of the first value; while noise dominates,
 the differences show it. Both are small together only where the values have converged, or where the quotients alias: a
 function that oscillates within the steps looks constant. So a rung counts only if |f(x ± h) - f(x)| falls from there
-on, rung by rung, down to the noise, and what the values below it differ by, beyond noise, widens the bound.
+on, rung by rung, down to the noise, and what the values below it differ by, beyond noise, widens the bound. So does
+what the one-sided quotients differ by when they are extrapolated to h = 0, since kinks nearer than the steps leave the
+central ones at a wrong value that looks converged.
 """
 
 from __future__ import annotations
@@ -136,13 +138,15 @@ class _Ladder:
         scatter = np.maximum(noise, unit * (np.abs(self.start) + change))
         # The parabola through three points; with equal steps, the central quotient.
         central = (right * backward / forward - left * forward / backward) / (forward + backward)
+        bend = (right / forward + left / backward) / 2
         falls = (change[1:] <= change[:-1] / ratio**FALL) | (change[1:] <= FLOOR * scatter[1:])
         return _Quotients(
             ratio=ratio,
             step=np.minimum(forward, backward),
             extrapolated=(ratio**2 * central[1:] - central[:-1]) / (ratio**2 - 1),
             onesided=np.maximum(np.abs(right) / forward, np.abs(left) / backward),
-            bend=np.abs(right / forward + left / backward) / 2,
+            bend=bend,
+            corner=np.abs(ratio * bend[1:] - bend[:-1]) / (ratio - 1),
             roundoff=scatter / np.minimum(forward, backward),
             # From each rung on, down to the last.
             falling=np.flip(np.logical_and.accumulate(np.flip(falls, axis=0), axis=0), axis=0),
@@ -164,7 +168,10 @@ class _Quotients:
     onesided : ndarray
         The larger one-sided quotient, in absolute value.
     bend : ndarray
-        Half the difference of the one-sided quotients, h|f″|/2 where f is smooth.
+        Half the difference of the one-sided quotients, hf″/2 where f is smooth.
+    corner : ndarray of shape (rungs - 1, k)
+        What the bends of a rung and the next leave for h = 0: nothing where f is smooth, half the jump of f′ where it
+        has a kink, also at a distance below both steps.
     roundoff : ndarray
         max(ε_f, u|f|)/h.
     falling : ndarray of bool, shape (rungs - 1, k)
@@ -176,14 +183,16 @@ class _Quotients:
     extrapolated: Array
     onesided: Array
     bend: Array
+    corner: Array
     roundoff: Array
     falling: Array
 
-    def beyond_noise(self, value: Array, step: Array) -> Array:
-        """Return how much more the values below a step differ from one above than noise explains."""
-        apart = np.abs(self.extrapolated - value) - 3 * self.roundoff[1:]
-        excess: Array = np.max(np.where(self.step[:-1] <= step, apart, 0), axis=0, initial=0)
-        return excess
+    def apart(self, value: Array, step: Array, bound: Array) -> Array:
+        """Return how much the values below a step differ from one above, less the noise where it exceeds the bound."""
+        noise = 3 * self.roundoff[1:]
+        apart = np.abs(self.extrapolated - value) - np.where(noise <= bound, 0, noise)
+        largest: Array = np.max(np.where(self.step[:-1] <= step, apart, 0), axis=0, initial=0)
+        return largest
 
     def derivative(self, below: _Quotients) -> Derivative:
         """Return the derivative with the smallest bound of all windows whose rungs count.
@@ -199,16 +208,20 @@ class _Quotients:
             window, value = self.extrapolated[k:last], self.extrapolated[k + 1]
             roundoff = self.roundoff[k : last + 1].max(axis=0)
             bound = 2 * (window.max(axis=0) - window.min(axis=0)) + 3 * roundoff
-            # The bend of a smooth f is divided by the ratio on each rung.
-            kink = (self.bend[last] > self.bend[k] / self.ratio) & (self.bend[last] > 3 * roundoff)
-            bound = bound + np.where(kink, self.bend[last], 0)
-            bound = np.maximum(bound, 2 * below.beyond_noise(value, self.step[last]))
+            # By chance, the kinks at two distances may leave nothing on one rung.
+            corner = np.maximum(self.corner[last - 2 : last].max(axis=0) - 3 * roundoff, 0)
+            kink = corner > np.maximum(bound, RESOLUTION * self.onesided[last])
+            bound = bound + corner
+            bound = np.maximum(bound, 2 * below.apart(value, self.step[last], bound))
+            # Values that approach their limit approach it faster and faster, down to the noise.
+            changes = np.abs(np.diff(window, axis=0))
+            settled = changes[-1] <= np.maximum(changes[:-1].max(axis=0) / 4, 3 * roundoff)
             here = Derivative(
                 value=value,
-                bound=np.where(self.falling[k], bound, np.inf),
+                bound=np.where(self.falling[k] & settled, bound, np.inf),
                 step=np.broadcast_to(self.step[k + 2], value.shape),
                 quotient=self.onesided[k : last + 1].max(axis=0),
-                curvature=2 * self.bend[k] / self.step[k],
+                curvature=2 * np.abs(self.bend[k]) / self.step[k],
                 kink=kink,
                 stepped=best.stepped,
             )
