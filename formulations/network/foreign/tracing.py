@@ -140,7 +140,7 @@ def _graph(torch: Any, module: Any) -> Any:
 
 
 def _chain(torch: Any, module: Any, graph: Any) -> Iterator[Linear | Step]:
-    functions = {function: name for name in CALLS for function in _functions(torch, name)}
+    functions = {function: name for name in (*CALLS, "squeeze") for function in _functions(torch, name)}
     inputs = [node for node in graph.nodes if node.op == "placeholder" and node.users]
     before = inputs[0] if inputs else None
     for node in graph.nodes:
@@ -222,6 +222,8 @@ def _by_call(torch: Any, node: Any, functions: dict[Any, str], called: str) -> S
     name = node.target if node.op == "call_method" else functions.get(node.target)
     if name in ("view", "reshape"):
         return _by_view(torch, node, called)
+    if name == "squeeze" and node.args[1:] in ((1,), (-1,)) and not node.kwargs:
+        return Step(called, torch.nn.Flatten(), 1)
     if name not in CALLS:
         raise Refused(f"a network cannot express {called}; it has {ACCEPTED}.")
     kind, names = CALLS[name]

@@ -31,8 +31,10 @@ def fitted(kind, y, inputs=X, **options):
         return made.fit(inputs, y)
 
 
-@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("activation", "dtype"),
+    [("identity", np.float64), ("logistic", np.float32), ("tanh", np.float64), ("relu", np.float32)],
+)
 @pytest.mark.parametrize(
     ("kind", "y", "last"),
     [

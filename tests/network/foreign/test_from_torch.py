@@ -80,10 +80,10 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("loss", "kind", "last", "cost"), LOSSES)
-def test_the_gradient_of_torch_is_certified(loss, kind, last, cost, dtype):
-    module = Classifier().eval().to(dtype)
+def test_the_gradient_of_torch_is_certified(loss, kind, last, cost):
+    # Modules in float32, as PyTorch makes them, and functions in float64.
+    module = Classifier().eval().to(torch.float32 if isinstance(loss, nn.Module) else torch.float64)
     net, found = fm.from_torch(module, loss)
     assert (net.activations[-1].name, found.name, net.sizes) == (last, cost, (4, 5, 4, 3))
     X, Y, labels = examples(dtype=net.dtype)
@@ -209,6 +209,20 @@ def model(forward, **parts):
     return Model()
 
 
+def test_one_module_may_be_the_activation_of_several_layers():
+    layers = nn.ModuleList([linear(4, 5), linear(5, 4), linear(4, 1)])
+
+    def forward(self, x, _mask=None):
+        for layer in self.layers[:-1]:
+            x = self.act(layer(x))
+        return self.layers[-1](x).squeeze(1)
+
+    net = fm.Network.from_torch(model(forward, layers=layers, act=nn.Tanh()))
+    assert repr(net) == "<Network 4-5-4-1, tanh, tanh, identity, float32, 54 parameters>"
+    torch_squeezed = model(lambda self, x: torch.squeeze(self.a(x), -1), a=linear(4, 1))
+    assert fm.Network.from_torch(torch_squeezed).sizes == (4, 1)
+
+
 def test_linear_functions_and_subclasses_are_layers():
     class Mine(nn.Linear):
         pass
@@ -261,6 +275,8 @@ REFUSED = [
     (model(lambda self, x: self.a(x) * 2, a=linear()), "the function 'mul'"),
     (model(lambda self, x: F.linear(x, self.a.weight.t()), a=linear(3, 3)), "no branches"),
     (model(lambda self, x: self.a(x).view(-1), a=linear()), "of other dimensions"),
+    (model(lambda self, x: self.a(x).squeeze(1), a=linear()), "1 columns where the layers have 3"),
+    (model(lambda self, x: self.a(x).squeeze(), a=linear(4, 1)), "the method 'squeeze'"),
     (model(lambda self, x: self.a(x).view(-1, 1), a=linear()), "1 columns where the layers have 3"),
     (model(lambda self, x: self.a(x.view(-1, 2)), a=linear()), "2 columns where the layers have 4"),
     (model(lambda self, x: self.a(x).view(x.size(1), -1), a=linear()), "of other dimensions"),
