@@ -100,9 +100,9 @@ class Kind:
 
 
 def random_case(number: int, seed: int = 0) -> Case:
-    """Return the network with this number: 2 to 9 layers, 1 to 32 examples, float32 or float64."""
+    """Return the network with this number: 2 to 17 layers, 1 to 32 examples, float32 or float64."""
     random = np.random.default_rng([seed, number])
-    depth = int(random.choice([2, 3, 3, 4, 4, 5, 6, 9]))
+    depth = int(random.choice([2, 3, 3, 4, 4, 5, 6, 9, 17]))
     width = int(random.integers(2, 13))
     sizes = random.integers(2, width + 1, depth) if random.random() < 0.6 else np.full(depth, width)
     output, cost = OUTPUTS[int(random.integers(len(OUTPUTS)))]
@@ -155,7 +155,7 @@ def _several(case: Case) -> bool:
 
 @kind("outputs_averaged")
 def outputs_averaged(case: Case) -> Any:
-    return case.right * (2 / case.net.sizes[-1])
+    return case.right * ((2 if case.cost == "quadratic" else 1) / case.net.sizes[-1])
 
 
 @kind("outputs_summed")
@@ -177,6 +177,13 @@ def norm_clipped(case: Case) -> Any:
     norm = np.linalg.norm(found)
     limit = next(limit for limit in (1.0, 0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-6) if limit < norm)
     return found * found.dtype.type(limit / (norm + 1e-6))
+
+
+@kind("norm_clipped")
+def sum_clipped_by_norm(case: Case) -> Any:
+    total = case.right * len(case.X)
+    limit = next(limit for limit in (1.0, 0.5, 0.1, 1e-2, 1e-3, 1e-4, 1e-6) if limit < np.linalg.norm(total))
+    return total * total.dtype.type(limit / (np.linalg.norm(total) + 1e-6))
 
 
 @kind("step")
@@ -366,6 +373,11 @@ def equal_entries(case: Case) -> Any:
     g = case.right
     mean, square = 0.1 * g / (1 - 0.9), 0.001 * g**2 / (1 - 0.999)
     return -g.dtype.type(1e-3) * mean / (np.sqrt(square) + g.dtype.type(1e-8))
+
+
+@kind("equal_entries")
+def difference_by_adam(case: Case) -> Any:
+    return (case.net.vector + equal_entries(case)) - case.net.vector
 
 
 @kind("value_clipped")

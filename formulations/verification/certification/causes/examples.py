@@ -65,7 +65,7 @@ def _ends(m: int, kept: Callable[[Array], Array]) -> list[Array]:
 
 def _kept(p: Pass, kept: Array) -> Variants:
     chosen = kept[:, None].astype(float)
-    facts = {"kept": _listed(kept), "dropped": _listed(~kept)}
+    facts = {"kept": _listed(kept), "dropped": f"{_listed(~kept)} {_verb(~kept)}"}
     yield Variant(None, replace(p.parts, examples=chosen), facts)
     total = float((p.shares * chosen).sum())
     if total > 0:
@@ -80,7 +80,7 @@ def examples_repeated(p: Pass) -> Variants:
     counts = np.rint(weights / least)
     if 1 < counts.max() <= p.tape.m:
         of_examples = counts[:, None]
-        facts = {"repeated": _listed(counts > 1)}
+        facts = {"repeated": f"{_listed(counts > 1)} {_verb(counts > 1)}"}
         yield Variant(None, replace(p.parts, examples=of_examples), facts)
         yield Variant(None, replace(p.parts, examples=of_examples / float((p.shares * of_examples).sum())), facts)
 
@@ -207,6 +207,10 @@ def _gradients(p: Pass) -> tuple[Array, Array]:
 def _by_layer(p: Pass) -> list[tuple[int, Array, Array]]:
     """Return l, δ^l and a^{l−1} of the right backward pass."""
     return [(l, delta, p.parts.inputs[l - 2].value) for l, delta in p.parts.errors(p.layout.last)]
+
+
+def _verb(chosen: Array) -> str:
+    return "is" if chosen.sum() == 1 else "are"
 
 
 def _listed(chosen: Array) -> str:

@@ -11,7 +11,7 @@ from formulations.arrays import Array, unit_roundoff
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
-from formulations.verification.tolerances import Formulas, propagate_bounds
+from formulations.verification.tolerances import RESOLUTION, Formulas, propagate_bounds
 
 __all__ = [
     "decay_all",
@@ -83,20 +83,26 @@ def parameters_updated(p: Pass) -> Variants:
 
 def equal_entries(p: Pass) -> Variants:
     """Give all entries the same size, as the first step of Adam does: ηg/(|g| + ε)."""
-    g, largest = p.gradient.value, float(np.max(np.abs(p.candidate[p.entries]), initial=0.0))
-    steepest = float(np.max(np.abs(g[p.entries]), initial=0.0))
-    if not (largest > 0 and steepest > 0 and math.isfinite(steepest)):
-        return
-    sign = np.sign(p.candidate[p.entries] @ np.sign(g[p.entries]))
+    g, sizes = p.gradient.value, np.abs(p.candidate)
     for epsilon in EPSILONS:
-        rate = sign * largest * (steepest + epsilon) / steepest
+        unit = _normalized(g, epsilon)
+        full = (np.abs(unit) > 0.5)[p.entries]
+        if not full.any():
+            continue
+        rates = (p.candidate[p.entries] / unit[p.entries])[full]
+        # A step may be the difference of two rounded parameters.
+        rounding = 2 * p.precision.u * np.abs(p.parameters) + 16 * p.precision.u * abs(float(rates[0]))
+        rate, off = float(np.median(rates)), 2 * float(rounding.max())
+        near = round_number(rate)
+        rate, off = (near, 0.0) if abs(near - rate) <= off else (rate, off)
         ends = (_normalized(g + side * p.gradient.bound, epsilon) * rate for side in (1, -1))
-        bound = np.abs(np.subtract(*ends)) + 16 * p.precision.u * largest
+        bound = np.abs(np.subtract(*ends)) + rounding + off
         # Where roundoff decides the sign, the candidate may have either.
-        either = (bound >= largest / 2) & (np.abs(p.candidate) <= largest)
-        value = np.where(either, p.candidate, _normalized(g, epsilon) * rate)
-        facts = {"size": f"{largest:.4g}", "sign": "−" if sign < 0 else ""}
-        yield Variant(None, Predicted(value, partial(np.asarray, bound)), facts)
+        either = (bound >= abs(rate) / 2) & (sizes <= abs(rate) + rounding + off)
+        facts = {"size": f"{abs(rate):.4g}", "sign": "−" if rate < 0 else ""}
+        made = Predicted(np.where(either, p.candidate, unit * rate), partial(np.asarray, bound))
+        if rate != 0 and math.isfinite(rate):
+            yield Variant(None, made, facts)
 
 
 def _normalized(g: Array, epsilon: float) -> Array:
@@ -177,10 +183,13 @@ def single_precision(p: Pass) -> Variants:
     bounds, bound = propagate_bounds(reference, formulas=Formulas.CUSTOMARY), np.empty(p.layout.count)
     for i, (of_weights, of_biases) in enumerate(p.layout.slices):
         bound[of_weights], bound[of_biases] = bounds.weights[i], bounds.biases[i]
-    off = np.abs(p.candidate - p.gradient.value)
-    seen = max(
-        float(np.max(off[entries])) / max(float(np.max(np.abs(p.gradient.value[entries]))), float(p.precision.tiny))
-        for _, _, entries in p.arrays
-    )
-    if seen >= SINGLE and (off <= 2 * bound)[p.entries].all():
+    off, seen = np.abs(p.candidate - p.gradient.value), 0.0
+    for _, _, entries in p.arrays:
+        size = float(np.max(np.abs(p.gradient.value[entries])))
+        # A bound that is wide, as in deep networks, tells roundoff from nothing.
+        sharp = 2 * float(bound[entries].max()) <= RESOLUTION * size
+        if off[entries].any() and not (sharp and (off <= 2 * bound)[entries].all()):
+            return
+        seen = max(seen, float(np.max(off[entries])) / size if size > 0 else 0.0)
+    if seen >= SINGLE:
         yield Variant(None, Predicted(p.candidate, lambda: np.zeros(p.layout.count)), observed=True)

@@ -86,7 +86,10 @@ class Cause:
         sentences = [self.sentence] if self.also is None else [self.sentence, self.also.sentence]
         parts = [", and ".join(sentences) + self._place()]
         parts += [_capital(self.remedy)] + ([] if self.also is None else [_capital(self.also.remedy)])
-        parts += [_capital(f"the same gradient results if {each.sentence}: {each.remedy}") for each in self.readings]
+        parts += [
+            f"The same gradient results if {each.sentence}: {each.remedy[:1].lower()}{each.remedy[1:]}"
+            for each in self.readings
+        ]
         return ". ".join(parts) + "."
 
     def _place(self) -> str:

@@ -92,12 +92,12 @@ MISTAKES: tuple[Mistake, ...] = (
         "use a^L − y in ∇_aC; the minus sign of gradient descent belongs in the update", multiples.all_factors(-1.0),
     ),
     Mistake(
-        "factor_two", Family.MULTIPLE, "every entry is too large by a factor of 2: the factor ½ of the cost is missing",
-        "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)", multiples.all_factors(2.0),
+        "factor_two", Family.MULTIPLE, "every entry is too large by a factor of 2{why}",
+        "{remedy}", multiples.factor_two,
     ),
     Mistake(
-        "half", Family.MULTIPLE, "every entry is too small by a factor of 2: the factor ½ of the cost was kept",
-        "the derivative of ½(a − y)² is a − y", multiples.all_factors(0.5),
+        "half", Family.MULTIPLE, "every entry is too small by a factor of 2{why}",
+        "{remedy}", multiples.half,
     ),
     Mistake(
         "sum_for_mean", Family.MULTIPLE, "the examples are summed, not averaged: a factor of m too large",
@@ -180,7 +180,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "a loss that takes logits applies it itself: pass it z{l}, not a{l}", problems.output_activation_twice,
     ),
     Mistake(
-        "labels_shifted_by_class", Family.PROBLEM, "the labels are shifted by {step}",
+        "labels_shifted_by_class", Family.PROBLEM, "the classes of the labels are shifted by {step}",
         "check whether the classes are counted from 0 or from 1", problems.labels_shifted_by_class,
     ),
     Mistake(

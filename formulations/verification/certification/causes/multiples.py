@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 
 from formulations.arrays import gamma
+from formulations.functions import Quadratic
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
 from formulations.verification.certification.causes.recomputation import Index, Pass
@@ -22,6 +23,8 @@ __all__ = [
     "batch_size",
     "by_m",
     "calls_accumulated",
+    "factor_two",
+    "half",
     "multiple",
     "norm_clipped",
     "of_biases",
@@ -86,20 +89,45 @@ def _of_arrays(factor: float, kind: str) -> Callable[[Pass], Variants]:
     return variants
 
 
+def factor_two(p: Pass) -> Variants:
+    """Multiply by 2, as without the factor ½ of the quadratic cost."""
+    if _is_quadratic(p):
+        why = ": the factor ½ of the cost is missing", "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)"
+    else:
+        why = "", "look for a factor of 2, or for what is added twice"
+    yield Variant(None, p.gradient.times(2.0, p.precision), {"why": why[0], "remedy": why[1]})
+
+
+def half(p: Pass) -> Variants:
+    """Multiply by ½, as with the factor of the quadratic cost left in."""
+    if _is_quadratic(p):
+        why = ": the factor ½ of the cost was kept", "the derivative of ½(a − y)² is a − y"
+    else:
+        why = "", "look for a factor of ½"
+    yield Variant(None, p.gradient.times(0.5, p.precision), {"why": why[0], "remedy": why[1]})
+
+
 def outputs_averaged(p: Pass) -> Variants:
-    """Divide by the number of outputs, with or without the factor 2 of a squared error."""
-    n = p.layout.sizes[-1]
-    if n > 1:
-        yield Variant(None, p.gradient.times(2 / n, p.precision), {"factor": "2/n_L", "size": f"{2 / n:.4g}"})
-        yield Variant(None, p.gradient.times(1 / n, p.precision), {"factor": "1/n_L", "size": f"{1 / n:.4g}"})
+    """Divide by the number of outputs, with the factor 2 of a squared error or without."""
+    return _by_outputs(p, (("2/n_L", lambda n: 2 / n), ("1/n_L", lambda n: 1 / n)))
 
 
 def outputs_summed(p: Pass) -> Variants:
-    """Multiply by the number of outputs, with or without the factor ½."""
+    """Multiply by the number of outputs, with the factor ½ of the quadratic cost or without."""
+    return _by_outputs(p, (("n_L/2", lambda n: n / 2), ("n_L", float)))
+
+
+def _by_outputs(p: Pass, factors: tuple[tuple[str, Callable[[int], float]], ...]) -> Variants:
     n = p.layout.sizes[-1]
-    if n > 1:
-        yield Variant(None, p.gradient.times(float(n), p.precision), {"factor": "n_L", "size": str(n)})
-        yield Variant(None, p.gradient.times(n / 2, p.precision), {"factor": "n_L/2", "size": f"{n / 2:g}"})
+    # The factor 2 is that between ½‖a − y‖² and ‖a − y‖².
+    for words, factor in factors if _is_quadratic(p) else factors[1:]:
+        if n > 1:
+            made = p.gradient.times(factor(n), p.precision)
+            yield Variant(None, made, {"factor": words, "size": _number(factor(n), 4)})
+
+
+def _is_quadratic(p: Pass) -> bool:
+    return isinstance(p.tape.cost, Quadratic)
 
 
 def calls_accumulated(p: Pass) -> Variants:
@@ -111,48 +139,57 @@ def calls_accumulated(p: Pass) -> Variants:
 
 
 def norm_clipped(p: Pass) -> Variants:
-    """Scale to a round norm, as clipping by norm does: the whole gradient, or each array."""
+    """Scale to a round norm, as clipping by norm does: the whole gradient or a usual multiple of it, or each array."""
     if p.given is not None:
         return
-    yield from _clipped(p, [p.entries])
-    yield from _clipped(p, [entries for _, _, entries in p.arrays])
+    norm, factor = float(np.linalg.norm(p.gradient.value)), fitted(p.candidate, p.gradient.value, p.entries)
+    limit = round_number(float(np.linalg.norm(p.candidate)))
+    for (_, multiple), added in product(_compositions(p), (0.0, TORCH)):
+        clipped = multiple * limit / (abs(multiple) * norm + added) if norm > 0 else math.nan
+        if limit < abs(multiple) * norm and abs(clipped - factor) <= NEAR * abs(factor):
+            made = p.gradient.times(clipped, p.precision, _of_norm(p, slice(None)))
+            yield Variant(None, made, {"limit": f"{limit:g}", "what": "the norm of the gradient"})
+    yield from _arrays_clipped(p)
 
 
-def _clipped(p: Pass, groups: list[Index]) -> Variants:
-    norms = [float(np.linalg.norm(p.gradient.value[entries])) for entries in groups]
-    largest = max(float(np.linalg.norm(p.candidate[entries])) for entries in groups)
-    limit = round_number(largest)
-    if not (0 < limit < max(norms) and math.isfinite(max(norms))):
-        return
-    for added in (0.0, TORCH):
-        factors = np.ones(p.layout.count)
-        for entries, norm in zip(groups, norms, strict=True):
-            factors[entries] = min(1.0, limit / (norm + added)) if norm > 0 else 1.0
-        what = "the norm of the gradient" if len(groups) == 1 else "the norm of each array"
-        # The norm is as uncertain as its entries, and a sum of squares.
-        off = gamma(p.layout.count, p.precision.u) + max(
-            float(np.linalg.norm(p.gradient.bound[entries])) / norm
-            for entries, norm in zip(groups, norms, strict=True)
-            if norm > 0
-        )
-        yield Variant(None, p.gradient.times(factors, p.precision, off), {"limit": f"{limit:g}", "what": what})
+def _arrays_clipped(p: Pass) -> Variants:
+    limit = round_number(max(float(np.linalg.norm(p.candidate[entries])) for _, _, entries in p.arrays))
+    factors, off = np.ones(p.layout.count), 0.0
+    for _, _, entries in p.arrays:
+        norm = float(np.linalg.norm(p.gradient.value[entries]))
+        if norm > limit:
+            factors[entries] = limit / norm
+            off = max(off, _of_norm(p, entries))
+    if off > 0:
+        facts = {"limit": f"{limit:g}", "what": "the norm of each array"}
+        yield Variant(None, p.gradient.times(factors, p.precision, off), facts)
+
+
+def _of_norm(p: Pass, entries: Index) -> float:
+    """Return the relative bound of a norm: its entries are rounded, and so is the sum of their squares."""
+    value, bound = p.gradient.value[entries], p.gradient.bound[entries]
+    return gamma(len(value) + 4, p.precision.u) + float(np.linalg.norm(bound) / np.linalg.norm(value))
 
 
 def step(p: Pass) -> Variants:
-    """Return the step of gradient descent, −η times the gradient, or η times it, for a round η."""
+    """Return the step of gradient descent, −η times the gradient, or η times it, for a round η.
+
+    It may be the difference of two rounded parameters.
+    """
     factor = fitted(p.candidate, p.gradient.value, p.entries)
     rate = round_number(factor)
     if rate not in (0.0, 1.0, -1.0) and abs(rate) < 1:
         sign = "−η" if rate < 0 else "η"
-        yield Variant(None, p.gradient.times(rate, p.precision), {"factor": sign, "rate": f"{abs(rate):g}"})
+        made = p.gradient.times(rate, p.precision).rounded(2 * p.precision.u * np.abs(p.parameters))
+        yield Variant(None, made, {"factor": sign, "rate": f"{abs(rate):g}"})
 
 
 def batch_size(p: Pass) -> Variants:
     """Divide by another number of examples."""
     factor = fitted(p.candidate, p.gradient.value, p.entries)
     count = round(p.tape.m / factor) if 1e-6 < factor < p.tape.m * 2 else 0
-    # m² is the mean taken twice.
-    if 1 <= count <= 100 * p.tape.m and count not in (p.tape.m, p.tape.m**2):
+    # 1 is the sum instead of the mean, and m² is the mean taken twice.
+    if 1 < count <= 100 * p.tape.m and count not in (p.tape.m, p.tape.m**2):
         made = p.gradient.times(p.tape.m / count, p.precision)
         yield Variant(None, made, {"count": str(count), "m": str(p.tape.m)})
 

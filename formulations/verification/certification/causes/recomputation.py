@@ -79,6 +79,10 @@ class Predicted:
         rounding = 2 * precision.u + off
         return Predicted(value, lambda: size * self.bound + rounding * np.abs(value) + precision.tiny)
 
+    def rounded(self, e: Array) -> Predicted:
+        """Return it with an error of at most e more in each entry."""
+        return Predicted(self.value, lambda: self.bound + e)
+
     def plus(self, term: Array, precision: Precision) -> Predicted:
         """Return it with a product of two known numbers added to each entry."""
         value = self.value + term
