@@ -23,7 +23,7 @@ from tests.audit.wrong_gradients import KINDS, random_case
 
 __all__ = ["Diagnosed", "HitRates", "diagnosed", "hit_rates"]
 
-NETWORKS = 60
+NETWORKS = 24
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,9 @@ def labels_shifted_by_row(case: Case) -> Any:
 
 @kind("label_smoothing")
 def label_smoothing(case: Case) -> Any:
+    if len(case.X) == 1 and case.net.sizes[-1] == 2:
+        # Any multiple of δ^L is explained by some ε.
+        return None
     epsilon = case.random.choice([0.1, 0.05, 0.2])
     return case.gradient(Y=(case.Y * (1 - epsilon) + epsilon / case.net.sizes[-1]).astype(case.net.dtype))
 
@@ -383,7 +386,7 @@ def difference_by_adam(case: Case) -> Any:
 @kind("value_clipped")
 def value_clipped(case: Case) -> Any:
     limit = np.sort(np.abs(case.right))[-max(3, case.right.size // 5)]
-    return np.clip(case.right, -limit, limit)
+    return np.clip(case.right, -limit, limit) if limit > 0 else None
 
 
 @kind("single_entry")
@@ -489,7 +492,8 @@ for _name in STRUCTURAL:
 
 @kind("label_smoothing", second="sign")
 def label_smoothing_and_sign(case: Case) -> Any:
-    return -label_smoothing(case)
+    # Any two entries of δ^L are explained by ε and a factor.
+    return -label_smoothing(case) if len(case.X) > 1 and case.net.sizes[-1] > 2 else None
 
 
 @kind("sign", second="decay_of_weights")
@@ -518,7 +522,7 @@ def one_array_scaled(case: Case) -> Any:
     found = case.right.copy()
     part = case.net.layout.slices[int(case.random.integers(len(case.net.layout.slices)))][int(case.random.integers(2))]
     found[part] *= found.dtype.type(case.random.uniform(1.1, 1.9))
-    return found
+    return found if np.count_nonzero(found[part]) > 1 else None
 
 
 @kind()

@@ -257,3 +257,26 @@ def test_a_right_function_that_adds_up_or_answers_from_memory_is_noted():
     c = fm.certify(net, X, Y, lambda *_: first)
     assert c
     assert c.notes == ("The function returns the same gradient for other examples: compute it anew in every call.",)
+
+
+class ForOneHot(fm.Cost):
+    """The quadratic cost, for targets that add up to 1."""
+
+    name = "for_one_hot"
+
+    def evaluate(self, A, Y, gradient=None):
+        if not (Y.sum(axis=1) == 1).all():
+            raise ZeroDivisionError("no one-hot targets")
+        if gradient is not None:
+            gradient[...] = A - Y
+        return 0.5 * ((A - Y) ** 2).sum(axis=1)
+
+
+def test_a_cost_that_raises_for_other_targets_is_no_obstacle():
+    net, X, _ = case()
+    Y, cost = np.eye(4)[[0, 1, 2, 3, 0]], ForOneHot()
+    right = fm.gradient(net, X, Y, cost).vector
+    assert fm.certify(net, X, Y, -right, cost).cause.name == "sign"
+    assert fm.certify(net, X, Y, right * np.linspace(1, 2, right.size), cost).cause is None
+    shifted = fm.gradient(net, X, np.roll(Y, 1, axis=1), cost).vector
+    assert fm.certify(net, X, Y, shifted, cost).cause.name == "labels_shifted_by_class"

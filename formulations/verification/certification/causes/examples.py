@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.exceptions import FormulationsException
 from formulations.functions import LogLikelihood
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.fits import fitted
@@ -30,6 +29,9 @@ __all__ = [
 
 MOST = 400
 """The most examples, and an eighth of the most entries of each, of a least-squares problem."""
+
+NEAR = 0.01
+"""How near the weights of examples are to a ratio of integers before it is tried."""
 
 LISTED = 6
 """The most examples that a sentence lists."""
@@ -77,8 +79,10 @@ def examples_repeated(p: Pass) -> Variants:
     weights = _weights(p)
     if weights is None or not (least := float(weights.min())) > 0:
         return
-    counts = np.rint(weights / least)
-    if 1 < counts.max() <= p.tape.m:
+    # The least frequent example may be counted two or three times, too.
+    multiples = [weights / least * times for times in (1, 2, 3)]
+    counts = next((np.rint(each) for each in multiples if np.abs(each - np.rint(each)).max() < NEAR), np.zeros(1))
+    if 1 < counts.max() <= 2 * p.tape.m:
         of_examples = counts[:, None]
         facts = {"repeated": f"{_listed(counts > 1)} {_verb(counts > 1)}"}
         yield Variant(None, replace(p.parts, examples=of_examples), facts)
@@ -89,14 +93,13 @@ def padded_with_zeros(p: Pass) -> Variants:
     """Fill the mini-batch up with examples that are zero, or divide by the number of examples of a full one."""
     m = p.tape.m
     zeros = p.batch._replace(X=np.zeros_like(p.tape.X[:1]), Y=np.zeros_like(p.targets[:1], p.tape.X.dtype), shares=None)
-    try:
-        padding = p.right(p.record(p.tape.network, zeros))
-    except FormulationsException:
-        # The cost may be undefined there.
+    reference = p.record(p.tape.network, zeros)
+    if reference is None or isinstance(p.tape.cost, LogLikelihood) or p.tape.shares is not None:
         return
+    padding = p.right(reference)
     # With M examples, of which m count: m/M of the right gradient and 1 − m/M of the padding's.
     part = fitted(p.candidate - padding.value, p.gradient.value - padding.value, p.entries)
-    if not 0 < part < 1 or isinstance(p.tape.cost, LogLikelihood) or p.tape.shares is not None:
+    if not 0 < part < 1:
         return
     total = round(m / part)
     if m < total <= 100 * m:

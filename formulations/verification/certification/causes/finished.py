@@ -8,10 +8,11 @@ from functools import partial
 import numpy as np
 
 from formulations.arrays import Array, unit_roundoff
+from formulations.network import Batch
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
-from formulations.verification.tolerances import RESOLUTION, Formulas, propagate_bounds
+from formulations.verification.tolerances import RESOLUTION
 
 __all__ = [
     "decay_all",
@@ -173,22 +174,21 @@ def single_precision(p: Pass) -> Variants:
     single = np.dtype(np.float32)
     if unit_roundoff(p.tape.network.dtype) >= unit_roundoff(single):
         return
-    network = p.tape.network.astype(single)
     X, Y, shares, cost = p.batch
-    batch = network.check_examples(X.astype(single), Y.astype(single), cost=cost)._replace(
-        shares=None if shares is None else shares.astype(single)
-    )
-    reference = p.record(network, batch)
+    rounded = Batch(X.astype(single), Y.astype(single), None if shares is None else shares.astype(single), cost)
+    reference = p.record(p.tape.network.astype(single), rounded)
+    if reference is None:
+        return
     # Twice T4 of float32 grants the rounding of parameters and examples, too: γ_{n+4} ≤ 2γ_{n+2}.
-    bounds, bound = propagate_bounds(reference, formulas=Formulas.CUSTOMARY), np.empty(p.layout.count)
-    for i, (of_weights, of_biases) in enumerate(p.layout.slices):
-        bound[of_weights], bound[of_biases] = bounds.weights[i], bounds.biases[i]
+    bound = 2 * p.right(reference).bound
     off, seen = np.abs(p.candidate - p.gradient.value), 0.0
     for _, _, entries in p.arrays:
-        size = float(np.max(np.abs(p.gradient.value[entries])))
-        # A bound that is wide, as in deep networks, tells roundoff from nothing.
-        sharp = 2 * float(bound[entries].max()) <= RESOLUTION * size
-        if off[entries].any() and not (sharp and (off <= 2 * bound)[entries].all()):
+        size, found = float(np.max(np.abs(p.gradient.value[entries]))), p.candidate[entries]
+        # A bound that is wide, as in deep networks, proves nothing; but then all numbers of an array may be single.
+        within = (off <= bound)[entries].all() and float(bound[entries].max()) <= RESOLUTION * size
+        near = (found == found.astype(single)).all() and float(off[entries].max()) <= RESOLUTION * size
+        right = (off <= p.gradient.bound)[entries].all()
+        if not (right or within or near):
             return
         seen = max(seen, float(np.max(off[entries])) / size if size > 0 else 0.0)
     if seen >= SINGLE:

@@ -56,17 +56,20 @@ def labels_shifted_by_row(p: Pass) -> Variants:
 
 def label_smoothing(p: Pass) -> Variants:
     """Mix the targets with equal ones: (1 − ε)y + ε/n_L, or (1 − ε)y + ε/2 for outputs of their own."""
+    # Two numbers, ε and a factor on top, explain any two entries of δ^L.
+    numbers = p.tape.m * (p.layout.sizes[-1] - p.tape.network.activations[-1].coupled)
     for middle in sorted({1 / p.layout.sizes[-1], 0.5} - {1.0}):
         smooth = _with_output(p, p.tape.known_cost, np.full_like(p.targets, middle))
         if smooth is None:
             continue
         change = smooth.gradient(p.layout) - p.gradient.value
-        sizes = {fitted(p.candidate - p.gradient.value, change, p.entries), _ratio(p, change)}
+        sizes = {fitted(p.candidate - p.gradient.value, change, p.entries)} if numbers > 1 else set()
+        sizes |= {_ratio(p, change)} if numbers > 2 else set()
         # Rounding ε in print must not round it here.
         for epsilon in sizes:
             if 0 < epsilon <= 1:
                 targets = (1 - epsilon) * p.targets + epsilon * middle
-                yield from _with_targets(p, targets, {"epsilon": f"{epsilon:.4g}"})
+                yield from _with_targets(p, targets, {"epsilon": f"{epsilon:.4g}"}, exact=False)
 
 
 def _ratio(p: Pass, change: Array) -> float:
@@ -85,25 +88,18 @@ def output_activation_twice(p: Pass) -> Variants:
     n = p.layout.sizes[-1]
     weights = [*network.weights, np.eye(n, dtype=network.dtype)]
     biases = [*network.biases, np.zeros(n, network.dtype)]
-    try:
-        longer = Network(weights, biases, [*network.activations, network.activations[-1]])
-        reference = p.record(longer, p.batch)
-    except FormulationsException:
-        # The budget does not hold another coupled layer, or the cost is undefined for these outputs.
-        return
-    yield Variant(p.layout.last, _first_layers(p, reference), {"activation": network.activations[-1].name})
+    reference = p.record(Network(weights, biases, [*network.activations, network.activations[-1]]), p.batch)
+    if reference is not None:
+        yield Variant(p.layout.last, _first_layers(p, reference), {"activation": network.activations[-1].name})
 
 
 def gelu_by_tanh(p: Pass) -> Variants:
     """Approximate gelu in the forward and the backward pass."""
     network = with_gelu_by_tanh(p.tape.network)
     if network is not None:
-        try:
-            reference = p.record(network, p.batch)
-        except FormulationsException:
-            # The cost may be undefined for these outputs.
-            return
-        yield Variant(None, p.right(reference))
+        reference = p.record(network, p.batch)
+        if reference is not None:
+            yield Variant(None, p.right(reference))
 
 
 def _first_layers(p: Pass, reference: Reference) -> Predicted:
@@ -124,9 +120,9 @@ def _first_layers(p: Pass, reference: Reference) -> Predicted:
     return Predicted(value, bound)
 
 
-def _with_targets(p: Pass, targets: Array, facts: dict[str, str]) -> Variants:
+def _with_targets(p: Pass, targets: Array, facts: dict[str, str], *, exact: bool = True) -> Variants:
     """Yield the pass with other targets, if ∂C/∂b^L, which is quickly computed, does not rule them out."""
-    parts = _with_output(p, p.tape.known_cost, targets)
+    parts = _with_output(p, p.tape.known_cost, targets, exact=exact)
     if parts is None:
         return
     last = [entries for l, kind, entries in p.arrays if (l, kind) == (p.layout.last, "b")]
@@ -141,27 +137,38 @@ def _with_targets(p: Pass, targets: Array, facts: dict[str, str]) -> Variants:
     yield Variant(p.layout.last, parts, facts)
 
 
-def _with_output(p: Pass, cost: Cost, targets: Array) -> Parts | None:
-    """Return the backward pass from another ∇_aC or δ^L; None if it is undefined for these outputs."""
+def _with_output(p: Pass, cost: Cost, targets: Array, *, exact: bool = True) -> Parts | None:
+    """Return the backward pass from another ∇_aC or δ^L; None if it is undefined for these outputs.
+
+    A candidate rounds targets that are not exact. ∇_aC is affine in them.
+    """
     z, a, shares = p.weighted_inputs[-1].value, p.activations[-1].value, p.shares * float(cost.factor)
     combined, output = cost.combined(p.tape.network.activations[-1]), np.empty_like(a)
     try:
-        if combined is None:
-            cost.evaluate(a, targets, output)
-            cost.evaluate(a, np.zeros_like(targets), without := np.empty_like(a))
-            size = np.abs(output) + np.abs(without)
-        else:
+        size = np.zeros_like(a)
+        if combined is not None:
             combined.error(z, a, targets, output)
-            size, _ = combined.rounding(z, a, targets)
+            size = size if exact else combined.rounding(z, a, targets)[0]
+        else:
+            cost.evaluate(a, targets, output)
+            if not exact:
+                cost.evaluate(a, np.zeros_like(targets), size)
+                size = np.abs(output) + np.abs(size)
     except FormulationsException:
+        return None
+    except Exception:
+        # A user's cost may raise anything for targets that it was not made for.
+        if p.is_built_in:
+            raise
         return None
 
     def error() -> Array:
         rounded = targets.astype(p.tape.network.dtype)
         reference = p.record(p.tape.network, p.batch._replace(Y=rounded, cost=cost))
+        if reference is None:
+            return np.full(a.shape, np.nan)
         bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)
         of_output = bounds.cost_gradient if combined is None else bounds.own_last_error
-        # A candidate rounds these targets; ∇_aC is affine in them.
         return np.asarray(of_output + 2 * p.precision.u * size * shares)
 
     return replace(p.parts, output=Rounded(output * shares, error), combined=combined is not None)

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from formulations.arrays import Array, Layout, Precision, gamma
+from formulations.exceptions import FormulationsException
+from formulations.functions import COSTS, is_built_in
 from formulations.network import Batch, Network, Tape
 from formulations.verification.oracles import Reference, outer, reference_gradient, shares_of, through
 from formulations.verification.tolerances import Formulas, propagate_bounds
@@ -359,12 +361,30 @@ class Pass:
         data = reference.vector if reference.decay is None else reference.vector - reference.decay
         return Predicted(data.astype(np.float64), lambda: _bound_of(reference, self.layout))
 
-    def record(self, network: Network, batch: Batch) -> Reference:
-        """Return the right gradient of another problem, to be read as the one with a mistake."""
+    def record(self, network: Network, batch: Batch) -> Reference | None:
+        """Return the right gradient of another problem, to be read as the one with a mistake; None if it is undefined.
+
+        The cost may be undefined for other outputs or targets, and the budget may not hold another coupled layer.
+        """
         X, Y, shares, cost = batch.counted()
-        tape = Tape(network, cost, len(X))
-        tape.load(X, Y, shares)
-        return reference_gradient(tape)
+        try:
+            tape = Tape(network, cost, len(X))
+            tape.load(X, Y, shares)
+            return reference_gradient(tape)
+        except FormulationsException:
+            return None
+        except Exception:
+            # A user's function may raise anything for what it was not made for.
+            if self.is_built_in:
+                raise
+            return None
+
+    @cached_property
+    def is_built_in(self) -> bool:
+        """Whether the library knows every activation and the cost."""
+        activations = self.tape.network.activations
+        known = type(self.tape.cost) in {type(cost) for cost in COSTS.values()}
+        return known and all(is_built_in(function) for each in activations for function in each.functions)
 
     @property
     def batch(self) -> Batch:
