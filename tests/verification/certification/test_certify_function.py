@@ -33,6 +33,7 @@ RIGHT = {
     "Rosenbrock's minimum": (rosenbrock, rosenbrock_gradient, [1.0, 1.0, 1.0]),
     "Rosenbrock at 0": (rosenbrock, rosenbrock_gradient, [0.0, 0.0, 0.0]),
     "an offset of 1e8": (lambda x: 1e8 + np.exp(x[0]), np.exp, [0.3]),
+    "a small part of an offset": (lambda x: 1e8 + 1e-3 * np.exp(x[0]).real, lambda x: 1e-3 * np.exp(x), [0.7]),
     "a cancelled offset": (lambda x: (1e8 + np.exp(x[0])) - 1e8, np.exp, [0.3]),
     "a scale of 1e-12": (lambda x: np.exp(1e12 * x[0]), lambda x: 1e12 * np.exp(1e12 * x), [3e-13]),
     "scales 1e9 apart": (lambda x: x[0] + x[1] ** 2, lambda x: [1.0, 2 * x[1]], [1e-9, 1.0]),
