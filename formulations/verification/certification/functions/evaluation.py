@@ -68,7 +68,17 @@ class Function:
             raise NotFinite(f"f(x) must be finite, got {shown}; judge the gradient at a point inside the domain of f.")
         self.outputs: tuple[int, ...] = value.shape
         self.unit = float(np.finfo(value.dtype).eps) / 2
-        self.start = _wide(value)
+        self._squares: Any = 0.0
+        self._free = 0
+        mean = _wide(value) if repeats == 1 else self._at(point.arrays())
+        if mean is None:
+            raise NotFinite("f(x) must be finite in every call; judge the gradient at a point inside the domain of f.")
+        self.start = mean
+
+    @property
+    def standard_error(self) -> Any:
+        """The standard error of the mean of all repeats, from all points so far; 0 if each is evaluated once."""
+        return np.sqrt(self._squares / (self._free * self._repeats)) if self._free else 0.0
 
     def at_start(self) -> Array:
         """Return f(x), evaluated once more; NaN if that fails."""
@@ -122,13 +132,15 @@ class Function:
 
     def _at(self, arrays: list[Array]) -> Array | None:
         """Return the values, shape (k,), the mean of all repeats; None outside the domain."""
-        total: Any = 0.0
+        values = []
         for _ in range(self._repeats):
             value = self._once(arrays)
             if value is None:
                 return None
-            total = total + value
-        mean: Array = total / self._repeats
+            values.append(value)
+        mean: Array = np.mean(values, axis=0)
+        self._squares = self._squares + np.sum((np.array(values) - mean) ** 2, axis=0)
+        self._free += self._repeats - 1
         return mean
 
     def _once(self, arrays: list[Array]) -> Array | None:

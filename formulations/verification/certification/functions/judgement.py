@@ -238,7 +238,7 @@ class _Judging:
         unit = self._function.unit
         noise = estimate_noise(along, start, self._point.eps)
         rounding = unit * np.abs(start)
-        self._noise = np.maximum(noise.size, rounding)
+        self._noise = np.maximum(np.maximum(noise.size, rounding), self._function.standard_error)
         self._slope = remainder_slope(along, start, self._claim.along(direction), self._noise)
         if (noise.stepped & (noise.size > 64 * rounding)).any():
             self._notes.append(
