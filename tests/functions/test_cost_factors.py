@@ -66,7 +66,13 @@ def complaints(flag, name, cost, dtype, laws):
 COMPILED_FOR_EACH = pytest.param("autodiff_jax", marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("flag", [COMPILED_FOR_EACH if flag == "autodiff_jax" else flag for flag in fm.list_backends()])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "hadamard:batch=example",
+        *(COMPILED_FOR_EACH if flag == "autodiff_jax" else flag for flag in fm.list_backends()),
+    ],
+)
 def test_every_backend_gives_the_gradient_of_the_scaled_cost(flag):
     for name, cost in [("factor", "2/3 quadratic"), *SCALED]:
         found, answered = complaints(flag, name, cost, "float64", ("equal", "value_belongs"))

@@ -195,7 +195,7 @@ def _check_untied(layers: list[Linear]) -> None:
 
 
 def _array(tensor: Any, name: str, which: str) -> Array:
-    """Return a copy of a parameter on the CPU."""
+    """Return a parameter as an array, which may share its memory."""
     torch = needs("peers", "torch", "reading a module")
     what = f"{name}.{which}" if name else which
     if tensor.device.type == "meta":
@@ -204,7 +204,7 @@ def _array(tensor: Any, name: str, which: str) -> Array:
         raise Refused(f"{what} must be float32 or float64, got {tensor.dtype}; call module.float() or module.double().")
     if tensor.layout is not torch.strided:
         raise Refused(f"{what} must be dense, got {tensor.layout}; call to_dense() on it.")
-    array: Array = tensor.detach().cpu().numpy().copy()
+    array: Array = tensor.detach().cpu().numpy()
     return array
 
 
