@@ -366,10 +366,19 @@ def test_tensors_that_numpy_cannot_read_are_refused_with_the_remedy(taken, kind)
     torch = pytest.importorskip("torch")
     found = complaint(TAKEN[taken], lambda *shape: TENSORS[kind](torch, shape))
     assert isinstance(found, WrongType)
-    assert "must be an array that NumPy can read" in str(found) and ".detach().cpu() if it is a tensor" in str(found)
+    assert "must be an array that NumPy can read" in str(found)
+    assert "if it is a tensor, pass" in str(found) and ".detach().cpu(), with .float() for a dtype" in str(found)
 
 
 def test_tensors_that_numpy_can_read_are_taken():
     torch = pytest.importorskip("torch")
     found = fm.gradient(NET, torch.tensor(X), torch.tensor(Y), sample_weight=torch.ones(4)).vector
     assert np.array_equal(found, fm.gradient(NET, X, Y).vector)
+
+
+def test_the_remedy_makes_tensors_readable():
+    torch = pytest.importorskip("torch")
+    ones, expected = torch.ones(4, 3), fm.gradient(NET, np.ones((4, 3)), Y).vector
+    for given, mended in ((ones.bfloat16(), lambda X: X.float()), (ones.to_sparse(), lambda X: X.to_dense())):
+        assert isinstance(complaint(fm.gradient, NET, given, Y), WrongType)
+        assert np.array_equal(fm.gradient(NET, mended(given.detach().cpu()), Y).vector, expected)

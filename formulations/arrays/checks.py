@@ -57,7 +57,8 @@ def as_array(data: Any, name: str) -> Array:
     except (RuntimeError, TypeError) as caught:
         raise WrongType(
             f"{name} must be an array that NumPy can read, got {type(data).__name__} ({caught}); "
-            f"pass {name}.detach().cpu() if it is a tensor, and likewise each tensor of a list."
+            f"if it is a tensor, pass {name}.detach().cpu(), with .float() for a dtype that NumPy lacks and "
+            ".to_dense() for a sparse one; likewise each tensor of a list."
         ) from caught
 
 

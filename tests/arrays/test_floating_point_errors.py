@@ -143,6 +143,31 @@ def images(case: Case, folder: Any) -> str:
     return path
 
 
+def judged(case: Case) -> fm.FunctionCertificate:
+    """Judge the gradient of a cost that overflows at the scale of the case."""
+    return fm.certify_function(lambda x: np.exp(x[0]) * x[1] ** 2 - x[2], lambda x: x, case.X[0])
+
+
+def graded(case: Case) -> fm.Grade:
+    """Mark a function that overflows."""
+    return fm.grade({"bp3": lambda delta: delta.sum(axis=0) * case.X[0, 0] * np.exp(800.0)}, seed=0)
+
+
+def squared_error() -> Any:
+    """Return the mean squared error of PyTorch."""
+    return pytest.importorskip("torch").nn.MSELoss()
+
+
+def fitted(case: Case) -> Any:
+    """Return a network of scikit-learn with the numbers of a case."""
+    neural_network = pytest.importorskip("sklearn.neural_network")
+    mlp = neural_network.MLPRegressor((3,), "tanh")
+    # What its fit leaves behind.
+    mlp.coefs_, mlp.intercepts_ = [w.T for w in case.net.weights], list(case.net.biases)
+    mlp.out_activation_ = "identity"
+    return mlp
+
+
 def over(case: Case) -> Any:
     """Compute a gradient over two chunks, one of them in another dtype."""
     wide = [(case.X.astype("longdouble"), case.Y), (case.X, case.Y, np.array([1e-300, 0, 1e300, 1]))]
@@ -189,6 +214,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "ChunkedPlan.over": lambda case, _: over(case),
     "Comparison.plot": lambda case, _: displayed(fm.compare(case.net, case.X, case.Y, backends=["hadamard", "sigma"])),
     "Comparison.to_dict": lambda case, _: fm.compare(case.net, case.X, case.Y, RACED).to_dict(),
+    "Cost.times": lambda case, _: fm.gradient(case.net, case.X, case.Y, own_cost().times(2**24)),
     "Diagnosis.plot": lambda case, _: displayed(fm.diagnose(case.net, case.X, case.Y)),
     "Diagnosis.to_dict": lambda case, _: fm.diagnose(case.net, case.X, case.Y).to_dict(),
     "Estimate.times": lambda case, _: fm.get_backend("sigma").estimate(case.net, 4).times(1.5),
@@ -196,6 +222,8 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Explanation.latex": lambda case, _: fm.explain(case.net, case.X, case.Y).latex(),
     "Explanation.steps": lambda case, _: fm.explain(case.net, case.X, case.Y).steps("hadamard"),
     "Explanation.to_dict": lambda case, _: fm.explain(case.net, case.X, case.Y).to_dict(),
+    "FunctionCertificate.to_dict": lambda case, _: judged(case).to_dict(),
+    "Grade.to_dict": lambda case, _: graded(case).to_dict(),
     "Gradient.check_entries": lambda case, _: case.gradient.check_entries(),
     "Gradient.plot": lambda case, _: displayed(case.gradient),
     "Gradient.copy": lambda case, _: case.gradient.copy(),
@@ -222,9 +250,12 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "Network.check_examples": lambda case, _: case.net.check_examples(case.X.astype("longdouble"), case.Y),
     "Network.copy": lambda case, _: case.net.copy(),
     "Network.forward": lambda case, _: forward(case),
+    "Network.from_sklearn": lambda case, _: fm.Network.from_sklearn(fitted(case)),
+    "Network.from_torch": lambda case, _: fm.Network.from_torch(case.net.to_torch()),
     "Network.plot": lambda case, _: displayed(case.net),
     "Network.random": lambda case, _: [fm.Network.random([9, 9], dtype=dtype, seed=0) for dtype in makers.DTYPES],
     "Network.sparse_entries": lambda case, _: makers.sparse_network().sparse_entries(0),
+    "Network.to_torch": lambda case, _: case.net.to_torch(),
     "Network.with_vector": lambda case, _: case.net.with_vector(case.net.vector),
     "Plan.__call__": lambda case, _: fm.prepare(case.net, 4)(
         case.X.astype("longdouble"), case.Y, [1e-300, 1, 1, 1e300]
@@ -235,6 +266,7 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
         fm.certify(case.net, case.X, case.Y, each)
         for each in ("product", "finite_difference", case.gradient, candidate)
     ],
+    "certify_function": lambda case, _: judged(case),
     "check_backend": lambda case, _: report(),
     "clipped_gradient": lambda case, _: fm.clipped_gradient(case.net, case.X, case.Y, 1.0),
     "compare": lambda case, _: fm.compare(case.net, case.X, case.Y, RACED),
@@ -243,7 +275,9 @@ CALLS: dict[str, Callable[[Case, Any], object]] = {
     "diagnose": lambda case, _: fm.diagnose(case.net, case.X, case.Y),
     "exact_gradient": lambda case, _: fm.exact_gradient(case.net, case.X, case.Y),
     "explain": lambda case, _: fm.explain(case.net, case.X, case.Y, ["sigma", "finite_difference"]),
+    "from_torch": lambda case, _: fm.from_torch(case.net.to_torch(), squared_error()),
     "get_backend": lambda case, _: fm.get_backend("sigma"),
+    "grade": lambda case, _: graded(case),
     "gradient": lambda case, _: fm.gradient(
         case.net, case.X.astype("longdouble"), case.Y, sample_weight=[1e-300, 1, 1, 0]
     ),
