@@ -73,6 +73,18 @@ def test_a_right_gradient_is_equal_and_a_fault_above_the_stated_size_is_differen
         assert judged.worst[0].claimed == wrong[i]
 
 
+@pytest.mark.parametrize("gap", [(0.01, 0.03), (1e-4, 2e-3), (0.05, 0.2)])
+def test_rungs_on_the_other_side_of_a_gap_in_the_domain_do_not_count(gap):
+    def f(x):
+        if gap[0] < abs(x[0] - 1) < gap[1]:
+            raise ValueError("outside the domain")
+        # Beyond the gap, it is another function.
+        return np.exp(x[0]) + 9 * (abs(x[0] - 1) > gap[0])
+
+    found = fm.certify_function(f, [np.e], [1.0])
+    assert found and found.steps[0] < gap[0]
+
+
 UNDECIDED = {
     "a kink": (lambda x: abs(x[0]), [0.0], [0.0], "kink"),
     "the end of the domain": (lambda x: np.sqrt(x[0]), [0.0], [0.0], "not smooth there, not defined on both sides"),

@@ -250,10 +250,12 @@ def differentiate_along(
     ladder = _Ladder(line, start)
     h = step
     while h >= narrowest and len(ladder) < MOST:
-        inside = ladder.rung(h)
-        h /= RATIO
-        if inside and len(ladder) == 1:
+        if not ladder.rung(h):
+            # The rungs above are on the other side of a gap in the domain.
+            ladder = _Ladder(line, start)
+        elif h == step:
             _extend_upwards(ladder, step, widest, noise)
+        h /= RATIO
         if len(ladder) > VALUES and _ends(ladder, noise, unit):
             break
     if len(ladder) <= VALUES:
