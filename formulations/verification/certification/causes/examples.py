@@ -130,8 +130,8 @@ def shares_twice(p: Pass) -> Variants:
 def examples_weighted(p: Pass) -> Variants:
     """Weight the examples in any way."""
     weights = _weights(p)
-    # With one output every fault in δ^L weights the examples.
-    if weights is None or p.layout.sizes[-1] < 2:
+    # With one free output every fault in δ^L weights the examples.
+    if weights is None or p.free_outputs < 2:
         return
     most = np.argsort(-np.abs(weights - 1))[:LISTED]
     listed = ", ".join(f"{weights[x]:.4g} for example {x}" for x in sorted(most))
@@ -176,7 +176,9 @@ def _least_squares(p: Pass) -> Array | None:
     if p.tape.m < 2 or p.tape.m > MOST:
         return None
     gradients, columns = _gradients(p)
-    if gradients.shape[1] <= p.tape.m:
+    # Of the entries of coupled outputs, one neuron's follow from the others'; those that are 0 for all tell nothing.
+    dependent = (p.layout.sizes[-1] - p.free_outputs) * (p.layout.sizes[-2] + 1)
+    if gradients.any(axis=0).sum() - dependent <= p.tape.m:
         return None
     scale = np.max(np.abs(gradients), axis=1, keepdims=True)
     if not (scale > 0).all():

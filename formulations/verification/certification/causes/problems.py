@@ -57,7 +57,7 @@ def labels_shifted_by_row(p: Pass) -> Variants:
 def label_smoothing(p: Pass) -> Variants:
     """Mix the targets with equal ones: (1 − ε)y + ε/n_L, or (1 − ε)y + ε/2 for outputs of their own."""
     # Two numbers, ε and a factor on top, explain any two entries of δ^L.
-    numbers = p.tape.m * (p.layout.sizes[-1] - p.tape.network.activations[-1].coupled)
+    numbers = p.tape.m * p.free_outputs
     for middle in sorted({1 / p.layout.sizes[-1], 0.5} - {1.0}):
         smooth = _with_output(p, p.tape.known_cost, np.full_like(p.targets, middle))
         if smooth is None:

@@ -268,6 +268,11 @@ class Pass:
         """The layers from the output backwards."""
         return range(self.layout.last, 1, -1)
 
+    @property
+    def free_outputs(self) -> int:
+        """How many entries of each example's δ^L are free: those of coupled outputs add up to 0."""
+        return self.layout.sizes[-1] - self.tape.network.activations[-1].coupled
+
     @cached_property
     def precision(self) -> Precision:
         """The precisions of candidate and prediction."""
