@@ -1,6 +1,6 @@
 """The hit rate of the diagnosis: how often a certificate names a planted mistake, and how often it names another.
 
-``python -m tests.audit.diagnoses --markdown`` prints the table of ``docs/explanation/causes.md``.
+``python -m tests.audit.diagnoses --markdown`` prints the table of ``docs/explanation/diagnoses.md``.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class HitRates:
         return f"{markdown_table(_HEADER, rows)}\n\n{self._totals()}"
 
 
-_HEADER = ["mistake", "planted", "named", "named first", "no name", "another name"]
+_HEADER = ["planted", "networks", "named", "named first", "no name", "another name"]
 
 
 def hit_rates(

@@ -11,7 +11,7 @@ from tests.audit.diagnoses import Diagnosed, HitRates, diagnosed, hit_rates, mai
 from tests.audit.mutants import MUTANTS
 from tests.audit.wrong_gradients import KINDS, random_case
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "causes.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "diagnoses.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -62,7 +62,7 @@ def test_rates_count_hits_and_list_wrong_names():
 
 
 def test_the_page_has_every_kind():
-    table = PAGE.read_text(encoding="utf-8").split("| mistake | planted |")[1].split("\n\n")[0]
+    table = PAGE.read_text(encoding="utf-8").split("| planted | networks |")[1].split("\n\n")[0]
     assert re.findall(r"^\| `([\w, ]+)` \|", table, re.M) == list(KINDS)
 
 

@@ -427,7 +427,7 @@ def sums_in_single_precision(case: Case) -> Any:
 
 
 @kind("dropout_left_on")
-def dropout(case: Case) -> Any:
+def dropout_left_on(case: Case) -> Any:
     random = np.random.default_rng(0)
     if len(case.net.sizes) < 3:
         return None
