@@ -280,3 +280,9 @@ def test_a_cost_that_raises_for_other_targets_is_no_obstacle():
     assert fm.certify(net, X, Y, right * np.linspace(1, 2, right.size), cost).cause is None
     shifted = fm.gradient(net, X, np.roll(Y, 1, axis=1), cost).vector
     assert fm.certify(net, X, Y, shifted, cost).cause.name == "labels_shifted_by_class"
+
+
+def test_a_slope_in_all_layers_is_named_although_it_is_right_in_one():
+    net, X, Y = case(activations=("tanh", "sigmoid", "sine"))
+    cause = fm.certify(net, X, Y, faulty("logistic_slope")).cause
+    assert (cause.name, cause.layer) == ("logistic_slope", None)

@@ -66,16 +66,17 @@ BY_ACTIVATION: dict[type, Callable[[Array], Array]] = {
 
 
 def _slopes(p: Pass, slope: Callable[[int], Rounded | None]) -> Variants:
-    """Yield the pass with another slope in each layer, then in all hidden ones, then in all."""
+    """Yield the pass with another slope in each layer that can have it, then in all hidden ones, then in all."""
     found = {l: made for l in p.layers if (made := slope(l)) is not None}
     if p.parts.combined:
         found.pop(p.layout.last, None)
     for l, made in found.items():
         yield Variant(l, p.parts.with_slope(l, made))
     for layers in (range(2, p.layout.last), range(2, p.layout.last + 1)):
-        if len(layers) > 1 and all(l in found for l in layers):
+        changed = [l for l in layers if l in found]
+        if len(changed) > 1:
             parts = p.parts
-            for l in layers:
+            for l in changed:
                 parts = parts.with_slope(l, found[l])
             yield Variant(None, parts)
 
