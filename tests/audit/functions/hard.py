@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 import numpy as np
@@ -22,6 +23,12 @@ START = BEALE.points[0]
 
 def noise(x):
     """A number in [−1, 1] that depends on every bit of x."""
+    digest = hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") / 2**63 - 1
+
+
+def patterned_noise(x):
+    """The same with a check sum, whose values at neighbouring numbers depend on each other."""
     return zlib.crc32(np.ascontiguousarray(x).tobytes()) / 2**31 - 1
 
 
@@ -34,6 +41,14 @@ for exponent in (3, 6, 9, 12):
         BEALE.gradient,
         exact=BEALE.f,
     )
+function(
+    "patterned_noise_1e-6",
+    NOISY,
+    START,
+    lambda x: BEALE.f(x) + 1e-6 * patterned_noise(x),
+    BEALE.gradient,
+    exact=BEALE.f,
+)
 function(
     "relative_noise_1e-8",
     NOISY,
@@ -68,25 +83,30 @@ function(
     np.exp,
     exact=lambda x: exp(x).sum(),
 )
-# Truncated series: 8 terms, of which f stops as soon as one is small.
+
+
+# The series of −ln(1 − x), cut off as soon as a term is small: a polynomial, now of one degree, now of another.
+def terms(x):
+    """The number of terms, none where the series diverges."""
+    if not abs(x) < 1:
+        return 0
+    return int(np.ceil(np.log(1e-10) / np.log(abs(x))))
+
+
+def cut_off(x):
+    counts = [terms(float(each)) for each in x]
+    if 0 in counts:
+        return float("nan")
+    return sum(each**k / k for each, count in zip(x, counts, strict=True) for k in range(1, count + 1))
+
+
 function(
-    "stopped_series",
+    "cut_off_series",
     NOISY,
     [0.9, 0.4],
-    lambda x: sum(_series(each) for each in x),
-    lambda x: 1 / (1 - x),
-    exact=lambda x: -log(1 - x).sum(),
-    around=1,
+    cut_off,
+    lambda x: (1 - x ** [terms(each) for each in x]) / (1 - x),
 )
-
-
-def _series(x):
-    total, term, k = 0.0, x, 1
-    while abs(term) > 1e-10:
-        total += term / k
-        term *= x
-        k += 1
-    return total
 
 
 function("offset_1e8", SCALED, START, lambda x: 1e8 + BEALE.f(x), BEALE.gradient, others=([3, 0.5],))
@@ -211,7 +231,7 @@ def extended_powell_gradient(x):
 function(
     "extended_rosenbrock", LARGE, np.tile([-1.2, 1], 500), extended_rosenbrock, extended_rosenbrock_gradient, around=1
 )
-function("extended_powell", LARGE, np.tile([3.0, -1, 0, 1], 2500), extended_powell, extended_powell_gradient, around=1)
+function("extended_powell", LARGE, np.tile([3.0, -1, 0, 1], 250), extended_powell, extended_powell_gradient, around=1)
 SPACED = np.linspace(0.1, 10, 10_000)
 function(
     "large_quadratic",
@@ -260,3 +280,37 @@ def variation_gradient(x):
 
 
 function("total_variation", LARGE, PIXELS.ravel(), variation, variation_gradient, around=0)
+
+
+PATTERNS = np.random.default_rng(6).standard_normal((16, 30))
+CLASSES = np.eye(10)[np.random.default_rng(7).integers(10, size=16)]
+
+
+def classifier(p):
+    """The log-likelihood of a network with 20 rectified neurons, and biases that start at 0."""
+    (w, b), (v, c) = p
+    inputs = PATTERNS if w.dtype == object else PATTERNS.astype(w.dtype)
+    scores = np.maximum(inputs @ w.T + b, 0) @ v.T + c
+    largest = scores.max(axis=1, keepdims=True)
+    return (log(exp(scores - largest).sum(axis=1)).sum() + largest.sum() - scores[CLASSES > 0].sum()) / 16
+
+
+def classifier_gradient(p):
+    (w, b), (v, c) = p
+    inputs = PATTERNS.astype(w.dtype)
+    hidden = np.maximum(inputs @ w.T + b, 0)
+    output_error = ((softmax(hidden @ v.T + c) - CLASSES) / 16).astype(w.dtype)
+    hidden_error = output_error @ v * (hidden > 0)
+    return [(hidden_error.T @ inputs, hidden_error.sum(axis=0)), (output_error.T @ hidden, output_error.sum(axis=0))]
+
+
+def glorot(dtype):
+    random = np.random.default_rng(8)
+    return [
+        ((random.standard_normal((20, 30)) * 0.2).astype(dtype), np.zeros(20, dtype)),
+        ((random.standard_normal((10, 20)) * 0.26).astype(dtype), np.zeros(10, dtype)),
+    ]
+
+
+function("large_network", LARGE, glorot(np.float64), classifier, classifier_gradient, around=1)
+function("large_single_precision_network", LARGE, glorot(np.float32), classifier, classifier_gradient, around=1)
