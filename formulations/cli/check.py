@@ -43,11 +43,10 @@ __all__ = ["check"]
 LAWS_MODE = "the check of the laws"
 GOES_WITH = {
     **dict.fromkeys(
-        ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size"), ("--gradient",)
+        ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size", "seed", "layout"),
+        ("--gradient",),
     ),
-    "seed": ("--gradient",),
     "backends": (LAWS_MODE, "--relative-errors"),
-    "layout": ("--gradient",),
     "jobs": (LAWS_MODE,),
     "markdown": ("--relative-errors",),
     "serves": (LAWS_MODE,),

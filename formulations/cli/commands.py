@@ -21,7 +21,7 @@ COMMANDS = {
     "compare": "Compute the same gradient or operator by every formulation, judge and time each.",
     "diagnose": "Say which layers of a network do not learn, and why.",
     "explain": "Show each equation with its number, in symbols and in numbers, and its result.",
-    "grade": "Mark an assignment on backpropagation, with points for each equation and what to look at.",
+    "grade": "Mark an assignment on backpropagation: points for each equation, and a hint where one is wrong.",
     "list": "List every backend: the equations that it computes, what it does, and what a gradient costs.",
     "predict": "Predict the labels, or the numbers, of examples by a trained network.",
     "train": "Train a network on a table, an .npz file or the embedded digits, and report how well it does.",

@@ -11,10 +11,10 @@ from formulations.cli.options import (
     cost_option,
     network_option,
     parse_backends,
-    read_examples,
     read_problem,
 )
 from formulations.cli.output import print_json
+from formulations.data import read_examples
 from formulations.exceptions import InvalidInput
 from formulations.explanation import DIGITS
 from formulations.explanation import explain as run_explanation

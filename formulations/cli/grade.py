@@ -32,19 +32,17 @@ __all__ = ["grade"]
     default=10.0,
     show_default=True,
     metavar="S",
-    help="The most that the import of the file, and each call of a function, may take.",
+    help="Time limit for importing the file, and for each call.",
 )
-@click.option(
-    "--memory", default="1GB", show_default=True, metavar="SIZE", help="The most that its process may reserve."
-)
+@click.option("--memory", default="1GB", show_default=True, metavar="SIZE", help="Memory limit of its process.")
 @click.option(
     "--packages",
     default="numpy",
     show_default=True,
     metavar="NAME,…",
-    help="The packages that it may import beside the standard library.",
+    help="Packages that it may import besides the standard library.",
 )
-@click.option("--seed", type=int, help="Draws the networks.  [default: other networks each time]")
+@click.option("--seed", type=int, help="Seed of the networks.  [default: new networks each time]")
 @click.option("--template", is_flag=True, help="Print the file that students complete, with these exercises.")
 @json_option
 def grade(
@@ -57,7 +55,7 @@ def grade(
     template: bool,
     as_json: bool,
 ) -> None:
-    """Mark an assignment on backpropagation, with points for each equation and what to look at.
+    """Mark an assignment on backpropagation: points for each equation, and a hint where one is wrong.
 
     \b
     Examples:
@@ -68,8 +66,8 @@ def grade(
 
     Each exercise is a function of that name, which is called on four networks in a process of its own. An equation
     gives a point for each network on which it is right. The file may import NumPy and the standard library alone. The
-    limits end code that loops or allocates without end, but it is no sandbox: run what you do not trust in a container.
-    Exit status 0 if the file has all points, else 1.
+    limits end code that loops or allocates without end, but this is no sandbox: run what you do not trust in a
+    container. Exit status 0 if the file has all points, else 1.
     """
     chosen = None if exercise is None else split_names(exercise)
     if template and file is None:

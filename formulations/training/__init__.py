@@ -9,6 +9,9 @@ from formulations._lazy import attach
 if TYPE_CHECKING:
     from formulations.training.classification import ConfusionMatrix as ConfusionMatrix
     from formulations.training.classification import confusion_matrix as confusion_matrix
+    from formulations.training.examples import Examples as Examples
+    from formulations.training.examples import examples_for as examples_for
+    from formulations.training.examples import weights_for as weights_for
     from formulations.training.history import Epoch as Epoch
     from formulations.training.history import History as History
     from formulations.training.interruption import Interruption as Interruption
@@ -34,9 +37,6 @@ if TYPE_CHECKING:
     from formulations.training.steps import default_rate as default_rate
     from formulations.training.steps import get_optimizer as get_optimizer
     from formulations.training.stopping import EarlyStopping as EarlyStopping
-    from formulations.training.targets import Examples as Examples
-    from formulations.training.targets import examples_for as examples_for
-    from formulations.training.targets import weights_for as weights_for
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -68,6 +68,6 @@ else:
                 "get_optimizer",
             ],
             "stopping": ["EarlyStopping"],
-            "targets": ["Examples", "examples_for", "weights_for"],
+            "examples": ["Examples", "examples_for", "weights_for"],
         },
     )

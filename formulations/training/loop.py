@@ -18,6 +18,7 @@ from formulations.exceptions import InvalidInput, Refused, WrongType, described
 from formulations.functions import Cost
 from formulations.network import Network, check_network, passes
 from formulations.training.checkpoints import Checkpoint, described_cost, digest, digest_of_network
+from formulations.training.examples import Examples, as_pair, examples_for, weights_for
 from formulations.training.history import Epoch, History
 from formulations.training.interruption import Interruption
 from formulations.training.progress import Progress
@@ -26,7 +27,6 @@ from formulations.training.schedules import Schedule, checked_rate, get_schedule
 from formulations.training.scores import Examination
 from formulations.training.steps import Optimizer, Trainer, default_rate, get_optimizer
 from formulations.training.stopping import EarlyStopping, get_early_stopping
-from formulations.training.targets import Examples, as_pair, examples_for, weights_for
 
 __all__ = ["sgd"]
 

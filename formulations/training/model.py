@@ -38,11 +38,11 @@ from formulations.network import (
     read_network,
 )
 from formulations.training.classification import ConfusionMatrix, confusion_matrix
+from formulations.training.examples import Examples, as_pair, examples_for, labels_of, numbers_of
 from formulations.training.history import History
 from formulations.training.loop import sgd
 from formulations.training.scores import predicted, r_squared
 from formulations.training.steps import Optimizer, default_optimizer, get_optimizer
-from formulations.training.targets import Examples, as_pair, examples_for, labels_of, numbers_of
 
 __all__ = ["Model", "load_trained"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from formulations.arrays import Array, quiet
 from formulations.data import classes_of
 from formulations.network import Network, Tape, examples_in_one_pass, passes
-from formulations.training.targets import Examples, examples_for
+from formulations.training.examples import Examples, examples_for
 
 __all__ = ["Examination", "accuracy", "predicted", "r_squared"]
 

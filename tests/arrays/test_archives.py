@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 import formulations as fm
 from formulations.arrays.archives import open_archive
-from formulations.cli.options import read_examples
+from formulations.data import read_examples
 from formulations.exceptions import InvalidInput, Refused, WrongShape
 
 NET = fm.Network.random([2, 3, 1], seed=0)

@@ -23,9 +23,8 @@ import pytest
 from scipy.sparse import csr_array
 
 import formulations as fm
+from formulations.data import read_examples
 from formulations.exceptions import FormulationsException
-
-options = pytest.importorskip("formulations.cli.options")
 
 pytestmark = pytest.mark.slow
 
@@ -357,7 +356,7 @@ def certify(path: str, sound: Any) -> str:
 
 
 def examples(path: str, sound: Any) -> str:
-    found = options.read_examples(path)
+    found = read_examples(path)
     if sound is None:
         return "read"
     return "same" if all(a.tobytes() == b.tobytes() for a, b in zip(found, sound, strict=False)) else "other examples"

@@ -7,28 +7,27 @@ from typing import TYPE_CHECKING
 from formulations._lazy import attach
 
 if TYPE_CHECKING:
-    from formulations.cli.options.shared import activations_option as activations_option
-    from formulations.cli.options.shared import as_column as as_column
-    from formulations.cli.options.shared import batch_size_for as batch_size_for
-    from formulations.cli.options.shared import batch_size_option as batch_size_option
-    from formulations.cli.options.shared import cost_option as cost_option
-    from formulations.cli.options.shared import delimiter_option as delimiter_option
-    from formulations.cli.options.shared import dtype_option as dtype_option
-    from formulations.cli.options.shared import header_option as header_option
-    from formulations.cli.options.shared import init_option as init_option
-    from formulations.cli.options.shared import jobs_option as jobs_option
-    from formulations.cli.options.shared import json_option as json_option
-    from formulations.cli.options.shared import network_option as network_option
-    from formulations.cli.options.shared import parse_backends as parse_backends
-    from formulations.cli.options.shared import parse_sizes as parse_sizes
-    from formulations.cli.options.shared import problem_options as problem_options
-    from formulations.cli.options.shared import processes as processes
-    from formulations.cli.options.shared import read_examples as read_examples
-    from formulations.cli.options.shared import read_problem as read_problem
-    from formulations.cli.options.shared import refuse_beside_network as refuse_beside_network
-    from formulations.cli.options.shared import refuse_overwriting as refuse_overwriting
-    from formulations.cli.options.shared import seed_option as seed_option
-    from formulations.cli.options.shared import split_names as split_names
+    from formulations.cli.options.declarations import activations_option as activations_option
+    from formulations.cli.options.declarations import batch_size_option as batch_size_option
+    from formulations.cli.options.declarations import cost_option as cost_option
+    from formulations.cli.options.declarations import delimiter_option as delimiter_option
+    from formulations.cli.options.declarations import dtype_option as dtype_option
+    from formulations.cli.options.declarations import header_option as header_option
+    from formulations.cli.options.declarations import init_option as init_option
+    from formulations.cli.options.declarations import json_option as json_option
+    from formulations.cli.options.declarations import network_option as network_option
+    from formulations.cli.options.declarations import seed_option as seed_option
+    from formulations.cli.options.jobs import jobs_option as jobs_option
+    from formulations.cli.options.jobs import processes as processes
+    from formulations.cli.options.parsing import as_column as as_column
+    from formulations.cli.options.parsing import batch_size_for as batch_size_for
+    from formulations.cli.options.parsing import parse_backends as parse_backends
+    from formulations.cli.options.parsing import parse_sizes as parse_sizes
+    from formulations.cli.options.parsing import refuse_overwriting as refuse_overwriting
+    from formulations.cli.options.parsing import split_names as split_names
+    from formulations.cli.options.problem import problem_options as problem_options
+    from formulations.cli.options.problem import read_problem as read_problem
+    from formulations.cli.options.problem import refuse_beside_network as refuse_beside_network
     from formulations.cli.options.task import TEST_SHARE as TEST_SHARE
     from formulations.cli.options.task import Task as Task
     from formulations.cli.options.task import task_options as task_options
@@ -36,30 +35,28 @@ else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
-            "shared": [
+            "declarations": [
                 "activations_option",
-                "as_column",
-                "batch_size_for",
                 "batch_size_option",
                 "cost_option",
                 "delimiter_option",
                 "dtype_option",
                 "header_option",
                 "init_option",
-                "jobs_option",
                 "json_option",
                 "network_option",
+                "seed_option",
+            ],
+            "jobs": ["jobs_option", "processes"],
+            "parsing": [
+                "as_column",
+                "batch_size_for",
                 "parse_backends",
                 "parse_sizes",
-                "problem_options",
-                "processes",
-                "read_examples",
-                "read_problem",
-                "refuse_beside_network",
                 "refuse_overwriting",
-                "seed_option",
                 "split_names",
             ],
+            "problem": ["problem_options", "read_problem", "refuse_beside_network"],
             "task": ["TEST_SHARE", "Task", "task_options"],
         },
     )

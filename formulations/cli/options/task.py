@@ -14,19 +14,16 @@ from click.core import ParameterSource
 
 from formulations.arrays import BATCH_SIZE, Array, positive_integer
 from formulations.cli.completion import complete_file, complete_names
-from formulations.cli.options.shared import (
-    as_column,
+from formulations.cli.options.declarations import (
     delimiter_option,
     dtype_option,
     header_option,
     init_option,
     network_option,
-    parse_sizes,
-    read_problem,
-    refuse_beside_network,
     seed_option,
-    split_names,
 )
+from formulations.cli.options.parsing import as_column, parse_sizes, split_names
+from formulations.cli.options.problem import read_problem, refuse_beside_network
 from formulations.cli.output import print_text
 from formulations.data import (
     DIGITS,

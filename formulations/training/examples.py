@@ -1,4 +1,4 @@
-"""Examples for training: inputs and targets are checked, and weights."""
+"""Examples for training: checks of inputs, targets and weights."""
 
 from __future__ import annotations
 
@@ -160,8 +160,7 @@ def _class_weights(examples: Examples, class_weight: Any) -> Array:
     if not isinstance(class_weight, Mapping):
         raise WrongType(
             f"class_weight must be 'balanced' or a mapping from classes to weights, got {described(class_weight)}; "
-            "pass a "
-            "dictionary such as {0: 1.0, 1: 5.0}."
+            "pass a dictionary such as {0: 1.0, 1: 5.0}."
         )
     known = list(range(count)) if names is None else names.tolist()
     places = {label: k for k, label in enumerate(known)}
