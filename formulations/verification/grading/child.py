@@ -27,13 +27,13 @@ import numpy as np
 __all__ = ["FUNCTIONS", "LARGEST", "call", "pack", "receive", "send", "unpack"]
 
 LARGEST = 2**26
-"""The most bytes of a message."""
+"""The largest message, in bytes."""
 
 NUMBERS = "biufc"
 """The kinds of dtypes of numbers."""
 
 LONGEST = 300
-"""The most characters of what a submission's exception says."""
+"""The longest quotation from an exception, in characters."""
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh,
@@ -128,7 +128,7 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
 
 
 def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | Sequence[int], file: str) -> Any:
-    """Call a function on a copy of the arguments, and describe what came of it.
+    """Call a function on a copy of the arguments, and describe the outcome.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | S
     depths : int or sequence of int
         What it must return: 0 for an array, 1 for a list of arrays; a sequence of them for a tuple.
     file : str
-        The file whose lines are told if it raises.
+        The file whose lines are quoted if it raises an exception.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], depths: int | S
     except KeyboardInterrupt:
         # Ctrl-C, if the function runs in the process of its caller.
         raise
-    # Whatever else a submission raises is a finding on it, SystemExit included.
+    # Whatever else a submission raises is a finding, SystemExit included.
     except BaseException as caught:
         return {"why": _raised(caught, file)}
     if sum(array.nbytes for array in _leaves(result)) > LARGEST // 2:
@@ -184,7 +184,7 @@ def _called(arguments: Iterable[Any]) -> list[Any]:
 
 def _arrays(found: Any, depths: int | Sequence[int]) -> Any:
     """Return a result as arrays, and lists of them."""
-    wrong = NotNumbers(f"returned {_named(found)} where {_wanted(depths)} belongs")
+    wrong = NotNumbers(f"returned {_named(found)} instead of {_wanted(depths)}")
     if depths == 0:
         try:
             array = np.asarray(found)
@@ -225,17 +225,17 @@ def _leaves(result: Any) -> list[Any]:
 def _raised(caught: BaseException, file: str) -> str:
     """Say what a submission has raised, and in which of its lines."""
     if isinstance(caught, SystemExit):
-        what = f"exits, by SystemExit({caught.code!r})"[:LONGEST]
+        what = f"exited with SystemExit({caught.code!r})"[:LONGEST]
     elif isinstance(caught, MemoryError):
-        what = "needs more memory than is allowed"
+        what = "ran out of memory"
     else:
         # An exception may have no text, or one that cannot be made.
         text = " ".join(traceback.format_exception_only(type(caught), caught)[-1].split())
-        what = f"raises {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
+        what = f"raised {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"
     lines = [frame.lineno for frame in traceback.extract_tb(caught.__traceback__) if frame.filename == file]
     if isinstance(caught, SyntaxError) and caught.filename == file:
         lines.append(caught.lineno)
-    return f"{what}, in line {lines[-1]}" if lines else what
+    return f"{what} (line {lines[-1]})" if lines else what
 
 
 class _Finder(MetaPathFinder):

@@ -203,10 +203,8 @@ def _verdict(layer: int, equation: str, candidate: Array, expected: Array, bound
 
 
 def _judge_forward(question: Question, results: Mapping[str, Any]) -> Judgement:
-    reference, findings = (
-        question.reference,
-        [Finding("25", 1, np.array_equal(results["activations"][0], question.X[0]))],
-    )
+    reference = question.reference
+    findings = [Finding("25", 1, np.array_equal(results["activations"][0], question.X[0]))]
     bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)
     sides = bounds.precision.sides
     for l in range(2, question.last + 1):

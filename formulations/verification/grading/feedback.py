@@ -13,7 +13,7 @@ from formulations.verification.certification import certify
 from formulations.verification.grading.exercises import Finding, Judgement, Shape
 from formulations.verification.grading.questions import Question
 
-__all__ = ["misfit", "sentence"]
+__all__ = ["sentence", "wrong_shape"]
 
 PARTS = {
     "the factor σ′: which function it is, and where it is evaluated": (
@@ -74,7 +74,7 @@ def _part(question: Question, judgement: Judgement, first: Finding) -> str:
     return next((LOOK_AT[name] for name in names if name in LOOK_AT), otherwise)
 
 
-def misfit(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:
+def wrong_shape(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:
     """Say why a result does not have its shape, or those of its arrays; empty if it has."""
     if isinstance(wanted, tuple):
         if found.shape != wanted:
@@ -83,4 +83,4 @@ def misfit(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:
     if len(found) != len(wanted):
         return f"{name} must hold {len(wanted)} arrays, one a layer, got {len(found)}"
     parts = enumerate(zip(found, wanted, strict=True))
-    return next(filter(None, (misfit(array, shape, f"{name}[{i}]") for i, (array, shape) in parts)), "")
+    return next(filter(None, (wrong_shape(array, shape, f"{name}[{i}]") for i, (array, shape) in parts)), "")

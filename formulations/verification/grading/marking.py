@@ -14,15 +14,15 @@ import numpy as np
 from formulations.arrays import as_bytes, format_bytes, positive_number, quiet
 from formulations.exceptions import InvalidInput, WrongType, described
 from formulations.verification.grading.exercises import EXERCISES, Exercise, choose
-from formulations.verification.grading.feedback import misfit, sentence
+from formulations.verification.grading.feedback import sentence, wrong_shape
 from formulations.verification.grading.questions import BATCHES, Question
-from formulations.verification.grading.report import ExerciseGrade, Grade, Points
+from formulations.verification.grading.report import EquationGrade, ExerciseGrade, Grade
 from formulations.verification.grading.submission import (
-    Answer,
     FileSubmission,
-    Functions,
+    FunctionSubmission,
     Limits,
     NotLoaded,
+    Returned,
     Submission,
 )
 
@@ -46,7 +46,7 @@ def grade(
 
     Each exercise is a function of the same name, called on four networks that are drawn for it. An equation gives a
     point for each network on which it is right; a mistake costs the points of its own equation and not of those that
-    build on it. What is right is decided by the derived bounds of :func:`formulations.certify`. The feedback names the
+    build on it. Right means within the derived bounds of :func:`formulations.certify`. The feedback names the
     equation, the layer, and the part of the equation to look at, not the answer.
 
     Parameters
@@ -56,16 +56,16 @@ def grade(
         which are called in this process without limits.
     exercises : str or iterable of str, optional
         The exercises: ``feedforward``, ``bp1``, ``bp2``, ``bp3``, ``bp4``, ``backprop``, ``sigma_form``,
-        ``modified_neuron``. By default all for a file, and for functions those that are there. What each function gets
-        and returns stands in the template, which ``formulations grade --template`` prints.
+        ``modified_neuron``. By default all for a file, and for functions those that are there. The template, which
+        ``formulations grade --template`` prints, describes what each function gets and returns.
     seconds : float
-        The most that the import of a file, and each call, may take.
+        Time limit for importing a file, and for each call.
     memory : float or str
-        The most that its process may reserve, in bytes or such as ``"1GB"``, where the system limits it.
+        Memory limit of its process, in bytes or as in ``"1GB"``, where the system enforces it.
     packages : iterable of str
-        The packages that a file may import beside the standard library.
+        The packages that a file may import besides the standard library.
     seed : int, optional
-        Draws the networks. By default it is new in each call, and the grade names it.
+        Seed of the networks. By default it is new in each call; the grade holds it.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def grade(
     WrongType
         If the candidate is neither a file nor functions.
     CandidateFailed
-        If no process starts here. What a submission does wrong is no exception, but costs its points.
+        If the process does not start. What a submission does wrong is no exception, but costs its points.
 
     Notes
     -----
@@ -100,13 +100,13 @@ def grade(
     >>> print(found.exercises[0].feedback[0].partition(": ")[2])
     (BP3) is wrong; look at how the examples of a mini-batch are combined.
     """
-    submission, there = _submission(candidate, seconds, memory, packages)
+    submission, names = _submission(candidate, seconds, memory, packages)
     seed = _seed(seed)
     notes = []
     if isinstance(submission, FileSubmission) and find_spec("resource") is None:
         notes.append("This system limits the time of a submission, not its memory.")
     grades, failure = [], ""
-    for exercise in choose(there if exercises is None else exercises):
+    for exercise in choose(names if exercises is None else exercises):
         # Each exercise has networks of its own, whatever the others are.
         random = np.random.default_rng([seed, list(EXERCISES).index(exercise.name)])
         if not failure:
@@ -134,7 +134,7 @@ def _submission(
     if callable(candidate):
         candidate = {getattr(candidate, "__name__", ""): candidate}
     if isinstance(candidate, Mapping):
-        return Functions(candidate), candidate.keys()
+        return FunctionSubmission(candidate), candidate.keys()
     if isinstance(candidate, str | os.PathLike):
         path = Path(candidate)
         if path.suffix != ".py" or not path.is_file():
@@ -156,7 +156,7 @@ def _seed(seed: Any) -> int:
 
 
 def _without_points(exercise: Exercise, why: str) -> ExerciseGrade:
-    points = tuple(Points(equation, 0, len(BATCHES)) for equation in exercise.equations)
+    points = tuple(EquationGrade(equation, 0, len(BATCHES)) for equation in exercise.equations)
     return ExerciseGrade(exercise.name, exercise.says, points, (why,))
 
 
@@ -172,12 +172,12 @@ def _marked(submission: Submission, exercise: Exercise, random: np.random.Genera
         return _without_points(exercise, f"There is no function {exercise.name}.")
     right, feedback = dict.fromkeys(exercise.equations, 0), dict[str, list[str]]()
     for question, answer in zip(questions, answers, strict=True):
-        wrong, said = _answer(exercise, question, answer)
+        wrong, said = _judged(exercise, question, answer)
         for equation in right:
             right[equation] += equation not in wrong
         if said:
             feedback.setdefault(said, []).append(question.title)
-    earned = tuple(Points(equation, count, len(questions)) for equation, count in right.items())
+    earned = tuple(EquationGrade(equation, count, len(questions)) for equation, count in right.items())
     lines = [
         f"{'on every network' if len(titles) == len(questions) else '; '.join(titles)}: {said}"
         for said, titles in feedback.items()
@@ -185,14 +185,14 @@ def _marked(submission: Submission, exercise: Exercise, random: np.random.Genera
     return ExerciseGrade(exercise.name, exercise.says, earned, tuple(lines))
 
 
-def _answer(exercise: Exercise, question: Question, answer: Answer) -> tuple[set[str], str]:
+def _judged(exercise: Exercise, question: Question, answer: Returned) -> tuple[set[str], str]:
     """Return the equations that an answer has wrong, and a sentence on it."""
     if answer.result is None:
         return set(exercise.equations), f"it {answer.why}."
     shapes, wrong, said = exercise.shapes(question), set[str](), list[str]()
     results = dict(zip(shapes, answer.result if len(shapes) > 1 else [answer.result], strict=True))
     for name, shape in shapes.items():
-        problem = misfit(results[name], shape, name)
+        problem = wrong_shape(results[name], shape, name)
         if problem:
             said.append(problem)
             wrong.update(exercise.of_result.get(name, exercise.equations))
@@ -204,7 +204,7 @@ def _answer(exercise: Exercise, question: Question, answer: Answer) -> tuple[set
         if found:
             said.append(sentence(question, judgement))
     if answer.changed:
-        said.append("it changes its arguments: let it work on copies")
+        said.append("it changes its arguments; work on copies")
     return wrong, f"{'; '.join(said)}." if said else ""
 
 

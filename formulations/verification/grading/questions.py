@@ -91,7 +91,7 @@ def drawn(
 ) -> list[Question]:
     """Draw four networks with examples.
 
-    In the first, no two layers have the same size, so that an array that lies the wrong way fits nowhere; in the
+    In the first, no two layers have the same size, so that a transposed array fits nowhere; in the
     second, all have, so that it fits everywhere; the third is deep, and the fourth has one output.
 
     Parameters

@@ -7,11 +7,11 @@ from typing import Any
 
 from formulations.display import fitted, format_table, html_list, html_mark, html_table, html_text, html_view
 
-__all__ = ["ExerciseGrade", "Grade", "Points"]
+__all__ = ["EquationGrade", "ExerciseGrade", "Grade"]
 
 
 @dataclass(frozen=True)
-class Points:
+class EquationGrade:
     """The points of an equation.
 
     Attributes
@@ -35,7 +35,7 @@ class ExerciseGrade:
     ----------
     name, says : str
         Its name, and what it asks for.
-    equations : tuple of Points
+    equations : tuple of EquationGrade
         The points of each equation.
     feedback : tuple of str
         A sentence on each network on which the answer is wrong, or one on what has failed.
@@ -43,17 +43,17 @@ class ExerciseGrade:
 
     name: str
     says: str
-    equations: tuple[Points, ...]
+    equations: tuple[EquationGrade, ...]
     feedback: tuple[str, ...]
 
     @property
     def points(self) -> int:
-        """The points."""
+        """The points earned."""
         return sum(each.points for each in self.equations)
 
     @property
     def possible(self) -> int:
-        """The points that could be had."""
+        """The maximum."""
         return sum(each.possible for each in self.equations)
 
 
@@ -77,12 +77,12 @@ class Grade:
 
     @property
     def points(self) -> int:
-        """The points of all exercises."""
+        """The points earned in all exercises."""
         return sum(each.points for each in self.exercises)
 
     @property
     def possible(self) -> int:
-        """The points that could be had."""
+        """The maximum."""
         return sum(each.possible for each in self.exercises)
 
     def __bool__(self) -> bool:

@@ -1,7 +1,7 @@
 """Submissions: files, run in a process of their own within limits, and functions, run in this one.
 
 A file is not trusted to return: its import and each of its calls have a time limit, its memory and its files a size,
-and at the end its process and all that it has started are killed. It is not kept from harm that it is written to do.
+and at the end its process and all that it has started are killed. It is not prevented from doing harm on purpose.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import numpy as np
 from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child
 
-__all__ = ["Answer", "FileSubmission", "Functions", "Limits", "NotLoaded", "Submission"]
+__all__ = ["FileSubmission", "FunctionSubmission", "Limits", "NotLoaded", "Returned", "Submission"]
 
 STARTING = 60.0
-"""The seconds in which Python and NumPy start, on a machine that does much else."""
+"""The seconds in which Python and NumPy start, on a busy machine."""
 
 KEPT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 """What a submission sees of the environment; the rest may hold secrets."""
@@ -47,11 +47,11 @@ class Limits:
     Attributes
     ----------
     seconds : float
-        The most that its import, and each call, may take.
+        The time limit of its import, and of each call.
     memory : int
-        The most bytes that its process may reserve.
+        The memory limit of its process, in bytes.
     packages : tuple of str
-        What it may import beside the standard library.
+        What it may import besides the standard library.
     """
 
     seconds: float = 10.0
@@ -60,15 +60,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came of a call.
+class Returned:
+    """The outcome of a call.
 
     Attributes
     ----------
     result : list, ndarray or None
         The numbers that it returned; None if it returned none.
     why : str
-        The reason, as a predicate: ``"raises ValueError: …, in line 12"``.
+        The reason, as a predicate: ``"raised ValueError: … (line 12)"``.
     changed : bool
         Whether it has changed its arguments.
     """
@@ -79,11 +79,11 @@ class Answer:
 
 
 class Submission(Protocol):
-    """Functions of somebody else, which can be called on inputs."""
+    """User-supplied functions that can be called on inputs."""
 
     def answers(
         self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
-    ) -> list[Answer] | None:
+    ) -> list[Returned] | None:
         """Call a function on inputs that are drawn when it is there.
 
         Parameters
@@ -97,7 +97,7 @@ class Submission(Protocol):
 
         Returns
         -------
-        list of Answer, or None
+        list of Returned, or None
             One for each call; None if there is no such function.
 
         Raises
@@ -108,20 +108,20 @@ class Submission(Protocol):
 
 
 @dataclass(frozen=True)
-class Functions:
+class FunctionSubmission:
     """Functions that are called in this process, without limits."""
 
     functions: Mapping[str, Callable[..., Any]]
 
     def answers(
         self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
-    ) -> list[Answer] | None:
+    ) -> list[Returned] | None:
         """Call a function; see :class:`Submission`."""
         function = self.functions.get(name)
         if function is None:
             return None
         file = getattr(getattr(function, "__code__", None), "co_filename", "")
-        return [_answer(child.call(function, arguments, depths, file), depths) for arguments in draw()]
+        return [_returned(child.call(function, arguments, depths, file), depths) for arguments in draw()]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class FileSubmission:
 
     def answers(
         self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
-    ) -> list[Answer] | None:
+    ) -> list[Returned] | None:
         """Call a function; see :class:`Submission`.
 
         Raises
@@ -154,7 +154,7 @@ class FileSubmission:
             if process.answer(STARTING) is None:
                 raise CandidateFailed(
                     f"a submission needs a process of its own, which did not start: {process.output()}; "
-                    "look whether Python and NumPy start here."
+                    "check that Python and NumPy start here."
                 )
             loaded = process.answer(limits.seconds)
             if loaded is None:
@@ -168,24 +168,24 @@ class FileSubmission:
             return list(_answers(process, len(calls), depths, limits.seconds))
 
 
-def _answers(process: _Process, count: int, depths: int | Sequence[int], seconds: float) -> Iterator[Answer]:
+def _answers(process: _Process, count: int, depths: int | Sequence[int], seconds: float) -> Iterator[Returned]:
     ended = ""
     for _ in range(count):
         found = None if ended else process.answer(seconds)
         if found is not None:
-            yield _answer(found, depths)
+            yield _returned(found, depths)
         else:
-            yield Answer(why=ended or process.end(seconds))
-            ended = "was not called after that"
+            yield Returned(why=ended or process.end(seconds))
+            ended = "was not called again"
 
 
-def _answer(found: Mapping[str, Any], depths: int | Sequence[int]) -> Answer:
+def _returned(found: Mapping[str, Any], depths: int | Sequence[int]) -> Returned:
     changed = bool(found.get("changed"))
     if "result" not in found:
-        return Answer(None, _line(found.get("why")), changed)
+        return Returned(None, _line(found.get("why")), changed)
     if not _has_depths(found["result"], depths):
-        return Answer(None, "sent something else than its numbers", changed)
-    return Answer(found["result"], "", changed)
+        return Returned(None, "did not send numbers", changed)
+    return Returned(found["result"], "", changed)
 
 
 def _has_depths(result: Any, depths: int | Sequence[int]) -> bool:
@@ -200,8 +200,8 @@ def _has_depths(result: Any, depths: int | Sequence[int]) -> bool:
 
 
 def _line(text: Any) -> str:
-    """Return a text of the submission as one line without signs that steer a terminal."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(text))
+    """Return a text of the submission as one line without control characters."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
 
 
 class _Process:

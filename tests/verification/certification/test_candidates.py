@@ -122,6 +122,7 @@ def test_files_that_hold_no_gradient_are_refused_with_what_they_hold(given, file
         fm.certify(net, X, Y, archive)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch", "jax"])
 def test_engines_are_equal(name):
     pytest.importorskip(name)

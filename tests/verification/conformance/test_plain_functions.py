@@ -104,6 +104,7 @@ def test_each_law_is_asked_of_it_or_says_nothing_about_functions(report):
             assert result.outcome is Outcome.NOT_ASKED and result.complaint
 
 
+@pytest.mark.slow
 def test_a_function_that_knows_some_activations_by_name_is_asked_for_these():
     report = fm.check_backend(by_names, laws=["equal"], dtypes=["float64"])
     assert report.passed, str(report)
@@ -117,7 +118,7 @@ def test_a_function_that_knows_some_activations_by_name_is_asked_for_these():
     assert asked(claimed) >= {"gelu_gelu_quadratic", "relu_relu_quadratic_deep"}
 
 
-@pytest.mark.parametrize("result", [np.nan, np.inf])
+@pytest.mark.parametrize("result", [np.nan, pytest.param(np.inf, marks=pytest.mark.slow)])
 def test_nan_excuses_only_what_is_not_claimed(result):
     def nan_for_tanh(net, X, Y):
         weights, biases = by_names(net, X, Y)
@@ -132,6 +133,7 @@ def test_nan_excuses_only_what_is_not_claimed(result):
     assert [result.scenario for result in claimed.broken["equal"]] == ["square_weights"]
 
 
+@pytest.mark.slow
 def test_a_function_that_takes_what_it_does_not_know_for_something_else_is_not_asked_for_it():
     def otherwise_sigmoid(net, X, Y):
         names = [each.name if each.name in FUNCTIONS else "sigmoid" for each in net.activations]
@@ -156,6 +158,7 @@ def test_a_wrong_gradient_is_never_excused():
     assert {result.scenario for result in report.broken["equal"]} == {"relu_relu_quadratic"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [without_slope, twice], ids=["slope missing", "twice"])
 def test_a_wrong_function_for_fixed_activations_is_asked_for_the_nearest(function):
     report = fm.check_backend(function, laws=["equal"], dtypes=["float64"])
@@ -202,15 +205,15 @@ def test_softmax_outputs_with_their_cost_are_found_in_every_shape():
 @pytest.mark.parametrize(
     ("scenario", "claim", "backend", "outcome"),
     [
-        ("hidden_softmax", {}, "hadamard", Outcome.NOT_ASKED),
+        pytest.param("hidden_softmax", {}, "hadamard", Outcome.NOT_ASKED, marks=pytest.mark.slow),
         ("hidden_softmax", {"coupled": True}, "hadamard", Outcome.BROKEN),
-        ("hidden_softmax", {"coupled": True}, "sigma", Outcome.HELD),
-        ("hidden_softmax", {"coupled": False}, "sigma", Outcome.NOT_ASKED),
+        pytest.param("hidden_softmax", {"coupled": True}, "sigma", Outcome.HELD, marks=pytest.mark.slow),
+        pytest.param("hidden_softmax", {"coupled": False}, "sigma", Outcome.NOT_ASKED, marks=pytest.mark.slow),
         ("hidden_softmax", {"activations": ["tanh", "softmax", "sigmoid"]}, "hadamard", Outcome.BROKEN),
-        ("sparse", {}, "hadamard", Outcome.HELD),
+        pytest.param("sparse", {}, "hadamard", Outcome.HELD, marks=pytest.mark.slow),
         ("sparse", {"sparse": False}, "hadamard", Outcome.NOT_ASKED),
-        ("sparse", {"outputs": ["tanh"]}, "hadamard", Outcome.NOT_ASKED),
-        ("sparse", {"sizes": [[3, 2]]}, "hadamard", Outcome.NOT_ASKED),
+        pytest.param("sparse", {"outputs": ["tanh"]}, "hadamard", Outcome.NOT_ASKED, marks=pytest.mark.slow),
+        pytest.param("sparse", {"sizes": [[3, 2]]}, "hadamard", Outcome.NOT_ASKED, marks=pytest.mark.slow),
         ("per_neuron", {"activations": ["tanh", "sigmoid"]}, "hadamard", Outcome.NOT_ASKED),
         ("per_neuron", {"activations": ["tanh", "sigmoid", "sine"]}, "hadamard", Outcome.HELD),
     ],
@@ -295,6 +298,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", FAULTS)
 def test_a_fault_of_each_kind_breaks_its_law(law):
     few = ["digits", "single_neuron", "saturated", "single_layer"]
@@ -303,6 +307,7 @@ def test_a_fault_of_each_kind_breaks_its_law(law):
     assert law in report.broken, str(report)
 
 
+@pytest.mark.slow
 def test_a_random_function_is_said_to_be_one():
     report = fm.check_backend(FAULTS["same_bits"], laws=["same_bits"], scenarios=["digits"], dtypes=["float64"])
     assert "Two identical calls gave different results" in str(report) and report.broken

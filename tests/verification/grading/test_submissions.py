@@ -14,7 +14,7 @@ import pytest
 
 from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child, submission
-from formulations.verification.grading.submission import FileSubmission, Functions, Limits, NotLoaded
+from formulations.verification.grading.submission import FileSubmission, FunctionSubmission, Limits, NotLoaded
 
 LIMITS = Limits()
 
@@ -74,24 +74,24 @@ def test_a_call_that_loops_is_ended_and_what_came_before_it_counts(tmp_path, mon
 
 
 FAILING = {
-    "exits": ("def f(x):\n    import sys\n    sys.exit(3)", "exits, by SystemExit(3), in line 3"),
+    "exits": ("def f(x):\n    import sys\n    sys.exit(3)", "exited with SystemExit(3) (line 3)"),
     "raises": (
         "def f(x):\n    def g():\n        return 1 / 0\n    g()",
-        "raises ZeroDivisionError: division by zero, in line 3",
+        "raised ZeroDivisionError: division by zero (line 3)",
     ),
     "ends the process": ("import os\ndef f(x):\n    os._exit(3)", "ended the process, with exit status 3"),
-    "reads": ("def f(x):\n    return float(input())", "raises EOFError: EOF when reading a line, in line 2"),
-    "returns nothing": ("def f(x):\n    x * 2", "returned None (no return?) where an array of numbers belongs"),
-    "ragged": ("def f(x):\n    return [[1], [1, 2]]", "returned a list of length 2 where an array of numbers belongs"),
-    "text": ("def f(x):\n    return 'x'", "returned a str where an array of numbers belongs"),
+    "reads": ("def f(x):\n    return float(input())", "raised EOFError: EOF when reading a line (line 2)"),
+    "returns nothing": ("def f(x):\n    x * 2", "returned None (no return?) instead of an array of numbers"),
+    "ragged": ("def f(x):\n    return [[1], [1, 2]]", "returned a list of length 2 instead of an array of numbers"),
+    "text": ("def f(x):\n    return 'x'", "returned a str instead of an array of numbers"),
     "object": (
         "import numpy\ndef f(x):\n    return numpy.array([f])",
-        "returned an array of dtype object where an array of numbers belongs",
+        "returned an array of dtype object instead of an array of numbers",
     ),
-    "recursion": ("def f(x):\n    return f(x)", "raises RecursionError: maximum recursion depth exceeded, in line 2"),
+    "recursion": ("def f(x):\n    return f(x)", "raised RecursionError: maximum recursion depth exceeded (line 2)"),
     "formulations": (
         "def f(x):\n    import formulations",
-        "raises ModuleNotFoundError: formulations may not be imported here, in line 2",
+        "raised ModuleNotFoundError: formulations may not be imported here (line 2)",
     ),
 }
 
@@ -108,20 +108,20 @@ def test_functions_are_called_in_this_process(name):
     text, why = FAILING[name]
     scope = {}
     exec(compile(text, "cell", "exec"), scope)
-    (answer,) = Functions({"f": scope["f"]}).answers("f", 0, lambda: [[np.ones(2)]])
+    (answer,) = FunctionSubmission({"f": scope["f"]}).answers("f", 0, lambda: [[np.ones(2)]])
     assert answer.why == why
-    assert Functions({"f": scope["f"]}).answers("g", 0, list) is None
+    assert FunctionSubmission({"f": scope["f"]}).answers("g", 0, list) is None
 
 
 NOT_LOADED = {
     "loops": ("while True: pass", "its import did not return within 0.5 s"),
-    "torch": ("import torch", "its import raises ModuleNotFoundError: torch may not be imported here, in line 1"),
+    "torch": ("import torch", "its import raised ModuleNotFoundError: torch may not be imported here (line 1)"),
     "scipy": (
         "from scipy import linalg",
-        "its import raises ModuleNotFoundError: scipy may not be imported here, in line 1",
+        "its import raised ModuleNotFoundError: scipy may not be imported here (line 1)",
     ),
-    "syntax": ("x = 1\ndef f(x)\n    return x", "its import raises SyntaxError: expected ':', in line 2"),
-    "exits": ("exit()", "its import exits, by SystemExit(None), in line 1"),
+    "syntax": ("x = 1\ndef f(x)\n    return x", "its import raised SyntaxError: expected ':' (line 2)"),
+    "exits": ("exit()", "its import exited with SystemExit(None) (line 1)"),
     "ends": ("import os\nos._exit(0)", "its import ended the process, with exit status 0"),
 }
 
@@ -163,7 +163,7 @@ def test_memory_is_limited(tmp_path):
         pytest.skip("macOS limits no address space")
     text = "import numpy as np\ndef f(x):\n    return np.ones(10**8 if len(x) == 3 else 2)"
     first, second = answers(tmp_path, text, Limits(memory=2 * 10**8))
-    assert first.why == "needs more memory than is allowed, in line 3"
+    assert first.why == "ran out of memory (line 3)"
     assert second.result.tolist() == [1, 1]
 
 
@@ -205,7 +205,7 @@ def test_it_sees_neither_secrets_nor_its_own_folder(tmp_path, monkeypatch):
 def test_arguments_that_it_changes_are_told(change):
     scope = {}
     exec(f"def f(x, parts):\n    {change}\n    return [1.0]", scope)
-    (answer,) = Functions(scope).answers("f", 0, lambda: [[np.ones(2), [np.zeros(1), np.ones(3)]]])
+    (answer,) = FunctionSubmission(scope).answers("f", 0, lambda: [[np.ones(2), [np.zeros(1), np.ones(3)]]])
     assert answer.changed is True and answer.result.tolist() == [1]
 
 
@@ -214,8 +214,8 @@ def test_what_a_result_raises_is_told_as_what_a_function_raises():
         def __array__(self, dtype=None, copy=None):
             raise KeyError("odd")
 
-    (answer,) = Functions({"f": Odd}).answers("f", 0, lambda: [[]])
-    assert answer.why.startswith("raises KeyError: 'odd'")
+    (answer,) = FunctionSubmission({"f": Odd}).answers("f", 0, lambda: [[]])
+    assert answer.why.startswith("raised KeyError: 'odd'")
 
 
 def test_ctrl_c_ends_the_caller_and_not_the_function_alone():
@@ -223,15 +223,15 @@ def test_ctrl_c_ends_the_caller_and_not_the_function_alone():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Functions({"f": f}).answers("f", 0, lambda: [[]])
+        FunctionSubmission({"f": f}).answers("f", 0, lambda: [[]])
 
 
 def test_what_it_says_is_one_line_of_text():
     def f():
         raise ValueError("first\nsecond \x1b[2J\x07 third")
 
-    (answer,) = Functions({"f": f}).answers("f", 0, lambda: [[]])
-    assert answer.why.startswith("raises ValueError: first second \N{REPLACEMENT CHARACTER}[2J")
+    (answer,) = FunctionSubmission({"f": f}).answers("f", 0, lambda: [[]])
+    assert answer.why.startswith("raised ValueError: first second \N{REPLACEMENT CHARACTER}[2J")
     assert answer.why.isprintable()
 
 
@@ -240,7 +240,7 @@ def test_what_it_says_is_one_line_of_text():
     ["'result': 'text'", "'result': [1, 2]", "'result': {'mapping': {}}", "'why': 3", "'changed': 3", "'other': 1"],
 )
 def test_a_process_that_answers_for_itself_sends_numbers_or_none(sent):
-    answer = submission._answer(eval(f"{{{sent}}}"), 0)
+    answer = submission._returned(eval(f"{{{sent}}}"), 0)
     assert answer.result is None and isinstance(answer.why, str)
 
 
@@ -256,19 +256,17 @@ def test_rubbish_on_the_way_to_its_results_ends_it(tmp_path):
     )
     first, second = answers(tmp_path, text)
     assert first.result is None and first.why.startswith("ended the process")
-    assert second.why == "was not called after that"
+    assert second.why == "was not called again"
 
 
 def test_the_structure_of_a_result_is_checked():
     def returned(value, depths):
-        return Functions({"f": lambda: value}).answers("f", depths, lambda: [[]])[0]
+        return FunctionSubmission({"f": lambda: value}).answers("f", depths, lambda: [[]])[0]
 
     assert [part.tolist() for part in returned(([1.0], np.ones(2)), 1).result] == [[1], [1, 1]]
-    assert returned(3.0, 1).why == "returned a float where a list of arrays belongs"
-    assert (
-        returned(([1], [2]), (1, 1, 1)).why == "returned a tuple of length 2 where a tuple of 3 lists of arrays belongs"
-    )
-    assert returned(([1], None), (1, 1)).why == "returned None (no return?) where a list of arrays belongs"
+    assert returned(3.0, 1).why == "returned a float instead of a list of arrays"
+    assert returned(([1], [2]), (1, 1, 1)).why == "returned a tuple of length 2 instead of a tuple of 3 lists of arrays"
+    assert returned(([1], None), (1, 1)).why == "returned None (no return?) instead of a list of arrays"
     # NumPy once made such arrays of lists of arrays.
     parts = np.empty(2, object)
     parts[:] = [np.ones(1), np.ones(2)]
@@ -279,7 +277,7 @@ def test_a_process_that_does_not_start_is_told(tmp_path, monkeypatch):
     broken = tmp_path / "child.py"
     broken.write_text("raise RuntimeError('no NumPy here')")
     monkeypatch.setattr(submission.child, "__file__", str(broken))
-    with pytest.raises(CandidateFailed, match="did not start: RuntimeError: no NumPy here; look whether"):
+    with pytest.raises(CandidateFailed, match="did not start: RuntimeError: no NumPy here; check that"):
         answers(tmp_path, "")
 
 
