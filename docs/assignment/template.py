@@ -5,7 +5,7 @@ says otherwise, and the cost is the quadratic one, (26). Layer l has n_l neurons
 
 Wherever a function gets a whole network, ``weights`` is the list w², …, w^L, in which w^l has shape (n_l, n_(l−1)) and
 ``weights[l - 2][j, k]`` is w^l_jk, and ``biases`` the list b², …, b^L, in which b^l has shape (n_l,). Do not change
-arguments: return new arrays. You may add functions of your own, such as σ and σ′.
+arguments: return new arrays, in double precision. You may add functions of your own, such as σ and σ′.
 
 Each function is called on four networks, and an equation gives a point for each network on which it is right. Check
 your own work with ``formulations grade FILE.py``.

@@ -64,6 +64,8 @@ def test_the_template_is_that_of_the_command(tmp_path):
         CliRunner().invoke(formulations, ["grade", "--template", "--exercise", "bp2,bp1"]).stdout
     )
     assert list(functions(tmp_path / "part.py")) == ["bp1", "bp2"]
+    text = (tmp_path / "part.py").read_text()
+    assert "2 exercises on chapter 2" in text and "``formulations grade FILE.py --exercise bp1,bp2``" in text
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)

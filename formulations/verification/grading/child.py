@@ -193,11 +193,12 @@ def _arrays(found: Any, depths: int | Sequence[int]) -> Any:
         if array.dtype.kind not in NUMBERS:
             raise wrong
         return array
-    if not isinstance(found, list | tuple) and not (isinstance(found, np.ndarray) and found.ndim):
-        raise wrong
     if isinstance(depths, int):
+        if not isinstance(found, list | tuple) and not (isinstance(found, np.ndarray) and found.ndim):
+            raise wrong
         return [_arrays(each, depths - 1) for each in found]
-    if len(found) != len(depths):
+    # An array of two numbers is no pair.
+    if not isinstance(found, list | tuple) or len(found) != len(depths):
         raise wrong
     return [_arrays(each, depth) for each, depth in zip(found, depths, strict=True)]
 

@@ -6,14 +6,16 @@ only the part of the equation that it is about.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from formulations.verification.certification import certify
-from formulations.verification.grading.exercises import Finding, Judgement, Shape
+from formulations.verification.grading.exercises import Exercise, Finding, Judgement, Shape
 from formulations.verification.grading.questions import Question
 
 __all__ = ["sentence", "wrong_shape"]
+
+ORDER = "the order of the layers"
 
 PARTS = {
     "the factor σ′: which function it is, and where it is evaluated": (
@@ -31,7 +33,7 @@ PARTS = {
     ),
     "which layer's a or z it takes": ("input_of_next_layer", "weighted_input_for_activation"),
     "the order of the indices of the result": ("gradient_transposed",),
-    "the order of the layers": ("layers_reversed",),
+    ORDER: ("layers_reversed",),
     "the gradient of the cost with respect to the output": ("other_cost",),
     "what is left at zero": ("nothing_computed", "biases_lost", "weights_lost"),
     "arrays in float32": ("single_precision",),
@@ -56,12 +58,33 @@ MODIFIED = "each factor of the equation, and where the modified neuron enters"
 """The same, if one neuron is modified."""
 
 
-def sentence(question: Question, judgement: Judgement) -> str:
-    """Say which equation of an answer is the first that is wrong, and what to look at."""
-    first = next(finding for finding in judgement.findings if not finding.right)
+ANY_FAULT = {"multiple", "single_entry"}
+"""Mistakes that explain any fault in an array of one entry."""
+
+
+def sentence(exercise: Exercise, question: Question, results: Mapping[str, Any], judgement: Judgement) -> str:
+    """Say which equation of an answer is the first that is wrong, what to look at, and which others are wrong."""
+    first, *others = (finding for finding in judgement.findings if not finding.right)
     # An exercise on one equation in one layer has said which.
     where = f" in layer {first.layer}" if len(judgement.findings) > 1 else ""
-    return f"({first.equation}) is wrong{where}; look at {_part(question, judgement, first)}"
+    if _right_if_reversed(exercise, question, results):
+        return f"({first.equation}) is wrong{where}; look at {ORDER}"
+    too = "".join(
+        f"; ({equation}) is wrong, too"
+        for equation in dict.fromkeys(each.equation for each in others)
+        if equation != first.equation
+    )
+    return f"({first.equation}) is wrong{where}; look at {_part(question, judgement, first)}{too}"
+
+
+def _right_if_reversed(exercise: Exercise, question: Question, results: Mapping[str, Any]) -> bool:
+    """Whether an answer is right but for the order of one of its lists, in which all arrays have the same shape."""
+    for name, held in results.items():
+        if isinstance(held, list) and len({array.shape for array in held}) == 1:
+            judgement = exercise.judge(question, {**results, name: held[::-1]})
+            if all(finding.right for finding in judgement.findings):
+                return True
+    return False
 
 
 def _part(question: Question, judgement: Judgement, first: Finding) -> str:
@@ -70,8 +93,16 @@ def _part(question: Question, judgement: Judgement, first: Finding) -> str:
         certificate = certify(question.network, question.X, question.Y, judgement.gradient)
         if certificate.cause is not None and certificate.layer == first.layer:
             names = certificate.cause.names
+            if _entries(question, first) == 1:
+                names = tuple(name for name in names if name not in ANY_FAULT)
     otherwise = MODIFIED if question.function else EQUATIONS[first.equation]
     return next((LOOK_AT[name] for name in names if name in LOOK_AT), otherwise)
+
+
+def _entries(question: Question, finding: Finding) -> int:
+    """Return the number of entries of the array that an equation gives in a layer."""
+    before, size = question.network.sizes[finding.layer - 2 : finding.layer]
+    return size * {"BP3": 1, "BP4": before}.get(finding.equation, len(question.X))
 
 
 def wrong_shape(found: Any, wanted: Shape | Sequence[Shape], name: str) -> str:

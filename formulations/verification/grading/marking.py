@@ -52,8 +52,9 @@ def grade(
     Parameters
     ----------
     candidate : path, callable or mapping
-        A Python file, which runs in a process of its own, within limits; or a function, or functions by their names,
-        which are called in this process without limits.
+        A Python file, which runs in a process of its own, within limits; or a function, or functions by the names of
+        their exercises, which are called in this process without limits. A single function may have another name if
+        ``exercises`` is a single one.
     exercises : str or iterable of str, optional
         The exercises: ``feedforward``, ``bp1``, ``bp2``, ``bp3``, ``bp4``, ``backprop``, ``sigma_form``,
         ``modified_neuron``. By default all for a file, and for functions those that are there. The template, which
@@ -75,7 +76,8 @@ def grade(
     Raises
     ------
     InvalidInput
-        If there is no such file, an exercise is named twice or none is, or a limit is not positive.
+        If there is no such file, a function has not the name of an exercise, an exercise is named twice or none is, or
+        a limit is not positive.
     UnknownName
         If there is no such exercise.
     WrongType
@@ -100,13 +102,16 @@ def grade(
     >>> print(found.exercises[0].feedback[0].partition(": ")[2])
     (BP3) is wrong; look at how the examples of a mini-batch are combined.
     """
+    chosen = None if exercises is None else choose(exercises)
+    if callable(candidate):
+        candidate = {_exercise_of(candidate, chosen): candidate}
     submission, names = _submission(candidate, seconds, memory, packages)
     seed = _seed(seed)
     notes = []
     if isinstance(submission, FileSubmission) and find_spec("resource") is None:
         notes.append("This system limits the time of a submission, not its memory.")
     grades, failure = [], ""
-    for exercise in choose(names if exercises is None else exercises):
+    for exercise in choose(names) if chosen is None else chosen:
         # Each exercise has networks of its own, whatever the others are.
         random = np.random.default_rng([seed, list(EXERCISES).index(exercise.name)])
         if not failure:
@@ -117,6 +122,19 @@ def grade(
                 failure = f"The file cannot be marked: {caught}."
         grades.append(_without_points(exercise, failure))
     return Grade(tuple(grades), seed, tuple(notes))
+
+
+def _exercise_of(function: Any, chosen: list[Exercise] | None) -> str:
+    """Return the name of the exercise of a function: the only one that is asked for, or that of the function."""
+    if chosen is not None and len(chosen) == 1:
+        return chosen[0].name
+    name = getattr(function, "__name__", type(function).__name__)
+    if name not in EXERCISES:
+        raise InvalidInput(
+            f"a function must have the name of its exercise, got {name}; pass that as well, as in "
+            "formulations.grade(function, 'bp1'), or a mapping such as {'bp1': function}."
+        )
+    return name
 
 
 def _submission(
@@ -131,8 +149,6 @@ def _submission(
         )
     names = (packages,) if isinstance(packages, str) else tuple(packages)
     limits = Limits(positive_number(seconds, "seconds"), int(min(allowed, 2**62)), names)
-    if callable(candidate):
-        candidate = {getattr(candidate, "__name__", ""): candidate}
     if isinstance(candidate, Mapping):
         return FunctionSubmission(candidate), candidate.keys()
     if isinstance(candidate, str | os.PathLike):
@@ -198,11 +214,12 @@ def _judged(exercise: Exercise, question: Question, answer: Returned) -> tuple[s
             wrong.update(exercise.of_result.get(name, exercise.equations))
             del results[name]
     if not wrong.issuperset(exercise.equations):
-        judgement = exercise.judge(question, {name: _numbers(held) for name, held in results.items()})
+        numbers = {name: _numbers(held) for name, held in results.items()}
+        judgement = exercise.judge(question, numbers)
         found = {finding.equation for finding in judgement.findings if not finding.right} - wrong
         wrong |= found
         if found:
-            said.append(sentence(question, judgement))
+            said.append(sentence(exercise, question, numbers, judgement))
     if answer.changed:
         said.append("it changes its arguments; work on copies")
     return wrong, f"{'; '.join(said)}." if said else ""

@@ -97,7 +97,7 @@ class Grade:
 
     def __str__(self) -> str:
         parts = [self._words(), format_table(*self._table(), right=[2])]
-        said = ["\n  ".join([f"{each.name}:", *each.feedback]) for each in self.exercises if each.feedback]
+        said = ["\n  ".join([f"{names}:", *lines]) for names, lines in self._feedback().items()]
         return fitted("\n\n".join([*parts, *said, *self.notes, f"The networks are those of seed {self.seed}."]))
 
     def _repr_html_(self) -> str:
@@ -107,13 +107,20 @@ class Grade:
             [*row[:2], html_mark(row[2], "good" if full else "bad"), *row[3:]]
             for row, full in zip(rows, complete, strict=True)
         ]
-        lines = [(each.name, line) for each in self.exercises for line in each.feedback]
+        lines = [(names, line) for names, given in self._feedback().items() for line in given]
         return html_view(
             html_text(self._words(), "title"),
             html_table(header, marked, right=[2]),
             html_list([[f"{name}: {line}"] for name, line in lines]),
             html_text("\n".join([*self.notes, f"The networks are those of seed {self.seed}."]), "small"),
         )
+
+    def _feedback(self) -> dict[str, tuple[str, ...]]:
+        """Return the feedback by the exercises that it is on: what holds for several of them is said once."""
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for each in self.exercises:
+            alike.setdefault(each.feedback, []).append(each.name)
+        return {", ".join(names): lines for lines, names in alike.items() if lines}
 
     def _words(self) -> str:
         return f"{self.points} of {self.possible} points."

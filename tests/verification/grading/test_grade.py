@@ -193,6 +193,51 @@ def test_changed_arguments_are_told_and_cost_nothing():
     assert len(found.feedback) == 1 and found.feedback[0].endswith("it changes its arguments; work on copies.")
 
 
+def test_a_single_function_is_the_only_exercise_asked_for_whatever_its_name():
+    assert fm.grade(lambda delta: delta.mean(axis=0), "bp3", seed=1).points == 4
+    with pytest.raises(
+        InvalidInput, match=r"must have the name of its exercise, got <lambda>; .* 'bp1'\), or a mapping"
+    ):
+        fm.grade(lambda delta: delta, ["bp3", "bp4"])
+
+
+def test_the_order_of_a_list_is_told_where_nothing_else_is_wrong():
+    changes = ("return matrices, errors", "return matrices, errors[::-1]")
+    told = "(33) is wrong in layer 4; look at the order of the layers."
+    assert any(line.endswith(told) for line in graded("sigma_form", changes).feedback)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("bp1", (BP1, "return (sigmoid(z) - y) * 0.3"), "both factors of the equation"),
+        ("bp3", ("delta.mean(axis=0)", "delta.sum(axis=0) / (len(delta) + 1)"), "what the equation says"),
+    ],
+)
+def test_no_hint_that_fits_any_fault_of_a_single_entry_is_given(name, change, told):
+    function, exercise = functions(change)[name], EXERCISES[name]
+    question = drawn(np.random.default_rng(0), output=(True,) * 4)[3]
+    assert question.network.sizes[-1] == 1
+    if name == "bp1":
+        question = Question(question.network, question.X[:1], question.Y[:1], question.layer, 0)
+    (result,) = exercise.shapes(question)
+    found = {result: function(*exercise.arguments(question))}
+    assert told in feedback.sentence(exercise, question, found, exercise.judge(question, found))
+
+
+def test_every_wrong_equation_is_told():
+    name, change, _, _ = FAULTS["sums"]
+    lines = graded(name, change).feedback
+    assert all("(BP4) is wrong in layer" in line and line.endswith("; (BP3) is wrong, too.") for line in lines), lines
+
+
+def test_what_holds_for_several_exercises_is_said_once(tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0")
+    grade = fm.grade(tmp_path / "bad.py", ["bp1", "bp2"])
+    for text in (str(grade), grade._repr_html_()):
+        assert text.count("bp1, bp2:") == text.count("ZeroDivisionError") == 1
+
+
 def test_networks_are_drawn_anew_and_by_the_seed():
     seen = []
 
@@ -213,6 +258,9 @@ def test_the_networks_tell_mistakes_apart(seed):
     assert len(set(same.network.sizes)) == 1 and same.network.sizes[0] > 1 and same.last == 4
     assert deep.last == 5 and single.network.sizes[-1] == 1
     assert [len(question.X) for question in (different, same, deep, single)] == [1, 4, 16, 8]
+    assert all(
+        question.neuron or question.network.sizes[question.layer - 1] == 1 for question in (different, same, deep)
+    )
 
 
 def test_a_file_that_cannot_be_imported_is_run_once(tmp_path, monkeypatch):
@@ -251,7 +299,7 @@ BAD = {
     "notebook": (("work.ipynb",), {}, InvalidInput, "got 'work.ipynb'; convert it with jupyter nbconvert --to script."),
     "number": ((3,), {}, WrongType, "the path of a Python file, a function, or a mapping"),
     "exercise": (({}, "bp5"), {}, UnknownName, "unknown exercise 'bp5'; valid names are feedforward, bp1"),
-    "own name": ((len,), {}, UnknownName, "unknown exercise 'len'"),
+    "own name": ((len,), {}, InvalidInput, "a function must have the name of its exercise, got len; pass that as well"),
     "none": (({},), {}, InvalidInput, "exercises must be at least one name"),
     "twice": (({}, ["bp1", "bp1"]), {}, InvalidInput, "each once, got ['bp1', 'bp1']"),
     "seconds": (({}, "bp1"), {"seconds": 0}, InvalidInput, "seconds must be positive"),

@@ -266,6 +266,7 @@ def test_the_structure_of_a_result_is_checked():
     assert [part.tolist() for part in returned(([1.0], np.ones(2)), 1).result] == [[1], [1, 1]]
     assert returned(3.0, 1).why == "returned a float instead of a list of arrays"
     assert returned(([1], [2]), (1, 1, 1)).why == "returned a tuple of length 2 instead of a tuple of 3 lists of arrays"
+    assert returned(np.ones((2, 1)), (1, 1)).why.endswith("instead of a tuple of 2 lists of arrays")
     assert returned(([1], None), (1, 1)).why == "returned None (no return?) instead of a list of arrays"
     # NumPy once made such arrays of lists of arrays.
     parts = np.empty(2, object)
