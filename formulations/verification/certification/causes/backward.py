@@ -10,7 +10,7 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.functions import ELU, Sigmoid, Softplus, Tanh
-from formulations.verification.certification.causes.recomputation import Parts, Pass, Predicted, Rounded, moved
+from formulations.verification.certification.causes.recomputation import Parts, Pass, Predicted, Rounded, rounding_of
 from formulations.verification.oracles import OuterBlocks
 from formulations.verification.tolerances import Formulas, activation_bounds
 
@@ -131,7 +131,7 @@ def logistic_slope(p: Pass) -> Variants:
 
 
 def _function(p: Pass, function: Callable[[Array], Array], at: Rounded) -> Rounded:
-    return Rounded(function(at.value), lambda: moved(function, at.value, at.error(), p.precision.u))
+    return Rounded(function(at.value), lambda: rounding_of(function, at.value, at.error(), p.precision.u))
 
 
 def slope_twice(p: Pass) -> Variants:

@@ -8,7 +8,7 @@ from formulations.network import Batch
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
 
-__all__ = ["cached", "call_accumulated", "dropout", "random"]
+__all__ = ["cached_answer", "call_accumulated", "dropout_left_on", "random_calls"]
 
 
 def call_accumulated(p: Pass) -> Variants:
@@ -21,19 +21,19 @@ def call_accumulated(p: Pass) -> Variants:
             yield _observed(p)
 
 
-def cached(p: Pass) -> Variants:
+def cached_answer(p: Pass) -> Variants:
     """Return the first answer, whatever the examples are."""
     alone = p.calls.alone
     if alone is not None and np.array_equal(alone, p.candidate) and alone.any():
         # The gradient of the first example can be that of all of them.
         X, Y, _, cost = p.batch
-        reference = p.record(p.tape.network, Batch(X[:1], Y[:1], None, cost))
+        reference = p.reference_of(p.tape.network, Batch(X[:1], Y[:1], None, cost))
         right = None if reference is None else p.right(reference)
         if right is None or (np.abs(alone - right.value) > right.bound)[p.entries].any():
             yield _observed(p)
 
 
-def dropout(p: Pass) -> Variants:
+def dropout_left_on(p: Pass) -> Variants:
     """Set other entries to zero in each call."""
     again = p.calls.again
     if again is not None:
@@ -42,7 +42,7 @@ def dropout(p: Pass) -> Variants:
             yield _observed(p)
 
 
-def random(p: Pass) -> Variants:
+def random_calls(p: Pass) -> Variants:
     """Return another gradient in each call."""
     again = p.calls.again
     if again is not None and not np.array_equal(again, p.candidate):

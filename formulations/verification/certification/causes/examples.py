@@ -6,7 +6,6 @@ least-squares problem, and unique where the examples' gradients are linearly ind
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from formulations.functions import LogLikelihood
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.fits import fitted
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
+from formulations.verification.oracles import outer
 
 __all__ = [
     "example_dropped",
@@ -23,8 +23,8 @@ __all__ = [
     "examples_weighted",
     "one_example",
     "padded_with_zeros",
-    "shares_ignored",
-    "shares_twice",
+    "sample_weights_ignored",
+    "sample_weights_twice",
 ]
 
 MOST = 400
@@ -40,8 +40,8 @@ LISTED = 6
 def example_dropped(p: Pass) -> Variants:
     """Leave one or more examples out, and divide by the number of all, or of the others."""
     m = p.tape.m
-    for kept in _ends(m, lambda chosen: ~chosen):
-        yield from _kept(p, kept)
+    for dropped in _ends(m):
+        yield from _kept(p, ~dropped)
     weights = _weights(p)
     if weights is not None:
         kept = np.abs(weights) > np.max(np.abs(weights)) / 2
@@ -52,7 +52,7 @@ def example_dropped(p: Pass) -> Variants:
 
 def one_example(p: Pass) -> Variants:
     """Use only one example."""
-    for kept in _ends(p.tape.m, lambda chosen: chosen):
+    for kept in _ends(p.tape.m):
         yield from _kept(p, kept)
     weights = _weights(p)
     if weights is not None and p.tape.m > 2:
@@ -61,8 +61,9 @@ def one_example(p: Pass) -> Variants:
             yield from _kept(p, kept)
 
 
-def _ends(m: int, kept: Callable[[Array], Array]) -> list[Array]:
-    return [kept(np.arange(m) == x) for x in (m - 1, 0)] if m > 1 else []
+def _ends(m: int) -> list[Array]:
+    """Return the choices of the last example and of the first, if there are others."""
+    return [np.arange(m) == x for x in (m - 1, 0)] if m > 1 else []
 
 
 def _kept(p: Pass, kept: Array) -> Variants:
@@ -92,9 +93,12 @@ def examples_repeated(p: Pass) -> Variants:
 def padded_with_zeros(p: Pass) -> Variants:
     """Fill the mini-batch up with examples that are zero, or divide by the number of examples of a full one."""
     m = p.tape.m
-    zeros = p.batch._replace(X=np.zeros_like(p.tape.X[:1]), Y=np.zeros_like(p.targets[:1], p.tape.X.dtype), shares=None)
-    reference = p.record(p.tape.network, zeros)
-    if reference is None or isinstance(p.tape.cost, LogLikelihood) or p.tape.shares is not None:
+    X, Y = np.zeros_like(p.tape.X[:1]), np.zeros_like(p.targets[:1], p.tape.X.dtype)
+    # Targets of zeros cost nothing there, but a label of 0 is the first class.
+    of_class = isinstance(p.tape.cost, LogLikelihood) and Y.shape[1] > 1
+    Y[0, 0] = float(of_class)
+    reference = p.reference_of(p.tape.network, p.batch._replace(X=X, Y=Y, shares=None))
+    if reference is None or p.tape.shares is not None:
         return
     padding = p.right(reference)
     # With M examples, of which m count: m/M of the right gradient and 1 − m/M of the padding's.
@@ -109,17 +113,18 @@ def padded_with_zeros(p: Pass) -> Variants:
         def bound() -> Array:
             return p.gradient.bound + padding.bound + 8 * p.precision.u * size
 
-        yield Variant(None, Predicted(value, bound), {"count": str(total - m)})
+        facts = {"count": str(total - m), "label": " and class 0" if of_class else ""}
+        yield Variant(None, Predicted(value, bound), facts)
 
 
-def shares_ignored(p: Pass) -> Variants:
+def sample_weights_ignored(p: Pass) -> Variants:
     """Give every example the share 1/m."""
     if p.tape.shares is not None:
         shares = np.where(p.shares > 0, p.shares, 1)
         yield Variant(None, replace(p.parts, examples=np.where(p.shares > 0, 1 / (p.tape.m * shares), 1.0)))
 
 
-def shares_twice(p: Pass) -> Variants:
+def sample_weights_twice(p: Pass) -> Variants:
     """Multiply each example by its sample weight twice."""
     if p.tape.shares is not None:
         yield Variant(None, replace(p.parts, examples=p.shares * p.tape.m))
@@ -155,12 +160,7 @@ def _sizes(p: Pass, weights: Array) -> Array:
     for l, delta, a in _by_layer(p):
         of_weights, of_biases = p.layout.slices[l - 2]
         counted = np.abs(delta) * weights[:, None]
-        pattern = p.layout.patterns[l - 2]
-        if pattern is None:
-            vector[of_weights] = (counted.T @ np.abs(a)).ravel()
-        else:
-            vector[of_weights] = (counted[:, pattern.rows] * np.abs(a)[:, pattern.indices]).sum(axis=0)
-        vector[of_biases] = counted.sum(axis=0)
+        vector[of_weights], vector[of_biases] = outer(counted, np.abs(a), p.layout, l - 2), counted.sum(axis=0)
     return vector
 
 

@@ -15,8 +15,8 @@ from formulations.verification.certification.causes.recomputation import Pass, P
 from formulations.verification.tolerances import RESOLUTION
 
 __all__ = [
-    "decay_all",
     "decay_missing",
+    "decay_of_all",
     "decay_of_weights",
     "equal_entries",
     "gradient_transposed",
@@ -133,7 +133,7 @@ def decay_of_weights(p: Pass) -> Variants:
     return _decay(p, p.on_weights * p.parameters)
 
 
-def decay_all(p: Pass) -> Variants:
+def decay_of_all(p: Pass) -> Variants:
     """Add λw for the weights and λb for the biases, as the weight decay of most optimizers does."""
     yield from _decay(p, p.parameters)
     if p.l2:
@@ -148,11 +148,11 @@ def _decay(p: Pass, direction: Array) -> Variants:
         return
     near = round_number(size, 3)
     off = uncertainty(p.gradient.bound + p.precision.u * np.abs(p.candidate), direction, p.entries)
-    # A decay that was meant is a round number.
+    # An intended weight decay is a round number.
     size, off = (near, 0.0) if abs(near - size) <= off else (size, off)
     made = p.gradient.plus(size * direction, p.precision)
-    bound = Predicted(made.value, lambda: made.bound + off * np.abs(direction))
-    yield Variant(None, bound, {"size": f"{size + p.l2:.6g}", "more": f"{size:.6g}"})
+    decayed = Predicted(made.value, lambda: made.bound + off * np.abs(direction))
+    yield Variant(None, decayed, {"size": f"{size + p.l2:.6g}", "more": f"{size:.6g}"})
 
 
 def single_entry(p: Pass) -> Variants:
@@ -176,7 +176,7 @@ def single_precision(p: Pass) -> Variants:
         return
     X, Y, shares, cost = p.batch
     rounded = Batch(X.astype(single), Y.astype(single), None if shares is None else shares.astype(single), cost)
-    reference = p.record(p.tape.network.astype(single), rounded)
+    reference = p.reference_of(p.tape.network.astype(single), rounded)
     if reference is None:
         return
     # Twice T4 of float32 grants the rounding of parameters and examples, too: γ_{n+4} ≤ 2γ_{n+2}.

@@ -9,7 +9,7 @@ import numpy as np
 
 from formulations.arrays import Array
 
-__all__ = ["fitted", "is_near", "round_number", "uncertainty"]
+__all__ = ["fitted", "round_number", "uncertainty"]
 
 
 def fitted(found: Array, direction: Array, entries: Any) -> float:
@@ -36,8 +36,3 @@ def round_number(number: float, digits: int = 2) -> float:
     (0.1, 5.0)
     """
     return float(f"{number:.{digits - 1}e}") if math.isfinite(number) else number
-
-
-def is_near(number: float, other: float, e: float) -> bool:
-    """Whether two numbers are equal within e."""
-    return abs(number - other) <= e

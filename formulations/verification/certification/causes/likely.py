@@ -19,8 +19,9 @@ A cause is a conjecture. The verdict of the certificate is not: it follows from 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -224,14 +225,9 @@ class _Search:
             if misfit is not None:
                 yield _Explained(misfit, mistake, variant, predicted)
 
-    def _second(self, p: Pass, families: tuple[Family, ...] = SECOND) -> list[_Explained]:
-        """Return the multiples and weight decays that explain a candidate, on top of a first mistake."""
-        for general in (False, True):
-            rows = [each for each in MISTAKES if each.family in families and each.general == general]
-            found = [each for mistake in rows for each in self._tried(mistake, p)]
-            if found:
-                return _best(found)
-        return []
+    def _second(self, p: Pass, *families: Family) -> list[_Explained]:
+        """Return the mistakes of some families that explain a candidate, on top of a first mistake."""
+        return _of(families, lambda mistake: self._tried(mistake, p))
 
     def _may_be_one_of_two(self, predicted: Predicted) -> bool:
         """Whether a multiple or a weight decay could make the candidate of a prediction."""
@@ -249,7 +245,7 @@ class _Search:
     def _pairs(self, bases: list[tuple[Mistake, Variant, Predicted]]) -> list[_Explained]:
         found = []
         for mistake, variant, predicted in bases:
-            second = self._second(replace(self.p, base=predicted, memory={}))
+            second = self._second(replace(self.p, base=predicted, memory={}), *SECOND)
             if second:
                 found.append(_Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second)))
         return _best(found)
@@ -269,21 +265,25 @@ class _Search:
             # The weight decay is known to about half of the digits, which names the multiple, and then exactly.
             size = fitted(p.candidate - factor * right.value, direction, p.entries)
             rest = replace(p, candidate=p.candidate - size * direction, memory={})
-            for general in (False, True):
-                found: list[_Explained] = []
-                for mistake in MISTAKES:
-                    if mistake.family is Family.MULTIPLE and mistake.general == general:
-                        found += self._with_second(mistake, rest, (Family.DECAY,))
-                if found:
-                    return _best(found)
+            if found := _of((Family.MULTIPLE,), partial(self._decayed, p=rest)):
+                return found
         return []
 
-    def _with_second(self, mistake: Mistake, p: Pass, families: tuple[Family, ...]) -> Iterator[_Explained]:
-        """Yield a mistake in each place in which a second one on top of it explains the candidate."""
+    def _decayed(self, mistake: Mistake, p: Pass) -> Iterator[_Explained]:
+        """Yield a mistake in each place in which a weight decay on top of it explains the candidate."""
         for variant in mistake.variants(p):
-            second = self._second(replace(self.p, base=p.predicted(variant.made), memory={}), families)
+            second = self._second(replace(self.p, base=p.predicted(variant.made), memory={}), Family.DECAY)
             if second:
                 yield _Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second))
+
+
+def _of(families: tuple[Family, ...], tried: Callable[[Mistake], Iterator[_Explained]]) -> list[_Explained]:
+    """Return what the mistakes of some families explain; the general ones are tried last."""
+    for general in (False, True):
+        rows = [each for each in MISTAKES if each.family in families and each.general == general]
+        if found := [each for mistake in rows for each in tried(mistake)]:
+            return _best(found)
+    return []
 
 
 def _best(explained: list[_Explained]) -> list[_Explained]:
@@ -324,9 +324,9 @@ def _written(explained: _Explained, place: tuple[int, str]) -> Cause:
     l, mistake = explained.variant.layer, explained.mistake
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
-        "a": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),
-        "b": "ˡ⁻¹" if l is None else str(l - 1).translate(SUPERSCRIPTS),
-        "n": "l" if l is None else str(l),
+        "above": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),
+        "below": "ˡ⁻¹" if l is None else str(l - 1).translate(SUPERSCRIPTS),
+        "number": "l" if l is None else str(l),
         **explained.variant.facts,
     }
     return Cause(

@@ -44,8 +44,9 @@ class Mistake:
         Where it is made. A multiple and a weight decay can come on top of a mistake in the backward pass, in the sum
         over the examples or in the problem, and weight decay on top of a multiple.
     sentence, remedy : str
-        What is wrong, and how to correct it. Placeholders: ``{l}`` is the layer, ``{a}`` the layer above and ``{b}``
-        the layer below, as superscripts; ``{n}`` is the number of the layer; others are the facts of the variant.
+        What is wrong, and how to correct it. Placeholders: ``{l}`` is the layer, ``{above}`` the layer above and
+        ``{below}`` the layer below, as superscripts; ``{number}`` is the number of the layer; others are the
+        facts of the variant.
     variants : callable (Pass) -> iterator of Variant
         The backward passes, or the gradients, with the mistake in one layer, or in all layers for None.
     general : bool
@@ -67,16 +68,16 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "cached_answer", Family.CALLS, "the function returns the same gradient for other examples",
-        "compute it anew in every call", behavior.cached,
+        "compute it anew in every call", behavior.cached_answer,
     ),
     Mistake(
         "dropout_left_on", Family.CALLS,
         "two identical calls return different gradients, with exact zeros in different places, as dropout makes them",
-        "switch dropout off, as with eval()", behavior.dropout,
+        "switch dropout off, as with eval()", behavior.dropout_left_on,
     ),
     Mistake(
         "nothing_computed", Family.MULTIPLE, "every entry is zero",
-        "compute the gradient", multiples.all_factors(0.0),
+        "compute the gradient", multiples.everywhere(0.0),
     ),
     Mistake(
         "parameters_returned", Family.FINISHED, "these are the parameters, not their gradient",
@@ -89,7 +90,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "sign", Family.MULTIPLE, "every entry has the opposite sign, as with y − a instead of a − y",
-        "use a^L − y in ∇_aC; the minus sign of gradient descent belongs in the update", multiples.all_factors(-1.0),
+        "use a^L − y in ∇_aC; the minus sign of gradient descent belongs in the update", multiples.everywhere(-1.0),
     ),
     Mistake(
         "factor_two", Family.MULTIPLE, "every entry is too large by a factor of 2{why}",
@@ -117,7 +118,8 @@ MISTAKES: tuple[Mistake, ...] = (
         "average over the outputs", multiples.outputs_summed,
     ),
     Mistake(
-        "calls_accumulated", Family.MULTIPLE, "it is the sum of {count} equal gradients, as {count} calls add up",
+        "calls_accumulated", Family.MULTIPLE,
+        "the gradient is the sum of {count} equal gradients, as {count} calls add up",
         "set the gradient to zero before each call, as with zero_grad()", multiples.calls_accumulated,
     ),
     Mistake(
@@ -125,7 +127,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "pass the gradient before it is clipped", multiples.norm_clipped,
     ),
     Mistake(
-        "step", Family.MULTIPLE, "it is a step of gradient descent, {factor} times the gradient with η = {rate}",
+        "step", Family.MULTIPLE, "this is a step of gradient descent, {factor} times the gradient with η = {rate}",
         "the gradient has no learning rate", multiples.step,
     ),
     Mistake(
@@ -155,7 +157,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "logistic_slope", Family.BACKWARD,
-        "a(1 − a) is used as the slope of layer {n}, whose activation is not the sigmoid",
+        "a(1 − a) is used as the slope of layer {number}, whose activation is not the sigmoid",
         "use the derivative of that layer's activation", backward.logistic_slope,
     ),
     Mistake(
@@ -192,12 +194,12 @@ MISTAKES: tuple[Mistake, ...] = (
         "switch label smoothing off, or pass the smoothed targets as Y", problems.label_smoothing,
     ),
     Mistake(
-        "weights_transposed", Family.BACKWARD, "δ{a} is multiplied by w{a} instead of its transpose",
-        "compute (w{a})ᵀδ{a}, with examples as rows delta @ w", backward.weights_transposed,
+        "weights_transposed", Family.BACKWARD, "δ{above} is multiplied by w{above} instead of its transpose",
+        "compute (w{above})ᵀδ{above}, with examples as rows delta @ w", backward.weights_transposed,
     ),
     Mistake(
-        "weights_of_other_layer", Family.BACKWARD, "δ{a} is multiplied by the weights of another layer",
-        "check the index of w: δ{l} needs (w{a})ᵀ", backward.weights_of_other_layer,
+        "weights_of_other_layer", Family.BACKWARD, "δ{above} is multiplied by the weights of another layer",
+        "check the index of w: δ{l} needs (w{above})ᵀ", backward.weights_of_other_layer,
     ),
     Mistake(
         "sign_in_layer", Family.BACKWARD, "δ{l} has the opposite sign",
@@ -209,7 +211,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "weights_lost", Family.FINISHED, "∂C/∂w{l} is zero",
-        "compute δ{l}(a{b})ᵀ", multiples.of_weights(0.0),
+        "compute δ{l}(a{below})ᵀ", multiples.of_weights(0.0),
     ),
     Mistake(
         "sign_of_biases", Family.FINISHED, "∂C/∂b{l} has the opposite sign",
@@ -217,15 +219,15 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "sign_of_weights", Family.FINISHED, "∂C/∂w{l} has the opposite sign",
-        "it is +δ{l}(a{b})ᵀ", multiples.of_weights(-1.0),
+        "it is +δ{l}(a{below})ᵀ", multiples.of_weights(-1.0),
     ),
     Mistake(
         "sample_weights_ignored", Family.EXAMPLES, "the sample weights are ignored",
-        "weight each example by its share", examples.shares_ignored,
+        "weight each example by its share", examples.sample_weights_ignored,
     ),
     Mistake(
         "sample_weights_twice", Family.EXAMPLES, "the sample weights are applied twice",
-        "weight each example by its share once", examples.shares_twice,
+        "weight each example by its share once", examples.sample_weights_twice,
     ),
     Mistake(
         "example_dropped", Family.EXAMPLES, "{dropped} left out",
@@ -240,16 +242,16 @@ MISTAKES: tuple[Mistake, ...] = (
         "check the indices of the mini-batch, and how it is filled up", examples.examples_repeated,
     ),
     Mistake(
-        "padded_with_zeros", Family.EXAMPLES, "the mini-batch is filled up with {count} examples of zeros",
+        "padded_with_zeros", Family.EXAMPLES, "the mini-batch is filled up with {count} examples of zeros{label}",
         "leave them out, or give them the weight 0", examples.padded_with_zeros,
     ),
     Mistake(
-        "input_of_next_layer", Family.BACKWARD, "a{l} is used instead of a{b}: off by one layer",
+        "input_of_next_layer", Family.BACKWARD, "a{l} is used instead of a{below}: off by one layer",
         "use the activations that enter the layer", backward.input_of_next_layer,
     ),
     Mistake(
         "gradient_transposed", Family.FINISHED, "∂C/∂w{l} is transposed",
-        "rows are neurons and columns are inputs: δ{l}(a{b})ᵀ, with examples as rows delta.T @ a",
+        "rows are neurons and columns are inputs: δ{l}(a{below})ᵀ, with examples as rows delta.T @ a",
         finished.gradient_transposed,
     ),
     Mistake(
@@ -257,7 +259,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "put the gradient of the first layer first", finished.layers_reversed,
     ),
     Mistake(
-        "weighted_input_for_activation", Family.BACKWARD, "z{b} is used instead of a{b}",
+        "weighted_input_for_activation", Family.BACKWARD, "z{below} is used instead of a{below}",
         "use the output of the layer below, after its activation", backward.weighted_input_for_activation,
     ),
     Mistake(
@@ -274,13 +276,14 @@ MISTAKES: tuple[Mistake, ...] = (
         "add l2 times w to ∂C/∂w", finished.decay_missing,
     ),
     Mistake(
-        "decay_of_weights", Family.DECAY, "it has the weight decay λw with λ = {size}",
+        "decay_of_weights", Family.DECAY, "the gradient contains the weight decay λw with λ = {size}",
         "leave λw out, or say that it belongs there: l2={size}", finished.decay_of_weights,
     ),
     Mistake(
-        "decay_of_all", Family.DECAY, "it has the weight decay λθ with λ = {size}, of weights and biases",
+        "decay_of_all", Family.DECAY,
+        "the gradient contains the weight decay λθ with λ = {size}, of weights and biases",
         "leave it out; weight decay that belongs in the gradient is of weights alone, with l2={size}",
-        finished.decay_all,
+        finished.decay_of_all,
     ),
     Mistake(
         "multiple", Family.MULTIPLE, "every entry is multiplied by {factor}",
@@ -302,7 +305,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "random_calls", Family.CALLS, "two identical calls return different gradients",
-        "fix the seed, and switch off what is random", behavior.random, general=True,
+        "fix the seed, and switch off what is random", behavior.random_calls, general=True,
     ),
 )  # fmt: skip
 """In order of preference, if several explain the same gradient."""

@@ -19,10 +19,10 @@ from formulations.verification.certification.causes.fits import fitted, round_nu
 from formulations.verification.certification.causes.recomputation import Index, Pass
 
 __all__ = [
-    "all_factors",
     "batch_size",
     "by_m",
     "calls_accumulated",
+    "everywhere",
     "factor_two",
     "half",
     "multiple",
@@ -44,12 +44,11 @@ TORCH = 1e-6
 """What PyTorch's ``clip_grad_norm_`` adds to the norm by which it divides."""
 
 
-def all_factors(*factors: float) -> Callable[[Pass], Variants]:
+def everywhere(factor: float) -> Callable[[Pass], Variants]:
     """Return the variants that multiply every entry by a factor."""
 
     def variants(p: Pass) -> Variants:
-        for factor in factors:
-            yield Variant(None, p.gradient.times(factor, p.precision))
+        yield Variant(None, p.gradient.times(factor, p.precision))
 
     return variants
 
@@ -79,12 +78,12 @@ def of_biases(factor: float) -> Callable[[Pass], Variants]:
 
 def _of_arrays(factor: float, kind: str) -> Callable[[Pass], Variants]:
     def variants(p: Pass) -> Variants:
-        everywhere = np.ones(p.layout.count)
+        in_all = np.ones(p.layout.count)
         for l in p.layers:
             part, one = p.layout.slices[l - 2]["wb".index(kind)], np.ones(p.layout.count)
-            one[part] = everywhere[part] = factor
+            one[part] = in_all[part] = factor
             yield Variant(l, p.gradient.times(one, p.precision))
-        yield Variant(None, p.gradient.times(everywhere, p.precision))
+        yield Variant(None, p.gradient.times(in_all, p.precision))
 
     return variants
 

@@ -65,7 +65,7 @@ def label_smoothing(p: Pass) -> Variants:
         change = smooth.gradient(p.layout) - p.gradient.value
         sizes = {fitted(p.candidate - p.gradient.value, change, p.entries)} if numbers > 1 else set()
         sizes |= {_ratio(p, change)} if numbers > 2 else set()
-        # Rounding ε in print must not round it here.
+        # ε is rounded only in the message.
         for epsilon in sizes:
             if 0 < epsilon <= 1:
                 targets = (1 - epsilon) * p.targets + epsilon * middle
@@ -88,7 +88,7 @@ def output_activation_twice(p: Pass) -> Variants:
     n = p.layout.sizes[-1]
     weights = [*network.weights, np.eye(n, dtype=network.dtype)]
     biases = [*network.biases, np.zeros(n, network.dtype)]
-    reference = p.record(Network(weights, biases, [*network.activations, network.activations[-1]]), p.batch)
+    reference = p.reference_of(Network(weights, biases, [*network.activations, network.activations[-1]]), p.batch)
     if reference is not None:
         yield Variant(p.layout.last, _first_layers(p, reference), {"activation": network.activations[-1].name})
 
@@ -97,7 +97,7 @@ def gelu_by_tanh(p: Pass) -> Variants:
     """Approximate gelu in the forward and the backward pass."""
     network = with_gelu_by_tanh(p.tape.network)
     if network is not None:
-        reference = p.record(network, p.batch)
+        reference = p.reference_of(network, p.batch)
         if reference is not None:
             yield Variant(None, p.right(reference))
 
@@ -164,7 +164,7 @@ def _with_output(p: Pass, cost: Cost, targets: Array, *, exact: bool = True) -> 
 
     def error() -> Array:
         rounded = targets.astype(p.tape.network.dtype)
-        reference = p.record(p.tape.network, p.batch._replace(Y=rounded, cost=cost))
+        reference = p.reference_of(p.tape.network, p.batch._replace(Y=rounded, cost=cost))
         if reference is None:
             return np.full(a.shape, np.nan)
         bounds = propagate_bounds(reference, formulas=Formulas.CUSTOMARY)

@@ -16,7 +16,7 @@ from formulations.network import Batch, Network, Tape
 from formulations.verification.oracles import Reference, outer, reference_gradient, shares_of, through
 from formulations.verification.tolerances import Formulas, propagate_bounds
 
-__all__ = ["Calls", "Index", "Parts", "Pass", "Predicted", "Rounded", "moved"]
+__all__ = ["Calls", "Index", "Parts", "Pass", "Predicted", "Rounded", "rounding_of"]
 
 Index: TypeAlias = Any
 """Entries of the flat vector: a slice, or an array of integers."""
@@ -49,7 +49,7 @@ class Rounded:
         return abs(self.value)
 
 
-def moved(function: Callable[[Array], Array], at: Array, e: Array, u: float) -> Array:
+def rounding_of(function: Callable[[Array], Array], at: Array, e: Array, u: float) -> Array:
     """Return the bound of a function's rounding if its argument is off by at most e, for a monotone stretch of it."""
     value = function(at)
     far = np.maximum(np.abs(function(at + e) - value), np.abs(function(at - e) - value))
@@ -366,7 +366,7 @@ class Pass:
         data = reference.vector if reference.decay is None else reference.vector - reference.decay
         return Predicted(data.astype(np.float64), lambda: _bound_of(reference, self.layout))
 
-    def record(self, network: Network, batch: Batch) -> Reference | None:
+    def reference_of(self, network: Network, batch: Batch) -> Reference | None:
         """Return the right gradient of another problem, to be read as the one with a mistake; None if it is undefined.
 
         The cost may be undefined for other outputs or targets, and the budget may not hold another coupled layer.
