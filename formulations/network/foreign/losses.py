@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -31,17 +32,16 @@ DEFAULTS = {"weight": None, "pos_weight": None, "ignore_index": -100, "label_smo
 def from_torch(module: Any, loss: Any) -> tuple[Network, Cost]:
     r"""Return the network and the cost whose gradient ``loss(module(X), Y).backward()`` computes.
 
-    Torch's losses join the last activation with the cost, or average over the outputs of an example too; here both are
-    explicit, with n outputs:
+    PyTorch's losses apply the last activation themselves, or also average over the n outputs. Here both are explicit:
 
     ====================================================  ==================  =========================
     module and loss                                       last activation     cost
     ====================================================  ==================  =========================
     … ``Linear``, ``CrossEntropyLoss``                    softmax             log_likelihood
     … ``Linear``, ``LogSoftmax``, ``NLLLoss``             softmax             log_likelihood
-    … ``Linear``, ``BCEWithLogitsLoss``                   sigmoid             binary_cross_entropy · 1/n
-    …, ``BCELoss``                                        that of the module  binary_cross_entropy · 1/n
-    …, ``MSELoss``                                        that of the module  quadratic · 2/n
+    … ``Linear``, ``BCEWithLogitsLoss``                   sigmoid             1/n binary_cross_entropy
+    …, ``BCELoss``                                        that of the module  1/n binary_cross_entropy
+    …, ``MSELoss``                                        that of the module  2/n quadratic
     ====================================================  ==================  =========================
 
     Parameters
@@ -104,8 +104,6 @@ def from_torch(module: Any, loss: Any) -> tuple[Network, Cost]:
 
 def _over(cost: Cost, numerator: int, n: int) -> Cost:
     """Return the mean over n outputs of the terms that a cost sums."""
-    from fractions import Fraction
-
     return cost.times(Fraction(numerator, n))
 
 

@@ -175,7 +175,10 @@ def _activation(torch: Any, step: Step, dtype: Any) -> Activation | str:
 
 
 def _other(step: Step, got: str, expected: str) -> Refused:
-    return Refused(f"{step.name} must have {expected}, got {got}, which is another function than the activation here.")
+    return Refused(
+        f"{step.name} must have {expected}, got {got}, which is another function; change the module, or make the "
+        "network's activation with formulations.activation."
+    )
 
 
 def _check_untied(layers: list[Linear]) -> None:
@@ -189,7 +192,7 @@ def _check_untied(layers: list[Linear]) -> None:
             if key in owner:
                 raise Refused(
                     f"each layer must have parameters of its own, got layer {layer.name!r} with those of layer "
-                    f"{owner[key]!r}; the derivatives of a network's parameters are independent of each other."
+                    f"{owner[key]!r}; untie them, as with copy.deepcopy(layer)."
                 )
             owner[key] = layer.name
 
@@ -242,8 +245,8 @@ def module_of(net: Network) -> Any:
             known = activation.name in makers and activation == get_activation(activation.name)
             if not known:
                 raise Refused(
-                    f"torch.nn must have each activation as a module, got {activation.name} in layer {l}; "
-                    f"it has {', '.join(['identity', 'leaky_relu', *makers])}."
+                    f"an activation must have a module in torch.nn, got {activation.name} in layer {l}; use one of "
+                    f"{', '.join(['identity', 'leaky_relu', *makers])}."
                 )
             parts.append(makers[activation.name]())
     return nn.Sequential(*parts)

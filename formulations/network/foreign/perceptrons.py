@@ -32,5 +32,8 @@ def network_of_perceptron(mlp: Any) -> Network:
     names = [*[mlp.activation] * (len(mlp.coefs_) - 1), mlp.out_activation_]
     for name in names:
         if name not in ACTIVATIONS:
-            raise Refused(f"a perceptron's activations must be {', '.join(ACTIVATIONS)}, got {name!r}.")
+            raise Refused(
+                f"a perceptron's activations must be {', '.join(ACTIVATIONS)}, got {name!r}; make the network with "
+                "formulations.Network(weights, biases, activations)."
+            )
     return Network([w.T for w in mlp.coefs_], mlp.intercepts_, [ACTIVATIONS[name] for name in names])

@@ -150,7 +150,8 @@ def test_a_fault_that_is_spread_over_coordinates_is_said_to_be():
     # Aligned with the first direction, in which the faults add up.
     signs = np.random.default_rng(0).choice([-1.0, 1.0], 300)
     found = fm.certify_function(lambda x: x @ x, 2 * x + bound / 3 * signs, x)
-    assert found.status is Status.DIFFERENT and found.worst[0].place == "direction 0 of 8"
+    assert found.status is Status.DIFFERENT and found.worst[0].place == "direction 1 of 8"
+    assert any("so that a fault in any single coordinate shows" in note for note in found.notes)
     assert any("the fault is spread over several" in note for note in found.notes)
 
 
@@ -397,3 +398,10 @@ def test_kinks_at_many_distances_do_not_pass_for_a_limit(seed):
     right = 2 * 0.7 + sizes @ np.sign(1 - places) + np.cos(1)
     assert fm.certify_function(f, np.array([right]), np.array([1.0])).status is not Status.DIFFERENT
     assert fm.certify_function(f, np.array([0.9 * right]), np.array([1.0])).status is not Status.EQUAL
+
+
+def test_a_bound_too_wide_in_float32_says_what_helps():
+    x = np.array([1.0], np.float32)
+    found = fm.certify_function(lambda x: np.float32(1e6) + x.sum(), np.ones(1, np.float32), x)
+    assert found.status is Status.INCONCLUSIVE and "compute in float64" in found.reason
+    assert fm.certify_function(lambda x: 1e6 + x.sum(), np.ones(1), x.astype(np.float64))

@@ -2,7 +2,7 @@
 
 A direction has the entries ±s_i, the scale of each coordinate with a random sign. So a fault in one coordinate shows in
 every direction in its full size, and two that cancel in one direction show in another: that they cancel in all of
-them is as likely as a coin that falls on one side each time. If a direction is different, the derivative along one
+them is as likely as eight equal tosses of a coin. If a direction is different, the derivative along one
 half of its entries says in which half the fault is, and so on.
 """
 
@@ -52,7 +52,8 @@ class Directions:
         signs = [random.choice([-1.0, 1.0], self.scales.size) for _ in range(DIRECTIONS)]
         directions = [sign * self.scales for sign in signs]
         return directions, [
-            self._along(direction, f"direction {number} of {DIRECTIONS}") for number, direction in enumerate(directions)
+            self._along(direction, f"direction {number} of {DIRECTIONS}")
+            for number, direction in enumerate(directions, start=1)
         ]
 
     def search(self, direction: Array, residual: float, output: int, known: Mapping[int, Array]) -> int:

@@ -74,9 +74,9 @@ class FunctionCertificate:
     reason : str
         One sentence unless equal.
     detectable : float
-        The smallest fault that is detected in every coordinate, relative to the largest one-sided quotient of its
-        array, both multiplied by the scale of their coordinate; infinite if f does not change. In each coordinate by
-        itself, it is ``2 * bounds``.
+        The largest bound, relative to the largest one-sided quotient of its array, both multiplied by the scale of
+        their coordinate; any fault above twice this is detected in every coordinate. Infinite if f does not change. In
+        each coordinate by itself, faults above ``2 * bounds`` are detected.
     evaluations : int
         How often f was called.
     taylor : float
@@ -161,7 +161,7 @@ class FunctionCertificate:
         """Say where the mistake is, or which would have been found, and what else was found."""
         finding = self.reason
         if self.status is Status.EQUAL:
-            finding = f"At the steps taken, any fault above {self.detectable:.0e} of the largest entry shows."
+            finding = f"At the steps taken, any fault above {2 * self.detectable:.0e} of the largest entry shows."
             if self.detectable == math.inf:
                 finding = f"f does not change at the steps taken; any fault above {2 * self.bounds.max():.0e} shows."
         slope = "" if math.isnan(self.taylor) else f"Taylor's remainder falls as t^{self.taylor:.2f} (not judged)."

@@ -166,8 +166,8 @@ class _Judging:
         judged = Partials(partials, self._unit, self._function.outputs)
         self._entries["bound"][...] = judged.bound.min(axis=1, keepdims=True) / self._scales.step
         self._notes.append(
-            f"Judged along {DIRECTIONS} random directions with entries ±|x_i|, which show a fault in any single "
-            "coordinate."
+            f"Judged along {DIRECTIONS} random directions, in each of which every coordinate moves in "
+            "proportion to its size, so that a fault in any single coordinate shows."
         )
         return self._concluded(judged, self._wrong_coordinates(directions, lines, judged))
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from formulations.arrays import Array
+from formulations.arrays import Array, unit_roundoff
 from formulations.verification.certification.functions.document import CoordinateVerdict
 from formulations.verification.certification.functions.ladder import Derivative
 from formulations.verification.tolerances import RESOLUTION, Status
@@ -64,6 +64,7 @@ class Partials:
 
     def __init__(self, partials: Sequence[Partial], unit: float, outputs: tuple[int, ...]) -> None:
         self._partials, self._outputs = partials, outputs
+        self._in_single = " in float32 (compute in float64)" if unit >= unit_roundoff(np.dtype(np.float32)) else ""
         self.claimed = np.stack([each.claimed for each in partials], axis=-1)
         self.found = self._stacked("value")
         self.step = self._stacked("step")
@@ -99,8 +100,8 @@ class Partials:
 
     @property
     def detectable(self) -> float:
-        """The smallest fault that shows in each of them, relative to the largest quotient of its group."""
-        return 2 * float(np.where(np.isnan(self.relative), np.inf, self.relative).max())
+        """The largest bound, relative to the largest quotient of its group; any fault above twice this shows."""
+        return float(np.where(np.isnan(self.relative), np.inf, self.relative).max())
 
     @property
     def factor(self) -> float | None:
@@ -152,7 +153,10 @@ class Partials:
         if not self.wide[at]:
             return ""
         if partial.found.kink[at[0]]:
-            return f"{where}: f has a kink at x; its derivatives from the left and from the right differ."
+            return (
+                f"{where}: f has a kink at x: its derivatives from the left and from the right differ. There is no "
+                "derivative to judge, so move x."
+            )
         if np.isinf(self.bound[at]):
             return (
                 f"{where}: no difference quotients of f agree: it is not smooth there, not defined on both sides, or "
@@ -160,5 +164,5 @@ class Partials:
             )
         return (
             f"{where}: the bound is {self.relative[at]:.1g} of the largest quotient, too wide to tell a right gradient "
-            "from a wrong one; f is too noisy, or changes over other distances; then pass typical=."
+            f"from a wrong one; f is too noisy{self._in_single}, or changes over other distances; then pass typical=."
         )

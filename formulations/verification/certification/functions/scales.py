@@ -15,7 +15,7 @@ from formulations.verification.certification.functions.structure import Structur
 __all__ = ["Scales", "scales_of"]
 
 PART = (math.sqrt(5) - 1) / 2
-"""The scale of a coordinate as a part of |x_i|: so irrational that steps are no multiples of a period of f."""
+"""The scale of a coordinate as a part of |x_i|: irrational, so that no step is a multiple of a period of f."""
 
 
 @dataclass(frozen=True)
