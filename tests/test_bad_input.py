@@ -376,6 +376,14 @@ def test_tensors_that_numpy_can_read_are_taken():
     assert np.array_equal(found, fm.gradient(NET, X, Y).vector)
 
 
+def test_the_remedy_for_a_module_or_loss_of_torch_is_from_torch():
+    nn = pytest.importorskip("torch").nn
+    found = complaint(fm.certify, nn.Sequential(nn.Linear(3, 1)), X, Y, "sigma")
+    assert isinstance(found, WrongType) and "Network.from_torch(module)" in str(found)
+    found = complaint(fm.certify, NET, X, Y, "sigma", nn.CrossEntropyLoss())
+    assert isinstance(found, WrongType) and "formulations.from_torch(module, loss)" in str(found)
+
+
 def test_the_remedy_makes_tensors_readable():
     torch = pytest.importorskip("torch")
     ones, expected = torch.ones(4, 3), fm.gradient(NET, np.ones((4, 3)), Y).vector

@@ -434,6 +434,8 @@ def check_network(net: Any) -> None:
         remedy = "make one with Network(weights, biases)"
         if isinstance(getattr(net, "network", None), Network):
             remedy = "pass model.network, with the arrays of model.examples(X, Y)"
+        elif hasattr(net, "named_parameters"):
+            remedy = "if it is a module of PyTorch, make one with Network.from_torch(module)"
         raise WrongType(f"expected a formulations.Network, got {type(net).__name__}; {remedy}.")
 
 

@@ -59,9 +59,10 @@ def get_cost(cost: str | Cost) -> Cost:
     if isinstance(cost, Cost):
         return cost
     if not isinstance(cost, str):
-        raise WrongType(
-            f"cost must be a name or a cost made by formulations.cost, got {described(cost)}; try 'quadratic'."
-        )
+        remedy = "try 'quadratic'"
+        if hasattr(cost, "named_parameters"):
+            remedy = "if it is a loss of PyTorch, network, cost = formulations.from_torch(module, loss) makes both"
+        raise WrongType(f"cost must be a name or a cost made by formulations.cost, got {described(cost)}; {remedy}.")
     return COSTS.get(cost) or _named(cost)
 
 

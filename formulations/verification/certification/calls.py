@@ -88,7 +88,9 @@ class Watched:
             try:
                 found.append(self(X[x : x + 1], Y[x : x + 1]))
             except FormulationsException as caught:
-                self.notes.append(f"The call on example {x} alone failed: {caught}")
+                raised = caught.__cause__
+                why = f"{type(raised).__name__}: {raised}." if raised is not None else str(caught)
+                self.notes.append(f"The call on example {x} alone failed: {why}")
                 break
         return found
 

@@ -55,7 +55,8 @@ class Certificate:
     cause : Cause or None
         The likely mistake, if a known one explains the gradient.
     detectable : float
-        The smallest fault that is detected in every entry, relative to the largest entry of its layer.
+        The largest bound on an entry, relative to the largest entry of its layer; any fault above twice this is
+        detected, whatever its entry.
     notes : tuple of str
         Other findings.
     cost : EquationVerdict or None

@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from formulations.arrays import Array, nonnegative_number, quiet
 from formulations.backends import Backend, Tier
 from formulations.data import Problem, targets_for
+from formulations.display import listed
 from formulations.exceptions import CandidateFailed, InvalidInput
 from formulations.functions import Cost
 from formulations.network import Gradient, Network, check_network
@@ -70,7 +73,8 @@ def certify(
         The inputs. Tensors may record gradients, and be on any device.
     Y : array_like of shape (m, n_L), or labels of shape (m,)
         The targets, or the class of each example. Integers from 0 to n_L − 1 are the indices of the outputs, also if
-        the examples lack some classes; other labels are read as :func:`formulations.sgd` reads them.
+        the examples lack some classes; other labels are read as :func:`formulations.sgd` reads them. If these are
+        integers, a note says so.
     candidate : Gradient, module, mapping, sequence, array_like, path, NpzFile, Backend, str or callable
         The gradient, in one of these forms:
 
@@ -140,7 +144,8 @@ def certify(
     check_network(net)
     l2 = nonnegative_number(l2, "l2")
     X = untracked(X)
-    Y, cost, _ = targets_for(net, untracked(Y), cost, by_index=True)
+    Y, cost, classes = targets_for(net, untracked(Y), cost, by_index=True)
+    renamed = _renamed(classes)
     batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     X, Y, _, cost = batch
     if isinstance(candidate, Backend) or (isinstance(candidate, str) and not is_file(candidate)):
@@ -157,7 +162,7 @@ def certify(
             read_errors(gradient.errors, net.layout, len(X))
         reference = reference_gradient(net.record(batch))
         verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
-        return _certificate(Problem(net, X, Y, cost.name), reference, Candidate(gradient), verdict)
+        return _certificate(Problem(net, X, Y, cost.name), reference, Candidate(gradient), verdict, renamed)
     watched = Watched(candidate, net, layout) if callable(candidate) and not is_module(candidate) else None
     try:
         found = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X), layout)
@@ -191,7 +196,14 @@ def certify(
     if calls is not None and verdict.status is not Status.DIFFERENT:
         notes.extend(observations(reference, gradient, found.given, calls))
     problem = Problem(net, X, Y, cost.name)
-    return _certificate(problem, reference, found, verdict, tuple(notes), calls)
+    return _certificate(problem, reference, found, verdict, (*renamed, *notes), calls)
+
+
+def _renamed(classes: Array | None) -> tuple[str, ...]:
+    """Say which labels stand for the outputs, if they are integers but not the indices of the outputs."""
+    if classes is None or classes.dtype.kind not in "iu" or np.array_equal(classes, np.arange(len(classes))):
+        return ()
+    return (f"The labels in Y are no indices of outputs: {listed(classes.tolist())} stand for the outputs in order.",)
 
 
 def _single_results(watched: Watched, net: Network, X: Array, Y: Array, cost: Cost, l2: float) -> list[str]:

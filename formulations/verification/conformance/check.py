@@ -17,7 +17,7 @@ from formulations.functions import get_cost
 from formulations.plans import in_order, seconds_for
 from formulations.verification.conformance.law import NotAsked
 from formulations.verification.conformance.laws import LAWS
-from formulations.verification.conformance.plain import Function
+from formulations.verification.conformance.plain import PlainFunction
 from formulations.verification.conformance.report import ConformanceReport, Outcome, Result
 from formulations.verification.conformance.subjects import problems_of, read_subject
 
@@ -128,18 +128,17 @@ def check_backend(
             results += (found := list(islice(checked, len(names) * len(dtypes))))
             if fail_fast and law not in expected and any(result.outcome is Outcome.BROKEN for result in found):
                 break
-    notes = subject.serves.notes if isinstance(subject, Function) else ()
+    notes = subject.serves.notes if isinstance(subject, PlainFunction) else ()
     return ConformanceReport(subject.label, tuple(results), expected, notes)
 
 
 def check_one(backend: Backend, law: str, scenario: str, dtype: str) -> Result:
     """Check one law on one problem."""
     problem = problems_of(backend)[scenario](dtype)
-    plain = isinstance(backend, Function)
+    plain = isinstance(backend, PlainFunction)
     try:
-        reason = backend.why_not_asked(problem) if isinstance(backend, Function) else None
-        if reason := reason or (LAWS[law].of_backends if plain else None):
-            raise NotAsked(reason)
+        if isinstance(backend, PlainFunction) and (unasked := backend.why_not_asked(problem) or LAWS[law].of_backends):
+            raise NotAsked(unasked)
         reason = backend.why_not(problem.network, get_cost(problem.cost))
         if reason is None and seconds_for(backend.estimate(problem.network, len(problem.X))) > SECONDS:
             reason = "it would take too long"

@@ -13,7 +13,7 @@ from formulations.backends import Backend
 from formulations.data import Problem
 from formulations.network import Gradient, Network
 from formulations.plans import Plan, prepare
-from formulations.verification.conformance.plain import Function
+from formulations.verification.conformance.plain import PlainFunction
 from formulations.verification.oracles import Reference, reference_gradient
 from formulations.verification.tolerances import deviation
 
@@ -98,4 +98,4 @@ def apart(found: Array, expected: Array, bound: Array, what: str) -> str | None:
 
 def takes_weights(backend: Backend) -> bool:
     """Whether a backend takes sample weights; a plain function does not get them."""
-    return not isinstance(backend, Function)
+    return not isinstance(backend, PlainFunction)

@@ -12,10 +12,10 @@ from formulations.network import Gradient, Network, Tape, forward
 from formulations.verification.certification import read_candidate
 from formulations.verification.conformance.serves import Serves
 
-__all__ = ["Function"]
+__all__ = ["PlainFunction"]
 
 
-class Function(Backend):
+class PlainFunction(Backend):
     """A plain function ``(net, X, Y) -> gradient``, and what it is asked for.
 
     Parameters

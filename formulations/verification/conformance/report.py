@@ -195,7 +195,7 @@ class ConformanceReport:
             parts += [f"Not checked, because every problem is refused: {', '.join(refused)}."] if refused else []
             parts += [self._laws_not_asked(silent)] if silent else []
         if self.not_asked:
-            parts.append("\n".join(["Problems not asked:", *_indented(_counted(self.not_asked))]))
+            parts.append("\n".join(["Problems left out:", *_indented(_counted(self.not_asked))]))
         return parts
 
     def _silent_laws(self) -> list[str]:
@@ -211,7 +211,7 @@ class ConformanceReport:
             given = [each for each in self.results if each.law == law]
             reason = next((each.complaint for each in given if each.place in asked), given[0].complaint)
             by_reason.setdefault(reason, []).append(law)
-        return "Laws not asked: " + "; ".join(f"{', '.join(of)} ({why})" for why, of in by_reason.items()) + "."
+        return "Laws that do not apply: " + "; ".join(f"{', '.join(of)} ({why})" for why, of in by_reason.items()) + "."
 
     def _causes(self) -> dict[tuple[str, ...], list[str]]:
         """Return the complaints by the laws they concern: a cause that breaks many laws is reported once."""

@@ -199,7 +199,7 @@ def _sizes(given: Mapping[str, Any]) -> tuple[tuple[int, ...], ...] | None:
     name, example = "serves['sizes']", "[[64, 30, 10]]"
     read = []
     for each in items(given["sizes"], name, example):
-        sizes = tuple(positive_integer(n, name) for n in items(each, name, example))
+        sizes = tuple(positive_integer(n, name) for n in items(each, f"each of {name}", "[64, 30, 10]"))
         if len(sizes) < 2:
             raise InvalidInput(
                 f"{name} must give at least two layers for each network, got {list(sizes)}; pass {example}."

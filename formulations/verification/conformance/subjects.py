@@ -11,7 +11,7 @@ from typing import Any
 from formulations.backends import Backend, get_backend
 from formulations.data import Scenario
 from formulations.exceptions import InvalidInput, WrongType
-from formulations.verification.conformance.plain import Function
+from formulations.verification.conformance.plain import PlainFunction
 from formulations.verification.conformance.probing import probed
 from formulations.verification.conformance.problems import PROBLEMS, problems_for
 from formulations.verification.conformance.serves import read_serves
@@ -41,10 +41,14 @@ def read_subject(subject: Any, serves: Any = None) -> Backend:
     """
     if isinstance(subject, str) and ":" in subject and "=" not in subject:
         subject = _loaded(subject)
+    if isinstance(subject, str) and subject.endswith(".py"):
+        raise InvalidInput(
+            f"a file must be followed by the name of what to check, got {subject!r}; pass '{subject}:function'."
+        )
     if isinstance(subject, type) and issubclass(subject, Backend):
         subject = subject()
     if callable(subject):
-        return Function(subject, probed(subject, read_serves(serves)))
+        return PlainFunction(subject, probed(subject, read_serves(serves)))
     if not isinstance(subject, str | Backend):
         raise WrongType(f"what to check must be a backend, its name, package:Class or a function, got {subject!r}.")
     backend = get_backend(subject)
@@ -58,7 +62,7 @@ def read_subject(subject: Any, serves: Any = None) -> Backend:
 
 def problems_of(backend: Backend) -> dict[str, Scenario]:
     """Return the problems on which a backend is checked: for a plain function, some more of what it serves."""
-    return problems_for(backend.serves) if isinstance(backend, Function) else PROBLEMS
+    return problems_for(backend.serves) if isinstance(backend, PlainFunction) else PROBLEMS
 
 
 def _loaded(path: str) -> Any:

@@ -328,7 +328,11 @@ def test_a_function_that_changes_its_arguments_is_told_which():
         ({"outputs": 3}, WrongType, r"serves\['outputs'\] must be a list"),
         ({"costs": ["mse"]}, UnknownName, "unknown cost 'mse'"),
         ({"sparse": "yes"}, WrongType, r"serves\['sparse'\] must be True or False, got 'yes'"),
-        ({"sizes": [64, 30, 10]}, WrongType, r"serves\['sizes'\] must be a list, got 64; pass one such as"),
+        (
+            {"sizes": [64, 30, 10]},
+            WrongType,
+            r"each of serves\['sizes'\] must be a list, got 64; pass one",
+        ),
         ({"sizes": [[64]]}, InvalidInput, "at least two layers"),
         ({"sizes": [[64, 0]]}, InvalidInput, "positive"),
         (
@@ -341,6 +345,11 @@ def test_a_function_that_changes_its_arguments_is_told_which():
 def test_what_is_no_claim(serves, exception, message):
     with pytest.raises(exception, match=message):
         fm.check_backend(sigmoid_quadratic, serves=serves)
+
+
+def test_a_file_alone_names_no_function():
+    with pytest.raises(InvalidInput, match=r"got 'mine\.py'; pass 'mine\.py:function'\."):
+        fm.check_backend("mine.py")
 
 
 def test_claims_are_for_functions():

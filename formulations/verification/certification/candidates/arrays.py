@@ -139,7 +139,7 @@ def _weights(given: Any, i: int, layout: Layout, name: str, kernels: str) -> Arr
             remedy = (
                 f"pass {name}.T, since layout='in_out' takes inputs as rows and neurons as columns"
                 if turned
-                else f"pass {name}.T, since rows are neurons and columns are inputs, or layout='in_out' if all are such"
+                else f"pass {name}.T, since rows are neurons and columns are inputs, or layout='in_out' for all weights"
             )
         raise WrongShape(
             f"{name} of a candidate must have shape {expected}, {rows} of layer {i + 2}, got {array.shape}; {remedy}."

@@ -76,8 +76,8 @@ def _index(name: str, l: int, layout: Layout, what: str) -> int:
     """Return l − 2 for a layer with parameters."""
     if not 2 <= l <= layout.last:
         raise InvalidInput(
-            f"{what} must hold gradients of layers 2 to {layout.last}, got {name}; the layers are numbered as in the "
-            "book, and the input, layer 1, has no parameters."
+            f"{what} must hold gradients of layers 2 to {layout.last}, got {name}; number the layers as in the book, "
+            "where layer 1 is the input."
         )
     return l - 2
 
