@@ -162,7 +162,7 @@ class StalePlan(FormulationsException, ValueError):
 
 
 class CandidateFailed(FormulationsException, RuntimeError):
-    """A candidate function raised an exception or changed its arguments, or a submission got no process."""
+    """A candidate function raised an exception or changed its arguments, or a submission's process did not start."""
 
 
 class WorkersLost(FormulationsException, RuntimeError):

@@ -405,3 +405,9 @@ def test_a_bound_too_wide_in_float32_says_what_helps():
     found = fm.certify_function(lambda x: np.float32(1e6) + x.sum(), np.ones(1, np.float32), x)
     assert found.status is Status.INCONCLUSIVE and "compute in float64" in found.reason
     assert fm.certify_function(lambda x: 1e6 + x.sum(), np.ones(1), x.astype(np.float64))
+
+
+def test_a_series_of_pandas_is_read_as_an_array():
+    pandas = pytest.importorskip("pandas")
+    found = fm.certify_function(lambda x: x @ x, [2.0, 4.0], pandas.Series([1.0, 2.0], index=["a", "b"]))
+    assert found and found.worst[0].place.startswith("x[")

@@ -1,4 +1,4 @@
-"""Tensors, parameters and modules of other libraries, recognised by what they offer."""
+"""Tensors, parameters and modules of other libraries, recognised by their attributes."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class _Judging:
 
     def __init__(self, point: Structure, function: Function, claim: Claim, scales: Scales, notes: list[str]) -> None:
         self._point, self._function, self._claim, self._scales = point, function, claim, scales
-        self._notes, self._complex = notes, point.numeric
+        self._notes, self._complex = notes, point.is_numpy
         self._unit = max(point.eps / 2, claim.unit)
         shape = (function.start.size, point.size)
         self._entries = {name: np.full(shape, np.nan) for name in ("claimed", "found", "bound", "step")}

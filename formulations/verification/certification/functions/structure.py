@@ -15,8 +15,6 @@ from formulations.exceptions import InvalidInput, WrongShape, WrongType, describ
 
 __all__ = ["Leaf", "Structure", "plain"]
 
-Key = Any
-
 
 def plain(value: Any) -> Any:
     """Return a tensor without its record of operations; anything else as it is."""
@@ -40,7 +38,7 @@ class Leaf:
     """
 
     name: str
-    keys: tuple[Key, ...]
+    keys: tuple[Any, ...]
     array: Array
     given: Any
 
@@ -48,7 +46,7 @@ class Leaf:
         """Return an array as the type that was passed: a number, a tensor of torch or JAX, or an array."""
         if hasattr(self.given, "new_tensor"):
             return self.given.new_tensor(array)
-        if hasattr(self.given, "at") and not isinstance(self.given, np.ndarray):
+        if hasattr(self.given, "block_until_ready"):
             return self.given.at[...].set(array)
         return array[()] if isinstance(self.given, int | float | np.number) else array
 
@@ -84,10 +82,10 @@ class Structure:
     @property
     def nested(self) -> bool:
         """Whether x is more than a single array."""
-        return isinstance(self._x, Mapping | list | tuple) and not _is_array(self._x)
+        return isinstance(self._x, Mapping | list | tuple) and not _is_numbers(self._x)
 
     @property
-    def numeric(self) -> bool:
+    def is_numpy(self) -> bool:
         """Whether all arrays are NumPy's, so that complex ones can replace them."""
         return all(isinstance(leaf.given, np.ndarray | np.number | int | float | list | tuple) for leaf in self.leaves)
 
@@ -104,10 +102,6 @@ class Structure:
             return leaf.name
         indices = np.unravel_index(position, leaf.array.shape)
         return f"{leaf.name}[{', '.join(str(int(index)) for index in indices)}]"
-
-    def group(self, i: int) -> int:
-        """Return the number of the leaf to which entry i belongs."""
-        return self.find(i)[0]
 
     def arrays(self, vector: Array | None = None) -> list[Array]:
         """Return copies of the leaves, or of a vector in their shapes and dtypes."""
@@ -170,17 +164,17 @@ def _unfitting(name: str, leaf: Leaf, shape: tuple[int, ...], expected: tuple[in
     return f"{name} must have shape {expected}, {what}, got {shape}; {remedy}."
 
 
-def _is_array(value: Any) -> bool:
-    """Return whether a list or a tuple is an array: one of numbers, or of such lists."""
+def _is_numbers(value: Any) -> bool:
+    """Whether a value is a number, or a list or tuple of numbers or of such lists, which are read as an array."""
     if isinstance(value, list | tuple):
-        return bool(value) and all(map(_is_array, value))
+        return bool(value) and all(map(_is_numbers, value))
     return not isinstance(value, Mapping) and not getattr(value, "shape", ())
 
 
-def _walk(name: str, keys: tuple[Key, ...], value: Any) -> Iterator[tuple[str, tuple[Key, ...], Any]]:
+def _walk(name: str, keys: tuple[Any, ...], value: Any) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     if isinstance(value, Mapping):
         entries = [(key, f"{name}[{key!r}]", each) for key, each in value.items()]
-    elif isinstance(value, list | tuple) and not _is_array(value):
+    elif isinstance(value, list | tuple) and not _is_numbers(value):
         entries = [(i, f"{name}[{i}]", each) for i, each in enumerate(value)]
     else:
         yield name, keys, value
@@ -189,7 +183,7 @@ def _walk(name: str, keys: tuple[Key, ...], value: Any) -> Iterator[tuple[str, t
         yield from _walk(place, (*keys, key), each)
 
 
-def _leaf(name: str, keys: tuple[Key, ...], given: Any) -> Leaf:
+def _leaf(name: str, keys: tuple[Any, ...], given: Any) -> Leaf:
     array = as_real(plain(given), name)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
@@ -201,7 +195,7 @@ def _leaf(name: str, keys: tuple[Key, ...], given: Any) -> Leaf:
 def _rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: _rebuilt(each, leaves) for key, each in value.items()}
-    if isinstance(value, list | tuple) and not _is_array(value):
+    if isinstance(value, list | tuple) and not _is_numbers(value):
         parts = [_rebuilt(each, leaves) for each in value]
         if isinstance(value, list):
             return parts
@@ -211,7 +205,7 @@ def _rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
-def _follow(claim: Any, keys: tuple[Key, ...], x: Any, name: str) -> Any:
+def _follow(claim: Any, keys: tuple[Any, ...], x: Any, name: str) -> Any:
     """Return the part of a claim that belongs to a leaf, and check the keys and lengths on the way."""
     for key in keys:
         if isinstance(x, Mapping):
