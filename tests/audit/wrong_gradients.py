@@ -136,7 +136,9 @@ def _of_mutant(name: str) -> None:
     def plant(case: Case) -> Any:
         return None if name == "example_dropped" and len(case.X) == 1 else case.by_mutant(name)
 
-    KINDS[name] = Kind(name, plant, (MUTANTS[name].cause or "",))
+    # Without a factor ½ in the cost, a factor of 2 is a sum of two gradients.
+    others = {"factor_two": ("calls_accumulated",)}
+    KINDS[name] = Kind(name, plant, (MUTANTS[name].cause or "", *others.get(name, ())))
 
 
 for _name, _mutant in MUTANTS.items():
@@ -158,9 +160,18 @@ def outputs_averaged(case: Case) -> Any:
     return case.right * ((2 if case.cost == "quadratic" else 1) / case.net.sizes[-1])
 
 
-@kind("outputs_summed")
+def _mean_over_outputs(case: Case) -> dict[str, Any]:
+    return {"cost": f"{2 if case.cost == 'quadratic' else 1}/{case.net.sizes[-1]} {case.cost}"}
+
+
+@kind("outputs_summed", arguments=_mean_over_outputs)
 def outputs_summed(case: Case) -> Any:
-    return case.right * case.net.sizes[-1]
+    return case.right * (2 if case.cost == "quadratic" else 1)
+
+
+@kind("outputs_summed", arguments=_mean_over_outputs)
+def examples_and_outputs_summed(case: Case) -> Any:
+    return outputs_summed(case) * len(case.X)
 
 
 @kind("calls_accumulated")
@@ -194,6 +205,11 @@ def step(case: Case) -> Any:
 @kind("batch_size", "multiple")
 def batch_size(case: Case) -> Any:
     return case.right * len(case.X) / (len(case.X) + int(case.random.integers(3, 30)))
+
+
+@kind("multiple")
+def loss_scaled(case: Case) -> Any:
+    return case.right * case.right.dtype.type(2**16)
 
 
 @kind("multiple")

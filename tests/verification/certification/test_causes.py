@@ -211,9 +211,9 @@ def test_weight_decay_that_is_no_number_or_belongs_to_no_backend_is_refused():
 def test_every_reading_of_a_factor_is_named():
     net, X, Y = case(m=2)
     cause = fm.certify(net, X, Y, 2 * fm.gradient(net, X, Y).vector).cause
-    assert cause.names == ("factor_two", "sum_for_mean", "outputs_summed", "calls_accumulated")
-    assert str(cause).count("The same gradient results if") == 3
-    assert "a factor of n_L/2 = 2: average over the outputs" in str(cause)
+    assert cause.names == ("factor_two", "sum_for_mean", "calls_accumulated")
+    assert str(cause).count("The same gradient results if") == 2
+    assert "a factor of m too large: divide by the number of examples once" in str(cause)
     net, X, Y = case(m=3)
     cause = fm.certify(net, X, Y, -fm.gradient(net, X, Y).vector / 6).cause
     assert (cause.name, cause.sentence) == ("multiple", "every entry is multiplied by −2/m/n_L = −1/2/m = −0.166667")
@@ -296,3 +296,94 @@ def test_examples_of_zeros_that_fill_up_a_batch_of_labels_are_of_class_0():
     padded = np.vstack([X, np.zeros((3, 3))]), fm.one_hot(np.append(labels, [0, 0, 0]), 3)
     cause = fm.certify(net, X, labels, fm.gradient(net, *padded, "log_likelihood").vector, "log_likelihood").cause
     assert cause.sentence == "the mini-batch is filled up with 3 examples of zeros and class 0"
+
+
+def classifier(m=8):
+    """A network with softmax outputs, inputs and one-hot targets of three classes."""
+    random = np.random.default_rng(7)
+    net = fm.Network.random([4, 5, 3], ["tanh", "softmax"], seed=7)
+    return net, random.standard_normal((m, 4)), np.eye(3)[np.arange(m) % 3]
+
+
+def binary(m=6):
+    """A network with one output, inputs and targets 0 and 1."""
+    random = np.random.default_rng(8)
+    net = fm.Network.random([4, 5, 1], ["tanh", "sigmoid"], seed=8)
+    return net, random.standard_normal((m, 4)), np.array([0.0, 1, 1, 0, 1, 0])[np.arange(m) % 6, None]
+
+
+def cause_of(problem, candidate, cost="quadratic", **options):
+    return fm.certify(*problem, candidate, cost, **options).cause
+
+
+def test_only_a_cost_with_a_factor_of_a_half_can_lack_it():
+    problem = classifier()
+    right = fm.gradient(*problem, "log_likelihood").vector
+    twice, half = (cause_of(problem, factor * right, "log_likelihood") for factor in (2, 0.5))
+    assert (twice.name, "factor_two" in twice.names) == ("calls_accumulated", False)
+    assert half.name == "half"
+    assert "½(a" not in str(half)
+    # Nor has the mean of squares, as PyTorch's MSELoss.
+    problem = case()
+    twice = cause_of(problem, 2 * fm.gradient(*problem, "2/4 quadratic").vector, "2/4 quadratic")
+    # With 4 outputs, n_L/2 is 2, too.
+    assert twice.names == ("outputs_summed", "calls_accumulated")
+
+
+@pytest.mark.parametrize(
+    ("cost", "factor", "words"),
+    [
+        ("2/3 quadratic", 24, "the cost is summed over the examples and the outputs: a factor of m·n_L = 24"),
+        ("2/3 quadratic", 3, "the cost is summed over the outputs: a factor of n_L = 3"),
+        ("2/3 quadratic", 1.5, "the cost is summed over the outputs: a factor of n_L/2 = 1.5"),
+        ("1/3 quadratic", 6, "the cost is summed over the outputs: a factor of 2n_L = 6"),
+        ("1/3 binary_cross_entropy", 3, "the cost is summed over the outputs: a factor of n_L = 3"),
+    ],
+)
+def test_only_a_mean_over_the_outputs_can_be_summed(cost, factor, words):
+    net, X, Y = classifier()
+    problem = fm.Network(net.weights, net.biases, ["tanh", "sigmoid"]), X, Y
+    cause = cause_of(problem, factor * fm.gradient(*problem, cost).vector, cost)
+    assert (cause.name, cause.sentence) == ("outputs_summed", words)
+    plain = cost.split()[1]
+    assert "outputs_summed" not in cause_of(problem, 3 * fm.gradient(*problem, plain).vector, plain).names
+    third = fm.gradient(*problem, plain).vector / 3
+    assert cause_of(problem, third, plain).name == "outputs_averaged"
+    averaged = cause_of(problem, fm.gradient(*problem, cost).vector / 3, cost)
+    assert "outputs_averaged" not in averaged.names
+
+
+def test_factors_have_the_number_that_they_are_known_to_be():
+    net, X, Y = classifier()
+    problem = net.astype("float32"), X.astype("float32"), Y.astype("float32")
+    right = fm.gradient(*problem, "log_likelihood").vector
+    for factor, words in ((65536, "65536"), (-1024, "−1024"), (0.0009765625, "0.0009765625"), (1234, "1234")):
+        cause = cause_of(problem, right * np.float32(factor) * np.float32(1 + 2e-7), "log_likelihood")
+        assert cause.sentence == f"every entry is multiplied by {words}"
+    # No more digits than are known.
+    cause = cause_of(problem, right * np.float32(np.pi), "log_likelihood")
+    assert 2 < len(cause.sentence.removeprefix("every entry is multiplied by 3.14")) + 3 < 9
+
+
+def test_three_quarters_are_eight_examples_for_six_rather_than_a_learning_rate():
+    problem = binary()
+    right = fm.gradient(*problem).vector
+    assert cause_of(problem, 0.75 * right).names == ("batch_size",)
+    assert cause_of(problem, 0.1 * right).name == "step"
+    assert cause_of(problem, -0.75 * right).name == "step"
+
+
+def test_numbers_below_zero_have_a_minus_sign():
+    net, X, Y = case()
+    plain = fm.gradient(net, X, Y)
+    weights = [dw - 0.01 * w for dw, w in zip(plain.weights, net.weights, strict=True)]
+    cause = fm.certify(net, X, Y, (weights, plain.biases)).cause
+    assert (cause.sentence, cause.remedy) == (
+        "the gradient contains the weight decay λw with λ = −0.01",
+        "Leave λw out",
+    )
+    weights = [-0.3, 1.2, 0.7, 1.6, 2.2]
+    gradients = fm.per_example_gradients(net, X, Y)
+    cause = fm.certify(net, X, Y, gradients.T @ weights / 5).cause
+    assert cause.name == "examples_weighted"
+    assert "−0.3 for example 0" in cause.sentence

@@ -13,7 +13,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.functions import LogLikelihood
 from formulations.verification.certification.causes.backward import Variant, Variants
-from formulations.verification.certification.causes.fits import fitted
+from formulations.verification.certification.causes.fits import fitted, in_words
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
 from formulations.verification.oracles import outer
 
@@ -139,7 +139,7 @@ def examples_weighted(p: Pass) -> Variants:
     if weights is None or p.free_outputs < 2:
         return
     most = np.argsort(-np.abs(weights - 1))[:LISTED]
-    listed = ", ".join(f"{weights[x]:.4g} for example {x}" for x in sorted(most))
+    listed = ", ".join(f"{in_words(weights[x], 4)} for example {x}" for x in sorted(most))
     more = ", …" if len(weights) > LISTED else ""
     gradients, columns = _gradients(p)
     inverse = np.abs(np.linalg.pinv(gradients.T))

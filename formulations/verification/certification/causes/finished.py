@@ -10,7 +10,7 @@ import numpy as np
 from formulations.arrays import Array, unit_roundoff
 from formulations.network import Batch
 from formulations.verification.certification.causes.backward import Variant, Variants
-from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
+from formulations.verification.certification.causes.fits import fitted, in_words, round_number, uncertainty
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
 from formulations.verification.tolerances import RESOLUTION
 
@@ -79,7 +79,7 @@ def parameters_updated(p: Pass) -> Variants:
         )
         made = p.gradient.times(-rate, p.precision).plus(p.parameters, p.precision)
         size = np.abs(p.gradient.value) * abs(rate) * off
-        yield Variant(None, Predicted(made.value, lambda: made.bound + size), {"rate": f"{rate:.4g}"})
+        yield Variant(None, Predicted(made.value, lambda: made.bound + size), {"rate": in_words(rate, 4)})
 
 
 def equal_entries(p: Pass) -> Variants:
@@ -139,7 +139,7 @@ def decay_of_all(p: Pass) -> Variants:
     if p.l2:
         # The right decay of the weights is in the gradient already.
         biases = (1 - p.on_weights) * p.parameters
-        yield Variant(None, p.gradient.plus(p.l2 * biases, p.precision), {"size": f"{p.l2:g}"})
+        yield Variant(None, p.gradient.plus(p.l2 * biases, p.precision), _of_decay(p.l2))
 
 
 def _decay(p: Pass, direction: Array) -> Variants:
@@ -151,8 +151,16 @@ def _decay(p: Pass, direction: Array) -> Variants:
     # An intended weight decay is a round number.
     size, off = (near, 0.0) if abs(near - size) <= off else (size, off)
     made = p.gradient.plus(size * direction, p.precision)
-    decayed = Predicted(made.value, lambda: made.bound + off * np.abs(direction))
-    yield Variant(None, decayed, {"size": f"{size + p.l2:.6g}", "more": f"{size:.6g}"})
+    yield Variant(None, made.rounded(off * np.abs(direction)), _of_decay(size + p.l2))
+
+
+def _of_decay(size: float) -> dict[str, str]:
+    """Return the facts of a weight decay; one below 0 cannot be what ``l2`` stands for."""
+    words = in_words(size, 6)
+    if size < 0:
+        return {"size": words, "or_say": "", "with_l2": ""}
+    l2 = f"l2={size:.6g}"
+    return {"size": words, "or_say": f", or say that it belongs there: {l2}", "with_l2": f", with {l2}"}
 
 
 def single_entry(p: Pass) -> Variants:

@@ -9,7 +9,7 @@ import numpy as np
 
 from formulations.arrays import Array
 
-__all__ = ["fitted", "round_number", "uncertainty"]
+__all__ = ["fitted", "in_words", "round_number", "uncertainty"]
 
 
 def fitted(found: Array, direction: Array, entries: Any) -> float:
@@ -36,3 +36,14 @@ def round_number(number: float, digits: int = 2) -> float:
     (0.1, 5.0)
     """
     return float(f"{number:.{digits - 1}e}") if math.isfinite(number) else number
+
+
+def in_words(number: float, digits: int) -> str:
+    """Return a number with so many significant digits, and a minus sign where a sentence needs one.
+
+    Examples
+    --------
+    >>> in_words(-0.1, 4), in_words(-1e-5, 4)
+    ('−0.1', '−1e−05')
+    """
+    return f"{number:.{digits}g}".replace("-", "−")

@@ -93,8 +93,8 @@ MISTAKES: tuple[Mistake, ...] = (
         "use a^L − y in ∇_aC; the minus sign of gradient descent belongs in the update", multiples.everywhere(-1.0),
     ),
     Mistake(
-        "factor_two", Family.MULTIPLE, "every entry is too large by a factor of 2{why}",
-        "{remedy}", multiples.factor_two,
+        "factor_two", Family.MULTIPLE, "every entry is too large by a factor of 2: the factor ½ of the cost is missing",
+        "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)", multiples.factor_two,
     ),
     Mistake(
         "half", Family.MULTIPLE, "every entry is too small by a factor of 2{why}",
@@ -114,8 +114,8 @@ MISTAKES: tuple[Mistake, ...] = (
         "sum over the outputs, and average over the examples alone", multiples.outputs_averaged,
     ),
     Mistake(
-        "outputs_summed", Family.MULTIPLE, "the cost is summed over the outputs: a factor of {factor} = {size}",
-        "average over the outputs", multiples.outputs_summed,
+        "outputs_summed", Family.MULTIPLE, "the cost is summed over {what}: a factor of {factor} = {size}",
+        "average over {what}", multiples.outputs_summed,
     ),
     Mistake(
         "calls_accumulated", Family.MULTIPLE,
@@ -277,13 +277,12 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "decay_of_weights", Family.DECAY, "the gradient contains the weight decay λw with λ = {size}",
-        "leave λw out, or say that it belongs there: l2={size}", finished.decay_of_weights,
+        "leave λw out{or_say}", finished.decay_of_weights,
     ),
     Mistake(
         "decay_of_all", Family.DECAY,
         "the gradient contains the weight decay λθ with λ = {size}, of weights and biases",
-        "leave it out; weight decay that belongs in the gradient is of weights alone, with l2={size}",
-        finished.decay_of_all,
+        "leave it out; weight decay that belongs in the gradient is of weights alone{with_l2}", finished.decay_of_all,
     ),
     Mistake(
         "multiple", Family.MULTIPLE, "every entry is multiplied by {factor}",

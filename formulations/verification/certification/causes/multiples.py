@@ -15,7 +15,7 @@ import numpy as np
 from formulations.arrays import gamma
 from formulations.functions import Quadratic
 from formulations.verification.certification.causes.backward import Variant, Variants
-from formulations.verification.certification.causes.fits import fitted, round_number, uncertainty
+from formulations.verification.certification.causes.fits import fitted, in_words, round_number, uncertainty
 from formulations.verification.certification.causes.recomputation import Index, Pass
 
 __all__ = [
@@ -45,7 +45,7 @@ TORCH = 1e-6
 
 
 def everywhere(factor: float) -> Callable[[Pass], Variants]:
-    """Return the variants that multiply every entry by a factor."""
+    """Return the variant that multiplies every entry by a factor."""
 
     def variants(p: Pass) -> Variants:
         yield Variant(None, p.gradient.times(factor, p.precision))
@@ -89,17 +89,14 @@ def _of_arrays(factor: float, kind: str) -> Callable[[Pass], Variants]:
 
 
 def factor_two(p: Pass) -> Variants:
-    """Multiply by 2, as without the factor ½ of the quadratic cost."""
-    if _is_quadratic(p):
-        why = ": the factor ½ of the cost is missing", "the cost is ½‖a − y‖², whose gradient is a − y, not 2(a − y)"
-    else:
-        why = "", "look for a factor of 2, or for what is added twice"
-    yield Variant(None, p.gradient.times(2.0, p.precision), {"why": why[0], "remedy": why[1]})
+    """Multiply by 2, as without the factor ½ of the quadratic cost; other costs have none."""
+    if _is_half_a_square(p):
+        yield Variant(None, p.gradient.times(2.0, p.precision))
 
 
 def half(p: Pass) -> Variants:
     """Multiply by ½, as with the factor of the quadratic cost left in."""
-    if _is_quadratic(p):
+    if _is_half_a_square(p):
         why = ": the factor ½ of the cost was kept", "the derivative of ½(a − y)² is a − y"
     else:
         why = "", "look for a factor of ½"
@@ -107,26 +104,35 @@ def half(p: Pass) -> Variants:
 
 
 def outputs_averaged(p: Pass) -> Variants:
-    """Divide by the number of outputs, with the factor 2 of a squared error or without."""
-    return _by_outputs(p, (("2/n_L", lambda n: 2 / n), ("1/n_L", lambda n: 1 / n)))
+    """Divide a cost that is a sum over the outputs by their number, with the factor 2 of a squared error or without."""
+    n, factor = p.layout.sizes[-1], p.tape.known_cost.factor
+    if n > 1 and factor in (1, 2):
+        # The factor 2 is that between ½‖a − y‖² and ‖a − y‖².
+        squares = [("2/n_L", 2 / n)] if _is_half_a_square(p) else []
+        for words, size in (*squares, ("1/n_L", 1 / n)):
+            yield Variant(None, p.gradient.times(size, p.precision), {"factor": words, "size": in_words(size, 4)})
 
 
 def outputs_summed(p: Pass) -> Variants:
-    """Multiply by the number of outputs, with the factor ½ of the quadratic cost or without."""
-    return _by_outputs(p, (("n_L/2", lambda n: n / 2), ("n_L", float)))
-
-
-def _by_outputs(p: Pass, factors: tuple[tuple[str, Callable[[int], float]], ...]) -> Variants:
-    n = p.layout.sizes[-1]
-    # The factor 2 is that between ½‖a − y‖² and ‖a − y‖².
-    for words, factor in factors if _is_quadratic(p) else factors[1:]:
-        if n > 1:
-            made = p.gradient.times(factor(n), p.precision)
-            yield Variant(None, made, {"factor": words, "size": _number(factor(n), 4)})
+    """Sum a cost that is a mean over the outputs, also over the examples, with the factor 2 of a squared error or ½."""
+    n, m = p.layout.sizes[-1], p.tape.m
+    of_mean = n * p.tape.known_cost.factor
+    if n == 1 or of_mean not in (1, 2 if _is_quadratic(p) else 1):
+        return
+    squares = [("n_L/2", n / 2) if of_mean == 2 else ("2n_L", 2.0 * n)] if _is_quadratic(p) else []
+    for words, size in (("n_L", float(n)), *squares):
+        for of_m, examples, what in (("", 1, "the outputs"), ("m·", m, "the examples and the outputs")):
+            if size != 1 and (m > 1 or not of_m):
+                facts = {"factor": of_m + words, "size": in_words(examples * size, 4), "what": what}
+                yield Variant(None, p.gradient.times(examples * size, p.precision), facts)
 
 
 def _is_quadratic(p: Pass) -> bool:
     return isinstance(p.tape.cost, Quadratic)
+
+
+def _is_half_a_square(p: Pass) -> bool:
+    return _is_quadratic(p) and p.tape.known_cost.factor == 1
 
 
 def calls_accumulated(p: Pass) -> Variants:
@@ -173,11 +179,13 @@ def _of_norm(p: Pass, entries: Index) -> float:
 def step(p: Pass) -> Variants:
     """Return the step of gradient descent, −η times the gradient, or η times it, for a round η.
 
-    It may be the difference of two rounded parameters.
+    It may be the difference of two rounded parameters. A rate of two digits is none if another number of examples
+    explains it.
     """
     factor = fitted(p.candidate, p.gradient.value, p.entries)
     rate = round_number(factor)
-    if rate not in (0.0, 1.0, -1.0) and abs(rate) < 1:
+    of_count = rate != round_number(rate, 1) and _other_count(p, rate)
+    if rate not in (0.0, 1.0, -1.0) and abs(rate) < 1 and not of_count:
         sign = "−η" if rate < 0 else "η"
         made = p.gradient.times(rate, p.precision).rounded(2 * p.precision.u * np.abs(p.parameters))
         yield Variant(None, made, {"factor": sign, "rate": f"{abs(rate):g}"})
@@ -185,12 +193,18 @@ def step(p: Pass) -> Variants:
 
 def batch_size(p: Pass) -> Variants:
     """Divide by another number of examples."""
-    factor = fitted(p.candidate, p.gradient.value, p.entries)
-    count = round(p.tape.m / factor) if 1e-6 < factor < p.tape.m * 2 else 0
+    m = p.tape.m
+    if count := _other_count(p, fitted(p.candidate, p.gradient.value, p.entries)):
+        yield Variant(None, p.gradient.times(m / count, p.precision), {"count": str(count), "m": str(m)})
+
+
+def _other_count(p: Pass, factor: float) -> int:
+    """Return the number of examples near m divided by a factor, 0 if that explains nothing."""
+    m = p.tape.m
+    count = round(m / factor) if 1e-6 < factor < m * 2 else 0
     # 1 is the sum instead of the mean, and m² is the mean taken twice.
-    if 1 < count <= 100 * p.tape.m and count not in (p.tape.m, p.tape.m**2):
-        made = p.gradient.times(p.tape.m / count, p.precision)
-        yield Variant(None, made, {"count": str(count), "m": str(p.tape.m)})
+    known = 1 < count <= 100 * m and count not in (m, m**2) and abs(m / count - factor) <= NEAR * factor
+    return count if known else 0
 
 
 def multiple(p: Pass) -> Variants:
@@ -200,13 +214,22 @@ def multiple(p: Pass) -> Variants:
         near = [(words, known) for words, known in _compositions(p) if abs(known - factor) <= NEAR * abs(factor)]
         for known in dict.fromkeys(known for _, known in near):
             names = " = ".join(words for words, other in near if other == known)
-            yield Variant(None, p.gradient.times(known, p.precision), {"factor": f"{names} = {_number(known, 6)}"})
+            yield Variant(None, p.gradient.times(known, p.precision), {"factor": f"{names} = {in_words(known, 6)}"})
         off = uncertainty(p.gradient.bound, p.gradient.value, p.entries)
-        yield Variant(None, p.gradient.times(factor, p.precision, off), {"factor": _number(factor, 10)})
+        yield Variant(
+            None, p.gradient.times(factor, p.precision, off), {"factor": _known_digits(factor, off * abs(factor))}
+        )
 
 
-def _number(number: float, digits: int) -> str:
-    return f"{number:.{digits}g}".replace("-", "−")
+def _known_digits(factor: float, off: float) -> str:
+    """Return a power of two, or an integer within the uncertainty, else the digits that are known."""
+    power = math.copysign(2.0 ** round(math.log2(abs(factor))), factor)
+    whole = float(round(factor)) if off < 0.25 else math.nan
+    for number in (power, whole):
+        if abs(number - factor) <= off:
+            return in_words(number, 10)
+    digits = 1 - math.floor(math.log10(off / abs(factor))) if off > 0 else 10
+    return in_words(factor, min(max(digits, 2), 10))
 
 
 def _compositions(p: Pass) -> Iterator[tuple[str, float]]:
