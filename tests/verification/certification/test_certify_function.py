@@ -411,3 +411,16 @@ def test_a_series_of_pandas_is_read_as_an_array():
     pandas = pytest.importorskip("pandas")
     found = fm.certify_function(lambda x: x @ x, [2.0, 4.0], pandas.Series([1.0, 2.0], index=["a", "b"]))
     assert found and found.worst[0].place.startswith("x[")
+
+
+@pytest.mark.slow
+def test_a_tensor_that_requires_its_gradient_is_given_as_one():
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+
+    def f(x):
+        return torch.sin(x).sum()
+
+    assert fm.certify_function(f, lambda x: torch.autograd.grad(f(x), x)[0], x)
+    with pytest.raises(fm.exceptions.CandidateFailed, match="does not require grad"):
+        fm.certify_function(f, lambda x: torch.autograd.grad(f(x), x)[0], x.detach())

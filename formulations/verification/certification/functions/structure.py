@@ -45,7 +45,8 @@ class Leaf:
     def like_given(self, array: Array) -> Any:
         """Return an array as the type that was passed: a number, a tensor of torch or JAX, or an array."""
         if hasattr(self.given, "new_tensor"):
-            return self.given.new_tensor(array)
+            # As a leaf of its own, of which torch.autograd.grad can take the derivative, if x is one.
+            return self.given.new_tensor(array, requires_grad=getattr(self.given, "requires_grad", False))
         if hasattr(self.given, "block_until_ready"):
             return self.given.at[...].set(array)
         return array[()] if isinstance(self.given, int | float | np.number) else array
