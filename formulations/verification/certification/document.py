@@ -8,7 +8,7 @@ from typing import Any
 
 from formulations.display import Html, fitted, format_table, html_mark, html_table, html_text, html_view
 from formulations.verification.certification.causes import Cause
-from formulations.verification.tolerances import RULES, EquationVerdict, Status
+from formulations.verification.tolerances import MARKS, RULES, EquationVerdict, Status
 
 __all__ = ["Certificate"]
 
@@ -17,8 +17,6 @@ WORDS = {
     Status.DIFFERENT: "different: this is not the gradient of this cost.",
     Status.INCONCLUSIVE: "inconclusive: roundoff hides whether this is the gradient.",
 }
-
-MARKS = {Status.EQUAL: "good", Status.DIFFERENT: "bad", Status.INCONCLUSIVE: "unsure"}
 
 COUNTED = "Neurons, inputs and examples are counted from 0, layers from 1."
 

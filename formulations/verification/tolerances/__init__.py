@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from formulations.verification.tolerances.perturbation import undecidable as undecidable
     from formulations.verification.tolerances.propagation import propagate_bounds as propagate_bounds
     from formulations.verification.tolerances.rules import RULES as RULES
+    from formulations.verification.tolerances.verdict import MARKS as MARKS
     from formulations.verification.tolerances.verdict import RESOLUTION as RESOLUTION
     from formulations.verification.tolerances.verdict import Check as Check
     from formulations.verification.tolerances.verdict import EquationVerdict as EquationVerdict
@@ -42,6 +43,6 @@ else:
             "perturbation": ["cost_roundoff", "undecidable"],
             "propagation": ["propagate_bounds"],
             "rules": ["RULES"],
-            "verdict": ["RESOLUTION", "Check", "EquationVerdict", "Status", "Verdict", "conclude"],
+            "verdict": ["MARKS", "RESOLUTION", "Check", "EquationVerdict", "Status", "Verdict", "conclude"],
         },
     )

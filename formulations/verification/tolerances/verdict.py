@@ -14,6 +14,7 @@ from formulations.arrays import Array, Layout
 from formulations.network import Gradient
 
 __all__ = [
+    "MARKS",
     "RESOLUTION",
     "Check",
     "EquationVerdict",
@@ -35,6 +36,10 @@ class Status(StrEnum):
     EQUAL = "equal"
     DIFFERENT = "different"
     INCONCLUSIVE = "inconclusive"
+
+
+MARKS = {Status.EQUAL: "good", Status.DIFFERENT: "bad", Status.INCONCLUSIVE: "unsure"}
+"""How each verdict is marked in HTML."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from formulations.arrays import Array
 from formulations.display import Html, counted, fitted, format_table, html_mark, html_table, html_text, html_view
-from formulations.verification.tolerances import Status
+from formulations.verification.tolerances import MARKS, Status
 
 __all__ = ["CoordinateVerdict", "FunctionCertificate"]
 
@@ -18,8 +18,6 @@ WORDS = {
     Status.DIFFERENT: "different: this is not the {derivative} of f.",
     Status.INCONCLUSIVE: "inconclusive: the values of f do not show whether this is its {derivative}.",
 }
-
-MARKS = {Status.EQUAL: "good", Status.DIFFERENT: "bad", Status.INCONCLUSIVE: "unsure"}
 
 
 @dataclass(frozen=True)
