@@ -364,6 +364,46 @@ def test_complex_values_that_are_not_analytic_are_not_used(h):
     assert found.status is Status.INCONCLUSIVE and found.steps[0] != pytest.approx(0.2163, rel=1e-3)
 
 
+CONSTANT_ON_A_CIRCLE = [
+    (lambda x: x * abs(x), 0.0),
+    (lambda x: (x - 1) * abs(x - 1) + 3, 1.0),
+    (lambda x: (x * np.abs(x)).sum(), [0.0, 1.0, 2.0]),
+    (lambda x: x * abs(x) + 1, 0.0),
+]
+
+
+@pytest.mark.parametrize(("f", "x"), CONSTANT_ON_A_CIRCLE)
+def test_an_absolute_value_that_is_constant_on_a_circle_does_not_pass_for_analytic(f, x):
+    """On a circle of radius ρ around its zero, z|z| is ρz, as smooth as any function."""
+    center = 1.0 if x == 1 else 0.0
+    right = np.array(2 * np.abs(np.asarray(x) - center))
+    found = fm.certify_function(f, right, x)
+    assert found.status is not Status.DIFFERENT, str(found)
+    for part in (1 / 2, 1 / 16, 1 / 128):
+        wrong = right.copy()
+        wrong.flat[0] += part * (np.sqrt(5) - 1) / 2
+        assert fm.certify_function(f, wrong, x).status is Status.DIFFERENT
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e-160, 1e160, 1e200, 1e300])
+def test_numbers_whose_squares_overflow_or_underflow_are_judged(size):
+    for f, gradient, x in (
+        (lambda x: 2 * x, 2.0, size),
+        (lambda x: size * np.sin(x), size * np.cos(1.3), 1.3),
+    ):
+        assert fm.certify_function(f, gradient, x), size
+        assert fm.certify_function(f, 1.001 * gradient, x).status is Status.DIFFERENT
+
+
+@pytest.mark.parametrize("x", [1e-310, 5e-324, np.float32(1e-40), np.float32(1e-45)])
+def test_subnormal_numbers_do_not_make_a_right_gradient_different(x):
+    assert fm.certify_function(lambda x: 2 * x, type(x)(2), x).status is not Status.DIFFERENT
+    assert (
+        fm.certify_function(lambda y: x * np.sin(y), x * np.cos(type(x)(1.3)), type(x)(1.3)).status
+        is not Status.DIFFERENT
+    )
+
+
 def test_a_ripple_that_large_steps_average_out_widens_the_bound():
     """In float32, the large steps look converged, and only lower rungs show the ripple."""
     for x in np.linspace(380, 540, 9, dtype=np.float32):

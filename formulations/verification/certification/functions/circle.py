@@ -7,19 +7,21 @@ On the circle x + ρe^{iθ} an analytic function has the Fourier coefficients
 so c_1/ρ is its derivative, without any difference of nearby values. Code that takes complex numbers need not be
 analytic: it may take an absolute value, a real part or a conjugate on the way. Then coefficients of negative
 order appear, with the size of the damage. The derivative counts only if they, and c_0 - f(x), are lost in the roundoff
-of f; and their size enters the bound.
+of f; and their size enters the bound. One circle proves nothing: around 0, z|z| is ρz on it. So :func:`believed` asks
+for two of different radii, and for the ladder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from formulations.arrays import Array
 from formulations.verification.certification.functions.ladder import FLOOR, Derivative
 
-__all__ = ["differentiate_on_circle"]
+__all__ = ["believed", "differentiate_on_circle"]
 
 POINTS = 16
 
@@ -67,7 +69,14 @@ def differentiate_on_circle(
         bound=np.where(analytic, (2 * negative + 3 * scatter) / radius, np.inf),
         step=zero + radius,
         quotient=np.abs(table - start).max(axis=0) / radius,
-        curvature=2 * np.abs(coefficients[2]) / radius**2,
+        curvature=2 * np.abs(coefficients[2]) / radius / radius,
         kink=zero > 0,
         stepped=zero,
     )
+
+
+def believed(larger: Derivative, smaller: Derivative, ladder: Derivative) -> Derivative:
+    """Return the sharper of two circles, with an infinite bound where they or the ladder disagree."""
+    agree = larger.agrees(smaller) & larger.agrees(ladder) & smaller.agrees(ladder)
+    sharper = larger.or_sharper(smaller)
+    return replace(sharper, bound=np.where(agree, sharper.bound, np.inf))

@@ -39,6 +39,8 @@ class Function:
         The shape of f(x): empty for a number, (k,) for k values.
     unit : float
         u of the dtype of the values.
+    smallest : float
+        The smallest number of that dtype, the rounding error of an underflow.
     evaluations : int
         The number of calls.
 
@@ -67,7 +69,8 @@ class Function:
             shown = value[~np.isfinite(value)].flat[0]
             raise NotFinite(f"f(x) must be finite, got {shown}; judge the gradient at a point inside the domain of f.")
         self.outputs: tuple[int, ...] = value.shape
-        self.unit = float(np.finfo(value.dtype).eps) / 2
+        finfo = np.finfo(value.dtype)
+        self.unit, self.smallest = float(finfo.eps) / 2, float(finfo.tiny) * float(finfo.eps)
         self._squares: Any = 0.0
         self._free = 0
         mean = _wide(value) if repeats == 1 else self._at(point.arrays())

@@ -11,6 +11,7 @@ True
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from formulations.arrays import Array, format_dtype, positive_integer, quiet
 from formulations.display import counted
 from formulations.exceptions import WrongType, described
-from formulations.verification.certification.functions.circle import differentiate_on_circle
+from formulations.verification.certification.functions.circle import believed, differentiate_on_circle
 from formulations.verification.certification.functions.claims import Claim, read_claim
 from formulations.verification.certification.functions.directions import DIRECTIONS, Directions, explained
 from formulations.verification.certification.functions.document import CoordinateVerdict, FunctionCertificate
@@ -41,8 +42,8 @@ MANY = 256
 
 SEARCHES = 3
 """The wrong coordinates that are searched; each takes some 250 values of f among 10,000 coordinates."""
-RADII = (1 / 2, 1 / 16)
-"""The radii of circles around x, as parts of the scale of a coordinate."""
+RADII = (1 / 2, 1 / 16, 1 / 128)
+"""The radii of circles around x, as parts of the scale of a coordinate; two successive ones must agree."""
 
 
 @quiet
@@ -237,7 +238,7 @@ class _Judging:
         along, start = self._function.along(direction), self._function.start
         unit = self._function.unit
         noise = estimate_noise(along, start, self._point.eps)
-        rounding = unit * np.abs(start)
+        rounding = unit * np.abs(start) + self._function.smallest
         self._noise = np.maximum(np.maximum(noise.size, rounding), self._function.standard_error)
         self._slope = remainder_slope(along, start, self._claim.along(direction), self._noise)
         if (noise.stepped & (noise.size > 64 * rounding)).any():
@@ -249,7 +250,10 @@ class _Judging:
         point, step = self._point, float(self._scales.step[i])
         leaf, position = point.find(i)
         array = point.leaves[leaf].array
-        narrowest = 8 * float(np.finfo(array.dtype).eps) * max(float(abs(array.flat[position])), step)
+        finfo = np.finfo(array.dtype)
+        narrowest = 8 * float(finfo.eps) * max(float(abs(array.flat[position])), step)
+        # Below the normal numbers, distances are rounded away; they are computed in float64.
+        narrowest = max(narrowest, float(finfo.tiny), sys.float_info.min)
         found = differentiate_along(
             self._function.along_entry(i),
             self._function.start,
@@ -271,7 +275,7 @@ class _Judging:
 
     def _on_circle(self, i: int, found: Derivative) -> Derivative:
         """Return a derivative that noise blurs, or that by complex values of f where they are analytic and sharper."""
-        function = self._function
+        function, ladder, larger = self._function, found, None
         for part in RADII:
             circle = differentiate_on_circle(
                 function.along_complex_entry(i),
@@ -284,9 +288,11 @@ class _Judging:
                 # A function that takes no complex numbers is not asked again.
                 self._complex = False
                 break
-            found = found.or_sharper(circle)
-            if not found.blurred.any():
-                break
+            if larger is not None:
+                found = found.or_sharper(believed(larger, circle, ladder))
+                if not found.blurred.any():
+                    break
+            larger = circle
         return found
 
     def _keep(self, judged: Partials, where: slice) -> None:

@@ -84,6 +84,12 @@ class Derivative:
         blurred: Array = ~(self.bound <= RESOLUTION * self.quotient)
         return blurred
 
+    def agrees(self, other: Derivative) -> Array:
+        """Return where two derivatives with finite bounds are compatible."""
+        both = self.bound + other.bound
+        agrees: Array = np.isfinite(both) & (np.abs(self.value - other.value) <= both)
+        return agrees
+
     def or_sharper(self, other: Derivative) -> Derivative:
         """Return for each value this derivative, or another one if its bound is smaller."""
         sharper = other.bound < self.bound
@@ -137,7 +143,7 @@ class _Ladder:
         right, left, change, ratio = np.array(self.right), np.array(self.left), self.change, self.ratio
         scatter = np.maximum(noise, unit * (np.abs(self.start) + change))
         # The parabola through three points; with equal steps, the central quotient.
-        central = (right * backward / forward - left * forward / backward) / (forward + backward)
+        central = (right * (backward / forward) - left * (forward / backward)) / (forward + backward)
         bend = (right / forward + left / backward) / 2
         falls = (change[1:] <= change[:-1] / ratio**FALL) | (change[1:] <= FLOOR * scatter[1:])
         return _Quotients(

@@ -87,6 +87,9 @@ def _scatter(table: Array) -> Any:
     """Return the largest of the estimates by differences of several orders."""
     estimates = []
     for k in ORDERS:
-        squares = np.mean(np.diff(table, k, axis=0) ** 2, axis=0)
-        estimates.append(np.sqrt(squares * math.factorial(k) ** 2 / math.factorial(2 * k)))
+        differences = np.diff(table, k, axis=0)
+        # Squares of their own would overflow above 1e154.
+        largest = np.abs(differences).max(axis=0)
+        squares = np.mean((differences / np.where(largest > 0, largest, 1)) ** 2, axis=0)
+        estimates.append(largest * np.sqrt(squares * math.factorial(k) ** 2 / math.factorial(2 * k)))
     return np.max(estimates, axis=0)
