@@ -112,15 +112,15 @@ def certify_function(
     function = Function(f, point, 1 if repeats is None else positive_integer(repeats, "repeats"))
     notes: list[str] = []
     claim = read_claim(gradient, point, function.outputs, notes)
-    judging = _Judging(point, function, claim, scales, notes)
+    judge = _Judge(point, function, claim, scales, notes)
     random = _random(function) if repeats is None else ""
     if not random:
-        found = judging.by_coordinates() if point.size <= MANY else judging.by_directions()
+        found = judge.by_coordinates() if point.size <= MANY else judge.by_directions()
         # A function with a state of its own may have changed meanwhile.
         random = _random(function) if repeats is None else ""
         if not random:
             return found
-    return judging.certificate(Status.INCONCLUSIVE, (), random)
+    return judge.certificate(Status.INCONCLUSIVE, (), random)
 
 
 def _random(function: Function) -> str:
@@ -135,7 +135,7 @@ def _random(function: Function) -> str:
     )
 
 
-class _Judging:
+class _Judge:
     """A function, its claimed derivative, and how they are judged at x."""
 
     def __init__(self, point: Structure, function: Function, claim: Claim, scales: Scales, notes: list[str]) -> None:
@@ -162,10 +162,10 @@ class _Judging:
     def by_directions(self) -> FunctionCertificate:
         """Judge a few directions, and if one is different, search the coordinate."""
         self._look_around()
-        directions = Directions(self._function, self._claim, self._scales.step, self._noise, self._point.eps)
+        directions = Directions(self._function, self._claim, self._scales.size, self._noise, self._point.eps)
         lines, partials = directions.partials()
         judged = Partials(partials, self._unit, self._function.outputs)
-        self._entries["bound"][...] = judged.bound.min(axis=1, keepdims=True) / self._scales.step
+        self._entries["bound"][...] = judged.bound.min(axis=1, keepdims=True) / self._scales.size
         self._notes.append(
             f"Judged along {DIRECTIONS} random directions, in each of which every coordinate moves in "
             "proportion to its size, so that a fault in any single coordinate shows."
@@ -205,7 +205,7 @@ class _Judging:
             if not np.isfinite(known[i]).all():
                 # It hides all others.
                 return found
-            allowed = allowed + single.bound * self._scales.step[i]
+            allowed = allowed + single.bound * self._scales.size[i]
 
     def certificate(
         self, status: Status, worst: tuple[CoordinateVerdict, ...], reason: str, judged: Partials | None = None
@@ -234,7 +234,7 @@ class _Judging:
     def _look_around(self) -> None:
         """Find the noise of f, and the slope of its Taylor remainder, along a random direction."""
         signs = np.random.default_rng(1).choice([-1.0, 1.0], self._point.size)
-        direction = signs * self._scales.step
+        direction = signs * self._scales.size
         along, start = self._function.along(direction), self._function.start
         unit = self._function.unit
         noise = estimate_noise(along, start, self._point.eps)
@@ -247,7 +247,7 @@ class _Judging:
             )
 
     def _coordinate(self, i: int) -> Partial:
-        point, step = self._point, float(self._scales.step[i])
+        point, step = self._point, float(self._scales.size[i])
         leaf, position = point.find(i)
         array = point.leaves[leaf].array
         finfo = np.finfo(array.dtype)
@@ -280,7 +280,7 @@ class _Judging:
             circle = differentiate_on_circle(
                 function.along_complex_entry(i),
                 function.start,
-                part * float(self._scales.step[i]),
+                part * float(self._scales.size[i]),
                 self._noise,
                 function.unit,
             )

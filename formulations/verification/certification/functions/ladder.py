@@ -28,7 +28,7 @@ from formulations.verification.tolerances import RESOLUTION
 __all__ = ["FIRST", "FLOOR", "WIDENING", "Derivative", "Line", "differentiate_along"]
 
 FIRST = 1 / 8
-"""The first step, as a part of the scale of x."""
+"""The first step, as a part of the scale; with :data:`scales.PART`, 0.08 |x_i|."""
 WIDENING = 16.0
 """The largest step, in units of the scale, to which a ladder is extended upwards where noise blurs the first."""
 RATIO = 4.0

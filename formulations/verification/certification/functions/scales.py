@@ -24,13 +24,13 @@ class Scales:
 
     Attributes
     ----------
-    step : ndarray of shape (n,)
+    size : ndarray of shape (n,)
         The scale of each entry; the first step is an eighth of it.
     widest : ndarray of shape (n,)
         The scale up to which the steps grow where noise blurs f.
     """
 
-    step: Array
+    size: Array
     widest: Array
 
 
