@@ -22,7 +22,7 @@ from formulations.backends import Backend, Tier
 from formulations.data import Problem, targets_for
 from formulations.display import listed
 from formulations.exceptions import CandidateFailed, InvalidInput
-from formulations.functions import Cost
+from formulations.functions import BinaryCrossEntropy, Cost
 from formulations.network import Gradient, Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
@@ -190,6 +190,11 @@ def certify(
             f"The candidate's parameters differ from the network's, first in {place}; make the network before the step "
             "of the optimizer, or anew."
         )
+    if verdict.status is Status.DIFFERENT and isinstance(cost, BinaryCrossEntropy) and _is_saturated(reference):
+        notes.append(
+            "Some outputs are within 1e-12 of 0 or 1, where PyTorch's BCELoss limits the derivative; its "
+            "gradient differs there, so use BCEWithLogitsLoss."
+        )
     if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
         singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES), l2)
         notes.extend(singles)
@@ -197,6 +202,12 @@ def certify(
         notes.extend(observations(reference, gradient, found.given, calls))
     problem = Problem(net, X, Y, cost.name)
     return _certificate(problem, reference, found, verdict, (*renamed, *notes), calls)
+
+
+def _is_saturated(reference: Reference) -> bool:
+    """Whether a(1 − a) of an output is below 10⁻¹², PyTorch's limit for the divisor of (a − y) in BCELoss."""
+    a = reference.activations[-1]
+    return bool((a * (1 - a) < 1e-12).any())
 
 
 def _renamed(classes: Array | None) -> tuple[str, ...]:

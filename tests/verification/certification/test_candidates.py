@@ -637,6 +637,16 @@ def test_labels_are_targets_and_integers_the_indices_of_the_outputs(modelled):
     assert fm.certify(net, X, list("abcabc"), g, "log_likelihood")
 
 
+@pytest.mark.parametrize(("bias", "said"), [(30.0, True), (3.0, False)])
+def test_the_limit_of_bceloss_is_told_where_outputs_are_saturated(bias, said):
+    net = fm.Network([[[1.0]]], [[bias]], "sigmoid")
+    X, Y, a = [[0.5]], [[0.0]], float(net([[0.5]])[0, 0])
+    delta = a / max(a * (1 - a), 1e-12) * a * (1 - a)  # as PyTorch computes it
+    wrong = [[[0.5 * delta]], [delta]] if said else [[[0.1]], [0.2]]
+    c = fm.certify(net, X, Y, ([wrong[0]], [wrong[1]]), "binary_cross_entropy")
+    assert not c and any("use BCEWithLogitsLoss" in note for note in c.notes) == said
+
+
 def test_integers_that_are_no_indices_of_outputs_are_said_to_stand_for_them_in_order():
     net = fm.Network.random([4, 3, 3], ["tanh", "softmax"], seed=0)
     X, indices = np.random.default_rng(0).normal(size=(6, 4)), np.array([0, 1, 2, 0, 1, 2])
