@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -129,6 +131,25 @@ def test_many_coordinates_are_judged_by_few_values():
     judged = fm.certify_function(many, wrong, x)
     assert judged.worst[0].place == "x[1234]" and judged.evaluations < 420
     assert judged.found[1234] == pytest.approx(right[1234])
+
+
+def test_a_bound_per_coordinate_that_hides_a_visible_fault_is_inconclusive():
+    """Many quotients add up along a direction, and a bound that is small beside their sum is not small beside one."""
+    x = np.random.default_rng(0).uniform(0.5, 1.5, 10_000).astype(np.float32)
+    wrong = 2 * x
+    wrong[77] *= np.float32(1.01)
+    assert fm.certify_function(lambda x: np.sum(x**2), wrong, x).status is not Status.EQUAL
+
+
+@pytest.mark.parametrize("x", [np.linspace(-1, 1.5, 1000), np.ones(1000), np.array([-1.2, 1.0, 0.7])])
+def test_a_fault_of_the_size_that_is_printed_shows(x):
+    right = rosenbrock_gradient(x)
+    found = fm.certify_function(rosenbrock, right, x)
+    printed = re.search(r"any fault above (\S+) in a single derivative shows", str(found).replace("\n  ", " "))
+    for i in (0, x.size // 2):
+        wrong = right.copy()
+        wrong[i] += 1.1 * float(printed[1])
+        assert fm.certify_function(rosenbrock, wrong, x).status is Status.DIFFERENT
 
 
 def test_several_wrong_coordinates_are_found_one_after_the_other():

@@ -74,7 +74,8 @@ class FunctionCertificate:
     detectable : float
         The largest bound, relative to the largest one-sided quotient of its array, both multiplied by the scale of
         their coordinate; any fault above twice this is detected in every coordinate. Infinite if f does not change. In
-        each coordinate by itself, faults above ``2 * bounds`` are detected.
+        each coordinate by itself, faults above ``2 * bounds`` are detected. Among many coordinates, the largest
+        quotient of one is estimated from those along the directions.
     evaluations : int
         How often f was called.
     taylor : float
@@ -159,9 +160,8 @@ class FunctionCertificate:
         """Say where the mistake is, or which would have been found, and what else was found."""
         finding = self.reason
         if self.status is Status.EQUAL:
-            finding = f"At the steps taken, any fault above {2 * self.detectable:.0e} of the largest entry shows."
-            if self.detectable == math.inf:
-                finding = f"f does not change at the steps taken; any fault above {2 * self.bounds.max():.0e} shows."
+            where = "f does not change at the steps taken;" if self.detectable == math.inf else "At the steps taken,"
+            finding = f"{where} any fault above {2 * self.bounds.max():.1e} in a single derivative shows."
         slope = "" if math.isnan(self.taylor) else f"Taylor's remainder falls as t^{self.taylor:.2f} (not judged)."
         return finding, *self.notes, *([slope] if slope else [])
 

@@ -164,7 +164,7 @@ class _Judge:
         self._look_around()
         directions = Directions(self._function, self._claim, self._scales.size, self._noise, self._point.eps)
         lines, partials = directions.partials()
-        judged = Partials(partials, self._unit, self._function.outputs)
+        judged = Partials(partials, self._unit, self._function.outputs, together=self._point.size)
         self._entries["bound"][...] = judged.bound.min(axis=1, keepdims=True) / self._scales.size
         self._notes.append(
             f"Judged along {DIRECTIONS} random directions, in each of which every coordinate moves in "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,9 +61,11 @@ class Partials:
         u of the claim, or of x if that is larger.
     outputs : tuple of int
         Empty for a single value of f.
+    together : int
+        The number of coordinates that move along each line.
     """
 
-    def __init__(self, partials: Sequence[Partial], unit: float, outputs: tuple[int, ...]) -> None:
+    def __init__(self, partials: Sequence[Partial], unit: float, outputs: tuple[int, ...], together: int = 1) -> None:
         self._partials, self._outputs = partials, outputs
         self._in_single = " in float32 (compute in float64)" if unit >= unit_roundoff(np.dtype(np.float32)) else ""
         self.claimed = np.stack([each.claimed for each in partials], axis=-1)
@@ -77,7 +80,11 @@ class Partials:
         largest = np.zeros(self.bound.shape)
         for number in np.unique(group):
             here = group == number
-            largest[:, here] = np.max(quotient[:, here] * scale[here], axis=1, keepdims=True)
+            largest[:, here] = np.max(quotient[:, here] * scale[here], axis=1, keepdims=True) / together
+        if together > 1:
+            # A sum of n terms has one of at least its n-th part; with random signs, one of the mean square over n.
+            squares = np.mean(np.abs(self.found / math.sqrt(together)) ** 2, axis=1, keepdims=True)
+            largest = np.fmax(largest, np.sqrt(squares))
         self.relative = np.where(self.bound == 0, 0, self.bound * scale / largest)
         finite = np.isfinite(self.bound)
         self.different = finite & ~(residual <= self.bound)
