@@ -180,7 +180,8 @@ def call_on_copies(name: str, function: Callable[[Any], Any], point: Structure, 
         raise OutsideDomain from caught
     except Exception as caught:
         raise CandidateFailed(
-            f"{name} must take x as it was passed, but raised {type(caught).__name__}: {caught}; fix that first."
+            f"{name} must accept x in the structure in which it was passed, but raised {type(caught).__name__}: "
+            f"{caught}; fix that first."
         ) from caught
     for leaf, array, after in zip(point.leaves, arrays, leaves, strict=True):
         if not np.array_equal(as_array(plain(after), leaf.name), array):
