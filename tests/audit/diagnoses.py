@@ -160,7 +160,8 @@ def diagnosed(number: int, kinds: Sequence[str], seed: int = 0) -> list[Diagnose
     """Return the diagnoses of one network's wrong gradients."""
     found = []
     for name in kinds:
-        kind, case = KINDS[name], random_case(number, seed)
+        kind = KINDS[name]
+        case = kind.of(random_case(number, seed))
         with np.errstate(all="ignore"):
             try:
                 candidate = kind.plant(case)

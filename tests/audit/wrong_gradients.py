@@ -90,6 +90,8 @@ class Kind:
         The second of two mistakes.
     arguments : callable (Case) -> dict, optional
         Further arguments of ``certify``.
+    of : callable (Case) -> Case
+        Makes a network that can have the mistake of any network.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Kind:
     causes: tuple[str, ...]
     second: str = ""
     arguments: Callable[[Case], dict[str, Any]] = lambda _: {}
+    of: Callable[[Case], Case] = lambda case: case
 
 
 def random_case(number: int, seed: int = 0) -> Case:
@@ -116,6 +119,22 @@ def random_case(number: int, seed: int = 0) -> Case:
     if cost == "log_likelihood" or (cost != "quadratic" and random.random() < 0.5):
         Y = np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
     return Case(net, X.astype(dtype), Y.astype(dtype), cost, random)
+
+
+def with_one_output(case: Case) -> Case:
+    """Return the case with the first output alone, and labels 0 and 1 for a cost that asks for classes."""
+    weights = [*case.net.weights[:-1], case.net.weights[-1][:1]]
+    biases = [*case.net.biases[:-1], case.net.biases[-1][:1]]
+    names = [activation.name for activation in case.net.activations]
+    names[-1], cost = ("sigmoid", "binary_cross_entropy") if names[-1] == "softmax" else (names[-1], case.cost)
+    net = fm.Network(weights, biases, names, dtype=case.net.dtype)
+    return Case(net, case.X, (case.Y[:, :1] > 0.5).astype(case.net.dtype), cost, case.random)
+
+
+def with_two_classes(case: Case) -> Case:
+    """Return the case with labels of the first two classes in turn."""
+    Y = np.eye(case.net.sizes[-1], dtype=case.net.dtype)[np.arange(len(case.X)) % 2]
+    return Case(case.net, case.X, Y, case.cost, case.random)
 
 
 KINDS: dict[str, Kind] = {}
@@ -250,6 +269,25 @@ def labels_shifted_by_row(case: Case) -> Any:
     return case.gradient(Y=np.roll(case.Y, int(case.random.choice([1, -1])), axis=0)) if _several(case) else None
 
 
+@kind("labels_recoded", of=with_one_output)
+def labels_swapped(case: Case) -> Any:
+    return case.gradient(Y=1 - case.Y)
+
+
+@kind("targets_broadcast", of=with_one_output)
+def targets_broadcast(case: Case) -> Any:
+    return case.gradient(Y=np.full_like(case.Y, case.Y.mean()))
+
+
+@kind("example_dropped", of=with_one_output)
+def several_dropped_for_one_output(case: Case) -> Any:
+    kept = slice(None, -2) if case.random.random() < 0.5 else slice(2, None)
+    rows = fm.per_example_gradients(case.net, case.X, case.Y, cost=case.cost)
+    # In fewer dimensions other mistakes have the same gradient.
+    several = len(rows) > 3 and np.linalg.matrix_rank(rows, rtol=1e-4) > 3
+    return case.gradient(case.X[kept], case.Y[kept]) if several else None
+
+
 @kind("label_smoothing")
 def label_smoothing(case: Case) -> Any:
     if len(case.X) == 1 and case.net.sizes[-1] == 2:
@@ -323,10 +361,10 @@ def examples_repeated(case: Case) -> Any:
 
 @kind("padded_with_zeros", "batch_size")
 def padded_with_zeros(case: Case) -> Any:
-    if case.cost == "log_likelihood":
-        return None
     rows = int(case.random.integers(1, 9))
     X, Y = (np.vstack([part, np.zeros((rows, part.shape[1]), part.dtype)]) for part in (case.X, case.Y))
+    if case.cost == "log_likelihood":
+        Y[-rows:, 0] = 1
     return case.gradient(X, Y)
 
 
@@ -353,7 +391,23 @@ def examples_weighted(case: Case) -> Any:
     return case.gradient(sample_weight=case.random.uniform(0.2, 2, len(case.X))) if _several(case) else None
 
 
+@kind("classes_weighted", of=with_two_classes)
+def classes_weighted(case: Case) -> Any:
+    if len(case.X) < 4 or not _several(case):
+        return None
+    return case.gradient(sample_weight=case.random.uniform(0.2, 3, 2)[case.Y.argmax(axis=1)])
+
+
 # The finished gradient
+
+
+@kind("layers_lost")
+def layers_lost(case: Case) -> Any:
+    if len(case.net.sizes) < 3:
+        return None
+    found = case.right.copy()
+    found[: case.net.layout.slices[int(case.random.integers(len(case.net.sizes) - 2))][1].stop] = 0
+    return found
 
 
 @kind("decay_of_weights")
@@ -385,6 +439,18 @@ def parameters_returned(case: Case) -> Any:
 @kind("parameters_updated")
 def parameters_updated(case: Case) -> Any:
     return case.net.vector - case.right.dtype.type(0.5) * case.right
+
+
+@kind("parameters_updated")
+def parameters_updated_with_decay(case: Case) -> Any:
+    rate, decay = (case.right.dtype.type(number) for number in (0.1, 0.01))
+    decayed = case.net.vector if case.random.random() < 0.5 else case.weights_alone
+    return case.net.vector - rate * (case.right + decay * decayed)
+
+
+@kind("parameters_moved")
+def parameters_after_adam(case: Case) -> Any:
+    return case.net.vector + equal_entries(case)
 
 
 @kind("equal_entries")

@@ -244,7 +244,7 @@ def _certificate(
     cause = None
     if place and place[1] != "C":
         cause = likely_cause(reference, candidate.gradient, place, candidate.given, calls=calls)
-    layer, equation = place or (None, None)
+    layer, equation = (cause.seen_in, cause.equation) if cause else place or (None, None)
     return Certificate(
         title=problem.title + (f", l2 = {reference.l2:g}" if reference.l2 else ""),
         status=verdict.status,

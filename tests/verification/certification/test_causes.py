@@ -387,3 +387,83 @@ def test_numbers_below_zero_have_a_minus_sign():
     cause = fm.certify(net, X, Y, gradients.T @ weights / 5).cause
     assert cause.name == "examples_weighted"
     assert "−0.3 for example 0" in cause.sentence
+
+
+def test_labels_of_two_classes_are_swapped_or_have_other_numbers():
+    net, X, Y = binary()
+    swapped = cause_of((net, X, Y), fm.gradient(net, X, 1 - Y, "binary_cross_entropy").vector, "binary_cross_entropy")
+    assert (swapped.name, swapped.sentence) == ("labels_recoded", "the labels are 1 − y instead of y")
+    assert (swapped.seen_in, swapped.equation) == (3, "BP1")
+    signs = cause_of((net, X, Y), fm.gradient(net, X, 2 * Y - 1).vector)
+    assert signs.sentence == "the labels are 2y − 1 instead of y"
+    for words, targets in (("−y", 1 - 2 * Y), ("(y + 1)/2", Y)):
+        cause = cause_of((net, X, 2 * Y - 1), fm.gradient(net, X, targets).vector)
+        assert cause.sentence == f"the labels are {words} instead of y"
+
+
+def test_targets_that_are_broadcast_against_the_outputs():
+    net, X, Y = binary()
+    a = net.forward(X).activations[-1]
+    # ∂/∂a of the mean of ½(a_x − y_k)² over all x and k.
+    errors = (a - Y.T).mean(axis=1, keepdims=True)
+    wrong = fm.gradient(net, X, a - errors).vector
+    cause = cause_of((net, X, Y), wrong)
+    assert (cause.name, cause.equation) == ("targets_broadcast", "BP1")
+    assert "y.unsqueeze(1)" in cause.remedy
+
+
+@pytest.mark.parametrize("kept", [slice(None, -2), slice(None, -3), slice(2, None), slice(3, None)])
+def test_several_dropped_examples_are_found_although_there_is_one_output(kept):
+    net, X, Y = binary(40)
+    assert len(X) > net.vector.size
+    for factor in (1, len(X[kept]) / len(X)):
+        cause = cause_of((net, X, Y), factor * fm.gradient(net, X[kept], Y[kept]).vector)
+        first, last = (len(X[kept]), 39) if kept.start is None else (0, kept.start - 1)
+        assert (cause.name, cause.sentence) == ("example_dropped", f"examples {first}–{last} are left out")
+
+
+def test_classes_are_weighted_or_ignored_and_examples_are_counted():
+    net, X, Y = classifier()
+    labels = Y.argmax(axis=1)
+
+    def sentence(weights):
+        wrong = fm.gradient(net, X, Y, "log_likelihood", sample_weight=weights).vector
+        return cause_of((net, X, Y), wrong, "log_likelihood").sentence
+
+    by_class = np.array([1, 2, 3.5])[labels]
+    assert sentence(by_class) == "the examples are weighted by class: 1 for class 0, 2 for class 1, 3.5 for class 2"
+    assert sentence(labels < 2) == "examples 2, 5 are left out, which are all of class 2"
+    assert sentence([1, 1, 1, 1, 1, 1, 2, 2]) == "examples 6–7 count 2 times as much as the others"
+    assert sentence([1, 3, 1, 2, 1, 1, 2, 1]) == (
+        "examples 3, 6 count 2 times and example 1 counts 3 times as much as the others"
+    )
+
+
+def test_layers_that_the_backward_pass_does_not_reach_are_named():
+    net, X, Y = case()
+    right = fm.gradient(net, X, Y)
+    for lost, words in (((0,), "layer 2"), ((0, 1), "layers 2 to 3"), ((1,), "layer 3"), ((2,), "layer 4")):
+        weights, biases = (
+            [array * (i not in lost) for i, array in enumerate(part)] for part in (right.weights, right.biases)
+        )
+        cause = fm.certify(net, X, Y, (weights, biases)).cause
+        assert (cause.name, cause.sentence) == ("layers_lost", f"the gradient of {words} is zero")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parameters_after_a_step_are_named_with_the_weight_decay_of_the_step(dtype):
+    net, X, Y = case(3, dtype)
+    g, rate, decay = fm.gradient(net, X, Y).vector, net.dtype.type(0.1), net.dtype.type(0.01)
+    on_weights = net.vector.copy()
+    for _, of_biases in net.layout.slices:
+        on_weights[of_biases] = 0
+    for words, decayed in (("λθ", net.vector), ("λw", on_weights)):
+        cause = fm.certify(net, X, Y, net.vector - rate * (g + decay * decayed)).cause
+        assert (cause.name, cause.also) == ("parameters_updated", None)
+        assert cause.sentence == (
+            "these are the parameters after a step of gradient descent with the learning rate 0.1 and the weight decay "
+            f"{words} with λ = 0.01"
+        )
+    # The step of another optimizer.
+    cause = fm.certify(net, X, Y, net.vector - rate / 50 * np.sign(g) * np.abs(g) ** net.dtype.type(0.1)).cause
+    assert (cause.name, cause.misfit) == ("parameters_moved", None)

@@ -14,10 +14,12 @@ from formulations.arrays import Array
 from formulations.functions import LogLikelihood
 from formulations.verification.certification.causes.backward import Variant, Variants
 from formulations.verification.certification.causes.fits import fitted, in_words
-from formulations.verification.certification.causes.recomputation import Pass, Predicted
+from formulations.verification.certification.causes.recomputation import Parts, Pass, Predicted
 from formulations.verification.oracles import outer
+from formulations.verification.tolerances import RESOLUTION
 
 __all__ = [
+    "classes_weighted",
     "example_dropped",
     "examples_repeated",
     "examples_weighted",
@@ -32,6 +34,12 @@ MOST = 400
 
 NEAR = 0.01
 """How near the weights of examples are to a ratio of integers before it is tried."""
+
+FEW = 16
+"""The fewest entries of each example that are compared."""
+
+SMALL = 1e-6
+"""The smallest singular value, relative to the largest, at which gradients count as independent."""
 
 LISTED = 6
 """The most examples that a sentence lists."""
@@ -48,6 +56,8 @@ def example_dropped(p: Pass) -> Variants:
         # The first and the last have been tried.
         if 1 < m - kept.sum() < m - 1 or (kept.sum() == m - 1 and kept[0] and kept[-1]):
             yield from _kept(p, kept)
+    else:
+        yield from _cut(p)
 
 
 def one_example(p: Pass) -> Variants:
@@ -66,9 +76,26 @@ def _ends(m: int) -> list[Array]:
     return [np.arange(m) == x for x in (m - 1, 0)] if m > 1 else []
 
 
+def _cut(p: Pass) -> Variants:
+    """Leave out several examples at the end or at the beginning: as many as come nearest to the candidate."""
+    m = p.tape.m
+    if m < 4:
+        return
+    gradients, columns = _gradients(p)
+    found, number = p.candidate[columns], np.arange(m)
+    for kept_first in (True, False):
+        # Row k − 1 is the sum over k examples; those without one, or of one, have been tried.
+        sums = np.cumsum(gradients if kept_first else gradients[::-1], axis=0)[1 : m - 2]
+        factors = (sums @ found) / (sums**2).sum(axis=1)
+        off = np.abs(found - factors[:, None] * sums).max(axis=1)
+        if not np.isnan(off).all():
+            kept = int(np.nanargmin(off)) + 2
+            yield from _kept(p, number < kept if kept_first else number >= m - kept)
+
+
 def _kept(p: Pass, kept: Array) -> Variants:
     chosen = kept[:, None].astype(float)
-    facts = {"kept": _listed(kept), "dropped": f"{_listed(~kept)} {_verb(~kept)}"}
+    facts = {"kept": _listed(kept), "dropped": f"{_listed(~kept)} {_verb(~kept)}", "all_of": _all_of(p, ~kept)}
     yield Variant(None, replace(p.parts, examples=chosen), facts)
     total = float((p.shares * chosen).sum())
     if total > 0:
@@ -84,8 +111,12 @@ def examples_repeated(p: Pass) -> Variants:
     multiples = [weights / least * times for times in (1, 2, 3)]
     counts = next((np.rint(each) for each in multiples if np.abs(each - np.rint(each)).max() < NEAR), np.zeros(1))
     if 1 < counts.max() <= 2 * p.tape.m:
-        of_examples = counts[:, None]
-        facts = {"repeated": f"{_listed(counts > 1)} {_verb(counts > 1)}"}
+        of_examples, fewest = counts[:, None], counts.min()
+        groups = [(counts == count, count / fewest) for count in np.unique(counts[counts > fewest])[:LISTED]]
+        words = [
+            f"{_listed(group)} count{'s' if group.sum() == 1 else ''} {times:.3g} times" for group, times in groups
+        ]
+        facts = {"repeated": " and ".join(words)}
         yield Variant(None, replace(p.parts, examples=of_examples), facts)
         yield Variant(None, replace(p.parts, examples=of_examples / float((p.shares * of_examples).sum())), facts)
 
@@ -117,6 +148,55 @@ def padded_with_zeros(p: Pass) -> Variants:
         yield Variant(None, Predicted(value, bound), facts)
 
 
+def classes_weighted(p: Pass) -> Variants:
+    """Weight all examples of a class alike, and classes differently."""
+    classes = _classes(p)
+    if classes is None:
+        return
+    present, of_class = np.unique(classes, return_inverse=True)
+    if not 1 < len(present) < p.tape.m - 1:
+        return
+    gradients, columns = _gradients(p)
+    members = (of_class == np.arange(len(present))[:, None]).astype(float)
+    of_classes = members @ gradients
+    scale = np.max(np.abs(of_classes), axis=1, keepdims=True)
+    if not ((scale > 0) & np.isfinite(scale)).all() or len(columns) <= len(present) + 1:
+        return
+    inverse = np.linalg.pinv((of_classes / scale).T) / scale
+    weights = inverse @ p.candidate[columns]
+    found = p.candidate[columns]
+    near = np.abs(found - weights @ of_classes).max() <= RESOLUTION * np.abs(found).max()
+    if not near or not (weights > 0).all() or weights.max() < (1 + NEAR) * weights.min():
+        return
+    # So many numbers explain any gradient in as many dimensions.
+    if np.linalg.matrix_rank(gradients / np.abs(gradients).max(), rtol=SMALL) < len(present) + 2:
+        return
+    made = replace(p.parts, examples=weights[of_class][:, None])
+    ratios = [f"{in_words(w / weights.min(), 4)} for class {c}" for w, c in zip(weights, present, strict=True)]
+    facts = {"weights": ", ".join(ratios[:LISTED]) + ", …" * (len(ratios) > LISTED)}
+    yield Variant(None, _with_uncertain_weights(p, made, np.abs(inverse), columns, of_class), facts)
+
+
+def _classes(p: Pass) -> Array | None:
+    """Return the class of each example, or None if the targets are no labels."""
+    y = p.targets
+    if not np.isin(y, (0, 1)).all():
+        return None
+    if y.shape[1] == 1:
+        return y[:, 0].astype(int)
+    return np.argmax(y, axis=1) if (y.sum(axis=1) == 1).all() else None
+
+
+def _all_of(p: Pass, chosen: Array) -> str:
+    """Say whether some examples are all those of a class."""
+    classes = _classes(p)
+    of_class = None if classes is None or not chosen.any() else int(classes[np.argmax(chosen)])
+    # One example can be the only one of its class by chance.
+    if of_class is None or chosen.sum() < 2 or not np.array_equal(classes == of_class, chosen):
+        return ""
+    return f", which are all of class {of_class}"
+
+
 def sample_weights_ignored(p: Pass) -> Variants:
     """Give every example the share 1/m."""
     if p.tape.shares is not None:
@@ -139,19 +219,25 @@ def examples_weighted(p: Pass) -> Variants:
     if weights is None or p.free_outputs < 2:
         return
     most = np.argsort(-np.abs(weights - 1))[:LISTED]
-    listed = ", ".join(f"{in_words(weights[x], 4)} for example {x}" for x in sorted(most))
+    which = ", ".join(f"{in_words(weights[x], 4)} for example {x}" for x in sorted(most))
     more = ", …" if len(weights) > LISTED else ""
     gradients, columns = _gradients(p)
     inverse = np.abs(np.linalg.pinv(gradients.T))
 
-    def bound() -> Array:
-        # The weights are as uncertain as the entries from which they come.
-        off = inverse @ (2 * right.bound[columns])
-        size = replace(p.parts, examples=np.abs(p.parts.examples)).bound(p.layout, p.precision)
-        return right.bound + size + _sizes(p, off)
+    made = replace(p.parts, examples=weights[:, None])
+    predicted = _with_uncertain_weights(p, made, inverse, columns, np.arange(p.tape.m))
+    yield Variant(None, predicted, {"weights": which + more})
 
-    right = p.predicted(replace(p.parts, examples=weights[:, None]))
-    yield Variant(None, Predicted(right.value, bound), {"weights": listed + more})
+
+def _with_uncertain_weights(p: Pass, made: Parts, inverse: Array, columns: Array, of_weight: Array) -> Predicted:
+    """Return a prediction whose examples have weights that are as uncertain as the entries from which they come."""
+    right = p.predicted(made)
+
+    def bound() -> Array:
+        off = inverse @ (2 * right.bound[columns])
+        return right.bound + p.parts.bound(p.layout, p.precision) + _sizes(p, off[of_weight])
+
+    return Predicted(right.value, bound)
 
 
 def _sizes(p: Pass, weights: Array) -> Array:
@@ -183,7 +269,7 @@ def _least_squares(p: Pass) -> Array | None:
     scale = np.max(np.abs(gradients), axis=1, keepdims=True)
     if not (scale > 0).all():
         return None
-    weights, _, rank, _ = np.linalg.lstsq((gradients / scale).T, p.candidate[columns], rcond=1e-6)
+    weights, _, rank, _ = np.linalg.lstsq((gradients / scale).T, p.candidate[columns], rcond=SMALL)
     if rank < p.tape.m or not np.isfinite(weights).all():
         return None
     found: Array = weights / scale[:, 0]
@@ -193,7 +279,7 @@ def _least_squares(p: Pass) -> Array | None:
 def _gradients(p: Pass) -> tuple[Array, Array]:
     """Return each example's gradient, times its share, for a choice of entries, and these entries."""
     columns = np.arange(p.layout.count)[p.entries]
-    stride = -(-len(columns) // (8 * MOST))
+    stride = -(-len(columns) // max(8 * MOST**2 // max(p.tape.m, MOST), FEW))
     columns = columns[:: max(stride, 1)]
     gradients = np.empty((p.tape.m, len(columns)))
     for l, delta, a in _by_layer(p):

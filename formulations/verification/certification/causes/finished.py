@@ -10,7 +10,13 @@ import numpy as np
 from formulations.arrays import Array, unit_roundoff
 from formulations.network import Batch
 from formulations.verification.certification.causes.backward import Variant, Variants
-from formulations.verification.certification.causes.fits import fitted, in_words, round_number, uncertainty
+from formulations.verification.certification.causes.fits import (
+    fitted,
+    fitted_together,
+    in_words,
+    round_number,
+    uncertainty,
+)
 from formulations.verification.certification.causes.recomputation import Pass, Predicted
 from formulations.verification.tolerances import RESOLUTION
 
@@ -21,6 +27,7 @@ __all__ = [
     "equal_entries",
     "gradient_transposed",
     "layers_reversed",
+    "parameters_moved",
     "parameters_returned",
     "parameters_updated",
     "single_entry",
@@ -71,7 +78,45 @@ def parameters_returned(p: Pass) -> Variants:
 
 
 def parameters_updated(p: Pass) -> Variants:
-    """Return the parameters after a step of gradient descent."""
+    """Return the parameters after a step of gradient descent, also of one with weight decay."""
+    yield from _updated(p)
+    if _near_parameters(p):
+        yield from _updated_with_decay(p, p.parameters, "λθ")
+        yield from _updated_with_decay(p, p.on_weights * p.parameters, "λw")
+
+
+def parameters_moved(p: Pass) -> Variants:
+    """Return what is near the parameters, as the step of any optimizer leaves them."""
+    if _near_parameters(p):
+        yield Variant(None, Predicted(p.candidate, lambda: np.zeros(p.layout.count)), observed=True)
+
+
+def _near_parameters(p: Pass) -> bool:
+    """Whether the candidate is nearer to the parameters than a tenth of their size, and of the way to the gradient."""
+    size, off, way = (
+        float(np.linalg.norm(each[p.entries]))
+        for each in (p.parameters, p.candidate - p.parameters, p.candidate - p.gradient.value)
+    )
+    return 0 < 10 * off < min(size, way)
+
+
+def _updated_with_decay(p: Pass, decayed: Array, words: str) -> Variants:
+    # Two numbers explain any two entries.
+    if len(p.candidate[p.entries]) < 3:
+        return
+    g, rounding = p.gradient.value, p.gradient.bound + 2 * p.precision.u * np.abs(p.parameters)
+    (rate, part), offs = fitted_together(p.parameters - p.candidate, (g, decayed), p.entries, rounding)
+    if rate > 0 and part > 0:
+        near = round_number(rate)
+        rate, off = (near, 0.0) if abs(near - rate) <= offs[0] else (rate, offs[0])
+        made = p.gradient.times(-rate, p.precision).plus(p.parameters - part * decayed, p.precision)
+        rounded = made.rounded(off * np.abs(g) + offs[1] * np.abs(decayed))
+        size = in_words(round_number(part / rate, 3), 3)
+        facts = {"rate": in_words(rate, 4), "decay": f" and the weight decay {words} with λ = {size}"}
+        yield Variant(None, rounded, facts)
+
+
+def _updated(p: Pass) -> Variants:
     rate = -fitted(p.candidate - p.parameters, p.gradient.value, p.entries)
     if rate != 0 and math.isfinite(rate):
         off = uncertainty(
@@ -79,7 +124,7 @@ def parameters_updated(p: Pass) -> Variants:
         )
         made = p.gradient.times(-rate, p.precision).plus(p.parameters, p.precision)
         size = np.abs(p.gradient.value) * abs(rate) * off
-        yield Variant(None, Predicted(made.value, lambda: made.bound + size), {"rate": in_words(rate, 4)})
+        yield Variant(None, Predicted(made.value, lambda: made.bound + size), {"rate": in_words(rate, 4), "decay": ""})
 
 
 def equal_entries(p: Pass) -> Variants:

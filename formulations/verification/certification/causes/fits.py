@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from formulations.arrays import Array
 
-__all__ = ["fitted", "in_words", "round_number", "uncertainty"]
+__all__ = ["fitted", "fitted_together", "in_words", "round_number", "uncertainty"]
 
 
 def fitted(found: Array, direction: Array, entries: Any) -> float:
@@ -20,6 +21,20 @@ def fitted(found: Array, direction: Array, entries: Any) -> float:
     # Scaled, so that the squares neither overflow nor underflow.
     d = d / scale
     return float(d @ found[entries] / (d @ d)) / scale
+
+
+def fitted_together(found: Array, directions: Sequence[Array], entries: Any, bound: Array) -> tuple[Array, Array]:
+    """Return the t_i of the smallest ‖found − Σ t_i·direction_i‖ over some entries, and their uncertainties.
+
+    An uncertainty is how far t_i can be off if each entry of ``found`` is off by its bound. Both are 0 if a direction
+    vanishes there.
+    """
+    columns = np.stack([each[entries] for each in directions], axis=1)
+    scale = np.max(np.abs(columns), axis=0, initial=0.0)
+    if not ((scale > 0) & np.isfinite(scale)).all():
+        return np.zeros(len(directions)), np.zeros(len(directions))
+    inverse = np.linalg.pinv(columns / scale) / scale[:, None]
+    return inverse @ found[entries], np.abs(inverse) @ bound[entries]
 
 
 def uncertainty(bound: Array, direction: Array, entries: Any) -> float:

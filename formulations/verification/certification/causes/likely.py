@@ -56,7 +56,8 @@ class Cause:
     seen_in : int
         The first layer, from the output backwards, that the certificate calls different.
     equation : str
-        The equation that it calls different there: ``"BP1"``, …, ``"BP4"``.
+        The equation that it calls different there: ``"BP1"``, …, ``"BP4"``; (BP1) for another cost or other targets,
+        which enter there.
     sentence, remedy : str
         What is wrong, and how to correct it.
     misfit : float or None
@@ -322,6 +323,9 @@ def _cause(found: list[_Explained], place: tuple[int, str]) -> Cause:
 
 def _written(explained: _Explained, place: tuple[int, str]) -> Cause:
     l, mistake = explained.variant.layer, explained.mistake
+    if mistake.family is Family.PROBLEM and l == place[0]:
+        # Targets and cost enter in (BP1), although the sum over the examples may be right by chance.
+        place = l, "BP1"
     words = {
         "l": "ˡ" if l is None else str(l).translate(SUPERSCRIPTS),
         "above": "ˡ⁺¹" if l is None else str(l + 1).translate(SUPERSCRIPTS),

@@ -85,7 +85,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "parameters_updated", Family.FINISHED,
-        "these are the parameters after a step of gradient descent with the learning rate {rate}",
+        "these are the parameters after a step of gradient descent with the learning rate {rate}{decay}",
         "pass the gradient instead", finished.parameters_updated,
     ),
     Mistake(
@@ -186,6 +186,15 @@ MISTAKES: tuple[Mistake, ...] = (
         "check whether the classes are counted from 0 or from 1", problems.labels_shifted_by_class,
     ),
     Mistake(
+        "labels_recoded", Family.PROBLEM, "the labels are {recoded} instead of y",
+        "check which numbers stand for the two classes", problems.labels_recoded,
+    ),
+    Mistake(
+        "targets_broadcast", Family.PROBLEM,
+        "each output is compared with the mean of all targets, as if (m, 1) and (m,) are broadcast to (m, m)",
+        "give the targets the shape of the outputs, as with y.unsqueeze(1)", problems.targets_broadcast,
+    ),
+    Mistake(
         "labels_shifted_by_row", Family.PROBLEM, "each example has the label of {which}",
         "shuffle and slice inputs and labels together", problems.labels_shifted_by_row,
     ),
@@ -214,6 +223,10 @@ MISTAKES: tuple[Mistake, ...] = (
         "compute δ{l}(a{below})ᵀ", multiples.of_weights(0.0),
     ),
     Mistake(
+        "layers_lost", Family.FINISHED, "the gradient of {lost} is zero",
+        "look for detach(), for frozen parameters, or for a loop that ends too early", multiples.layers_lost,
+    ),
+    Mistake(
         "sign_of_biases", Family.FINISHED, "∂C/∂b{l} has the opposite sign",
         "it is +δ{l}", multiples.of_biases(-1.0),
     ),
@@ -230,16 +243,21 @@ MISTAKES: tuple[Mistake, ...] = (
         "weight each example by its share once", examples.sample_weights_twice,
     ),
     Mistake(
-        "example_dropped", Family.EXAMPLES, "{dropped} left out",
-        "check the range of the loop over the examples, and drop_last", examples.example_dropped,
+        "classes_weighted", Family.EXAMPLES, "the examples are weighted by class: {weights}",
+        "give all classes the same weight, or pass the weights as sample_weight", examples.classes_weighted,
+    ),
+    Mistake(
+        "example_dropped", Family.EXAMPLES, "{dropped} left out{all_of}",
+        "check the range of the loop over the examples, drop_last and ignore_index", examples.example_dropped,
     ),
     Mistake(
         "one_example", Family.EXAMPLES, "only {kept} counts",
         "sum over the examples: += instead of =", examples.one_example,
     ),
     Mistake(
-        "examples_repeated", Family.EXAMPLES, "{repeated} counted more than once",
-        "check the indices of the mini-batch, and how it is filled up", examples.examples_repeated,
+        "examples_repeated", Family.EXAMPLES, "{repeated} as much as the others",
+        "check the indices of the mini-batch, how it is filled up, and whether means of unequal batches are averaged",
+        examples.examples_repeated,
     ),
     Mistake(
         "padded_with_zeros", Family.EXAMPLES, "the mini-batch is filled up with {count} examples of zeros{label}",
@@ -288,6 +306,10 @@ MISTAKES: tuple[Mistake, ...] = (
         "multiple", Family.MULTIPLE, "every entry is multiplied by {factor}",
         "look for this factor in ∇_aC, in the sums and in what is done with the gradient", multiples.multiple,
         general=True,
+    ),
+    Mistake(
+        "parameters_moved", Family.FINISHED, "these are near the parameters, as those after a step of an optimizer are",
+        "pass the gradient instead", finished.parameters_moved, general=True,
     ),
     Mistake(
         "single_entry", Family.FINISHED, "only one entry is wrong, {entry}",

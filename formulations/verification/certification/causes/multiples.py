@@ -25,6 +25,7 @@ __all__ = [
     "everywhere",
     "factor_two",
     "half",
+    "layers_lost",
     "multiple",
     "norm_clipped",
     "of_biases",
@@ -86,6 +87,18 @@ def _of_arrays(factor: float, kind: str) -> Callable[[Pass], Variants]:
         yield Variant(None, p.gradient.times(in_all, p.precision))
 
     return variants
+
+
+def layers_lost(p: Pass) -> Variants:
+    """Set the gradient of a layer to zero, or of all layers up to one, but not of all."""
+    last = p.layout.last
+    for first, l in (*((l, l) for l in p.layers), *((2, l) for l in range(3, last))):
+        if (first, l) != (2, last):
+            kept = np.ones(p.layout.count)
+            for of_weights, of_biases in p.layout.slices[first - 2 : l - 1]:
+                kept[of_weights] = kept[of_biases] = 0
+            facts = {"lost": f"layer {l}" if first == l else f"layers {first} to {l}"}
+            yield Variant(l, p.gradient.times(kept, p.precision), facts)
 
 
 def factor_two(p: Pass) -> Variants:

@@ -23,10 +23,12 @@ from formulations.verification.tolerances import RESOLUTION, Formulas, propagate
 __all__ = [
     "gelu_by_tanh",
     "label_smoothing",
+    "labels_recoded",
     "labels_shifted_by_class",
     "labels_shifted_by_row",
     "other_cost",
     "output_activation_twice",
+    "targets_broadcast",
 ]
 
 
@@ -44,6 +46,27 @@ def labels_shifted_by_class(p: Pass) -> Variants:
         moved = np.roll(p.targets, step, axis=1)
         less = step - p.layout.sizes[-1]
         yield from _with_targets(p, moved, {"step": f"+{step}" if step <= -less else f"−{-less}"})
+
+
+def labels_recoded(p: Pass) -> Variants:
+    """Swap two classes, or let the numbers −1 and 1 stand for them instead of 0 and 1, or 0 and 1 instead of those."""
+    y = p.targets
+    recoded: tuple[tuple[str, Array], ...] = ()
+    if p.tape.network.activations[-1].coupled:
+        # There a class has an output of its own.
+        return
+    if np.isin(y, (0, 1)).all():
+        recoded = ("1 − y", 1 - y), ("2y − 1", 2 * y - 1)
+    elif np.isin(y, (-1, 1)).all():
+        recoded = ("−y", -y), ("(y + 1)/2", (y + 1) / 2)
+    for words, targets in recoded:
+        yield from _with_targets(p, targets, {"recoded": words})
+
+
+def targets_broadcast(p: Pass) -> Variants:
+    """Compare the output of each example with the targets of all, which has the gradient of their mean."""
+    if p.layout.sizes[-1] == 1 and p.tape.m > 1:
+        yield from _with_targets(p, np.full_like(p.targets, p.targets.mean()), {}, exact=False)
 
 
 def labels_shifted_by_row(p: Pass) -> Variants:
