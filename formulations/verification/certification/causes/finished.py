@@ -80,9 +80,8 @@ def parameters_returned(p: Pass) -> Variants:
 def parameters_updated(p: Pass) -> Variants:
     """Return the parameters after a step of gradient descent, also of one with weight decay."""
     yield from _updated(p)
-    if _near_parameters(p):
-        yield from _updated_with_decay(p, p.parameters, "λθ")
-        yield from _updated_with_decay(p, p.on_weights * p.parameters, "λw")
+    yield from _updated_with_decay(p, p.parameters, "λθ")
+    yield from _updated_with_decay(p, p.on_weights * p.parameters, "λw")
 
 
 def parameters_moved(p: Pass) -> Variants:
@@ -106,7 +105,8 @@ def _updated_with_decay(p: Pass, decayed: Array, words: str) -> Variants:
         return
     g, rounding = p.gradient.value, p.gradient.bound + 2 * p.precision.u * np.abs(p.parameters)
     (rate, part), offs = fitted_together(p.parameters - p.candidate, (g, decayed), p.entries, rounding)
-    if rate > 0 and part > 0:
+    # A step leaves most of the parameters.
+    if rate > 0 and 0 < part < 0.5:
         near = round_number(rate)
         rate, off = (near, 0.0) if abs(near - rate) <= offs[0] else (rate, offs[0])
         made = p.gradient.times(-rate, p.precision).plus(p.parameters - part * decayed, p.precision)
