@@ -434,6 +434,7 @@ def test_classes_are_weighted_or_ignored_and_examples_are_counted():
     assert sentence(by_class) == "the examples are weighted by class: 1 for class 0, 2 for class 1, 3.5 for class 2"
     assert sentence(labels < 2) == "examples 2, 5 are left out, which are all of class 2"
     assert sentence([1, 1, 1, 1, 1, 1, 2, 2]) == "examples 6–7 count 2 times as much as the others"
+    assert sentence([2, 2, 2, 2, 2, 2, 3, 3]) == "examples 6–7 count 1.5 times as much as the others"
     assert sentence([1, 3, 1, 2, 1, 1, 2, 1]) == (
         "examples 3, 6 count 2 times and example 1 counts 3 times as much as the others"
     )

@@ -107,10 +107,8 @@ def _updated_with_decay(p: Pass, decayed: Array, words: str) -> Variants:
     (rate, part), offs = fitted_together(p.parameters - p.candidate, (g, decayed), p.entries, rounding)
     # A step leaves most of the parameters.
     if rate > 0 and 0 < part < 0.5:
-        near = round_number(rate)
-        rate, off = (near, 0.0) if abs(near - rate) <= offs[0] else (rate, offs[0])
         made = p.gradient.times(-rate, p.precision).plus(p.parameters - part * decayed, p.precision)
-        rounded = made.rounded(off * np.abs(g) + offs[1] * np.abs(decayed))
+        rounded = made.rounded(offs[0] * np.abs(g) + offs[1] * np.abs(decayed))
         size = in_words(round_number(part / rate, 3), 3)
         facts = {"rate": in_words(rate, 4), "decay": f" and the weight decay {words} with λ = {size}"}
         yield Variant(None, rounded, facts)
