@@ -34,7 +34,7 @@ class Question:
     layer : int
         The layer that a question is about, from 2 to L.
     neuron : int
-        The neuron of that layer, counted from 0; not the first, if there are others.
+        The neuron of that layer, counted from 0.
     function : str
         Its function, if it is modified.
     """
@@ -115,7 +115,9 @@ def drawn(
         weights = [random.normal(size=shape) for shape in zip(sizes[1:], sizes[:-1], strict=True)]
         network = Network(weights, [random.normal(size=n) for n in sizes[1:]], activations="sigmoid")
         X, Y = random.random((m, sizes[0])), random.random((m, sizes[-1]))
-        # The first neuron would do for a function that always takes that one.
-        neuron = int(random.integers(min(1, sizes[layer - 1] - 1), sizes[layer - 1]))
-        questions.append(Question(network, X, Y, layer, neuron))
+        neurons = range(sizes[layer - 1])
+        if i < 2:
+            # Any but the first, and then the first: a function that always takes the same one, or the last, is found.
+            neurons = neurons[:1] if i else neurons[1:]
+        questions.append(Question(network, X, Y, layer, int(random.choice(neurons))))
     return questions

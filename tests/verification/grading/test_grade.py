@@ -258,9 +258,13 @@ def test_the_networks_tell_mistakes_apart(seed):
     assert len(set(same.network.sizes)) == 1 and same.network.sizes[0] > 1 and same.last == 4
     assert deep.last == 5 and single.network.sizes[-1] == 1
     assert [len(question.X) for question in (different, same, deep, single)] == [1, 4, 16, 8]
-    assert all(
-        question.neuron or question.network.sizes[question.layer - 1] == 1 for question in (different, same, deep)
-    )
+
+
+@pytest.mark.parametrize("always", [0, 1, -1])
+def test_no_neuron_is_the_right_one_in_every_network(always):
+    for seed in range(100):
+        asked = [(q.neuron, q.network.sizes[q.layer - 1]) for q in drawn(np.random.default_rng(seed))]
+        assert any(neuron not in (always, always + size) for neuron, size in asked)
 
 
 def test_a_file_that_cannot_be_imported_is_run_once(tmp_path, monkeypatch):
