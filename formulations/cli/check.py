@@ -43,7 +43,7 @@ __all__ = ["check"]
 LAWS_MODE = "the check of the laws"
 GOES_WITH = {
     **dict.fromkeys(
-        ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size", "seed", "layout"),
+        ("sizes", "activations", "cost", "init", "dtype", "network", "data", "batch_size", "seed", "layout", "l2"),
         ("--gradient",),
     ),
     "backends": (LAWS_MODE, "--relative-errors"),
@@ -83,6 +83,13 @@ GOES_WITH = {
     show_default=True,
     help="With --gradient: what the rows and columns of its weights are; in is the layer below.",
 )
+@click.option(
+    "--l2",
+    type=float,
+    default=0.0,
+    metavar="λ",
+    help="With --gradient: the weight decay that belongs in it, as the gradient of ½·λ·Σw².",
+)
 @click.option("--relative-errors", is_flag=True, help="Measure each backend's relative error against 50 digits.")
 @click.option("--verbose", is_flag=True, help="Show each law of each backend, and the problems refused.")
 @click.option("--markdown", is_flag=True, help="With --relative-errors: print the table in Markdown.")
@@ -96,6 +103,7 @@ def check(
     serves: tuple[str, ...],
     gradient: str | None,
     layout: str,
+    l2: float,
     relative_errors: bool,
     verbose: bool,
     markdown: bool,
@@ -131,7 +139,7 @@ def check(
         if gradient is not None:
             whole = data is not None and batch_size is None
             batch = problem.first(len(problem.X) if whole else batch_size_for(batch_size, len(problem.X)))
-            found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost, layout=layout)
+            found: Any = certify(batch.network, batch.X, batch.Y, Path(gradient), batch.cost, layout=layout, l2=l2)
         elif relative_errors:
             found = measure_relative_errors(flags, progress=progress)
         else:
@@ -141,7 +149,7 @@ def check(
             ]
             found = Reports(reports, named=flags is not None, verbose=verbose)
     if as_json and gradient is not None:
-        print_problem(batch, {"batch_size": len(batch.X), "seed": seed}, found.to_dict())
+        print_problem(batch, {"batch_size": len(batch.X), "seed": seed, "l2": l2}, found.to_dict())
     elif as_json:
         print_json(found.to_dict())
     elif markdown:

@@ -134,7 +134,8 @@ def test_one_cause_of_many_broken_laws_is_reported_once(monkeypatch):
 @pytest.mark.parametrize(
     ("option", "value"),
     [("sizes", "4,5,3"), ("activations", "tanh"), ("cost", "quadratic"), ("init", "he"), ("dtype", "float32"),
-     ("network", "net.npz"), ("data", "data.npz"), ("batch-size", "4"), ("seed", "1"), ("layout", "in_out")],
+     ("network", "net.npz"), ("data", "data.npz"), ("batch-size", "4"), ("seed", "1"), ("layout", "in_out"),
+     ("l2", "0.1")],
 )  # fmt: skip
 def test_what_describes_a_network_goes_with_a_gradient(files, option, value):
     path = str(files / value) if value.endswith(".npz") else value
@@ -239,6 +240,20 @@ def test_names_of_a_framework_and_turned_kernels(files):
     refused = judged(files, "turned.npz")
     assert refused.exit_code == 2
     assert "pass net.0.weight.T, since rows are neurons" in " ".join(refused.output.split())
+
+
+def test_weight_decay_that_belongs_in_a_gradient(files):
+    net = fm.load(files / "net.npz")
+    with np.load(files / "right.npz") as right:
+        parts = dict(right)
+    parts |= {f"weights_{l}": parts[f"weights_{l}"] + 0.1 * w for l, w in enumerate(net.weights, start=2)}
+    np.savez(files / "decayed.npz", **parts)
+    found = judged(files, "decayed.npz", "--l2", "0.1")
+    assert found.exit_code == 0, found.output
+    assert json.loads(judged(files, "decayed.npz", "--l2", "0.1", "--json").stdout)["l2"] == 0.1
+    assert judged(files, "decayed.npz").exit_code == judged(files, "right.npz", "--l2", "0.1").exit_code == 1
+    refused = judged(files, "decayed.npz", "--l2", "-1")
+    assert refused.exit_code == 2 and "--l2 must be" in " ".join(refused.output.split())
 
 
 def test_files_that_hold_no_gradient(files):
