@@ -120,7 +120,12 @@ def _encoded(net: Network, classes: Array, indices: NDArray[np.intp]) -> Array:
         )
     if count == outputs:
         return unit_vectors(indices, count, net.dtype)
-    if outputs == 1 and count == 2 and not net.activations[-1].coupled:
+    if outputs == 1 and net.activations[-1].coupled:
+        raise WrongShape(
+            f"{net.activations[-1].name} outputs must be one for each class of Y, two or more, got 1; make the output "
+            f"layer {count} neurons wide{' or its activation sigmoid' if count == 2 else ''}."
+        )
+    if outputs == 1 and count == 2:
         return indices.astype(net.dtype)[:, None]
     absent = count < outputs and classes.dtype.kind == "i" and classes[0] >= 0 and classes[-1] < outputs
     raise WrongShape(

@@ -104,6 +104,11 @@ def trace(module: Any) -> Iterator[Linear | Step]:
                 f"a module must compute what its layers do, got a forward hook on {_place(name, part)}, which can "
                 "change that; remove the hook."
             )
+        if "forward" in vars(part):
+            raise Refused(
+                f"a module must compute what its class does, got {_place(name, part)}, whose forward was replaced; "
+                "write a class with that forward, or remove it: del module.forward."
+            )
     if torch.fx.Tracer().is_leaf_module(module, ""):
         module = torch.nn.Sequential(module)
     return _chain(torch, module, _graph(torch, module))

@@ -206,7 +206,8 @@ def certify(
 
 def _is_saturated(reference: Reference) -> bool:
     """Whether a(1 − a) of an output is below 10⁻¹², PyTorch's limit for the divisor of (a − y) in BCELoss."""
-    a = reference.activations[-1]
+    # In the network's own precision, where 1 − a may round to 0.
+    a = reference.tape.activations[-1]
     return bool((a * (1 - a) < 1e-12).any())
 
 

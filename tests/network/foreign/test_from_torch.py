@@ -124,6 +124,31 @@ def test_an_activation_of_the_module_stays(last, loss):
     assert fm.certify(net, X, Y, gradient, cost)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bias", "limited"),
+    # In float32, 1 − a rounds to 0 long before it is 10⁻¹².
+    [(np.float64, -30.0, True), (np.float64, 24.0, False), (np.float32, 24.0, True), (np.float32, -20.0, False)],
+)
+def test_the_limit_of_bce_loss_is_named(dtype, bias, limited):
+    module = nn.Sequential(linear(4, 2), nn.Sigmoid()).to(torch.from_numpy(np.zeros(1, dtype)).dtype)
+    with torch.no_grad():
+        module[0].weight[1] *= 0.1
+        module[0].bias.copy_(torch.tensor([0.0, bias]))
+    X, Y, _ = examples(n_out=2, dtype=dtype)
+    net, cost = fm.from_torch(module, nn.BCELoss())
+    _, gradient = backward(module, nn.BCELoss(), X, Y)
+    found = fm.certify(net, X, Y, gradient, cost)
+    assert bool(found) is not limited
+    assert any("BCELoss limits the derivative" in note for note in found.notes) is limited
+
+
+def test_labels_of_a_single_coupled_output_are_refused():
+    net, cost = fm.from_torch(nn.Sequential(linear(4, 1), nn.LogSoftmax(dim=1)), nn.NLLLoss())
+    X, _, _ = examples()
+    with pytest.raises(WrongShape, match="softmax outputs must be one for each class of Y, two or more, got 1; make"):
+        fm.certify(net, X, np.zeros(5, int), net.vector, cost)
+
+
 def test_a_layer_without_biases_gets_zeros():
     net = fm.Network.from_torch(Classifier(bias=False).eval())
     assert not net.biases[-1].any()
@@ -293,6 +318,14 @@ def test_what_a_network_cannot_express_is_refused_by_name(module, message):
         fm.Network.from_torch(module)
     with pytest.raises(Refused):
         fm.from_torch(module, nn.MSELoss())
+
+
+@pytest.mark.parametrize("module", [linear(), nn.Sequential(nn.Tanh(), nn.Sequential(linear()))])
+def test_a_replaced_forward_is_refused(module):
+    layer = next(part for part in module.modules() if isinstance(part, nn.Linear))
+    layer.forward = lambda x: 2 * x
+    with pytest.raises(Refused, match=r"got (module '1\.0'|the module), Linear, whose forward was replaced"):
+        fm.Network.from_torch(module)
 
 
 def test_tied_layers_are_refused_by_name():
