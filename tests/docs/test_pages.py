@@ -100,5 +100,5 @@ def test_every_command_on_a_page_has_the_options_that_it_is_given(page):
         if name not in formulations.commands:
             continue  # prose
         known = {option for each in formulations.commands[name].params for option in [*each.opts, *each.secondary_opts]}
-        unknown += [(name, option) for option in re.findall(r"--[a-z-]+", given) if option not in known | {"--help"}]
+        unknown += [(name, option) for option in re.findall(r"--[a-z\d-]+", given) if option not in known | {"--help"}]
     assert unknown == []
