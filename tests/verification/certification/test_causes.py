@@ -440,6 +440,19 @@ def test_classes_are_weighted_or_ignored_and_examples_are_counted():
     )
 
 
+def test_a_class_whose_weight_is_roundoff_is_left_out_rather_than_weighted():
+    net, X, Y = (part.astype("float32") for part in classifier())
+    labels = Y.argmax(axis=1)
+    for roundoff in (0, 1e-9, -1e-9):
+        weights = np.array([1, 1, roundoff])[labels].astype("float32")
+        wrong = fm.per_example_gradients(net, X, Y, "log_likelihood").T @ weights / np.float32(6)
+        cause = cause_of((net, X, Y), wrong, "log_likelihood")
+        assert (cause.name, cause.sentence) == (
+            "example_dropped",
+            "examples 2, 5 are left out, which are all of class 2",
+        )
+
+
 def test_layers_that_the_backward_pass_does_not_reach_are_named():
     net, X, Y = case()
     right = fm.gradient(net, X, Y)

@@ -166,13 +166,15 @@ def classes_weighted(p: Pass) -> Variants:
     weights = inverse @ p.candidate[columns]
     found = p.candidate[columns]
     near = np.abs(found - weights @ of_classes).max() <= RESOLUTION * np.abs(found).max()
-    if not near or not (weights > 0).all() or weights.max() < (1 + NEAR) * weights.min():
+    least, most = float(weights.min()), float(weights.max())
+    # A class whose weight is roundoff is left out.
+    if not near or not RESOLUTION * most < least < most / (1 + NEAR):
         return
     # So many numbers explain any gradient in as many dimensions.
     if np.linalg.matrix_rank(gradients / np.abs(gradients).max(), rtol=SMALL) < len(present) + 2:
         return
     made = replace(p.parts, examples=weights[of_class][:, None])
-    ratios = [f"{in_words(w / weights.min(), 4)} for class {c}" for w, c in zip(weights, present, strict=True)]
+    ratios = [f"{in_words(w / least, 4)} for class {c}" for w, c in zip(weights, present, strict=True)]
     facts = {"weights": ", ".join(ratios[:LISTED]) + ", …" * (len(ratios) > LISTED)}
     yield Variant(None, _with_uncertain_weights(p, made, np.abs(inverse), columns, of_class), facts)
 
