@@ -35,7 +35,7 @@ PARTS = {
     "the order of the indices of the result": ("gradient_transposed",),
     ORDER: ("layers_reversed",),
     "the gradient of the cost with respect to the output": ("other_cost",),
-    "what is left at zero": ("nothing_computed", "biases_lost", "weights_lost"),
+    "what is left at zero": ("nothing_computed", "biases_lost", "weights_lost", "layers_lost"),
     "arrays in float32": ("single_precision",),
     "the index of a single entry": ("single_entry",),
 }  # fmt: skip

@@ -435,6 +435,9 @@ def test_classes_are_weighted_or_ignored_and_examples_are_counted():
     assert sentence(labels < 2) == "examples 2, 5 are left out, which are all of class 2"
     assert sentence([1, 1, 1, 1, 1, 1, 2, 2]) == "examples 6–7 count 2 times as much as the others"
     assert sentence([2, 2, 2, 2, 2, 2, 3, 3]) == "examples 6–7 count 1.5 times as much as the others"
+    assert sentence([1, 1, 2, 3, 4, 1, 1, 1]) == (
+        "example 2 counts 2 times, example 3 counts 3 times and example 4 counts 4 times as much as the others"
+    )
     assert sentence([1, 3, 1, 2, 1, 1, 2, 1]) == (
         "examples 3, 6 count 2 times and example 1 counts 3 times as much as the others"
     )

@@ -116,7 +116,7 @@ def examples_repeated(p: Pass) -> Variants:
         words = [
             f"{_listed(group)} count{'s' if group.sum() == 1 else ''} {times:.3g} times" for group, times in groups
         ]
-        facts = {"repeated": " and ".join(words)}
+        facts = {"repeated": ", ".join([*words[:-2], " and ".join(words[-2:])])}
         yield Variant(None, replace(p.parts, examples=of_examples), facts)
         yield Variant(None, replace(p.parts, examples=of_examples / float((p.shares * of_examples).sum())), facts)
 

@@ -191,7 +191,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "targets_broadcast", Family.PROBLEM,
-        "each output is compared with the mean of all targets, as if (m, 1) and (m,) are broadcast to (m, m)",
+        "each output is compared with the mean of all targets, as where shapes (m, 1) and (m,) are broadcast to (m, m)",
         "give the targets the shape of the outputs, as with y.unsqueeze(1)", problems.targets_broadcast,
     ),
     Mistake(
