@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -54,6 +55,14 @@ RIGHT = {
     ),
     "a fast ripple": (lambda x: x[0] + 1e-3 * np.sin(1e6 * x[0]), lambda x: 1 + 1e3 * np.cos(1e6 * x), [1.3]),
 }
+
+
+@dataclass
+class Dataclass:
+    """A structure that is not read."""
+
+    a: object
+
 
 SHARP = ("Rosenbrock", "scales 1e9 apart", "an offset of 1e8")
 
@@ -180,7 +189,7 @@ def test_a_multiple_of_the_gradient_is_named():
     x = np.array([-1.2, 1.0, 0.7])
     found = fm.certify_function(rosenbrock, -rosenbrock_gradient(x), x)
     assert found.status is Status.DIFFERENT
-    assert "Every claimed derivative is -1 times that of f." in found.notes
+    assert "Every claimed derivative is −1 times that of f." in found.notes
     wrong = rosenbrock_gradient(x) * [1.0, 2.0, 2.0]
     assert not any("times" in note for note in fm.certify_function(rosenbrock, wrong, x).notes)
 
@@ -314,6 +323,10 @@ BAD = {
     "a list": (lambda x: x[0][0], [np.ones(1)], [np.ones(1), np.ones(1)], "must be a list of 2 like x"),
     "x is infinite": (lambda x: x[0], [1.0], [np.inf], "x must be finite"),
     "x is empty": (lambda _: 1.0, [], [], "x must have at least one entry"),
+    "a sparse x": (lambda _: 1.0, [1.0], csr_array(np.eye(2)), "got a csr_array of shape (2, 2); pass x.toarray()"),
+    "a generator": (lambda _: 1.0, [1.0], {"p": iter([])}, "pass list(x['p']), or dict(x['p']) if it yields names and"),
+    "a dataclass": (lambda _: 1.0, [1.0], Dataclass(np.ones(2)), "x must hold arrays of real numbers, got Dataclass("),
+    "a value and its gradient": (lambda x: (x @ x, 2 * x), [2.0], [1.0], "pass lambda x: f(x)[0] as f"),
     "x is text": (lambda _: 1.0, [1.0], "a", "x must hold real numbers"),
     "half precision": (lambda _: 1.0, [1.0], np.ones(1, np.float16), "dtype must be float32, float64 or longdouble"),
     "a failing gradient": (
@@ -333,6 +346,35 @@ def test_bad_input_gets_one_clear_exception(name):
     with pytest.raises(fm.exceptions.FormulationsException) as caught:
         fm.certify_function(f, gradient, x)
     assert message in str(caught.value)
+
+
+def test_a_module_is_no_point_but_its_parameters_are():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(fm.exceptions.WrongType, match=re.escape("pass dict(x.named_parameters()), and let f compute")):
+        fm.certify_function(lambda _: 1.0, [1.0], torch.nn.Linear(2, 1))
+
+
+def test_a_function_that_ignores_its_argument_is_noted():
+    note = "f has the same value at all steps; check that it uses its argument."
+    assert note in fm.certify_function(lambda _: 3.0, [1.0, 2.0], [1.0, 1.0]).notes
+    assert note not in fm.certify_function(lambda x: x[0], [1.0, 2.0], [1.0, 1.0]).notes
+    assert note not in fm.certify_function(lambda _: 3.0, [0.0, 0.0], [1.0, 1.0]).notes
+    part = fm.certify_function(lambda x: x["a"] ** 2, {"a": 4.0, "b": 0.0}, {"a": 2.0, "b": 1.0})
+    assert part and "f does not change" not in str(part)
+
+
+def test_parameters_in_place_of_their_gradient_are_noted():
+    note = "The claimed gradient has the entries of x; pass the gradient, such as the .grad of each parameter."
+    x = [np.array([1.0, -2.0]), np.array([3.0])]
+    assert note in fm.certify_function(lambda x: x[0] @ x[0] + x[1] @ x[1], x, x).notes
+    right = fm.certify_function(lambda x: (x[0] @ x[0] + x[1] @ x[1]) / 2, x, x)
+    assert right and note not in right.notes
+
+
+def test_numbers_below_zero_have_a_minus_sign_and_zero_has_none():
+    text = str(fm.certify_function(lambda x: -(x @ x), [-1.0, -0.0], [1.0, 1.0]))
+    assert re.search(r"^x\[0\] .* −1 +−2 ", text, re.M) and re.search(r"^x\[1\] .* 0 +−2 ", text, re.M)
+    assert "the claimed derivative is 0, but f has −2, give" in text and " -" not in text
 
 
 def test_a_claim_that_is_not_finite_is_different():

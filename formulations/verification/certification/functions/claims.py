@@ -46,6 +46,10 @@ class Claim:
         unit[i] = 1
         return self.along(unit)
 
+    def is_vector(self, vector: Array) -> bool:
+        """Return whether the claim is an array with the entries of a vector."""
+        return isinstance(self._matrix, np.ndarray) and np.array_equal(self._matrix.ravel(), vector)
+
     def size_along(self, direction: Array) -> Array:
         """Return the sum of the absolute terms of the derivative along a direction; for an operator, its size."""
         if isinstance(self._matrix, np.ndarray):

@@ -11,7 +11,7 @@ from formulations.arrays import Array
 from formulations.display import Html, counted, fitted, format_table, html_mark, html_table, html_text, html_view
 from formulations.verification.tolerances import MARKS, Status
 
-__all__ = ["CoordinateVerdict", "FunctionCertificate"]
+__all__ = ["CoordinateVerdict", "FunctionCertificate", "in_words"]
 
 WORDS = {
     Status.EQUAL: "equal: at the steps taken, f has this {derivative}.",
@@ -173,13 +173,24 @@ class FunctionCertificate:
                 _named(line),
                 line.status,
                 f"{line.ratio:.2g}",
-                f"{line.claimed:.9g}",
-                f"{line.found:.9g}",
+                in_words(line.claimed, 9),
+                in_words(line.found, 9),
                 f"{line.bound:.1e}",
                 f"{line.step:.1e}",
             ]
             for line in self.worst
         ]
+
+
+def in_words(number: float, digits: int) -> str:
+    """Return a number with so many significant digits, a minus sign instead of a hyphen, and zero without a sign.
+
+    Examples
+    --------
+    >>> in_words(-302.5, 6), in_words(-0.0, 6)
+    ('−302.5', '0')
+    """
+    return f"{'−' if number < 0 else ''}{abs(number):.{digits}g}"
 
 
 def _named(line: CoordinateVerdict) -> str:

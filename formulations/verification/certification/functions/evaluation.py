@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -196,6 +196,11 @@ def _read(returned: Any) -> Array:
     remedy = "return a number, or an array of shape (k,) whose Jacobian is judged"
     if returned is None:
         raise WrongType(f"f must return a real number, got None; {remedy}.")
+    if isinstance(returned, tuple) and len(returned) == 2 and not _has_parts(returned[0]) and _has_parts(returned[1]):
+        raise WrongShape(
+            "f must return its value alone, got a number and something else, such as its gradient; "
+            "pass lambda x: f(x)[0] as f, and the gradient as gradient."
+        )
     value = as_array(plain(returned), "the value of f")
     if value.dtype.kind == "c":
         raise WrongType(f"f must return real numbers, got dtype {value.dtype}; return the real part if that is meant.")
@@ -204,6 +209,10 @@ def _read(returned: Any) -> Array:
     if value.ndim > 1 or not value.size:
         raise WrongShape(f"f must return a number or an array of shape (k,), got shape {value.shape}; {remedy}.")
     return value if value.dtype.kind == "f" else value.astype(np.float64)
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple) or bool(getattr(value, "shape", ()))
 
 
 def _wide(value: Array) -> Array:

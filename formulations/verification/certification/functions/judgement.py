@@ -23,7 +23,11 @@ from formulations.exceptions import WrongType, described
 from formulations.verification.certification.functions.circle import believed, differentiate_on_circle
 from formulations.verification.certification.functions.claims import Claim, read_claim
 from formulations.verification.certification.functions.directions import DIRECTIONS, Directions, explained
-from formulations.verification.certification.functions.document import CoordinateVerdict, FunctionCertificate
+from formulations.verification.certification.functions.document import (
+    CoordinateVerdict,
+    FunctionCertificate,
+    in_words,
+)
 from formulations.verification.certification.functions.evaluation import Function
 from formulations.verification.certification.functions.ladder import FIRST, WIDENING, Derivative, differentiate_along
 from formulations.verification.certification.functions.noise import estimate_noise
@@ -130,8 +134,8 @@ def _random(function: Function) -> str:
         return ""
     at = int(np.argmax(~(again == function.start)))
     return (
-        f"f returned {function.start[at]:.17g} and {again[at]:.17g} for the same x, so its values say nothing; fix its "
-        "seed, or pass repeats= to judge the mean of so many calls."
+        f"f returned {in_words(function.start[at], 17)} and {in_words(again[at], 17)} for the same x, so its values "
+        "say nothing; fix its seed, or pass repeats= to judge the mean of so many calls."
     )
 
 
@@ -301,6 +305,13 @@ class _Judge:
 
     def _concluded(self, judged: Partials, first: list[CoordinateVerdict]) -> FunctionCertificate:
         if judged.factor is not None:
-            self._notes.append(f"Every claimed derivative is {judged.factor:.6g} times that of f.")
+            self._notes.append(f"Every claimed derivative is {in_words(judged.factor, 6)} times that of f.")
+        if judged.different.any():
+            if judged.constant:
+                self._notes.append("f has the same value at all steps; check that it uses its argument.")
+            if self._claim.is_vector(self._point.vector):
+                self._notes.append(
+                    "The claimed gradient has the entries of x; pass the gradient, such as the .grad of each parameter."
+                )
         worst = (*first, *(judged.verdict(flat) for flat in judged.order[:SHOWN]))[:SHOWN]
         return self.certificate(worst[0].status, worst, worst[0].reason, judged)

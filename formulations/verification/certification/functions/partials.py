@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from formulations.arrays import Array, unit_roundoff
-from formulations.verification.certification.functions.document import CoordinateVerdict
+from formulations.verification.certification.functions.document import CoordinateVerdict, in_words
 from formulations.verification.certification.functions.ladder import Derivative
 from formulations.verification.tolerances import RESOLUTION, Status
 
@@ -76,6 +76,7 @@ class Partials:
         size = np.nan_to_num(np.stack([each.size for each in partials], axis=-1), nan=0, posinf=0)
         self.bound = self._stacked("bound") + ROUNDINGS * unit * (size + scale * self._stacked("curvature"))
         quotient, residual = self._stacked("quotient"), np.abs(self.claimed - self.found)
+        self.constant = not quotient.any()
         group = np.array([each.group for each in partials])
         largest = np.zeros(self.bound.shape)
         for number in np.unique(group):
@@ -90,6 +91,8 @@ class Partials:
         self.different = finite & ~(residual <= self.bound)
         # Where f does not change at all, no sharp bound is needed.
         unchanged = finite & (quotient == 0) & (residual == 0)
+        # An array whose entries do not change f has no largest quotient to compare with.
+        self._apart = unchanged & (largest == 0)
         self.wide = ~self.different & ~(self.relative <= RESOLUTION) & ~unchanged
         ratio = np.where(~finite | (residual == 0), 0, residual / self.bound)
         self.ratio = np.where(np.isnan(ratio), np.inf, ratio)
@@ -108,7 +111,8 @@ class Partials:
     @property
     def detectable(self) -> float:
         """The largest bound, relative to the largest quotient of its group; any fault above twice this shows."""
-        return float(np.where(np.isnan(self.relative), np.inf, self.relative).max())
+        relative = self.relative[~self._apart]
+        return float(np.where(np.isnan(relative), np.inf, relative).max(initial=0.0)) if not self.constant else np.inf
 
     @property
     def factor(self) -> float | None:
@@ -154,8 +158,8 @@ class Partials:
         where = f"f[{at[0]}], {partial.place}" if self._outputs else partial.place
         if self.different[at]:
             return (
-                f"{where}: the claimed derivative is {self.claimed[at]:.9g}, but f has {self.found[at]:.9g}, "
-                f"give or take {self.bound[at]:.1g}."
+                f"{where}: the claimed derivative is {in_words(self.claimed[at], 9)}, but f has "
+                f"{in_words(self.found[at], 9)}, give or take {self.bound[at]:.1g}."
             )
         if not self.wide[at]:
             return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -185,12 +185,25 @@ def _walk(name: str, keys: tuple[Any, ...], value: Any) -> Iterator[tuple[str, t
 
 
 def _leaf(name: str, keys: tuple[Any, ...], given: Any) -> Leaf:
+    if not hasattr(given, "__array__") and (remedy := _as_arrays(given, name)):
+        raise WrongType(f"{name} must hold arrays of real numbers, got {described(given)}; {remedy}.")
     array = as_real(plain(given), name)
     if array.dtype.kind != "f":
         array = array.astype(np.float64)
     as_dtype(array.dtype)
     check_finite(array, name)
     return Leaf(name, keys, array.copy(), given)
+
+
+def _as_arrays(given: Any, name: str) -> str:
+    """Return how to pass what holds arrays and is none, or an empty string."""
+    if hasattr(given, "tocsr"):
+        return f"pass {name}.toarray()"
+    if hasattr(given, "named_parameters"):
+        return f"pass dict({name}.named_parameters()), and let f compute torch.func.functional_call with them"
+    if isinstance(given, Iterator):
+        return f"pass list({name}), or dict({name}) if it yields names and arrays"
+    return "pass its arrays in a dictionary" if is_dataclass(given) else ""
 
 
 def _rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
