@@ -13,7 +13,7 @@ import formulations as fm
 from formulations.exceptions import FormulationsException, InvalidInput, Refused, WrongShape, WrongType
 from formulations.functions.activations.piecewise import LeakyReLU
 from formulations.functions.activations.table import ACTIVATIONS
-from formulations.network.foreign.modules import module_of
+from formulations.network.foreign.modules import DROPOUTS, module_of
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
@@ -318,6 +318,15 @@ def test_what_a_network_cannot_express_is_refused_by_name(module, message):
         fm.Network.from_torch(module)
     with pytest.raises(Refused):
         fm.from_torch(module, nn.MSELoss())
+
+
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_every_kind_of_dropout_passes_in_evaluation_alone(name):
+    module = nn.Sequential(linear(), getattr(nn, name)(0.5))
+    with pytest.raises(Refused, match=f"module '1', {name} in training"):
+        fm.Network.from_torch(module)
+    assert fm.Network.from_torch(module.eval()).sizes == (4, 3)
+    assert fm.Network.from_torch(nn.Sequential(linear(), getattr(nn, name)(0.0))).sizes == (4, 3)
 
 
 @pytest.mark.parametrize("module", [linear(), nn.Sequential(nn.Tanh(), nn.Sequential(linear()))])

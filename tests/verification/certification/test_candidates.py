@@ -685,6 +685,34 @@ def test_parameters_that_are_not_the_network_s_are_noticed(modelled):
     assert (c.cause.name, c.notes) == ("sign", ())
 
 
+def test_a_right_gradient_of_a_model_that_has_gone_on_has_no_note(modelled):
+    model, net, X, Y = modelled
+    stepped = copy.deepcopy(model)
+    for mine, other in zip(stepped.parameters(), model.parameters(), strict=True):
+        mine.data -= 0.1 * other.grad
+        mine.grad = other.grad
+    c = fm.certify(net, X, Y, stepped, "log_likelihood")
+    assert (c.status, c.notes) == (Status.EQUAL, ())
+
+
+def test_a_module_is_read_in_the_order_in_which_it_applies_its_layers():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(1)
+
+    class Reversed(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second, self.first = (torch.nn.Linear(3, 3, dtype=torch.float64) for _ in range(2))
+
+        def forward(self, x):
+            return self.second(torch.tanh(self.first(x)))
+
+    model, X, Y = Reversed(), torch.randn(5, 3).double(), torch.randn(5, 3).double()
+    net, cost = fm.from_torch(model, torch.nn.MSELoss())
+    torch.nn.functional.mse_loss(model(X), Y).backward()
+    assert fm.certify(net, X, Y, model, cost)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_planted_fault_of_a_torch_model_is_named(dtype):
     torch = pytest.importorskip("torch")

@@ -260,6 +260,17 @@ def test_a_right_function_that_adds_up_or_answers_from_memory_is_noted():
     assert c.notes == ("The function returns the same gradient for other examples: compute it anew in every call.",)
 
 
+def test_an_answer_that_fits_other_examples_or_is_zero_is_not_called_one_from_memory():
+    net, X, Y = case()
+    # All examples are the first one, so its gradient is that of all.
+    same = np.tile(X[:1], (5, 1)), np.tile(Y[:1], (5, 1))
+    c = fm.certify(net, *same, lambda net, X, Y: fm.gradient(net, X[:1], Y[:1]).vector)
+    assert (c.status, c.notes) == (Status.EQUAL, ())
+    c = fm.certify(net, X, Y, lambda *_: np.zeros(net.vector.size))
+    assert c.status is Status.DIFFERENT
+    assert "cached_answer" not in c.cause.names and not any("compute it anew" in note for note in c.notes)
+
+
 class ForOneHot(fm.Cost):
     """The quadratic cost, for targets that add up to 1."""
 
@@ -420,6 +431,15 @@ def test_several_dropped_examples_are_found_although_there_is_one_output(kept):
         cause = cause_of((net, X, Y), factor * fm.gradient(net, X[kept], Y[kept]).vector)
         first, last = (len(X[kept]), 39) if kept.start is None else (0, kept.start - 1)
         assert (cause.name, cause.sentence) == ("example_dropped", f"examples {first}–{last} are left out")
+
+
+def test_which_example_is_left_out_and_which_alone_counts_is_said():
+    net, X, Y = case()
+    only = cause_of((net, X, Y), fm.gradient(net, X[2:3], Y[2:3]).vector)
+    assert (only.name, only.sentence) == ("one_example", "only example 2 counts")
+    others = [0, 1, 3, 4]
+    without = cause_of((net, X, Y), fm.gradient(net, X[others], Y[others]).vector)
+    assert (without.name, without.sentence) == ("example_dropped", "example 2 is left out")
 
 
 def test_classes_are_weighted_or_ignored_and_examples_are_counted():

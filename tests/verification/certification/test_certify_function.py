@@ -161,6 +161,14 @@ def test_a_fault_of_the_size_that_is_printed_shows(x):
         assert fm.certify_function(rosenbrock, wrong, x).status is Status.DIFFERENT
 
 
+def test_the_detectable_fault_is_the_bound_beside_the_largest_quotient():
+    x = np.array([0.3, 0.6])
+    right = np.exp(x)
+    found = fm.certify_function(lambda x: 1e6 + np.sum(np.exp(x)).real, right, x)
+    # One-sided quotients exceed the derivatives by up to some tenths.
+    assert found.detectable == pytest.approx(np.max(found.bounds * x) / np.max(right * x), rel=0.4)
+
+
 def test_several_wrong_coordinates_are_found_one_after_the_other():
     x = np.random.default_rng(0).normal(size=300)
     wrong = many_gradient(x)
@@ -172,6 +180,15 @@ def test_several_wrong_coordinates_are_found_one_after_the_other():
     assert {line.place for line in found.worst[:2]} == {"x[7]", "x[299]"} and "direction" in found.worst[2].place
     found = fm.certify_function(many, 2 * many_gradient(x), x)
     assert "More coordinates are wrong." in found.notes
+
+
+def test_two_faults_that_cancel_in_one_direction_show_in_another():
+    x = np.linspace(0.5, 1.5, 1000)
+    wrong = 2 * x
+    # Along x itself, nothing of them is left.
+    wrong[[77, 500]] += [1.0, -x[77] / x[500]]
+    found = fm.certify_function(lambda x: x @ x, wrong, x)
+    assert {line.place for line in found.worst[:2]} == {"x[77]", "x[500]"}
 
 
 def test_a_fault_that_is_spread_over_coordinates_is_said_to_be():
@@ -245,6 +262,17 @@ def test_float32_is_judged_by_its_own_roundoff():
 def test_a_float32_claim_about_a_float64_function_is_granted_its_rounding():
     x = np.array([0.5, -1.5])
     assert fm.certify_function(lambda x: np.sum(np.sin(x)), np.cos(x).astype(np.float32), x)
+
+
+def test_a_gradient_that_adds_up_in_its_buffer_is_judged_by_its_first_call():
+    x, total = np.array([1.0, -2.0]), np.zeros(2)
+
+    def gradient(x):
+        return np.add(total, 2 * x, out=total)
+
+    found = fm.certify_function(lambda x: x @ x, gradient, x)
+    assert found
+    assert "Two identical calls of the gradient returned different values; the first is judged." in found.notes
 
 
 @pytest.mark.slow
