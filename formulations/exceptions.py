@@ -47,6 +47,7 @@ __all__ = [
     "WrongDerivative",
     "WrongShape",
     "WrongType",
+    "bare_name",
     "described",
     "needs",
     "why_absent",
@@ -135,7 +136,7 @@ class UnknownName(FormulationsException, ValueError):
     ) -> None:
         names = list(valid)
         # Ignore case and punctuation.
-        plain, plain_name = {_plain(each): each for each in names}, _plain(str(name))
+        plain, plain_name = {bare_name(each): each for each in names}, bare_name(str(name))
         meant = (elsewhere or {}).get(plain_name) or [
             plain[each] for each in difflib.get_close_matches(plain_name, plain, n=1)
         ]
@@ -144,8 +145,8 @@ class UnknownName(FormulationsException, ValueError):
         super().__init__(f"unknown {what} {name!r}{whose}; valid names are {', '.join(names)}.{suggestion}")
 
 
-def _plain(name: str) -> str:
-    """Return the letters and digits of a name, in lower case."""
+def bare_name(name: str) -> str:
+    """Return a name without what is often mistaken: its letters and digits, in lower case."""
     return "".join(filter(str.isalnum, name)).lower()
 
 

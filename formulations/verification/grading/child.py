@@ -32,6 +32,9 @@ LARGEST = 2**26
 NUMBERS = "biufc"
 """The kinds of dtypes of numbers."""
 
+MOST = 1000
+"""The most functions that are listed where the one asked for is not there."""
+
 LONGEST = 300
 """The longest quotation from an exception, in characters."""
 
@@ -306,10 +309,13 @@ def main(settings: Mapping[str, Any]) -> None:
         send(answers, {"state": "failed", "why": _raised(caught, file)})
         return
     function = getattr(module, settings["function"], None)
-    send(answers, {"state": "loaded", "found": callable(function)})
-    if callable(function):
-        for arguments in receive(inputs):
-            send(answers, call(function, arguments, settings["depths"], file))
+    if not callable(function):
+        names = [name for name, held in vars(module).items() if callable(held)]
+        send(answers, {"state": "loaded", "functions": names[:MOST]})
+        return
+    send(answers, {"state": "loaded"})
+    for arguments in receive(inputs):
+        send(answers, call(function, arguments, settings["depths"], file))
 
 
 if __name__ == "__main__":

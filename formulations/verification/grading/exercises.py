@@ -350,7 +350,7 @@ EXERCISES = {
 
 
 def choose(names: str | Iterable[str]) -> list[Exercise]:
-    """Return exercises by their names.
+    """Return exercises by their names, which a text separates by commas.
 
     Raises
     ------
@@ -359,7 +359,7 @@ def choose(names: str | Iterable[str]) -> list[Exercise]:
     InvalidInput
         If none is named, or one twice.
     """
-    names = [names] if isinstance(names, str) else list(names)
+    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     for name in names:
         if name not in EXERCISES:
             raise UnknownName("exercise", name, EXERCISES)

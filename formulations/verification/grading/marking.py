@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import as_bytes, format_bytes, positive_number, quiet
-from formulations.exceptions import InvalidInput, WrongType, described
+from formulations.exceptions import InvalidInput, WrongType, bare_name, described
 from formulations.verification.grading.exercises import EXERCISES, Exercise, choose
 from formulations.verification.grading.feedback import sentence, wrong_shape
 from formulations.verification.grading.questions import BATCHES, Question
@@ -21,6 +21,7 @@ from formulations.verification.grading.submission import (
     FileSubmission,
     FunctionSubmission,
     Limits,
+    NotDefined,
     NotLoaded,
     Returned,
     Submission,
@@ -56,9 +57,9 @@ def grade(
         their exercises, which are called in this process without limits. A single function may have another name if
         ``exercises`` is a single one.
     exercises : str or iterable of str, optional
-        The exercises: ``feedforward``, ``bp1``, ``bp2``, ``bp3``, ``bp4``, ``backprop``, ``sigma_form``,
-        ``modified_neuron``. By default all for a file, and for functions those that are there. The template, which
-        ``formulations grade --template`` prints, describes what each function gets and returns.
+        The exercises, in a text separated by commas: ``feedforward``, ``bp1``, ``bp2``, ``bp3``, ``bp4``, ``backprop``,
+        ``sigma_form``, ``modified_neuron``. By default all for a file, and for functions those that are there. The
+        template, which ``formulations grade --template`` prints, describes what each function gets and returns.
     seconds : float
         Time limit for importing a file, and for each call.
     memory : float or str
@@ -183,9 +184,12 @@ def _marked(submission: Submission, exercise: Exercise, random: np.random.Genera
         questions.extend(exercise.draw(random))
         return [exercise.arguments(question) for question in questions]
 
-    answers = submission.answers(exercise.name, exercise.depths, draw)
-    if answers is None:
-        return _without_points(exercise, f"There is no function {exercise.name}.")
+    try:
+        answers = submission.answers(exercise.name, exercise.depths, draw)
+    except NotDefined as missing:
+        near = [name for name in missing.names if bare_name(name) == bare_name(exercise.name)]
+        meant = f"; rename {near[0]} to {exercise.name}" if near else ""
+        return _without_points(exercise, f"There is no function {exercise.name}{meant}.")
     right, feedback = dict.fromkeys(exercise.equations, 0), dict[str, list[str]]()
     for question, answer in zip(questions, answers, strict=True):
         wrong, said = _judged(exercise, question, answer)

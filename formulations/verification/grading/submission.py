@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ import numpy as np
 from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child
 
-__all__ = ["FileSubmission", "FunctionSubmission", "Limits", "NotLoaded", "Returned", "Submission"]
+__all__ = ["FileSubmission", "FunctionSubmission", "Limits", "NotDefined", "NotLoaded", "Returned", "Submission"]
 
 STARTING = 60.0
 """The seconds in which Python and NumPy start, on a busy machine."""
@@ -38,6 +38,20 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB
 
 class NotLoaded(Exception):
     """A submission of which nothing can be called; the message says why."""
+
+
+class NotDefined(Exception):
+    """A submission without the function that is asked for.
+
+    Attributes
+    ----------
+    names : list of str
+        The functions that there are.
+    """
+
+    def __init__(self, names: Iterable[Any]) -> None:
+        self.names = [_line(name) for name in names]
+        super().__init__(self.names)
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ class Submission(Protocol):
 
     def answers(
         self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
-    ) -> list[Returned] | None:
+    ) -> list[Returned]:
         """Call a function on inputs that are drawn when it is there.
 
         Parameters
@@ -97,11 +111,13 @@ class Submission(Protocol):
 
         Returns
         -------
-        list of Returned, or None
-            One for each call; None if there is no such function.
+        list of Returned
+            One for each call.
 
         Raises
         ------
+        NotDefined
+            If there is no such function.
         NotLoaded
             If there are no functions at all.
         """
@@ -115,11 +131,11 @@ class FunctionSubmission:
 
     def answers(
         self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
-    ) -> list[Returned] | None:
+    ) -> list[Returned]:
         """Call a function; see :class:`Submission`."""
         function = self.functions.get(name)
         if function is None:
-            return None
+            raise NotDefined(self.functions)
         file = getattr(getattr(function, "__code__", None), "co_filename", "")
         return [_returned(child.call(function, arguments, depths, file), depths) for arguments in draw()]
 
@@ -133,11 +149,13 @@ class FileSubmission:
 
     def answers(
         self, name: str, depths: int | Sequence[int], draw: Callable[[], Sequence[Sequence[Any]]]
-    ) -> list[Returned] | None:
+    ) -> list[Returned]:
         """Call a function; see :class:`Submission`.
 
         Raises
         ------
+        NotDefined
+            If there is no such function.
         NotLoaded
             If the file cannot be imported, with what it raises.
         CandidateFailed
@@ -161,8 +179,8 @@ class FileSubmission:
                 raise NotLoaded(f"its import {process.end(limits.seconds)}")
             if "why" in loaded:
                 raise NotLoaded(f"its import {_line(loaded['why'])}")
-            if not loaded.get("found"):
-                return None
+            if "functions" in loaded:
+                raise NotDefined(loaded["functions"] if isinstance(loaded["functions"], list) else [])
             calls = list(draw())
             process.send(calls)
             return list(_answers(process, len(calls), depths, limits.seconds))

@@ -395,6 +395,7 @@ def test_parameters_in_place_of_their_gradient_are_noted():
     note = "The claimed gradient has the entries of x; pass the gradient, such as the .grad of each parameter."
     x = [np.array([1.0, -2.0]), np.array([3.0])]
     assert note in fm.certify_function(lambda x: x[0] @ x[0] + x[1] @ x[1], x, x).notes
+    assert note not in fm.certify_function(lambda x: x[0] @ x[0], [x[0], 2 * x[1]], x).notes
     right = fm.certify_function(lambda x: (x[0] @ x[0] + x[1] @ x[1]) / 2, x, x)
     assert right and note not in right.notes
 

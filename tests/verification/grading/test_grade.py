@@ -285,6 +285,22 @@ def test_what_is_asked_for_and_not_there_has_no_points():
     assert found.feedback == ("There is no function bp4.",) and points(found) == {"BP4": 0}
 
 
+def test_a_function_of_nearly_the_name_asked_for_is_told(tmp_path):
+    (tmp_path / "work.py").write_text("def BP_1():\n    pass\n\n\ndef bp2():\n    pass\n")
+    first, other = fm.grade(tmp_path / "work.py", ["bp1", "bp3"]).exercises
+    assert first.feedback == ("There is no function bp1; rename BP_1 to bp1.",)
+    assert other.feedback == ("There is no function bp3.",)
+    (found,) = fm.grade({"Backprop": None}, "backprop").exercises
+    assert found.feedback == ("There is no function backprop; rename Backprop to backprop.",)
+
+
+def test_exercises_are_named_with_commas_as_on_the_command_line():
+    given = {"bp1": lambda *_: 0.0, "bp3": lambda delta: delta.mean(axis=0)}
+    assert [exercise.name for exercise in fm.grade(given, "bp3, bp1").exercises] == ["bp3", "bp1"]
+    with pytest.raises(UnknownName, match=r"unknown exercise 'bp5'.* Did you mean"):
+        fm.grade(given, "bp1,bp5")
+
+
 @pytest.mark.slow
 def test_memory_that_is_not_limited_is_said_once(tmp_path, monkeypatch):
     (tmp_path / "bad.py").write_text("1 / 0")

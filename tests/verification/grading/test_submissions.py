@@ -14,7 +14,13 @@ import pytest
 
 from formulations.exceptions import CandidateFailed
 from formulations.verification.grading import child, submission
-from formulations.verification.grading.submission import FileSubmission, FunctionSubmission, Limits, NotLoaded
+from formulations.verification.grading.submission import (
+    FileSubmission,
+    FunctionSubmission,
+    Limits,
+    NotDefined,
+    NotLoaded,
+)
 
 LIMITS = Limits()
 
@@ -110,7 +116,9 @@ def test_functions_are_called_in_this_process(name):
     exec(compile(text, "cell", "exec"), scope)
     (answer,) = FunctionSubmission({"f": scope["f"]}).answers("f", 0, lambda: [[np.ones(2)]])
     assert answer.why == why
-    assert FunctionSubmission({"f": scope["f"]}).answers("g", 0, list) is None
+    with pytest.raises(NotDefined) as missing:
+        FunctionSubmission({"f": scope["f"]}).answers("g", 0, list)
+    assert missing.value.names == ["f"]
 
 
 NOT_LOADED = {
