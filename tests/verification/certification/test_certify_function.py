@@ -12,6 +12,8 @@ from scipy.sparse.linalg import aslinearoperator
 
 import formulations as fm
 from formulations.verification import Status
+from formulations.verification.certification.functions.circle import differentiate_on_circle
+from formulations.verification.certification.functions.ladder import FLOOR
 from formulations.verification.certification.functions.noise import estimate_noise
 
 
@@ -328,6 +330,15 @@ def test_typical_gives_the_scale_of_an_entry_of_zero():
     assert found and found.detectable < 1e-9
 
 
+def test_an_entry_of_zero_has_the_scale_of_its_array():
+    x = np.linspace(0, 1e-6, 300)
+    right = 1e6 * np.cos(1e6 * x)
+    found = fm.certify_function(lambda x: np.sum(np.sin(1e6 * x)), right, x)
+    assert found and found.evaluations < 160
+    right[200] *= 1.001
+    assert fm.certify_function(lambda x: np.sum(np.sin(1e6 * x)), right, x).status is Status.DIFFERENT
+
+
 BAD = {
     "no function": (3.0, [1.0], [1.0], "f must be a function of x, got 3.0"),
     "an array": (lambda x: x, [1.0, 1.0], [1.0, 1.0], "must have shape (2, 2), since f returns 2 values, got (2,)"),
@@ -456,6 +467,32 @@ def test_complex_values_that_are_not_analytic_are_not_used(h):
     assert found.status is Status.INCONCLUSIVE and found.steps[0] != pytest.approx(0.2163, rel=1e-3)
 
 
+NOT_OF_A_REAL_FUNCTION = {
+    "another value at x": lambda t: 2 * np.exp(t),
+    "an imaginary derivative": lambda t: np.exp(t) + 0.1j * t,
+    "a conjugate": lambda t: np.exp(t) + 0.1 * np.conj(t),
+}
+
+
+@pytest.mark.parametrize("name", NOT_OF_A_REAL_FUNCTION)
+def test_a_circle_counts_only_for_a_real_function_that_is_analytic(name):
+    noise, radius = np.array([1e-9]), 0.25
+    f = NOT_OF_A_REAL_FUNCTION[name]
+    found = differentiate_on_circle(lambda t: np.array([f(t)]), np.ones(1), radius, noise, 2.0**-53)
+    assert np.isinf(found.bound)
+
+
+def test_what_is_not_analytic_within_the_noise_widens_the_bound_of_a_circle():
+    noise, radius = 1e-9, 0.25
+    # Half of a real part has a negative order, a little below the limit; the derivative lacks that half.
+    slope = 1.8 * FLOOR * noise / radius
+    found = differentiate_on_circle(
+        lambda t: np.array([np.exp(t) + slope * t.real]), np.ones(1), radius, np.array([noise]), 2.0**-53
+    )
+    assert abs(found.value[0] - (1 + slope)) == pytest.approx(slope / 2)
+    assert slope / 2 < found.bound[0] < np.inf
+
+
 CONSTANT_ON_A_CIRCLE = [
     (lambda x: x * abs(x), 0.0),
     (lambda x: (x - 1) * abs(x - 1) + 3, 1.0),
@@ -502,6 +539,25 @@ def test_a_ripple_that_large_steps_average_out_widens_the_bound():
         slope = float(x) / 2000 - 0.03 * np.sin(3 * float(x))
         found = fm.certify_function(lambda x: np.float32(float(x) ** 2 / 4000 + 0.01 * np.cos(3 * float(x))), slope, x)
         assert found.status is not Status.DIFFERENT, str(found)
+
+
+def test_a_ladder_that_looks_converged_above_a_narrow_wave_is_not_believed():
+    """Beyond the width of the wave, the quotients are 1 to the last digit."""
+    x, w = 2.5, 3e5
+
+    def f(y):
+        t = w * (y - x)
+        return y + 0.2 * np.exp(-(t**2)) * np.sin(t)
+
+    assert fm.certify_function(f, 1 + 0.2 * w, x)
+    assert fm.certify_function(f, 1.0, x).status is Status.DIFFERENT
+
+
+@pytest.mark.parametrize(("offset", "x"), [(5.0, 14.0), (6e6, 1.4)])
+def test_rungs_between_and_above_the_others_gain_digits_from_the_noise(offset, x):
+    """An ordinary ladder is blurred; rungs between the others suffice for the first, and the second needs both."""
+    found = fm.certify_function(lambda y: offset + 1e-3 * np.exp(-y).real, -1e-3 * np.exp(-x), x)
+    assert found, str(found)
 
 
 @pytest.mark.parametrize(("digits", "stepped"), [(6, True), (12, True), (None, False)])
