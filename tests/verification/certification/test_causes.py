@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import formulations as fm
+from formulations.verification.certification.causes.backward import slope_missing, value_for_slope
+from formulations.verification.certification.causes.recomputation import Pass
+from formulations.verification.oracles import reference_gradient
 from formulations.verification.tolerances.verdict import Status
 from tests.audit.mutants import MUTANTS, fault
 
@@ -298,6 +301,15 @@ def test_a_slope_in_all_layers_is_named_although_it_is_right_in_one():
     net, X, Y = case(activations=("tanh", "sigmoid", "sine"))
     cause = fm.certify(net, X, Y, faulty("logistic_slope")).cause
     assert (cause.name, cause.layer) == ("logistic_slope", None)
+
+
+def test_a_combined_output_has_no_slope_that_can_be_wrong():
+    net, X, Y = classifier()
+    for cost, layers in (("log_likelihood", {2}), ("quadratic", {2, 3, None})):
+        reference = reference_gradient(net.record(net.check_examples(X, Y, cost=cost)))
+        p = Pass(reference, -reference.vector)
+        for mistake in (slope_missing, value_for_slope):
+            assert {variant.layer for variant in mistake(p)} == layers
 
 
 def test_examples_of_zeros_that_fill_up_a_batch_of_labels_are_of_class_0():

@@ -553,6 +553,12 @@ def test_a_ladder_that_looks_converged_above_a_narrow_wave_is_not_believed():
     assert fm.certify_function(f, 1.0, x).status is Status.DIFFERENT
 
 
+def test_a_cusp_whose_sides_cancel_in_central_quotients_is_no_derivative():
+    """A change of f that falls more slowly than √h has no derivative, although every central quotient is 1."""
+    found = fm.certify_function(lambda y: y + 1e-6 * np.cbrt(abs(y - 1)), 1.0, 1.0)
+    assert found.status is Status.INCONCLUSIVE, str(found)
+
+
 @pytest.mark.parametrize(("offset", "x"), [(5.0, 14.0), (6e6, 1.4)])
 def test_rungs_between_and_above_the_others_gain_digits_from_the_noise(offset, x):
     """An ordinary ladder is blurred; rungs between the others suffice for the first, and the second needs both."""

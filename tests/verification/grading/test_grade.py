@@ -14,6 +14,7 @@ from formulations.exceptions import InvalidInput, UnknownName, WrongType
 from formulations.verification.certification.causes.mistakes import MISTAKES
 from formulations.verification.grading import EXERCISES, child, feedback, marking, submission
 from formulations.verification.grading.questions import Question, drawn
+from formulations.verification.tolerances import Formulas, propagate_bounds
 
 ASSIGNMENT = Path(__file__).parents[3] / "docs" / "assignment"
 RIGHT = (ASSIGNMENT / "right.py").read_text(encoding="utf-8")
@@ -57,6 +58,17 @@ def test_a_formula_that_cancels_is_right_and_a_slope_that_is_off_by_as_much_is_n
     for factor, right in ((1.0, True), (1 + 1e-6, False)):
         judgement = EXERCISES["bp1"].judge(question, {"delta": factor * (a - y) * a * (1 - a)})
         assert [finding.right for finding in judgement.findings] == [right]
+
+
+def test_an_equation_is_right_as_part_of_the_whole_backward_pass_too():
+    (question, *_) = drawn(np.random.default_rng(3))
+    bounds = propagate_bounds(question.reference, formulas=Formulas.CUSTOMARY)
+    checks = {(check.equation, check.layer): check for check in bounds.checks(question.gradient)}
+    errors = question.errors
+    # Right in itself, but not what the δ of the layer below has been computed from.
+    errors[-1] = errors[-1] + 0.9 * checks["δ", question.last].bound
+    answer = {"weights": question.gradient.weights, "biases": question.gradient.biases, "errors": errors}
+    assert all(finding.right for finding in EXERCISES["backprop"].judge(question, answer).findings)
 
 
 SLOPE, MEAN = "the factor σ′:", "how the examples of a mini-batch are combined"
