@@ -528,6 +528,34 @@ def dropout_left_on(case: Case) -> Any:
     return function
 
 
+@kind("dropout_left_on")
+def dropout_by_example(case: Case) -> Any:
+    random = np.random.default_rng(0)
+    if len(case.net.sizes) < 3:
+        return None
+
+    def function(net: fm.Network, X: Array, Y: Array) -> Any:
+        # Each example has a mask of its own.
+        masks = (random.random((len(X), net.sizes[1])) < 0.7) / 0.7
+        total = np.zeros(net.vector.size)
+        for x, y, keep in zip(X, Y, masks, strict=True):
+            weights = [w.copy() for w in net.weights]
+            weights[1] = (weights[1] * keep).astype(net.dtype)
+            found = case.gradient(x[None], y[None], net=fm.Network(weights, net.biases, net.activations))
+            # What multiplies a in the forward pass multiplies its derivative in (BP4).
+            found[net.layout.slices[1][0]] *= np.tile(keep, net.sizes[2]).astype(net.dtype)
+            total += found / len(X)
+        return total.astype(net.dtype)
+
+    return function
+
+
+@kind("random_calls")
+def noise_in_the_examples(case: Case) -> Any:
+    random = np.random.default_rng(0)
+    return lambda net, X, Y: case.gradient(X + 0.1 * random.standard_normal(X.shape).astype(X.dtype), Y, net=net)
+
+
 @kind("call_accumulated")
 def call_accumulated(case: Case) -> Any:
     total = case.right.copy()
@@ -576,6 +604,18 @@ for _name in STRUCTURAL:
 def label_smoothing_and_sign(case: Case) -> Any:
     # Any two entries of δ^L are explained by ε and a factor.
     return -label_smoothing(case) if len(case.X) > 1 and case.net.sizes[-1] > 2 else None
+
+
+@kind("label_smoothing", second="decay_of_weights")
+def label_smoothing_and_decay(case: Case) -> Any:
+    smooth = label_smoothing(case)
+    return None if smooth is None else smooth + smooth.dtype.type(0.01) * case.weights_alone
+
+
+@kind("label_smoothing", second="decay_of_all")
+def label_smoothing_and_decay_of_all(case: Case) -> Any:
+    smooth = label_smoothing(case)
+    return None if smooth is None else smooth + smooth.dtype.type(0.01) * case.net.vector
 
 
 @kind("sign", second="decay_of_weights")

@@ -21,6 +21,10 @@ __all__ = ["Watched"]
 BUFFERS = "It returns views of its own buffers, which the next call overwrites; copies are judged."
 
 
+REPEATS = 16
+"""The calls on one example in which a neuron that is left out once in twenty is more likely missing than not."""
+
+
 @dataclass
 class Watched:
     """A candidate function, with notes on how it behaved.
@@ -71,15 +75,19 @@ class Watched:
         return self._latest
 
     def observe(self, X: Array, Y: Array, first: Candidate) -> Calls:
-        """Call the function a second time and on the first example alone; note if the second result differs."""
-        again, alone = self(X, Y).gradient.vector, None
-        if not np.array_equal(again, first.gradient.vector, equal_nan=True):
+        """Call the function a second time and on the first example alone, several times if the second result differs.
+
+        A note says that it does.
+        """
+        again, alone = self(X, Y).gradient.vector, list[Array]()
+        is_random = not np.array_equal(again, first.gradient.vector, equal_nan=True)
+        if is_random:
             self.notes.append("Two identical calls returned different gradients; the first is judged.")
-        if len(X) > 1:
-            # It may need several examples; if its gradient is wrong, a note will say so.
-            with suppress(FormulationsException):
-                alone = self(X[:1], Y[:1]).gradient.vector
-        return Calls(again, alone)
+        # It may need several examples; if its gradient is wrong, a note will say so.
+        with suppress(FormulationsException):
+            for _ in range(REPEATS if is_random else int(len(X) > 1)):
+                alone.append(self(X[:1], Y[:1]).gradient.vector)
+        return Calls(again, tuple(alone))
 
     def singles(self, X: Array, Y: Array, most: int) -> list[Candidate]:
         """Call the function on each of the first examples alone, at most ``most``, until a call fails."""

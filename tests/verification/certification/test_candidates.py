@@ -340,6 +340,30 @@ def test_views_of_buffers_and_moods_are_noticed(given):
     assert any("returned different gradients" in note for note in c.notes)
 
 
+@pytest.mark.parametrize("activation", ["Tanh", "ReLU"])
+def test_dropout_of_each_example_is_named_and_noise_is_not_taken_for_it(activation):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(4, 8), getattr(nn, activation)(), nn.Dropout(0.3), nn.Linear(8, 3)).double()
+    X, labels = torch.randn(8, 4).double(), torch.arange(8) % 3
+    net, cost = fm.from_torch(model.eval(), nn.CrossEntropyLoss())
+    model.train()
+
+    def function(_, X, Y):
+        model.zero_grad()
+        nn.functional.cross_entropy(model(torch.as_tensor(X)), torch.as_tensor(Y)).backward()
+        return [parameter.grad.clone() for parameter in model.parameters()]
+
+    assert fm.certify(net, X, labels, function, cost).cause.names == ("dropout_left_on",)
+    random = np.random.default_rng(0)
+
+    def noisy(net, X, Y):
+        return fm.gradient(net, X + 0.1 * random.standard_normal(X.shape), Y, cost)
+
+    assert fm.certify(net, X, labels, noisy, cost).cause.names == ("random_calls",)
+
+
 def test_single_examples_tell_a_wrong_sum_from_a_wrong_backward_pass(given):
     net, X, Y, *_ = given
     summed = fm.certify(net, X, Y, faulty("sum_for_mean"))

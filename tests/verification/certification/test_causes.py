@@ -488,6 +488,38 @@ def test_a_class_whose_weight_is_roundoff_is_left_out_rather_than_weighted():
         )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_weight_decay_beside_a_factor_is_told_as_it_was_added(dtype):
+    net, X, Y = case(m=8, dtype=dtype)
+    g, w = fm.gradient(net, X, Y).vector, net.vector
+
+    def said(wrong):
+        cause = fm.certify(net, X, Y, wrong).cause
+        return cause.name, cause.also.sentence.removeprefix("the gradient contains the weight decay λθ with λ = ")
+
+    a, b = (np.dtype(dtype).type(number) for number in (0.01, 0.02))
+    assert said(-a * (g + b * w)) == ("step", "0.02 before this factor, of weights and biases")
+    assert said(a * (g + b * w)) == ("step", "0.0002, or 0.02 before this factor, of weights and biases")
+    assert said(8 * g + b * w) == ("sum_for_mean", "0.02, of weights and biases")
+    assert said(a * w - g) == ("sign", "0.01, of weights and biases")
+    name, words = said((g + b * w) * np.dtype(dtype).type(0.3141592))
+    assert (name, words) == ("multiple", "0.02 before this factor, of weights and biases")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_label_smoothing_is_named_beside_a_weight_decay(dtype):
+    net, X, labels = classifier()
+    net, X, Y = (part.astype(dtype) for part in (net, X, labels))
+    for b in net.biases:
+        b[...] = 0.3
+    smooth = fm.gradient(net, X, 0.9 * Y + np.dtype(dtype).type(0.1) / Y.shape[1], "log_likelihood").vector
+    cause = cause_of((net, X, Y), smooth + np.dtype(dtype).type(0.01) * net.vector, "log_likelihood")
+    assert (cause.sentence, cause.also.sentence) == (
+        "the labels are smoothed with ε = 0.1",
+        "the gradient contains the weight decay λθ with λ = 0.01, of weights and biases",
+    )
+
+
 def test_layers_that_the_backward_pass_does_not_reach_are_named():
     net, X, Y = case()
     right = fm.gradient(net, X, Y)

@@ -23,8 +23,8 @@ def call_accumulated(p: Pass) -> Variants:
 
 def cached_answer(p: Pass) -> Variants:
     """Return the first answer, whatever the examples are."""
-    alone = p.calls.alone
-    if alone is not None and np.array_equal(alone, p.candidate) and alone.any():
+    alone = p.calls.alone[0] if p.calls.alone and p.tape.m > 1 else np.zeros(0)
+    if np.array_equal(alone, p.candidate) and alone.any():
         # The gradient of the first example can be that of all of them.
         X, Y, _, cost = p.batch
         reference = p.reference_of(p.tape.network, Batch(X[:1], Y[:1], None, cost))
@@ -34,12 +34,18 @@ def cached_answer(p: Pass) -> Variants:
 
 
 def dropout_left_on(p: Pass) -> Variants:
-    """Set other entries to zero in each call."""
-    again = p.calls.again
-    if again is not None:
-        zeros = (p.candidate == 0) != (again == 0)
-        if zeros[p.entries].any():
+    """Set other entries to zero in each call.
+
+    Each example may have a mask of its own, so that no entry of the batch's gradient is zero. Those of one example are,
+    and noise does not set most entries of an array to zero, although it can switch a relu off.
+    """
+    if len(p.calls.alone) > 1:
+        zeros = np.stack(p.calls.alone) == 0
+        sometimes, ever = zeros.any(axis=0) & ~zeros.all(axis=0), ~zeros.all(axis=0)
+        if any(2 * sometimes[entries].sum() > ever[entries].sum() for _, _, entries in p.arrays):
             yield _observed(p)
+    elif p.calls.again is not None and ((p.candidate == 0) != (p.calls.again == 0))[p.entries].any():
+        yield _observed(p)
 
 
 def random_calls(p: Pass) -> Variants:

@@ -192,18 +192,35 @@ def _decay(p: Pass, direction: Array) -> Variants:
     near = round_number(size, 3)
     off = uncertainty(p.gradient.bound + p.precision.u * np.abs(p.candidate), direction, p.entries)
     # An intended weight decay is a round number.
+    facts = _of_decay(size + p.l2, p.factor, off)
     size, off = (near, 0.0) if abs(near - size) <= off else (size, off)
     made = p.gradient.plus(size * direction, p.precision)
-    yield Variant(None, made.rounded(off * np.abs(direction)), _of_decay(size + p.l2))
+    yield Variant(None, made.rounded(off * np.abs(direction)), facts)
 
 
-def _of_decay(size: float) -> dict[str, str]:
-    """Return the facts of a weight decay; one below 0 cannot be what ``l2`` stands for."""
-    words = in_words(size, 6)
+def _of_decay(size: float, factor: float = 1.0, off: float = 0.0) -> dict[str, str]:
+    """Return the facts of a weight decay; one below 0 cannot be what ``l2`` stands for.
+
+    Beside a factor, the weight decay may have been added before or after it. The rounder λ is the intended one.
+    """
+    before = size / factor
+    digits, digits_before = _digits(size, off), _digits(before, off / abs(factor))
+    is_before = before > 0 and factor != 1 and (size < 0 or digits_before < digits)
+    is_either = min(before, size) > 0 and factor != 1 and digits_before == digits
+    words, words_before = in_words(round_number(size, digits), 6), in_words(round_number(before, digits_before), 6)
+    if is_before:
+        size, words = before, f"{words_before} before this factor"
+    elif is_either:
+        words = f"{words}, or {words_before} before this factor"
     if size < 0:
         return {"size": words, "or_say": "", "with_l2": ""}
-    l2 = f"l2={size:.6g}"
+    l2 = "l2=λ" if is_either else f"l2={words.partition(' ')[0]}"
     return {"size": words, "or_say": f", or say that it belongs there: {l2}", "with_l2": f", with {l2}"}
+
+
+def _digits(number: float, off: float) -> int:
+    """Return how many significant digits a number has that is known up to ``off``, at most 6."""
+    return next((n for n in range(1, 6) if abs(round_number(number, n) - number) <= off + 1e-12 * abs(number)), 6)
 
 
 def single_entry(p: Pass) -> Variants:

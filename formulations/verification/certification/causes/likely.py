@@ -273,7 +273,11 @@ class _Search:
     def _decayed(self, mistake: Mistake, p: Pass) -> Iterator[_Explained]:
         """Yield a mistake in each place in which a weight decay on top of it explains the candidate."""
         for variant in mistake.variants(p):
-            second = self._second(replace(self.p, base=p.predicted(variant.made), memory={}), Family.DECAY)
+            base, right = p.predicted(variant.made), p.gradient.value
+            factor = fitted(base.value, right, slice(None))
+            # Other multiples have a factor for each array.
+            factor = factor if factor and np.allclose(base.value, factor * right, rtol=1e-9, atol=0) else 1.0
+            second = self._second(replace(self.p, base=base, factor=factor, memory={}), Family.DECAY)
             if second:
                 yield _Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second))
 

@@ -72,7 +72,7 @@ MISTAKES: tuple[Mistake, ...] = (
     ),
     Mistake(
         "dropout_left_on", Family.CALLS,
-        "two identical calls return different gradients, with exact zeros in different places, as dropout makes them",
+        "identical calls return different gradients, with exact zeros in different places, as dropout makes them",
         "switch dropout off, as with eval()", behavior.dropout_left_on,
     ),
     Mistake(

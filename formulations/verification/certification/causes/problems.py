@@ -15,7 +15,7 @@ from formulations.functions import COSTS, Cost
 from formulations.network import Network
 from formulations.verification.certification.causes.approximations import with_gelu_by_tanh
 from formulations.verification.certification.causes.backward import Variant, Variants
-from formulations.verification.certification.causes.fits import fitted
+from formulations.verification.certification.causes.fits import fitted, fitted_together
 from formulations.verification.certification.causes.recomputation import Parts, Pass, Predicted, Rounded
 from formulations.verification.oracles import Reference
 from formulations.verification.tolerances import RESOLUTION, Formulas, propagate_bounds
@@ -88,11 +88,16 @@ def label_smoothing(p: Pass) -> Variants:
         change = smooth.gradient(p.layout) - p.gradient.value
         sizes = {fitted(p.candidate - p.gradient.value, change, p.entries)} if numbers > 1 else set()
         sizes |= {_ratio(p, change)} if numbers > 2 else set()
+        fits = [(epsilon, p) for epsilon in sizes]
+        for direction in (p.on_weights * p.parameters, p.parameters) if numbers > 1 else ():
+            rest = p.candidate - p.gradient.value
+            (epsilon, decay), _ = fitted_together(rest, (change, direction), p.entries, p.gradient.bound)
+            fits.append((epsilon, replace(p, candidate=p.candidate - decay * direction)))
         # ε is rounded only in the message.
-        for epsilon in sizes:
+        for epsilon, decayed in fits:
             if 0 < epsilon <= 1:
                 targets = (1 - epsilon) * p.targets + epsilon * middle
-                yield from _with_targets(p, targets, {"epsilon": f"{epsilon:.4g}"}, exact=False)
+                yield from _with_targets(decayed, targets, {"epsilon": f"{epsilon:.4g}"}, exact=False)
 
 
 def _ratio(p: Pass, change: Array) -> float:

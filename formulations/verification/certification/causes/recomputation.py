@@ -207,18 +207,17 @@ class Calls:
     ----------
     again : ndarray of shape (P + N,), or None
         The gradient of the same examples, from a second call.
-    alone : ndarray of shape (P + N,), or None
-        The gradient of the first example alone.
+    alone : tuple of ndarray of shape (P + N,)
+        Gradients of the first example alone: several if those of the same examples differ, none if the call failed.
     """
 
     again: Array | None = None
-    alone: Array | None = None
+    alone: tuple[Array, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("again", "alone"):
-            vector = getattr(self, name)
-            if vector is not None:
-                object.__setattr__(self, name, vector.astype(np.float64))
+        if self.again is not None:
+            object.__setattr__(self, "again", self.again.astype(np.float64))
+        object.__setattr__(self, "alone", tuple(vector.astype(np.float64) for vector in self.alone))
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,6 +236,8 @@ class Pass:
         What a candidate function returned when it was called again.
     base : Predicted or None
         The gradient with a first mistake, if a second one is looked for; None for the right one.
+    factor : float
+        The factor by which that first mistake multiplies the right gradient.
     memory : dict
         What several mistakes need and compute once.
     """
@@ -246,6 +247,7 @@ class Pass:
     given: Array | None = None
     calls: Calls = field(default_factory=Calls)
     base: Predicted | None = None
+    factor: float = 1.0
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property
