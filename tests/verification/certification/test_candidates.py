@@ -630,6 +630,19 @@ def test_parameters_in_place_of_gradients_are_named(modelled):
         assert (c.status, c.cause.name) == (Status.DIFFERENT, "parameters_returned")
 
 
+def test_parameters_in_another_order_are_refused_with_the_form_whose_order_is_known(modelled):
+    model, net, X, Y = modelled
+    # A module may declare its layers in another order than that in which it computes.
+    names = sorted(dict(model.named_parameters()), key=lambda name: -int(name[0]))
+    other = {f"{'out' if name[0] == '2' else 'hidden'}.{name[2:]}": model.get_parameter(name) for name in names}
+    remedy = "in the shape of its w, or the module itself, whose layers are read in the order in which it computes"
+    for candidate in (list(other.values()), other, {name: each.grad for name, each in other.items()}):
+        with pytest.raises(WrongShape, match=remedy):
+            fm.certify(net, X, Y, candidate, "log_likelihood")
+    with pytest.raises(WrongShape, match=r"in the shape of its w\."):
+        fm.certify(net, X, Y, [each.grad.numpy() for each in other.values()], "log_likelihood")
+
+
 def test_a_module_of_another_shape_is_refused(modelled):
     model, net, X, Y = modelled
     with pytest.raises(CandidateFailed, match="takes 1 positional argument"):

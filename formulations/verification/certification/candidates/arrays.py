@@ -30,10 +30,14 @@ ABSENT = (
 
 
 class Part(NamedTuple):
-    """A part of a candidate: its name for the messages, and what was given, None if it is absent."""
+    """A part of a candidate: its name for the messages, and what was given, None if it is absent.
+
+    Where its layer is known by its place alone, ``instead`` says what to pass if it does not fit.
+    """
 
     name: str
     given: Any
+    instead: str = ""
 
 
 Parts: TypeAlias = Mapping[tuple[str, int], Part]
@@ -77,6 +81,7 @@ def assemble(parts: Parts, errors: Any, layout: Layout, dtype: np.dtype[Any], m:
             if found is None or found.given is None:
                 continue
             read: Callable[..., Array] = partial(_weights, kernels=kernels) if kind == "weights" else _biases
+            read = partial(read, instead=found.instead if hasattr(found.given, "detach") else "")
             if is_parameter(found.given):
                 parameters[part] = read(found.given, i, layout, found.name)
             value = gradient_of(found.given)
@@ -125,7 +130,7 @@ def read_vector(given: Any, layout: Layout, dtype: np.dtype[Any], accepted: str)
     )
 
 
-def _weights(given: Any, i: int, layout: Layout, name: str, kernels: str) -> Array:
+def _weights(given: Any, i: int, layout: Layout, name: str, kernels: str, instead: str) -> Array:
     shape, pattern = layout.shapes[i], layout.patterns[i]
     turned = kernels == "in_out"
     if pattern is not None:
@@ -134,7 +139,7 @@ def _weights(given: Any, i: int, layout: Layout, name: str, kernels: str) -> Arr
     expected = shape[::-1] if turned else shape
     if array.shape != expected:
         rows = "(n_(l−1), n_l)" if turned else "(n_l, n_(l−1))"
-        remedy = "pass ∂C/∂w of that layer, in the shape of its w"
+        remedy = f"pass ∂C/∂w of that layer, in the shape of its w{instead}"
         if array.shape == expected[::-1]:
             remedy = (
                 f"pass {name}.T, since layout='in_out' takes inputs as rows and neurons as columns"
@@ -164,10 +169,10 @@ def _stored(given: Any, name: str, shape: tuple[int, int], pattern: Any, turned:
     )
 
 
-def _biases(given: Any, i: int, layout: Layout, name: str) -> Array:
+def _biases(given: Any, i: int, layout: Layout, name: str, instead: str) -> Array:
     n, array = layout.shapes[i][0], read_numbers(given, name)
     if array.shape != (n,):
-        flat = f"pass {name}.ravel()" if array.size == n else f"pass ∂C/∂b of layer {i + 2}"
+        flat = f"pass {name}.ravel()" if array.size == n else f"pass ∂C/∂b of layer {i + 2}{instead}"
         raise WrongShape(f"{name} of a candidate must have shape ({n},), got {array.shape}; {flat}.")
     return array
 

@@ -31,6 +31,8 @@ FORMS = (
     "the flat vector"
 )
 
+MODULE = ", or the module itself, whose layers are read in the order in which it computes"
+
 
 def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int, kernels: str = "out_in") -> Candidate:
     """Return a candidate as a gradient with its own memory.
@@ -83,7 +85,8 @@ def read_candidate(candidate: Any, layout: Layout, dtype: np.dtype[Any], m: int,
     elif isinstance(candidate, Mapping):
         named = dict(_flattened(candidate))
     if named is not None and set(named) != {"vector"}:
-        parts, errors = _of_mapping(named, layout)
+        # A module whose order is not known has no better form.
+        parts, errors = _of_mapping(named, layout, "" if is_module(candidate) else MODULE)
         return assemble(parts, errors, layout, dtype, m, kernels)
     if named is None and is_sequence(candidate) and (found := _of_sequence(candidate, layout)):
         return assemble(*found, layout, dtype, m, kernels)
@@ -124,12 +127,12 @@ def _flattened(named: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[Any
             yield full, value
 
 
-def _of_mapping(named: Mapping[Any, Any], layout: Layout) -> tuple[Parts, Any]:
+def _of_mapping(named: Mapping[Any, Any], layout: Layout, instead: str) -> tuple[Parts, Any]:
     """Return the parts and δ of a mapping from names to arrays, the parameters of a module too."""
     if not all(isinstance(name, str) for name in named):
         raise WrongType(f"the names of a candidate must be strings, got {described(list(named))}; use {ACCEPTED}.")
     places = places_of(named, layout, "the candidate")
-    found = {place: Part(name, named[name]) for name, place in places.items()}
+    found = {place: Part(name, named[name], instead) for name, place in places.items()}
     errors = [found.pop(("errors", i), None) for i in range(len(layout.shapes))]
     known = [part is not None for part in errors]
     if any(known) and not all(known):
@@ -183,7 +186,7 @@ def _of_list(candidate: Sequence[Any], layout: Layout) -> Parts:
                 f"the second on, where biases may be left out, got {len(candidate)}; pass them all, or a mapping from "
                 "names to arrays."
             )
-    return {place: Part(f"candidate[{k}]", candidate[k]) for k, place in enumerate(places)}
+    return {place: Part(f"candidate[{k}]", candidate[k], MODULE) for k, place in enumerate(places)}
 
 
 def _is_matrix(given: Any) -> bool:
