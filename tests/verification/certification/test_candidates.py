@@ -359,7 +359,7 @@ def test_dropout_of_each_example_is_named_and_noise_is_not_taken_for_it(activati
     random = np.random.default_rng(0)
 
     def noisy(net, X, Y):
-        return fm.gradient(net, X + 0.1 * random.standard_normal(X.shape), Y, cost)
+        return fm.gradient(net, X + 0.5 * random.standard_normal(X.shape), Y, cost)
 
     assert fm.certify(net, X, labels, noisy, cost).cause.names == ("random_calls",)
 
