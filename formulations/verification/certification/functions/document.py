@@ -73,9 +73,9 @@ class FunctionCertificate:
         One sentence unless equal.
     detectable : float
         The largest bound, relative to the largest one-sided quotient of its array, both multiplied by the scale of
-        their coordinate; any fault above twice this is detected in every coordinate. Infinite if f does not change. In
-        each coordinate by itself, faults above ``2 * bounds`` are detected. Among many coordinates, the largest
-        quotient of one is estimated from those along the directions.
+        their coordinate, over all arrays that change f; any fault above twice this is detected in every coordinate of
+        these. Infinite if f does not change. In each coordinate by itself, faults above ``2 * bounds`` are detected.
+        Among many coordinates, the largest quotient of one is estimated from those along the directions.
     evaluations : int
         How often f was called.
     taylor : float
