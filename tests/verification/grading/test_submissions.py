@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import struct
+import subprocess
 import sys
 import time
 from io import BytesIO
@@ -196,6 +198,25 @@ def test_what_it_has_started_is_killed_and_its_files_are_removed(tmp_path):
     finally:
         os.close(reader)
     assert not os.path.exists("".join(map(chr, first.result)))
+
+
+def test_a_process_ends_after_its_last_answer_although_a_thread_goes_on(tmp_path):
+    # The marker kills it, but may have been killed itself.
+    text = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\ndef f(x):\n    return x"
+    (tmp_path / "submission.py").write_text(text)
+    settings = {
+        "file": str(tmp_path / "submission.py"), "function": "f", "depths": 0, "packages": ["numpy"],
+        "memory": LIMITS.memory, "seconds": 60,
+    }  # fmt: skip
+    command = [sys.executable, "-I", child.__file__, json.dumps(settings)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            child.send(process.stdin, [[np.ones(2)]])
+            *_, answer = (child.receive(process.stdout) for _ in range(3))
+            assert answer["result"].tolist() == [1, 1]
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 @pytest.mark.slow
