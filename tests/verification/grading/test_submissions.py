@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -175,6 +176,18 @@ def test_memory_is_limited(tmp_path):
     first, second = answers(tmp_path, text, Limits(memory=2 * 10**8))
     assert first.why == "ran out of memory (line 3)"
     assert second.result.tolist() == [1, 1]
+
+
+def test_files_have_a_size(tmp_path):
+    pytest.importorskip("resource")
+    text = (
+        "def f(x):\n"
+        "    with open('file', 'wb', buffering=0) as file:\n"
+        f"        file.seek({child.LARGEST})\n"
+        "        file.write(b'1')\n"
+        "    return x"
+    )
+    assert answers(tmp_path, text)[0].why == f"raised OSError: [Errno {errno.EFBIG}] File too large (line 4)"
 
 
 @pytest.mark.slow
