@@ -548,3 +548,13 @@ def test_parameters_after_a_step_are_named_with_the_weight_decay_of_the_step(dty
     # The step of another optimizer.
     cause = fm.certify(net, X, Y, net.vector - rate / 50 * np.sign(g) * np.abs(g) ** net.dtype.type(0.1)).cause
     assert (cause.name, cause.misfit) == ("parameters_moved", None)
+
+
+@pytest.mark.parametrize("biases", [True, False])
+def test_the_norm_that_is_clipped_is_that_of_what_is_given(biases):
+    net, X, Y = case(3)
+    weights, of_biases = handwritten.gradient(net, X, Y)
+    given = [*weights, *of_biases] if biases else weights
+    factor = 1e-2 / np.sqrt(sum(np.sum(each**2) for each in given))
+    clipped = [each * factor for each in weights], [each * factor for each in of_biases] if biases else None
+    assert "norm_clipped" in fm.certify(net, X, Y, clipped).cause.names

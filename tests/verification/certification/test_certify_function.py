@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 import formulations as fm
 from formulations.verification import Status
@@ -126,6 +126,29 @@ def many(x):
 
 def many_gradient(x):
     return np.cos(x) * np.roll(x, 1) ** 2 + 2 * x * np.roll(np.sin(x), -1)
+
+
+@pytest.mark.parametrize(("typical", "kind"), [(True, "WrongType"), (1e-320, "InvalidInput")])
+def test_a_scale_is_a_number_large_enough_for_steps(typical, kind):
+    with pytest.raises(getattr(fm.exceptions, kind), match="typical must"):
+        fm.certify_function(lambda x: x @ x, [2.0, 2.0], [1.0, 1.0], typical=typical)
+
+
+def test_an_adjoint_of_another_operator_is_noted():
+    right = A * np.cos([1.0, -2.0, 0.5])
+    for adjoint, noted in ((right.T, False), (right, True), (None, False)):
+        product = None if adjoint is None else (lambda u, adjoint=adjoint: adjoint @ u)
+        claim = LinearOperator((3, 3), lambda v: right @ v, product, dtype=np.float64)
+        found = fm.certify_function(lambda x: A @ np.sin(x), claim, np.array([1.0, -2.0, 0.5]))
+        assert found and any("adjoint" in note for note in found.notes) == noted
+
+
+def test_a_function_that_ignores_its_argument_is_noted():
+    x = np.ones(3)
+    found = fm.certify_function(lambda _: float(x @ x), 2 * x, x)
+    assert found.status is Status.DIFFERENT and any("whether it uses its argument" in note for note in found.notes)
+    found = fm.certify_function(lambda y: float(y @ x), 2 * x, x)
+    assert found.status is Status.DIFFERENT and not any("argument" in note for note in found.notes)
 
 
 def test_many_coordinates_are_judged_by_few_values():
@@ -376,6 +399,7 @@ BAD = {
     ),
     "a number": (lambda x: x[0], np.float64(1), [1.0, 2.0], "gradient must have shape (2,)"),
     "an operator": (lambda x: x[0], csr_array(np.ones((2, 1))), [1.0, 2.0], "an operator of shape (1, 2)"),
+    "a complex operator": (lambda x: x[0], aslinearoperator(np.ones((1, 1)) * 1j), [1.0], "must be a real operator"),
 }
 
 

@@ -158,14 +158,14 @@ def calls_accumulated(p: Pass) -> Variants:
 
 def norm_clipped(p: Pass) -> Variants:
     """Scale to a round norm, as clipping by norm does: the whole gradient or a usual multiple of it, or each array."""
-    if p.given is not None:
-        return
-    norm, factor = float(np.linalg.norm(p.gradient.value)), fitted(p.candidate, p.gradient.value, p.entries)
-    limit = round_number(float(np.linalg.norm(p.candidate)))
+    # The norm is that of what the candidate has: parameters without a gradient are not clipped.
+    norm = float(np.linalg.norm(p.gradient.value[p.entries]))
+    factor = fitted(p.candidate, p.gradient.value, p.entries)
+    limit = round_number(float(np.linalg.norm(p.candidate[p.entries])))
     for (_, multiple), added in product(_compositions(p), (0.0, TORCH)):
         clipped = multiple * limit / (abs(multiple) * norm + added) if norm > 0 else math.nan
         if limit < abs(multiple) * norm and abs(clipped - factor) <= NEAR * abs(factor):
-            made = p.gradient.times(clipped, p.precision, _of_norm(p, slice(None)))
+            made = p.gradient.times(clipped, p.precision, _of_norm(p, p.entries))
             yield Variant(None, made, {"limit": f"{limit:g}", "what": "the norm of the gradient"})
     yield from _arrays_clipped(p)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array
-from formulations.exceptions import CandidateFailed, WrongShape
+from formulations.exceptions import CandidateFailed, WrongShape, WrongType
 from formulations.verification.certification.functions.evaluation import OutsideDomain, call_on_copies
 from formulations.verification.certification.functions.structure import Structure
 
@@ -63,7 +63,20 @@ class Claim:
             # Not 0 times an entry that is not finite.
             used = direction != 0
             return np.asarray(self._matrix[:, used] @ direction[used])
-        return np.asarray(self._matrix @ direction).reshape(-1)
+        return _real(np.asarray(self._matrix @ direction).reshape(-1))
+
+    def adjoint_apart(self) -> bool:
+        """Return whether an operator's adjoint is that of another one: ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ share half their digits."""
+        if not hasattr(self._matrix, "rmatvec"):
+            return False
+        random = np.random.default_rng(2)
+        v, u = random.standard_normal(self._size), random.standard_normal(self._matrix.shape[0])
+        try:
+            forward, back = self.along(v), _real(np.asarray(self._matrix.rmatvec(u)).reshape(-1))
+        except NotImplementedError:
+            return False
+        sizes = np.linalg.norm(forward) * np.linalg.norm(u), np.linalg.norm(v) * np.linalg.norm(back)
+        return not abs(forward @ u - v @ back) <= np.sqrt(self.unit) * max(sizes)
 
 
 def read_claim(gradient: Any, point: Structure, outputs: tuple[int, ...], notes: list[str]) -> Claim:
@@ -96,7 +109,13 @@ def read_claim(gradient: Any, point: Structure, outputs: tuple[int, ...], notes:
                 f"gradient must be an operator of shape {shape}, a row for each value of f and a column for each entry "
                 f"of x, got {tuple(gradient.shape)}; pass its transpose if that is what it is."
             )
-        return Claim(gradient, point.size)
+        claim = Claim(gradient, point.size)
+        if claim.adjoint_apart():
+            notes.append(
+                "The operator's adjoint is not that of the operator: ⟨Jv, u⟩ and ⟨v, Jᵀu⟩ differ. Products with J are "
+                "judged; correct rmatvec."
+            )
+        return claim
     if callable(gradient):
         first, second = (_called(gradient, point) for _ in range(2))
         if _is_operator(first):
@@ -107,6 +126,12 @@ def read_claim(gradient: Any, point: Structure, outputs: tuple[int, ...], notes:
     else:
         matrix = point.flatten(gradient, "gradient", outputs)
     return Claim(matrix.reshape(shape), point.size)
+
+
+def _real(products: Array) -> Array:
+    if products.dtype.kind == "c":
+        raise WrongType("gradient must be a real operator, got complex products; pass its real part if that is all.")
+    return products
 
 
 def _is_operator(gradient: Any) -> bool:

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from formulations.arrays import Array, as_real, check_finite
-from formulations.exceptions import InvalidInput, WrongShape
+from formulations.exceptions import InvalidInput, WrongShape, WrongType, described
 from formulations.verification.certification.functions.structure import Structure
 
 __all__ = ["Scales", "scales_of"]
 
 PART = (math.sqrt(5) - 1) / 2
 """The scale of a coordinate as a part of |x_i|: irrational, so that no step is a multiple of a period of f."""
+
+SMALLEST = 1e-290
+"""The smallest typical size: 26 rungs below it, steps are still normal numbers."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,10 @@ def scales_of(point: Structure, typical: Any) -> Scales:
     ------
     WrongShape
         If ``typical`` has neither one entry nor those of x.
+    WrongType
+        If it is a bool.
     InvalidInput
-        If it is not positive.
+        If it is not positive, or too small for steps.
     """
     if typical is not None:
         given = PART * _sizes(point, typical)
@@ -58,6 +63,8 @@ def scales_of(point: Structure, typical: Any) -> Scales:
 
 
 def _sizes(point: Structure, typical: Any) -> Array:
+    if isinstance(typical, bool | np.bool_):
+        raise WrongType(f"typical must be the size of the entries of x, got {described(typical)}; pass a number.")
     if isinstance(typical, int | float | np.number):
         given = np.full(point.size, float(typical))
     elif point.nested:
@@ -73,4 +80,6 @@ def _sizes(point: Structure, typical: Any) -> Array:
     check_finite(given, "typical")
     if not (given > 0).all():
         raise InvalidInput(f"typical must be positive, got {given.min()}; pass the size of each entry of x.")
+    if (given < SMALLEST).any():
+        raise InvalidInput(f"typical must be at least {SMALLEST:.0e}, got {given.min()}; express x in a smaller unit.")
     return given
