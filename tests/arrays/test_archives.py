@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -77,6 +78,7 @@ READERS = {
     ),
     "--data": (lambda path: np.savez(path, X=X, Y=Y), lambda path: read_examples(str(path)), "X"),
 }
+OF_GRADIENTS = [READERS[name][1] for name in ("certify", "an open file")]
 
 
 @pytest.fixture(params=READERS)
@@ -102,7 +104,9 @@ def test_an_array_that_is_not_requested_is_not_decompressed(reader, inflated):
     head = header((2**23,))
     add(path, "bomb", head, 2**26)
     assert path.stat().st_size < 100_000
-    read(path)
+    # A gradient holds no other arrays, and is refused by their names.
+    with pytest.raises(InvalidInput, match="got 'bomb'") if read in OF_GRADIENTS else nullcontext():
+        read(path)
     assert inflated() < 100_000
 
 
@@ -139,7 +143,7 @@ def test_a_member_of_another_shape_is_not_decompressed(tmp_path, inflated):
         (lambda path: fm.save(NET, path), fm.load, "weights_3", WrongShape),
         (lambda path: fm.save(NET, path), fm.load, "biases_2", WrongShape),
         (lambda path: np.savez(path, **gradient()), lambda path: fm.certify(NET, X, Y, path), "weights_3", WrongShape),
-        (lambda path: np.savez(path, **gradient()), lambda path: fm.certify(NET, X, Y, path), "vector", WrongShape),
+        (lambda path: np.savez(path, vector=X), lambda path: fm.certify(NET, X, Y, path), "vector", WrongShape),
         (
             lambda path: np.savez(path, **gradient(errors_2=np.ones((2, 3)), errors_3=np.ones((2, 1)))),
             lambda path: fm.certify(NET, X, Y, path),

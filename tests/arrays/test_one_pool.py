@@ -110,12 +110,15 @@ rng = np.random.default_rng(0)
 found = {}
 def awake(ids):
     return any(open(f"/proc/self/task/{i}/stat").read().rpartition(")")[2].split()[0] != "S" for i in ids)
-def audit(name, call):
-    # Threads that have computed spin for a while, and then sleep.
+def settle():
+    # Threads that have computed spin for a while, and then sleep; only then is all their time counted.
     while awake(pool):
         time.sleep(0.01)
+def audit(name, call):
+    settle()
     start = spent(pool)
     call()
+    settle()
     found[name] = spent(pool) - start
 def case(activation):
     net = fm.Network.random([784, 30, 10], activation, seed=0)

@@ -164,8 +164,9 @@ def counted(monkeypatch, flag: str, net: fm.Network, X, Y, cost="quadratic") -> 
         tape.cost_gradient = tape.cost_gradient.view(Counted)
     for each in parameters:
         monkeypatch.setattr(each, "_weights", tuple(views(each.weights)))
-    share_column = Tape.share_column.fget
-    monkeypatch.setattr(Tape, "share_column", property(lambda tape: share_column(tape).view(Share)))
+    for name in ("share_column", "mean_shares"):
+        shares = getattr(Tape, name).fget
+        monkeypatch.setattr(Tape, name, property(lambda tape, shares=shares: shares(tape).view(Share)))
     Counting.total, plan.tape.forward_passes = 0, 0
     plan.backend.gradient(net, plan.tape, fm.Gradient(net.layout, np.empty_like(net.vector)))
     return Counting.total, plan.tape.forward_passes

@@ -198,8 +198,9 @@ def test_the_precision_suffices_as_long_as_the_roundoff_of_every_path_does(facto
 @pytest.mark.parametrize(
     ("last", "cost", "target", "k", "share"),
     [
-        # In −y(1 − a) 11 roundings; at z = 0 both errors are −1/2, and the paths add up to −d/2.
-        ("sigmoid", "log_likelihood", 1.0, 11, 2),
+        # In −y(1 − a) 12 roundings, with those of a share and its factor; at z = 0 both errors are −1/2, and the paths
+        # add up to −d/2.
+        ("sigmoid", "log_likelihood", 1.0, 12, 2),
         # 5 in ∇_aC and n + 5 in Σ′ᵀ, whose terms at z = 0 are 3/4 and 1/4 on the way of the error (1/2, −1/2).
         ("softmax", "quadratic", 0.0, 5 + 2 + 5, 4),
     ],

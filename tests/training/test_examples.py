@@ -93,7 +93,7 @@ def test_real_numbers_are_no_labels():
         (net(4), NAMES, WrongShape, "one output for each class of Y, 3, got 4; make the output layer 3 neurons wide"),
         (net(4), [0, 1, 3, 1], WrongShape, r"one_hot\(Y, 4\) if Y lacks classes"),
         (net(1, "sigmoid"), NAMES, WrongShape, "3, got 1"),
-        (net(1), ["a", "b", "a", "b"], WrongShape, "2, got 1"),  # a softmax of one output is always 1
+        (net(1), ["a", "b", "a", "b"], WrongShape, "two or more, got 1"),  # a softmax of one output is always 1
         (net(1, "sigmoid"), ["a"] * 4, InvalidInput, "two or more classes, got 'a' alone"),
         (net(2), ["a", None, "a", "b"], InvalidInput, r"Y must not be missing, got None at Y\[1\]"),
         (net(2), ["a", 1, "a", "b"], WrongType, "of one type"),
