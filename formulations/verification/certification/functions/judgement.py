@@ -159,8 +159,6 @@ class _Judge:
         if hidden.any():
             count = counted(int(np.count_nonzero(hidden)), "claimed derivative")
             self._notes.append(f"{count} of {hidden.size} cannot be told from 0, since the bounds are larger.")
-        if judged.different.any() and not judged.found.any():
-            self._notes.append("f does not change at any step; see whether it uses its argument.")
         if judged.transposed:
             self._notes.append("The claimed Jacobian is the transpose of that of f.")
         return self._concluded(judged, [])
