@@ -148,9 +148,11 @@ def test_an_import_that_fails_is_told_with_its_line(tmp_path, name):
 
 
 @pytest.mark.slow
-def test_a_function_that_is_not_there_is_none_and_draws_nothing(tmp_path):
-    (tmp_path / "submission.py").write_text("f = 1")
-    assert FileSubmission(tmp_path / "submission.py", LIMITS).answers("f", 0, None) is None
+def test_a_function_that_is_not_there_is_told_with_those_that_are_and_nothing_is_drawn(tmp_path):
+    (tmp_path / "submission.py").write_text("f = 1\ndef g(x):\n    return x")
+    with pytest.raises(NotDefined) as missing:
+        FileSubmission(tmp_path / "submission.py", LIMITS).answers("f", 0, None)
+    assert missing.value.names == ["g"]
 
 
 @pytest.mark.slow
