@@ -1,0 +1,66 @@
+"""The documentation site: Sphinx over the pages that a forge shows as they are.
+
+Build it with ``sphinx-build -W --keep-going docs site``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import formulations
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_extensions"))
+
+project = "formulations"
+author = "The formulations developers"
+project_copyright = author
+version = release = formulations.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_nb",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "contents",
+    "repository",
+]
+contents_pages = [
+    "index",
+    "how-to/index",
+    "how-to/notebooks",
+    "backends/index",
+    "reference/index",
+    "explanation/index",
+    "project/index",
+]
+root_doc = "index"
+exclude_patterns = ["_build", "_templates", "conftest.py", "assignment/*.py"]
+templates_path = ["_templates"]
+nitpicky = True
+pygments_style = "default"
+
+# The notebooks are committed with their outputs; tests/docs/test_notebooks.py executes them and compares.
+nb_execution_mode = "off"
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+
+numpydoc_show_class_members = False
+autodoc_typehints = "none"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+}
+
+if (HERE / "gallery").is_dir():
+    extensions.append("sphinx_gallery.gen_gallery")
