@@ -1,7 +1,7 @@
 """The lists of links on a page of contents are its toctrees, so that the page is plain Markdown on a forge.
 
-An entry is a list item or a row of a table that begins with a link to a page. Entries below one heading form one toctree,
-whose caption is the heading.
+An entry is a list item or a row of a table that begins with a link to a page. Entries below one heading form one
+toctree, whose caption is the heading.
 """
 
 from __future__ import annotations
