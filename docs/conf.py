@@ -62,5 +62,25 @@ html_theme_options = {
     "navigation_with_keys": False,
 }
 
+# The gallery's programs are in docs/gallery/; their pages are made in docs/examples/.
 if (HERE / "gallery").is_dir():
     extensions.append("sphinx_gallery.gen_gallery")
+    exclude_patterns += [
+        "gallery/*",
+        "examples/*.ipynb",
+        "examples/*.json",
+        "examples/*.md5",
+        "examples/*.py",
+        "examples/*.zip",
+    ]
+    contents_elsewhere = {"gallery/README": "examples/index"}
+    sphinx_gallery_conf = {
+        "examples_dirs": "gallery",
+        "gallery_dirs": "examples",
+        "filename_pattern": "/plot_",
+        "download_all_examples": False,
+        "plot_gallery": "True",
+        "show_memory": False,
+        "write_computation_times": False,
+        "abort_on_example_error": True,
+    }

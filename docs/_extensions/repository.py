@@ -84,6 +84,8 @@ class LinkToRepository(SphinxTransform):
         """Replace the nodes of such links."""
         for node in list(self.document.findall(addnodes.pending_xref)):
             target = Path(node["reftarget"])
+            if node["reftarget"] in self.config.contents_elsewhere:
+                node["reftarget"] = self.config.contents_elsewhere[node["reftarget"]]
             if node.get("refdomain") == "doc" and target.is_absolute():  # a Markdown file that is no page
                 file = target.with_name(target.name + ".md")
                 if file in included():
@@ -92,8 +94,19 @@ class LinkToRepository(SphinxTransform):
                     self.link(node, file)
         for node in list(self.document.findall(addnodes.download_reference)):
             file = Path(self.env.relfn2path(node["reftarget"], self.env.docname)[1]).resolve()
-            if file.is_file() and file.suffix not in (".npz", ".csv", ".zip"):
+            if file.parent == DOCS / "gallery" and file.suffix == ".py":
+                self.link_to_example(node, file)
+            elif file.is_file() and file.suffix not in (".npz", ".csv", ".zip"):
                 self.link(node, file)
+
+    def link_to_example(self, node: nodes.Element, file: Path) -> None:
+        """Replace a node by a link to the page of a program of the gallery."""
+        link = addnodes.pending_xref(
+            "", refdomain="doc", reftype="myst", reftarget=f"examples/{file.stem}", refexplicit=True, reftargetid=None
+        )
+        link["refdoc"] = self.env.docname
+        link += node.children
+        node.replace_self(link)
 
     def link(self, node: nodes.Element, file: Path) -> None:
         """Replace a node by a link to a file."""
