@@ -10,16 +10,15 @@ if TYPE_CHECKING:
     from formulations.explanation.equation_index import as_markdown as as_markdown
     from formulations.explanation.equation_index import as_table as as_table
     from formulations.explanation.equation_index import index as index
+    from formulations.explanation.explaining import Explanation as Explanation
     from formulations.explanation.explaining import explain as explain
-    from formulations.explanation.explanation import Explanation as Explanation
     from formulations.explanation.operands import DIGITS as DIGITS
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
         {
             "equation_index": ["as_markdown", "as_table", "index"],
-            "explaining": ["explain"],
-            "explanation": ["Explanation"],
+            "explaining": ["Explanation", "explain"],
             "operands": ["DIGITS"],
         },
     )

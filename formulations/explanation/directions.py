@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from formulations.arrays import Array
 from formulations.explanation.counts import multiplications
 from formulations.explanation.equations import Equation
-from formulations.explanation.operands import Operand, Piece, Quantities
+from formulations.explanation.operands import Axis, Operand, Piece, Quantities
 from formulations.explanation.template import Step
 
 __all__ = ["direction_steps"]
@@ -36,20 +36,20 @@ def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step
     combined = quantities.tape.combined is not None
     start = 0 * quantities.numbers("z", 2)
     start[0, 0] = quantities.numbers("a", 1)[0, 0]
-    moved = Operand(r"\dot z^{2}", start)
+    moved = Operand(r"\dot z^{2}", start, layer=2, axes=_column(2))
     yield _step("A change of one weight changes one weighted input.", moved)
     for l in range(2, last + 1 - combined):
         before, Sigma = moved, quantities.operand("Sigma", l)
-        moved = _times(Sigma, before, rf"\dot a^{{{l}}}")
+        moved = _times(Sigma, before, rf"\dot a^{{{l}}}", l)
         yield _step("The slopes scale the change.", moved, Sigma, before)
         if l < last:
             before, w = moved, quantities.operand("w", l + 1)
-            moved = _times(w, before, rf"\dot z^{{{l + 1}}}")
+            moved = _times(w, before, rf"\dot z^{{{l + 1}}}", l + 1)
             yield _step("The weights pass it on to the next layer.", moved, w, before)
     if combined:
-        reached = Operand(rf"(\delta^{{{last}}})^T", quantities.numbers("delta", last).T)
+        reached = quantities.operand("delta", last, transposed=True)
     else:
-        reached = Operand(r"(\nabla_a C)^T", quantities.numbers("nabla", last).T)
+        reached = quantities.operand("nabla", None, transposed=True)
     yield _step("The change reaches the cost.", weight, reached, moved)
 
 
@@ -59,6 +59,10 @@ def _step(says: str, left: Operand, *right: Operand) -> Step:
     return Step("", says, symbols, (row,), multiplications=multiplications([row]))
 
 
-def _times(matrix: Operand, vector: Operand, latex: str) -> Operand:
+def _times(matrix: Operand, vector: Operand, latex: str, l: int) -> Operand:
     product: Array = matrix.value @ vector.value  # type: ignore[operator]
-    return Operand(latex, product)
+    return Operand(latex, product, layer=l, axes=_column(l))
+
+
+def _column(l: int) -> tuple[Axis, Axis]:
+    return ("neurons", l), ("examples", 1)

@@ -1,4 +1,4 @@
-"""Explanations as HTML with MathML: a page, or one element for any page."""
+"""Explanations as HTML with MathML: one element for any page, which runs no script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from formulations.explanation.operands import Piece
 from formulations.explanation.story import Stage, Story
 from formulations.explanation.template import Step
 
-__all__ = ["as_fragment", "as_page"]
+__all__ = ["as_fragment"]
 
 # Brackets of matrices are drawn, since few fonts have brackets that stretch. Chromium takes the entry of a matrix for a
 # block, which "right" does not move.
@@ -36,17 +36,6 @@ STYLE = """
   & .fe-row { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem; margin: .3rem 0 .3rem 1rem; }
   @media (max-width: 40rem) { & .fe-says, & .fe-row { margin-left: 0; } }
 """
-
-
-def as_page(story: Story) -> str:
-    """Return a page, which loads nothing and runs no script."""
-    title = escape(f"{', '.join(story.backends)}: {story.title}")
-    return (
-        '<!DOCTYPE html>\n<html lang="en" style="color-scheme: light dark">\n<head><meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title></head>\n'
-        '<body style="max-width: 76rem; margin: 1.5rem auto; padding: 0 1rem">\n'
-        f"{as_fragment(story)}</body>\n</html>\n"
-    )
 
 
 def as_fragment(story: Story) -> str:

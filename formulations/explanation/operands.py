@@ -14,7 +14,7 @@ from formulations.explanation.equations import parse_latex
 from formulations.functions import CoupledSlope
 from formulations.network import Gradient, Tape
 
-__all__ = ["DIGITS", "NAMES", "Operand", "Piece", "Quantities"]
+__all__ = ["DIGITS", "NAMES", "ONE", "SCALAR", "Axis", "Operand", "Piece", "Quantities"]
 
 DIGITS = 4
 """The default number of digits."""
@@ -41,6 +41,13 @@ NAMES = {
 """The LaTeX of each operand; layer and component replace ``@``."""
 
 
+Axis: TypeAlias = tuple[str, int]
+"""What an axis counts, and the layer or how many there are."""
+
+ONE: Axis = ("one", 1)
+SCALAR = (ONE, ONE)
+
+
 @dataclass(frozen=True, eq=False)
 class Operand:
     """A symbol and, once computed, its number or matrix.
@@ -59,6 +66,11 @@ class Operand:
         The layer.
     index : tuple
         The indices of a component; empty for a whole vector or matrix.
+    axes : tuple of (str, int), or empty
+        What rows and columns count: ``("neurons", l)``, ``("extended", l)`` for those of layer l and a 1,
+        ``("examples", m)`` or ``("one", 1)``. Empty for a whole formula.
+    transposed : bool
+        Whether it is the transpose of what ``name`` says.
     """
 
     latex: str
@@ -67,6 +79,8 @@ class Operand:
     name: str = ""
     layer: int | None = None
     index: tuple[int | str, ...] = ()
+    axes: tuple[Axis, ...] = ()
+    transposed: bool = False
 
     @property
     def text(self) -> str:
@@ -110,8 +124,9 @@ class Quantities:
         """Return an operand of layer l, or one component of it, counted from 1; a letter stands for any component."""
         place = ("" if l is None else f"^{{{l}}}") + (f"_{{{''.join(map(str, index))}}}" if index else "")
         latex = NAMES[name].replace("@", place)
-        value = self._value(name, l)
+        value, axes, turned = self._value(name, l), self._axes(name, l), False
         if index:
+            axes = SCALAR
             at = [i - 1 for i in index if isinstance(i, int)]
             if value is None or len(at) < len(index):
                 value = None
@@ -122,11 +137,27 @@ class Quantities:
         elif transposed and not (name == "Sigma" and l is not None and not self.coupled(l)):
             latex = f"{latex}^T" if name in ("ones", "Sigma", "extended") else f"({latex})^T"
             value = None if value is None else value.T
-        return Operand(latex, value, name=name, layer=l, index=tuple(index))
+            axes, turned = axes[::-1], True
+        return Operand(latex, value, name=name, layer=l, index=tuple(index), axes=axes, transposed=turned)
 
     def numbers(self, name: str, l: int) -> Array:
         """Return the numbers of an operand that has some."""
         return np.asarray(self.operand(name, l).value)
+
+    def _axes(self, name: str, l: int | None) -> tuple[Axis, Axis]:
+        """Return what the rows and the columns of a whole operand count."""
+        l = self.last if l is None else l
+        of_layer, examples = ("neurons", l), ("examples", self.m)
+        if name in ("w", "dw"):
+            return of_layer, ("neurons", l - 1)
+        if name == "dwb":
+            return of_layer, ("extended", l - 1)
+        if name == "Sigma":
+            return of_layer, of_layer
+        if name in ("b", "db"):
+            return of_layer, ONE
+        rows = {"extended": ("extended", l), "C": ONE, "ones": examples, "sum": ONE}.get(name, of_layer)
+        return rows, ONE if name in ("C", "ones") else examples
 
     def _value(self, name: str, l: int | None) -> Array | None:
         tape, i = self.tape, 0 if l is None else l - 2

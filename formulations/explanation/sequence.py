@@ -21,11 +21,25 @@ APPLIED = ("output", "hidden", "layer")
 
 
 class StageKey(NamedTuple):
-    """The part of the computation, the order within it, and the title; stages are sorted by it."""
+    """A stage, sorted by the part of the computation, then by the order within it.
+
+    Attributes
+    ----------
+    part, order : int
+        The place of the stage.
+    title : str
+        What is computed.
+    phase : str
+        ``forward``, ``cost``, ``method``, ``error``, ``gradient`` or ``other``.
+    layer : int
+        The layer, or 0.
+    """
 
     part: int
     order: int
     title: str
+    phase: str
+    layer: int = 0
 
 
 def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[StageKey, Step]]:
@@ -49,7 +63,7 @@ def steps(backend: Backend, quantities: Quantities) -> Iterator[tuple[StageKey, 
     declared = [EQUATIONS.get(number) or _undocumented(number) for number in backend.equations]
     if not any(equation.scope == "forward" for equation in declared):
         declared.insert(0, EQUATIONS["25"])
-    yield StageKey(1, 0, "Cost"), _cost_step(quantities)
+    yield StageKey(1, 0, "Cost", "cost"), _cost_step(quantities)
     shown: set[tuple[str, int | None]] = set()
     for i, equation in enumerate(declared):
         for key, step in _applied(equation, declared[i + 1 :], backend, quantities):
@@ -70,7 +84,7 @@ def _applied(
     last = quantities.last
     if equation.scope == "forward":
         for l in range(2, last + 1):
-            yield StageKey(0, l, f"Forward pass, layer {l}"), write(equation, quantities, l)
+            yield StageKey(0, l, f"Forward pass, layer {l}", "forward", l), write(equation, quantities, l)
     elif equation.scope == "output":
         yield _error_stage(last, last), _error(equation, quantities, last)
     elif equation.scope == "hidden":
@@ -84,15 +98,15 @@ def _applied(
         for l in range(2, last + 1):
             yield _gradient_stage(l), write(equation, quantities, l)
     elif equation.scope == "quotient":
-        yield StageKey(4, 0, "Parameter by parameter"), parameter_quotients(equation, backend, quantities)
+        yield StageKey(4, 0, "Parameter by parameter", "method"), parameter_quotients(equation, backend, quantities)
     elif equation.scope == "demon":
         for l in range(last, 1, -1):
             yield _error_stage(l, last), error_quotients(equation, backend, quantities, l)
     elif equation.scope == "path":
-        yield StageKey(4, 0, "Path by path"), path_step(equation, quantities)
+        yield StageKey(4, 0, "Path by path", "method"), path_step(equation, quantities)
     elif equation.scope == "direction":
         for step in direction_steps(equation, quantities):
-            yield StageKey(4, 0, "Direction by direction"), step
+            yield StageKey(4, 0, "Direction by direction", "method"), step
     elif equation.scope == "method":
         remarks: tuple[str, ...] = ()
         scopes = {each.scope for each in following}
@@ -100,7 +114,7 @@ def _applied(
             remarks = ("The results below are written in the book's form.",)
         yield _method_stage(), Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
     else:
-        yield StageKey(4, -1, "Also used"), Step(equation.number, equation.says, (Operand(equation.latex),))
+        yield StageKey(4, -1, "Also used", "other"), Step(equation.number, equation.says, (Operand(equation.latex),))
 
 
 def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[StageKey, Step]]:
@@ -115,15 +129,17 @@ def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> I
 
 
 def _method_stage() -> StageKey:
-    return StageKey(1, 1, "Method")
+    return StageKey(1, 1, "Method", "method")
 
 
 def _error_stage(l: int, last: int) -> StageKey:
-    return StageKey(2, 0, f"Error of the output layer {l}") if l == last else StageKey(3, -l, f"Error of layer {l}")
+    if l == last:
+        return StageKey(2, 0, f"Error of the output layer {l}", "error", l)
+    return StageKey(3, -l, f"Error of layer {l}", "error", l)
 
 
 def _gradient_stage(l: int) -> StageKey:
-    return StageKey(5, l, f"Gradient of layer {l}")
+    return StageKey(5, l, f"Gradient of layer {l}", "gradient", l)
 
 
 def _error(equation: Equation, quantities: Quantities, l: int) -> Step:

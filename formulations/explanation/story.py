@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from formulations.explanation.operands import Quantities
 from formulations.explanation.template import Step
 
 __all__ = ["Stage", "Story"]
@@ -21,11 +22,17 @@ class Stage:
         The steps of each backend.
     shared : bool
         Whether all backends take the same steps and get the same numbers.
+    phase : str
+        ``forward``, ``cost``, ``method``, ``error``, ``gradient`` or ``other``.
+    layer : int or None
+        The layer.
     """
 
     title: str
     columns: tuple[tuple[Step, ...], ...]
     shared: bool
+    phase: str = "other"
+    layer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class Story:
         The computation, from the forward pass to the gradient.
     numbers : bool
         Whether matrices are shown in numbers; otherwise as shapes.
+    quantities : tuple of Quantities
+        The numbers of each backend.
     """
 
     title: str
@@ -51,6 +60,7 @@ class Story:
     backends: tuple[str, ...]
     stages: tuple[Stage, ...]
     numbers: bool = True
+    quantities: tuple[Quantities, ...] = ()
 
     def steps(self, backend: str) -> tuple[Step, ...]:
         """Return the steps of one backend, in order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from formulations.explanation.counts import multiplications
@@ -152,7 +152,7 @@ def first_example(step: Step, m: int) -> Step:
     def reduced(piece: Piece) -> Piece:
         if isinstance(piece, str) or piece.value is None or piece.name not in ("delta", "nabla"):
             return piece
-        return Operand(piece.latex, piece.value[:, :1], piece.digits, piece.name, piece.layer)
+        return replace(piece, value=piece.value[:, :1], axes=(piece.axes[0], ("examples", 1)))
 
     rows = tuple(tuple(map(reduced, row)) for row in step.rows)
     remark = f"Each example has its own Σ′; the numbers are those of example 1 of {m}."

@@ -275,7 +275,7 @@ def test_a_negative_factor_stands_in_parentheses():
     found = explain(net, [[1.0]], [[0.0]], backends="per_neuron")
     assert "a³_1 = σ((-3·(-2)) + 0) = 6" in str(found) and "δ²_1 = (-3·6)·1 = -18" in str(found)
     assert r"\left( -3 \cdot (-2) \right)" in found.latex() and "= -18 " in found.latex()
-    assert '<mo form="prefix">−</mo><mn>18</mn>' in found.html()
+    assert '<mo form="prefix">−</mo><mn>18</mn>' in found.html(fragment=True)
 
 
 def test_a_long_row_of_scalars_is_continued_on_the_next_line():
@@ -444,8 +444,8 @@ class Page(HTMLParser):
         self.texts.append((self.opened[-1] if self.opened else "", data))
 
 
-def test_html_is_one_page_of_mathml_that_loads_nothing():
-    text = explain(backends=["hadamard", "sigma"]).html()
+def test_a_fragment_is_mathml_that_loads_nothing():
+    text = explain(backends=["hadamard", "sigma"]).html(fragment=True)
     assert not re.search(r"https?:|src=|href=|<link|<script|@import|url\(", text)
     page = Page(text)
     tables = [opened for tag, _, opened in page.elements if tag == "mtable"]
@@ -475,7 +475,7 @@ def test_a_fragment_can_stand_in_another_page(sizes):
 def test_html_and_latex_have_the_same_formulas():
     net, X, Y, cost = case((2, 3, 2), "sigmoid", "binary_cross_entropy", 2)
     found = explain(net, X, Y, ["per_neuron", "product"], cost)
-    page = found.html()
+    page = found.html(fragment=True)
     for step in (*found.steps("per_neuron"), *found.steps("product")):
         assert parse_latex(symbol_formula(step.symbols)).mathml in page
         for row in step.rows:
@@ -494,7 +494,7 @@ def test_names_of_users_are_escaped():
         equations = ("33", HOSTILE, "34")
 
     found = explain(cost=cost, backends=["hadamard", Elsewhere()])
-    page = found.html()
+    page = found.html(fragment=True)
     assert "<script" not in page and Page(page).opened == []
     assert HOSTILE in "".join(data for tag, data in Page(page).texts if tag == "mtext")
     document = found.latex()
@@ -568,7 +568,7 @@ def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):
     assert text.exit_code == 0 and "(34)" in text.stdout
     assert run(command, ["explain", "--latex"]).stdout.startswith(r"\documentclass")
     found = json.loads(run(command, ["explain", "--json", "--sizes", "3,2", "--examples", "2"]).stdout)
-    assert found["backends"] == ["hadamard"]
+    assert found["columns"] == ["hadamard"]
     page = tmp_path / "page.html"
     assert run(command, ["explain", "--html", str(page)]).exit_code == 0
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -605,7 +605,7 @@ def test_one_equation_alone(backends):
 
 
 @pytest.mark.parametrize("digits", [1, 4, 9])
-@pytest.mark.parametrize("render", [str, lambda story: story.latex(), lambda story: story.html()])
+@pytest.mark.parametrize("render", [str, lambda story: story.latex(), lambda story: story.html(fragment=True)])
 def test_so_many_digits(digits, render):
     bias = 0.123456789123
     net = fm.Network([[[1.0], [0.0]]], [[bias, 0.5]], "identity")
@@ -614,7 +614,7 @@ def test_so_many_digits(digits, render):
     assert f"{bias:.{digits}g}" in text
     assert f"{bias:.{digits + 1}g}" not in text
     assert f"Numbers are rounded to {digits} digit" in text
-    assert found.to_dict()["stages"][0]["steps"]["hadamard"][0]["rows"][0][-1]["value"][0] == [bias]
+    assert found.to_dict()["stages"][0]["columns"][0][0]["rows"][0][-1]["value"][0] == [bias]
 
 
 def test_the_costs_of_a_quotient_keep_the_digits_that_they_need():

@@ -1,0 +1,255 @@
+"""The document of a walk: a scene and all its steps as plain values, as ``assets/schema.json`` describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from formulations.backends import get_backend, list_backends
+from formulations.explanation.computation import MOST_EXAMPLES, MOST_NEURONS
+from formulations.explanation.equations import parse_latex
+from formulations.explanation.latex import OPERATORS
+from formulations.explanation.operands import SCALAR, Operand, Piece, Quantities
+from formulations.explanation.story import Stage, Story
+from formulations.explanation.template import Step
+from formulations.explanation.walk.faults import FAULTS
+from formulations.explanation.walk.scene import Scene, plain_matrix
+from formulations.functions import ACTIVATIONS, COSTS, Activation
+from formulations.verification import Certificate, Status
+
+__all__ = ["FORMAT", "MOST_LAYERS", "VERSION", "document_of"]
+
+FORMAT, VERSION = "formulations-walk", 1
+
+MOST_LAYERS = 12
+"""The most layers that are drawn neuron by neuron."""
+
+REACH, POINTS = 6.0, 97
+"""A curve goes from −6 to 6, or as far as the weighted inputs, in 96 parts."""
+
+MATRICES = ("w", "dw", "dwb")
+
+
+def document_of(scene: Scene, story: Story, certificate: Certificate | None = None) -> dict[str, Any]:
+    """Return the document of a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is explained.
+    story : Story
+        Its steps.
+    certificate : Certificate, optional
+        The verdict on the program with the mistake.
+
+    Returns
+    -------
+    dict
+        Plain values, which JSON can hold.
+    """
+    why = _why_by_layer(scene)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "title": story.title,
+        "notes": list(story.notes),
+        "scene": scene.to_dict(),
+        "columns": list(story.backends),
+        "cost": _number(story.quantities[0].gradient.cost),
+        "layers": _layers(story.quantities[0], numbers=not why),
+        "drawn": "layers" if why else "neurons",
+        "why": why,
+        "stages": [_stage(stage, story, scene, numbers=not why) for stage in story.stages],
+        "curves": _curves(story.quantities[0]),
+        "fault": _fault(scene),
+        "verdict": None if certificate is None else _verdict(certificate),
+        "choices": _choices(scene),
+    }
+
+
+def _why_by_layer(scene: Scene) -> str:
+    """Return why the network is drawn by layer; empty if it is drawn neuron by neuron."""
+    sizes, m = scene.network.sizes, len(scene.X)
+    reasons = []
+    if max(sizes) > MOST_NEURONS:
+        reasons.append(f"a layer has {max(sizes)} neurons, and at most {MOST_NEURONS} can be drawn one by one")
+    if len(sizes) > MOST_LAYERS:
+        reasons.append(f"it has {len(sizes)} layers, and at most {MOST_LAYERS} fit on a page")
+    if m > MOST_EXAMPLES:
+        reasons.append(f"there are {m} examples, and the numbers of at most {MOST_EXAMPLES} fit on a page")
+    return f"The network is drawn by layer, since {'; and '.join(reasons)}." if reasons else ""
+
+
+def _layers(quantities: Quantities, *, numbers: bool) -> list[dict[str, Any]]:
+    def entry(name: str, l: int) -> Any:
+        value = quantities.operand(name, l).value if numbers else None
+        return None if value is None else plain_matrix(value)
+
+    names = ("w", "b", "z", "a", "slope", "delta", "dw", "db")
+    activations = quantities.tape.network.activations
+    layers: list[dict[str, Any]] = [{"layer": 1, "a": entry("a", 1)}]
+    for l, activation in enumerate(activations, start=2):
+        layers.append({"layer": l, "activation": activation.name, **{name: entry(name, l) for name in names}})
+    return layers
+
+
+def _stage(stage: Stage, story: Story, scene: Scene, *, numbers: bool) -> dict[str, Any]:
+    columns = []
+    for i, (steps, quantities) in enumerate(zip(stage.columns, story.quantities, strict=True)):
+        plain = [_step(step, quantities, numbers=numbers) for step in steps]
+        if i == 1 and scene.fault is not None and stage.layer == scene.fault.layer:
+            for step, each in zip(steps, plain, strict=True):
+                if step.left is not None and step.left.name == scene.fault.of:
+                    each["planted"] = True
+                    expected = scene.fault.expected(quantities.tape, quantities.gradient)
+                    each["expected"] = plain_matrix(expected) if numbers else None
+        columns.append(plain)
+    return {
+        "title": stage.title,
+        "phase": stage.phase,
+        "layer": stage.layer,
+        "shared": stage.shared,
+        "columns": columns,
+    }
+
+
+def _step(step: Step, quantities: Quantities, *, numbers: bool) -> dict[str, Any]:
+    # A row of every component would be as long as the layer is wide.
+    rows = step.rows if numbers or len(step.rows) == 1 else ()
+    plain: dict[str, Any] = {
+        "equation": step.equation,
+        "says": step.says,
+        "remarks": list(step.remarks),
+        "symbols": [_piece(piece, quantities, numbers=False) for piece in step.symbols],
+        "rows": [[_piece(piece, quantities, numbers=numbers) for piece in row] for row in rows],
+        "multiplications": step.multiplications,
+    }
+    return plain
+
+
+def _piece(piece: Piece, quantities: Quantities, *, numbers: bool) -> dict[str, Any]:
+    if isinstance(piece, str):
+        return {"operator": piece, "mathml": _operator(piece)}
+    formula = parse_latex(piece.latex)
+    found: dict[str, Any] = {
+        "symbol": formula.text,
+        "mathml": formula.mathml,
+        "name": piece.name,
+        "kind": _kind(piece, quantities),
+        "layer": quantities.last if piece.name in ("y", "nabla", "C", "sum") and piece.layer is None else piece.layer,
+        "index": list(piece.index),
+        "axes": [{what: count} for what, count in piece.axes],
+        "transposed": piece.transposed,
+        "digits": piece.digits,
+        "value": None,
+    }
+    if numbers or piece.is_scalar:
+        found["value"] = None if piece.value is None else plain_matrix(piece.value)
+    elif piece.value is not None:
+        found |= {"shape": list(piece.value.shape), "nonzeros": int(np.count_nonzero(piece.value))}
+    return found
+
+
+def _kind(piece: Operand, quantities: Quantities) -> str:
+    if piece.index or piece.axes == SCALAR or (not piece.axes and piece.value is not None):
+        return "scalar"
+    if not piece.axes:
+        return "formula"
+    if piece.name == "Sigma" and piece.layer is not None:
+        return "blocks" if quantities.coupled(piece.layer) else "diagonal"
+    return "matrix" if piece.name in MATRICES else "vector"
+
+
+def _operator(sign: str) -> str:
+    """Return the MathML of an operator; parentheses do not stretch, since what stands between them may be small."""
+    if sign in ("(", ")"):
+        return f'<mo stretchy="false">{sign}</mo>'
+    if sign.startswith("‖"):
+        return '<mo stretchy="false">‖</mo>' if sign == "‖" else '<msup><mo stretchy="false">‖</mo><mn>2</mn></msup>'
+    return parse_latex(OPERATORS.get(sign, sign.replace("Σ_", r"\sum_"))).mathml
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+def _curves(quantities: Quantities) -> list[dict[str, Any]]:
+    """Return σ and σ′ of each activation, over a range that holds all its weighted inputs."""
+    tape = quantities.tape
+    reach: dict[Activation, float] = {}
+    for activation, z in zip(tape.network.activations, tape.weighted_inputs, strict=True):
+        finite = np.abs(z[np.isfinite(z)])
+        far = float(finite.max(initial=REACH))
+        reach[activation] = max(far, reach.get(activation, REACH))
+    return [_curve(activation, far) for activation, far in reach.items()]
+
+
+def _curve(activation: Activation, reach: float) -> dict[str, Any]:
+    if activation.coupled:
+        why = f"{activation.name} couples its neurons: an activation depends on all weighted inputs of the layer."
+        return {"activation": activation.name, "why": why}
+    if len(activation.functions) > 1:
+        return {"activation": activation.name, "why": "The neurons of this layer have several activations."}
+    function = activation.functions[0]
+    z = np.linspace(-reach, reach, POINTS)
+    a, slope = function.value(z), function.slope(z)
+    return {
+        "activation": activation.name,
+        **{name: plain_matrix(each) for name, each in zip(("z", "a", "slope"), (z, a, slope), strict=True)},
+    }
+
+
+def _fault(scene: Scene) -> dict[str, Any] | None:
+    planted = scene.fault
+    if planted is None:
+        return None
+    line = parse_latex(planted.latex)
+    return {
+        "name": planted.fault.name,
+        "title": planted.fault.title,
+        "equation": planted.equation,
+        "layer": planted.layer,
+        "line": {"symbol": line.text, "mathml": line.mathml},
+    }
+
+
+def _verdict(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "status": str(certificate.status),
+        "layer": certificate.layer,
+        "equation": certificate.equation,
+        "cause": None if certificate.cause is None else certificate.cause.name,
+        "says": _sentence(certificate),
+        "text": str(certificate),
+    }
+
+
+def _sentence(certificate: Certificate) -> str:
+    if certificate.status is not Status.DIFFERENT:
+        return str(certificate).split("\n", 1)[0].capitalize()
+    place = f"The gradient is wrong from layer {certificate.layer}, ({certificate.equation}), on"
+    if certificate.cause is None:
+        return f"{place}; no known mistake explains it."
+    return f"{place}: {certificate.cause.sentence}."
+
+
+def _choices(scene: Scene) -> dict[str, Any]:
+    network, batch = scene.network, scene.batch
+    backends = ((name, get_backend(name)) for name in list_backends())
+    return {
+        "activations": sorted(ACTIVATIONS),
+        "costs": sorted(COSTS),
+        "backends": [{"name": name, "why": backend.why_not(network, scene.cost)} for name, backend in backends],
+        "faults": [
+            {
+                "name": fault.name,
+                "title": fault.title,
+                "equation": ", ".join(fault.equations),
+                "layers": fault.layers(network, batch),
+                "why": fault.why_nowhere(network, batch),
+            }
+            for fault in FAULTS.values()
+        ],
+    }

@@ -1,0 +1,354 @@
+"""Known mistakes to plant in the book's program, each in one of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from formulations.arrays import Array
+from formulations.backends import Backend, Tier
+from formulations.display import listed
+from formulations.exceptions import InvalidInput, Refused, UnknownName
+from formulations.functions import through
+from formulations.network import Batch, Gradient, Network, Tape, forward
+
+__all__ = ["FAULTS", "Fault", "Planted", "Program", "plant"]
+
+Errors = Mapping[int, Array]
+"""δ^l, shape (m, n_l), of the layers that are computed so far."""
+
+Line = Callable[[Tape, int, Errors], Array]
+"""What a line of the program gives for a layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fault:
+    """A mistake in one line of the program.
+
+    Attributes
+    ----------
+    name : str
+        The name by which ``certify`` calls it, if it knows it.
+    title : str
+        What is wrong.
+    equations : tuple of str
+        The lines that can have it: ``"BP1"``, …, ``"BP4"``.
+    latex : dict
+        The wrong line of each equation; ``@`` stands for l, ``@+`` for l + 1 and ``@-`` for l − 1.
+    line : callable
+        Gives δ^l, ∂C/∂b^l or ∂C/∂w^l with the mistake.
+    why_not : callable (Network, Batch, l) -> str or None
+        Why layer l cannot have it.
+    """
+
+    name: str
+    title: str
+    equations: tuple[str, ...]
+    latex: Mapping[str, str]
+    line: Line
+    why_not: Callable[[Network, Batch, int], str | None] = lambda *_: None
+
+    def equation(self, network: Network, l: int) -> str | None:
+        """Return the equation of layer l that has the mistake; None if the layer has no such line."""
+        has = {"BP3", "BP4", "BP1" if l == network.layout.last else "BP2"}
+        return next((each for each in self.equations if each in has), None)
+
+    def reason(self, network: Network, batch: Batch, l: int) -> str | None:
+        """Return None if layer l can have it, else the reason why it cannot."""
+        if network.layout.is_sparse:
+            return "the program works on dense weights, and this network has sparse ones"
+        if self.equation(network, l) is None:
+            return f"its line is ({' or '.join(self.equations)}), which belongs to another layer"
+        return self.why_not(network, batch, l)
+
+    def layers(self, network: Network, batch: Batch) -> list[int]:
+        """Return the layers that can have it."""
+        return [l for l in range(2, network.layout.last + 1) if self.reason(network, batch, l) is None]
+
+    def why_nowhere(self, network: Network, batch: Batch) -> str | None:
+        """Return None if a layer can have it, else the reason of one that has its line."""
+        if self.layers(network, batch):
+            return None
+        having = [l for l in range(2, network.layout.last + 1) if self.equation(network, l)]
+        return self.reason(network, batch, having[0]) if having else "there is no hidden layer"
+
+
+def _carried(tape: Tape, l: int, errors: Errors) -> Array:
+    """Return what (BP1) or (BP2) multiplies by σ′(z^l): ∇_aC or (w^{l+1})ᵀδ^{l+1}."""
+    last = tape.network.layout.last
+    return tape.cost_gradient if l == last else tape.pull_back(l, errors[l + 1]).copy()
+
+
+def _delta(tape: Tape, l: int, errors: Errors) -> Array:
+    """Return δ^l by (BP1) or (BP2); δ^L by the combined form if cost and activation have one."""
+    if l == tape.network.layout.last:
+        return tape.output_error().copy()
+    return through(tape.slopes[l - 2], _carried(tape, l, errors))
+
+
+def _of_biases(tape: Tape, l: int, errors: Errors) -> Array:  # noqa: ARG001 - every line has these arguments
+    """Return ∂C/∂b^l by (BP3)."""
+    total: Array = errors[l].sum(axis=0)
+    return total
+
+
+def _of_weights(tape: Tape, l: int, errors: Errors) -> Array:
+    """Return ∂C/∂w^l by (BP4)."""
+    products: Array = np.dot(errors[l].T, tape.activations[l - 2])
+    return products
+
+
+LINES: dict[str, Line] = {"BP1": _delta, "BP2": _delta, "BP3": _of_biases, "BP4": _of_weights}
+"""The lines of the book's program."""
+
+
+@dataclass(frozen=True)
+class Program(Backend):
+    """The book's program with one line replaced by a wrong one.
+
+    Attributes
+    ----------
+    fault : Fault
+        The mistake.
+    layer : int
+        The layer of the line.
+    equation : str
+        Its equation.
+    """
+
+    fault: Fault
+    layer: int
+    equation: str
+
+    name = "your_program"
+    summary = "the book's program with a mistake"
+    equations = ("BP1a", "BP2", "BP3", "BP4")
+    tier = Tier.RECURRENCE
+    serves_sparse = False
+
+    @property
+    def label(self) -> str:
+        """What explanations call it."""
+        return "your program"
+
+    def gradient(self, network: Network, tape: Tape, gradient: Gradient) -> None:
+        """Write the gradient, with one wrong line."""
+        forward(network, tape)
+        errors: dict[int, Array] = {}
+        for l in range(network.layout.last, 1, -1):
+            errors[l] = self._line("BP1" if l == network.layout.last else "BP2", tape, l, errors)
+        for l in range(2, network.layout.last + 1):
+            gradient.biases[l - 2][...] = self._line("BP3", tape, l, errors)
+            gradient.weights[l - 2][...] = self._line("BP4", tape, l, errors)
+        gradient.errors = tuple(errors[l] for l in sorted(errors))
+        gradient.cost = tape.cost_value
+
+    def _line(self, equation: str, tape: Tape, l: int, errors: Errors) -> Array:
+        wrong = (equation, l) == (self.equation, self.layer)
+        return (self.fault.line if wrong else LINES[equation])(tape, l, errors)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A mistake in a layer of a network.
+
+    Attributes
+    ----------
+    fault : Fault
+        The mistake.
+    layer : int
+        The layer.
+    equation : str
+        The equation whose line has it.
+    """
+
+    fault: Fault
+    layer: int
+    equation: str
+
+    @property
+    def program(self) -> Program:
+        """The program that has it."""
+        return Program(self.fault, self.layer, self.equation)
+
+    @property
+    def of(self) -> str:
+        """The name of what the line computes: ``delta``, ``db`` or ``dw``."""
+        return {"BP3": "db", "BP4": "dw"}.get(self.equation, "delta")
+
+    @property
+    def latex(self) -> str:
+        """The wrong line."""
+        written = self.fault.latex[self.equation]
+        for sign, number in (("@+", self.layer + 1), ("@-", self.layer - 1), ("@", self.layer)):
+            written = written.replace(sign, str(number))
+        return written
+
+    def expected(self, tape: Tape, gradient: Gradient) -> Array:
+        """Return what the right line gives from the other numbers of the program, with a column for each example."""
+        errors = dict(enumerate(gradient.errors or (), start=2))
+        found = LINES[self.equation](tape, self.layer, errors)
+        return found if self.of == "dw" else np.atleast_2d(found).T
+
+
+def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
+    """Return a mistake in a layer.
+
+    Raises
+    ------
+    InvalidInput
+        If no layer has this number.
+    UnknownName
+        If no mistake has this name.
+    Refused
+        If the layer cannot have it, with the reason.
+    """
+    fault = FAULTS.get(name) if isinstance(name, str) else None
+    if fault is None:
+        raise UnknownName("mistake", name, FAULTS)
+    last = network.layout.last
+    if type(layer) is not int or not 2 <= layer <= last:
+        raise InvalidInput(f"a mistake is planted in one of the layers 2 to {last}, got {layer!r}; pass one of them.")
+    equation, reason = fault.equation(network, layer), fault.reason(network, batch, layer)
+    if equation is None or reason is not None:
+        possible = listed(fault.layers(network, batch))
+        remedy = f"plant it in layer {possible}" if possible else "plant another one"
+        raise Refused(f"layer {layer} cannot have the mistake {name!r}: {reason}; {remedy}.")
+    return Planted(fault, layer, equation)
+
+
+# Why a layer cannot have a mistake.
+
+
+def _no_slope(network: Network, batch: Batch, l: int) -> str | None:
+    activation = network.activations[l - 2]
+    if l == network.layout.last and batch.cost.combined(activation) is not None:
+        return f"with {batch.cost.name} cost and {activation.name} the output error has no σ′"
+    if activation.coupled:
+        return f"{activation.name} couples its neurons, and its slope is a matrix"
+    return None
+
+
+def _not_square(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
+    rows, columns = network.sizes[l], network.sizes[l - 1]
+    if rows == columns:
+        return None
+    return (
+        f"w{_up(l + 1)} has {rows} rows and {columns} columns, so w{_up(l + 1)} without its transpose cannot multiply "
+        f"δ{_up(l + 1)}, and NumPy would refuse it"
+    )
+
+
+def _other_width(network: Network, l: int, what: str) -> str | None:
+    first, other = network.sizes[l - 1], network.sizes[l]
+    if first == other:
+        return None
+    return f"layers {l} and {l + 1} have {first} and {other} neurons, so {what} does not fit, and NumPy would refuse it"
+
+
+def _not_as_wide(what: str) -> Callable[[Network, Batch, int], str | None]:
+    """Return a reason against what is taken from layer l + 1 instead of layer l."""
+
+    def why_not(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
+        return "there is no layer above" if l == network.layout.last else _other_width(network, l, what)
+
+    return why_not
+
+
+def _no_other_slope(network: Network, batch: Batch, l: int) -> str | None:
+    above = network.activations[l - 1].coupled
+    reason = "the slope of the layer above is a matrix" if above else _other_width(network, l, "its slope")
+    return _no_slope(network, batch, l) or reason
+
+
+def _not_square_input(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
+    return _other_width(network, l - 1, f"a{_up(l)}")
+
+
+def _no_weighted_input(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
+    return "a¹ is the input, which has no z¹" if l == 2 else None
+
+
+def _one_example(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
+    return None if len(batch.X) > 1 else "sum and mean of a single example are the same"
+
+
+def _up(l: int) -> str:
+    return str(l).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+# The wrong lines, in the order of the equations.
+
+
+def _times(factor: float) -> Line:
+    return lambda tape, l, errors: factor * _delta(tape, l, errors)
+
+
+def _slope_at_activation(tape: Tape, l: int, errors: Errors) -> Array:
+    return _carried(tape, l, errors) * tape.network.activations[l - 2].slope(tape.activations[l - 1])
+
+
+def _untransposed(tape: Tape, l: int, errors: Errors) -> Array:
+    return through(tape.slopes[l - 2], errors[l + 1] @ tape.network.weights[l - 1].T)
+
+
+UP = r"(w^@+)^T \delta^@+"
+SIGMA = r"\sigma'(z^@)"
+
+
+def _both(rest: str) -> dict[str, str]:
+    """Return the wrong line in (BP1) and in (BP2); ``#`` stands for what is multiplied by σ′."""
+    gradient, carried = r"\nabla_a C", rf"\left({UP}\right)"
+    return {number: r"\delta^@ = " + rest.replace("#", part) for number, part in (("BP1", gradient), ("BP2", carried))}
+
+
+DB = r"\frac{\partial C}{\partial b^@}"
+DW = r"\frac{\partial C}{\partial w^@}"
+
+TABLE = (
+    Fault("sign", "y − a instead of a − y: the output error has the wrong sign", ("BP1",),
+          {"BP1": r"\delta^@ = -\nabla_a C \odot \sigma'(z^@)"}, _times(-1.0)),
+    Fault("factor_two", "the factor ½ of the cost is forgotten: 2(a − y)", ("BP1",),
+          {"BP1": r"\delta^@ = 2 \nabla_a C \odot \sigma'(z^@)"}, _times(2.0)),
+    Fault("sum_for_mean", "the examples are summed, not averaged", ("BP1",),
+          {"BP1": r"\delta^@ = m \nabla_a C \odot \sigma'(z^@)"},
+          lambda tape, l, errors: tape.m * _delta(tape, l, errors), _one_example),
+    Fault("slope_missing", "σ′(z) is missing", ("BP1", "BP2"), _both("#"), _carried, _no_slope),
+    Fault("value_for_slope", "σ(z) instead of σ′(z)", ("BP1", "BP2"), _both(r"# \odot \sigma(z^@)"),
+          lambda tape, l, errors: _carried(tape, l, errors) * tape.activations[l - 1], _no_slope),
+    Fault("slope_at_activation", "σ′(a) instead of σ′(z)", ("BP1", "BP2"), _both(r"# \odot \sigma'(a^@)"),
+          _slope_at_activation, _no_slope),
+    Fault("slope_twice", "σ′(z) is applied twice", ("BP1", "BP2"), _both(rf"# \odot {SIGMA} \odot {SIGMA}"),
+          lambda tape, l, errors: _carried(tape, l, errors) * tape.slopes[l - 2] ** 2, _no_slope),
+    Fault("slope_of_other_layer", "σ′ of the layer above instead of σ′(z)", ("BP2",),
+          {"BP2": rf"\delta^@ = \left({UP}\right) \odot \sigma'(z^@+)"},
+          lambda tape, l, errors: _carried(tape, l, errors) * tape.slopes[l - 1], _no_other_slope),
+    Fault("weights_transposed", "w is not transposed", ("BP2",),
+          {"BP2": rf"\delta^@ = \left(w^@+ \delta^@+\right) \odot {SIGMA}"}, _untransposed, _not_square),
+    Fault("sign_in_layer", "the error of a hidden layer has the wrong sign", ("BP2",),
+          {"BP2": rf"\delta^@ = -\left({UP}\right) \odot {SIGMA}"}, _times(-1.0)),
+    Fault("slope_outside", "σ′(z) is added, not multiplied", ("BP1", "BP2"), _both(rf"# + {SIGMA}"),
+          lambda tape, l, errors: _carried(tape, l, errors) + tape.slopes[l - 2], _no_slope),
+    Fault("sign_of_biases", "∂C/∂b has the wrong sign", ("BP3",), {"BP3": rf"{DB} = -\delta^@"},
+          lambda tape, l, errors: -_of_biases(tape, l, errors)),
+    Fault("biases_lost", "the gradient of the biases is forgotten", ("BP3",), {"BP3": rf"{DB} = 0"},
+          lambda tape, l, errors: 0 * _of_biases(tape, l, errors)),
+    Fault("error_of_other_layer", "δ of the layer above instead of δ", ("BP3",), {"BP3": rf"{DB} = \delta^@+"},
+          lambda tape, l, errors: _of_biases(tape, l + 1, errors), _not_as_wide("its δ")),
+    Fault("sign_of_weights", "∂C/∂w has the wrong sign", ("BP4",), {"BP4": rf"{DW} = -\delta^@ (a^@-)^T"},
+          lambda tape, l, errors: -_of_weights(tape, l, errors)),
+    Fault("weights_lost", "the gradient of the weights is forgotten", ("BP4",), {"BP4": rf"{DW} = 0"},
+          lambda tape, l, errors: 0 * _of_weights(tape, l, errors)),
+    Fault("weighted_input_for_activation", "z of the layer below instead of its a", ("BP4",),
+          {"BP4": rf"{DW} = \delta^@ (z^@-)^T"},
+          lambda tape, l, errors: np.dot(errors[l].T, tape.weighted_inputs[l - 3]), _no_weighted_input),
+    Fault("input_of_next_layer", "a of the layer itself instead of a of the layer below", ("BP4",),
+          {"BP4": rf"{DW} = \delta^@ (a^@)^T"},
+          lambda tape, l, errors: np.dot(errors[l].T, tape.activations[l - 1]), _not_square_input),
+)  # fmt: skip
+
+FAULTS = {fault.name: fault for fault in TABLE}
+"""Name → mistake, in the order of the equations."""
