@@ -26,6 +26,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "contents",
+    "mathml",
     "repository",
 ]
 contents_pages = [
@@ -46,7 +47,10 @@ pygments_style = "default"
 # The notebooks are committed with their outputs; tests/docs/test_notebooks.py executes them and compares.
 nb_execution_mode = "off"
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+# ```math is an equation on a forge, too.
+myst_fence_as_directive = ["math"]
+html_math_renderer = "mathml"
 
 numpydoc_show_class_members = False
 autodoc_typehints = "none"
@@ -56,7 +60,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = project
 html_static_path = ["_static"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "math.css"]
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

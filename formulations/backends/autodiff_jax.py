@@ -3,7 +3,7 @@ r"""Automatic differentiation by JAX, which also compiles the program.
 .. math::
 
     \frac{\partial C}{\partial w^l}, \; \frac{\partial C}{\partial b^l} = \mathrm{grad}(C)(w, b), \qquad
-    C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \qquad (25)
+    C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \tag{25}
 
 It uses no formula of the chapter: JAX traces the forward pass, transposes it, and compiles both into one program. That
 is (BP1)–(BP4) again, in independent code, and therefore a check of all other backends.

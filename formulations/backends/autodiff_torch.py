@@ -3,7 +3,7 @@ r"""Automatic differentiation by PyTorch.
 .. math::
 
     \frac{\partial C}{\partial w^l}, \; \frac{\partial C}{\partial b^l} = \mathrm{autograd}(C)(w, b), \qquad
-    C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \qquad (25)
+    C = \frac{1}{m} \sum_x C_x(a^L), \; a^l = \sigma(w^l a^{l-1} + b^l) \tag{25}
 
 It uses no formula of the chapter: the engine records the forward pass and applies the chain rule backwards. That is
 (BP1)–(BP4) again, in independent code, and therefore a check of all other backends.

@@ -2,7 +2,7 @@ r"""Difference quotients of the cost for every weight and bias.
 
 .. math::
 
-    \frac{\partial C}{\partial w_j} \approx \frac{C(w + h e_j) - C(w)}{h} \qquad (46)
+    \frac{\partial C}{\partial w_j} \approx \frac{C(w + h e_j) - C(w)}{h} \tag{46}
 
 ``scheme="forward"`` is the chapter's formula, with a truncation error of order h; ``"central"`` takes
 D_h = (C(w + he_j) − C(w − he_j))/2h, of order h²; ``"richardson"`` extrapolates two of those, (4·D_h − D_2h)/3, of

@@ -2,8 +2,8 @@ r"""Hadamard products with every element-wise step of a layer compiled into one 
 
 .. math::
 
-    \delta^L &= \nabla_a C \odot \sigma'(z^L)                              & \text{(BP1a)} \\
-    \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)   & \text{(BP2)}
+    \delta^L &= \nabla_a C \odot \sigma'(z^L) \tag{BP1a} \\
+    \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l) \tag{BP2}
 
 The equations are those of ``hadamard``. Bias, σ and σ′ of a layer are one compiled loop, and the product with the slope
 and the sum for the biases another. The built-in costs are compiled, too: the quadratic one, and the cross-entropies

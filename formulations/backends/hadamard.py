@@ -2,8 +2,8 @@ r"""Hadamard products over the whole mini-batch, the form that the chapter recom
 
 .. math::
 
-    \delta^L &= \nabla_a C \odot \sigma'(z^L)                              & \text{(BP1a)} \\
-    \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l)   & \text{(BP2)}
+    \delta^L &= \nabla_a C \odot \sigma'(z^L) \tag{BP1a} \\
+    \delta^l &= \left((w^{l+1})^T \delta^{l+1}\right) \odot \sigma'(z^l) \tag{BP2}
 
 With one example a row, the δ^l of a mini-batch form one array of shape (m, n_l), and (w^{l+1})ᵀδ^{l+1} is
 ``delta @ w``. The backward pass takes about 2 − n₁n₂/P times the multiplications of a forward pass.

@@ -7,7 +7,7 @@ r"""The sum over all paths from a neuron to the output, the chapter's big pictur
     \frac{\partial a^L_m}{\partial a^{L-1}_n}
     \frac{\partial a^{L-1}_n}{\partial a^{L-2}_p} \cdots
     \frac{\partial a^{l+1}_q}{\partial a^l_j}
-    \frac{\partial a^l_j}{\partial w^l_{jk}} \qquad (53)
+    \frac{\partial a^l_j}{\partial w^l_{jk}} \tag{53}
 
 Every edge of a path contributes the rate :math:`\partial a^{l+1}_q / \partial a^l_j = \sigma'(z^{l+1}_q) w^{l+1}_{qj}`
 of (47), and all paths of a neuron begin with :math:`\partial a^l_j / \partial z^l_j = \sigma'(z^l_j)`. Their sum is

@@ -2,11 +2,11 @@ r"""The equations in components, neuron by neuron, each with its own function.
 
 .. math::
 
-    z^l_j &= \sum_k w^l_{jk} a^{l-1}_k + b^l_j, \qquad a^l_j = f_j(z^l_j)                         & (23) \\
-    \delta^L_j &= \frac{\partial C}{\partial a^L_j} f_j'(z^L_j)                                   & \text{(BP1)} \\
-    \delta^l_j &= \sum_k w^{l+1}_{kj} \delta^{l+1}_k f_j'(z^l_j)                                  & (45) \\
+    z^l_j &= \sum_k w^l_{jk} a^{l-1}_k + b^l_j, \qquad a^l_j = f_j(z^l_j) \tag{23} \\
+    \delta^L_j &= \frac{\partial C}{\partial a^L_j} f_j'(z^L_j) \tag{BP1} \\
+    \delta^l_j &= \sum_k w^{l+1}_{kj} \delta^{l+1}_k f_j'(z^l_j) \tag{45} \\
     \frac{\partial C}{\partial w^l_{jk}} &= a^{l-1}_k \delta^l_j, \qquad
-    \frac{\partial C}{\partial b^l_j} = \delta^l_j                                                & \text{(BP4), (BP3)}
+    \frac{\partial C}{\partial b^l_j} = \delta^l_j \tag{BP4, BP3}
 
 The exercise asks what changes if a single neuron has another function f: in components, f_j′ replaces σ′ for that
 neuron j. Each step is one operation over the mini-batch. It runs its own forward pass, so its agreement with other

@@ -2,7 +2,7 @@ r"""The recurrence unrolled: each layer's error as one product of matrices.
 
 .. math::
 
-    \delta^l = \Sigma'(z^l) (w^{l+1})^T \cdots \Sigma'(z^{L-1}) (w^L)^T \Sigma'(z^L) \nabla_a C \qquad (35)
+    \delta^l = \Sigma'(z^l) (w^{l+1})^T \cdots \Sigma'(z^{L-1}) (w^L)^T \Sigma'(z^L) \nabla_a C \tag{35}
 
 Every δ^l starts again at ∇_aC; without sharing common factors, L layers take (L−1)(L−2)/2 products, while a recurrence
 takes L−2. The option ``order`` sets the brackets. ``reverse`` multiplies from the right, a matrix times a vector each

@@ -2,8 +2,8 @@ r"""Diagonal matrices Σ′(z) instead of Hadamard products, with ``scipy.sparse
 
 .. math::
 
-    \delta^L &= \Sigma'(z^L) \nabla_a C                          & (33) \\
-    \delta^l &= \Sigma'(z^l) (w^{l+1})^T \delta^{l+1}            & (34)
+    \delta^L &= \Sigma'(z^L) \nabla_a C \tag{33} \\
+    \delta^l &= \Sigma'(z^l) (w^{l+1})^T \delta^{l+1} \tag{34}
 
 Σ′(z) is a square matrix with the values σ′(z_j) on its diagonal and zeros elsewhere. Over a whole mini-batch it is
 one diagonal of n·m numbers that acts on the errors of all examples, one after the other. A coupled activation such as

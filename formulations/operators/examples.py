@@ -5,9 +5,9 @@ The gradient of one example's cost is an outer product in each layer, ∂C_x/∂
 
 .. math::
 
-    \Big\lVert \frac{\partial C_x}{\partial w^l} \Big\rVert^2
+    \left\lVert \frac{\partial C_x}{\partial w^l} \right\rVert^2
         = \lVert \delta^{x,l} \rVert^2 \, \lVert a^{x,l-1} \rVert^2, \qquad
-    \Big\langle \frac{\partial C_x}{\partial w^l}, \frac{\partial C_y}{\partial w^l} \Big\rangle
+    \left\langle \frac{\partial C_x}{\partial w^l}, \frac{\partial C_y}{\partial w^l} \right\rangle
         = \langle \delta^{x,l}, \delta^{y,l} \rangle \, \langle a^{x,l-1}, a^{y,l-1} \rangle
 
 and the biases add 1 to the factor of a. So one forward and one backward pass over all examples are enough, without the
@@ -161,7 +161,7 @@ def clipped_gradient(
 ) -> Gradient:
     r"""Compute the mean of the examples' gradients, each scaled down to a largest norm.
 
-    .. math:: \sum_x s_x \min\Big(1, \frac{c}{\lVert \nabla C_x \rVert}\Big) \nabla C_x
+    .. math:: \sum_x s_x \min\left(1, \frac{c}{\lVert \nabla C_x \rVert}\right) \nabla C_x
 
     with c = ``max_norm`` and :math:`s_x` the share of the example in the mean. The rows of δ are scaled before (BP3)
     and (BP4), so the single gradients are never formed.

@@ -27,7 +27,7 @@ In float32 this worst case, in which all of some ten million roundings conspire,
 rule S takes the ρ_t that NumPy's own steps make in that dtype at the same θ_t, treats them as independent from step to
 step, and allows twenty times the root of the sum of their squares:
 
-.. math:: |c^T \epsilon_T| \le 20 \, \Big( \sum_t (c^T P_t \rho_t)^2 \Big)^{1/2}
+.. math:: |c^T \epsilon_T| \le 20 \, \left( \sum_t (c^T P_t \rho_t)^2 \right)^{1/2}
 
 five standard deviations, for contestants whose order of sums and formulas round up to four times as much.
 """
