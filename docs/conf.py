@@ -25,7 +25,7 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
-    "contents",
+    "forge",
     "mathml",
     "repository",
 ]
@@ -61,9 +61,19 @@ html_theme = "pydata_sphinx_theme"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["site.css", "math.css"]
+html_favicon = "_static/logo.svg"
+html_show_sourcelink = False
+html_copy_source = False
+html_context = {"default_mode": "auto"}
+html_sidebars = {"404": []}
 html_theme_options = {
+    "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": project},
+    "header_links_before_dropdown": 8,
     "show_toc_level": 2,
-    "navigation_with_keys": False,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "404": []},
+    "article_footer_items": [],
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
 }
 
 # The gallery's programs are in docs/gallery/; their pages are made in docs/examples/.
