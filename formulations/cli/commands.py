@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "List every backend: the equations that it computes, what it does, and what a gradient costs.",
     "predict": "Predict the labels, or the numbers, of examples by a trained network.",
     "train": "Train a network on a table, an .npz file or the embedded digits, and report how well it does.",
+    "walk": "Walk through a gradient in the browser: drag its numbers, plant a mistake, and see what follows.",
 }
 """The first sentence of each command's help, by the name of the command and of its file."""
 
@@ -79,6 +80,7 @@ def formulations() -> None:
     formulations predict net.npz --data new.csv
     formulations diagnose               # which layers do not learn, and why
     formulations explain                # each equation with its numbers
+    formulations walk                   # the same in the browser, where every number can be dragged
     formulations grade submission.py    # mark an assignment, equation by equation
     formulations list                   # the backends and the equations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formulations.arrays import items, positive_integer, quiet, random_generator
 from formulations.backends import Backend, get_backend
@@ -17,9 +17,12 @@ from formulations.explanation.latex import as_latex
 from formulations.explanation.operands import DIGITS
 from formulations.explanation.story import Story
 from formulations.explanation.text import as_text
-from formulations.explanation.walk import Scene, document_of, static_page
+from formulations.explanation.walk import Scene, document_of, static_page, widget_for
 from formulations.functions import Cost, LogLikelihood, get_cost
 from formulations.network import Network, check_network
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
 
 __all__ = ["Explanation", "explain"]
 
@@ -61,6 +64,16 @@ class Explanation(Story):
             Return only the element to put into another page, which runs no script. Its styles do not apply outside it.
         """
         return as_fragment(self) if fragment else static_page(self.to_dict(), as_fragment(self))
+
+    def widget(self) -> AnyWidget:
+        """Return a widget, in which a notebook shows the walk and computes it anew when a number changes.
+
+        Raises
+        ------
+        MissingExtra
+            If anywidget is not installed.
+        """
+        return widget_for(self.to_dict())
 
     def _repr_html_(self) -> str:
         return as_fragment(self)

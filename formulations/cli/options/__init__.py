@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from formulations.cli.options.declarations import json_option as json_option
     from formulations.cli.options.declarations import network_option as network_option
     from formulations.cli.options.declarations import seed_option as seed_option
+    from formulations.cli.options.explained import explained_options as explained_options
     from formulations.cli.options.jobs import jobs_option as jobs_option
     from formulations.cli.options.jobs import processes as processes
     from formulations.cli.options.parsing import as_column as as_column
@@ -47,6 +48,7 @@ else:
                 "network_option",
                 "seed_option",
             ],
+            "explained": ["explained_options"],
             "jobs": ["jobs_option", "processes"],
             "parsing": [
                 "as_column",

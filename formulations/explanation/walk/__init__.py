@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from formulations.explanation.walk.page import static_page as static_page
     from formulations.explanation.walk.page import stylesheet as stylesheet
     from formulations.explanation.walk.scene import Scene as Scene
+    from formulations.explanation.walk.server import walk_server as walk_server
+    from formulations.explanation.walk.widget import widget_for as widget_for
 else:
     __getattr__, __dir__, __all__ = attach(
         __name__,
@@ -22,5 +24,7 @@ else:
             "document": ["document_of"],
             "page": ["as_page", "bundle", "static_page", "stylesheet"],
             "scene": ["Scene"],
+            "server": ["walk_server"],
+            "widget": ["widget_for"],
         },
     )

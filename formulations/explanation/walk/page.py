@@ -40,7 +40,7 @@ def static_page(document: Mapping[str, Any], fallback: str) -> str:
 
 
 def as_page(
-    document: Mapping[str, Any],
+    document: Mapping[str, Any] | None,
     options: Mapping[str, Any],
     *,
     fallback: str = "",
@@ -50,8 +50,8 @@ def as_page(
 
     Parameters
     ----------
-    document : dict
-        The document.
+    document : dict or None
+        The document; None if the page asks for it.
     options : dict
         What ``start.js`` reads: ``provider``, the name of what computes anew or None, and ``source``, which says where
         the numbers come from.
@@ -60,16 +60,20 @@ def as_page(
     policy : str
         The content security policy; empty if the server sends it.
     """
-    title = escape(str(document["title"]))
+    title = escape("Backpropagation, step by step" if document is None else str(document["title"]))
+    data = {"walk-options": options} if document is None else {"walk-document": document, "walk-options": options}
+    scripts = "".join(
+        f'<script type="application/json" id="{name}">{_inlined(plain)}</script>\n' for name, plain in data.items()
+    )
     meta = f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n' if policy else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
         f'{meta}<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>\n{stylesheet()}</style></head>\n<body>\n"
+        # An icon of its own, or the browser asks for one.
+        f'<title>{title}</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>\n{stylesheet()}</style></head>\n<body>\n"
         f'<main id="walk"></main>\n<noscript>{fallback}</noscript>\n'
-        f'<script type="application/json" id="walk-document">{_inlined(document)}</script>\n'
-        f'<script type="application/json" id="walk-options">{_inlined(options)}</script>\n'
-        f'<script type="module">\n{bundle()}</script>\n</body>\n</html>\n'
+        f'{scripts}<script type="module">\n{bundle()}</script>\n</body>\n</html>\n'
     )
 
 
