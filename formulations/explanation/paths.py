@@ -10,7 +10,7 @@ import numpy as np
 from formulations.explanation.counts import multiplications
 from formulations.explanation.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
-from formulations.explanation.template import Step
+from formulations.explanation.template import Path, Step
 
 __all__ = ["path_step"]
 
@@ -35,11 +35,12 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
     count = prod(sizes[2:])
     weight = quantities.operand("dw", 2, (1, 1))
     symbols = (Operand(equation.latex),)
-    paths = f"From {quantities.operand('w', 2, (1, 1)).text} there are {count} paths to the cost"
+    there_are = f"From {quantities.operand('w', 2, (1, 1)).text} there are {count} paths to the cost"
     if quantities.m > 1 or count > MOST or quantities.tape.combined is not None:
-        return Step(equation.number, equation.says, symbols, remarks=(f"{paths}.",))
+        return Step(equation.number, equation.says, symbols, remarks=(f"{there_are}.",))
     rows: list[tuple[Piece, ...]] = []
     terms: list[Piece] = []
+    paths: list[Path] = []
     for ends in product(*(range(1, n + 1) for n in sizes[2:])):
         neurons = (1, *ends)
         factors = [quantities.operand("da", last, (neurons[-1],))]
@@ -50,7 +51,9 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
         term = np.full((1, 1), prod(float(factor.value[0, 0]) for factor in factors if factor.value is not None))
         path = Operand(r"\to".join(map(str, neurons)), term)
         terms += ["+", path]
+        paths.append(Path(tuple(enumerate((1, *neurons), start=1)), float(term[0, 0])))
         rows.append((path, "=", *factors, "=", path))
     rows.append((weight, "=", *terms[1:], "=", weight))
-    remarks = (f"{paths}, named by their neurons from layer 2 on.",)
-    return Step(equation.number, equation.says, symbols, tuple(rows), remarks, multiplications(rows))
+    remarks = (f"{there_are}, named by their neurons from layer 2 on.",)
+    count = multiplications(rows)
+    return Step(equation.number, equation.says, symbols, tuple(rows), remarks, count, paths=tuple(paths))

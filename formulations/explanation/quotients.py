@@ -10,7 +10,7 @@ import numpy as np
 from formulations.backends import Backend, Extrapolation, Quotient, Scheme
 from formulations.explanation.equations import Equation
 from formulations.explanation.operands import Operand, Piece, Quantities
-from formulations.explanation.template import Step
+from formulations.explanation.template import Move, Step
 from formulations.network import Tape, forward
 
 __all__ = ["error_quotients", "parameter_quotients"]
@@ -49,17 +49,18 @@ def parameter_quotients(equation: Equation, backend: Backend, quantities: Quanti
     forward(network, own, slopes=False)
     layout = network.layout
     few = min(FEW, layout.count)
-    rows = []
+    rows, moves = [], []
     for i, quotient in enumerate(islice(difference.quotients(network, own), few)):
         kind, layer, indices = layout.indices(i)
         name = "dw" if kind == "weights" else "db"
         derivative = quantities.operand(name, layer + 2, [index + 1 for index in indices])
         rows.append((derivative, "≈", *_pieces(quotient), "≈", derivative))
+        moves.append(_move(name[1:], derivative, quotient, difference.scheme))
     remarks = (
         () if few == layout.count else (f"The numbers are those of the first {few} of {layout.count} parameters.",)
     )
     latex = _quotient_latex(r"\frac{\partial C}{\partial w_j}", "w", "h e_j", difference.scheme)
-    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), remarks)
+    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), remarks, moves=tuple(moves))
 
 
 def error_quotients(equation: Equation, backend: Backend, quantities: Quantities, l: int) -> Step:
@@ -90,15 +91,16 @@ def error_quotients(equation: Equation, backend: Backend, quantities: Quantities
     mean = (f"/ {m}",) if m > 1 else ()
     factor = tape.known_cost.factor
     scaled = () if factor == 1 else (str(factor), "·")
-    rows = []
+    rows, moves = [], []
     for j, quotient in enumerate(islice(difference.quotients(tape.network, tape, l), shown), start=1):
         delta = quantities.operand("delta", l, (j,))
         rows.append((delta, "≈", *scaled, *_pieces(quotient), *mean, "≈", delta))
+        moves.append(_move("z", delta, quotient, difference.scheme))
     remarks = () if shown == count else (f"The numbers are those of the first {shown} of {count} neurons.",)
     if m > 1:
         remarks = (*remarks, f"The numbers are those of example 1 of {m}.")
     latex = _quotient_latex(rf"\delta^{{{l}}}_j", rf"z^{{{l}}}_j", "h", difference.scheme)
-    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), remarks)
+    return Step(equation.number, equation.says, (Operand(latex),), tuple(rows), remarks, moves=tuple(moves))
 
 
 def _symbols_alone(equation: Equation) -> Step:
@@ -112,6 +114,17 @@ def _pieces(quotient: Quotient | Extrapolation) -> tuple[Piece, ...]:
     return (
         "(", _number(quotient.ahead, DIGITS), "−", _number(quotient.behind, DIGITS), ")", "/", _number(quotient.width)
     )  # fmt: skip
+
+
+def _move(name: str, derivative: Operand, quotient: Quotient | Extrapolation, scheme: Scheme) -> Move:
+    """Return what is moved for a quotient, of one for each example that of the first."""
+    costs: list[tuple[float, float]] = []
+    for each in (quotient,) if isinstance(quotient, Quotient) else quotient:
+        ahead, behind, width = (float(np.ravel(value)[0]) for value in each)
+        costs += [(width, ahead), (0.0, behind)] if scheme.order == 1 else [(width / 2, ahead), (-width / 2, behind)]
+    index = tuple(i for i in derivative.index if isinstance(i, int))
+    value = float(np.ravel(quotient.value)[0])
+    return Move(name, derivative.layer or 0, index, tuple(costs), value)
 
 
 def _number(value: Any, digits: int = 1) -> Operand:

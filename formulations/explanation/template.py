@@ -6,17 +6,57 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from formulations.explanation.counts import multiplications
 from formulations.explanation.equations import Equation
 from formulations.explanation.operands import NAMES, Operand, Piece, Quantities
 
-__all__ = ["Step", "Token", "first_example", "operand_names", "write"]
+__all__ = ["Move", "Path", "Step", "Token", "first_example", "operand_names", "write"]
 
 OPERAND = re.compile(
     rf"(?P<name>{'|'.join(NAMES)})(?::(?P<layer>[klL]|\d+)(?P<shift>[+-]1)?)?(?:_(?P<index>[a-z]+))?(?P<T>\.T)?"
 )
 SUM = re.compile(r"Σ_([a-z])")
+
+
+class Path(NamedTuple):
+    """A path through the network.
+
+    Attributes
+    ----------
+    neurons : tuple of (int, int)
+        The layer and the number of each neuron, from the input on.
+    product : float
+        The product of all rates along the path.
+    """
+
+    neurons: tuple[tuple[int, int], ...]
+    product: float
+
+
+class Move(NamedTuple):
+    """A number that is moved to see how the cost changes.
+
+    Attributes
+    ----------
+    name : str
+        ``w``, ``b`` or ``z``.
+    layer : int
+        Its layer.
+    index : tuple of int
+        Its indices, from 1.
+    costs : tuple of (float, float)
+        By how much it is moved, and the cost there.
+    quotient : float
+        What follows for the derivative.
+    """
+
+    name: str
+    layer: int
+    index: tuple[int, ...]
+    costs: tuple[tuple[float, float], ...]
+    quotient: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +77,10 @@ class Step:
         Sentences about this step, such as which equation it replaces.
     multiplications : int or None
         The multiplications of all rows and examples; None if the step is not written as products.
+    paths : tuple of Path
+        The paths whose products the rows show.
+    moves : tuple of Move
+        The numbers that are moved for the quotients that the rows show.
     """
 
     equation: str
@@ -45,6 +89,8 @@ class Step:
     rows: tuple[tuple[Piece, ...], ...] = ()
     remarks: tuple[str, ...] = ()
     multiplications: int | None = None
+    paths: tuple[Path, ...] = ()
+    moves: tuple[Move, ...] = ()
 
     @property
     def left(self) -> Operand | None:

@@ -12,7 +12,7 @@ from formulations.explanation.equations import parse_latex
 from formulations.explanation.latex import OPERATORS
 from formulations.explanation.operands import SCALAR, Operand, Piece, Quantities
 from formulations.explanation.story import Stage, Story
-from formulations.explanation.template import Step
+from formulations.explanation.template import Move, Step
 from formulations.explanation.walk.faults import FAULTS
 from formulations.explanation.walk.scene import Scene, plain_matrix
 from formulations.functions import ACTIVATIONS, COSTS, Activation
@@ -125,7 +125,24 @@ def _step(step: Step, quantities: Quantities, *, numbers: bool) -> dict[str, Any
         "rows": [[_piece(piece, quantities, numbers=numbers) for piece in row] for row in rows],
         "multiplications": step.multiplications,
     }
+    if step.paths:
+        plain["paths"] = [
+            {"neurons": [list(neuron) for neuron in path.neurons], "product": _number(path.product)}
+            for path in step.paths
+        ]
+    if step.moves:
+        plain["moves"] = [_move(move) for move in step.moves]
     return plain
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "name": move.name,
+        "layer": move.layer,
+        "index": list(move.index),
+        "costs": [{"by": by, "cost": _number(cost)} for by, cost in move.costs],
+        "quotient": _number(move.quotient),
+    }
 
 
 def _piece(piece: Piece, quantities: Quantities, *, numbers: bool) -> dict[str, Any]:
