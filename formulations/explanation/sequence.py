@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from formulations.backends import Backend
+from formulations.display import listed
 from formulations.explanation.directions import direction_steps
 from formulations.explanation.equations import EQUATIONS, Equation, escape_latex
 from formulations.explanation.operands import Operand, Quantities
@@ -13,6 +16,7 @@ from formulations.explanation.paths import path_step
 from formulations.explanation.quotients import error_quotients, parameter_quotients
 from formulations.explanation.template import Step, first_example, operand_names, write
 from formulations.functions import Cost
+from formulations.operators import SATURATION
 
 __all__ = ["StageKey", "steps"]
 
@@ -152,9 +156,29 @@ def _error(equation: Equation, quantities: Quantities, l: int) -> Step:
     if "slope" in operand_names(equation.template) and quantities.coupled(l):
         remarks = (f"It replaces ({equation.number}) here, since the neurons of layer {l} are coupled.",)
         equation = EQUATIONS["33" if at_output else "34"]
+    if not quantities.coupled(l) and not operand_names(equation.template).isdisjoint(("slope", "Sigma")):
+        remarks += _saturated(quantities, l)
     step = write(equation, quantities, l, remarks)
     several_matrices = quantities.m > 1 and "Sigma" in operand_names(equation.template)
     return first_example(step, quantities.m) if several_matrices and step.rows else step
+
+
+def _saturated(quantities: Quantities, l: int) -> tuple[str, ...]:
+    """Say which neurons have saturated for every example, and what follows."""
+    activation, slope = quantities.tape.network.activations[l - 2], quantities.numbers("slope", l)
+    bounds = [activation.neuron(j).slope_bound or 0 for j in range(len(slope))]
+    small = np.abs(slope).max(axis=1) < SATURATION * np.array(bounds)
+    neurons = (np.flatnonzero(small) + 1).tolist()
+    if not neurons:
+        return ()
+    several = len(neurons) > 1
+    who = f"Neurons {listed(neurons)} of layer {l} have" if several else f"Neuron {neurons[0]} of layer {l} has"
+    where = " for every example" if quantities.m > 1 else ""
+    return (
+        f"{who} saturated{where}: σ′ is below {SATURATION:g} of its supremum. However large the factor before it, δ is "
+        "small, and with δ the gradient of the weights and the bias, by (BP3) and (BP4): "
+        f"{'they learn' if several else 'it learns'} slowly.",
+    )
 
 
 def _cost_step(quantities: Quantities) -> Step:

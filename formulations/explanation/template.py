@@ -35,7 +35,8 @@ class Path(NamedTuple):
     product: float
 
 
-class Move(NamedTuple):
+@dataclass(frozen=True)
+class Move:
     """A number that is moved to see how the cost changes.
 
     Attributes

@@ -13,7 +13,7 @@ from formulations.explanation.latex import OPERATORS
 from formulations.explanation.operands import SCALAR, Operand, Piece, Quantities
 from formulations.explanation.story import Stage, Story
 from formulations.explanation.template import Move, Step
-from formulations.explanation.walk.faults import FAULTS
+from formulations.explanation.walk.faults import FAULTS, Planted
 from formulations.explanation.walk.scene import Scene, plain_matrix
 from formulations.functions import ACTIVATIONS, COSTS, Activation
 from formulations.verification import Certificate, Status
@@ -98,12 +98,9 @@ def _stage(stage: Stage, story: Story, scene: Scene, *, numbers: bool) -> dict[s
     columns = []
     for i, (steps, quantities) in enumerate(zip(stage.columns, story.quantities, strict=True)):
         plain = [_step(step, quantities, numbers=numbers) for step in steps]
-        if i == 1 and scene.fault is not None and stage.layer == scene.fault.layer:
+        if i == 1 and scene.fault is not None:
             for step, each in zip(steps, plain, strict=True):
-                if step.left is not None and step.left.name == scene.fault.of:
-                    each["planted"] = True
-                    expected = scene.fault.expected(quantities.tape, quantities.gradient)
-                    each["expected"] = plain_matrix(expected) if numbers else None
+                each |= _with_mistake(step, quantities, scene.fault, numbers=numbers)
         columns.append(plain)
     return {
         "title": stage.title,
@@ -112,6 +109,17 @@ def _stage(stage: Stage, story: Story, scene: Scene, *, numbers: bool) -> dict[s
         "shared": stage.shared,
         "columns": columns,
     }
+
+
+def _with_mistake(step: Step, quantities: Quantities, planted: Planted, *, numbers: bool) -> dict[str, Any]:
+    """Return what a step of the program has if it is the planted line, or if the mistake has an effect on it."""
+    left, program = step.left, (quantities.tape, quantities.gradient)
+    if left is None or left.layer is None or left.name not in ("delta", "db", "dw"):
+        return {}
+    if (left.name, left.layer) == (planted.of, planted.layer):
+        return {"planted": True, "expected": plain_matrix(planted.expected(*program)) if numbers else None}
+    effect = planted.effect(left.name, left.layer, *program)
+    return {"effect": effect} if effect else {}
 
 
 def _step(step: Step, quantities: Quantities, *, numbers: bool) -> dict[str, Any]:
@@ -151,7 +159,7 @@ def _piece(piece: Piece, quantities: Quantities, *, numbers: bool) -> dict[str, 
     formula = parse_latex(piece.latex)
     found: dict[str, Any] = {
         "symbol": formula.text,
-        "mathml": formula.mathml,
+        "mathml": formula.mathml if piece.latex else "",
         "name": piece.name,
         "kind": _kind(piece, quantities),
         "layer": quantities.last if piece.name in ("y", "nabla", "C", "sum") and piece.layer is None else piece.layer,
@@ -244,8 +252,10 @@ def _verdict(certificate: Certificate) -> dict[str, Any]:
 
 
 def _sentence(certificate: Certificate) -> str:
-    if certificate.status is not Status.DIFFERENT:
-        return str(certificate).split("\n", 1)[0].capitalize()
+    if certificate.status is Status.EQUAL:
+        return "The gradient is right, within roundoff: the mistake does not show in these numbers."
+    if certificate.status is Status.INCONCLUSIVE:
+        return "Roundoff hides whether the gradient is right."
     place = f"The gradient is wrong from layer {certificate.layer}, ({certificate.equation}), on"
     if certificate.cause is None:
         return f"{place}; no known mistake explains it."

@@ -193,6 +193,35 @@ class Planted:
         found = LINES[self.equation](tape, self.layer, errors)
         return found if self.of == "dw" else np.atleast_2d(found).T
 
+    def effect(self, name: str, l: int, tape: Tape, gradient: Gradient) -> str:
+        """Return a sentence about what the mistake makes of a right line; empty if it has no effect on it.
+
+        Parameters
+        ----------
+        name : str
+            What the line computes: ``delta``, ``db`` or ``dw``.
+        l : int
+            Its layer.
+        tape, gradient : Tape, Gradient
+            The numbers of the program.
+        """
+        above = l + 1 if name == "delta" else l
+        if self.of != "delta" or above > self.layer:
+            return ""
+        right: dict[int, Array] = {}
+        for k in range(tape.network.layout.last, above - 1, -1):
+            right[k] = _delta(tape, k, right)
+        wrong = (gradient.errors or ())[above - 2]
+        symbol, equation = f"δ{_up(above)}", {"delta": "BP2", "db": "BP3", "dw": "BP4"}[name]
+        if np.array_equal(wrong, right[above]):
+            return ""
+        if np.array_equal(wrong, -right[above]):
+            return (
+                f"This line is right; its result has the opposite sign because {symbol} has: ({equation}) is linear in "
+                f"{symbol}."
+            )
+        return f"This line is right; its result is wrong because {symbol} is."
+
 
 def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
     """Return a mistake in a layer.
