@@ -13,6 +13,7 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from formulations.data import Problem, targets_for
 from formulations.display import listed
 from formulations.exceptions import CandidateFailed, InvalidInput
 from formulations.functions import BinaryCrossEntropy, Cost
-from formulations.network import Gradient, Network, check_network
+from formulations.network import Batch, Gradient, Network, check_network
 from formulations.plans import prepare
 from formulations.verification.certification.calls import Watched
 from formulations.verification.certification.candidates import (
@@ -155,14 +156,7 @@ def certify(
             raise InvalidInput(
                 f"a backend's gradient must be judged without weight decay, got l2={l2:g}; leave it out."
             )
-        # A backend may write to its arguments, so it gets copies, and the reference has its own tape.
-        plan = prepare(net.copy(), len(X), cost=cost, backend=candidate)
-        gradient = plan.evaluate(*batch.copy().counted()[:3])
-        if gradient.errors is not None:
-            read_errors(gradient.errors, net.layout, len(X))
-        reference = reference_gradient(net.record(batch))
-        verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
-        return _certificate(Problem(net, X, Y, cost.name), reference, Candidate(gradient), verdict, renamed)
+        return _certify_backend(net, batch, candidate, renamed)
     watched = Watched(candidate, net, layout) if callable(candidate) and not is_module(candidate) else None
     try:
         found = watched(X, Y) if watched else read_candidate(candidate, net.layout, net.dtype, len(X), layout)
@@ -179,29 +173,47 @@ def certify(
         batch = net.check_examples(X, Y, cost=cost, sample_weight=sample_weight)
     reference = reference_gradient(net.record(batch), l2)
     verdict = judge(reference.tape, gradient, Tier.ELSEWHERE, reference=reference, given=found.given)
-    notes = watched.notes if watched else []
-    if found.unreached:
-        notes.append(
-            f"No .grad, although it is required: {', '.join(found.unreached)}. backward() did not reach these "
+    observed: Sequence[str] = ()
+    if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
+        observed = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES), l2)
+    elif calls is not None and verdict.status is not Status.DIFFERENT:
+        observed = observations(reference, gradient, found.given, calls)
+    notes = (*renamed, *(watched.notes if watched else ()), *_notes(found, net, verdict, reference), *observed)
+    problem = Problem(net, X, Y, cost.name)
+    return _certificate(problem, reference, found, verdict, notes, calls)
+
+
+def _certify_backend(net: Network, batch: Batch, backend: str | Backend, notes: tuple[str, ...]) -> Certificate:
+    """Judge a backend by the bound of its tier, on its own tape."""
+    X, Y, _, cost = batch
+    # A backend may write to its arguments, so it gets copies, and the reference has its own tape.
+    plan = prepare(net.copy(), len(X), cost=cost, backend=backend)
+    gradient = plan.evaluate(*batch.copy().counted()[:3])
+    if gradient.errors is not None:
+        read_errors(gradient.errors, net.layout, len(X))
+    reference = reference_gradient(net.record(batch))
+    verdict = judge_backend(plan.backend, plan.tape, gradient, reference)
+    return _certificate(Problem(net, X, Y, cost.name), reference, Candidate(gradient), verdict, notes)
+
+
+def _notes(candidate: Candidate, net: Network, verdict: Verdict, reference: Reference) -> Iterator[str]:
+    """Yield what the candidate's parameters and the outputs tell about a gradient."""
+    if candidate.unreached:
+        yield (
+            f"No .grad, although it is required: {', '.join(candidate.unreached)}. backward() did not reach these "
             "parameters; look for detach(), no_grad() or a part of the model that is left out."
         )
-    if verdict.status is not Status.EQUAL and (place := found.elsewhere(net)):
-        notes.append(
+    if verdict.status is not Status.EQUAL and (place := candidate.elsewhere(net)):
+        yield (
             f"The candidate's parameters differ from the network's, first in {place}; make the network before the step "
             "of the optimizer, or anew."
         )
-    if verdict.status is Status.DIFFERENT and isinstance(cost, BinaryCrossEntropy) and _is_saturated(reference):
-        notes.append(
+    saturated = isinstance(reference.tape.cost, BinaryCrossEntropy) and _is_saturated(reference)
+    if verdict.status is Status.DIFFERENT and saturated:
+        yield (
             "Some outputs are within 1e-12 of 0 or 1, where PyTorch's BCELoss limits the derivative; its "
             "gradient differs there, so use BCEWithLogitsLoss."
         )
-    if watched is not None and verdict.status is Status.DIFFERENT and gradient.errors is None and len(X) > 1:
-        singles = single_examples(net, X, Y, cost, watched.singles(X, Y, SINGLES), l2)
-        notes.extend(singles)
-    if calls is not None and verdict.status is not Status.DIFFERENT:
-        notes.extend(observations(reference, gradient, found.given, calls))
-    problem = Problem(net, X, Y, cost.name)
-    return _certificate(problem, reference, found, verdict, (*renamed, *notes), calls)
 
 
 def _is_saturated(reference: Reference) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 import formulations as fm
 from formulations.verification.certification.causes.backward import slope_missing, value_for_slope
-from formulations.verification.certification.causes.recomputation import Pass
+from formulations.verification.certification.causes.case import Case
 from formulations.verification.oracles import reference_gradient
 from formulations.verification.tolerances.verdict import Status
 from tests.audit.mutants import MUTANTS, fault
@@ -307,9 +307,9 @@ def test_a_combined_output_has_no_slope_that_can_be_wrong():
     net, X, Y = classifier()
     for cost, layers in (("log_likelihood", {2}), ("quadratic", {2, 3, None})):
         reference = reference_gradient(net.record(net.check_examples(X, Y, cost=cost)))
-        p = Pass(reference, -reference.vector)
+        case = Case(reference, -reference.vector)
         for mistake in (slope_missing, value_for_slope):
-            assert {variant.layer for variant in mistake(p)} == layers
+            assert {variant.layer for variant in mistake(case)} == layers
 
 
 def test_examples_of_zeros_that_fill_up_a_batch_of_labels_are_of_class_0():

@@ -29,9 +29,10 @@ import numpy as np
 from formulations.arrays import Array, unit_roundoff
 from formulations.network import Gradient
 from formulations.verification.certification.causes.backward import Variant
+from formulations.verification.certification.causes.case import Calls, Case
 from formulations.verification.certification.causes.fits import fitted
 from formulations.verification.certification.causes.mistakes import MISTAKES, Family, Mistake
-from formulations.verification.certification.causes.recomputation import Calls, Pass, Predicted
+from formulations.verification.certification.causes.parts import Predicted
 from formulations.verification.oracles import Reference
 
 __all__ = ["Cause", "likely_cause", "observations"]
@@ -144,42 +145,44 @@ def likely_cause(
     -------
     Cause or None
     """
-    p = _pass(reference, gradient, given, calls)
-    if not np.isfinite(p.candidate).all():
+    case = _case(reference, gradient, given, calls)
+    if not np.isfinite(case.candidate).all():
         return None
     with np.errstate(all="ignore"):
-        found = _Search(p, float(np.sqrt(unit_roundoff(gradient.dtype)))).explained()
+        found = _Search(case, float(np.sqrt(unit_roundoff(gradient.dtype)))).explained()
     return _cause(found, place) if found else None
 
 
 def observations(reference: Reference, gradient: Gradient, given: Array | None, calls: Calls) -> list[str]:
     """Return what is wrong with a function from call to call although its first gradient is right, in sentences."""
-    p = _pass(reference, gradient, given, calls)
+    case = _case(reference, gradient, given, calls)
     found = [
         mistake
         for mistake in MISTAKES
-        if mistake.family is Family.CALLS and not mistake.general and next(mistake.variants(p), None) is not None
+        if mistake.family is Family.CALLS and not mistake.general and next(mistake.variants(case), None) is not None
     ]
     return [f"{_capital(mistake.sentence)}: {mistake.remedy}." for mistake in found]
 
 
-def _pass(reference: Reference, gradient: Gradient, given: Array | None, calls: Calls | None) -> Pass:
+def _case(reference: Reference, gradient: Gradient, given: Array | None, calls: Calls | None) -> Case:
     candidate = gradient.vector.astype(np.float64)
     if given is not None:
         candidate = np.where(given, candidate, 0)
-    p = Pass(reference, candidate, given, calls or Calls())
+    case = Case(reference, candidate, given, calls or Calls())
     # The mistakes are made with the gradient of C alone.
-    return p if reference.decay is None else replace(p, candidate=candidate - reference.decay.astype(np.float64))
+    return case if reference.decay is None else replace(case, candidate=candidate - reference.decay.astype(np.float64))
 
 
 class _Search:
     """The search for the mistakes that explain a candidate."""
 
-    def __init__(self, p: Pass, half_the_digits: float) -> None:
-        self.p = p
-        self.limit = min(half_the_digits, _misfit(p, p.gradient.value) / 100)
+    def __init__(self, case: Case, half_the_digits: float) -> None:
+        self.case = case
+        self.limit = min(half_the_digits, _misfit(case, case.gradient.value) / 100)
         # What is rounded when the weight decay that belongs in the gradient is added.
-        self.more = 4 * p.precision.u * (abs(p.l2) * p.on_weights * np.abs(p.parameters) + np.abs(p.candidate))
+        self.more = (
+            4 * case.precision.u * (abs(case.l2) * case.on_weights * np.abs(case.parameters) + np.abs(case.candidate))
+        )
 
     def explained(self) -> list[_Explained]:
         """Return the mistakes that explain the candidate: single ones, else pairs, else general ones."""
@@ -188,9 +191,9 @@ class _Search:
         for mistake in MISTAKES:
             if mistake.general:
                 continue
-            for variant in mistake.variants(self.p):
-                predicted = self.p.predicted(variant.made)
-                misfit = self.explains(self.p, predicted)
+            for variant in mistake.variants(self.case):
+                predicted = self.case.predicted(variant.made)
+                misfit = self.explains(self.case, predicted)
                 if misfit is not None:
                     first.append(_Explained(misfit, mistake, variant, predicted))
                 elif mistake.family in FIRST and self._may_be_one_of_two(predicted):
@@ -201,83 +204,83 @@ class _Search:
             return observed or _best(first)
         return self._general(Family.MULTIPLE) or self._pairs(bases) or self._decayed_multiple() or self._general()
 
-    def explains(self, p: Pass, predicted: Predicted) -> float | None:
+    def explains(self, case: Case, predicted: Predicted) -> float | None:
         """Return the misfit of a prediction that explains a candidate, else None."""
-        misfit = _misfit(p, predicted.value, self.limit)
+        misfit = _misfit(case, predicted.value, self.limit)
         if not misfit <= self.limit:
             return None
-        off = np.abs(p.candidate - predicted.value)[p.entries]
-        bound = predicted.bound if not p.l2 else predicted.bound + self.more
-        return misfit if (off <= bound[p.entries]).all() else None
+        off = np.abs(case.candidate - predicted.value)[case.entries]
+        bound = predicted.bound if not case.l2 else predicted.bound + self.more
+        return misfit if (off <= bound[case.entries]).all() else None
 
     def _general(self, family: Family | None = None) -> list[_Explained]:
         """Return what the first general mistake that explains the candidate makes of it."""
         for mistake in MISTAKES:
             if mistake.general and family in (None, mistake.family):
-                found = list(self._tried(mistake, self.p))
+                found = list(self._tried(mistake, self.case))
                 if found:
                     return _best(found)
         return []
 
-    def _tried(self, mistake: Mistake, p: Pass) -> Iterator[_Explained]:
-        for variant in mistake.variants(p):
-            predicted = p.predicted(variant.made)
-            misfit = self.explains(p, predicted)
+    def _tried(self, mistake: Mistake, case: Case) -> Iterator[_Explained]:
+        for variant in mistake.variants(case):
+            predicted = case.predicted(variant.made)
+            misfit = self.explains(case, predicted)
             if misfit is not None:
                 yield _Explained(misfit, mistake, variant, predicted)
 
-    def _second(self, p: Pass, *families: Family) -> list[_Explained]:
+    def _second(self, case: Case, *families: Family) -> list[_Explained]:
         """Return the mistakes of some families that explain a candidate, on top of a first mistake."""
-        return _of(families, lambda mistake: self._tried(mistake, p))
+        return _of(families, lambda mistake: self._tried(mistake, case))
 
     def _may_be_one_of_two(self, predicted: Predicted) -> bool:
         """Whether a multiple or a weight decay could make the candidate of a prediction."""
-        p, value = self.p, predicted.value
-        if _misfit(p, value * fitted(p.candidate, value, p.entries), self.limit) <= self.limit:
+        case, value = self.case, predicted.value
+        if _misfit(case, value * fitted(case.candidate, value, case.entries), self.limit) <= self.limit:
             # A mistake without effect in this network leaves all to the second one.
-            right = p.gradient.value * fitted(value, p.gradient.value, p.entries)
-            return not (np.abs(right - value) <= predicted.bound)[p.entries].all()
-        rest = p.candidate - value
+            right = case.gradient.value * fitted(value, case.gradient.value, case.entries)
+            return not (np.abs(right - value) <= predicted.bound)[case.entries].all()
+        rest = case.candidate - value
         return any(
-            _misfit(p, value + direction * fitted(rest, direction, p.entries), self.limit) <= self.limit
-            for direction in (p.on_weights * p.parameters, p.parameters)
+            _misfit(case, value + direction * fitted(rest, direction, case.entries), self.limit) <= self.limit
+            for direction in (case.on_weights * case.parameters, case.parameters)
         )
 
     def _pairs(self, bases: list[tuple[Mistake, Variant, Predicted]]) -> list[_Explained]:
         found = []
         for mistake, variant, predicted in bases:
-            second = self._second(replace(self.p, base=predicted, memory={}), *SECOND)
+            second = self._second(replace(self.case, base=predicted, memory={}), *SECOND)
             if second:
                 found.append(_Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second)))
         return _best(found)
 
     def _decayed_multiple(self) -> list[_Explained]:
         """Return the multiples that explain the candidate together with a weight decay."""
-        p, right = self.p, self.p.gradient
-        for direction in (p.on_weights * p.parameters, p.parameters):
-            columns = np.stack([right.value[p.entries], direction[p.entries]], axis=1)
+        case, right = self.case, self.case.gradient
+        for direction in (case.on_weights * case.parameters, case.parameters):
+            columns = np.stack([right.value[case.entries], direction[case.entries]], axis=1)
             scale = np.max(np.abs(columns), axis=0)
             if not (scale > 0).all():
                 continue
-            (factor, _), *_ = np.linalg.lstsq(columns / scale, p.candidate[p.entries], rcond=None)
+            (factor, _), *_ = np.linalg.lstsq(columns / scale, case.candidate[case.entries], rcond=None)
             factor /= scale[0]
             if factor == 0 or not math.isfinite(factor):
                 continue
             # The weight decay is known to about half of the digits, which names the multiple, and then exactly.
-            size = fitted(p.candidate - factor * right.value, direction, p.entries)
-            rest = replace(p, candidate=p.candidate - size * direction, memory={})
-            if found := _of((Family.MULTIPLE,), partial(self._decayed, p=rest)):
+            size = fitted(case.candidate - factor * right.value, direction, case.entries)
+            rest = replace(case, candidate=case.candidate - size * direction, memory={})
+            if found := _of((Family.MULTIPLE,), partial(self._decayed, case=rest)):
                 return found
         return []
 
-    def _decayed(self, mistake: Mistake, p: Pass) -> Iterator[_Explained]:
+    def _decayed(self, mistake: Mistake, case: Case) -> Iterator[_Explained]:
         """Yield a mistake in each place in which a weight decay on top of it explains the candidate."""
-        for variant in mistake.variants(p):
-            base, right = p.predicted(variant.made), p.gradient.value
+        for variant in mistake.variants(case):
+            base, right = case.predicted(variant.made), case.gradient.value
             factor = fitted(base.value, right, slice(None))
             # Other multiples have a factor for each array.
             factor = factor if factor and np.allclose(base.value, factor * right, rtol=1e-9, atol=0) else 1.0
-            second = self._second(replace(self.p, base=base, factor=factor, memory={}), Family.DECAY)
+            second = self._second(replace(self.case, base=base, factor=factor, memory={}), Family.DECAY)
             if second:
                 yield _Explained(second[0].misfit, mistake, variant, second[0].predicted, tuple(second))
 
@@ -302,15 +305,15 @@ def _best(explained: list[_Explained]) -> list[_Explained]:
     return list(found.values())
 
 
-def _misfit(p: Pass, predicted: Array, enough: float = math.inf) -> float:
+def _misfit(case: Case, predicted: Array, enough: float = math.inf) -> float:
     """Return the largest difference in any array, relative to the largest entry predicted there.
 
     The search ends at the first array whose misfit exceeds ``enough``.
     """
     worst = 0.0
-    for _, _, entries in p.arrays:
+    for _, _, entries in case.arrays:
         expected = predicted[entries]
-        difference = float(np.max(np.abs(p.candidate[entries] - expected)))
+        difference = float(np.max(np.abs(case.candidate[entries] - expected)))
         if difference > 0 or difference != difference:
             size = float(np.max(np.abs(expected)))
             ratio = difference / size if size > 0 else math.inf

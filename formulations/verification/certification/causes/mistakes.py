@@ -15,7 +15,7 @@ from formulations.verification.certification.causes import (
     problems,
 )
 from formulations.verification.certification.causes.backward import Variants
-from formulations.verification.certification.causes.recomputation import Pass
+from formulations.verification.certification.causes.case import Case
 
 __all__ = ["MISTAKES", "Family", "Mistake"]
 
@@ -47,7 +47,7 @@ class Mistake:
         What is wrong, and how to correct it. Placeholders: ``{l}`` is the layer, ``{above}`` the layer above and
         ``{below}`` the layer below, as superscripts; ``{number}`` is the number of the layer; others are the
         facts of the variant.
-    variants : callable (Pass) -> iterator of Variant
+    variants : callable (Case) -> iterator of Variant
         The backward passes, or the gradients, with the mistake in one layer, or in all layers for None.
     general : bool
         Whether it explains so much that it is asked only if no other mistake explains the gradient.
@@ -57,7 +57,7 @@ class Mistake:
     family: Family
     sentence: str
     remedy: str
-    variants: Callable[[Pass], Variants]
+    variants: Callable[[Case], Variants]
     general: bool = False
 
 
