@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from formulations.display.status_line import StatusLine as StatusLine
     from formulations.display.tables import counted as counted
     from formulations.display.tables import fitted as fitted
+    from formulations.display.tables import fixed_width as fixed_width
     from formulations.display.tables import format_brief as format_brief
     from formulations.display.tables import format_numbers as format_numbers
     from formulations.display.tables import format_seconds as format_seconds
@@ -69,6 +70,7 @@ else:
             "tables": [
                 "counted",
                 "fitted",
+                "fixed_width",
                 "format_brief",
                 "format_numbers",
                 "format_seconds",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import zip_longest
 from shutil import get_terminal_size
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 __all__ = [
     "counted",
     "fitted",
+    "fixed_width",
     "format_brief",
     "format_numbers",
     "format_seconds",
@@ -26,10 +29,30 @@ __all__ = [
 WORDS = 24
 """A column of words is not broken to less than this width, in characters."""
 
+_columns: ContextVar[int | None] = ContextVar("columns", default=None)
+
+
+@contextmanager
+def fixed_width(columns: int) -> Iterator[None]:
+    """Write texts for a page of so many columns, whatever the terminal is.
+
+    Examples
+    --------
+    >>> with fixed_width(30):
+    ...     print(fitted("However wide the terminal is, 30 columns."))
+    However wide the terminal is,
+      30 columns.
+    """
+    before = _columns.set(columns)
+    try:
+        yield
+    finally:
+        _columns.reset(before)
+
 
 def terminal_width() -> int:
     """Return the width of the terminal: that of COLUMNS if it is set, else its own, or 80 without a terminal."""
-    return max(get_terminal_size().columns, 20)
+    return _columns.get() or max(get_terminal_size().columns, 20)
 
 
 def fitted(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from formulations.backends import get_backend, list_backends
+from formulations.display import fixed_width
 from formulations.explanation.computation import MOST_EXAMPLES, MOST_NEURONS
 from formulations.explanation.equations import parse_latex
 from formulations.explanation.latex import OPERATORS
@@ -27,6 +28,9 @@ MOST_LAYERS = 12
 
 REACH, POINTS = 6.0, 97
 """A curve goes from −6 to 6, or as far as the weighted inputs, in 96 parts."""
+
+WIDTH = 100
+"""The columns of a printed certificate."""
 
 MATRICES = ("w", "dw", "dwb")
 
@@ -241,13 +245,15 @@ def _fault(scene: Scene) -> dict[str, Any] | None:
 
 
 def _verdict(certificate: Certificate) -> dict[str, Any]:
+    with fixed_width(WIDTH):
+        text = str(certificate)
     return {
         "status": str(certificate.status),
         "layer": certificate.layer,
         "equation": certificate.equation,
         "cause": None if certificate.cause is None else certificate.cause.name,
         "says": _sentence(certificate),
-        "text": str(certificate),
+        "text": text,
     }
 
 

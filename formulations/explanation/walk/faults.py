@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from formulations.arrays import Array
 from formulations.backends import Backend, Tier
 from formulations.display import listed
 from formulations.exceptions import InvalidInput, Refused, UnknownName
+from formulations.explanation.equations import EQUATIONS
 from formulations.functions import through
 from formulations.network import Batch, Gradient, Network, Tape, forward
 
@@ -36,8 +38,9 @@ class Fault:
         What is wrong.
     equations : tuple of str
         The lines that can have it: ``"BP1"``, …, ``"BP4"``.
-    latex : dict
-        The wrong line of each equation; ``@`` stands for l, ``@+`` for l + 1 and ``@-`` for l − 1.
+    latex : str
+        The wrong right side: ``@`` stands for l, ``@+`` for l + 1, ``@-`` for l − 1, ``#`` for what (BP1) or (BP2)
+        multiplies by σ′(z^l), and ``&`` for the whole right side of the book.
     line : callable
         Gives δ^l, ∂C/∂b^l or ∂C/∂w^l with the mistake.
     why_not : callable (Network, Batch, l) -> str or None
@@ -47,7 +50,7 @@ class Fault:
     name: str
     title: str
     equations: tuple[str, ...]
-    latex: Mapping[str, str]
+    latex: str
     line: Line
     why_not: Callable[[Network, Batch, int], str | None] = lambda *_: None
 
@@ -100,6 +103,15 @@ def _of_weights(tape: Tape, l: int, errors: Errors) -> Array:
     products: Array = np.dot(errors[l].T, tape.activations[l - 2])
     return products
 
+
+SLOPE = r"\sigma'(z^{@})"
+LEFT = {
+    "BP1": r"\delta^{@}",
+    "BP2": r"\delta^{@}",
+    "BP3": r"\frac{\partial C}{\partial b^{@}}",
+    "BP4": r"\frac{\partial C}{\partial w^{@}}",
+}
+"""The left side of each line."""
 
 LINES: dict[str, Line] = {"BP1": _delta, "BP2": _delta, "BP3": _of_biases, "BP4": _of_weights}
 """The lines of the book's program."""
@@ -163,11 +175,14 @@ class Planted:
         The layer.
     equation : str
         The equation whose line has it.
+    latex : str
+        The wrong line.
     """
 
     fault: Fault
     layer: int
     equation: str
+    latex: str
 
     @property
     def program(self) -> Program:
@@ -178,14 +193,6 @@ class Planted:
     def of(self) -> str:
         """The name of what the line computes: ``delta``, ``db`` or ``dw``."""
         return {"BP3": "db", "BP4": "dw"}.get(self.equation, "delta")
-
-    @property
-    def latex(self) -> str:
-        """The wrong line."""
-        written = self.fault.latex[self.equation]
-        for sign, number in (("@+", self.layer + 1), ("@-", self.layer - 1), ("@", self.layer)):
-            written = written.replace(sign, str(number))
-        return written
 
     def expected(self, tape: Tape, gradient: Gradient) -> Array:
         """Return what the right line gives from the other numbers of the program, with a column for each example."""
@@ -246,7 +253,29 @@ def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
         possible = listed(fault.layers(network, batch))
         remedy = f"plant it in layer {possible}" if possible else "plant another one"
         raise Refused(f"layer {layer} cannot have the mistake {name!r}: {reason}; {remedy}.")
-    return Planted(fault, layer, equation)
+    return Planted(fault, layer, equation, _written(fault, equation, layer, network, batch))
+
+
+def _written(fault: Fault, equation: str, l: int, network: Network, batch: Batch) -> str:
+    """Return the LaTeX of the wrong line in layer l."""
+    combined = batch.cost.combined(network.activations[l - 2]) if equation == "BP1" else None
+    coupled = network.activations[l - 2].coupled
+    factor = r"\nabla_a C" if equation == "BP1" else r"(w^{@+})^T \delta^{@+}"
+    in_brackets = factor if equation == "BP1" and not coupled else rf"\left({factor}\right)"
+    whole = rf"{in_brackets} \odot {SLOPE}"
+    if combined is not None:
+        whole = EQUATIONS[combined.equation].latex.partition("= ")[2].replace("^L", "^{@}")
+        whole = rf"\left({whole}\right) / m" if len(batch.X) > 1 else whole
+    written = f"{LEFT[equation]} = {factor if fault.latex == '#' else fault.latex}"
+    written = written.replace("&", rf"\left({whole}\right)").replace("#", in_brackets)
+    if coupled:
+        # The slope is a matrix, which multiplies from the left.
+        written = re.sub(
+            rf"\\left\(((?:(?!\\left).)*)\\right\) \\odot {re.escape(SLOPE)}", r"\\Sigma'(z^{@})^T \1", written
+        )
+    for sign, number in (("@+", l + 1), ("@-", l - 1), ("@", l)):
+        written = written.replace(sign, str(number))
+    return written
 
 
 # Why a layer cannot have a mistake.
@@ -324,58 +353,40 @@ def _untransposed(tape: Tape, l: int, errors: Errors) -> Array:
     return through(tape.slopes[l - 2], errors[l + 1] @ tape.network.weights[l - 1].T)
 
 
-UP = r"(w^@+)^T \delta^@+"
-SIGMA = r"\sigma'(z^@)"
-
-
-def _both(rest: str) -> dict[str, str]:
-    """Return the wrong line in (BP1) and in (BP2); ``#`` stands for what is multiplied by σ′."""
-    gradient, carried = r"\nabla_a C", rf"\left({UP}\right)"
-    return {number: r"\delta^@ = " + rest.replace("#", part) for number, part in (("BP1", gradient), ("BP2", carried))}
-
-
-DB = r"\frac{\partial C}{\partial b^@}"
-DW = r"\frac{\partial C}{\partial w^@}"
-
 TABLE = (
-    Fault("sign", "y − a instead of a − y: the output error has the wrong sign", ("BP1",),
-          {"BP1": r"\delta^@ = -\nabla_a C \odot \sigma'(z^@)"}, _times(-1.0)),
-    Fault("factor_two", "the factor ½ of the cost is forgotten: 2(a − y)", ("BP1",),
-          {"BP1": r"\delta^@ = 2 \nabla_a C \odot \sigma'(z^@)"}, _times(2.0)),
-    Fault("sum_for_mean", "the examples are summed, not averaged", ("BP1",),
-          {"BP1": r"\delta^@ = m \nabla_a C \odot \sigma'(z^@)"},
+    Fault("sign", "y − a instead of a − y: the output error has the wrong sign", ("BP1",), "-&", _times(-1.0)),
+    Fault("factor_two", "the factor ½ of the cost is forgotten: 2(a − y)", ("BP1",), "2 &", _times(2.0)),
+    Fault("sum_for_mean", "the examples are summed, not averaged", ("BP1",), "m &",
           lambda tape, l, errors: tape.m * _delta(tape, l, errors), _one_example),
-    Fault("slope_missing", "σ′(z) is missing", ("BP1", "BP2"), _both("#"), _carried, _no_slope),
-    Fault("value_for_slope", "σ(z) instead of σ′(z)", ("BP1", "BP2"), _both(r"# \odot \sigma(z^@)"),
+    Fault("slope_missing", "σ′(z) is missing", ("BP1", "BP2"), "#", _carried, _no_slope),
+    Fault("value_for_slope", "σ(z) instead of σ′(z)", ("BP1", "BP2"), r"# \odot \sigma(z^{@})",
           lambda tape, l, errors: _carried(tape, l, errors) * tape.activations[l - 1], _no_slope),
-    Fault("slope_at_activation", "σ′(a) instead of σ′(z)", ("BP1", "BP2"), _both(r"# \odot \sigma'(a^@)"),
+    Fault("slope_at_activation", "σ′(a) instead of σ′(z)", ("BP1", "BP2"), r"# \odot \sigma'(a^{@})",
           _slope_at_activation, _no_slope),
-    Fault("slope_twice", "σ′(z) is applied twice", ("BP1", "BP2"), _both(rf"# \odot {SIGMA} \odot {SIGMA}"),
+    Fault("slope_twice", "σ′(z) is applied twice", ("BP1", "BP2"), rf"# \odot {SLOPE} \odot {SLOPE}",
           lambda tape, l, errors: _carried(tape, l, errors) * tape.slopes[l - 2] ** 2, _no_slope),
-    Fault("slope_of_other_layer", "σ′ of the layer above instead of σ′(z)", ("BP2",),
-          {"BP2": rf"\delta^@ = \left({UP}\right) \odot \sigma'(z^@+)"},
+    Fault("slope_of_other_layer", "σ′ of the layer above instead of σ′(z)", ("BP2",), r"# \odot \sigma'(z^{@+})",
           lambda tape, l, errors: _carried(tape, l, errors) * tape.slopes[l - 1], _no_other_slope),
-    Fault("weights_transposed", "w is not transposed", ("BP2",),
-          {"BP2": rf"\delta^@ = \left(w^@+ \delta^@+\right) \odot {SIGMA}"}, _untransposed, _not_square),
-    Fault("sign_in_layer", "the error of a hidden layer has the wrong sign", ("BP2",),
-          {"BP2": rf"\delta^@ = -\left({UP}\right) \odot {SIGMA}"}, _times(-1.0)),
-    Fault("slope_outside", "σ′(z) is added, not multiplied", ("BP1", "BP2"), _both(rf"# + {SIGMA}"),
+    Fault("weights_transposed", "w is not transposed", ("BP2",), rf"\left(w^{{@+}} \delta^{{@+}}\right) \odot {SLOPE}",
+          _untransposed, _not_square),
+    Fault("sign_in_layer", "the error of a hidden layer has the wrong sign", ("BP2",), "-&", _times(-1.0)),
+    Fault("slope_outside", "σ′(z) is added, not multiplied", ("BP1", "BP2"), rf"# + {SLOPE}",
           lambda tape, l, errors: _carried(tape, l, errors) + tape.slopes[l - 2], _no_slope),
-    Fault("sign_of_biases", "∂C/∂b has the wrong sign", ("BP3",), {"BP3": rf"{DB} = -\delta^@"},
+    Fault("sign_of_biases", "∂C/∂b has the wrong sign", ("BP3",), r"-\delta^{@}",
           lambda tape, l, errors: -_of_biases(tape, l, errors)),
-    Fault("biases_lost", "the gradient of the biases is forgotten", ("BP3",), {"BP3": rf"{DB} = 0"},
+    Fault("biases_lost", "the gradient of the biases is forgotten", ("BP3",), "0",
           lambda tape, l, errors: 0 * _of_biases(tape, l, errors)),
-    Fault("error_of_other_layer", "δ of the layer above instead of δ", ("BP3",), {"BP3": rf"{DB} = \delta^@+"},
+    Fault("error_of_other_layer", "δ of the layer above instead of δ", ("BP3",), r"\delta^{@+}",
           lambda tape, l, errors: _of_biases(tape, l + 1, errors), _not_as_wide("its δ")),
-    Fault("sign_of_weights", "∂C/∂w has the wrong sign", ("BP4",), {"BP4": rf"{DW} = -\delta^@ (a^@-)^T"},
+    Fault("sign_of_weights", "∂C/∂w has the wrong sign", ("BP4",), r"-\delta^{@} (a^{@-})^T",
           lambda tape, l, errors: -_of_weights(tape, l, errors)),
-    Fault("weights_lost", "the gradient of the weights is forgotten", ("BP4",), {"BP4": rf"{DW} = 0"},
+    Fault("weights_lost", "the gradient of the weights is forgotten", ("BP4",), "0",
           lambda tape, l, errors: 0 * _of_weights(tape, l, errors)),
     Fault("weighted_input_for_activation", "z of the layer below instead of its a", ("BP4",),
-          {"BP4": rf"{DW} = \delta^@ (z^@-)^T"},
+          r"\delta^{@} (z^{@-})^T",
           lambda tape, l, errors: np.dot(errors[l].T, tape.weighted_inputs[l - 3]), _no_weighted_input),
     Fault("input_of_next_layer", "a of the layer itself instead of a of the layer below", ("BP4",),
-          {"BP4": rf"{DW} = \delta^@ (a^@)^T"},
+          r"\delta^{@} (a^{@})^T",
           lambda tape, l, errors: np.dot(errors[l].T, tape.activations[l - 1]), _not_square_input),
 )  # fmt: skip
 
