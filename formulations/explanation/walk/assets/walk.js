@@ -1,8 +1,460 @@
-// The walk; the page's modules replace this outline.
+/* A walk through backpropagation: three linked panes that show one document of the library, step by step. */
 
-export function walk(root, { document: walked }) {
+import { html } from "./dom.js";
+import { columnsOf, equationColumn } from "./equations.js";
+import { full, meaning, shown, symbol } from "./format.js";
+import { hasMathML } from "./formulas.js";
+import { light, sameTarget, targetOf } from "./lights.js";
+import { matrixRows } from "./matrices.js";
+import { movedBy, NetworkPane } from "./network.js";
+import { Panel } from "./panel.js";
+import { Requests } from "./requests.js";
+import { computedAt, stopsOf } from "./stops.js";
+import { Timeline } from "./timeline.js";
+
+export const FORMAT = "formulations-walk";
+export const VERSION = 1;
+
+const COLOURS = [["step", "the step"], ["a", "a"], ["z", "z"], ["slope", "σ′"], ["delta", "δ"]];
+const ENTRY_ORDER = ["b", "a", "z", "slope", "delta", "y"];
+const UNITS_PER_PIXEL = 0.01;
+const CONTROLS = "input, select, textarea, [role=tab], summary, pre, .network [data-entry], .matrix td, .handle";
+let walks = 0;
+
+/**
+ * Show a walk in an element.
+ *
+ * `request` sends a body to the library and returns a promise of a document; null if nothing can be changed. `source`
+ * is {text, live, command}. Returns the walk, or null if the document is refused.
+ */
+export function walk(root, { document: first, request = null, source = {} }) {
   root.classList.add("walk");
-  const heading = root.ownerDocument.createElement("h1");
-  heading.textContent = walked.title;
-  root.append(heading);
+  const refusal = refusalOf(first);
+  if (refusal) {
+    root.replaceChildren(html("p", { role: "alert", class: "alert" }, refusal));
+    return null;
+  }
+  return new Walk(root, first, request, source);
+}
+
+/** Say why a document cannot be shown, and what to do; null if it can. */
+function refusalOf(found) {
+  if (found?.format !== FORMAT) {
+    return `This page shows documents of the format ${FORMAT}, and got ${JSON.stringify(found?.format ?? null)}; write one with “formulations explain --json”.`;
+  }
+  if (found.version !== VERSION) {
+    return `This page shows version ${VERSION} of the format ${FORMAT}, and got version ${JSON.stringify(found.version)}; `
+      + "write the page and its document with the same version of formulations.";
+  }
+  return null;
+}
+
+class Walk {
+  constructor(root, first, request, source) {
+    // On a page of its own the walk has the first heading, and the keys that are pressed on the page are its.
+    this.alone = root.matches("body > main");
+    Object.assign(this, { root, source, level: this.alone ? 1 : 2, id: `walk-${walks += 1}` });
+    this.scenes = [first];
+    this.at = 0;
+    this.colour = "step";
+    this.hovered = this.pinned = null;
+    this.line = -1;
+    this.session = 0;
+    this.asked = null;
+    this.requests = request && new Requests(request, {
+      shown: (answer, work) => this.answered(answer, work), failed: (message) => this.fail(message),
+      busy: (whether) => this.root.setAttribute("aria-busy", String(whether)),
+    });
+    this.edit = (change) => this.ask(() => ({ scene: { ...this.document.scene, ...change }, action: null }));
+    this.act = (action) => this.ask(() => ({ scene: this.document.scene, action }));
+    this.neuron = firstNeuron(first);
+    this.build();
+    this.listen();
+    this.redraw();
+  }
+
+  get document() {
+    return this.scenes.at(-1);
+  }
+
+  get live() {
+    return Boolean(this.requests) && this.document.drawn === "neurons" && this.document.scene.weights !== null;
+  }
+
+  get stop() {
+    return this.stops[this.at];
+  }
+
+  build() {
+    const heading = (text, depth) => html(`h${Math.min(6, this.level + depth)}`, {}, text);
+    this.title = heading("", 0);
+    this.notes = html("p", { class: "notes" });
+    this.alert = html("p", { role: "alert", class: "alert", hidden: true });
+    this.timeline = new Timeline((at) => this.go(at));
+    this.network = new NetworkPane();
+    this.panel = new Panel(this, this.id);
+    this.undoButton = html("button", { type: "button", "data-do": "undo", onclick: () => this.undo() }, "Undo");
+    this.resetButton = html("button", { type: "button", "data-do": "reset", onclick: () => this.reset() }, "Reset");
+    this.colours = html("fieldset", { class: "colours" }, html("legend", {}, "Colour by"), ...COLOURS.map(([name, label]) =>
+      html("label", {}, html("input", { type: "radio", name: `${this.id}-colour`, value: name, "data-colour": name, checked: name === "step",
+        onchange: () => { this.colour = name; this.redraw(); } }), html("span", {}, label))));
+    this.stage = heading("", 1);
+    this.where = html("p", { class: "where", "aria-live": "polite" });
+    this.equations = html("div", { class: "columns" });
+    this.numbers = html("div", { class: "columns" });
+    this.next = html("button", { type: "button", "data-do": "line", onclick: () => this.nextLine() }, "Next line");
+    const pane = (name, label, ...children) => html("section", { class: "pane", "data-pane": name, "aria-label": label }, ...children);
+    const text = this.source.text || "These numbers were computed when the page was written.";
+    this.root.replaceChildren(html("div", { class: "page" },
+      html("header", { class: "masthead" }, this.title, this.notes, this.alert), this.timeline.element,
+      pane("network", "Network", html("div", { class: "tools" }, this.colours, html("span", { class: "again" }, this.undoButton, this.resetButton)), this.network.element),
+      pane("equation", "Equation", html("div", { class: "pane-head" }, this.stage, this.where), this.equations),
+      pane("matrices", "Matrices", this.numbers, html("div", { class: "lines" }, this.next)),
+      this.panel.element,
+      html("footer", { class: "source", "data-source": this.source.live ? "live" : "static" }, text),
+    ));
+    if (!hasMathML()) this.warn("This browser does not show MathML, so symbols are written as text.");
+  }
+
+  warn(text) {
+    this.root.querySelector(".masthead").append(html("p", { class: "warning", role: "note" }, text));
+  }
+
+  redraw() {
+    const { document: shownDocument } = this;
+    this.stops = stopsOf(shownDocument);
+    this.at = Math.min(this.at, this.stops.length - 1);
+    this.computed = computedAt(this.stops);
+    this.colours.hidden = shownDocument.drawn === "layers";
+    this.title.textContent = shownDocument.title;
+    this.notes.textContent = shownDocument.notes.join(" ");
+    this.undoButton.disabled = this.resetButton.disabled = this.scenes.length < 2;
+    this.undoButton.parentNode.hidden = !this.requests;
+    if (!entryExists(shownDocument, this.neuron)) this.neuron = firstNeuron(shownDocument);
+    this.drawStop();
+    this.panel.draw({ document: shownDocument, live: this.live, neuron: this.neuron, costs: this.costs() });
+    this.relight();
+  }
+
+  drawStop() {
+    const { stop, document: shownDocument } = this;
+    this.timeline.draw(this.stops, this.at);
+    this.stage.textContent = stop.title;
+    this.where.textContent = `Step ${this.at + 1} of ${this.stops.length}`;
+    const names = shownDocument.columns ?? shownDocument.scene.backends;
+    const depth = Math.min(6, this.level + 2);
+    const known = this.panel.isKnown();
+    const count = stop.columns.length > 1 ? "two" : "one";
+    this.equations.className = this.numbers.className = `columns ${count}`;
+    this.equations.replaceChildren(...columnsOf(stop, names, equationColumn, depth));
+    this.numbers.replaceChildren(...columnsOf(stop, names, (steps) => steps.map((step) =>
+      html("div", { class: `step${step.planted && known ? " planted" : ""}` }, ...matrixRows(step, shownDocument, known))), depth));
+    this.rows = [...this.numbers.querySelectorAll(".one-of-many")];
+    this.next.parentNode.hidden = this.rows.length < 2;
+    this.line = -1;
+    this.drawNetwork();
+  }
+
+  drawNetwork() {
+    const phase = this.stop.phase === "error" || this.stop.phase === "gradient" ? "delta" : "a";
+    const width = Math.max(240, Math.floor(this.network.element.clientWidth) || 720);
+    const row = this.rows[this.line];
+    const moved = row && this.isQuotient() && row.target.index.length === 2 ? row.target : null;
+    this.network.draw({
+      document: this.document, stop: this.stop, live: this.live, width, moved, focusKey: this.focusKey,
+      colour: this.colour === "step" ? phase : this.colour,
+      known: (name, layer) => (this.computed.get(`${name} ${layer}`) ?? 0) <= this.at,
+    });
+    const entries = this.entries();
+    if (entries.length && !entries.some((entry) => entry.tabIndex === 0)) entries[0].tabIndex = 0;
+    this.tell();
+  }
+
+  isQuotient() {
+    return this.stop.columns.flat().some((step) => step.equation === "46");
+  }
+
+  go(at) {
+    this.at = at;
+    this.pinned = null;
+    this.drawStop();
+    this.relight();
+  }
+
+  // Pointing
+
+  relight() {
+    light(this.root, this.hovered ?? this.pinned, this.stop);
+    this.tell();
+  }
+
+  point(target) {
+    if (sameTarget(target, this.hovered)) return;
+    this.hovered = target;
+    this.relight();
+  }
+
+  /** Say under the graph what is pointed at, with all its digits. */
+  tell() {
+    const target = this.hovered ?? this.pinned;
+    const { readout } = this.network;
+    const shownDocument = this.document;
+    if (shownDocument.drawn === "layers") return void (readout.textContent = shownDocument.why);
+    if (!target || target.path || !target.index.length) {
+      return void readout.replaceChildren(...this.hint());
+    }
+    const { name, layer, index } = target;
+    const element = this.root.querySelector(`[data-name="${name}"][data-layer="${layer}"][data-index="${index.join(",")}"][data-value]`);
+    const value = element ? Number(element.dataset.value) : null;
+    readout.replaceChildren(html("b", {}, symbol(name, layer, index)), value === null ? "" : ` = ${full(value)}`, ` · ${meaning(name, layer, index)}`);
+  }
+
+  hint() {
+    if (this.live) return ["Point at a number to see where it belongs, or drag one to change it."];
+    const { command } = this.source;
+    return ["Point at a number to see where it belongs. ", ...(command ? ["To drag numbers, run ", html("code", {}, command), "."] : [])];
+  }
+
+  nextLine() {
+    this.line = (this.line + 1) % this.rows.length;
+    this.rows.forEach((row, i) => row.classList.toggle("here", i === this.line));
+    this.pinned = this.rows[this.line].target;
+    this.hovered = null;
+    this.drawNetwork();
+    this.relight();
+  }
+
+  chooseNeuron(value) {
+    const [layer, n] = value.split(",").map(Number);
+    this.neuron = { layer, n };
+    this.redraw();
+  }
+
+  // Events
+
+  listen() {
+    const { root } = this;
+    const targetAt = (node) => {
+      const element = node instanceof Element ? node.closest(".one-of-many, [data-name][data-layer]") : null;
+      const inner = element?.classList.contains("one-of-many") ? null : element;
+      return inner ? targetOf(inner) : element?.target ?? null;
+    };
+    root.addEventListener("pointerover", (event) => { if (!this.grip) this.point(targetAt(event.target)); });
+    root.addEventListener("pointerleave", () => { if (!this.grip) this.point(null); });
+    root.addEventListener("focusin", (event) => this.focused(event.target, targetAt(event.target)));
+    root.addEventListener("focusout", () => this.point(null));
+    root.addEventListener("click", (event) => this.clicked(targetAt(event.target)));
+    root.addEventListener("keydown", (event) => this.key(event));
+    if (this.alone) document.addEventListener("keydown", (event) => { if (event.target === document.body) this.key(event); });
+    root.addEventListener("pointerdown", (event) => this.grab(event));
+    root.addEventListener("pointermove", (event) => this.drag(event));
+    root.addEventListener("pointerup", (event) => this.release(event));
+    root.addEventListener("pointercancel", (event) => this.release(event));
+    this.observer = new ResizeObserver(() => {
+      const width = this.network.element.clientWidth;
+      if (width === this.width) return;
+      this.width = width;
+      this.drawNetwork();
+      this.relight();
+    });
+    this.observer.observe(this.network.element);
+  }
+
+  focused(element, target) {
+    this.session += 1;
+    if (element.matches(".network [data-entry]")) {
+      this.focusKey = `${element.dataset.name} ${element.dataset.layer} ${element.dataset.index}`;
+      for (const entry of this.entries()) entry.tabIndex = entry === element ? 0 : -1;
+    }
+    if (element.matches(":focus-visible")) this.point(target);
+  }
+
+  clicked(target) {
+    if (this.dragged) return void (this.dragged = false);
+    this.pinned = target && !sameTarget(target, this.pinned) ? target : null;
+    if (target && target.index?.length === 1 && target.layer > 1 && this.document.drawn === "neurons") {
+      this.neuron = { layer: target.layer, n: target.index[0] };
+      this.panel.draw({ document: this.document, live: this.live, neuron: this.neuron, costs: this.costs() });
+    }
+    this.relight();
+  }
+
+  /** Handle a key; return whether it was one of the walk's. */
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return false;
+    const { target } = event;
+    const element = target instanceof Element ? target : this.root;
+    const done = this.keyOfEntry(event, element) || this.keyOfCell(event, element) || this.keyOfWalk(event, element);
+    if (done) event.preventDefault();
+    return done;
+  }
+
+  keyOfWalk(event, element) {
+    if (event.key === "Escape") {
+      this.pinned = null;
+      this.point(null);
+      this.relight();
+      return true;
+    }
+    const typing = element.matches("input:not([type=radio]), select, textarea");
+    const move = { n: "forward", p: "back" }[event.key];
+    if (move && !typing) return this.timeline.step(move) || true;
+    if (element.closest(CONTROLS)) return false;
+    const arrow = { ArrowRight: "forward", ArrowLeft: "back", Home: "first", End: "last" }[event.key];
+    if (!arrow) return false;
+    this.timeline.step(arrow);
+    return true;
+  }
+
+  keyOfEntry(event, element) {
+    const entry = element.closest(".network [data-entry], .handle");
+    if (!entry) return false;
+    const size = { ArrowUp: 0.1, ArrowDown: -0.1, PageUp: 1, PageDown: -1 }[event.key];
+    const sideways = entry.matches(".handle") ? { ArrowRight: 0.1, ArrowLeft: -0.1 }[event.key] : undefined;
+    if (entry.dataset.move && (size ?? sideways)) {
+      this.moveBy(entry, size ?? sideways);
+      return true;
+    }
+    if (entry.matches(".handle")) return false;
+    const entries = this.entries();
+    const at = entries.indexOf(entry);
+    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
+    if (to === undefined) return false;
+    entries[Math.max(0, Math.min(entries.length - 1, to))].focus();
+    return true;
+  }
+
+  keyOfCell(event, element) {
+    const cell = element.closest(".matrix td");
+    if (!cell) return false;
+    const line = cell.parentNode;
+    const [r, c] = [line.rowIndex, cell.cellIndex];
+    const to = { ArrowRight: [r, c + 1], ArrowLeft: [r, c - 1], ArrowDown: [r + 1, c], ArrowUp: [r - 1, c] }[event.key];
+    if (!to) return false;
+    const table = cell.closest("table");
+    let next = table.rows[to[0]]?.cells[to[1]];
+    if (!next && to[0] === r) {
+      const tables = [...this.numbers.querySelectorAll("table")];
+      const other = tables[tables.indexOf(table) + (to[1] > c ? 1 : -1)];
+      next = other?.rows[Math.min(r, other.rows.length - 1)]?.cells[to[1] > c ? 0 : other.rows[0].cells.length - 1];
+    }
+    next?.focus();
+    return true;
+  }
+
+  /** The entries of the graph in the order of the computation. */
+  entries() {
+    const order = (element) => {
+      const { name, layer, index } = element.dataset;
+      const [j, k = 0] = index.split(",").map(Number);
+      const edge = name === "w" || name === "dw";
+      return [Number(layer) * 2 + (edge ? 0 : 1), j, k, edge ? ["w", "dw"].indexOf(name) : ENTRY_ORDER.indexOf(name)];
+    };
+    const found = [...this.network.element.querySelectorAll("[data-entry]")].map((element) => [order(element), element]);
+    found.sort(([one], [other]) => one.map((part, i) => part - other[i]).find(Boolean) ?? 0);
+    return found.map(([, element]) => element);
+  }
+
+  // Changing
+
+  grab(event) {
+    const element = event.target instanceof Element ? event.target.closest("[data-move]") : null;
+    if (!this.live || !element || event.button > 0) return;
+    const picture = element.ownerSVGElement;
+    const scale = element.dataset.plot ? Number(element.dataset.plot) * picture.viewBox.baseVal.width / picture.clientWidth : UNITS_PER_PIXEL;
+    this.session += 1;
+    this.grip = { ...targetOf(element), value: Number(element.dataset.value), x: event.clientX, y: event.clientY, scale, plot: Boolean(element.dataset.plot), id: event.pointerId };
+    this.root.setPointerCapture(event.pointerId);
+    this.root.classList.add("gripping");
+    element.focus({ preventScroll: true });
+    this.point(targetOf(element));
+    event.preventDefault();
+  }
+
+  drag(event) {
+    const { grip } = this;
+    if (!grip || event.pointerId !== grip.id) return;
+    const [dx, dy] = [event.clientX - grip.x, grip.plot ? 0 : grip.y - event.clientY];
+    if (!grip.moved && Math.abs(dx) + Math.abs(dy) < 3) return;
+    grip.moved = true;
+    const scale = event.shiftKey ? grip.scale / 10 : grip.scale;
+    this.move(grip, Number((grip.value + (dx + dy) * scale).toFixed(3)));
+  }
+
+  release(event) {
+    if (!this.grip || event.pointerId !== this.grip.id) return;
+    this.dragged = Boolean(this.grip.moved);
+    this.grip = null;
+    this.root.classList.remove("gripping");
+  }
+
+  moveBy(entry, change) {
+    const target = targetOf(entry);
+    const before = this.asked && sameTarget(this.asked.target, target) ? this.asked.value : Number(entry.dataset.value);
+    this.move(target, Number((before + change).toFixed(10)));
+  }
+
+  move({ name, layer, index }, value) {
+    const quantity = movedBy(name, layer);
+    if (!quantity || !this.live) return;
+    this.asked = { target: { name, layer, index }, value };
+    const key = `${quantity} ${layer} ${index} ${this.session}`;
+    this.ask(() => ({ scene: this.document.scene, action: { name: "move", quantity, layer, index, value } }), key);
+  }
+
+  /** Ask the library; works of the same key make one scene to undo. */
+  ask(body, key = null) {
+    if (!this.requests) return;
+    this.requests.ask({ body: () => ({ version: VERSION, ...body() }), key });
+  }
+
+  answered(answer, work) {
+    const refusal = refusalOf(answer);
+    if (refusal) return void this.fail(refusal);
+    this.alert.hidden = true;
+    if (!this.requests.waiting) this.asked = null;
+    const before = this.stops[this.at];
+    if (work.key && work.key === this.lastKey && this.scenes.length > 1) this.scenes[this.scenes.length - 1] = answer;
+    else this.scenes.push(answer);
+    this.lastKey = work.key;
+    const found = stopsOf(answer).findIndex((stop) => stop.title === before.title && stop.mark === before.mark);
+    if (found >= 0) this.at = found;
+    this.redraw();
+  }
+
+  fail(message) {
+    this.asked = null;
+    this.alert.textContent = message;
+    this.alert.hidden = false;
+    this.redraw();
+  }
+
+  undo() {
+    if (this.scenes.length > 1) this.scenes.pop();
+    this.lastKey = null;
+    this.redraw();
+  }
+
+  reset() {
+    this.scenes = [this.scenes[0]];
+    this.lastKey = null;
+    this.redraw();
+  }
+
+  /** The costs of the last scenes that have the same layers and the same cost. */
+  costs() {
+    const keyOf = ({ scene }) => JSON.stringify([scene.sizes, scene.cost]);
+    const key = keyOf(this.document);
+    let start = this.scenes.length;
+    while (start > 0 && keyOf(this.scenes[start - 1]) === key) start -= 1;
+    return this.scenes.slice(start).map(({ cost }) => cost);
+  }
+}
+
+function firstNeuron(shownDocument) {
+  return shownDocument.layers.length > 1 ? { layer: 2, n: 1 } : null;
+}
+
+function entryExists(shownDocument, neuron) {
+  return Boolean(neuron && shownDocument.scene.sizes[neuron.layer - 1] >= neuron.n && neuron.layer > 1);
 }

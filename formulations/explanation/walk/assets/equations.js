@@ -1,0 +1,22 @@
+/* The equation of the current stop in symbols, with its number and what it says. */
+
+import { html } from "./dom.js";
+import { formulas } from "./formulas.js";
+
+/** Return a column of equations: one block for each step. */
+export function equationColumn(steps) {
+  return steps.map((step) => html("div", { class: "equation" },
+    html("div", { class: "symbols" },
+      html("span", { class: "formulas" }, ...formulas(step.symbols)),
+      step.equation ? html("span", { class: "number-of" }, `(${step.equation})`) : null),
+    html("p", { class: "says" }, step.says, ...step.remarks.flatMap((remark) => [" ", html("span", { class: "remark" }, remark)]))));
+}
+
+/** Return the columns of a stop, each with a heading if there are two. */
+export function columnsOf(stop, names, write, level) {
+  return stop.columns.map((steps, i) => {
+    const heading = stop.columns.length > 1 ? html(`h${level}`, { class: "backend" }, names[i]) : null;
+    const empty = html("p", { class: "says" }, "No step of its own here.");
+    return html("div", { class: "column" }, heading, ...(steps.length ? write(steps, i) : [empty]));
+  });
+}
