@@ -186,7 +186,9 @@ def test_pointing_at_a_symbol_lights_it_everywhere_and_a_click_keeps_it(visit):
     page.locator("[data-pane=network] [data-edge].hit[data-layer='2'][data-index='3,1']").dispatch_event("click")
     assert ("w", "2", "3,1") in lit(page, "network", exact=True)
     assert lit(page, "equation") == {("dw", "2", "")}
-    near = page.locator("[data-pane=matrices] td.near").evaluate_all("all => all.map((e) => e.dataset.name + e.dataset.index)")
+    near = page.locator("[data-pane=matrices] td.near").evaluate_all(
+        "all => all.map((e) => e.dataset.name + e.dataset.index)"
+    )
     assert near == ["delta3", "a1"]
     page.keyboard.press("Escape")
     assert not lit(page, "network")
@@ -215,13 +217,18 @@ def test_the_paths_and_the_moved_weights_light_one_by_one(visit):
     go(page, next(i for i, text in enumerate(stops) if "46" in text.split()))
     for index in ("1,1", "1,2", "2,1"):
         page.click("[data-do=line]")
-        assert page.locator("[data-pane=network] .moved").get_attribute("data-index") == index
+        assert page.locator("[data-pane=network] .edge.moved").get_attribute("data-index") == index
 
 
 # Numbers
 
 
-PAIRS = [("hadamard", "sigma"), ("product", "per_neuron"), ("path_sum", "finite_difference"), ("homogeneous", "tangent")]
+PAIRS = [
+    ("hadamard", "sigma"),
+    ("product", "per_neuron"),
+    ("path_sum", "finite_difference"),
+    ("homogeneous", "tangent"),
+]
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
@@ -278,7 +285,7 @@ def test_the_keyboard_alone_reaches_everything(visit):
     assert page.evaluate(focused) == ["y", "2"]
     page.keyboard.press("Home")
     for _ in range(40):
-        if page.evaluate("document.activeElement.matches('[data-name=delta][data-layer=\"2\"][data-index=\"3\"]')"):
+        if page.evaluate('document.activeElement.matches(\'[data-name=delta][data-layer="2"][data-index="3"]\')'):
             break
         page.keyboard.press("ArrowRight")
     assert lit(page, "network", exact=True) == {("delta", "2", "3")}
@@ -343,7 +350,10 @@ def test_reduced_motion_stops_every_animation(visit):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"version": 2}, "version 1 .* got version 2"), ({"format": "other"}, 'format formulations-walk, and got "other"')],
+    [
+        ({"version": 2}, "version 1 .* got version 2"),
+        ({"format": "other"}, 'format formulations-walk, and got "other"'),
+    ],
 )
 def test_another_version_is_refused_in_one_sentence(visit, change, said):
     page = visit(static(document_of() | change))
@@ -356,7 +366,9 @@ def test_a_browser_without_mathml_gets_text(visit):
     go(page, stop_of(page, "BP2", "δ²"))
     assert "This browser does not show MathML" in page.inner_text(".masthead")
     assert page.locator("math").count() == 0
-    assert "δ² = ((w³)ᵀ δ³) ⊙ σ′(z²)" in " ".join(page.inner_text("[data-pane=equation]").replace("( ", "(").replace(" )", ")").split())
+    assert "δ² = ((w³)ᵀ δ³) ⊙ σ′(z²)" in " ".join(
+        page.inner_text("[data-pane=equation]").replace("( ", "(").replace(" )", ")").split()
+    )
 
 
 def test_a_large_network_is_drawn_by_layer_with_the_reason(visit):
@@ -407,7 +419,9 @@ def actions(page: Any) -> list[Any]:
 
 
 def entry(page: Any, name: str, layer: int, index: str) -> Any:
-    return page.locator(f"[data-pane=network] [data-entry][data-name={name}][data-layer='{layer}'][data-index='{index}']")
+    return page.locator(
+        f"[data-pane=network] [data-entry][data-name={name}][data-layer='{layer}'][data-index='{index}']"
+    )
 
 
 @pytest.mark.parametrize(
@@ -426,9 +440,8 @@ def test_dragging_moves_a_number(visit, name, quantity, layer, index):
     value = round(before + 0.4, 3)
     sync_api.expect(moved).to_have_attribute("aria-valuenow", re.compile(f"^{value:g}"))
     last = actions(page)[-1]
-    assert last == {
-        "name": "move", "quantity": quantity, "layer": layer, "index": [int(i) for i in index.split(",")], "value": value,
-    }  # fmt: skip
+    place = {"quantity": quantity, "layer": layer, "index": [int(i) for i in index.split(",")]}
+    assert last == {"name": "move", **place, "value": value}
     # All moves of one drag are one scene to undo.
     page.click("[data-do=undo]")
     assert float(moved.get_attribute("data-value")) == before
@@ -457,7 +470,9 @@ def test_a_neuron_dies_when_its_z_is_dragged_out(visit):
     page.mouse.up()
     page.check("[data-colour=delta]")
     delta = entry(page, "delta", 2, "1")
-    page.wait_for_function("Math.abs(document.querySelector('[data-entry][data-name=delta][data-layer=\"2\"]').dataset.value) < 1e-4")
+    page.wait_for_function(
+        "Math.abs(document.querySelector('[data-entry][data-name=delta][data-layer=\"2\"]').dataset.value) < 1e-4"
+    )
     assert abs(float(delta.get_attribute("data-value"))) < 1e-4
     assert "dead" in page.locator("[data-neuron][data-layer='2'][data-index='1']").get_attribute("class")
     handle.focus()
@@ -467,7 +482,7 @@ def test_a_neuron_dies_when_its_z_is_dragged_out(visit):
 
 
 def test_the_newest_request_wins_and_the_page_stays_usable(visit):
-    hold = "window.held = []; window.sent = (body) => { bodies.push(body); return new Promise((done) => held.push(done)); };"
+    hold = "window.held = []; window.sent = (body) => (bodies.push(body), new Promise((done) => held.push(done)));"
     page = visit(live(document_of()), script=hold)
     weight = entry(page, "w", 2, "1,1")
     weight.focus()

@@ -21,6 +21,7 @@ export function matrixRows(step, document_, known = false) {
     const right = { ...left, value: step.expected };
     rows.push(html("p", { class: "count" }, "The right line would give, from the same numbers:"), html("div", { class: "row" }, html("span", { class: "part" }, matrix(right))));
   }
+  if (step.effect && known) rows.push(html("p", { class: "effect" }, step.effect));
   if (!step.rows.length) return [html("p", { class: "count" }, "This step is not written in numbers.")];
   return rows;
 }
@@ -43,6 +44,8 @@ function rowOf(step, row, i, document_) {
 /** What a row of components lights up: its path, or the component on its left. */
 function rowTarget(step, row, i) {
   if (step.paths?.[i]) return { path: step.paths[i].neurons, name: "path", layer: 0, index: [] };
+  const move = step.moves?.[i];
+  if (move) return { name: move.name, layer: move.layer, index: move.index, costs: move.costs };
   const [left] = row;
   const named = left.name && left.index?.length && left.index.every(Number.isInteger);
   return named && step.rows.length > 1 ? { name: left.name, layer: left.layer, index: left.index } : null;

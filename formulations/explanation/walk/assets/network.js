@@ -113,9 +113,8 @@ export class NetworkPane {
     const key = `edge ${layer} ${j} ${k}`;
     const shows = { "data-edge": "1", "data-name": "w", "data-layer": layer, "data-index": `${j},${k}` };
     const width = 1 + 5 * Math.abs(weight) / heaviest;
-    const { moved } = this.view;
-    const isMoved = moved && moved.layer === layer && moved.index.join() === `${j},${k}`;
-    const kinds = `edge ${weight < 0 ? "minus" : "plus"}${active ? " active" : ""}${isMoved ? " moved" : ""}`;
+    const moved = this.isMoved("w", layer, [j, k]) ? " moved" : "";
+    const kinds = `edge ${weight < 0 ? "minus" : "plus"}${active ? " active" : ""}${moved}`;
     this.put("edges", `${key} hit`, "path", { d, class: "hit", ...shows });
     this.put("edges", key, "path", { d, style: `--width: ${width.toFixed(2)}px`, ...shows, class: withLights(this, key, kinds) });
     if (!active) return;
@@ -195,11 +194,16 @@ export class NetworkPane {
       value === null ? "–" : shown(value));
   }
 
+  isMoved(name, layer, index) {
+    const { moved } = this.view;
+    return Boolean(moved) && moved.name === name && moved.layer === layer && String(moved.index) === String(index);
+  }
+
   /** The attributes of an entry that can be pointed at, focused and, live, moved. */
   described(key, name, layer, index, value, kinds) {
     const { live } = this.view;
     const movable = live && value !== null && movedBy(name, layer) !== null;
-    const text = `${symbol(name, layer, index)} = ${full(value)}`;
+    const moved = this.isMoved(name, layer, index) ? " moved" : "";
     return {
       "data-name": name, "data-layer": layer, "data-index": index.join(","), "data-entry": "1",
       "data-value": value === null ? false : value, "data-move": movable ? "1" : false,
@@ -207,7 +211,7 @@ export class NetworkPane {
       "aria-label": `${meaning(name, layer, index)}${movable ? "" : `: ${shown(value)}`}`,
       "aria-valuenow": movable ? value : false, "aria-valuetext": movable ? shown(value) : false,
       tabindex: this.view.focusKey === `${name} ${layer} ${index.join(",")}` ? 0 : -1,
-      "data-title": text, class: withLights(this, key, `${kinds}${movable ? " movable" : ""}`),
+      class: withLights(this, key, `${kinds}${movable ? " movable" : ""}${moved}`),
     };
   }
 

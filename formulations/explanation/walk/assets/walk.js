@@ -159,7 +159,7 @@ class Walk {
     const phase = this.stop.phase === "error" || this.stop.phase === "gradient" ? "delta" : "a";
     const width = Math.max(240, Math.floor(this.network.element.clientWidth) || 720);
     const row = this.rows[this.line];
-    const moved = row && this.isQuotient() && row.target.index.length === 2 ? row.target : null;
+    const moved = row?.target.costs ? row.target : null;
     this.network.draw({
       document: this.document, stop: this.stop, live: this.live, width, moved, focusKey: this.focusKey,
       colour: this.colour === "step" ? phase : this.colour,
@@ -168,10 +168,6 @@ class Walk {
     const entries = this.entries();
     if (entries.length && !entries.some((entry) => entry.tabIndex === 0)) entries[0].tabIndex = 0;
     this.tell();
-  }
-
-  isQuotient() {
-    return this.stop.columns.flat().some((step) => step.equation === "46");
   }
 
   go(at) {
@@ -204,6 +200,10 @@ class Walk {
       return void readout.replaceChildren(...this.hint());
     }
     const { name, layer, index } = target;
+    if (target.costs) {
+      const costs = target.costs.map(({ by, cost }) => `by ${shown(by)}: C = ${full(cost)}`).join(" · ");
+      return void readout.replaceChildren(html("b", {}, symbol(name, layer, index)), ` moved ${costs}`);
+    }
     const element = this.root.querySelector(`[data-name="${name}"][data-layer="${layer}"][data-index="${index.join(",")}"][data-value]`);
     const value = element ? Number(element.dataset.value) : null;
     readout.replaceChildren(html("b", {}, symbol(name, layer, index)), value === null ? "" : ` = ${full(value)}`, ` · ${meaning(name, layer, index)}`);
@@ -243,7 +243,9 @@ class Walk {
     root.addEventListener("pointerleave", () => { if (!this.grip) this.point(null); });
     root.addEventListener("focusin", (event) => this.focused(event.target, targetAt(event.target)));
     root.addEventListener("focusout", () => this.point(null));
-    root.addEventListener("click", (event) => this.clicked(targetAt(event.target)));
+    root.addEventListener("click", (event) => {
+      if (!event.target.closest("button, select, input, label, summary, a")) this.clicked(targetAt(event.target));
+    });
     root.addEventListener("keydown", (event) => this.key(event));
     if (this.alone) document.addEventListener("keydown", (event) => { if (event.target === document.body) this.key(event); });
     root.addEventListener("pointerdown", (event) => this.grab(event));
