@@ -27,6 +27,7 @@ extensions = [
     "sphinx_copybutton",
     "forge",
     "mathml",
+    "records",
     "repository",
 ]
 contents_pages = [

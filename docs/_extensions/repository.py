@@ -1,7 +1,7 @@
 """Links to files of the repository lead to the forge at the commit that is built, or to a page of the site.
 
 The build's environment names the forge as GitHub's runners do: GITHUB_SERVER_URL, GITHUB_REPOSITORY and GITHUB_SHA.
-Without them, each linked file becomes a page of the site, with its source highlighted.
+Without them, each linked file becomes a page of the site, with its source highlighted. A path in code is a link, too.
 
 A page below docs/project/ that says ``<!-- the file itself -->`` and links to a Markdown file is that file on the site,
 and links to the file lead to the page.
@@ -33,6 +33,8 @@ PAGES = "files"
 """The folder of the site that has the pages of source files."""
 
 STUB = re.compile(r"<!-- the file itself -->.*?\]\(([^)]+)\)", re.DOTALL)
+FILE = re.compile(r"(?:benchmarks|docs|formulations|tests)/[\w./-]+\.(?:py|txt|js)")
+LINKS = (nodes.reference, nodes.title, addnodes.pending_xref, addnodes.download_reference)
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)")
 
 
@@ -98,6 +100,12 @@ class LinkToRepository(SphinxTransform):
                 self.link_to_example(node, file)
             elif file.is_file() and file.suffix not in (".npz", ".csv", ".zip"):
                 self.link(node, file)
+        for node in list(self.document.findall(nodes.literal)):
+            path = node.astext()
+            if FILE.fullmatch(path) and (ROOT / path).is_file() and not isinstance(node.parent, LINKS):
+                link = nodes.inline("", "", node.deepcopy())
+                node.replace_self(link)
+                self.link(link, ROOT / path)
 
     def link_to_example(self, node: nodes.Element, file: Path) -> None:
         """Replace a node by a link to the page of a program of the gallery."""
@@ -117,7 +125,7 @@ class LinkToRepository(SphinxTransform):
         else:
             files_of(self.env).setdefault(self.env.docname, set()).add(path)
             link = addnodes.pending_xref(
-                "", refdomain="repository", reftype="file", reftarget=path, refdoc=self.env.docname
+                "", refdomain="", reftype="repository", reftarget=path, refdoc=self.env.docname
             )
         link += node.children
         node.replace_self(link)
@@ -134,7 +142,7 @@ def resolve(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Element
 ) -> nodes.reference | None:
     """Return the link to a file's page."""
-    if node.get("refdomain") != "repository":
+    if node["reftype"] != "repository":
         return None
     uri = app.builder.get_relative_uri(node["refdoc"], page_of(node["reftarget"]))
     return nodes.reference("", "", *[child.deepcopy() for child in node.children], internal=True, refuri=uri)

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from browser import chromium, served, watched
 
+import formulations as fm
+
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("FORMULATIONS_SITE", ROOT / "site"))
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
@@ -73,6 +75,11 @@ def test_every_link_and_anchor_leads_somewhere(texts, anchors):
             if not (SITE / target).is_file() or (anchor and anchor not in anchors.get(target, {anchor})):
                 dead.append(f"{page} -> {href}")
     assert dead == []
+
+
+@pytest.mark.parametrize("name", fm.list_backends())
+def test_the_page_of_a_backend_links_to_its_source(texts, name):
+    assert re.search(rf'href="[^"]*formulations/backends/{name}\.py(\.html)?"', texts[f"backends/{name}.html"])
 
 
 def test_nothing_is_loaded_from_another_host(texts):
