@@ -18,7 +18,7 @@ from formulations.arrays import (
 from formulations.data import unit_vectors
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.explanation.walk.faults import plant
-from formulations.explanation.walk.scene import Scene, check_size, known_keys
+from formulations.explanation.walk.scene import Scene, check_size, is_finite_number, known_keys
 from formulations.functions import LogLikelihood
 from formulations.network import Network
 from formulations.plans import gradient_of_batch
@@ -81,7 +81,7 @@ def _move(scene: Scene, action: Mapping[str, Any]) -> Scene:
         j, k = _place(index, network.layout.shapes[l - 2], "w")
         _set_weight(network, l, j, k, value)
     elif quantity == "b":
-        (j,) = _place(index[:1], (network.sizes[l - 1],), "b") if len(index) == 1 else _place(index, (0,), "b")
+        (j,) = _place(index, (network.sizes[l - 1],), "b")
         network.biases[l - 2][j] = value
     else:
         z = network.record(scene.batch).weighted_inputs[l - 2]
@@ -91,7 +91,7 @@ def _move(scene: Scene, action: Mapping[str, Any]) -> Scene:
 
 
 def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if not is_finite_number(value):
         raise InvalidInput(f"a value must be a finite number, got {described(value)}; pass one such as 0.5.")
     return float(value)
 
@@ -99,7 +99,9 @@ def _finite(value: Any) -> float:
 def _layer(scene: Scene, action: Mapping[str, Any]) -> int:
     last, l = scene.network.layout.last, action.get("layer")
     if type(l) is not int or not 2 <= l <= last:
-        raise InvalidInput(f"a layer with weights and biases is one of 2 to {last}, got {l!r}; pass one of them.")
+        raise InvalidInput(
+            f"a layer with weights and biases is one of 2 to {last}, got {described(l)}; pass one of them."
+        )
     return l
 
 

@@ -12,11 +12,12 @@ from formulations.explanation.walk.document import VERSION, document_of
 from formulations.explanation.walk.scene import Scene, known_keys, read_scene
 from formulations.verification import certify
 
-__all__ = ["answer", "document_for"]
+__all__ = ["answer"]
 
 KEYS = ("version", "scene", "action")
 
 
+@quiet
 def answer(request: Any) -> dict[str, Any]:
     """Return the document that a request asks for.
 
@@ -32,7 +33,7 @@ def answer(request: Any) -> dict[str, Any]:
     """
     try:
         _check_version(request)
-        return document_for(act(read_scene(request["scene"]), request.get("action")))
+        return _document(act(read_scene(request["scene"]), request.get("action")))
     except FormulationsException as caught:
         return {"error": {"message": str(caught)}}
 
@@ -47,8 +48,7 @@ def _check_version(request: Any) -> None:
         )
 
 
-@quiet
-def document_for(scene: Scene) -> dict[str, Any]:
+def _document(scene: Scene) -> dict[str, Any]:
     """Compute all steps of a scene, and the verdict on its program, and return the document."""
     story = tell(scene.network, scene.batch, scene.columns)
     certificate = None

@@ -26,8 +26,8 @@ FORMAT, VERSION = "formulations-walk", 1
 MOST_LAYERS = 12
 """The most layers that are drawn neuron by neuron."""
 
-REACH, POINTS = 6.0, 97
-"""A curve goes from −6 to 6, or as far as the weighted inputs, in 96 parts."""
+REACH, FARTHEST, POINTS = 6.0, 30.0, 97
+"""A curve goes from −6 to 6, or as far as the weighted inputs up to 30, in 96 parts."""
 
 WIDTH = 100
 """The columns of a printed certificate."""
@@ -205,13 +205,12 @@ def _number(value: Any) -> float | None:
 
 
 def _curves(quantities: Quantities) -> list[dict[str, Any]]:
-    """Return σ and σ′ of each activation, over a range that holds all its weighted inputs."""
+    """Return σ and σ′ of each activation, over a range that holds its weighted inputs."""
     tape = quantities.tape
     reach: dict[Activation, float] = {}
     for activation, z in zip(tape.network.activations, tape.weighted_inputs, strict=True):
-        finite = np.abs(z[np.isfinite(z)])
-        far = float(finite.max(initial=REACH))
-        reach[activation] = max(far, reach.get(activation, REACH))
+        far = float(np.abs(z).max())
+        reach[activation] = max(far if far < FARTHEST else FARTHEST, reach.get(activation, REACH))
     return [_curve(activation, far) for activation, far in reach.items()]
 
 

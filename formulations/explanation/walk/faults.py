@@ -12,7 +12,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.backends import Backend, Tier
 from formulations.display import listed
-from formulations.exceptions import InvalidInput, Refused, UnknownName
+from formulations.exceptions import InvalidInput, Refused, UnknownName, described
 from formulations.explanation.equations import EQUATIONS
 from formulations.functions import through
 from formulations.network import Batch, Gradient, Network, Tape, forward
@@ -247,7 +247,9 @@ def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
         raise UnknownName("mistake", name, FAULTS)
     last = network.layout.last
     if type(layer) is not int or not 2 <= layer <= last:
-        raise InvalidInput(f"a mistake is planted in one of the layers 2 to {last}, got {layer!r}; pass one of them.")
+        raise InvalidInput(
+            f"a mistake is planted in one of the layers 2 to {last}, got {described(layer)}; pass one of them."
+        )
     equation, reason = fault.equation(network, layer), fault.reason(network, batch, layer)
     if equation is None or reason is not None:
         possible = listed(fault.layers(network, batch))

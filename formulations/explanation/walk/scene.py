@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from formulations.arrays import Array, format_dtype, items
+from formulations.arrays import Array, as_dtype, format_dtype, items
 from formulations.backends import Backend, get_backend
 from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongShape, WrongType, described
 from formulations.explanation.walk.faults import Planted, plant
 from formulations.functions import Activation, Cost, PerNeuron, get_cost
 from formulations.network import Batch, Network
 
-__all__ = ["LARGEST", "Scene", "check_size", "known_keys", "plain_matrix", "read_scene"]
+__all__ = ["LARGEST", "Scene", "check_size", "is_finite_number", "known_keys", "plain_matrix", "read_scene"]
 
 LARGEST = 4096
 """The most numbers, of parameters and examples together, of a network that can be changed."""
@@ -131,13 +131,14 @@ def read_scene(plain: Any) -> Scene:
             f"a scene must have at most {LARGEST} parameters and numbers in its examples to be changed; explain this "
             "network in Python, or choose a smaller one."
         )
-    lists = [items(plain[name], name, "[[[0.5, -0.5]]]") for name in ("weights", "biases")]
-    _check_count([*lists, plain["X"], plain["Y"]])
-    dtype = plain.get("dtype", "float64")
-    weights = [_read_weights(w, l, dtype) for l, w in enumerate(lists[0], start=2)]
+    given = items(plain["weights"], "weights", "[[[0.5, -0.5]]]")
+    biases = items(plain["biases"], "biases", "[[0.5]]")
+    _check_count([given, biases, plain["X"], plain["Y"]])
+    dtype = as_dtype(plain.get("dtype", "float64"))
+    weights = [_read_weights(w, l, dtype) for l, w in enumerate(given, start=2)]
     names = items(plain["activations"], "activations", "['sigmoid', 'sigmoid']")
     activations = [PerNeuron(each) if isinstance(each, list) else each for each in names]
-    network = Network(weights, lists[1], activations, dtype=dtype)
+    network = Network(weights, biases, activations, dtype=dtype)
     if "sizes" in plain and plain["sizes"] != list(network.sizes):
         raise WrongShape(
             f"sizes must be those of the weights, {list(network.sizes)}, got {described(plain['sizes'])}; leave them "
@@ -181,6 +182,11 @@ def known_keys(plain: Any, what: str, known: Sequence[str], required: Sequence[s
         )
 
 
+def is_finite_number(value: Any) -> bool:
+    """Whether a value that JSON gave is a number that a float can hold: integers may have any number of digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 def check_size(count: float) -> None:
     """Raise an exception if there are more numbers than a scene may have.
 
@@ -214,7 +220,7 @@ def _leaves(plain: Any) -> Iterable[Any]:
             stack.pop()
 
 
-def _read_weights(plain: Any, l: int, dtype: str) -> Any:
+def _read_weights(plain: Any, l: int, dtype: Any) -> Any:
     """Read a matrix of weights, sparse if some entries are None."""
     rows = items(plain, f"the weights of layer {l}", "[[0.5, -0.5]]")
     if not any(entry is None for row in rows if isinstance(row, list) for entry in row):
@@ -223,10 +229,7 @@ def _read_weights(plain: Any, l: int, dtype: str) -> Any:
         raise WrongShape(f"the weights of layer {l} must be a matrix, got rows of several lengths; correct them.")
     stored = [(j, k, value) for j, row in enumerate(rows) for k, value in enumerate(row) if value is not None]
     where = ([j for j, _, _ in stored], [k for _, k, _ in stored])
-    if any(
-        isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
-        for *_, value in stored
-    ):
+    if not all(is_finite_number(value) for *_, value in stored):
         raise InvalidInput(
             f"the weights of layer {l} must be finite numbers, or null where none is stored; correct them."
         )
