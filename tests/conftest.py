@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -10,6 +11,7 @@ import pytest
 
 from formulations.backends import _registry as registry
 from formulations.backends import _table
+from formulations.comparison import timing
 
 # Slow files that cannot mark themselves: a suite that others run too, and pages whose examples take a second.
 SLOW = (
@@ -49,6 +51,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
+def pytest_collection_finish():
+    """Hide modules and tests, which last until the end, from the garbage collector: it would visit them each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(params=makers.FLAGS)
 def backend(request):
     """Every backend, in every option."""
@@ -78,14 +86,19 @@ def clean_registry(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _wide(monkeypatch):
-    """Print tables at their full width; other tests cover narrower terminals."""
+def _environment(monkeypatch):
+    """Print tables at their full width, which other tests narrow, and let no variable choose a backend."""
     monkeypatch.setenv("COLUMNS", "1000")
-
-
-@pytest.fixture(autouse=True)
-def _no_variable(monkeypatch):
     monkeypatch.delenv(registry.VARIABLE, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_measurements():
+    """Measure three rounds without pauses: tests look at what is timed and how it is told, not at the times."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("formulations.comparison.timing.MOST", timing.FEWEST)
+        patch.setattr("formulations.comparison.race.heat.SILENCE", 0.0)
+        yield
 
 
 @pytest.fixture

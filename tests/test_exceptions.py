@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,15 @@ def endings(message):
             return [None]
 
 
+@cache
 def raised(source):
-    """Yield line and message of each exception of ours that is raised with a single argument."""
+    """Return line and message of each exception of ours that is raised with a single argument."""
+    found = []
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         match node:
             case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[message])) if name in exceptions.__all__:
-                yield node.lineno, message
+                found.append((node.lineno, message))
+    return found
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)

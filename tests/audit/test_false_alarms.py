@@ -50,6 +50,7 @@ def test_three_hundred_networks_by_all_others(start):
     none_is_different(range(start, start + 100), OTHERS)
 
 
+@pytest.mark.slow
 def test_the_series_covers_depths_dtypes_costs_and_scales():
     drawn = [random_problem(number) for number in range(300)]
     for lowest, highest in DEPTHS:

@@ -13,6 +13,16 @@ from formulations.comparison.timing import CpuTimed, Stopwatch, interleave, quic
 from formulations.display.ratios import Ratio, paired
 from formulations.display.tables import format_seconds, format_table
 
+MOST = timing.MOST
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _all_rounds():
+    """Measure as outside tests, with the number of rounds that the module had when it was imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "MOST", MOST)
+        yield
+
 
 def clock(monkeypatch):
     """Replace the clock by one that only the calls themselves advance."""

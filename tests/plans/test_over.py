@@ -233,6 +233,7 @@ def note_blas_threads(path):
     return np.ones((1, 4)), np.ones((1, 2))
 
 
+@pytest.mark.slow
 def test_processes_use_one_thread_of_blas_where_more_are_allowed(monkeypatch, tmp_path):
     # A forked process would inherit this one's limit.
     for name in threads_of_blas.VARIABLES:

@@ -25,6 +25,7 @@ from formulations.comparison.epochs.peers.costs import cost_of
 from formulations.comparison.epochs.reference import measure_reference
 from formulations.comparison.epochs.run import run_epochs
 from formulations.comparison.race import Contestant, Kind, draw_race
+from formulations.comparison.race import heat as heat_module
 from formulations.comparison.race.peers.problem import parameters_of
 from formulations.data import make_problem
 from formulations.display import format_seconds
@@ -147,8 +148,13 @@ def test_every_cell_holds_whole_mini_batches():
 
 
 @pytest.mark.usefixtures("small")
-def test_rows_and_times_of_a_step():
+def test_rows_and_times_of_a_step(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(heat_module, "SILENCE", 1e-6)
+    timed = heat_module.interleave
+    monkeypatch.setattr(heat_module, "interleave", lambda calls, **how: asked.update(how) or timed(calls, **how))
     found = run_epochs(["small"], ["float64"], ["sigma"], [], budget=0.005)
+    assert (asked["silence"], asked["pauses"]) == (1e-6, True)
     heat = found.heat("small", "float64")
     assert [row.name for row in heat.rows] == ["floor", "hadamard", "sigma", "control"]
     assert {row.status for row in heat.rows[1:]} == {"equal"}
