@@ -256,7 +256,8 @@ def _certificate(
     place = place_of(verdict, tape.network.layout) if verdict.status is Status.DIFFERENT else None
     cause = None
     if place and place[1] != "C":
-        cause = likely_cause(reference, candidate.gradient, place, candidate.given, calls=calls)
+        examples = problem.X, problem.Y
+        cause = likely_cause(reference, candidate.gradient, place, candidate.given, calls=calls, examples=examples)
     layer, equation = (cause.seen_in, cause.equation) if cause else place or (None, None)
     return Certificate(
         title=problem.title + (f", l2 = {reference.l2:g}" if reference.l2 else ""),

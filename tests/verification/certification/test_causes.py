@@ -97,10 +97,15 @@ def test_softmax_by_its_diagonal_alone():
     assert (found.layer, found.equation, found.cause.layer) == (3, "BP2", 3)
 
 
-def test_sample_weights_ignored():
+@pytest.mark.parametrize("weights", [[1, 2, 3, 4, 5], [1, 2, 0, 4, 0]], ids=["positive", "some are zero"])
+def test_sample_weights_ignored(weights):
     net, X, Y = case(4)
-    c = fm.certify(net, X, Y, handwritten.gradient, sample_weight=[1, 2, 3, 4, 5])
+    c = fm.certify(net, X, Y, handwritten.gradient, sample_weight=weights)
     assert c.cause.name == "sample_weights_ignored"
+    # Beside a sum for the mean, too.
+    summed = [[5 * g for g in part] for part in handwritten.gradient(net, X, Y)]
+    cause = fm.certify(net, X, Y, summed, sample_weight=weights).cause
+    assert (cause.name, cause.also.name) == ("sample_weights_ignored", "sum_for_mean")
 
 
 def test_one_entry_and_single_precision():
@@ -193,6 +198,7 @@ def test_mistakes_in_the_weight_decay_are_named():
 
     missing, twice, biases = cause(0.0), cause(0.02), cause(0.01, 0.01)
     assert (missing.name, missing.sentence) == ("decay_missing", "the weight decay λw is missing")
+    assert missing.readings == ()
     assert twice.name == "decay_of_weights"
     assert twice.sentence == "the gradient contains the weight decay λw with λ = 0.02"
     assert biases.name == "decay_of_all"

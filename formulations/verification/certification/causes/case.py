@@ -61,6 +61,8 @@ class Case:
         The gradient with a first mistake, if a second one is looked for; None for the right one.
     factor : float
         The factor by which that first mistake multiplies the right gradient.
+    examples : (X, Y), or None
+        The examples with those of weight 0, for which the tape has others; None for those of the tape.
     memory : dict
         What several mistakes need and compute once.
     """
@@ -71,6 +73,7 @@ class Case:
     calls: Calls = field(default_factory=Calls)
     base: Predicted | None = None
     factor: float = 1.0
+    examples: tuple[Array, Array] | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -202,9 +202,15 @@ def _all_of(case: Case, chosen: Array) -> str:
 
 def sample_weights_ignored(case: Case) -> Variants:
     """Give every example the share 1/m."""
-    if case.tape.shares is not None:
-        shares = np.where(case.shares > 0, case.shares, 1)
-        yield Variant(None, replace(case.parts, examples=np.where(case.shares > 0, 1 / (case.tape.m * shares), 1.0)))
+    if case.tape.shares is None:
+        return
+    if case.shares.all():
+        yield Variant(None, replace(case.parts, examples=1 / (case.tape.m * case.shares)))
+    elif case.examples is not None:
+        X, Y = case.examples
+        reference = case.reference_of(case.tape.network, case.batch._replace(X=X, Y=Y, shares=None))
+        if reference is not None:
+            yield Variant(None, case.right(reference))
 
 
 def sample_weights_twice(case: Case) -> Variants:

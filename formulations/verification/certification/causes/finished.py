@@ -194,6 +194,9 @@ def _decay(case: Case, direction: Array) -> Variants:
         return
     near = round_number(size, 3)
     off = uncertainty(case.gradient.bound + case.precision.u * np.abs(case.candidate), direction, case.entries)
+    # One that belongs there and is missing is no weight decay of 0.
+    if case.l2 and abs(size + case.l2) <= off:
+        return
     # An intended weight decay is a round number.
     facts = _of_decay(size + case.l2, case.factor, off)
     size, off = (near, 0.0) if abs(near - size) <= off else (size, off)

@@ -125,6 +125,7 @@ def likely_cause(
     given: Array | None = None,
     *,
     calls: Calls | None = None,
+    examples: tuple[Array, Array] | None = None,
 ) -> Cause | None:
     """Return the likely cause of a wrong gradient, or None if no known mistake explains it.
 
@@ -140,12 +141,14 @@ def likely_cause(
         Which entries the candidate has; the others are not compared.
     calls : Calls, optional
         What further calls of a candidate function returned.
+    examples : (X, Y), optional
+        The examples with those of weight 0, for which the tape has others.
 
     Returns
     -------
     Cause or None
     """
-    case = _case(reference, gradient, given, calls)
+    case = replace(_case(reference, gradient, given, calls), examples=examples)
     if not np.isfinite(case.candidate).all():
         return None
     with np.errstate(all="ignore"):
