@@ -255,11 +255,13 @@ def test_a_name_with_a_factor_is_the_cost():
     [
         ("2/3 mse", "unknown cost 'mse'; .* Did you mean 'quadratic'"),
         ("2/3quadratic", "unknown cost"),
-        ("-1 quadratic", "unknown cost"),
-        ("0.5 quadratic", "unknown cost"),
-        ("1/0 quadratic", "unknown cost"),
+        ("-1 quadratic", "positive integer or fraction of at most 8 digits, got '-1'; .*'2/3 quadratic'"),
+        ("0.5 quadratic", "got '0.5'"),
+        ("1/0 quadratic", "got '1/0'"),
+        ("123456789 quadratic", "at most 8 digits, got '123456789'"),
         ("0 quadratic", "positive int or Fraction, got"),
-        ("16777217 quadratic", "at most 16777216, got 16777217"),
+        ("16777217 quadratic", "at most 16777216, got 16777217; pass a smaller one"),
+        ("1/16777217 quadratic", r"got 1/16777217; .* factor\.limit_denominator"),
     ],
 )
 def test_a_wrong_factor_in_a_name_is_refused(name, message):

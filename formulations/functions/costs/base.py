@@ -194,9 +194,10 @@ class Cost(ABC):
 
         product = self.factor * Fraction(int(factor.numerator), int(factor.denominator))
         if max(product.numerator, product.denominator) > LARGEST:
+            rounded = product.denominator > LARGEST
+            remedy = "pass for instance factor.limit_denominator(1000)" if rounded else "pass a smaller one"
             raise InvalidInput(
-                f"a cost's factor must have a numerator and a denominator of at most {LARGEST}, got {product}; "
-                "pass for instance factor.limit_denominator(1000)."
+                f"a cost's factor must have a numerator and a denominator of at most {LARGEST}, got {product}; {remedy}."
             )
         made, name = copy(self), self.name if self.factor == 1 else self.name.removeprefix(f"{self.factor} ")
         made.factor, made.name = (1, name) if product == 1 else (product, f"{product} {name}")

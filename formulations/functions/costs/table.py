@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from formulations.exceptions import UnknownName, WrongType, described
+from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
 from formulations.functions.costs.base import CombinedOutput, Cost
 from formulations.functions.costs.binary_cross_entropy import BinaryCrossEntropy
 from formulations.functions.costs.custom import cost
@@ -70,6 +70,12 @@ def get_cost(cost: str | Cost) -> Cost:
 def _named(name: str) -> Cost:
     """Return the cost whose name begins with a factor, the same object at each call."""
     found = FACTOR.fullmatch(name)
+    factor, _, cost = name.rpartition(" ")
+    if found is None and factor and cost in COSTS:
+        raise InvalidInput(
+            f"a cost's factor must be a positive integer or fraction of at most 8 digits, got {factor!r}; write it as in "
+            f"'2/3 {cost}', or use Cost.times."
+        )
     if found is None or found["cost"] not in COSTS:
         raise UnknownName("cost", found["cost"] if found else name, COSTS, elsewhere=ELSEWHERE)
     from fractions import Fraction  # which takes longer to load than a gradient to compute
