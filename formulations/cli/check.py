@@ -149,7 +149,11 @@ def check(
             ]
             found = Reports(reports, named=flags is not None, verbose=verbose)
     if as_json and gradient is not None:
-        print_problem(batch, {"batch_size": len(batch.X), "seed": seed, "l2": l2}, found.to_dict())
+        document = found.to_dict()
+        # "cost" is the name of the problem's cost.
+        document["cost_value"] = document.pop("cost")
+        settings = {"batch_size": len(batch.X), "seed": seed, "layout": layout, "l2": l2}
+        print_problem(batch, settings, document)
     elif as_json:
         print_json(found.to_dict())
     elif markdown:

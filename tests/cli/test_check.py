@@ -225,6 +225,7 @@ def test_a_gradient_in_a_file(files):
     assert "Likely cause: every entry is too large by a factor of 2" in wrong.output
     plain = json.loads(judged(files, "wrong.npz", "--json").stdout)
     assert (plain["status"], plain["cause"]["name"], plain["batch_size"]) == ("different", "factor_two", 12)
+    assert (plain["cost"], plain["cost_value"], plain["layout"]) == ("quadratic", None, "out_in")
 
 
 def test_names_of_a_framework_and_turned_kernels(files):
