@@ -79,11 +79,13 @@ class CpuTimed:
         return self.call()
 
     def timed(self, repeats: int) -> float:
-        """Return the seconds per call, over this many calls."""
-        start = process_time()
-        for _ in range(repeats):
-            self.call()
-        return (process_time() - start) / repeats
+        """Return the seconds per call, over this many calls, or more if this clock is coarser than they are long."""
+        start, taken, calls = process_time(), 0.0, 0
+        while taken == 0:
+            for _ in range(repeats):
+                self.call()
+            taken, calls = process_time() - start, calls + repeats
+        return taken / calls
 
     def settle(self, seconds: float) -> float:
         """Call for at least this many seconds, and return the seconds that it took."""

@@ -186,6 +186,16 @@ def test_the_time_of_the_processor_leaves_out_what_only_waits():
     assert len(calls) == 3
 
 
+def test_a_clock_coarser_than_a_call_never_gives_a_time_of_zero(monkeypatch):
+    calls = []
+    # It ticks at every fourth call.
+    monkeypatch.setattr(timing, "process_time", lambda: 0.25 * (len(calls) // 4))
+    timed = CpuTimed(lambda: calls.append(1))
+    assert timed.timed(1) == 0.25 / 4 and timed.timed(2) == 0.25 / 4
+    found = interleave({"a": timed, "b": timed}, baseline="a", budget=1e-4, sample=1e-5)
+    assert found["b"].ratio.median == 1
+
+
 def test_the_time_of_the_processor_is_that_of_one_call(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(timing, "process_time", lambda: now[0])

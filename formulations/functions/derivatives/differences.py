@@ -26,6 +26,8 @@ _ROUNDINGS = 8 * np.finfo(np.float64).eps / 2
 _SAFETY = 10
 # Half of the 0.05 % that the check must find: a less certain estimate decides nothing.
 _RESOLUTION = 2.5e-4
+# The divisors of the longest step.
+_SHORTER = np.array([1.0, 8.0, 64.0])
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,14 @@ def _worst(found: Array, size: Array) -> tuple[int, ...] | None:
     return tuple(int(i) for i in np.unravel_index(flat, found.shape))
 
 
-def _single(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...]) -> NumericalDerivative:
+def _by_step(f: Callable[..., Array], points: Array, steps: Array, which: tuple[Array, ...]) -> NumericalDerivative:
+    """Differentiate by several step sizes at once, along the first axis."""
     result = scipy.differentiate.derivative(f, points, args=which, initial_step=steps)
     # The smallest step of an eighth-order stencil after nit halvings.
     arm = steps / 2.0 ** (result.nit + 2)
     size = np.max([np.abs(f(points + side * steps, *which)) for side in (-1, 0, 1)], axis=0)
     # A small value often comes from intermediate numbers of size 1, as ln(1 + e^z) does for z ≪ 0.
-    size = np.maximum(size, min(1.0, float(np.max(size))))
+    size = np.maximum(size, np.fmin(1.0, np.max(size, axis=tuple(range(1, size.ndim)), keepdims=True)))
     size += (np.abs(points) + steps) * np.abs(result.df)
     truncation = np.where(np.isfinite(result.error), _SAFETY * result.error, np.inf)
     return NumericalDerivative(np.asarray(result.df), truncation, 2 * _ROUNDINGS * size / arm)
@@ -137,17 +140,17 @@ def differentiate(
     NumericalDerivative
         Of the shape of ``points``; each entry is the estimate with the smallest tolerance of the three.
     """
+    steps = steps / _SHORTER.reshape(-1, *[1] * points.ndim)
+    points, *which_ones = (np.broadcast_to(each, steps.shape) for each in (points, *which))
     with np.errstate(all="ignore"):
-        best = _single(f, points, steps, which)
-        for shorter in (8, 64):
-            other = _single(f, points, steps / shorter, which)
-            better = other.tolerance < best.tolerance
-            best = NumericalDerivative(
-                np.where(better, other.derivative, best.derivative),
-                np.where(better, other.truncation, best.truncation),
-                np.where(better, other.rounding, best.rounding),
-            )
-    return best
+        found = _by_step(f, points, steps, tuple(which_ones))
+        tolerance = found.tolerance
+        best = np.zeros((1, *points.shape[1:]), int)
+        for i in range(1, len(tolerance)):
+            best[:, tolerance[i] < np.take_along_axis(tolerance, best, axis=0)[0]] = i
+    return NumericalDerivative(
+        *(np.take_along_axis(each, best, axis=0)[0] for each in (found.derivative, found.truncation, found.rounding))
+    )
 
 
 def differentiate_rows(
