@@ -73,8 +73,8 @@ def _named(name: str) -> Cost:
     factor, _, cost = name.rpartition(" ")
     if found is None and factor and cost in COSTS:
         raise InvalidInput(
-            f"a cost's factor must be a positive integer or fraction of at most 8 digits, got {factor!r}; write it as in "
-            f"'2/3 {cost}', or use Cost.times."
+            f"a cost's factor must be a positive integer or fraction of at most 8 digits, got {factor!r}; write it as "
+            f"in '2/3 {cost}', or use Cost.times."
         )
     if found is None or found["cost"] not in COSTS:
         raise UnknownName("cost", found["cost"] if found else name, COSTS, elsewhere=ELSEWHERE)
