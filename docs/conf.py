@@ -25,7 +25,9 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
+    "api",
     "forge",
+    "indices",
     "mathml",
     "records",
     "repository",
@@ -53,8 +55,14 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_fence_as_directive = ["math"]
 html_math_renderer = "mathml"
 
+# The lists of names in reference/api.md; an autosummary makes the page of each in reference/api/.
+autosummary_generate = ["reference/api.md"]
 numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
 autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_class_signature = "mixed"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 

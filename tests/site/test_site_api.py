@@ -1,0 +1,110 @@
+"""The API's index lists every public name and nothing else, and the docstrings behind it are sound RST."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import formulations as fm
+from formulations import exceptions
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+DOORS = ["formulations.testing", "formulations.nielsen", "formulations.estimators"]
+
+
+def listed():
+    """The full names in the lists of the page, in their order."""
+    found, module = [], ""
+    for line in PAGE.splitlines():
+        if match := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        elif match := re.fullmatch(r"   (\w[\w.]*)", line):
+            found.append(f"{module}.{match[1]}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def api():
+    pytest.importorskip("sphinx")
+    sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
+    try:
+        return importlib.import_module("api")
+    finally:
+        sys.path.pop(0)
+
+
+def test_every_public_name_has_an_entry():
+    assert set(fm.__all__) - {"exceptions", "testing"} <= {name.removeprefix("formulations.") for name in listed()}
+
+
+def test_every_name_of_a_face_has_an_entry():
+    for door in DOORS:
+        source = (ROOT / f"{door.replace('.', '/')}.py").read_text(encoding="utf-8")
+        names = re.findall(r'"(\w+)"', re.search(r"^__all__ = \[(.*?)\]", source, re.MULTILINE | re.DOTALL)[1])
+        assert {f"{door}.{name}" for name in names} <= set(listed())
+
+
+def test_every_exception_has_an_entry():
+    raised = {name for name in exceptions.__all__ if inspect.isclass(getattr(exceptions, name))}
+    assert raised == {name.rpartition(".")[2] for name in listed() if name.startswith("formulations.exceptions.")}
+
+
+def test_no_name_is_listed_twice():
+    assert len(listed()) == len(set(listed())) > 100
+
+
+@pytest.mark.parametrize("name", [name for name in listed() if not name.startswith("formulations.estimators")])
+def test_a_listed_name_is_there_and_documented(name):
+    assert inspect.getdoc(pkgutil.resolve_name(name))
+
+
+def test_what_a_public_function_returns_has_an_entry():
+    classes = {name.rpartition(".")[2] for name in listed()}
+    for name in fm.__all__:
+        thing = getattr(fm, name)
+        returns = re.search(r"^Returns\n-+\n(.*)$", inspect.getdoc(thing) or "", re.MULTILINE)
+        for word in re.findall(r"\b[A-Z]\w+", returns[1]) if inspect.isfunction(thing) and returns else []:
+            assert word in classes | {"None", "CustomActivation"}, f"{name} returns {word}"
+
+
+def test_bars_are_escaped_except_in_code_and_equations(api):
+    lines = [
+        "At most |x| of ``a|b`` and `c|d`.",
+        "",
+        ".. math:: |y|",
+        "",
+        "Then |z|:",
+        "",
+        ">>> a | b",
+        "'|'",
+        "",
+        "And |w|.",
+    ]
+    api.escape_bars(None, "function", "", None, None, lines)
+    assert lines[0] == r"At most \|x\| of ``a|b`` and `c|d`."
+    assert lines[2] == ".. math:: |y|"
+    assert lines[4] == r"Then \|z\|:"
+    assert lines[6:8] == [">>> a | b", "'|'"]
+    assert lines[9] == r"And \|w\|."
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("Linearization.pull", True), ("scipy.sparse.linalg.eigsh", True), ("formulations.gradeint", False)],
+)
+def test_a_name_without_a_page_is_known_or_a_warning(api, name, known):
+    assert api.exists(name) is known
+
+
+def test_the_classes_of_the_index_are_linked_in_types(api):
+    types = api.listed_types()
+    assert types["Network"] == "formulations.Network"
+    assert types["Digits"] == "formulations.data.digits.reader.Digits"
+    assert "gradient" not in types
