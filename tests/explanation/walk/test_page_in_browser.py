@@ -24,7 +24,8 @@ pytestmark = [
 HOST = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A walk</title><style>{style}</style></head>
 <body><main id="walk"></main><script type="module">{script}
 const request = (body) => window.sent(body) ?? window.library(body);
-walk(document.getElementById("walk"), {{ document: {document}, request: {request}, source: {source} }});
+const first = {document};
+walk(document.getElementById("walk"), {{ document: first, request: {request}, source: {source} }});
 </script></body></html>"""
 NETWORK = {
     "activations": ["sigmoid", "sigmoid"],
@@ -160,6 +161,27 @@ def test_the_stops_go_from_the_forward_pass_through_bp1_to_bp4(visit):
         ("a²", "25"), ("a³", "25"), ("C", "27"), ("δ³", "BP1a"), ("δ²", "BP2"),
         ("∂C/∂b²", "BP3"), ("∂C/∂w²", "BP4"), ("∂C/∂b³", "BP3"), ("∂C/∂w³", "BP4"),
     ]  # fmt: skip
+
+
+def test_the_page_that_the_library_writes_is_a_walk(visit):
+    page = visit(fm.explain(backends=["hadamard", "sigma"]).html())
+    assert page.locator("[data-pane]").count() == 3
+    go(page, stop_of(page, "BP2", "δ²"))
+    assert "(34)" in page.inner_text("[data-pane=equation]")
+
+
+def test_two_walks_on_one_page_are_independent(visit):
+    walks = 'walk(document.body.appendChild(document.createElement("div")), {'
+    page = visit(
+        static(document_of()).replace("</script></body>", walks + "document: first, source: {} });</script></body>")
+    )
+    assert page.locator("h1").count() == 1
+    page.locator(".walk").nth(1).locator("[data-do=forward]").click()
+    current = page.locator("[aria-current=step]")
+    assert [current.nth(i).get_attribute("data-step") for i in range(2)] == ["0", "1"]
+    page.locator(".walk").nth(1).locator("[data-colour=z]").check()
+    assert page.locator("[data-colour]:checked").evaluate_all("all => all.map((e) => e.value)") == ["step", "z"]
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("pane", ["network", "matrices"])

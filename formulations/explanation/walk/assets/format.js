@@ -12,10 +12,9 @@ const MEANINGS = {
   b: "bias", dw: "derivative with respect to the weight", db: "derivative with respect to the bias", y: "target",
 };
 
-/** Write a number with a number of significant digits, as the library does: 0.0005313, −1.25, 3·10⁻⁷. */
+/** Write a number with a number of significant digits, as the library does: 0.0005313, −1.25, 3·10⁻⁷; a dash for none. */
 export function shown(number, digits = 4) {
-  if (typeof number !== "number") return number === null || number === undefined ? "?" : String(number);
-  if (!Number.isFinite(number)) return Number.isNaN(number) ? "nan" : number > 0 ? "∞" : "−∞";
+  if (typeof number !== "number") return "–";
   if (number === 0) return "0";
   const [mantissa, power] = number.toExponential(digits - 1).split("e");
   const exponent = Number(power);
@@ -27,7 +26,7 @@ export function shown(number, digits = 4) {
 
 /** Write all digits of a number. */
 export function full(number) {
-  return typeof number === "number" ? String(number).replace(/-/g, "−") : shown(number);
+  return typeof number === "number" ? String(number).replace(/-/g, "−") : "not a finite number";
 }
 
 /** Write a symbol such as δ²₃, w³₁₂ or ∂C/∂w²₁₁. */
@@ -35,6 +34,7 @@ export function symbol(name, layer, index = []) {
   const separator = index.some((each) => each > 9) ? "," : "";
   const place = `${raised(layer)}${index.map(lowered).join(separator)}`;
   if (name === "slope") return `σ′(z${place})`;
+  if (name === "Sigma") return `Σ′(z${raised(layer)})${index.map(lowered).join(separator)}`;
   return `${SYMBOLS[name] ?? name}${place}`;
 }
 

@@ -48,11 +48,12 @@ function lit(element, target, edgeLayers) {
   const places = element.places ?? [];
   if (target.path) return onPath(element, shows, index, target.path);
   const at = target.index.join(",");
+  const ofEdge = OF_EDGES.has(target.name) && OF_EDGES.has(shows.name) && shows.layer === target.layer;
   const same = shows.layer === target.layer && (shows.name === target.name || SAME[target.name]?.includes(shows.name));
   if (same && index === at) return "exact";
   if (element.dataset.edge) {
     const [j, k] = index.split(",").map(Number);
-    if (target.index.length !== 1) return OF_EDGES.has(target.name) && same ? "lit" : "";
+    if (target.index.length !== 1) return ofEdge && (!at || index === at) ? "lit" : "";
     const [n] = target.index;
     const touches = (shows.layer === target.layer && j === n) || (shows.layer === target.layer + 1 && k === n);
     return touches && edgeLayers.has(shows.layer) ? "lit" : "";
@@ -64,7 +65,6 @@ function lit(element, target, edgeLayers) {
     const ends = OF_EDGES.has(target.name) && [`${target.layer},${j}`, `${target.layer - 1},${k}`];
     return ends && ends.includes(`${shows.layer},${index}`) ? "near" : "";
   }
-  const ofEdge = OF_EDGES.has(target.name) && OF_EDGES.has(shows.name) && shows.layer === target.layer;
   if (index && /^\d/.test(index)) return ofEdge && index === at ? "lit" : "";
   return same || ofEdge ? "lit" : "";
 }

@@ -11,8 +11,8 @@ const RELATION = new Set(["=", "≈"]);
 const FORMS = { Sigma: "slope" };
 
 /** Return the rows of a step in numbers. */
-export function matrixRows(step, document_, known = false) {
-  const rows = step.rows.map((row, i) => rowOf(step, row, i, document_));
+export function matrixRows(step, shownDocument, known = false) {
+  const rows = step.rows.map((row, i) => rowOf(step, row, i, shownDocument));
   if (step.multiplications) {
     rows.push(html("p", { class: "count" }, `${step.multiplications.toLocaleString("en")} multiplications`));
   }
@@ -26,13 +26,13 @@ export function matrixRows(step, document_, known = false) {
   return rows;
 }
 
-function rowOf(step, row, i, document_) {
+function rowOf(step, row, i, shownDocument) {
   const parts = [html("span", { class: "part" })];
   row.forEach((piece, at) => {
     const isFactor = at > 1 && piece.kind === "scalar" && row[at - 1].kind === "scalar";
     if (isFactor) parts.at(-1).append(html("span", { class: "sign" }, "·"));
     if (RELATION.has(piece.operator) && parts.at(-1).childNodes.length > 1) parts.push(html("span", { class: "part" }));
-    parts.at(-1).append(at === 0 ? html("span", { class: "left" }, formula([piece])) : inNumbers(piece, row[at - 1], document_));
+    parts.at(-1).append(at === 0 ? html("span", { class: "left" }, formula([piece])) : inNumbers(piece, row[at - 1], shownDocument));
   });
   const target = rowTarget(step, row, i);
   if (!target) return html("div", { class: "row" }, ...parts);
@@ -51,9 +51,9 @@ function rowTarget(step, row, i) {
   return named && step.rows.length > 1 ? { name: left.name, layer: left.layer, index: left.index } : null;
 }
 
-function inNumbers(piece, before, document_) {
+function inNumbers(piece, before, shownDocument) {
   if (piece.operator) return sign(piece);
-  if (!piece.value) return piece.axes?.length === 2 ? shape(piece, document_) : html("span", { class: "left" }, formula([piece]));
+  if (!piece.value) return piece.axes?.length === 2 ? shape(piece, shownDocument) : html("span", { class: "left" }, formula([piece]));
   return piece.kind === "scalar" ? scalar(piece, before) : matrix(piece);
 }
 
@@ -121,8 +121,8 @@ function indexOf(piece, [row, column]) {
 }
 
 /** A matrix of a network drawn by layer: a block of its proportions, with its shape. */
-function shape(piece, document_) {
-  const { scene } = document_;
+function shape(piece, shownDocument) {
+  const { scene } = shownDocument;
   const size = (axis) => (axis.neurons ? scene.sizes[axis.neurons - 1] : axis.examples ?? 1);
   const [rows, columns] = piece.axes.map(size);
   const scale = (n) => Math.round(14 + 76 * Math.sqrt(n / Math.max(rows, columns, 1)));

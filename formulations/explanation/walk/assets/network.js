@@ -1,6 +1,6 @@
 /* The network as a graph: neurons with their numbers, edges by the sign and size of their weights. */
 
-import { html, svg, Sheet } from "./dom.js";
+import { html, setAttributes, svg, Sheet } from "./dom.js";
 import { full, meaning, shown, symbol } from "./format.js";
 
 const PILL = { width: 190, height: 46, pitch: 78, target: 84 };
@@ -26,7 +26,8 @@ export class NetworkPane {
     this.groups = ["heads", "edges", "flows", "nodes", "labels"].map((name) => svg("g", { class: name }));
     this.drawing.append(...this.groups);
     this.readout = html("p", { class: "readout" });
-    this.element = html("div", { class: "network" }, this.drawing, this.readout);
+    this.chips = html("p", { class: "chips" });
+    this.element = html("div", { class: "network" }, this.drawing, this.chips, this.readout);
   }
 
   /**
@@ -47,6 +48,22 @@ export class NetworkPane {
     if (view.document.drawn === "layers") this.drawLayers();
     else this.drawNeurons();
     this.sheet.finish();
+    this.drawChips();
+  }
+
+  /** Where neurons show one number each, write all numbers of the chosen neuron under the graph. */
+  drawChips() {
+    const { neuron, document: shownDocument } = this.view;
+    this.chips.hidden = this.plan.full || !neuron || shownDocument.drawn === "layers";
+    if (this.chips.hidden) return void this.chips.replaceChildren();
+    const values = shownDocument.layers[neuron.layer - 1];
+    const kept = new Map([...this.chips.children].map((chip) => [chip.dataset.name, chip]));
+    this.chips.replaceChildren(...["b", "z", "a", "slope", "delta"].map((name) => {
+      const value = entryOf(values, name, neuron.n);
+      const chip = kept.get(name) ?? html("span");
+      chip.textContent = `${symbol(name, neuron.layer, [neuron.n])} = ${shown(value)}`;
+      return setAttributes(chip, this.described(`chip ${name}`, name, neuron.layer, [neuron.n], value, "chip"));
+    }));
   }
 
   put(group, ...rest) {
@@ -61,7 +78,7 @@ export class NetworkPane {
     const narrow = width < 560;
     columns.forEach((x, i) => {
       const layer = i + 1;
-      const role = i === 0 ? "input" : activations[i - 1];
+      const role = i === 0 ? "input" : Array.isArray(activations[i - 1]) ? "several" : activations[i - 1];
       const current = stop.layer === layer ? " current" : "";
       this.put("heads", `head ${layer}`, "text", { x, y: 15, class: `head${current}` }, `layer ${layer}`);
       this.put("heads", `role ${layer}`, "text", { x, y: 30, class: `role${current}` },
@@ -99,7 +116,7 @@ export class NetworkPane {
     const x = columns[last - 1] + this.halfWidth(last) + 12;
     places[last - 1].forEach((y, n) => {
       const target = shownDocument.scene.Y[0][n];
-      this.drawTag("y", last, [n + 1], target, { x: x + (roomy ? 32 : 20), y, width: roomy ? 72 : 50 });
+      this.drawTag("y", last, [n + 1], target, { x: x + (roomy ? 36 : 22), y, width: roomy ? 72 : 52, anchor: "start" });
     });
   }
 
@@ -131,13 +148,14 @@ export class NetworkPane {
   }
 
   /** Draw a number on its own: a weight, a bias, a target. */
-  drawTag(name, layer, index, value, { x, y, width }, quiet = false) {
+  drawTag(name, layer, index, value, { x, y, width, anchor }, quiet = false) {
     const key = `${name} ${layer} ${index.join(",")}`;
     const group = this.put("labels", key, "g", this.described(key, name, layer, index, value, quiet ? "tag quiet" : "tag"));
     this.put(group, `${key} box`, "rect", { x: x - width / 2, y: y - 7.5, width, height: 15, rx: 5, class: "box" });
     const number = shown(value, this.plan.full && name !== "dw" ? 4 : 3);
     const text = name === "b" || name === "y" ? `${name} ${number}` : number;
-    this.put(group, `${key} text`, "text", { x, y: y + 4, class: `number ${name}` }, text);
+    this.put(group, `${key} text`, "text",
+      { x: anchor ? x - width / 2 + 2 : x, y: y + 4, class: `number ${name}`, "text-anchor": anchor ?? false }, text);
   }
 
   drawNeuron(values, n, x, y, roomy) {
@@ -210,7 +228,7 @@ export class NetworkPane {
       role: movable ? "spinbutton" : "img",
       "aria-label": `${meaning(name, layer, index)}${movable ? "" : `: ${shown(value)}`}`,
       "aria-valuenow": movable ? value : false, "aria-valuetext": movable ? shown(value) : false,
-      tabindex: this.view.focusKey === `${name} ${layer} ${index.join(",")}` ? 0 : -1,
+      "data-key": key, tabindex: this.view.focusKey === key ? 0 : -1,
       class: withLights(this, key, `${kinds}${movable ? " movable" : ""}${moved}`),
     };
   }

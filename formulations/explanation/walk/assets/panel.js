@@ -212,7 +212,7 @@ export class Panel {
       } }, several ? option("", Array.isArray(activation) ? "several" : activation, true) : null,
       ...choices.activations.map((each) => option(each, each, each === activation))));
     });
-    const cost = html("select", { "data-choose": "cost", onchange: (event) => edit({ cost: event.target.value }) },
+    const cost = html("select", { "data-choose": "cost", "aria-label": "cost", onchange: (event) => edit({ cost: event.target.value }) },
       ...choices.costs.map((each) => option(each, each, each === scene.cost)));
     const backend = (i) => html("select", { "data-choose": `backend-${i + 1}`, "aria-label": i ? "right backend" : "left backend", onchange: (event) => {
       const names = [...scene.backends];
@@ -229,15 +229,17 @@ export class Panel {
       this.sizes = undefined;
     } }, "Draw");
     return [fields(live,
-      html("div", { class: "line" }, html("span", { class: "legend" }, "Backends"), backend(0), backend(1)),
-      html("div", { class: "line" }, html("span", { class: "legend" }, "Activation"), ...layers),
-      html("div", { class: "line" }, html("label", {}, html("span", { class: "legend" }, "Cost"), cost)),
-      html("div", { class: "line" }, html("span", { class: "legend" }, "Random"), html("label", {}, "layers ", sizes), html("label", {}, "seed ", seed), draw))];
+      choice("Backends", backend(0), backend(1)), choice("Activations", ...layers), choice("Cost", cost),
+      choice("Random", html("label", {}, "layers ", sizes), html("label", {}, "seed ", seed), draw))];
   }
 }
 
 function option(value, text, selected = false) {
   return html("option", { value, selected }, text);
+}
+
+function choice(legend, ...controls) {
+  return html("div", { class: "choice" }, html("span", { class: "legend" }, legend), html("div", { class: "line" }, ...controls));
 }
 
 function fields(live, ...children) {

@@ -65,7 +65,7 @@ export class Timeline {
   buttonOf(stop, i) {
     return html("button", {
       type: "button", "data-step": i, title: labelOf(stop), "aria-label": labelOf(stop), onclick: () => this.go(i),
-    }, html("span", { class: "mark" }, stop.mark || "⋯"), html("span", { class: "equation-number" }, stop.equations[0] ?? ""));
+    }, html("span", { class: stop.mark ? "mark" : "mark words" }, stop.mark || stop.title), html("span", { class: "equation-number" }, stop.equations[0] ?? ""));
   }
 }
 

@@ -1,6 +1,6 @@
 /* A walk through backpropagation: three linked panes that show one document of the library, step by step. */
 
-import { html } from "./dom.js";
+import { html, setAttributes } from "./dom.js";
 import { columnsOf, equationColumn } from "./equations.js";
 import { full, meaning, shown, symbol } from "./format.js";
 import { hasMathML } from "./formulas.js";
@@ -109,7 +109,7 @@ class Walk {
       html("header", { class: "masthead" }, this.title, this.notes, this.alert), this.timeline.element,
       pane("network", "Network", html("div", { class: "tools" }, this.colours, html("span", { class: "again" }, this.undoButton, this.resetButton)), this.network.element),
       pane("equation", "Equation", html("div", { class: "pane-head" }, this.stage, this.where), this.equations),
-      pane("matrices", "Matrices", this.numbers, html("div", { class: "lines" }, this.next)),
+      pane("matrices", "Matrices", html("div", { class: "lines" }, this.next), this.numbers),
       this.panel.element,
       html("footer", { class: "source", "data-source": this.source.live ? "live" : "static" }, text),
     ));
@@ -146,12 +146,17 @@ class Walk {
     const known = this.panel.isKnown();
     const count = stop.columns.length > 1 ? "two" : "one";
     this.equations.className = this.numbers.className = `columns ${count}`;
-    this.equations.replaceChildren(...columnsOf(stop, names, equationColumn, depth));
+    this.equations.replaceChildren(...columnsOf(stop, names, equationColumn, depth, "It takes no step here."));
     this.numbers.replaceChildren(...columnsOf(stop, names, (steps) => steps.map((step) =>
       html("div", { class: `step${step.planted && known ? " planted" : ""}` }, ...matrixRows(step, shownDocument, known))), depth));
     this.rows = [...this.numbers.querySelectorAll(".one-of-many")];
     this.next.parentNode.hidden = this.rows.length < 2;
+    const steps = stop.columns.flat();
+    this.next.textContent = steps.some(({ paths }) => paths) ? "Next path" : steps.some(({ moves }) => moves) ? "Next move" : "Next line";
     this.line = -1;
+    for (const line of this.equations.querySelectorAll(".formulas")) {
+      if (line.scrollWidth > line.clientWidth) setAttributes(line, { tabindex: 0, role: "group", "aria-label": "Formula" });
+    }
     this.drawNetwork();
   }
 
@@ -161,7 +166,7 @@ class Walk {
     const row = this.rows[this.line];
     const moved = row?.target.costs ? row.target : null;
     this.network.draw({
-      document: this.document, stop: this.stop, live: this.live, width, moved, focusKey: this.focusKey,
+      document: this.document, stop: this.stop, live: this.live, width, moved, focusKey: this.focusKey, neuron: this.neuron,
       colour: this.colour === "step" ? phase : this.colour,
       known: (name, layer) => (this.computed.get(`${name} ${layer}`) ?? 0) <= this.at,
     });
@@ -172,7 +177,8 @@ class Walk {
 
   go(at) {
     this.at = at;
-    this.pinned = null;
+    // What was clicked stays lit from step to step; a line is one of its step.
+    if (this.line >= 0) this.pinned = null;
     this.drawStop();
     this.relight();
   }
@@ -210,9 +216,10 @@ class Walk {
   }
 
   hint() {
-    if (this.live) return ["Point at a number to see where it belongs, or drag one to change it."];
+    const several = this.document.scene.X?.length > 1 ? "The graph shows the first example. " : "";
+    if (this.live) return [`${several}Point at a number to see where it belongs, or drag one to change it.`];
     const { command } = this.source;
-    return ["Point at a number to see where it belongs. ", ...(command ? ["To drag numbers, run ", html("code", {}, command), "."] : [])];
+    return [`${several}Point at a number to see where it belongs. `, ...(command ? ["To drag numbers, run ", html("code", {}, command), "."] : [])];
   }
 
   nextLine() {
@@ -265,7 +272,7 @@ class Walk {
   focused(element, target) {
     this.session += 1;
     if (element.matches(".network [data-entry]")) {
-      this.focusKey = `${element.dataset.name} ${element.dataset.layer} ${element.dataset.index}`;
+      this.focusKey = element.dataset.key;
       for (const entry of this.entries()) entry.tabIndex = entry === element ? 0 : -1;
     }
     if (element.matches(":focus-visible")) this.point(target);
@@ -276,7 +283,7 @@ class Walk {
     this.pinned = target && !sameTarget(target, this.pinned) ? target : null;
     if (target && target.index?.length === 1 && target.layer > 1 && this.document.drawn === "neurons") {
       this.neuron = { layer: target.layer, n: target.index[0] };
-      this.panel.draw({ document: this.document, live: this.live, neuron: this.neuron, costs: this.costs() });
+      this.redraw();
     }
     this.relight();
   }
