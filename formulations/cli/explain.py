@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from formulations.arrays import positive_integer, replaced
 from formulations.cli.completion import complete_file
 from formulations.cli.options import explained_options
 from formulations.cli.output import print_json
 from formulations.exceptions import InvalidInput
-from formulations.explanation import DIGITS
+from formulations.explanation import DIGITS, static_page
 from formulations.explanation import explain as run_explanation
 
 if TYPE_CHECKING:
     from formulations.data import Problem
 
 __all__ = ["explain"]
+
+OWN = ("equation", "digits", "as_latex", "html", "as_json")
+"""The options that ``formulations walk`` does not have."""
 
 
 @click.command()
@@ -28,10 +33,10 @@ __all__ = ["explain"]
 @click.option(
     "--html",
     metavar="FILE",
-    help="Write one self-contained HTML page.",
+    help="Write a page to walk through, in one file that loads nothing.",
     shell_complete=complete_file,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the numbers in full.")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON, with the numbers in full.")
 def explain(
     problem: Problem,
     backends: list[str],
@@ -67,9 +72,22 @@ def explain(
     )
     if html is not None:
         with replaced(html) as file:
-            file.write(found.html().encode())
+            file.write(static_page(found.to_dict(), found.html(fragment=True), _walk_command()).encode())
         click.echo(f"wrote {html}")
     elif as_json:
         print_json(found.to_dict())
     else:
         click.echo(found.latex() if as_latex else str(found))
+
+
+def _walk_command() -> str:
+    """Return the command that serves the page that is written."""
+    context = click.get_current_context()
+    words = ["formulations", "walk"]
+    for option in context.command.params:
+        name = option.name or ""
+        # The commands have other default backends.
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE or name == "backends"
+        if given and name not in OWN:
+            words += [option.opts[0], str(context.params[name])]
+    return shlex.join(words)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from formulations.explanation.explaining import Explanation as Explanation
     from formulations.explanation.explaining import explain as explain
     from formulations.explanation.operands import DIGITS as DIGITS
+    from formulations.explanation.walk import static_page as static_page
     from formulations.explanation.walk import walk_server as walk_server
 else:
     __getattr__, __dir__, __all__ = attach(
@@ -21,6 +22,6 @@ else:
             "equation_index": ["as_markdown", "as_table", "index"],
             "explaining": ["Explanation", "explain"],
             "operands": ["DIGITS"],
-            "walk": ["walk_server"],
+            "walk": ["static_page", "walk_server"],
         },
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from fractions import Fraction
 from html.parser import HTMLParser
 from itertools import accumulate, combinations_with_replacement
 
+import click
 import makers
 import numpy as np
 import pytest
@@ -571,7 +573,25 @@ def test_the_command_prints_text_latex_json_and_writes_a_page(tmp_path):
     assert found["columns"] == ["hadamard"]
     page = tmp_path / "page.html"
     assert run(command, ["explain", "--html", str(page)]).exit_code == 0
-    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>") and '"command":"formulations walk --backends hadamard"' in text
+
+
+def test_a_page_names_the_command_that_serves_it(tmp_path):
+    net, page = str(tmp_path / "my net.npz"), tmp_path / "page.html"
+    fm.save(fm.Network.random([3, 2], seed=0), net)
+    given = ["--network", net, "--examples", "2", "--seed", "5", "--backend", "sigma,product"]
+    assert CliRunner().invoke(command, ["explain", "--html", str(page), "--digits", "3", *given]).exit_code == 0
+    served = re.search(r'"command":"(formulations [^"]*)"', page.read_text(encoding="utf-8"))[1]
+    words = shlex.split(served)
+    assert sorted(words) == sorted(["formulations", "walk", *given[:-2], "--backends", "sigma,product"])
+    # The other command has all these options.
+    assert not [word for word in words if word.startswith("--") and word not in walk_options()]
+
+
+def walk_options():
+    context = click.Context(command)
+    return {name for option in command.get_command(context, "walk").params for name in option.opts}
 
 
 def test_the_command_takes_a_network_and_data_from_files(tmp_path):

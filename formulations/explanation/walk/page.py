@@ -17,7 +17,7 @@ COMMAND = "formulations walk"
 
 START = "start.js"
 IMPORT = re.compile(
-    r'^import\s[^;]*?from\s*"\./([\w-]+\.js)";[ \t]*\n|^import\s*"\./([\w-]+\.js)";[ \t]*\n', re.MULTILINE
+    r'^import\s[^;"`]*?from\s*"\./([\w-]+\.js)";[ \t]*\n|^import\s*"\./([\w-]+\.js)";[ \t]*\n', re.MULTILINE
 )
 EXPORT = re.compile(r"^export (?=(async )?(function|class|const|let)\b)", re.MULTILINE)
 
@@ -25,7 +25,7 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 """The page may use what it contains, and request nothing."""
 
 
-def static_page(document: Mapping[str, Any], fallback: str) -> str:
+def static_page(document: Mapping[str, Any], fallback: str, command: str = COMMAND) -> str:
     """Return a page whose numbers do not change.
 
     Parameters
@@ -34,8 +34,10 @@ def static_page(document: Mapping[str, Any], fallback: str) -> str:
         The document.
     fallback : str
         HTML for a browser that runs no scripts.
+    command : str
+        The command that serves such a page whose numbers change.
     """
-    source = {"text": "These numbers were computed when the page was written.", "live": False, "command": COMMAND}
+    source = {"text": "The library computed these numbers when it wrote the page.", "live": False, "command": command}
     return as_page(document, {"provider": None, "source": source}, fallback=fallback, policy=POLICY)
 
 

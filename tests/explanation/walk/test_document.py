@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import makers
 import numpy as np
@@ -11,9 +12,13 @@ from json_schema import SCHEMA, violations
 from scipy.sparse import csr_array
 
 import formulations as fm
+from formulations.explanation.computation import MOST_EXAMPLES, MOST_NEURONS
 from formulations.explanation.operands import NAMES
+from formulations.explanation.walk.actions import ACTIONS
 from formulations.explanation.walk.answers import answer
+from formulations.explanation.walk.document import MOST_LAYERS
 from formulations.explanation.walk.faults import FAULTS
+from formulations.explanation.walk.scene import LARGEST
 from formulations.functions import ACTIVATIONS, COSTS
 
 COUPLED = [name for name, activation in ACTIVATIONS.items() if activation.coupled]
@@ -281,6 +286,16 @@ def test_the_choices_are_those_of_the_library():
     reasons = {each["name"]: each["why"] for each in choices["backends"]}
     assert "couples the neurons" in reasons["hadamard"] and reasons["sigma"] is None
     assert [each["name"] for each in choices["faults"]] == list(FAULTS)
+
+
+def test_the_docs_describe_every_part_action_and_limit():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "walk-document.md").read_text(encoding="utf-8")
+    for name in (*SCHEMA["properties"], *SCHEMA["$defs"]["scene"]["properties"], *ACTIONS):
+        assert f"`{name}`" in page, name
+    for name in ("says", "remarks", "symbols", "rows", "paths", "moves"):
+        assert f"`{name}`" in page and name in SCHEMA["$defs"]["step"]["properties"]
+    limits = f"more than {MOST_NEURONS} neurons in a layer, {MOST_EXAMPLES} examples, or {MOST_LAYERS} layers"
+    assert limits in page and f"up to {LARGEST} numbers" in page
 
 
 def test_the_schema_names_every_operand():
