@@ -11,7 +11,7 @@ const SURPRISE = "";
 
 /** The tabs beside the network. `walk` has scene, edit, act and the source. */
 export class Panel {
-  constructor(walk, id) {
+  constructor(walk, id, which) {
     this.walk = walk;
     this.guess = null;
     this.hidden = null;
@@ -22,7 +22,7 @@ export class Panel {
     this.panels = TABS.map(([name]) => html("div", {
       role: "tabpanel", id: `${id}-panel-${name}`, "aria-labelledby": `${id}-tab-${name}`, "data-panel": name,
     }));
-    this.element = html("section", { class: "panel", "aria-label": "Try it" },
+    this.element = html("section", { class: "panel", "aria-label": `Try it${which}` },
       html("div", { role: "tablist", "aria-label": "Try it" }, ...this.tabs), ...this.panels);
     this.choose(0);
   }

@@ -12,12 +12,12 @@ const MOVES = [
 
 /** The row of stops, grouped by phase, with buttons. */
 export class Timeline {
-  constructor(go) {
+  constructor(go, which) {
     this.go = go;
     this.buttons = MOVES.map(([name, sign, label]) =>
       html("button", { type: "button", "data-do": name, "aria-label": label, title: label, onclick: () => this.step(name) }, sign));
     this.track = html("ol", { class: "track" });
-    this.element = html("nav", { class: "timeline", "aria-label": "Steps" },
+    this.element = html("nav", { class: "timeline", "aria-label": `Steps${which}` },
       html("div", { class: "moves" }, ...this.buttons), this.track);
     this.stops = [];
     this.at = 0;

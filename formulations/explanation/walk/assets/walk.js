@@ -53,7 +53,10 @@ class Walk {
   constructor(root, first, request, source) {
     // On a page of its own the walk has the first heading, and the keys that are pressed on the page are its.
     this.alone = root.matches("body > main");
-    Object.assign(this, { root, source, level: this.alone ? 1 : 2, id: `walk-${walks += 1}` });
+    walks += 1;
+    // Several walks on one page differ in their ids, and their parts in their names.
+    const which = walks > 1 ? ` of walk ${walks}` : "";
+    Object.assign(this, { root, source, level: this.alone ? 1 : 2, id: `walk-${walks}`, which });
     this.scenes = [first];
     this.at = 0;
     this.colour = "step";
@@ -90,9 +93,9 @@ class Walk {
     this.title = heading("", 0);
     this.notes = html("p", { class: "notes" });
     this.alert = html("p", { role: "alert", class: "alert", hidden: true });
-    this.timeline = new Timeline((at) => this.go(at));
+    this.timeline = new Timeline((at) => this.go(at), this.which);
     this.network = new NetworkPane();
-    this.panel = new Panel(this, this.id);
+    this.panel = new Panel(this, this.id, this.which);
     this.undoButton = html("button", { type: "button", "data-do": "undo", onclick: () => this.undo() }, "Undo");
     this.resetButton = html("button", { type: "button", "data-do": "reset", onclick: () => this.reset() }, "Reset");
     this.colours = html("fieldset", { class: "colours" }, html("legend", {}, "Colour by"), ...COLOURS.map(([name, label]) =>
@@ -103,15 +106,15 @@ class Walk {
     this.equations = html("div", { class: "columns" });
     this.numbers = html("div", { class: "columns" });
     this.next = html("button", { type: "button", "data-do": "line", onclick: () => this.nextLine() }, "Next line");
-    const pane = (name, label, ...children) => html("section", { class: "pane", "data-pane": name, "aria-label": label }, ...children);
+    const pane = (name, label, ...children) => html("section", { class: "pane", "data-pane": name, "aria-label": `${label}${this.which}` }, ...children);
     const text = this.source.text || "These numbers were computed when the page was written.";
     this.root.replaceChildren(html("div", { class: "page" },
-      html("header", { class: "masthead" }, this.title, this.notes, this.alert), this.timeline.element,
+      html("div", { class: "masthead" }, this.title, this.notes, this.alert), this.timeline.element,
       pane("network", "Network", html("div", { class: "tools" }, this.colours, html("span", { class: "again" }, this.undoButton, this.resetButton)), this.network.element),
       pane("equation", "Equation", html("div", { class: "pane-head" }, this.stage, this.where), this.equations),
       pane("matrices", "Matrices", html("div", { class: "lines" }, this.next), this.numbers),
       this.panel.element,
-      html("footer", { class: "source", "data-source": this.source.live ? "live" : "static" }, text),
+      html("p", { class: "source", "data-source": this.source.live ? "live" : "static" }, text),
     ));
     if (!hasMathML()) this.warn("This browser does not show MathML, so symbols are written as text.");
   }
