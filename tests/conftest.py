@@ -18,9 +18,11 @@ SLOW = (
     "formulations/verification/conformance/test_conformance.py",
     "docs/how-to/add-a",
     "docs/how-to/curvature.md",
+    "docs/how-to/diagnose.md",
     "docs/how-to/judge-a-torch-model.md",
     "docs/how-to/optimize-with-scipy.md",
     "docs/how-to/per-example-gradients.md",
+    "docs/how-to/train.md",
     "docs/backends/index.md",
 )
 OPTIONAL = {"fused", "autodiff_torch", "autodiff_jax"}

@@ -89,6 +89,7 @@ def test_the_table_adds_up():
     assert Study((right, Outcome("f", "torch gradcheck", 0, None, Verdict.DIFFERENT)))
 
 
+@pytest.mark.slow
 def test_the_page_has_every_checker_and_fault_and_counts_the_functions():
     page = PAGE.read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([^|]+) \|", page, re.M)

@@ -40,6 +40,7 @@ def test_the_targets_are_judged(found):
         assert not missed and str(missed).endswith("missed.")
 
 
+@pytest.mark.slow
 def test_the_figure(found, tmp_path):
     pytest.importorskip("matplotlib")
     save_figure(draw_book_program(found), str(tmp_path / "book.svg"))

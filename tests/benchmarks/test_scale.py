@@ -136,6 +136,7 @@ def test_the_files_hold_different_numbers(monkeypatch):
     assert X.shape == (20, 8) and Y.shape == (20, 2) and len(np.unique(X)) == 160 and not np.isin(Y, X).any()
 
 
+@pytest.mark.slow
 def test_the_picture(found, tmp_path):
     pytest.importorskip("matplotlib")
     figure = draw_scale(found)

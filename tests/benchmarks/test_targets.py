@@ -109,6 +109,7 @@ def test_the_picture_has_a_panel_a_heat_and_a_bar_a_row():
     assert labels[-1] == "book's loop"
 
 
+@pytest.mark.slow
 def test_everything_is_within_the_picture_of_one_cell_on_a_busy_machine():
     pytest.importorskip("matplotlib")
     whole = race()

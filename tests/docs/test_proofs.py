@@ -222,7 +222,7 @@ def transposed(net: Chapter, l: int) -> Matrix:
     return net.jacobian(l).T
 
 
-@pytest.mark.parametrize("sizes", [(1, 2, 2), (2, 2, 1, 2)])
+@pytest.mark.parametrize("sizes", [(1, 2, 2), pytest.param((2, 2, 1, 2), marks=pytest.mark.slow)])
 def test_a_coupled_layer_has_its_jacobian_matrix_transposed(sizes):
     net = Chapter(sizes, coupled)
     assert holds(unrolled(net, transposed))
@@ -234,7 +234,7 @@ def test_a_coupled_layer_has_its_jacobian_matrix_transposed(sizes):
         assert holds([(net.delta(l), (net.w[l + 1] * net.jacobian(l)).T * behind)])
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_softmax_with_log_likelihood(n):
     y = symbols("y", n)
     net = Chapter((1, n), softmax, lambda a: -sum(y[k] * sympy.log(a[k]) for k in range(n)))

@@ -415,7 +415,7 @@ def test_one_eigenvalue_of_both_ends_is_the_largest(digits):
         assert np.array_equal(A.eigsh(1, "BE")[0], A.eigsh(1, "LA")[0])
 
 
-@pytest.mark.parametrize("exponent", [-400, -120, 400])
+@pytest.mark.parametrize("exponent", [-400, *(pytest.param(each, marks=pytest.mark.slow) for each in (-120, 400))])
 def test_eigenvalues_do_not_depend_on_the_scale(digits, exponent):
     net, X, Y = digits
     plain, scaled = (

@@ -197,7 +197,8 @@ class Cost(ABC):
             rounded = product.denominator > LARGEST
             remedy = "pass for instance factor.limit_denominator(1000)" if rounded else "pass a smaller one"
             raise InvalidInput(
-                f"a cost's factor must have a numerator and a denominator of at most {LARGEST}, got {product}; {remedy}."
+                f"a cost's factor must have a numerator and a denominator of at most {LARGEST}, got {product}; "
+                f"{remedy}."
             )
         made, name = copy(self), self.name if self.factor == 1 else self.name.removeprefix(f"{self.factor} ")
         made.factor, made.name = (1, name) if product == 1 else (product, f"{product} {name}")
