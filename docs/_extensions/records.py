@@ -27,7 +27,7 @@ def release_notes(text: str) -> str:
         title, body = section.split("\n", 1)
         introduction = body.split("\n### ")[0].strip()
         subjects = [f"- [{subject}](changelog.md#{_anchor(subject)})" for subject in SUBJECT.findall(body)]
-        notes.append(f"## {title.strip('[]')}\n\n{introduction}\n\n" + "\n".join(subjects) + "\n")
+        notes.append(f"## {re.sub(r'[][]', '', title)}\n\n{introduction}\n\n" + "\n".join(subjects) + "\n")
     return "\n".join(notes)
 
 

@@ -171,6 +171,19 @@ def collect_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, str], str]]:
         yield page_of(path), {"title": title, "body": f"<h1>{title}</h1>\n{body}"}, "page.html"
 
 
+def add_base(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Let the links of the page for missing pages start at the site's first page, whatever address is missing.
+
+    The forge serves the site of a repository below the repository's name.
+    """
+    if pagename == "404":
+        name = os.environ.get("GITHUB_REPOSITORY", "").partition("/")[2]
+        base = "/" if not name or name.endswith(".github.io") else f"/{name}/"
+        context["metatags"] = f'<base href="{base}">' + context.get("metatags", "")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("source-read", include)
@@ -179,4 +192,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("env-purge-doc", forget)
     app.connect("env-merge-info", merge)
     app.connect("html-collect-pages", collect_pages)
+    app.connect("html-page-context", add_base)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -91,3 +91,34 @@ def test_every_markdown_file_outside_the_pages_that_they_link_to_has_a_page():
     root = DOCS.parent
     assert {root / "README.md", root / "CHANGELOG.md", root / "benchmarks/README.md"} <= pages
     assert all(path.is_file() for path in pages)
+
+
+@pytest.mark.parametrize(
+    ("name", "base"), [("", "/"), ("some/formulations", "/formulations/"), ("some/some.github.io", "/")]
+)
+def test_the_page_for_missing_pages_finds_the_site_from_any_address(app, monkeypatch, name, base):
+    import repository
+
+    monkeypatch.setenv("GITHUB_REPOSITORY", name)
+    for page, expected in (("404", f'<base href="{base}"><meta>'), ("index", "<meta>")):
+        context = {"metatags": "<meta>"}
+        repository.add_base(app, page, "page.html", context, None)
+        assert context["metatags"] == expected
+
+
+def test_release_notes_list_the_subjects_of_each_version():
+    import records
+
+    text = "# Changelog\n\n## [1.0] - 2027-01-01\n\nThe first.\n\n### Added\n\n**Some things**\n\n- One.\n"
+    assert records.release_notes(text).endswith(
+        "## 1.0 - 2027-01-01\n\nThe first.\n\n- [Some things](changelog.md#some-things)\n"
+    )
+    assert "#### Some things" in records.changelog(text)
+
+
+def test_the_citation_is_bibtex():
+    import records
+
+    page = records.citation((DOCS.parent / "CITATION.cff").read_text(encoding="utf-8"))
+    assert page.count("@misc{") == 2 and page.count("@book{") == 1
+    assert "author    = {Nielsen, Michael A.}" in page and "doi       = {10.24432/C50P49}" in page
