@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 from html import escape
 from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -37,6 +39,16 @@ STYLE = """
       .small, .nil { fill: #b4c1d3; }
     }
 """
+
+
+X, Y = [[1, 1]], [[1, 0]]
+
+
+def network() -> fm.Network:
+    """Return the network of the tutorial."""
+    return fm.Network(
+        weights=[[[1, -1], [2, 0], [0, 1]], [[1, -2, 0], [0, 1, 1]]], biases=[[0, 0, -1], [0, 1]], activations="sigmoid"
+    )
 
 
 def number(value: float) -> str:
@@ -74,13 +86,10 @@ def matrix(values: np.ndarray, label: str, x: float, middle: float, largest: flo
 
 def formulations() -> str:
     """Return the picture of δ² by three formulations, as SVG."""
-    network = fm.Network(
-        weights=[[[1, -1], [2, 0], [0, 1]], [[1, -2, 0], [0, 1, 1]]], biases=[[0, 0, -1], [0, 1]], activations="sigmoid"
-    )
-    X, Y = [[1, 1]], [[1, 0]]
-    tape = network.forward(X, Y)
+    net = network()
+    tape = net.forward(X, Y)
     slope2, slope3 = (slopes.T for slopes in tape.slopes)
-    weights, cost_gradient = network.weights[1].T, tape.cost_gradient.T
+    weights, cost_gradient = net.weights[1].T, tape.cost_gradient.T
     rows = []
     for name, equation, factors in (
         ("hadamard", "(BP2)", [(weights, "(w³)ᵀ"), "δ³", "⊙", (slope2, "σ′(z²)")]),
@@ -96,7 +105,7 @@ def formulations() -> str:
             ],
         ),
     ):
-        gradient = fm.gradient(network, X, Y, backend=name)
+        gradient = fm.gradient(net, X, Y, backend=name)
         delta2, delta3 = (errors.T for errors in gradient.errors)
         parts = [(delta2, "δ²"), "="] + [(delta3, "δ³") if part == "δ³" else part for part in factors]
         rows.append((name, equation, parts))
@@ -128,12 +137,33 @@ def formulations() -> str:
 """
 
 
+def photograph(site: Path) -> None:
+    """Photograph the site's first page, and the walk with a mistake planted."""
+    from playwright.sync_api import sync_playwright
+
+    story = fm.explain(network(), X, Y, backends=["hadamard", "sigma"])
+    with TemporaryDirectory() as folder, sync_playwright() as driver:
+        walk = Path(folder) / "walk.html"
+        walk.write_text(story.html(), encoding="utf-8")
+        browser = driver.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1200, "height": 860})
+        page.goto((site / "index.html").resolve().as_uri())
+        page.screenshot(path=IMAGES / "site.png")
+        page.goto(walk.as_uri())
+        # The step that carries the error back: (BP2) beside (34).
+        page.locator("[data-step]", has_text="BP2").first.click()
+        page.screenshot(path=IMAGES / "walk.png")
+        browser.close()
+
+
 def main() -> None:
     """Draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", type=Path, help="folder of the built site, to photograph it")
-    parser.parse_args()
+    site = parser.parse_args().site
     (IMAGES / "one-gradient.svg").write_text(formulations(), encoding="utf-8")
+    if site:
+        photograph(site)
 
 
 if __name__ == "__main__":
