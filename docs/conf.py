@@ -101,9 +101,18 @@ if (HERE / "gallery").is_dir():
         "examples_dirs": "gallery",
         "gallery_dirs": "examples",
         "filename_pattern": "/plot_",
-        "download_all_examples": False,
+        "within_subsection_order": "pictures.Order",
+        "reset_modules": ("matplotlib", "pictures.apply_style"),
         "plot_gallery": "True",
-        "show_memory": False,
-        "write_computation_times": False,
         "abort_on_example_error": True,
+        "capture_repr": (),
+        "remove_config_comments": True,
+        # 5 : 3, as the pictures are.
+        "thumbnail_size": (700, 420),
+        "download_all_examples": False,
+        # A page is the same in each build.
+        "min_reported_time": float("inf"),
+        "write_computation_times": False,
+        "show_memory": False,
+        "show_signature": False,
     }

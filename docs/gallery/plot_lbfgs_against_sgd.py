@@ -1,0 +1,71 @@
+r"""
+SGD is faster at first, L-BFGS in the end
+=========================================
+
+Is a quasi-Newton method a better way to train a small network than stochastic gradient
+descent? Both minimise the cost of all examples with a penalty on the weights, equations
+(80) and (87) of the book:
+
+.. math:: F = -\frac{1}{m} \sum_x \sum_j y_j \ln a^L_j + \frac{\lambda}{2} \sum w^2
+
+``fm.objective`` gives F and ∇F to SciPy's optimisers.
+"""
+
+import matplotlib.pyplot as plt
+from scipy.optimize import minimize
+
+import formulations as fm
+
+X, Y, *_ = fm.load_digits()
+X, Y = X[:600], Y[:600]
+start = fm.Network.random([64, 30, 10], ["sigmoid", "softmax"], seed=0)
+F = fm.objective(start, X, Y, cost="log_likelihood", l2=1e-4)
+
+# %%
+# L-BFGS needs no learning rate. Its work is counted in gradients of all 600 digits:
+
+lbfgs = {0: F.fun(F.x0)}
+
+
+def remember(intermediate_result):
+    """Note the cost after each iteration, and the gradients so far."""
+    lbfgs[F.work.backward_passes] = intermediate_result.fun
+
+
+limit = {"maxfun": 120}
+minimize(F.fun_and_jac, F.x0, (), "L-BFGS-B", True, callback=remember, options=limit)
+
+# %%
+# An epoch of SGD does the work of one such gradient in 30 small steps. Gradient descent
+# takes a single step for it.
+
+sgd, descent = {0: F.fun(F.x0)}, {0: F.fun(F.x0)}
+for batch_size, costs in ((20, sgd), (len(X), descent)):
+    network = start.copy()
+    options = {"cost": "log_likelihood", "l2": 1e-4, "learning_rate": 1.0}
+    for epoch in range(3, 123, 3):
+        fm.sgd(network, X, Y, epochs=3, batch_size=batch_size, seed=epoch, **options)
+        costs[epoch] = F.fun(network.vector)
+
+# %%
+# The whole of it on a logarithmic scale, and the end of it enlarged:
+
+fig, (whole, end) = plt.subplots(1, 2, width_ratios=[3, 2])
+for costs in (lbfgs, sgd, descent):
+    whole.semilogy(costs.keys(), costs.values())
+    end.plot(costs.keys(), costs.values())
+whole.text(21, 0.3, "L-BFGS", color="C0")
+whole.text(11, 0.052, "SGD, 20 digits a step", color="C1")
+whole.text(45, 1.15, "gradient descent", color="C2")
+whole.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2], ["0.05", "0.1", "0.2", "0.5", "1", "2"])
+whole.set(ylabel="cost $F$", ylim=(0.045, 3))
+whole.set_title("A 64-30-10 network learns the digits")
+end.set(xlim=(30, 120), ylim=(0.06, 0.1), title="The end, enlarged")
+fig.supxlabel("work, in gradients of all digits")
+plt.show()
+
+# %%
+# After ten gradients SGD is far ahead, because it has taken hundreds of steps; after
+# 120, L-BFGS is lower, since it has learnt the curvature while SGD still wanders. Plain
+# gradient descent is last throughout. :doc:`/how-to/optimize-with-scipy` compares
+# Newton's methods too.
