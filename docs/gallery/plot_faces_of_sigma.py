@@ -68,8 +68,9 @@ draw(panels["c"], "(35) the whole chain", [d2, equals, S2, W3, S3, W4, S4, dC])
 plt.show()
 
 # %%
-# All at once, the errors are the solution of one triangular system (I − U)δ = e, with a
-# block Σ′(z^l)(w^{l+1})ᵀ for each layer:
+# All at once, the errors are the solution of one triangular system :math:`(I -
+# U)\,\delta = e`, with a block :math:`U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T` for each
+# layer:
 
 U = np.zeros((12, 12))
 U[:5, 5:9] = Sigma2 @ w3.T

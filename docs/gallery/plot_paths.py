@@ -28,8 +28,8 @@ plan = fm.prepare(network, batch_size=1, backend="path_sum")
 gradient = plan([[1.0, -0.5]], [[1.0, 0.0, -1.0]])
 
 # %%
-# The rates of (47) along the edges, ∂a^{l+1}_q/∂a^l_j = σ′(z^{l+1}_q) w^{l+1}_{qj},
-# multiply along each of the twelve paths that begin with the weight w²₁₁:
+# An edge of a path is the rate of (47), :math:`\partial a^{l+1}_q / \partial a^l_j =
+# \sigma'(z^{l+1}_q) w^{l+1}_{qj}`. Twelve paths begin with the weight :math:`w^2_{11}`:
 
 _, w3, w4 = network.weights
 slope2, slope3, slope4 = (slope[0] for slope in plan.tape.slopes)
