@@ -23,10 +23,10 @@ sizes = 11 * [30]
 # Eleven layers of thirty neurons, with four kinds of neurons and weights:
 
 kinds = {
-    "linear neurons, random weights": ("identity", "glorot"),
-    "linear neurons, orthogonal weights": ("identity", "orthogonal"),
-    "tanh neurons, orthogonal weights": ("tanh", "orthogonal"),
-    "sigmoid neurons, orthogonal weights": ("sigmoid", "orthogonal"),
+    "linear, random weights": ("identity", "glorot"),
+    "linear, orthogonal weights": ("identity", "orthogonal"),
+    "tanh, orthogonal weights": ("tanh", "orthogonal"),
+    "sigmoid, orthogonal weights": ("sigmoid", "orthogonal"),
 }
 medians = {}
 for kind, (sigma, init) in kinds.items():

@@ -73,7 +73,7 @@ right.plot(total, 12, "D", color="0.2")
 neurons = [f"1 → {q + 1} → {m + 1}" for (q, m), _ in ordered]
 right.set_yticks(range(13), [*neurons, "sum"])
 right.set(xlabel=r"part of $\partial C/\partial w^2_{11}$", ylim=(12.7, -0.7))
-right.set(ylabel="path: neurons of layers 2 → 3 → 4", title="What each contributes")
+right.set(ylabel="path through layers 2, 3, 4", title="What each contributes")
 right.grid(axis="x")
 right.grid(axis="y", visible=False)
 right.axvline(0, color="0.5", linewidth=0.8)

@@ -112,7 +112,13 @@ def agreement(of):
     same = (of["digit"][of["some"]][:, None] == of["digit"][of["some"]]) & ~np.eye(200, dtype=bool)
     other = of["digit"][of["some"]][:, None] != of["digit"][of["some"]]
     before, after = of["before"], of["after"]
-    return before[same].mean() > 0.9 and abs(before[other]).mean() < 0.3 and after[same].mean() < 0.9
+    pairs = after.reshape(10, 20, 10, 20).mean(axis=(1, 3))
+    return (
+        before[same].mean() > 0.9
+        and abs(before[other]).mean() < 0.3
+        and after[same].mean() < 0.9
+        and sorted(divmod(int(pairs.argmin()), 10)) == [1, 8]
+    )
 
 
 def clipping(of):
