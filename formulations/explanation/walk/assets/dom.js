@@ -2,10 +2,15 @@
 
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 
-/** Set attributes; a function named on… becomes a listener, `false` and `null` remove an attribute. */
+/**
+ * Set attributes; a function named on… becomes a listener, `false` and `null` remove an attribute.
+ *
+ * Style is set as a property: a page's policy may forbid the attribute.
+ */
 export function setAttributes(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    if (name === "style") element.style.cssText = value;
+    else if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === null || value === undefined || value === false) element.removeAttribute(name);
     else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value === true ? "" : value);
   }

@@ -15,7 +15,7 @@ export function equationColumn(steps) {
 /** Return the columns of a stop, each with a heading if there are two. */
 export function columnsOf(stop, names, write, level, absent = "") {
   return stop.columns.map((steps, i) => {
-    const heading = stop.columns.length > 1 ? html(`h${level}`, { class: "backend" }, names[i]) : null;
+    const heading = stop.columns.length > 1 && (steps.length || absent) ? html(`h${level}`, { class: "backend" }, names[i]) : null;
     return html("div", { class: "column" }, heading, ...(steps.length ? write(steps) : [html("p", { class: "says" }, absent)]));
   });
 }

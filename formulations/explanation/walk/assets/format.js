@@ -9,7 +9,7 @@ export const SYMBOLS = {
 
 const MEANINGS = {
   a: "activation", z: "weighted input", slope: "slope σ′(z)", Sigma: "entry of Σ′", delta: "error", w: "weight",
-  b: "bias", dw: "derivative with respect to the weight", db: "derivative with respect to the bias", y: "target",
+  b: "bias", dw: "derivative by the weight", db: "derivative by the bias", y: "target",
 };
 
 /** Write a number with a number of significant digits, as the library does: 0.0005313, −1.25, 3·10⁻⁷; a dash for none. */

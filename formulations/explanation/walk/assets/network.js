@@ -304,7 +304,7 @@ function planOfLayers(sizes, width) {
  */
 function labelPlaces([from, to], sources, targets) {
   const gap = to - from;
-  const margin = 30 / gap;
+  const margin = 32 / gap;
   let best = null;
   for (const height of [29, 15]) {
     for (const arrange of arrangements(sources.length)) {
