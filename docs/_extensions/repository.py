@@ -98,7 +98,7 @@ class LinkToRepository(SphinxTransform):
             file = Path(self.env.relfn2path(node["reftarget"], self.env.docname)[1]).resolve()
             if file.parent == DOCS / "gallery" and file.suffix == ".py":
                 self.link_to_example(node, file)
-            elif file.is_file() and file.suffix not in (".npz", ".csv", ".zip"):
+            elif file.is_file() and file.parent != DOCS / "examples":  # the gallery's programs stay downloads
                 self.link(node, file)
         for node in list(self.document.findall(nodes.literal)):
             path = node.astext()
