@@ -190,9 +190,10 @@ def _check_untied(layers: list[Linear]) -> None:
                 continue
             key = tensor.data_ptr()
             if key in owner:
+                what = f"with those of layer {owner[key]!r}" if owner[key] != layer.name else "twice"
                 raise Refused(
-                    f"each layer must have parameters of its own, got layer {layer.name!r} with those of layer "
-                    f"{owner[key]!r}; untie them, as with copy.deepcopy(layer)."
+                    f"each layer must have parameters of its own, got layer {layer.name!r} {what}; untie them, as with "
+                    "copy.deepcopy(layer)."
                 )
             owner[key] = layer.name
 

@@ -179,7 +179,8 @@ def certify(
     elif calls is not None and verdict.status is not Status.DIFFERENT:
         observed = observations(reference, gradient, found.given, calls)
     notes = (*renamed, *(watched.notes if watched else ()), *_notes(found, net, verdict, reference), *observed)
-    problem = Problem(net, X, Y, cost.name)
+    weights = None if sample_weight is None else np.asarray(untracked(sample_weight), np.float64)
+    problem = Problem(net, X, Y, cost.name, weights)
     return _certificate(problem, reference, found, verdict, notes, calls)
 
 
@@ -256,8 +257,7 @@ def _certificate(
     place = place_of(verdict, tape.network.layout) if verdict.status is Status.DIFFERENT else None
     cause = None
     if place and place[1] != "C":
-        examples = problem.X, problem.Y
-        cause = likely_cause(reference, candidate.gradient, place, candidate.given, calls=calls, examples=examples)
+        cause = likely_cause(reference, candidate.gradient, place, candidate.given, calls=calls, problem=problem)
     layer, equation = (cause.seen_in, cause.equation) if cause else place or (None, None)
     return Certificate(
         title=problem.title + (f", l2 = {reference.l2:g}" if reference.l2 else ""),

@@ -342,6 +342,8 @@ def test_tied_layers_are_refused_by_name():
     module[2].weight = module[0].weight
     with pytest.raises(Refused, match="got layer '2' with those of layer '0'"):
         fm.Network.from_torch(module)
+    with pytest.raises(Refused, match="got layer '0' twice"):
+        fm.Network.from_torch(nn.Sequential(module[0], nn.Tanh(), module[0]))
 
 
 @pytest.mark.parametrize("given", ["Sequential", None, [np.ones((2, 2))], nn.Linear])

@@ -108,6 +108,25 @@ def test_sample_weights_ignored(weights):
     assert (cause.name, cause.also.name) == ("sample_weights_ignored", "sum_for_mean")
 
 
+@pytest.mark.parametrize(
+    ("size", "divisor", "said"),
+    [(1.0, 1, "Σ sample_weight = 6.5"), (1.0, 5, "Σ sample_weight/m = 1.3"), (0.5, 5, "Σ sample_weight/m = 0.65")],
+)
+def test_weighted_examples_that_are_not_divided_by_the_sum_of_the_weights(size, divisor, said):
+    net, X, Y = case(4)
+    weights = size * np.array([1.0, 2.0, 0.0, 0.5, 3.0])
+    summed = fm.gradient(net, X, Y, sample_weight=weights).vector * weights.sum()
+    cause = fm.certify(net, X, Y, summed / divisor, sample_weight=weights).cause
+    assert cause.name == "multiple" and said in cause.sentence
+
+
+def test_an_example_of_weight_zero_is_told_without_roundoff():
+    net, X, Y = case(4)
+    wrong = fm.gradient(net, X, Y, sample_weight=[1.0, 2.0, 0.0, 3.5, 1.0]).vector
+    cause = fm.certify(net, X, Y, wrong).cause
+    assert cause.name == "examples_weighted" and ", 0 for example 2, " in cause.sentence
+
+
 def test_one_entry_and_single_precision():
     net, X, Y = case(5)
     weights, biases = handwritten.gradient(net, X, Y)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from formulations.arrays import Array, Layout, Precision
+from formulations.data import Problem
 from formulations.exceptions import FormulationsException
 from formulations.functions import COSTS, is_built_in
 from formulations.network import Batch, Network, Tape
@@ -61,8 +62,9 @@ class Case:
         The gradient with a first mistake, if a second one is looked for; None for the right one.
     factor : float
         The factor by which that first mistake multiplies the right gradient.
-    examples : (X, Y), or None
-        The examples with those of weight 0, for which the tape has others; None for those of the tape.
+    problem : Problem, or None
+        The examples with those of weight 0, for which the tape has others, and their weights; None for those of the
+        tape.
     memory : dict
         What several mistakes need and compute once.
     """
@@ -73,7 +75,7 @@ class Case:
     calls: Calls = field(default_factory=Calls)
     base: Predicted | None = None
     factor: float = 1.0
-    examples: tuple[Array, Array] | None = None
+    problem: Problem | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -218,6 +220,12 @@ class Case:
         activations = self.tape.network.activations
         known = type(self.tape.cost) in {type(cost) for cost in COSTS.values()}
         return known and all(is_built_in(function) for each in activations for function in each.functions)
+
+    @property
+    def total_weight(self) -> float | None:
+        """The sum of the sample weights, or None if there are none."""
+        weights = None if self.problem is None else self.problem.sample_weight
+        return None if weights is None else float(weights.sum())
 
     @property
     def batch(self) -> Batch:

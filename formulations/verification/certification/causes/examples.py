@@ -206,9 +206,9 @@ def sample_weights_ignored(case: Case) -> Variants:
         return
     if case.shares.all():
         yield Variant(None, replace(case.parts, examples=1 / (case.tape.m * case.shares)))
-    elif case.examples is not None:
-        X, Y = case.examples
-        reference = case.reference_of(case.tape.network, case.batch._replace(X=X, Y=Y, shares=None))
+    elif case.problem is not None:
+        whole = case.batch._replace(X=case.problem.X, Y=case.problem.Y, shares=None)
+        reference = case.reference_of(case.tape.network, whole)
         if reference is not None:
             yield Variant(None, case.right(reference))
 
@@ -228,7 +228,8 @@ def examples_weighted(case: Case) -> Variants:
     if weights is None or case.free_outputs < 2:
         return
     most = np.argsort(-np.abs(weights - 1))[:LISTED]
-    which = ", ".join(f"{in_words(weights[x], 4)} for example {x}" for x in sorted(most))
+    shown = np.where(np.abs(weights) > SMALL * np.abs(weights).max(), weights, 0)
+    which = ", ".join(f"{in_words(shown[x], 4)} for example {x}" for x in sorted(most))
     more = ", …" if len(weights) > LISTED else ""
     gradients, columns = _gradients(case)
     inverse = np.abs(np.linalg.pinv(gradients.T))

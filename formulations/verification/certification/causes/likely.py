@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from formulations.arrays import Array, unit_roundoff
+from formulations.data import Problem
 from formulations.network import Gradient
 from formulations.verification.certification.causes.backward import Variant
 from formulations.verification.certification.causes.case import Calls, Case
@@ -125,7 +126,7 @@ def likely_cause(
     given: Array | None = None,
     *,
     calls: Calls | None = None,
-    examples: tuple[Array, Array] | None = None,
+    problem: Problem | None = None,
 ) -> Cause | None:
     """Return the likely cause of a wrong gradient, or None if no known mistake explains it.
 
@@ -141,14 +142,14 @@ def likely_cause(
         Which entries the candidate has; the others are not compared.
     calls : Calls, optional
         What further calls of a candidate function returned.
-    examples : (X, Y), optional
-        The examples with those of weight 0, for which the tape has others.
+    problem : Problem, optional
+        The examples with those of weight 0, for which the tape has others, and their weights.
 
     Returns
     -------
     Cause or None
     """
-    case = replace(_case(reference, gradient, given, calls), examples=examples)
+    case = replace(_case(reference, gradient, given, calls), problem=problem)
     if not np.isfinite(case.candidate).all():
         return None
     with np.errstate(all="ignore"):

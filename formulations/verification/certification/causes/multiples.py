@@ -193,12 +193,14 @@ def step(case: Case) -> Variants:
     """Return the step of gradient descent, −η times the gradient, or η times it, for a round η.
 
     It may be the difference of two rounded parameters. A rate of two digits is none if another number of examples
-    explains it.
+    explains it, and no rate is one if the sum of the sample weights does.
     """
     factor = fitted(case.candidate, case.gradient.value, case.entries)
     rate = round_number(factor)
     of_count = rate != round_number(rate, 1) and _other_count(case, rate)
-    if rate not in (0.0, 1.0, -1.0) and abs(rate) < 1 and not of_count:
+    total = case.total_weight or math.nan
+    of_weights = min(abs(total - rate), abs(total / case.tape.m - rate)) <= NEAR * abs(rate)
+    if rate not in (0.0, 1.0, -1.0) and abs(rate) < 1 and not of_count and not of_weights:
         sign = "−η" if rate < 0 else "η"
         made = case.gradient.times(rate, case.precision).rounded(2 * case.precision.u * np.abs(case.parameters))
         yield Variant(None, made, {"factor": sign, "rate": f"{abs(rate):g}"})
@@ -248,12 +250,12 @@ def _known_digits(factor: float, off: float) -> str:
 
 
 def _compositions(case: Case) -> Iterator[tuple[str, float]]:
-    """Yield products of a sign, 2 or ½, and powers of m and n_L, with their words."""
-    m, n = case.tape.m, case.layout.sizes[-1]
-    for sign, two, of_m, of_n in product((1, -1), (1, 2, 0.5), (0, 1, -1), (0, 1, -1)):
-        if (of_m and m == 1) or (of_n and n == 1):
-            continue
-        above = [word for word, used in (("2", two == 2), ("m", of_m == 1), ("n_L", of_n == 1)) if used]
-        below = [word for word, used in (("2", two == 0.5), ("m", of_m == -1), ("n_L", of_n == -1)) if used]
+    """Yield products of a sign, 2 or ½, and powers of m, n_L and the sum of the sample weights, with their words."""
+    sizes = {"m": case.tape.m, "n_L": case.layout.sizes[-1], "Σ sample_weight": case.total_weight or 1.0}
+    powers = [(0, 1, -1) if size != 1 else (0,) for size in sizes.values()]
+    for sign, of_two, *of_sizes in product((1, -1), (0, 1, -1), *powers):
+        found = list(zip(("2", *sizes), (2.0, *sizes.values()), (of_two, *of_sizes), strict=True))
+        above = [word for word, _, power in found if power == 1]
+        below = [word for word, _, power in found if power == -1]
         words = "−" * (sign < 0) + ("·".join(above) or "1") + "".join(f"/{word}" for word in below)
-        yield words, sign * two * float(m) ** of_m * float(n) ** of_n
+        yield words, sign * math.prod(float(size) ** power for _, size, power in found)
