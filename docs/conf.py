@@ -5,6 +5,7 @@ Build it with ``sphinx-build -W --keep-going docs site``.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -31,7 +32,10 @@ extensions = [
     "mathml",
     "records",
     "repository",
+    "walk",
 ]
+# A folder with Pyodide's runtime and its wheels of NumPy and SciPy, for "Run live" without another host.
+walk_pyodide = os.environ.get("FORMULATIONS_PYODIDE")
 contents_pages = [
     "index",
     "how-to/index",

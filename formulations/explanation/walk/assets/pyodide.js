@@ -20,7 +20,10 @@ function pyodideWorker() {
     const { loadPyodide } = await import(`${index}pyodide.mjs`);
     const python = await loadPyodide({ indexURL: index, ...(packages ? { packageBaseUrl: packages } : {}) });
     tell("Loading NumPy and SciPy …");
-    await python.loadPackage(["numpy", "scipy"]);
+    const needed = ["numpy", "scipy"];
+    await python.loadPackage(needed, { messageCallback: () => {}, errorCallback: () => {} });
+    const missing = needed.filter((name) => !(name in python.loadedPackages));
+    if (missing.length) throw new Error(`${missing.join(" and ")} cannot be loaded from ${packages ?? index}`);
     tell("Loading the library …");
     python.unpackArchive(await loaded(wheel, wheelHash), "wheel");
     answer = python.runPython(`
@@ -67,7 +70,8 @@ function pyodideRuntime(tell) {
 }
 
 export function startWithPyodide(root, first, { source, pyodide }) {
-  walk(root, { document: first, request: null, source });
+  const shownWalk = walk(root, { document: first, request: null, source });
+  if (!shownWalk) return;
   const absolute = (address) => address && new URL(address, document.baseURI).href;
   const start = {
     ...pyodide,
@@ -94,9 +98,9 @@ export function startWithPyodide(root, first, { source, pyodide }) {
       });
       const python = await runtime({ start });
       const text = `The library computes every number anew, in this browser (${python}).`;
-      walk(root, { document: first, request: (request) => runtime({ request }), source: { text, live: true, command: null } });
+      shownWalk.enliven((request) => runtime({ request }), { text, live: true, command: null });
     } catch (problem) {
-      status.textContent = `It cannot run here: ${problem.message}.`;
+      status.textContent = `It cannot run here: ${problem.message.replace(/\.*$/, ".")}`;
       button.disabled = false;
     }
   });

@@ -64,15 +64,29 @@ class Walk {
     this.line = -1;
     this.session = 0;
     this.asked = null;
-    this.requests = request && new Requests(request, {
-      shown: (answer, work) => this.answered(answer, work), failed: (message) => this.fail(message),
-      busy: (whether) => this.root.setAttribute("aria-busy", String(whether)),
-    });
+    this.requests = request && this.requestsTo(request);
     this.edit = (change) => this.ask(() => ({ scene: { ...this.document.scene, ...change }, action: null }));
     this.act = (action) => this.ask(() => ({ scene: this.document.scene, action }));
     this.neuron = firstNeuron(first);
     this.build();
     this.listen();
+    this.redraw();
+  }
+
+  requestsTo(send) {
+    return new Requests(send, {
+      shown: (answer, work) => this.answered(answer, work), failed: (message) => this.fail(message),
+      busy: (whether) => this.root.setAttribute("aria-busy", String(whether)),
+    });
+  }
+
+  /** From now on send requests, to another source; what is shown stays. */
+  enliven(request, source) {
+    this.source = source;
+    this.requests = this.requestsTo(request);
+    const footer = this.root.querySelector("[data-source]");
+    footer.dataset.source = source.live ? "live" : "static";
+    footer.textContent = source.text;
     this.redraw();
   }
 
