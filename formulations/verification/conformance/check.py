@@ -48,11 +48,12 @@ def check_backend(
         A backend, its class, its name, ``"package:Class"``, or a plain function ``(net, X, Y)`` that returns a gradient
         in a form that :func:`formulations.certify` accepts, also as ``"file.py:function"``.
     serves : dict, optional
-        What a plain function serves. ``"activations"``, ``"outputs"`` (of the output layer, if others), ``"costs"`` and
-        ``"sizes"`` are lists; ``"sparse"`` (weights) and ``"coupled"`` (activations such as softmax) are True or False.
-        It is asked for all that it claims, and for nothing that a list leaves out. Keys that are left out are found by
-        a first probe, except that the cost is quadratic: a failed call, NaN, or the bits of the result for other
-        activations excuse it, and the report says from what.
+        What a plain function serves. ``"activations"``, ``"outputs"`` (of the output layer, if others), ``"costs"``
+        (a factor may precede the name: ``"2 quadratic"``) and ``"sizes"`` are lists; ``"sparse"`` (weights) and
+        ``"coupled"`` (activations such as softmax) are True or False. It is asked for all that it claims, and for
+        nothing that a list leaves out. Keys that are left out are found by a first probe, except that the cost is
+        quadratic: a failed call, NaN, or the bits of the result for other activations excuse it, and the report says
+        from what.
     laws, scenarios : iterable of str, optional
         Names of the laws and scenarios to check; by default all.
     dtypes : iterable of str

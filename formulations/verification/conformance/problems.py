@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from formulations.data import SCENARIOS, Problem, Scenario
 from formulations.functions import ACTIVATIONS, Activation, PerNeuron
 from formulations.network import Network
-from formulations.verification.conformance.serves import Pair, Serves
+from formulations.verification.conformance.serves import Pair, Serves, without_factor
 
 __all__ = ["PROBLEMS", "problems_for"]
 
@@ -37,7 +37,7 @@ def _random(
             b[...] = random.normal(scale=0.3, size=b.shape)
         net.vector[...] *= np.float32(scale)
         X, Y = random.standard_normal((m, sizes[0])), random.uniform(0.1, 0.9, (m, sizes[-1]))
-        if cost == "log_likelihood":
+        if without_factor(cost) == "log_likelihood":
             classes = np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
             # Soft targets keep an entry of 0 in each example, and need not add up to 1.
             Y = Y * (1 - classes) if soft else classes
@@ -154,25 +154,30 @@ def problems_for(serves: Serves) -> dict[str, Scenario]:
     """Return all problems for a plain function: those of every backend, and in every shape what it serves."""
     if serves.main is None:
         return PROBLEMS
-    hidden, last, cost = serves.main
+    cost = serves.main[2]
+    named = _named(serves.main)
     shapes = _SHAPES
     if serves.sizes is not None:
         each = [("_".join(map(str, sizes)), sizes) for sizes in serves.sizes]
         shapes = tuple((f"{name}_m{m}", sizes, m, 1.0) for name, sizes in each for m in (1, 4))
     own = [
         (
-            f"{hidden}_{last}_{cost}_{name}",
+            f"{named}_{name}",
             _random([*sizes], _layers(serves, serves.main, sizes), m, seed=21, scale=scale, cost=cost),
         )
         for name, sizes, m, scale in shapes
     ]
     if serves.sizes is None:
-        own.append((f"{hidden}_{last}_{cost}_sparse", _sparse(_layers(serves, serves.main, (4, 5, 3)), cost)))
+        own.append((f"{named}_sparse", _sparse(_layers(serves, serves.main, (4, 5, 3)), cost)))
     sizes = (4, 5, 3) if serves.sizes is None else max(serves.sizes, key=len)
     own += [
-        ("_".join(pair), _random([*sizes], _layers(serves, pair, sizes), seed=22, cost=pair[2])) for pair in serves.more
+        (_named(pair), _random([*sizes], _layers(serves, pair, sizes), seed=22, cost=pair[2])) for pair in serves.more
     ]
     return PROBLEMS | {name: Scenario(name, "what a plain function serves", make) for name, make in own}
+
+
+def _named(pair: Pair) -> str:
+    return "_".join(pair).replace(" ", "_")
 
 
 def _layers(serves: Serves, pair: Pair, sizes: tuple[int, ...]) -> list[Activation]:

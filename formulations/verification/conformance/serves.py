@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from formulations.arrays import by_name, items, positive_integer
+from formulations.arrays import items, positive_integer
 from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
-from formulations.functions import ACTIVATIONS, COSTS, Activation, get_activation
+from formulations.functions import ACTIVATIONS, Activation, get_activation, get_cost
 from formulations.network import Network
 
-__all__ = ["KEYS", "OUTPUTS", "Feature", "Pair", "Serves", "names_of", "read_serves"]
+__all__ = ["KEYS", "OUTPUTS", "Feature", "Pair", "Serves", "names_of", "read_serves", "without_factor"]
 
 KEYS = ("activations", "outputs", "costs", "sparse", "coupled", "sizes")
 """The keys of ``serves=``."""
@@ -42,7 +42,7 @@ class Serves:
     outputs : tuple of Activation, or None
         The claimed activations of the output layer, if they are others.
     costs : tuple of str
-        The costs. A plain function does not get the cost, so no probe looks for another than the quadratic one: a wrong
+        The costs, also with a factor. A plain function does not get the cost, so no probe looks for another than the quadratic one: a wrong
         gradient of one cost may be the gradient of another.
     sparse : bool or None
         Whether it takes sparse weights; None if a probe finds out.
@@ -91,7 +91,7 @@ class Serves:
         found = [
             (hidden, last, cost)
             for cost, last, hidden in product(self.costs, self.last, self.hidden)
-            if self.outputs is not None or last.name in OUTPUTS[cost]
+            if self.outputs is not None or last.name in OUTPUTS[without_factor(cost)]
         ]
         found.sort(key=lambda pair: (pair[0].coupled, pair[0].name != pair[1].name))
         return [(hidden.name, last.name, cost) for hidden, last, cost in found]
@@ -163,7 +163,7 @@ def read_serves(serves: Any) -> Serves:
     read = Serves(
         activations=_activations(given, "activations"),
         outputs=_activations(given, "outputs"),
-        costs=tuple(by_name(COSTS, given.get("costs", "quadratic"), "cost", "serves['costs']")),
+        costs=_costs(given),
         sparse=_flag(given, "sparse"),
         coupled=_flag(given, "coupled"),
         sizes=_sizes(given),
@@ -175,6 +175,20 @@ def read_serves(serves: Any) -> Serves:
             f"serves['coupled'] must agree with the activations, got {read.coupled} and {names}; leave it out."
         )
     return read
+
+
+def without_factor(cost: str) -> str:
+    """Return the name of a cost without its factor."""
+    return cost.rpartition(" ")[2]
+
+
+def _costs(given: Mapping[str, Any]) -> tuple[str, ...]:
+    name, example = "serves['costs']", "['quadratic']"
+    listed = items(given.get("costs", "quadratic"), name, example, one=str)
+    for each in listed:
+        if not isinstance(each, str):
+            raise WrongType(f"each of {name} must be the name of a cost, got {described(each)}; pass {example}.")
+    return tuple(dict.fromkeys(get_cost(each).name for each in listed))
 
 
 def _activations(given: Mapping[str, Any], key: str) -> tuple[Activation, ...] | None:

@@ -315,7 +315,12 @@ def main(settings: Mapping[str, Any]) -> None:
         return
     send(answers, {"state": "loaded"})
     for arguments in receive(inputs):
-        send(answers, call(function, arguments, settings["depths"], file))
+        try:
+            answer = call(function, arguments, settings["depths"], file)
+        except KeyboardInterrupt as caught:
+            # Nobody presses Ctrl-C in a process of its own group.
+            answer = {"why": _raised(caught, file)}
+        send(answers, answer)
 
 
 if __name__ == "__main__":

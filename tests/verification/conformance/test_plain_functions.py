@@ -191,6 +191,18 @@ def test_the_gradient_of_another_cost_is_wrong_unless_the_cost_is_claimed():
         assert "digits" not in asked(report)
 
 
+def test_a_claimed_cost_may_have_a_factor():
+    def squared_error(net, X, Y):
+        return twice(net, X, Y)
+
+    claim = {"activations": "sigmoid", "costs": "2 quadratic"}
+    few = {"laws": "equal", "dtypes": "float64", "scenarios": ["digits", "sigmoid_sigmoid_2_quadratic_single_layer"]}
+    report = fm.check_backend(squared_error, serves=claim, **few)
+    assert report.passed, str(report)
+    assert asked(report) == {"sigmoid_sigmoid_2_quadratic_single_layer"}
+    assert fm.check_backend(sigmoid_quadratic, serves=claim, **few).broken
+
+
 @pytest.mark.slow
 def test_softmax_outputs_with_their_cost_are_found_in_every_shape():
     report = fm.check_backend(relu_softmax, laws=["equal"], dtypes=["float64"])
@@ -327,6 +339,8 @@ def test_a_function_that_changes_its_arguments_is_told_which():
         ({"activations": []}, InvalidInput, r"serves\['activations'\] must not be empty"),
         ({"outputs": 3}, WrongType, r"serves\['outputs'\] must be a list"),
         ({"costs": ["mse"]}, UnknownName, "unknown cost 'mse'"),
+        ({"costs": ["0.5 quadratic"]}, InvalidInput, "got '0.5'"),
+        ({"costs": [0]}, WrongType, r"each of serves\['costs'\] must be the name of a cost, got 0"),
         ({"sparse": "yes"}, WrongType, r"serves\['sparse'\] must be True or False, got 'yes'"),
         (
             {"sizes": [64, 30, 10]},

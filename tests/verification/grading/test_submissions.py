@@ -84,6 +84,7 @@ def test_a_call_that_loops_is_ended_and_what_came_before_it_counts(tmp_path, mon
 
 FAILING = {
     "exits": ("def f(x):\n    import sys\n    sys.exit(3)", "exited with SystemExit(3) (line 3)"),
+    "is interrupted": ("def f(x):\n    raise KeyboardInterrupt", "raised KeyboardInterrupt (line 2)"),
     "raises": (
         "def f(x):\n    def g():\n        return 1 / 0\n    g()",
         "raised ZeroDivisionError: division by zero (line 3)",
