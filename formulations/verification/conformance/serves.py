@@ -42,8 +42,8 @@ class Serves:
     outputs : tuple of Activation, or None
         The claimed activations of the output layer, if they are others.
     costs : tuple of str
-        The costs, also with a factor. A plain function does not get the cost, so no probe looks for another than the quadratic one: a wrong
-        gradient of one cost may be the gradient of another.
+        The costs, also with a factor. A plain function does not get the cost, so no probe looks for another than the
+        quadratic one: a wrong gradient of one cost may be the gradient of another.
     sparse : bool or None
         Whether it takes sparse weights; None if a probe finds out.
     coupled : bool or None
