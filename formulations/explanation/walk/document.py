@@ -251,6 +251,7 @@ def _verdict(certificate: Certificate) -> dict[str, Any]:
         "layer": certificate.layer,
         "equation": certificate.equation,
         "cause": None if certificate.cause is None else certificate.cause.name,
+        "readings": [] if certificate.cause is None else [each.name for each in certificate.cause.readings],
         "says": _sentence(certificate),
         "text": text,
     }
@@ -264,7 +265,8 @@ def _sentence(certificate: Certificate) -> str:
     place = f"The gradient is wrong from layer {certificate.layer}, ({certificate.equation}), on"
     if certificate.cause is None:
         return f"{place}; no known mistake explains it."
-    return f"{place}: {certificate.cause.sentence}."
+    readings = [certificate.cause, *certificate.cause.readings]
+    return f"{place}: {'; or '.join(each.sentence for each in readings)}."
 
 
 def _choices(scene: Scene) -> dict[str, Any]:

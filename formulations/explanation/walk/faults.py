@@ -295,7 +295,7 @@ def _no_slope(network: Network, batch: Batch, l: int) -> str | None:
 def _not_square(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
     rows, columns = network.sizes[l], network.sizes[l - 1]
     if rows == columns:
-        return None
+        return f"w{_up(l + 1)} has a single entry, and is its own transpose" if rows == 1 else None
     return (
         f"w{_up(l + 1)} has {rows} rows and {columns} columns, so w{_up(l + 1)} without its transpose cannot multiply "
         f"δ{_up(l + 1)}, and NumPy would refuse it"

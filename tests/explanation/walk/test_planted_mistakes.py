@@ -171,6 +171,13 @@ def test_a_mistake_that_does_not_show_is_called_so(monkeypatch):
     assert planted(plain, "weights_lost", 2) == found
 
 
+def test_mistakes_that_have_the_same_gradient_are_all_named():
+    verdict = planted(scene(m=2).to_dict(), "sum_for_mean", 4)["verdict"]
+    assert (verdict["cause"], verdict["readings"]) == ("factor_two", ["sum_for_mean", "calls_accumulated"])
+    assert "the factor ½ of the cost is missing; or the examples are summed, not averaged" in verdict["says"]
+    assert planted(scene().to_dict(), "sign", 4)["verdict"]["readings"] == []
+
+
 def test_roundoff_may_hide_a_mistake():
     whole = scene((2, 2), "identity", m=1)
     found = planted({**whole.to_dict(), "Y": whole.network(whole.X).tolist()}, "sign", 2)
@@ -200,6 +207,7 @@ ONE_COUPLED = {"activations": ["tanh", "softmax", "tanh"]}
         ({"sizes": (2, 3, 2)}, "weights_transposed", 2, TRANSPOSED),
         ({"sizes": (3, 3, 2, 2)}, "weights_transposed", 3, None),
         ({"sizes": (3, 3, 2, 2)}, "weights_transposed", 2, "plant it in layer 3."),
+        ({"sizes": (1, 1, 1)}, "weights_transposed", 2, "w³ has a single entry, and is its own transpose"),
         ({"m": 1}, "sum_for_mean", 4, "sum and mean of a single example are the same"),
         ({"activations": "sigmoid", "cost": "binary_cross_entropy"}, "slope_missing", 4, COMBINED),
         (
