@@ -52,7 +52,7 @@ for width in map(int, widths):
 # The lines are medians of seven calls, and the bands are the middle half of them.
 
 fig, ax = plt.subplots()
-for name, colour in zip(names, ["C0", "C1", "C2", "C3", "#7a4fa3"]):
+for name, colour in zip(names, ["C0", "C1", "C2", "0.1", "0.5"]):
     lower, median, upper = 1e3 * np.array(list(quartiles[name].values())).T
     measured = widths[: len(median)]
     ax.loglog(measured, median, "o-", color=colour)

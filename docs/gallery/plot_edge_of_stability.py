@@ -5,8 +5,8 @@ Gradient descent climbs to the edge of stability
 How sharp is the cost where gradient descent ends up? Along an eigenvector of the
 Hessian with the eigenvalue λ, a step of gradient descent multiplies the distance from
 the minimum by 1 − ηλ. So it would diverge if λ stayed above 2/η. What λ does during
-training is measured here: ``fm.hessian`` multiplies by ∇²C without forming it, and its
-``eigsh`` finds the largest eigenvalue.
+training is measured here: :func:`fm.hessian <formulations.hessian>` multiplies by ∇²C
+without forming it, and its ``eigsh`` finds the largest eigenvalue.
 """
 
 import matplotlib.pyplot as plt

@@ -68,8 +68,8 @@ draw(panels["c"], "(35) the whole chain", [d2, equals, S2, W3, S3, W4, S4, dC])
 plt.show()
 
 # %%
-# All at once, the errors are the solution of one triangular system :math:`(I -
-# U)\,\delta = e`, with a block :math:`U_{l,l+1} = \Sigma'(z^l) (w^{l+1})^T` for each
+# All at once, the errors are the solution of one triangular system
+# :math:`(I-U)\delta=e`, with a block :math:`U_{l,l+1}=\Sigma'(z^l)(w^{l+1})^T` for each
 # layer:
 
 U = np.zeros((12, 12))
@@ -81,6 +81,10 @@ e[9:] = Sigma4 @ gradient_of_cost
 delta = np.linalg.solve(I - U, e)
 difference = abs(delta - np.vstack([delta2, delta3, delta4])).max()
 print("largest difference from backpropagation:", difference)
+
+# %%
+# Its matrix has a block on the diagonal for each layer, and one above for each step
+# back:
 
 fig, ax = plt.subplots()
 system = np.where(I - U, I - U, np.nan)

@@ -8,7 +8,8 @@ product of (35) without the cost:
 
 .. math:: \frac{\partial a^l}{\partial x} = \Sigma'(z^l) w^l \cdots \Sigma'(z^2) w^2
 
-``fm.spectrum`` computes them for each example and each layer.
+:func:`fm.spectrum <formulations.spectrum>` computes them for each example and each
+layer.
 """
 
 import matplotlib.pyplot as plt

@@ -8,7 +8,7 @@ descent? Both minimise the cost of all examples with a penalty on the weights, e
 
 .. math:: F = -\frac{1}{m} \sum_x \sum_j y_j \ln a^L_j + \frac{\lambda}{2} \sum w^2
 
-``fm.objective`` gives F and ∇F to SciPy's optimisers.
+:func:`fm.objective <formulations.objective>` gives F and ∇F to SciPy's optimisers.
 """
 
 import matplotlib.pyplot as plt

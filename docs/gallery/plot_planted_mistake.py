@@ -8,8 +8,8 @@ NumPy does not notice if two layers have the same width:
 
 .. math:: \delta^l = ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l)
 
-``fm.certify`` compares each entry with a bound on its roundoff that is derived, not
-chosen.
+:func:`fm.certify <formulations.certify>` compares each entry with a bound on its
+roundoff that is derived, not chosen.
 """
 
 import matplotlib.pyplot as plt
@@ -66,4 +66,5 @@ plt.show()
 # In the layers after the mistake, which the backward pass reaches first, nothing is
 # wrong. From layer 3 on the difference is more than a trillion times the bound. The
 # printed sentence names the mistake; :doc:`/how-to/judge-a-gradient` shows what else
-# ``fm.certify`` takes, and :doc:`/explanation/tolerances` derives the bounds.
+# :func:`fm.certify <formulations.certify>` takes, and :doc:`/explanation/tolerances`
+# derives the bounds.

@@ -7,8 +7,8 @@ the error by its weights and slopes:
 
 .. math:: \delta^l = ((w^{l+1})^T \delta^{l+1}) \odot \sigma'(z^l)
 
-The slope of a sigmoid is at most ¼, those of tanh and relu at most 1. ``fm.diagnose``
-measures δ, layer by layer.
+The slope of a sigmoid is at most ¼, those of tanh and relu at most 1.
+:func:`fm.diagnose <formulations.diagnose>` measures δ, layer by layer.
 """
 
 import matplotlib.pyplot as plt
