@@ -1,14 +1,17 @@
 /* The network as a graph: neurons with their numbers, edges by the sign and size of their weights. */
 
 import { html, setAttributes, svg, Sheet } from "./dom.js";
-import { full, meaning, shown, symbol } from "./format.js";
+import { meaning, shown, symbol } from "./format.js";
+import { leftOf } from "./stops.js";
 
 const PILL = { width: 190, height: 46, pitch: 78, target: 84 };
 const DOT = { width: 50, height: 50, pitch: 62, target: 58 };
 const INPUT_WIDTH = 92;
+const GROUPS = ["heads", "edges", "flows", "labels", "nodes"];
 const HEAD = 46;
 const LEAST_GAP = 76;
-const LABEL_WIDTH = 46;
+const LABEL_WIDTH = 48;
+const SHARES = Array.from({ length: 9 }, (_, i) => i / 8);
 
 /** What a reader may move, by the name of what is shown: the quantity of the action. */
 const QUANTITIES = { w: "w", b: "b", z: "z", y: "y" };
@@ -22,8 +25,9 @@ export function movedBy(name, layer) {
 export class NetworkPane {
   constructor() {
     this.sheet = new Sheet();
+    this.kept = new Map();
     this.drawing = svg("svg", { class: "graph", role: "group" });
-    this.groups = ["heads", "edges", "flows", "nodes", "labels"].map((name) => svg("g", { class: name }));
+    this.groups = GROUPS.map((name) => svg("g", { class: name }));
     this.drawing.append(...this.groups);
     this.readout = html("p", { class: "readout" });
     this.chips = html("p", { class: "chips" });
@@ -58,7 +62,7 @@ export class NetworkPane {
     if (this.chips.hidden) return void this.chips.replaceChildren();
     const values = shownDocument.layers[neuron.layer - 1];
     const kept = new Map([...this.chips.children].map((chip) => [chip.dataset.name, chip]));
-    this.chips.replaceChildren(...["b", "z", "a", "slope", "delta"].map((name) => {
+    this.chips.replaceChildren(...["b", "z", "a", "slope", "delta", "db"].map((name) => {
       const value = entryOf(values, name, neuron.n);
       const chip = kept.get(name) ?? html("span");
       chip.textContent = `${symbol(name, neuron.layer, [neuron.n])} = ${shown(value)}`;
@@ -67,8 +71,7 @@ export class NetworkPane {
   }
 
   put(group, ...rest) {
-    const order = ["heads", "edges", "flows", "nodes", "labels"];
-    return this.sheet.put(typeof group === "string" ? this.groups[order.indexOf(group)] : group, ...rest);
+    return this.sheet.put(typeof group === "string" ? this.groups[GROUPS.indexOf(group)] : group, ...rest);
   }
 
   drawHeads() {
@@ -102,11 +105,11 @@ export class NetworkPane {
     const active = activeLayer(stop, last);
     for (const { layer, w, dw } of layers.slice(1)) {
       const [from, to] = [columns[layer - 2] + this.halfWidth(layer - 1), columns[layer - 1] - this.halfWidth(layer)];
-      const { at, lines } = labelPlaces([from, to], places[layer - 2], places[layer - 1]);
+      const { at, lines } = this.labelPlaces([from, to], places[layer - 2], places[layer - 1]);
       w.forEach((row, r) => row.forEach((weight, c) => {
         const ends = [from, places[layer - 2][c], to, places[layer - 1][r]];
         this.drawEdge({ layer, j: r + 1, k: c + 1, weight, ends, heaviest, active: active === layer });
-        const derivative = stop.phase === "gradient" && stop.layer === layer && dw ? dw[r][c] : null;
+        const derivative = computes(stop, "dw", layer) && dw ? dw[r][c] : null;
         this.drawWeight({ layer, j: r + 1, k: c + 1, weight, derivative, at: at[r][c], lines });
       }));
     }
@@ -118,6 +121,13 @@ export class NetworkPane {
       const target = shownDocument.scene.Y[0][n];
       this.drawTag("y", last, [n + 1], target, { x: x + (roomy ? 36 : 22), y, width: roomy ? 72 : 52, anchor: "start" });
     });
+  }
+
+  /** The places of weights, which stay where they are while numbers change. */
+  labelPlaces(...ends) {
+    const key = JSON.stringify(ends);
+    if (!this.kept.has(key)) this.kept.set(key, labelPlaces(...ends));
+    return this.kept.get(key);
   }
 
   halfWidth(layer) {
@@ -132,7 +142,7 @@ export class NetworkPane {
     const width = 1 + 5 * Math.abs(weight) / heaviest;
     const moved = this.isMoved("w", layer, [j, k]) ? " moved" : "";
     const kinds = `edge ${weight < 0 ? "minus" : "plus"}${active ? " active" : ""}${moved}`;
-    this.put("edges", `${key} hit`, "path", { d, class: "hit", ...shows });
+    this.put("edges", `${key} hit`, "path", { d, class: "hit", "data-move": this.view.live ? "1" : false, ...shows });
     this.put("edges", key, "path", { d, style: `--width: ${width.toFixed(2)}px`, ...shows, class: withLights(this, key, kinds) });
     if (!active) return;
     const back = this.view.stop.phase === "error";
@@ -189,7 +199,10 @@ export class NetworkPane {
     this.drawPart(group, values, "z", n, left, y + 15);
     this.drawPart(group, values, "slope", n, x + 2, y - 5);
     this.drawPart(group, values, "delta", n, x + 2, y + 15);
-    this.drawTag("b", layer, [n], entryOf(values, "b", n), { x: x, y: y - tall / 2 - 11, width: 70 });
+    const derivative = computes(this.view.stop, "db", layer) ? entryOf(values, "db", n) : null;
+    const above = y - tall / 2 - 11;
+    this.drawTag("b", layer, [n], entryOf(values, "b", n), { x: derivative === null ? x : x - 36, y: above, width: 70 });
+    if (derivative !== null) this.drawTag("db", layer, [n], derivative, { x: x + 34, y: above, width: 62 });
   }
 
   drawPart(group, values, name, n, x, y, how = "") {
@@ -268,6 +281,11 @@ export class NetworkPane {
   }
 }
 
+/** Whether the stop computes a layer's derivatives of this name. */
+function computes(stop, name, layer) {
+  return stop.columns.flat().map(leftOf).some((left) => left?.layer === layer && (left.name === name || left.name === "dwb"));
+}
+
 /** The layer whose edges the stop uses, or null. */
 function activeLayer(stop, last) {
   if (!stop || !stop.layer) return null;
@@ -300,24 +318,32 @@ function planOfLayers(sizes, width) {
 /**
  * Where the weights between two layers are written: at[j][k], and for how many lines there is space.
  *
- * Weights stand at a few places along their edges; the first arrangement without an overlap is taken.
+ * Each weight stands on its edge, as near to its place in an arrangement as the weights before it allow. The first
+ * arrangement in which all find a place is taken; if there is none, no line has space.
  */
 function labelPlaces([from, to], sources, targets) {
-  const gap = to - from;
-  const margin = 32 / gap;
-  let best = null;
+  const regular = (k) => (sources.length === 1 ? 0.5 : k / (sources.length - 1));
+  let first = null;
   for (const height of [29, 15]) {
-    for (const arrange of arrangements(sources.length)) {
-      const at = targets.map((y2, j) => sources.map((y1, k) => {
-        const share = sources.length === 1 ? 0.5 : margin + ((1 - 2 * margin) * arrange(j, k)) / (sources.length - 1);
-        return [from + gap * share, y1 + (y2 - y1) * share];
-      }));
-      const overlaps = countOverlaps(at.flat(), height);
-      if (margin < 0.5 && !overlaps) return { at, lines: height > 15 ? 2 : 1 };
-      if (!best || overlaps < best.overlaps) best = { at, overlaps };
+    for (const margin of [34, 27]) {
+      for (const arrange of arrangements(sources.length)) {
+        const placed = [];
+        const at = targets.map((y2, j) => sources.map((y1, k) => {
+          const wanted = regular(arrange(j, k));
+          const points = [...SHARES].sort((one, other) => Math.abs(one - wanted) - Math.abs(other - wanted)).map((share) => {
+            const part = margin / (to - from) + share * (1 - (2 * margin) / (to - from));
+            return [from + (to - from) * part, y1 + (y2 - y1) * part];
+          });
+          const free = points.find((point) => !placed.some((other) => overlap(point, other, height)));
+          if (free) placed.push(free);
+          return free ?? points[0];
+        }));
+        first ??= at;
+        if (to - from > 2 * margin && placed.length === sources.length * targets.length) return { at, lines: height > 15 ? 2 : 1 };
+      }
     }
   }
-  return { at: best.at, lines: 0 };
+  return { at: first, lines: 0 };
 }
 
 function arrangements(count) {
@@ -325,12 +351,8 @@ function arrangements(count) {
   return shifts.flatMap((shift) => [(j, k) => (k + shift * j) % count, (j, k) => (count - 1 - k + shift * j) % count]);
 }
 
-function countOverlaps(points, height) {
-  let count = 0;
-  points.forEach(([x, y], i) => points.slice(0, i).forEach(([left, top]) => {
-    if (Math.abs(x - left) < LABEL_WIDTH && Math.abs(y - top) < height) count += 1;
-  }));
-  return count;
+function overlap([x, y], [left, top], height) {
+  return Math.abs(x - left) < LABEL_WIDTH && Math.abs(y - top) < height;
 }
 
 /** Return a number of a layer's values, of the first example, or null. */

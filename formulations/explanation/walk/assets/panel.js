@@ -71,7 +71,6 @@ export class Panel {
     const values = neuron && shownDocument.layers[neuron.layer - 1];
     const curve = shownDocument.curves.find((each) => each.activation === values?.activation) ?? shownDocument.curves[0];
     if (!values || !curve) return [];
-    if (!curve.z) return [html("p", {}, curve.why)];
     const [z, a, slope, delta] = ["z", "a", "slope", "delta"].map((name) => entryOf(values, name, neuron.n));
     const index = [neuron.n];
     const point = z === null || slope === null ? null : { layer: neuron.layer, n: neuron.n, z, a, slope };
@@ -80,8 +79,10 @@ export class Panel {
     const pick = html("select", { "aria-label": "Neuron", "data-choose": "neuron", onchange: (event) => this.walk.chooseNeuron(event.target.value) },
       ...shownDocument.layers.slice(1).flatMap(({ layer, z: rows }) => (rows ?? []).map((_, i) =>
         option(`${layer},${i + 1}`, `neuron ${i + 1} of layer ${layer}`, layer === neuron.layer && i + 1 === neuron.n))));
+    const picked = html("p", { class: "pick" }, pick);
+    if (!curve.z) return [picked, html("p", {}, curve.why)];
     return [
-      point ? html("p", { class: "pick" }, pick) : null,
+      values.z ? picked : null,
       saturationPlot(curve, point, live),
       point && html("p", { class: "terms" }, term("a", a, "value"), term("slope", slope, "slope"), term("delta", delta, "")),
       html("p", { class: "note" }, live && point ? "Drag z outwards until σ′ vanishes, and watch δ die: " : "Where σ′(z) is almost 0, δ is too: ",

@@ -16,7 +16,7 @@ export const FORMAT = "formulations-walk";
 export const VERSION = 1;
 
 const COLOURS = [["step", "the step"], ["a", "a"], ["z", "z"], ["slope", "σ′"], ["delta", "δ"]];
-const ENTRY_ORDER = ["b", "a", "z", "slope", "delta", "y"];
+const ENTRY_ORDER = ["b", "db", "a", "z", "slope", "delta", "y"];
 const UNITS_PER_PIXEL = 0.01;
 const CONTROLS = "input, select, textarea, [role=tab], summary, pre, .network [data-entry], .matrix td, .handle";
 let walks = 0;
@@ -227,9 +227,14 @@ class Walk {
       const costs = target.costs.map(({ by, cost }) => `by ${shown(by)}: C = ${full(cost)}`).join(" · ");
       return void readout.replaceChildren(html("b", {}, symbol(name, layer, index)), ` moved ${costs}`);
     }
-    const element = this.root.querySelector(`[data-name="${name}"][data-layer="${layer}"][data-index="${index.join(",")}"][data-value]`);
+    const element = this.entryAt(target);
     const value = element ? Number(element.dataset.value) : null;
     readout.replaceChildren(html("b", {}, symbol(name, layer, index)), value === null ? "" : ` = ${full(value)}`, ` · ${meaning(name, layer, index)}`);
+  }
+
+  /** An element that shows this entry and knows its value, or null. */
+  entryAt({ name, layer, index }) {
+    return this.root.querySelector(`[data-name="${name}"][data-layer="${layer}"][data-index="${index.join(",")}"][data-value]`);
   }
 
   hint() {
@@ -387,13 +392,15 @@ class Walk {
     const element = event.target instanceof Element ? event.target.closest("[data-move]") : null;
     if (!this.live || !element || event.button > 0) return;
     const picture = element.ownerSVGElement;
+    const target = targetOf(element);
+    const entry = element.dataset.value ? element : this.entryAt(target);
     const scale = element.dataset.plot ? Number(element.dataset.plot) * picture.viewBox.baseVal.width / picture.clientWidth : UNITS_PER_PIXEL;
     this.session += 1;
-    this.grip = { ...targetOf(element), value: Number(element.dataset.value), x: event.clientX, y: event.clientY, scale, plot: Boolean(element.dataset.plot), id: event.pointerId };
+    this.grip = { ...target, value: Number(entry.dataset.value), x: event.clientX, y: event.clientY, scale, plot: Boolean(element.dataset.plot), id: event.pointerId };
     this.root.setPointerCapture(event.pointerId);
     this.root.classList.add("gripping");
-    element.focus({ preventScroll: true });
-    this.point(targetOf(element));
+    entry.focus({ preventScroll: true });
+    this.point(target);
     event.preventDefault();
   }
 
