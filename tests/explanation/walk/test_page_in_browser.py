@@ -589,13 +589,15 @@ def test_a_hidden_mistake_is_guessed(visit):
     truth = answer({"version": 1, "scene": NETWORK | {"fault": fault}})["fault"]
     assert truth["title"] not in page.inner_text(".walk .told, .walk .planted-what, .walk .note")
     assert page.locator("[data-pane=matrices] .planted").count() == 0
-    page.select_option("[data-choose=guess-layer]", "2")
-    page.select_option("[data-choose=guess-equation]", "BP4")
-    page.click("[data-do=guess]")
-    assert page.inner_text(".told").startswith("Not yet")
-    page.select_option("[data-choose=guess-layer]", str(truth["layer"]))
-    page.select_option("[data-choose=guess-equation]", truth["equation"])
-    page.select_option("[data-choose=guess-mistake]", truth["name"])
+    right = {"layer": str(truth["layer"]), "equation": truth["equation"], "mistake": truth["name"]}
+    wrong = {"layer": "2", "equation": "BP4", "mistake": "biases_lost"}
+    for part in wrong:
+        for name, value in (right | {part: wrong[part]}).items():
+            page.select_option(f"[data-choose=guess-{name}]", value)
+        page.click("[data-do=guess]")
+        assert page.inner_text(".told").startswith(f"Not yet: the {part} is wrong")
+    for name, value in right.items():
+        page.select_option(f"[data-choose=guess-{name}]", value)
     page.click("[data-do=guess]")
     assert page.inner_text(".told").startswith("Right")
     sync_api.expect(page.locator(".planted-what")).to_contain_text(truth["title"])
