@@ -82,6 +82,7 @@ html_sidebars = {"404": [], "examples/*": []}
 html_theme_options = {
     "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": project},
     "header_links_before_dropdown": 8,
+    "collapse_navigation": True,
     "show_toc_level": 2,
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "404": []},
     "article_footer_items": [],
