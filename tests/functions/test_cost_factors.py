@@ -269,7 +269,7 @@ def test_a_wrong_factor_in_a_name_is_refused(name, message):
         get_cost(name)
 
 
-@pytest.mark.parametrize("factor", [0, -1, 0.5, "2", None, Fraction(1, 2**25), Fraction(0.1)])
+@pytest.mark.parametrize("factor", [0, -1, 0.5, "2", None, True, Fraction(1, 2**25), Fraction(0.1)])
 def test_only_ratios_of_small_integers_are_factors(factor):
     with pytest.raises(InvalidInput, match="a cost's factor must"):
         get_cost("quadratic").times(factor)

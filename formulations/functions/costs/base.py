@@ -185,7 +185,7 @@ class Cost(ABC):
         >>> get_cost("2/3 quadratic").factor
         Fraction(2, 3)
         """
-        if not isinstance(factor, Rational) or factor <= 0:
+        if not isinstance(factor, Rational) or isinstance(factor, bool) or factor <= 0:
             raise InvalidInput(
                 f"a cost's factor must be a positive int or Fraction, got {described(factor)}; "
                 "pass for instance Fraction(2, 3)."
