@@ -67,11 +67,14 @@ def judged(files, name, *more):
     return run("--gradient", str(files / name), *options, *more)
 
 
-def test_the_laws_of_one_backend_in_one_line_and_what_they_mean():
+def test_the_laws_of_one_backend_in_one_line_and_what_they_mean(monkeypatch):
+    # Each law says something about one of the first two; the third is refused.
+    few = {name: PROBLEMS[name] for name in ("linear_regression", "linear", "one_example")}
+    monkeypatch.setattr("formulations.verification.conformance.subjects.PROBLEMS", few)
     found = run("--backend", "linear")
     assert found.exit_code == 0, found.output
     lines = found.output.splitlines()
-    expected = f"linear kept {len(LAWS)} of {len(LAWS)} {served_by('linear')} of {TESTED}"
+    expected = f"linear kept {len(LAWS)} of {len(LAWS)} 4 of 6"
     assert [" ".join(line.split()) for line in lines if line.startswith("linear ")] == [expected]
     for law in LAWS.values():
         assert sum(line.split()[:1] == [law.name] for line in lines) == 1
