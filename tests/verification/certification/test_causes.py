@@ -120,6 +120,25 @@ def test_weighted_examples_that_are_not_divided_by_the_sum_of_the_weights(size, 
     assert cause.name == "multiple" and said in cause.sentence
 
 
+def test_other_sample_weights_are_found():
+    net, X, Y = case(4)
+    wrong = fm.gradient(net, X, Y, sample_weight=[3.0, 1.0, 0.5, 2.0, 0.5]).vector
+    cause = fm.certify(net, X, Y, wrong, sample_weight=[1.0, 0.5, 2.0, 0.5, 3.0]).cause
+    assert cause.sentence == (
+        "the examples have other weights than sample_weight: 3 for example 0, 1 for example 1, 0.5 for example 2, "
+        "2 for example 3, 0.5 for example 4"
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [("quadratic", "1/cost.factor = 1.54545"), ("121/289 quadratic", "cost.factor")]
+)
+def test_a_factor_of_the_cost_that_is_missing_or_there_twice(factor, said):
+    net, X, Y = case(4)
+    cause = fm.certify(net, X, Y, fm.gradient(net, X, Y, factor).vector, "11/17 quadratic").cause
+    assert cause.name == "multiple" and f"multiplied by {said}" in cause.sentence
+
+
 def test_an_example_of_weight_zero_is_told_without_roundoff():
     net, X, Y = case(4)
     wrong = fm.gradient(net, X, Y, sample_weight=[1.0, 2.0, 0.0, 3.5, 1.0]).vector

@@ -229,6 +229,9 @@ def examples_weighted(case: Case) -> Variants:
         return
     most = np.argsort(-np.abs(weights - 1))[:LISTED]
     shown = np.where(np.abs(weights) > SMALL * np.abs(weights).max(), weights, 0)
+    given = None if case.problem is None else case.problem.sample_weight
+    if given is not None:
+        shown *= given
     which = ", ".join(f"{in_words(shown[x], 4)} for example {x}" for x in sorted(most))
     more = ", …" if len(weights) > LISTED else ""
     gradients, columns = _gradients(case)
@@ -236,7 +239,8 @@ def examples_weighted(case: Case) -> Variants:
 
     made = replace(case.parts, examples=weights[:, None])
     predicted = _with_uncertain_weights(case, made, inverse, columns, np.arange(case.tape.m))
-    yield Variant(None, predicted, {"weights": which + more})
+    facts = {"given": "1" if given is None else "sample_weight", "weights": which + more}
+    yield Variant(None, predicted, facts)
 
 
 def _with_uncertain_weights(case: Case, made: Parts, inverse: Array, columns: Array, of_weight: Array) -> Predicted:

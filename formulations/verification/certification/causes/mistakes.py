@@ -317,7 +317,7 @@ MISTAKES: tuple[Mistake, ...] = (
         general=True,
     ),
     Mistake(
-        "examples_weighted", Family.EXAMPLES, "the examples have other weights than 1: {weights}",
+        "examples_weighted", Family.EXAMPLES, "the examples have other weights than {given}: {weights}",
         "weight each example by its share", examples.examples_weighted, general=True,
     ),
     Mistake(

@@ -250,8 +250,13 @@ def _known_digits(factor: float, off: float) -> str:
 
 
 def _compositions(case: Case) -> Iterator[tuple[str, float]]:
-    """Yield products of a sign, 2 or ½, and powers of m, n_L and the sum of the sample weights, with their words."""
-    sizes = {"m": case.tape.m, "n_L": case.layout.sizes[-1], "Σ sample_weight": case.total_weight or 1.0}
+    """Yield products of a sign, 2 or ½, and powers of m, n_L, Σ sample_weight and cost.factor, with their words."""
+    sizes = {
+        "m": case.tape.m,
+        "n_L": case.layout.sizes[-1],
+        "Σ sample_weight": case.total_weight or 1.0,
+        "cost.factor": float(case.tape.known_cost.factor),
+    }
     powers = [(0, 1, -1) if size != 1 else (0,) for size in sizes.values()]
     for sign, of_two, *of_sizes in product((1, -1), (0, 1, -1), *powers):
         found = list(zip(("2", *sizes), (2.0, *sizes.values()), (of_two, *of_sizes), strict=True))
