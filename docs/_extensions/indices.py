@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.ext.autosummary import autosummary_table
 from sphinx.transforms import SphinxTransform
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ __all__ = ["as_latex", "setup", "symbols"]
 
 GREEK = "αβγδεζηθκλμνξπρστφψωΓΔΘΛΞΠΣΦΨΩ"
 SMALL = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ᵀˡᴸ₀₁₂₃₄₅₆₇₈₉"
-LETTER = rf"(?:[A-Za-zżȧẇḃ{GREEK}]\u0307?)"
-SCRIPT = rf"(?:[_^](?:\{{[^{{}}\s]+\}}|\([^()\s]+\)|[A-Za-z0-9∞])|[{SMALL}]+)"
+ACCENTS = {"\u0302": r"\\hat", "\u0303": r"\\tilde", "\u0307": r"\\dot"}
+LETTER = rf"(?:[A-Za-zżȧẇḃĝ{GREEK}][{''.join(ACCENTS)}]?)"
+WORDS = "abs|in|of|out|wrt"
+"""Words that are indices; others are parts of names."""
+SCRIPT = rf"(?:[_^](?:\{{[^{{}}\s]+\}}|\([^()\s]+\)|{WORDS}|jk|xx|yx|−?[A-Za-z0-9∞{GREEK}])|[{SMALL}]+)"
 INDEXED = rf"(?:{LETTER}[′″]?{SCRIPT}+|\d+\^\w)"
 ANY = rf"{LETTER}[′″]?{SCRIPT}*"
 SYMBOL = re.compile(
@@ -32,8 +36,8 @@ SYMBOL = re.compile(
     (?: ∂²?{ANY}/∂{ANY}      # a derivative
       | ∇²?{SCRIPT}?\ ?[A-Z]{SCRIPT}?  # a gradient
       | {INDEXED}
-      | [{GREEK}]\u0307?[′″]?          # a Greek letter is never a word
-    )(?![A-Za-z0-9_^\u0307])""",
+      | [{GREEK}][{"".join(ACCENTS)}]?[′″]?          # a Greek letter is never a word
+    )+(?![A-Za-z0-9_^])""",
     re.VERBOSE,
 )
 BETWEEN = re.compile(rf"[ ()⊙⊗·/|‖⋯{SMALL}]*")
@@ -91,12 +95,15 @@ def balanced(formula: str) -> bool:
 def as_latex(formula: str) -> str:
     """Write a formula of the prose in LaTeX."""
     latex = unicodedata.normalize("NFD", formula)
-    latex = re.sub(rf"([A-Za-z{GREEK}])\u0307", r"\\dot{\1}", latex)
-    latex = re.sub(r"\^\(([^()]*)\)", r"^{\1}", latex)
+    for accent, command in ACCENTS.items():
+        latex = re.sub(f"(.){accent}", rf"{command}{{\1}}", latex)
+    latex = re.sub(rf"([_^])({WORDS})\b", r"\1{\\mathrm{\2}}", latex)
+    latex = re.sub(r"([_^])(jk|xx|yx)\b", r"\1{\2}", latex)
+    latex = re.sub(r"\^(?:\(([^()]*)\)|(−\w))", r"^{\1\2}", latex)
     latex = re.sub(f"[{''.join(map(chr, RAISED))}]+", lambda match: f"^{{{match[0].translate(RAISED)}}}", latex)
     latex = re.sub(f"[{''.join(map(chr, LOWERED))}]+", lambda match: f"_{{{match[0].translate(LOWERED)}}}", latex)
     # A transposed power, and a power of what is primed, are one exponent.
-    latex = re.sub(r"\^\{?(\w|[^{}]+)\}?\^\{(\w)\}", r"^{\1 \2}", latex)
+    latex = re.sub(r"\^\{?((?<=\{)[^{}]+(?=\})|\w)\}?\^\{(\w)\}", r"^{\1 \2}", latex)
     for sign, command in (("″", "''"), ("′", "'"), ("−", "-"), ("‖", r"\|"), ("⋯", r"\cdots "), ("·", r"\cdot ")):
         latex = latex.replace(sign, command)
     return latex
@@ -111,7 +118,8 @@ class SetSymbols(SphinxTransform):
         """Divide each text into words and formulas."""
         for text in list(self.document.findall(nodes.Text)):
             ancestor = text.parent
-            while ancestor is not None and not isinstance(ancestor, TEXT):
+            # The table of an autosummary is a comment, too, for other builders.
+            while ancestor is not None and (not isinstance(ancestor, TEXT) or isinstance(ancestor, autosummary_table)):
                 ancestor = ancestor.parent
             spans = list(symbols(text)) if ancestor is None else []
             if spans:

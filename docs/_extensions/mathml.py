@@ -200,7 +200,7 @@ def _mend_row(row: Element) -> None:
             # 2 ln x has two spaces, ln(x) none.
             if after is not None and (not _is_operator(after) or _core(after).text in BARS):
                 children.insert(at + 1, Element("mspace", {"width": "0.167em"}))
-            if before is not None and before.tag != "mspace" and not _is_operator(before):
+            if before is not None and before.tag != "mspace" and _ends_factor(before):
                 children.insert(at, Element("mspace", {"width": "0.167em"}))
                 at += 1
         if child.tag == "mtable" and not child.attrib and before is not None and after is not None:
@@ -233,6 +233,10 @@ def _is_name(element: Element) -> bool:
 
 def _is_operator(element: Element) -> bool:
     return _core(element).tag == "mo" and not _is_name(element)
+
+
+def _ends_factor(element: Element) -> bool:
+    return not _is_operator(element) or (_core(element).text or "") in CLOSING
 
 
 def _is_upright_letter(element: Element) -> bool:

@@ -15,6 +15,7 @@ pytest.importorskip("latex2mathml")
 pytest.importorskip("docutils")
 
 ROOT = Path(__file__).resolve().parents[2]
+SPACE = '<mspace width="0.167em" />'
 FIXED = '<mo stretchy="false">'
 BAR = '<mo stretchy="false" lspace="0" rspace="0">'
 FONTS = ROOT / "docs" / "_static" / "fonts"
@@ -83,6 +84,7 @@ def drawn(math):
         # Names of functions, with their spaces.
         (r"2 \ln x", '<mn>2</mn><mspace width="0.167em" /><mi>ln</mi><mspace width="0.167em" /><mi>x</mi>'),
         (r"\mathrm{diag}(g)", f"<mi>diag</mi>{FIXED}(</mo><mi>g</mi>{FIXED})</mo>"),
+        (r"(z)\ln x", f'{FIXED}(</mo><mi>z</mi>{FIXED})</mo>{SPACE}<mi>ln</mi>{SPACE}<mi>x</mi>'),
         (r"\operatorname{Im} a", '<mi>Im</mi><mspace width="0.167em" /><mi>a</mi>'),
         (r"\log_2 n", '<msub><mi>log</mi><mn>2</mn></msub><mspace width="0.167em" /><mi>n</mi>'),
         # Brackets and bars that are as tall as a letter, and next to it.
