@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
 if TYPE_CHECKING:
-    from docutils import nodes
     from sphinx import addnodes
     from sphinx.application import Sphinx
     from sphinx.config import Config
@@ -112,6 +112,20 @@ def resolve(
     return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, [content], names[0])
 
 
+def link_functions(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Point links from a function's name to its source at the function's page, if it has one."""
+    objects = app.env.domains.python_domain.objects
+    for reference in doctree.findall(nodes.reference):
+        file = re.search(r"(formulations/[\w/]+)\.py(?:\.html)?$", reference.get("refuri", ""))
+        if file and next(reference.findall(nodes.literal), None) is not None:
+            module, ending = file[1].replace("/", "."), f".{reference.astext()}"
+            for name in [name for name in objects if name.endswith(ending)]:
+                if getattr(pkgutil.resolve_name(name), "__module__", None) == module:
+                    found = objects[name]
+                    uri = app.builder.get_relative_uri(docname, found.docname)
+                    reference["refuri"] = f"{uri}#{found.node_id}"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     # After numpydoc, which makes RST of the docstring.
@@ -119,6 +133,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", constructor)
     app.connect("autodoc-skip-member", skip_foreign_members)
     app.connect("missing-reference", resolve)
+    app.connect("doctree-resolved", link_functions)
     # After numpydoc, which adds Python's own types: their pages are on another site.
     app.connect("config-inited", link_listed_types, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

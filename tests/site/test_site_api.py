@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import sys
@@ -15,6 +16,8 @@ import formulations as fm
 from formulations import exceptions
 
 ROOT = Path(__file__).resolve().parents[2]
+SITE = Path(os.environ.get("FORMULATIONS_SITE", ROOT / "site"))
+BUILT = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built: sphinx-build docs site")
 PAGE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
 DOORS = ["formulations.testing", "formulations.nielsen", "formulations.estimators"]
 
@@ -108,3 +111,37 @@ def test_the_classes_of_the_index_are_linked_in_types(api):
     assert types["Network"] == "formulations.Network"
     assert types["Digits"] == "formulations.data.digits.reader.Digits"
     assert "gradient" not in types
+
+
+def page(name):
+    return (SITE / f"{name}.html").read_text(encoding="utf-8")
+
+
+@BUILT
+@pytest.mark.slow
+def test_a_public_name_has_a_page_with_its_signature():
+    assert [name for name in listed() if f'id="{name}"' not in page(f"reference/api/{name}")] == []
+
+
+@BUILT
+@pytest.mark.slow
+def test_equations_lead_to_the_pages_of_their_functions():
+    links = re.findall(r'href="api/([^"]+)"', page("reference/equations"))
+    wanted = {"formulations.Tape.html#formulations.Tape.collect", "formulations.Gradient.html#formulations.Gradient"}
+    assert wanted <= set(links)
+
+
+@BUILT
+@pytest.mark.slow
+def test_displayed_equations_are_mathml_with_their_numbers():
+    numbers = re.findall(r'<mtd class="number"><mtext>\(([^)]+)\)', page("explanation/proofs"))
+    assert {"BP1", "BP2", "BP3", "BP4", "33", "34", "35", "45"} <= set(numbers)
+    assert [str(path) for path in SITE.rglob("*.html") if "<merror" in path.read_text(encoding="utf-8")] == []
+
+
+@BUILT
+@pytest.mark.slow
+def test_types_and_exceptions_are_linked():
+    gradient = page("reference/api/formulations.gradient")
+    for name in ("Network", "Cost", "Backend", "Gradient", "exceptions.Refused"):
+        assert f'href="formulations.{name}.html#formulations.{name}"' in gradient
