@@ -109,6 +109,9 @@ if (HERE / "gallery").is_dir():
         "within_subsection_order": "pictures.Order",
         "reset_modules": ("matplotlib", "pictures.apply_style"),
         "plot_gallery": "True",
+        # A page of the API shows the programs that use the name.
+        "doc_module": ("formulations",),
+        "backreferences_dir": "examples/backreferences",
         "abort_on_example_error": True,
         "capture_repr": (),
         "remove_config_comments": True,

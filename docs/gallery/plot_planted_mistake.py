@@ -37,7 +37,8 @@ network = fm.Network.random([4, 6, 6, 6, 6, 2], seed=0)
 X, Y = np.random.default_rng(0).normal(size=(20, 4)), fm.one_hot([0, 1] * 10)
 right = fm.certify(network, X, Y, backprop)
 wrong = fm.certify(network, X, Y, lambda *args: backprop(*args, mistake=True))
-print(f"The mistake is in layer {wrong.layer}, ({wrong.equation}).\n{wrong.cause}")
+print(f"The mistake is in layer {wrong.layer}, ({wrong.equation}):")
+print(f"{wrong.cause.sentence}. {wrong.cause.remedy}.")
 
 # %%
 # For each layer, the largest difference from the true gradient, in units of its bound:
