@@ -31,11 +31,16 @@ def mathml():
     return mathml
 
 
+def programs():
+    """The modules of the package and the programs of the gallery."""
+    return sorted([*(ROOT / "formulations").rglob("*.py"), *(ROOT / "docs" / "gallery").glob("plot_*.py")])
+
+
 @cache
 def equations():
     """Every displayed equation of the docstrings and the pages, by its place."""
     found = []
-    for path in sorted((ROOT / "formulations").rglob("*.py")):
+    for path in programs():
         source = path.read_text(encoding="utf-8")
         for node in ast.walk(ast.parse(source)) if ".. math::" in source else ():
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
@@ -49,7 +54,7 @@ def equations():
 
 
 def inline_formulas():
-    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "formulations").rglob("*.py"))]
+    texts = [path.read_text(encoding="utf-8").replace("\n# ", "\n") for path in programs()]
     return sorted({formula for text in texts for formula in re.findall(r":math:`([^`]+)`", text)})
 
 
