@@ -14,7 +14,7 @@ from formulations.backends import Backend, Tier
 from formulations.display import listed
 from formulations.exceptions import InvalidInput, Refused, UnknownName, described
 from formulations.explanation.equations import EQUATIONS
-from formulations.functions import through
+from formulations.functions import Quadratic, through
 from formulations.network import Batch, Gradient, Network, Tape, forward
 
 __all__ = ["FAULTS", "Fault", "Planted", "Program", "plant"]
@@ -332,6 +332,11 @@ def _no_weighted_input(network: Network, batch: Batch, l: int) -> str | None:  #
     return "a¹ is the input, which has no z¹" if l == 2 else None
 
 
+def _no_half(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
+    half = isinstance(batch.cost, Quadratic) and batch.cost.factor == 1
+    return None if half else f"the {batch.cost.name} cost has no factor ½"
+
+
 def _one_example(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
     return None if len(batch.X) > 1 else "sum and mean of a single example are the same"
 
@@ -357,7 +362,8 @@ def _untransposed(tape: Tape, l: int, errors: Errors) -> Array:
 
 TABLE = (
     Fault("sign", "y − a instead of a − y: the output error has the wrong sign", ("BP1",), "-&", _times(-1.0)),
-    Fault("factor_two", "the factor ½ of the cost is forgotten: 2(a − y)", ("BP1",), "2 &", _times(2.0)),
+    Fault("factor_two", "the factor ½ of the cost is forgotten: 2(a − y)", ("BP1",), "2 &", _times(2.0),
+          _no_half),
     Fault("sum_for_mean", "the examples are summed, not averaged", ("BP1",), "m &",
           lambda tape, l, errors: tape.m * _delta(tape, l, errors), _one_example),
     Fault("slope_missing", "σ′(z) is missing", ("BP1", "BP2"), "#", _carried, _no_slope),

@@ -208,6 +208,8 @@ ONE_COUPLED = {"activations": ["tanh", "softmax", "tanh"]}
         ({"sizes": (3, 3, 2, 2)}, "weights_transposed", 3, None),
         ({"sizes": (3, 3, 2, 2)}, "weights_transposed", 2, "plant it in layer 3."),
         ({"sizes": (1, 1, 1)}, "weights_transposed", 2, "w³ has a single entry, and is its own transpose"),
+        ({"activations": "sigmoid", "cost": "binary_cross_entropy"}, "factor_two", 4, "cost has no factor ½"),
+        ({"cost": "2/3 quadratic"}, "factor_two", 4, "the 2/3 quadratic cost has no factor ½"),
         ({"m": 1}, "sum_for_mean", 4, "sum and mean of a single example are the same"),
         ({"activations": "sigmoid", "cost": "binary_cross_entropy"}, "slope_missing", 4, COMBINED),
         (
@@ -283,7 +285,8 @@ def test_coupled_layers_and_combined_costs_can_have_mistakes(activations, cost):
         ({}, "sign_in_layer", 3, "δ³ = −(((w⁴)ᵀ δ⁴) ⊙ σ′(z³))"),
         ({}, "sign_of_weights", 3, "∂C/∂w³ = −δ³ (a²)ᵀ"),
         ({}, "biases_lost", 2, "∂C/∂b² = 0"),
-        ({"activations": "sigmoid", "cost": "binary_cross_entropy", "m": 1}, "factor_two", 4, "δ⁴ = 2 (a⁴ − y)"),
+        ({"activations": "sigmoid", "cost": "binary_cross_entropy", "m": 1}, "sign", 4, "δ⁴ = −(a⁴ − y)"),
+        ({}, "factor_two", 4, "δ⁴ = 2 (∇_aC ⊙ σ′(z⁴))"),
         ({"activations": "sigmoid", "cost": "binary_cross_entropy"}, "sign", 4, "δ⁴ = −((a⁴ − y) / m)"),
         (ONE_COUPLED, "weights_transposed", 3, "δ³ = Σ′(z³)ᵀ w⁴ δ⁴"),
         (ONE_COUPLED, "sign_in_layer", 3, "δ³ = −(Σ′(z³)ᵀ (w⁴)ᵀ δ⁴)"),
