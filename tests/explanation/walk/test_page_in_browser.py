@@ -601,3 +601,34 @@ def test_a_hidden_mistake_is_guessed(visit):
     page.click("[data-do=guess]")
     assert page.inner_text(".told").startswith("Right")
     sync_api.expect(page.locator(".planted-what")).to_contain_text(truth["title"])
+
+
+# Every backend
+
+
+def test_the_steps_of_every_backend_can_be_walked(visit):
+    documents = [
+        document_of(backends=[choice["name"]])
+        for choice in document_of()["choices"]["backends"]
+        if choice["why"] is None and not choice["name"].startswith("autodiff")
+    ]
+    assert len(documents) > 10
+    page = visit(static(documents[0]).replace("const first", "window.walk = walk; const first"))
+    walked = page.evaluate(
+        """(documents) => documents.map((document_) => {
+            const root = document.body.appendChild(document.createElement("div"));
+            window.walk(root, { document: document_, source: {} });
+            const count = root.querySelectorAll("[data-step]").length;
+            for (let i = 0; i < count; i += 1) {
+                for (const entry of root.querySelectorAll("td:first-child, mrow[data-name], .one-of-many")) {
+                    entry.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+                }
+                root.querySelector("[data-do=forward]").click();
+            }
+            const last = root.querySelector("[aria-current=step]").dataset.step;
+            root.remove();
+            return [count, Number(last)];
+        })""",
+        documents,
+    )
+    assert all(count >= 5 and last == count - 1 for count, last in walked)

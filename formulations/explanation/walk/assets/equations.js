@@ -9,13 +9,15 @@ export function equationColumn(steps) {
     html("div", { class: "symbols" },
       html("span", { class: "formulas" }, ...formulas(step.symbols)),
       step.equation ? html("span", { class: "number-of" }, `(${step.equation})`) : null),
-    html("p", { class: "says" }, step.says, ...step.remarks.flatMap((remark) => [" ", html("span", { class: "remark" }, remark)]))));
+    html("p", { class: "says" }, [step.says, ...step.remarks].join(" "))));
 }
 
 /** Return the columns of a stop, each with a heading if there are two. */
 export function columnsOf(stop, names, write, level, absent = "") {
   return stop.columns.map((steps, i) => {
-    const heading = stop.columns.length > 1 && (steps.length || absent) ? html(`h${level}`, { class: "backend" }, names[i]) : null;
-    return html("div", { class: "column" }, heading, ...(steps.length ? write(steps) : [html("p", { class: "says" }, absent)]));
+    const named = stop.columns.length > 1 && (steps.length || absent);
+    const heading = named ? html(`h${level}`, { class: "backend" }, names[i]) : null;
+    const written = steps.length ? write(steps) : [html("p", { class: "says" }, absent)];
+    return html("div", { class: "column" }, heading, ...written);
   });
 }

@@ -3,8 +3,8 @@
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 
-export const SYMBOLS = {
-  a: "a", z: "z", slope: "σ′", Sigma: "Σ′", delta: "δ", w: "w", b: "b", dw: "∂C/∂w", db: "∂C/∂b", y: "y", x: "x",
+const SYMBOLS = {
+  a: "a", z: "z", slope: "σ′", Sigma: "Σ′", delta: "δ", w: "w", b: "b", dw: "∂C/∂w", db: "∂C/∂b", y: "y",
 };
 
 const MEANINGS = {
@@ -12,7 +12,7 @@ const MEANINGS = {
   b: "bias", dw: "derivative by the weight", db: "derivative by the bias", y: "target",
 };
 
-/** Write a number with a number of significant digits, as the library does: 0.0005313, −1.25, 3·10⁻⁷; a dash for none. */
+/** Write a number with so many significant digits, as the library does: 0.0005313, −1.25, 3·10⁻⁷; a dash for none. */
 export function shown(number, digits = 4) {
   if (typeof number !== "number") return "–";
   if (number === 0) return "0";

@@ -19,7 +19,10 @@ export function matrixRows(step, shownDocument, known = false) {
   if (step.planted && known && step.expected) {
     const left = leftOf(step);
     const right = { ...left, value: step.expected };
-    rows.push(html("p", { class: "count" }, "The right line would give, from the same numbers:"), html("div", { class: "row" }, html("span", { class: "part" }, matrix(right))));
+    rows.push(
+      html("p", { class: "count" }, "The right line would give, from the same numbers:"),
+      html("div", { class: "row" }, html("span", { class: "part" }, matrix(right))),
+    );
   }
   if (step.effect && known) rows.push(html("p", { class: "effect" }, step.effect));
   if (!step.rows.length) return [html("p", { class: "count" }, "This step is not written in numbers.")];
@@ -32,7 +35,7 @@ function rowOf(step, row, i, shownDocument) {
     const isFactor = at > 1 && piece.kind === "scalar" && row[at - 1].kind === "scalar";
     if (isFactor) parts.at(-1).append(html("span", { class: "sign" }, "·"));
     if (RELATION.has(piece.operator) && parts.at(-1).childNodes.length > 1) parts.push(html("span", { class: "part" }));
-    parts.at(-1).append(at === 0 ? html("span", { class: "left" }, formula([piece])) : inNumbers(piece, row[at - 1], shownDocument));
+    parts.at(-1).append(at === 0 ? inSymbols(piece) : inNumbers(piece, row[at - 1], shownDocument));
   });
   const target = rowTarget(step, row, i);
   if (!target) return html("div", { class: "row" }, ...parts);
@@ -51,9 +54,13 @@ function rowTarget(step, row, i) {
   return named && step.rows.length > 1 ? { name: left.name, layer: left.layer, index: left.index } : null;
 }
 
+function inSymbols(piece) {
+  return html("span", { class: "left" }, formula([piece]));
+}
+
 function inNumbers(piece, before, shownDocument) {
   if (piece.operator) return sign(piece);
-  if (!piece.value) return piece.axes?.length === 2 ? shape(piece, shownDocument) : html("span", { class: "left" }, formula([piece]));
+  if (!piece.value) return piece.axes?.length === 2 ? shape(piece, shownDocument) : inSymbols(piece);
   return piece.kind === "scalar" ? scalar(piece, before) : matrix(piece);
 }
 
@@ -72,13 +79,15 @@ function scalar(piece, before) {
   const bracketed = number < 0 && before && !RELATION.has(before.operator) && before.operator !== "(";
   const written = shown(number, Math.max(4, piece.digits ?? 4));
   const text = bracketed ? `(${written})` : written;
-  return html("span", { class: "scalar", ...labels(piece), title: `${piece.symbol || "number"} = ${full(number)}` }, text);
+  const title = `${piece.symbol || "number"} = ${full(number)}`;
+  return html("span", { class: "scalar", ...labels(piece), title }, text);
 }
 
 function matrix(piece) {
   const [rows, columns] = [piece.value.length, piece.value[0].length];
   const kind = { diagonal: "a diagonal matrix", blocks: "a matrix" }[piece.kind] ?? "a matrix";
-  const table = html("table", { class: `matrix ${piece.kind}`, "aria-label": `${piece.symbol}, ${kind} of ${rows} by ${columns}` });
+  const label = `${piece.symbol}, ${kind} of ${rows} by ${columns}`;
+  const table = html("table", { class: `matrix ${piece.kind}`, "aria-label": label });
   table.append(html("tbody", {}, ...piece.value.map((line, r) => html("tr", {},
     ...line.map((number, c) => entry(piece, number, r, c, r + c === 0))))));
   const caption = html("span", { class: "under" }, formula([{ ...piece, index: [] }]));
@@ -126,6 +135,8 @@ function shape(piece, shownDocument) {
   const size = (axis) => (axis.neurons ? scene.sizes[axis.neurons - 1] : axis.examples ?? 1);
   const [rows, columns] = piece.axes.map(size);
   const scale = (n) => Math.round(14 + 76 * Math.sqrt(n / Math.max(rows, columns, 1)));
-  const block = html("span", { class: `shape ${piece.kind}`, style: `width: ${scale(columns)}px; height: ${scale(rows)}px`, ...labels(piece) });
-  return html("span", { class: "framed" }, block, html("span", { class: "under" }, formula([piece]), html("small", {}, `${rows} × ${columns}`)));
+  const style = `width: ${scale(columns)}px; height: ${scale(rows)}px`;
+  const block = html("span", { class: `shape ${piece.kind}`, style, ...labels(piece) });
+  const under = html("span", { class: "under" }, formula([piece]), html("small", {}, `${rows} × ${columns}`));
+  return html("span", { class: "framed" }, block, under);
 }

@@ -1,7 +1,7 @@
 /* The network as a graph: neurons with their numbers, edges by the sign and size of their weights. */
 
 import { html, setAttributes, svg, Sheet } from "./dom.js";
-import { meaning, shown, symbol } from "./format.js";
+import { full, meaning, shown, symbol } from "./format.js";
 import { leftOf } from "./stops.js";
 
 const PILL = { width: 190, height: 46, pitch: 78, target: 84 };
@@ -43,13 +43,14 @@ export class NetworkPane {
     const { scene } = view.document;
     this.view = view;
     this.drawing.setAttribute("aria-label", `The network, ${scene.sizes.join("-")}`);
-    const plan = view.document.drawn === "layers" ? planOfLayers(scene.sizes, view.width) : planOf(scene.sizes, view.width);
+    const byLayer = view.document.drawn === "layers";
+    const plan = byLayer ? planOfLayers(scene.sizes, view.width) : planOf(scene.sizes, view.width);
     this.plan = plan;
     this.drawing.setAttribute("viewBox", `0 0 ${plan.width} ${plan.height}`);
     this.drawing.setAttribute("height", plan.height);
     this.drawing.classList.toggle("walking", activeLayer(view.stop, scene.sizes.length) !== null);
     this.drawHeads();
-    if (view.document.drawn === "layers") this.drawLayers();
+    if (byLayer) this.drawLayers();
     else this.drawNeurons();
     this.sheet.finish();
     this.drawChips();
@@ -91,7 +92,8 @@ export class NetworkPane {
     if (active === null) return;
     const x = (columns[active - 2] + columns[active - 1]) / 2;
     const back = stop.phase === "error";
-    const label = width < 560 ? (back ? "←" : "→") : { forward: "forward →", error: "← backward" }[stop.phase] ?? "";
+    const words = { forward: "forward →", error: "← backward" }[stop.phase] ?? "";
+    const label = !narrow ? words : back ? "←" : "→";
     this.put("heads", "flow", "text", { x, y: 15, class: "direction" }, label);
   }
 
@@ -119,7 +121,8 @@ export class NetworkPane {
     const x = columns[last - 1] + this.halfWidth(last) + 12;
     places[last - 1].forEach((y, n) => {
       const target = shownDocument.scene.Y[0][n];
-      this.drawTag("y", last, [n + 1], target, { x: x + (roomy ? 36 : 22), y, width: roomy ? 72 : 52, anchor: "start" });
+      const place = { x: x + (roomy ? 36 : 22), y, width: roomy ? 72 : 52, anchor: "start" };
+      this.drawTag("y", last, [n + 1], target, place);
     });
   }
 
@@ -143,13 +146,14 @@ export class NetworkPane {
     const moved = this.isMoved("w", layer, [j, k]) ? " moved" : "";
     const kinds = `edge ${weight < 0 ? "minus" : "plus"}${active ? " active" : ""}${moved}`;
     this.put("edges", `${key} hit`, "path", { d, class: "hit", "data-move": this.view.live ? "1" : false, ...shows });
-    this.put("edges", key, "path", { d, style: `--width: ${width.toFixed(2)}px`, ...shows, class: withLights(this, key, kinds) });
+    const style = `--width: ${width.toFixed(2)}px`;
+    this.put("edges", key, "path", { d, style, ...shows, class: withLights(this, key, kinds) });
     if (!active) return;
     const back = this.view.stop.phase === "error";
     this.put("flows", `${key} flow`, "path", { d, class: back ? "flow back" : "flow" });
   }
 
-  /** Write a weight on its edge and, at the step that computes it, its derivative; what finds no place shows when lit. */
+  /** Write a weight on its edge and, at its step, its derivative; what finds no place shows when lit. */
   drawWeight({ layer, j, k, weight, derivative, at, lines }) {
     const [x, y] = at;
     const raise = derivative !== null && lines > 1 ? 7 : 0;
@@ -160,7 +164,8 @@ export class NetworkPane {
   /** Draw a number on its own: a weight, a bias, a target. */
   drawTag(name, layer, index, value, { x, y, width, anchor }, quiet = false) {
     const key = `${name} ${layer} ${index.join(",")}`;
-    const group = this.put("labels", key, "g", this.described(key, name, layer, index, value, quiet ? "tag quiet" : "tag"));
+    const kinds = quiet ? "tag quiet" : "tag";
+    const group = this.putEntry("labels", key, name, layer, index, value, kinds);
     this.put(group, `${key} box`, "rect", { x: x - width / 2, y: y - 7.5, width, height: 15, rx: 5, class: "box" });
     const number = shown(value, this.plan.full && name !== "dw" ? 4 : 3);
     const text = name === "b" || name === "y" ? `${name} ${number}` : number;
@@ -201,7 +206,8 @@ export class NetworkPane {
     this.drawPart(group, values, "delta", n, x + 2, y + 15);
     const derivative = computes(this.view.stop, "db", layer) ? entryOf(values, "db", n) : null;
     const above = y - tall / 2 - 11;
-    this.drawTag("b", layer, [n], entryOf(values, "b", n), { x: derivative === null ? x : x - 36, y: above, width: 70 });
+    const place = { x: derivative === null ? x : x - 36, y: above, width: 70 };
+    this.drawTag("b", layer, [n], entryOf(values, "b", n), place);
     if (derivative !== null) this.drawTag("db", layer, [n], derivative, { x: x + 34, y: above, width: 62 });
   }
 
@@ -210,12 +216,14 @@ export class NetworkPane {
     const value = entryOf(values, name, n);
     const key = `${name} ${layer} ${n}`;
     const ahead = this.view.known(name, layer) ? "" : " ahead";
-    const part = this.put(group, key, "g", this.described(key, name, layer, [n], value, `part${ahead}`));
+    const part = this.putEntry(group, key, name, layer, [n], value, `part${ahead}`);
     const label = { slope: "σ′", delta: "δ" }[name] ?? name;
     if (how === "alone") {
       this.put(part, `${key} hit`, "rect", { x: x - 25, y: y - 25, width: 50, height: 42, rx: 20, class: "hitbox" });
       this.put(part, `${key} name`, "text", { x, y: y - 9, class: "label", "text-anchor": "middle" }, label);
-      this.put(part, `${key} text`, "text", { x, y: y + 6, class: `number ${shown(value, 2).length > 7 ? "tiny" : "small"}`, "text-anchor": "middle" }, shown(value, 2));
+      const text = shown(value, 2);
+      const size = text.length > 7 ? "tiny" : "small";
+      this.put(part, `${key} text`, "text", { x, y: y + 6, class: `number ${size}`, "text-anchor": "middle" }, text);
       return;
     }
     const start = how === "middle" ? x - 34 : x;
@@ -223,6 +231,13 @@ export class NetworkPane {
     this.put(part, `${key} name`, "text", { x: start, y, class: "label", "text-anchor": "start" }, label);
     this.put(part, `${key} text`, "text", { x: start + 17, y, class: "number", "text-anchor": "start" },
       value === null ? "–" : shown(value));
+  }
+
+  /** Put an entry, with all its digits in its title. */
+  putEntry(parent, key, name, layer, index, value, kinds) {
+    const group = this.put(parent, key, "g", this.described(key, name, layer, index, value, kinds));
+    this.put(group, `${key} title`, "title", {}, `${symbol(name, layer, index)} = ${full(value)}`);
+    return group;
   }
 
   isMoved(name, layer, index) {
@@ -264,8 +279,9 @@ export class NetworkPane {
       const layer = i + 2;
       this.put("edges", `band ${layer}`, "path", {
         d: `M${x1},${middle - h1} L${x2},${middle - h2} L${x2},${middle + h2} L${x1},${middle + h1} Z`,
-        class: withLights(this, `band ${layer}`, `band${active === layer ? " active" : ""}`), "data-layer": layer, "data-name": "w",
-        "data-title": `w${symbol("", layer)}: ${sizes[i + 1]} × ${sizes[i]} weights`,
+        class: withLights(this, `band ${layer}`, `band${active === layer ? " active" : ""}`),
+        "data-layer": layer,
+        "data-name": "w",
       });
     });
     columns.forEach((x, i) => {
@@ -275,7 +291,8 @@ export class NetworkPane {
         class: withLights(this, key, `block${current}`), "data-layer": i + 1, "data-name": "a", role: "img",
         "aria-label": `Layer ${i + 1}: ${sizes[i]} neurons`,
       });
-      this.put(group, `${key} body`, "rect", { x: x - 27, y: middle - tall[i] / 2, width: 54, height: tall[i], rx: 10, class: "body" });
+      const box = { x: x - 27, y: middle - tall[i] / 2, width: 54, height: tall[i], rx: 10 };
+      this.put(group, `${key} body`, "rect", { ...box, class: "body" });
       this.put(group, `${key} size`, "text", { x, y: middle + 5, class: "size" }, String(sizes[i]));
     });
   }
@@ -283,7 +300,8 @@ export class NetworkPane {
 
 /** Whether the stop computes a layer's derivatives of this name. */
 function computes(stop, name, layer) {
-  return stop.columns.flat().map(leftOf).some((left) => left?.layer === layer && (left.name === name || left.name === "dwb"));
+  const lefts = stop.columns.flat().map(leftOf).filter((left) => left?.layer === layer);
+  return lefts.some((left) => left.name === name || left.name === "dwb");
 }
 
 /** The layer whose edges the stop uses, or null. */
@@ -306,7 +324,8 @@ function planOf(sizes, width) {
   const height = HEAD + Math.max(most * node.pitch, 180) + (roomy ? 0 : 8);
   const pitch = Math.max(node.pitch, Math.min(100, 260 / most));
   const middle = HEAD + (height - HEAD) / 2 + (roomy ? 6 : 0);
-  const places = sizes.map((n) => Array.from({ length: n }, (_, j) => middle + (j - (n - 1) / 2) * Math.min(pitch, (height - HEAD) / most)));
+  const apart = Math.min(pitch, (height - HEAD) / most);
+  const places = sizes.map((n) => Array.from({ length: n }, (_, j) => middle + (j - (n - 1) / 2) * apart));
   return { width, height, columns, places, node, gap, full: roomy };
 }
 
@@ -330,7 +349,8 @@ function labelPlaces([from, to], sources, targets) {
         const placed = [];
         const at = targets.map((y2, j) => sources.map((y1, k) => {
           const wanted = regular(arrange(j, k));
-          const points = [...SHARES].sort((one, other) => Math.abs(one - wanted) - Math.abs(other - wanted)).map((share) => {
+          const away = (share) => Math.abs(share - wanted);
+          const points = [...SHARES].sort((one, other) => away(one) - away(other)).map((share) => {
             const part = margin / (to - from) + share * (1 - (2 * margin) / (to - from));
             return [from + (to - from) * part, y1 + (y2 - y1) * part];
           });
@@ -339,7 +359,8 @@ function labelPlaces([from, to], sources, targets) {
           return free ?? points[0];
         }));
         first ??= at;
-        if (to - from > 2 * margin && placed.length === sources.length * targets.length) return { at, lines: height > 15 ? 2 : 1 };
+        const all = to - from > 2 * margin && placed.length === sources.length * targets.length;
+        if (all) return { at, lines: height > 15 ? 2 : 1 };
       }
     }
   }
@@ -364,7 +385,8 @@ export function entryOf(values, name, n) {
 /** The largest absolute value of each quantity, which colours fully. */
 function scaleOf(layers) {
   return Object.fromEntries(["a", "z", "slope", "delta"].map((name) => {
-    const values = layers.slice(name === "a" ? 0 : 1).flatMap((each) => (each[name] ?? []).map((row) => Math.abs(row[0])));
+    const rows = layers.slice(name === "a" ? 0 : 1).flatMap((each) => each[name] ?? []);
+    const values = rows.map(([value]) => Math.abs(value));
     return [name, Math.max(...values, 1e-300)];
   }));
 }

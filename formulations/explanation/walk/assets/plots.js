@@ -12,8 +12,9 @@ export function saturationPlot(curve, neuron, live) {
   const [bottom, top] = [Math.min(...values, 0), Math.max(...values)];
   const across = (z) => MARGIN + ((WIDTH - 2 * MARGIN) * (Math.min(high, Math.max(low, z)) - low)) / (high - low);
   const up = (value) => HEIGHT - MARGIN - ((HEIGHT - 2 * MARGIN) * (value - bottom)) / (top - bottom || 1);
-  const line = (ys) => curve.z.map((z, i) => `${i ? "L" : "M"}${across(z).toFixed(1)},${up(ys[i]).toFixed(1)}`).join("");
-  const picture = svg("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": `${curve.activation} and its derivative` });
+  const line = (ys) => pathThrough(curve.z.map((z, i) => [across(z), up(ys[i])]));
+  const label = `${curve.activation} and its derivative`;
+  const picture = svg("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", "aria-label": label });
   picture.append(
     svg("line", { class: "axis", x1: MARGIN, x2: WIDTH - MARGIN, y1: up(0), y2: up(0) }),
     svg("line", { class: "axis", x1: across(0), x2: across(0), y1: MARGIN, y2: HEIGHT - MARGIN }),
@@ -25,21 +26,26 @@ export function saturationPlot(curve, neuron, live) {
   );
   if (!neuron) return picture;
   const x = across(neuron.z);
-  const beyond = neuron.z < low || neuron.z > high;
+  const range = {
+    "aria-valuenow": neuron.z,
+    "aria-valuemin": Math.min(low, neuron.z),
+    "aria-valuemax": Math.max(high, neuron.z),
+    "aria-valuetext": shown(neuron.z),
+    "data-move": "1",
+  };
   const handle = svg("g", {
     class: `handle${live ? " movable" : ""}`, role: live ? "slider" : "img", tabindex: 0,
-    "data-name": "z", "data-layer": neuron.layer, "data-index": neuron.n, "data-value": neuron.z, "data-move": live ? "1" : false,
+    "data-name": "z", "data-layer": neuron.layer, "data-index": neuron.n, "data-value": neuron.z,
     "data-plot": ((high - low) / (WIDTH - 2 * MARGIN)).toString(),
     "aria-label": `weighted input of neuron ${neuron.n} in layer ${neuron.layer}`,
-    ...(live ? { "aria-valuenow": neuron.z, "aria-valuemin": Math.min(low, neuron.z), "aria-valuemax": Math.max(high, neuron.z), "aria-valuetext": shown(neuron.z) } : {}),
-    "data-title": `${symbol("z", neuron.layer, [neuron.n])} = ${full(neuron.z)}`,
+    ...(live ? range : {}),
   },
+    svg("title", {}, `${symbol("z", neuron.layer, [neuron.n])} = ${full(neuron.z)}`),
     svg("line", { class: "at", x1: x, x2: x, y1: MARGIN - 8, y2: HEIGHT - MARGIN }),
     svg("rect", { class: "grip", x: x - 16, y: MARGIN - 16, width: 32, height: HEIGHT - MARGIN }),
     svg("circle", { class: "point value", cx: x, cy: up(neuron.a), r: 5 }),
     svg("rect", { class: "point slope", x: x - 4.5, y: up(neuron.slope) - 4.5, width: 9, height: 9 }),
   );
-  if (beyond) handle.append(svg("text", { class: "tick", x, y: MARGIN - 10, "text-anchor": "middle" }, neuron.z < low ? "← beyond" : "beyond →"));
   picture.append(handle);
   return picture;
 }
@@ -50,13 +56,18 @@ export function historyPlot(costs) {
   const [bottom, top] = [Math.min(...costs, 0), Math.max(...costs)];
   const across = (i) => MARGIN + ((WIDTH - 2 * MARGIN) * i) / Math.max(1, costs.length - 1);
   const up = (cost) => height - MARGIN - ((height - 2 * MARGIN) * (cost - bottom)) / (top - bottom || 1);
-  const path = costs.map((cost, i) => `${i ? "L" : "M"}${across(i).toFixed(1)},${up(cost).toFixed(1)}`).join("");
+  const points = costs.map((cost, i) => [across(i), up(cost)]);
+  const label = `The cost after each change: from ${shown(costs[0])} to ${shown(costs.at(-1))}`;
   return html("figure", { class: "history" },
-    svg("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": `The cost after each change: from ${shown(costs[0])} to ${shown(costs.at(-1))}` },
+    svg("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label },
       svg("line", { class: "axis", x1: MARGIN, x2: WIDTH - MARGIN, y1: up(0), y2: up(0) }),
-      svg("path", { class: "curve cost", d: path }),
-      ...costs.map((cost, i) => svg("circle", { class: "point cost", cx: across(i), cy: up(cost), r: costs.length > 40 ? 1.5 : 3 })),
+      svg("path", { class: "curve cost", d: pathThrough(points) }),
+      ...points.map(([cx, cy]) => svg("circle", { class: "point cost", cx, cy, r: costs.length > 40 ? 1.5 : 3 })),
       svg("text", { class: "tick", x: MARGIN, y: 12 }, shown(costs[0])),
       svg("text", { class: "tick", x: WIDTH - MARGIN, y: 12, "text-anchor": "end" }, shown(costs.at(-1)))),
     html("figcaption", {}, "The cost after each change."));
+}
+
+function pathThrough(points) {
+  return points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");
 }

@@ -1,7 +1,7 @@
 /* Requests to the library: one is in flight, and of those that wait the newest wins. */
 
 export class Requests {
-  /** `send(body)` returns a promise of a document; `shown(document, work)`, `failed(message)`, `busy(whether)` are told. */
+  /** `send(body)` promises a document; `shown(document, work)`, `failed(message)` and `busy(whether)` are told. */
   constructor(send, { shown, failed, busy }) {
     Object.assign(this, { send, shown, failed, busy, inFlight: false, waiting: null });
   }
@@ -19,10 +19,10 @@ export class Requests {
     this.busy(true);
     try {
       const answer = await this.send(work.body());
-      if (answer.error) this.failed(answer.error.message, work);
+      if (answer.error) this.failed(answer.error.message);
       else this.shown(answer, work);
     } catch (problem) {
-      this.failed(`No answer from the library: ${problem.message}`, work);
+      this.failed(`No answer from the library: ${problem.message}`);
     }
     this.inFlight = false;
     if (this.waiting) await this.next();

@@ -3,19 +3,28 @@
 import { html } from "./dom.js";
 
 const PHASES = {
-  forward: "Forward pass", cost: "Cost", method: "Method", error: "Backward pass", gradient: "Gradient", other: "Step by step",
+  forward: "Forward pass",
+  cost: "Cost",
+  method: "Method",
+  error: "Backward pass",
+  gradient: "Gradient",
+  other: "Step by step",
 };
 
 const MOVES = [
-  ["first", "⇤", "First step"], ["back", "←", "Step back"], ["forward", "→", "Step forward"], ["last", "⇥", "Last step"],
+  ["first", "⇤", "First step"],
+  ["back", "←", "Step back"],
+  ["forward", "→", "Step forward"],
+  ["last", "⇥", "Last step"],
 ];
 
 /** The row of stops, grouped by phase, with buttons. */
 export class Timeline {
   constructor(go, which) {
     this.go = go;
-    this.buttons = MOVES.map(([name, sign, label]) =>
-      html("button", { type: "button", "data-do": name, "aria-label": label, title: label, onclick: () => this.step(name) }, sign));
+    this.buttons = MOVES.map(([name, sign, label]) => html("button", {
+      type: "button", "data-do": name, "aria-label": label, title: label, onclick: () => this.step(name),
+    }, sign));
     this.track = html("ol", { class: "track" });
     this.element = html("nav", { class: "timeline", "aria-label": `Steps${which}` },
       html("div", { class: "moves" }, ...this.buttons), this.track);
@@ -33,7 +42,7 @@ export class Timeline {
   }
 
   draw(stops, at) {
-    const same = this.stops.length === stops.length && this.stops.every((stop, i) => labelOf(stop) === labelOf(stops[i]));
+    const same = this.stops.map(labelOf).join("\n") === stops.map(labelOf).join("\n");
     this.stops = stops;
     this.at = at;
     if (!same) this.build();
@@ -41,11 +50,14 @@ export class Timeline {
       if (i === at) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
       button.classList.toggle("passed", i < at);
+      button.tabIndex = i === at ? 0 : -1;
     });
     const [first, back, forward, last] = this.buttons;
     for (const button of [first, back]) setDisabled(button, at === 0);
     for (const button of [forward, last]) setDisabled(button, at === stops.length - 1);
     const current = this.track.querySelector("[aria-current]");
+    // Only the current stop is in the order of focus; the arrow keys move both.
+    if (this.track.contains(document.activeElement)) current?.focus({ preventScroll: true });
     if (current) {
       const [{ left, width }, around] = [current.getBoundingClientRect(), this.track.getBoundingClientRect()];
       this.track.scrollLeft += left + width / 2 - around.left - around.width / 2;
@@ -59,13 +71,16 @@ export class Timeline {
       groups.at(-1).stops.push(this.buttonOf(stop, i));
     });
     this.track.replaceChildren(...groups.map(({ phase, stops }) => html("li", { class: "phase" },
-      html("span", { class: "phase-name" }, PHASES[phase] ?? phase), html("ol", {}, ...stops.map((stop) => html("li", {}, stop))))));
+      html("span", { class: "phase-name" }, PHASES[phase] ?? phase),
+      html("ol", {}, ...stops.map((stop) => html("li", {}, stop))))));
   }
 
   buttonOf(stop, i) {
     return html("button", {
       type: "button", "data-step": i, title: labelOf(stop), "aria-label": labelOf(stop), onclick: () => this.go(i),
-    }, html("span", { class: stop.mark ? "mark" : "mark words" }, stop.mark || stop.title), html("span", { class: "equation-number" }, stop.equations[0] ?? ""));
+    },
+    html("span", { class: stop.mark ? "mark" : "mark words" }, stop.mark || stop.title),
+    html("span", { class: "equation-number" }, stop.equations[0] ?? ""));
   }
 }
 

@@ -12,8 +12,8 @@ import { Requests } from "./requests.js";
 import { computedAt, stopsOf } from "./stops.js";
 import { Timeline } from "./timeline.js";
 
-export const FORMAT = "formulations-walk";
-export const VERSION = 1;
+const FORMAT = "formulations-walk";
+const VERSION = 1;
 
 const COLOURS = [["step", "the step"], ["a", "a"], ["z", "z"], ["slope", "σ′"], ["delta", "δ"]];
 const ENTRY_ORDER = ["b", "db", "a", "z", "slope", "delta", "y"];
@@ -40,10 +40,13 @@ export function walk(root, { document: first, request = null, source = {} }) {
 /** Say why a document cannot be shown, and what to do; null if it can. */
 function refusalOf(found) {
   if (found?.format !== FORMAT) {
-    return `This page shows documents of the format ${FORMAT}, and got ${JSON.stringify(found?.format ?? null)}; write one with “formulations explain --json”.`;
+    const got = JSON.stringify(found?.format ?? null);
+    return `This page shows documents of the format ${FORMAT}, and got ${got}; `
+      + "write one with “formulations explain --json”.";
   }
   if (found.version !== VERSION) {
-    return `This page shows version ${VERSION} of the format ${FORMAT}, and got version ${JSON.stringify(found.version)}; `
+    const got = JSON.stringify(found.version);
+    return `This page shows version ${VERSION} of the format ${FORMAT}, and got version ${got}; `
       + "write the page and its document with the same version of formulations.";
   }
   return null;
@@ -105,6 +108,7 @@ class Walk {
   build() {
     const heading = (text, depth) => html(`h${Math.min(6, this.level + depth)}`, {}, text);
     this.title = heading("", 0);
+    const eyebrow = html("p", { class: "eyebrow" }, "Backpropagation, step by step");
     this.notes = html("p", { class: "notes" });
     this.alert = html("p", { role: "alert", class: "alert", hidden: true });
     this.timeline = new Timeline((at) => this.go(at), this.which);
@@ -112,25 +116,36 @@ class Walk {
     this.panel = new Panel(this, this.id, this.which);
     this.undoButton = html("button", { type: "button", "data-do": "undo", onclick: () => this.undo() }, "Undo");
     this.resetButton = html("button", { type: "button", "data-do": "reset", onclick: () => this.reset() }, "Reset");
-    this.colours = html("fieldset", { class: "colours" }, html("legend", {}, "Colour by"), ...COLOURS.map(([name, label]) =>
-      html("label", {}, html("input", { type: "radio", name: `${this.id}-colour`, value: name, "data-colour": name, checked: name === "step",
-        onchange: () => { this.colour = name; this.redraw(); } }), html("span", {}, label))));
+    const choices = COLOURS.map((each) => this.choice(each));
+    this.colours = html("fieldset", { class: "colours" }, html("legend", {}, "Colour by"), ...choices);
     this.stage = heading("", 1);
     this.where = html("p", { class: "where", "aria-live": "polite" });
     this.equations = html("div", { class: "columns" });
     this.numbers = html("div", { class: "columns" });
     this.next = html("button", { type: "button", "data-do": "line", onclick: () => this.nextLine() }, "Next line");
-    const pane = (name, label, ...children) => html("section", { class: "pane", "data-pane": name, "aria-label": `${label}${this.which}` }, ...children);
+    const pane = (name, label, ...children) =>
+      html("section", { class: "pane", "data-pane": name, "aria-label": `${label}${this.which}` }, ...children);
+    const again = html("span", { class: "again" }, this.undoButton, this.resetButton);
     const text = this.source.text || "These numbers were computed when the page was written.";
     this.root.replaceChildren(html("div", { class: "page" },
-      html("div", { class: "masthead" }, this.title, this.notes, this.alert), this.timeline.element,
-      pane("network", "Network", html("div", { class: "tools" }, this.colours, html("span", { class: "again" }, this.undoButton, this.resetButton)), this.network.element),
+      html("div", { class: "masthead" }, eyebrow, this.title, this.notes, this.alert), this.timeline.element,
+      pane("network", "Network", html("div", { class: "tools" }, this.colours, again), this.network.element),
       pane("equation", "Equation", html("div", { class: "pane-head" }, this.stage, this.where), this.equations),
       pane("matrices", "Matrices", html("div", { class: "lines" }, this.next), this.numbers),
       this.panel.element,
       html("p", { class: "source", "data-source": this.source.live ? "live" : "static" }, text),
     ));
     if (!hasMathML()) this.warn("This browser does not show MathML, so symbols are written as text.");
+  }
+
+  choice([name, label]) {
+    const onchange = () => {
+      this.colour = name;
+      this.redraw();
+    };
+    const checked = name === this.colour;
+    const radio = { type: "radio", name: `${this.id}-colour`, value: name, "data-colour": name, checked, onchange };
+    return html("label", {}, html("input", radio), html("span", {}, label));
   }
 
   warn(text) {
@@ -164,15 +179,20 @@ class Walk {
     const count = stop.columns.length > 1 ? "two" : "one";
     this.equations.className = this.numbers.className = `columns ${count}`;
     this.equations.replaceChildren(...columnsOf(stop, names, equationColumn, depth, "It takes no step here."));
-    this.numbers.replaceChildren(...columnsOf(stop, names, (steps) => steps.map((step) =>
-      html("div", { class: `step${step.planted && known ? " planted" : ""}` }, ...matrixRows(step, shownDocument, known))), depth));
+    const inNumbers = (steps) => steps.map((step) => {
+      const planted = step.planted && known ? " planted" : "";
+      return html("div", { class: `step${planted}` }, ...matrixRows(step, shownDocument, known));
+    });
+    this.numbers.replaceChildren(...columnsOf(stop, names, inNumbers, depth));
     this.rows = [...this.numbers.querySelectorAll(".one-of-many")];
     this.next.parentNode.hidden = this.rows.length < 2;
-    const steps = stop.columns.flat();
-    this.next.textContent = steps.some(({ paths }) => paths) ? "Next path" : steps.some(({ moves }) => moves) ? "Next move" : "Next line";
+    const has = (what) => stop.columns.flat().some((step) => step[what]);
+    this.next.textContent = has("paths") ? "Next path" : has("moves") ? "Next move" : "Next line";
     this.line = -1;
+    // What scrolls must be in the order of focus.
     for (const line of this.equations.querySelectorAll(".formulas")) {
-      if (line.scrollWidth > line.clientWidth) setAttributes(line, { tabindex: 0, role: "group", "aria-label": "Formula" });
+      const wide = line.scrollWidth > line.clientWidth;
+      if (wide) setAttributes(line, { tabindex: 0, role: "group", "aria-label": "Formula" });
     }
     this.drawNetwork();
   }
@@ -183,7 +203,13 @@ class Walk {
     const row = this.rows[this.line];
     const moved = row?.target.costs ? row.target : null;
     this.network.draw({
-      document: this.document, stop: this.stop, live: this.live, width, moved, focusKey: this.focusKey, neuron: this.neuron,
+      document: this.document,
+      stop: this.stop,
+      live: this.live,
+      neuron: this.neuron,
+      focusKey: this.focusKey,
+      width,
+      moved,
       colour: this.colour === "step" ? phase : this.colour,
       known: (name, layer) => (this.computed.get(`${name} ${layer}`) ?? 0) <= this.at,
     });
@@ -229,19 +255,22 @@ class Walk {
     }
     const element = this.entryAt(target);
     const value = element ? Number(element.dataset.value) : null;
-    readout.replaceChildren(html("b", {}, symbol(name, layer, index)), value === null ? "" : ` = ${full(value)}`, ` · ${meaning(name, layer, index)}`);
+    const number = value === null ? "" : ` = ${full(value)}`;
+    readout.replaceChildren(html("b", {}, symbol(name, layer, index)), `${number} · ${meaning(name, layer, index)}`);
   }
 
   /** An element that shows this entry and knows its value, or null. */
   entryAt({ name, layer, index }) {
-    return this.root.querySelector(`[data-name="${name}"][data-layer="${layer}"][data-index="${index.join(",")}"][data-value]`);
+    const place = `[data-name="${name}"][data-layer="${layer}"][data-index="${index.join(",")}"]`;
+    return this.root.querySelector(`${place}[data-value]`);
   }
 
   hint() {
     const several = this.document.scene.X?.length > 1 ? "The graph shows the first example. " : "";
     if (this.live) return [`${several}Point at a number to see where it belongs, or drag one to change it.`];
     const { command } = this.source;
-    return [`${several}Point at a number to see where it belongs. `, ...(command ? ["To drag numbers, run ", html("code", {}, command), "."] : [])];
+    const how = command ? ["To drag numbers, run ", html("code", {}, command), "."] : [];
+    return [`${several}Point at a number to see where it belongs. `, ...how];
   }
 
   nextLine() {
@@ -276,7 +305,11 @@ class Walk {
       if (!event.target.closest("button, select, input, label, summary, a")) this.clicked(targetAt(event.target));
     });
     root.addEventListener("keydown", (event) => this.key(event));
-    if (this.alone) document.addEventListener("keydown", (event) => { if (event.target === document.body) this.key(event); });
+    if (this.alone) {
+      document.addEventListener("keydown", (event) => {
+        if (event.target === document.body) this.key(event);
+      });
+    }
     root.addEventListener("pointerdown", (event) => this.grab(event));
     root.addEventListener("pointermove", (event) => this.drag(event));
     root.addEventListener("pointerup", (event) => this.release(event));
@@ -349,9 +382,11 @@ class Walk {
     if (entry.matches(".handle")) return false;
     const entries = this.entries();
     const at = entries.indexOf(entry);
-    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: entries.length - 1 }[event.key];
+    const last = entries.length - 1;
+    const [next, before] = [Math.min(last, at + 1), Math.max(0, at - 1)];
+    const to = { ArrowRight: next, ArrowDown: next, ArrowLeft: before, ArrowUp: before, Home: 0, End: last }[event.key];
     if (to === undefined) return false;
-    entries[Math.max(0, Math.min(entries.length - 1, to))].focus();
+    entries[to].focus();
     return true;
   }
 
@@ -381,9 +416,11 @@ class Walk {
       const edge = name === "w" || name === "dw";
       return [Number(layer) * 2 + (edge ? 0 : 1), j, k, edge ? ["w", "dw"].indexOf(name) : ENTRY_ORDER.indexOf(name)];
     };
-    const found = [...this.network.element.querySelectorAll("[data-entry]")].map((element) => [order(element), element]);
-    found.sort(([one], [other]) => one.map((part, i) => part - other[i]).find(Boolean) ?? 0);
-    return found.map(([, element]) => element);
+    const compare = (one, other) => {
+      const [first, second] = [order(one), order(other)];
+      return first.map((part, i) => part - second[i]).find(Boolean) ?? 0;
+    };
+    return [...this.network.element.querySelectorAll("[data-entry]")].sort(compare);
   }
 
   // Changing
@@ -391,12 +428,16 @@ class Walk {
   grab(event) {
     const element = event.target instanceof Element ? event.target.closest("[data-move]") : null;
     if (!this.live || !element || event.button > 0) return;
+    // A finger on an edge scrolls the page.
+    if (event.pointerType === "touch" && element.dataset.edge) return;
     const picture = element.ownerSVGElement;
     const target = targetOf(element);
     const entry = element.dataset.value ? element : this.entryAt(target);
-    const scale = element.dataset.plot ? Number(element.dataset.plot) * picture.viewBox.baseVal.width / picture.clientWidth : UNITS_PER_PIXEL;
+    const { plot } = element.dataset;
+    const scale = plot ? (Number(plot) * picture.viewBox.baseVal.width) / picture.clientWidth : UNITS_PER_PIXEL;
     this.session += 1;
-    this.grip = { ...target, value: Number(entry.dataset.value), x: event.clientX, y: event.clientY, scale, plot: Boolean(element.dataset.plot), id: event.pointerId };
+    const { clientX: x, clientY: y, pointerId: id } = event;
+    this.grip = { ...target, value: Number(entry.dataset.value), x, y, scale, plot: Boolean(plot), id };
     this.root.setPointerCapture(event.pointerId);
     this.root.classList.add("gripping");
     entry.focus({ preventScroll: true });
