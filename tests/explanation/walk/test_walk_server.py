@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -31,6 +32,15 @@ def running(answer, page=PAGE):
         finally:
             server.shutdown()
             thread.join()
+
+
+def wait(condition):
+    """Wait until a condition holds, and fail if it never does."""
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it never happens")
 
 
 def echo(request):
@@ -290,8 +300,7 @@ def test_the_newest_of_those_that_wait_is_answered():
             connection.sendall(post(server, str(k).encode()))
             assert begun.wait(20)
             # The next one comes later than this one, which waits for its turn.
-            while server.turns._newest <= k:
-                pass
+            wait(lambda k=k: server.turns._newest > k)
         # Those replaced know it while the first still computes.
         assert [received(file)[0] for file in files[1:3]] == [409, 409] and computed == []
         go_on.set()
@@ -347,8 +356,7 @@ def test_connections_are_bounded(monkeypatch):
         assert idle[2].recv(1) == b""
         for connection in idle:
             connection.close()
-        while not server._places.acquire(blocking=False):
-            pass
+        wait(lambda: server._places.acquire(blocking=False))
         server._places.release()
         assert sent(server, post(server, b"1"))[0][0] == 200
 
