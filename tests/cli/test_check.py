@@ -278,6 +278,7 @@ def test_a_network_from_a_file_brings_its_own_sizes(files):
     assert "--network brings its own sizes; leave --sizes out" in " ".join(found.output.split())
 
 
+@pytest.mark.slow
 def test_relative_errors():
     found = run("--relative-errors", "--backends", "hadamard")
     assert found.exit_code == 0, found.output
