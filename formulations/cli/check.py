@@ -24,7 +24,7 @@ from formulations.cli.options import (
     processes,
     split_names,
 )
-from formulations.cli.output import print_json, print_problem, print_text, progress_console
+from formulations.cli.output import as_options, print_json, print_problem, print_text, progress_console
 from formulations.comparison import measure_relative_errors
 from formulations.data import Problem
 from formulations.display import format_table
@@ -159,7 +159,7 @@ def check(
     elif markdown:
         click.echo(found.to_markdown())
     else:
-        print_text(found)
+        print_text(found if gradient is None else as_options(str(found)))
     sys.exit(0 if found else 1)
 
 

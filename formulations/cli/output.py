@@ -104,8 +104,8 @@ PHRASES = (
 """What messages say in terms of Python that has no option of the same name, and what the command line says."""
 SAME = (
     "batch_size", "cost", "delimiter", "dtype", "early_stopping", "epochs", "init", "l1", "l2",
-    "label", "learning_rate", "memory", "momentum", "nesterov", "optimizer", "saturation", "schedule", "seconds",
-    "seed", "slow",
+    "label", "layout", "learning_rate", "memory", "momentum", "nesterov", "optimizer", "saturation", "schedule",
+    "seconds", "seed", "slow",
 )  # fmt: skip
 """The parameters that have an option of the same name."""
 NAMES, LONG = "|".join(SAME), "|".join(name for name in SAME if "_" in name)
