@@ -138,6 +138,11 @@ def test_the_buttons_keys_and_timeline_step(visit):
     assert current() == 0
     go(page, 4)
     assert current() == 4
+    # The focus follows the stops, of which the current one alone is in its order.
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.step") == "5"
+    assert page.locator("[data-step][tabindex='0']").count() == 1
+    page.keyboard.press("ArrowLeft")
     assert "Step 5 of" in page.inner_text("[data-pane=equation]")
 
 
@@ -508,6 +513,7 @@ def test_the_newest_request_wins_and_the_page_stays_usable(visit):
     page.evaluate("async () => held.shift()(await library(bodies[1]))")
     sync_api.expect(weight).to_have_attribute("data-value", "0.8")
     assert page.locator(".walk").get_attribute("aria-busy") == "false"
+    assert page.locator("[aria-current=step]").get_attribute("data-step") == "1"
 
 
 def test_an_error_is_said_and_the_last_numbers_stay(visit):
@@ -515,7 +521,7 @@ def test_an_error_is_said_and_the_last_numbers_stay(visit):
     page.click("[data-tab=descend]")
     page.fill("[data-choose=rate]", "-1")
     page.click("[data-do=step]")
-    sync_api.expect(page.locator("[role=alert]")).to_contain_text("rate must be")
+    sync_api.expect(page.locator("[role=alert]:visible")).to_contain_text("rate must be")
     assert entry(page, "w", 2, "1,1").get_attribute("data-value") == "0.5"
     page.fill("[data-choose=rate]", "1")
     page.click("[data-do=step]")
@@ -549,8 +555,11 @@ def test_activation_cost_backends_and_network_can_be_chosen(visit):
     page.click("[data-tab=change]")
     page.select_option("[data-choose=activation-2]", "tanh")
     sync_api.expect(page.locator("[data-pane=network] .role").nth(1)).to_have_text("tanh")
+    go(page, stop_of(page, "BP2", "δ²"))
     page.select_option("[data-choose=backend-1]", "product")
     sync_api.expect(page.locator("[data-choose=backend-1]")).to_have_value("product")
+    # Other backends have other stops: the page stays at the quantity.
+    assert page.locator("[aria-current=step]").inner_text().split() == ["δ²", "35"]
     page.select_option("[data-choose=backend-2]", "")
     sync_api.expect(page.locator("[data-choose=backend-2]")).to_have_value("")
     page.select_option("[data-choose=cost]", "binary_cross_entropy")

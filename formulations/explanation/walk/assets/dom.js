@@ -24,6 +24,12 @@ export function html(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Return the element inside another one that has the focus, in a shadow tree, too; null if none has. */
+export function focusedIn(element) {
+  const active = element.getRootNode().activeElement;
+  return active && element.contains(active) ? active : null;
+}
+
 /** Return an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   const element = setAttributes(document.createElementNS(SVG_NAMESPACE, tag), attributes);

@@ -167,7 +167,8 @@ export class NetworkPane {
     const kinds = quiet ? "tag quiet" : "tag";
     const group = this.putEntry("labels", key, name, layer, index, value, kinds);
     this.put(group, `${key} box`, "rect", { x: x - width / 2, y: y - 7.5, width, height: 15, rx: 5, class: "box" });
-    const number = shown(value, this.plan.full && name !== "dw" ? 4 : 3);
+    const digits = this.plan.full ? { dw: 3 }[name] ?? 4 : { y: 2 }[name] ?? 3;
+    const number = shown(value, digits);
     const text = name === "b" || name === "y" ? `${name} ${number}` : number;
     this.put(group, `${key} text`, "text",
       { x: anchor ? x - width / 2 + 2 : x, y: y + 4, class: `number ${name}`, "text-anchor": anchor ?? false }, text);

@@ -1,6 +1,6 @@
 /* What the reader can change: a neuron's z, a step of gradient descent, a planted mistake, the scene. */
 
-import { html } from "./dom.js";
+import { focusedIn, html } from "./dom.js";
 import { formula } from "./formulas.js";
 import { shown, symbol } from "./format.js";
 import { entryOf } from "./network.js";
@@ -304,7 +304,7 @@ function listed(parts) {
 
 /** Draw a part anew, and return the focus to the control that had it. */
 function keepingFocus(part, draw) {
-  const active = part.contains(document.activeElement) ? document.activeElement : null;
+  const active = focusedIn(part);
   const kind = ["data-choose", "data-do", "data-move"].find((name) => active?.hasAttribute(name));
   const selector = kind && `[${kind}="${active.getAttribute(kind)}"]`;
   draw();

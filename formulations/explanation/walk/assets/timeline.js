@@ -1,6 +1,6 @@
 /* The timeline of the walk, its buttons and its keys. */
 
-import { html } from "./dom.js";
+import { focusedIn, html } from "./dom.js";
 
 const PHASES = {
   forward: "Forward pass",
@@ -57,7 +57,7 @@ export class Timeline {
     for (const button of [forward, last]) setDisabled(button, at === stops.length - 1);
     const current = this.track.querySelector("[aria-current]");
     // Only the current stop is in the order of focus; the arrow keys move both.
-    if (this.track.contains(document.activeElement)) current?.focus({ preventScroll: true });
+    if (focusedIn(this.track)) current?.focus({ preventScroll: true });
     if (current) {
       const [{ left, width }, around] = [current.getBoundingClientRect(), this.track.getBoundingClientRect()];
       this.track.scrollLeft += left + width / 2 - around.left - around.width / 2;
