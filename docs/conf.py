@@ -28,6 +28,7 @@ extensions = [
     "sphinx_copybutton",
     "api",
     "forge",
+    "glossary",
     "indices",
     "mathml",
     "records",
