@@ -21,9 +21,9 @@ def violations(value: Any, schema: dict[str, Any] = SCHEMA, at: str = "$") -> It
     if "$ref" in schema:
         yield from violations(value, SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], at)
     if "oneOf" in schema:
-        found = [list(violations(value, each, at)) for each in schema["oneOf"]]
-        if sum(not each for each in found) != 1:
-            yield f"{at}: not exactly one of {min(found, key=len)}"
+        found = [next(violations(value, each, at), None) for each in schema["oneOf"]]
+        if found.count(None) != 1:
+            yield f"{at}: not exactly one of {found}"
     if "type" in schema and not _is(value, schema["type"]):
         yield f"{at}: {value!r} is not {schema['type']}"
         return

@@ -82,7 +82,9 @@ class Fault:
 def _carried(tape: Tape, l: int, errors: Errors) -> Array:
     """Return what (BP1) or (BP2) multiplies by σ′(z^l): ∇_aC or (w^{l+1})ᵀδ^{l+1}."""
     last = tape.network.layout.last
-    return tape.cost_gradient if l == last else tape.pull_back(l, errors[l + 1]).copy()
+    carried = tape.cost_gradient if l == last else tape.pull_back(l, errors[l + 1])
+    # The tape writes to its buffers again.
+    return carried.copy()
 
 
 def _delta(tape: Tape, l: int, errors: Errors) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -15,11 +16,16 @@ from formulations.explanation.walk.answers import answer
 from formulations.explanation.walk.scene import LARGEST, read_scene
 
 
-def scene(m=1, sizes=(2, 3, 2), **options):
+def scene(m=1, activations="sigmoid", cost="quadratic"):
+    return copy.deepcopy(_scene(m, activations, cost))
+
+
+@lru_cache
+def _scene(m, activations, cost):
     random = np.random.default_rng(2)
-    net = fm.Network.random(list(sizes), options.pop("activations", "sigmoid"), seed=random, init="book")
-    X, Y = random.random((m, sizes[0])), np.eye(sizes[-1])[random.integers(sizes[-1], size=m)]
-    return fm.explain(net, X, Y, ["hadamard", "sigma"], options.pop("cost", "quadratic")).to_dict()["scene"]
+    net = fm.Network.random([2, 3, 2], activations, seed=random, init="book")
+    X, Y = random.random((m, 2)), np.eye(2)[random.integers(2, size=m)]
+    return fm.explain(net, X, Y, ["hadamard", "sigma"], cost).to_dict()["scene"]
 
 
 def ask(plain, **action):
@@ -88,7 +94,7 @@ def test_a_step_is_a_step_of_gradient_descent(dtype):
 @pytest.mark.parametrize("cost", ["quadratic", "log_likelihood"])
 def test_a_random_network_is_that_of_its_seed(cost):
     last = "sigmoid" if cost == "quadratic" else "softmax"
-    plain = scene(m=2, activations=["tanh", last], cost=cost)
+    plain = scene(m=2, activations=("tanh", last), cost=cost)
     drawn = ask(plain, name="random", seed=7, sizes=[3, 4, 5, 2])
     assert drawn == ask(drawn["scene"], name="random", seed=7, sizes=[3, 4, 5, 2])
     assert drawn["scene"]["sizes"] == [3, 4, 5, 2] and drawn["scene"]["activations"] == ["tanh", "tanh", last]

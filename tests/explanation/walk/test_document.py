@@ -52,7 +52,7 @@ def operands(document):
                 yield piece
 
 
-@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("m", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("backend", fm.list_backends())
 def test_every_backend_keeps_to_the_schema(backend, m):
     makers.skip_absent(backend)
@@ -90,7 +90,7 @@ def test_every_activation_keeps_to_the_schema_and_has_a_curve_or_the_reason_why_
 
 
 @pytest.mark.parametrize("cost", [*sorted(COSTS), "2/3 quadratic"])
-@pytest.mark.parametrize("m", [1, 2])
+@pytest.mark.parametrize("m", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_every_cost_keeps_to_the_schema(cost, m):
     document = plain(explained(cost=cost, m=m))
     assert document["scene"]["cost"] == cost
@@ -217,7 +217,7 @@ def test_a_network_too_large_to_be_changed_has_no_numbers_in_its_scene():
     assert refused.startswith("a scene must have at most 4096 parameters and numbers in its examples to be changed")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("activations", "cost"),
     [
@@ -254,7 +254,7 @@ def test_an_explanation_does_not_change_with_its_network():
     assert (found.to_dict(), str(found)) == before
 
 
-@pytest.mark.parametrize("backends", ["hadamard", ["hadamard", "sigma"], "per_neuron"])
+@pytest.mark.parametrize("backends", [["hadamard", "sigma"], pytest.param("per_neuron", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("m", [1, 2])
 def test_a_saturated_neuron_is_named_with_what_follows(backends, m):
     document = plain(explained(m=m, backends=backends))
