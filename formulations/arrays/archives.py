@@ -82,6 +82,8 @@ class Archive:
         members = [info for info in opened.infolist() if info.filename.endswith(".npy")]
         self._members = {info.filename.removesuffix(".npy"): info for info in members}
         self._headers: dict[str, Header] = {}
+        if len(self._members) < len(members):
+            raise self.unreadable("two of its arrays have one name")
 
     @property
     def names(self) -> list[str]:

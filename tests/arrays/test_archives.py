@@ -249,6 +249,16 @@ def test_other_headers_are_refused_without_a_warning(text, tmp_path):
     assert not warned
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "net.npz"
+    fm.save(NET, path)
+    # NumPy would read the second one, and nobody would hear of the first.
+    add(path, "biases_3", header((1,)), 8)
+    with pytest.raises(InvalidInput, match=r"plain arrays \(two of its arrays have one name\)"):
+        fm.load(path)
+
+
 def test_records_are_refused(tmp_path):
     np.savez(tmp_path / "records.npz", X=np.eye(2), Y=np.zeros(2, [("a", "f8"), ("b", "U3")]))
     with pytest.raises(InvalidInput, match="Y holds records"):
