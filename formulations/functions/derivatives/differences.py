@@ -177,7 +177,7 @@ def differentiate_rows(
     Examples
     --------
     >>> found = differentiate_rows(lambda rows: rows**2, np.array([1.0, 3.0]), 0.5)
-    >>> np.round(found.derivative, 9)
+    >>> np.round(found.derivative, 9) + 0.0
     array([[2., 0.],
            [0., 6.]])
     """
