@@ -48,10 +48,10 @@ class MakeGlossary(SphinxTransform):
         """Return the term and its definition, which follows a colon."""
         source, line = item.source or "", item.line or 0
         term = make_glossary_term(self.env, [nodes.Text(name)], "", source, line, None, self.document)
-        paragraph = item[0]
-        del paragraph[0]
-        text = paragraph[0]
-        paragraph.replace(text, nodes.Text(text.astext().removeprefix(": ")))
+        strong = item.next_node(nodes.strong)
+        text = strong.next_node(nodes.Text, descend=False, siblings=True)
+        text.parent.replace(text, nodes.Text(text.astext().removeprefix(": ")))
+        strong.parent.remove(strong)
         return nodes.definition_list_item("", term, nodes.definition("", *item.children))
 
 

@@ -25,3 +25,5 @@ def test_every_term_has_an_anchor_on_the_site():
     html = (SITE / "reference" / "glossary.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<dt id="term-[^"]+">', html)) == len(TERMS)
     assert 'href="#term-control"' in html
+    # The definition does not repeat the term.
+    assert re.search(r'<dt id="term-accuracy">.*?<dd><p>(.*?)</p>', html, re.DOTALL)[1].startswith("The share")
