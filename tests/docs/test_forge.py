@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,3 +123,30 @@ def test_the_citation_is_bibtex():
     page = records.citation((DOCS.parent / "CITATION.cff").read_text(encoding="utf-8"))
     assert page.count("@misc{") == 2 and page.count("@book{") == 1
     assert "author    = {Nielsen, Michael A.}" in page and "doi       = {10.24432/C50P49}" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False], ids=["forge", "site"])
+def test_links_to_files_lead_to_the_forge_if_it_is_known_and_else_to_a_page(tmp_path, monkeypatch, known):
+    build = pytest.importorskip("sphinx.cmd.build")
+    pytest.importorskip("myst_parser")
+    for name, value in (("SERVER_URL", "https://forge.example"), ("REPOSITORY", "some/name"), ("SHA", "abc")):
+        monkeypatch.setenv(f"GITHUB_{name}", value) if known else monkeypatch.delenv(f"GITHUB_{name}", raising=False)
+    source, built = tmp_path / "source", tmp_path / "built"
+    source.mkdir()
+    up = os.path.relpath(DOCS.parent, source)
+    (source / "conf.py").write_text(
+        'extensions = ["myst_parser", "forge", "repository"]\nhtml_theme = "basic"\n', encoding="utf-8"
+    )
+    (source / "index.md").write_text(
+        f"# Files\n\n[Cost]({up}/formulations/functions/costs/quadratic.py) and `formulations/backends/sigma.py`.\n",
+        encoding="utf-8",
+    )
+    assert build.main(["-q", "-W", "-b", "html", str(source), str(built)]) == 0
+    page = (built / "index.html").read_text(encoding="utf-8")
+    for path in ("formulations/functions/costs/quadratic.py", "formulations/backends/sigma.py"):
+        if known:
+            assert f'href="https://forge.example/some/name/blob/abc/{path}"' in page
+        else:
+            assert f'href="files/{path}.html"' in page
+            assert '<span class="k">class</span>' in (built / f"files/{path}.html").read_text(encoding="utf-8")
