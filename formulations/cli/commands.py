@@ -80,7 +80,7 @@ def formulations() -> None:
     formulations predict net.npz --data new.csv
     formulations diagnose               # which layers do not learn, and why
     formulations explain                # each equation with its numbers
-    formulations walk                   # the same in the browser, where every number can be dragged
+    formulations walk                   # the same in a browser, to play with
     formulations grade submission.py    # mark an assignment, equation by equation
     formulations list                   # the backends and the equations
 
