@@ -8,6 +8,8 @@ import { leftOf } from "./stops.js";
 const SIGNS = { "⊙": "⊙", "·": "·", "+": "+", "−": "−", "=": "=", "≈": "≈", "/": "/" };
 const FENCES = { "(": "fence opening", ")": "fence closing", "‖": "fence norm", "‖²": "fence norm" };
 const RELATION = new Set(["=", "≈"]);
+const BINDING = new Set(["(", "‖", "⊙", "·", "+", "−", "/", "σ", "½", "ln"]);
+const CLOSING = new Set([")", "‖²"]);
 const FORMS = { Sigma: "slope" };
 
 /** Return the rows of a step in numbers. */
@@ -30,12 +32,22 @@ export function matrixRows(step, shownDocument, known = false) {
 }
 
 function rowOf(step, row, i, shownDocument) {
-  const parts = [html("span", { class: "part" })];
-  row.forEach((piece, at) => {
-    const isFactor = at > 1 && piece.kind === "scalar" && row[at - 1].kind === "scalar";
-    if (isFactor) parts.at(-1).append(html("span", { class: "sign" }, "·"));
-    if (RELATION.has(piece.operator) && parts.at(-1).childNodes.length > 1) parts.push(html("span", { class: "part" }));
-    parts.at(-1).append(at === 0 ? inSymbols(piece) : inNumbers(piece, row[at - 1], shownDocument));
+  const parts = [html("span", { class: "part" }, inSymbols(row[0]))];
+  let group = null;
+  row.slice(1).forEach((piece, at) => {
+    const before = row[at];
+    if (RELATION.has(piece.operator)) {
+      if (at > 0) parts.push(html("span", { class: "part" }));
+      parts.at(-1).append(sign(piece));
+      return;
+    }
+    // No line ends with an operator, or begins with a closing parenthesis.
+    if (!group || !(CLOSING.has(piece.operator) || BINDING.has(before.operator))) {
+      group = html("span", { class: "bound" });
+      parts.at(-1).append(group);
+    }
+    if (piece.kind === "scalar" && before.kind === "scalar") group.append(html("span", { class: "sign" }, "·"));
+    group.append(inNumbers(piece, before, shownDocument));
   });
   const target = rowTarget(step, row, i);
   if (!target) return html("div", { class: "row" }, ...parts);
