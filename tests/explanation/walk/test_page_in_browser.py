@@ -463,6 +463,19 @@ def test_dragging_moves_a_number(visit):
         assert page.locator("[data-do=undo]").is_disabled()
 
 
+def test_dragging_an_edge_moves_its_weight(visit):
+    page = visit(live(document_of()))
+    box = page.locator("[data-edge].hit[data-layer='2'][data-index='3,1']").bounding_box()
+    # The edge falls from its first end to its last; its weight is written farther on.
+    x, y = box["x"] + box["width"] / 10, box["y"] + box["height"] / 10
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 30, steps=3)
+    page.mouse.up()
+    sync_api.expect(entry(page, "w", 2, "3,1")).to_have_attribute("data-value", "-0.2")
+    assert actions(page)[-1]["index"] == [3, 1]
+
+
 def test_keys_move_a_number_and_stay_on_it(visit):
     page = visit(live(document_of()))
     weight = entry(page, "w", 2, "3,1")
