@@ -75,7 +75,7 @@ def write_page(folder: Path, *, pyodide: Path | None = None, home: str = "../ind
     }
     story = fm.explain(backends=["hadamard", "sigma"])
     page = as_page(story.to_dict(), options, fallback=story.html(fragment=True))
-    link = f'<nav><a href="{escape(home)}">formulations: documentation</a></nav>\n'
+    link = f'<nav style="padding: .75rem 1.5rem 0"><a href="{escape(home)}">formulations: documentation</a></nav>\n'
     written = folder / "index.html"
     written.write_text(page.replace("<body>\n", f"<body>\n{link}", 1), encoding="utf-8")
     return written

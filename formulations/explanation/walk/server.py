@@ -298,9 +298,9 @@ class _Handler(BaseHTTPRequestHandler):
         # The body may be unread. On a connection that stays open it would be taken for the next request.
         body = _json({"error": {"message": str(refusal)}})
         self._send(refusal.status, "application/json", body, {**refusal.headers, "Connection": "close"})
-        # Closed at once, the connection would be reset, and the client could lose the response.
+        # Closed at once, the connection would be reset while the client still sends, and the response lost.
         self.connection.shutdown(socket.SHUT_WR)
-        self.reader.deadline = monotonic() + 1
+        self.reader.deadline = monotonic() + SECONDS
         with suppress(OSError):
             while self.rfile.read1(MOST_BYTES):
                 pass

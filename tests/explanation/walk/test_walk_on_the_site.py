@@ -122,7 +122,7 @@ def step(page):
 def test_nothing_is_loaded_until_it_is_asked_for(opened, tmp_path):
     page, asked, noise = opened(stand_in(tmp_path / "pyodide"))
     assert asked == ["/walk/index.html"] and noise == []
-    said = page.inner_text("[data-source]")
+    said = page.inner_text(".walk")
     assert "when the site was built" in said and "Run live" in said and "from this site" in said
     assert page.locator("[data-do=step]").is_disabled()
     # Dependencies of NumPy and SciPy are copied, and nothing else.
@@ -136,7 +136,8 @@ def test_run_live_makes_the_page_live(opened, tmp_path):
     page.click("[data-do=live]")
     page.wait_for_selector("[data-source=live]")
     assert "in this browser (Python 3.99)" in page.inner_text("[data-source]")
-    # The reader stays where he was.
+    # The reader stays at the same step.
+    assert page.locator("[data-do=live]").count() == 0
     assert page.get_attribute("[aria-current=step]", "data-step") == "1"
     before, after = step(page)
     assert after < before
@@ -187,7 +188,7 @@ def test_a_file_with_another_hash_is_refused(opened, tmp_path, which):
 
 def test_without_a_runtime_of_its_own_the_site_names_the_host(opened):
     page, asked, _ = opened(None)
-    assert "cdn.jsdelivr.net" in page.inner_text("[data-source]") and asked == ["/walk/index.html"]
+    assert "cdn.jsdelivr.net" in page.inner_text(".masthead") and asked == ["/walk/index.html"]
 
 
 def test_the_wheel_has_what_the_walk_needs(tmp_path, extension):

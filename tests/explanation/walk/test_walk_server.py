@@ -226,8 +226,8 @@ def test_chunks_and_two_lengths_are_refused(server):
 
 def test_an_oversized_body_is_refused_before_it_is_read(server):
     assert str(MOST_BYTES) in refused(server, head(server, Content_Length=str(MOST_BYTES + 1)), 413)
-    # Whoever sends all of it can read the refusal.
-    refused(server, post(server, b" " * (4 * MOST_BYTES)), 413)
+    # Whoever sends all of it, more than the system keeps for the server, can do so, and read the refusal.
+    refused(server, post(server, b" " * (100 * MOST_BYTES)), 413)
 
 
 def test_the_largest_body_is_taken(server):
@@ -324,6 +324,14 @@ def test_a_failure_shows_its_traceback_in_the_terminal_only(capfd):
         assert sent(server, post(server, b'"well"'))[0][0] == 200
 
 
+def test_a_defect_of_the_server_is_shown_in_the_terminal(capfd, monkeypatch):
+    monkeypatch.setattr(module._Handler, "_served", lambda _: 1 / 0)
+    with running(echo) as server, connected(server) as connection:
+        connection.sendall(head(server, "GET", "/"))
+        assert connection.recv(1) == b""
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("start", [b"", b"GET / HTT", b"POST /answer HTTP/1.1\r\nHost: x\r\nA: "])
 def test_a_slow_client_is_disconnected(server, monkeypatch, start):
     monkeypatch.setattr(module, "SECONDS", 0.05)
@@ -393,7 +401,8 @@ def test_a_port_in_use_is_refused(server):
 
 def test_a_port_is_free_again_at_once():
     with running(echo) as server:
-        sent(server, post(server, b"1"))
+        # The server is the first to close this connection, and so keeps it for a while.
+        refused(server, head(server, "GET", "/elsewhere"), 404)
         port = server.server_port
     WalkServer(dict, {}, page="", port=port).server_close()
 

@@ -44,7 +44,7 @@ lambda request: json.dumps(answer(json.loads(request)), allow_nan=False)
   };
 }
 
-/** Start the worker; `tell` gets a line of progress. Return a function that sends it a message and promises the result. */
+/** Start the worker; `tell` gets lines of progress, and `send` promises the result of a message. */
 function pyodideRuntime(tell) {
   const program = new Blob([`(${pyodideWorker})()`], { type: "text/javascript" });
   const worker = new Worker(URL.createObjectURL(program), { type: "module" });
@@ -61,12 +61,13 @@ function pyodideRuntime(tell) {
     for (const { reject } of waiting.values()) reject(new Error(event.message || "the worker failed"));
     waiting.clear();
   };
-  return (message) =>
+  const send = (message) =>
     new Promise((resolve, reject) => {
       count += 1;
       waiting.set(count, { resolve, reject });
       worker.postMessage({ id: count, ...message });
     });
+  return { send, stop: () => worker.terminate() };
 }
 
 export function startWithPyodide(root, first, { source, pyodide }) {
@@ -87,19 +88,24 @@ export function startWithPyodide(root, first, { source, pyodide }) {
   const status = document.createElement("span");
   status.setAttribute("role", "status");
   const from = host === location.host ? "this site" : host;
-  status.textContent = `loads Python, NumPy, SciPy and the library, ${pyodide.size}, from ${from}.`;
-  root.querySelector("[data-source]").append(" ", button, " ", status);
+  status.textContent = `lets you change every number: it loads Python, NumPy, SciPy and the library, ${pyodide.size}, from ${from}.`;
+  const line = document.createElement("p");
+  line.append(button, " ", status);
+  root.querySelector(".masthead").append(line);
 
   button.addEventListener("click", async () => {
     button.disabled = true;
+    const runtime = pyodideRuntime((progress) => {
+      status.textContent = progress;
+    });
     try {
-      const runtime = pyodideRuntime((progress) => {
-        status.textContent = progress;
-      });
-      const python = await runtime({ start });
+      const python = await runtime.send({ start });
       const text = `The library computes every number anew, in this browser (${python}).`;
-      shownWalk.enliven((request) => runtime({ request }), { text, live: true, command: null });
+      line.remove();
+      shownWalk.enliven((request) => runtime.send({ request }), { text, live: true, command: null });
+      root.querySelector("[aria-current=step]").focus();
     } catch (problem) {
+      runtime.stop();
       status.textContent = `It cannot run here: ${problem.message.replace(/\.*$/, ".")}`;
       button.disabled = false;
     }
