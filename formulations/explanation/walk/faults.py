@@ -82,15 +82,13 @@ class Fault:
 def _carried(tape: Tape, l: int, errors: Errors) -> Array:
     """Return what (BP1) or (BP2) multiplies by σ′(z^l): ∇_aC or (w^{l+1})ᵀδ^{l+1}."""
     last = tape.network.layout.last
-    carried = tape.cost_gradient if l == last else tape.pull_back(l, errors[l + 1])
-    # The tape writes to its buffers again.
-    return carried.copy()
+    return tape.cost_gradient if l == last else tape.pull_back(l, errors[l + 1])
 
 
 def _delta(tape: Tape, l: int, errors: Errors) -> Array:
     """Return δ^l by (BP1) or (BP2); δ^L by the combined form if cost and activation have one."""
     if l == tape.network.layout.last:
-        return tape.output_error().copy()
+        return tape.output_error()
     return through(tape.slopes[l - 2], _carried(tape, l, errors))
 
 
