@@ -588,92 +588,14 @@ def test_rungs_between_and_above_the_others_gain_digits_from_the_noise(offset, x
 
 @pytest.mark.parametrize(("digits", "stepped"), [(6, True), (12, True), (None, False)])
 def test_noise_is_found_at_the_distance_at_which_values_differ(digits, stepped):
-    def line(j):
-        value = np.exp(0.7 + 2.0**-51 * j)
+    def line(t):
+        value = np.exp(0.7 + t)
         return np.array([value if digits is None else np.round(value, digits)])
 
-    found = estimate_noise(line, line(0), 2.0**41)
+    found = estimate_noise(line, line(0.0), 2.0**-52)
     step = 2.0**-51 if digits is None else 10.0**-digits
-    # Rounding to the last place may fit a line by chance; it is known without an estimate.
-    assert (step / 16 if stepped else 0) <= found.size[0] < step
+    assert step / 16 < found.size[0] < step
     assert found.stepped[0] == stepped
-
-
-def test_steps_of_equal_size_are_noise_although_no_difference_shows_them():
-    """Where each point is one step further, higher differences vanish."""
-    found = estimate_noise(lambda j: np.array([float(j // 16)]), np.zeros(1), 2.0**41)
-    assert found.stepped[0] and 0.25 < found.size[0] < 1
-
-
-def test_what_is_smooth_over_two_units_in_the_last_place_is_no_noise():
-    def line(j):
-        return np.array([1e-9 * np.sin(j / 32)])
-
-    assert estimate_noise(line, line(0), 2.0**41).size[0] < 1e-12
-    scattered = np.random.default_rng(0).normal(size=200)
-    found = estimate_noise(lambda j: scattered[[j]], scattered[[0]], 2.0**7)
-    assert 0.3 < found.size[0] < 3
-
-
-def fine_ripple(seed):
-    """y² in float32 with a ripple of 10 to 10,000 roundings, its right derivative, and x."""
-    random = np.random.default_rng(seed)
-    x = np.float32(10 ** random.uniform(0, 2))
-    a, w, phase = (
-        float(x) ** 2 * 2.0**-24 * 10 ** random.uniform(1, 4),
-        10 ** random.uniform(0, 4),
-        random.uniform(0, 6),
-    )
-
-    def f(y):
-        return np.float32(float(y) ** 2 + a * np.sin(w * float(y) + phase))
-
-    return f, 2 * float(x) + a * w * np.cos(w * float(x) + phase), x
-
-
-AVERAGED_OUT = (4, 10, 31, 36, 38, 56, 79, 83, 86, 93, 117, 124, 163, 168, 174, 176, 179, 184, 206, 220, 236, 249, 256)
-
-
-@pytest.mark.parametrize("seed", AVERAGED_OUT)
-def test_a_fine_ripple_in_float32_is_not_taken_for_noise(seed):
-    """Large steps average it out and look converged; the lower rungs show it beyond the roundoff of f."""
-    f, right, x = fine_ripple(seed)
-    found = fm.certify_function(f, right, x)
-    assert found.status is not Status.DIFFERENT, str(found)
-    if np.isfinite(found.bounds[0]):
-        assert fm.certify_function(f, right + 3 * found.bounds[0], x).status is Status.DIFFERENT
-
-
-@pytest.mark.parametrize(("a", "w"), [(1e-14, 1e9), (1e-13, 1e10), (3e-14, 1e8)])
-def test_a_ladder_goes_on_while_its_last_rungs_show_a_ripple(a, w):
-    """The first eight rungs are sharp, and a ripple far below them decides on further digits."""
-    x = 1.3
-
-    def f(y):
-        return y * y + a * np.sin(w * (y - x) + 1)
-
-    right = 2 * x + a * w * np.cos(1)
-    found = fm.certify_function(f, right, x)
-    assert found.status is not Status.DIFFERENT and found.bounds < 1e-3, str(found)
-
-
-def test_steps_that_are_multiples_of_a_period_are_not_all_of_them():
-    """With steps h, h/4, h/16, …, a period that divides the last divides them all, and nothing shows the wave."""
-    x = 2.2792225360151974
-    w = 4092362.842636117
-
-    def f(y):
-        return y * y + 6e-4 * np.sin(w * (y - x))
-
-    assert fm.certify_function(f, 2 * x + 6e-4 * w, x).status is not Status.DIFFERENT
-
-
-def test_a_wave_that_is_small_beside_a_distant_minimum_is_found():
-    """At 1e6 the first steps are as long as many waves, and f there is all parabola."""
-    for x in (2e6 + 0.9, 3e6 - 1.3):
-        c = np.round(x)
-        found = fm.certify_function(lambda y, c=c: np.cos(y - c) + (y - c) ** 2, -np.sin(x - c) + 2 * (x - c), x)
-        assert found, str(found)
 
 
 @pytest.mark.parametrize("seed", [15, 30, 43, 140, 169, 246])

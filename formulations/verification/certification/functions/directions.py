@@ -92,7 +92,7 @@ class Directions:
             return None if found is None else (t, found)
 
         found: Derivative = differentiate_along(
-            line, self.function.start, FIRST, WIDENING, 8 * self.eps, self.eps, self.noise, self.function.unit
+            line, self.function.start, FIRST, WIDENING, 8 * self.eps, self.noise, self.function.unit
         )
         return Partial(place, self.claim.along(direction), self.claim.size_along(direction), found, 1.0, 0)
 

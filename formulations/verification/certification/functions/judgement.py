@@ -30,7 +30,7 @@ from formulations.verification.certification.functions.document import (
 )
 from formulations.verification.certification.functions.evaluation import Function
 from formulations.verification.certification.functions.ladder import FIRST, WIDENING, Derivative, differentiate_along
-from formulations.verification.certification.functions.noise import WIDEST, estimate_noise
+from formulations.verification.certification.functions.noise import estimate_noise
 from formulations.verification.certification.functions.partials import Partial, Partials
 from formulations.verification.certification.functions.scales import Scales, scales_of
 from formulations.verification.certification.functions.structure import Structure
@@ -39,15 +39,10 @@ from formulations.verification.tolerances import Status
 
 __all__ = ["certify_function"]
 
-NARROWEST = 2
-"""The smallest step in a coordinate, in units of the last place."""
 SHOWN = 5
 """The number of derivatives that a certificate shows."""
 MANY = 256
 """The number of coordinates above which directions are judged instead."""
-
-ROUNDED = 64
-"""The smallest spacing of points along a direction, in units of the last place: rounding moves them by a hundredth."""
 
 SEARCHES = 3
 """The wrong coordinates that are searched; each takes some 250 values of f among 10,000 coordinates."""
@@ -246,11 +241,7 @@ class _Judge:
         direction = signs * self._scales.size
         along, start = self._function.along(direction), self._function.start
         unit = self._function.unit
-        spacing, widest = signs * self._point.spacing(self._scales.size), WIDEST / (2 * self._point.eps)
-        if self._point.size > MANY:
-            # Directions round every entry of x + td, and what f makes of it is noise, too.
-            spacing, widest = ROUNDED * self._point.eps * direction, WIDEST / (ROUNDED * self._point.eps)
-        noise = estimate_noise(self._function.along(spacing), start, widest)
+        noise = estimate_noise(along, start, self._point.eps)
         rounding = unit * np.abs(start) + self._function.smallest
         self._noise = np.maximum(np.maximum(noise.size, rounding), self._function.standard_error)
         self._slope = remainder_slope(along, start, self._claim.along(direction), self._noise)
@@ -264,16 +255,15 @@ class _Judge:
         leaf, position = point.find(i)
         array = point.leaves[leaf].array
         finfo = np.finfo(array.dtype)
-        last_place = float(finfo.eps) * max(float(abs(array.flat[position])), step)
+        narrowest = 8 * float(finfo.eps) * max(float(abs(array.flat[position])), step)
         # Below the normal numbers, distances are rounded away; they are computed in float64.
-        narrowest = max(NARROWEST * last_place, float(finfo.tiny), sys.float_info.min)
+        narrowest = max(narrowest, float(finfo.tiny), sys.float_info.min)
         found = differentiate_along(
             self._function.along_entry(i),
             self._function.start,
             step * FIRST,
             WIDENING * float(self._scales.widest[i]),
             narrowest,
-            last_place / 2,
             self._noise,
             self._function.unit,
         )

@@ -1,30 +1,17 @@
 r"""A derivative and its bound from a ladder of steps.
 
-On the rungs h, h/ρ, h/ρ², … stand the central quotients D(h), and between two of them the value of Richardson's
+On the rungs h, h/4, h/16, … stand the central quotients D(h), and between two of them the value of Richardson's
 extrapolation, whose error is of fourth order in h:
 
-.. math:: R(h) = \frac{\rho^2 D(h/\rho) - D(h)}{\rho^2 - 1}
+.. math:: R(h) = \frac{16 D(h/4) - D(h)}{15}
 
-ρ is irrational, so that no two steps are multiples of one period of f. Four successive values whose largest difference
-is d give the bound 2d + 3 max(ε_f, u|f|)/h; the smallest bound wins. While truncation dominates, the first difference
-is almost the error of the first value; while noise dominates, the differences show it. Both are small together only
-where the values have converged, or where the quotients alias: a function that oscillates within the steps looks
-constant. So a rung counts only if |f(x ± h) - f(x)| falls from there on, rung by rung, down to the noise, and what the
-values below it differ by, beyond noise, widens the bound. So does what the one-sided quotients differ by when they are
-extrapolated to h = 0, since kinks nearer than the steps leave the central ones at a wrong value that looks converged.
-
-**What the rungs below show.** A derivative v and a curvature c from large steps say what f is at the small ones:
-
-.. math:: f(x \pm h) = f(x) \pm vh + \tfrac{1}{2} ch^2 + r_\pm(h)
-
-Independent errors of standard deviation ε in the three values give the odd part of the remainder, (r₊ - r₋)/2h, a
-standard deviation of ε/(√2 h), and the even part, (r₊ + r₋)/2h, one of √(3/2) ε/h. If a part e exceeds 4¼ of its
-standard deviations, η = 3ε/h or 5.2ε/h, it is no noise but a structure of f that the large steps have averaged out.
-Its slope at x is of the size of e where the steps resolve it, and e itself is known to η: the bound is at least
-2(e + η). Both parts are needed: a ripple a sin(wt + φ) leaves a cos φ sin(wh)/h in the odd part, and
-a sin φ (cos(wh) - 1)/h in the even one, and on some rung one of them stands out if a is above some ten ε. As long as
-the last rungs differ beyond their noise, and not as truncation does, which falls as ρ² or faster, smaller steps show
-more, and the ladder goes on. What f does within a few roundings of its value stays hidden, with its slope.
+Four successive values whose largest difference is d give the bound 2d + 3 max(ε_f, u|f|)/h; the smallest bound wins.
+While truncation dominates, the first difference is almost the error of the first value; while noise dominates,
+the differences show it. Both are small together only where the values have converged, or where the quotients alias: a
+function that oscillates within the steps looks constant. So a rung counts only if |f(x ± h) - f(x)| falls from there
+on, rung by rung, down to the noise, and what the values below it differ by, beyond noise, widens the bound. So does
+what the one-sided quotients differ by when they are extrapolated to h = 0, since kinks nearer than the steps leave the
+central ones at a wrong value that looks converged.
 """
 
 from __future__ import annotations
@@ -44,15 +31,12 @@ FIRST = 1 / 8
 """The first step, as a part of the scale; with :data:`scales.PART`, 0.08 |x_i|."""
 WIDENING = 16.0
 """The largest step, in units of the scale, to which a ladder is extended upwards where noise blurs the first."""
-RATIO = 2 + math.sqrt(5)
-"""ρ: how many times larger each step is than the next."""
+RATIO = 4.0
 VALUES = 4
 """The successive Richardson values that must agree."""
-ODD, EVEN = 3.0, 5.2
-"""The odd and the even part of the values on a rung are noise up to these multiples of ε_f/h."""
 RUNGS = 8
 """The rungs of an ordinary ladder: 16 evaluations."""
-MOST = 28
+MOST = 26
 """The rungs after which a ladder ends in any case; the last steps are near the distance between numbers."""
 FALL = 0.5
 """|f(x ± h) - f(x)| must fall as this power of h at least; where f is differentiable, it falls as h or faster."""
@@ -114,11 +98,10 @@ class Derivative:
 
 @dataclass
 class _Ladder:
-    """The differences of f on the rungs, largest step first; ``grain`` is the rounding error of a distance."""
+    """The differences of f on the rungs, largest step first."""
 
     line: Line
     start: Array
-    grain: float
     ratio: float = RATIO
     forward: list[float] = field(default_factory=list)
     backward: list[float] = field(default_factory=list)
@@ -148,7 +131,7 @@ class _Ladder:
 
     def finer(self, first: int) -> _Ladder | None:
         """Return a ladder with a rung between each two of a window; None if one is outside the domain."""
-        finer = _Ladder(self.line, self.start, self.grain, math.sqrt(self.ratio))
+        finer = _Ladder(self.line, self.start, math.sqrt(self.ratio))
         for name in ("forward", "backward", "right", "left"):
             getattr(finer, name).extend(getattr(self, name)[first : first + VALUES + 1])
         inside = [finer.rung(self.forward[first + k] / finer.ratio, at=2 * k + 1) for k in range(VALUES)]
@@ -158,12 +141,10 @@ class _Ladder:
         """Return what the differences say about the derivative, for a noise of shape (k,)."""
         forward, backward = np.array(self.forward)[:, None], np.array(self.backward)[:, None]
         right, left, change, ratio = np.array(self.right), np.array(self.left), self.change, self.ratio
+        scatter = np.maximum(noise, unit * (np.abs(self.start) + change))
         # The parabola through three points; with equal steps, the central quotient.
         central = (right * (backward / forward) - left * (forward / backward)) / (forward + backward)
         bend = (right / forward + left / backward) / 2
-        # Where f is flat at x, the noise near x lacks what f makes of rounding x ± h: hf″ times the grain.
-        scatter = np.maximum(np.maximum(noise, unit * (np.abs(self.start) + change)), 2 * self.grain * np.abs(bend))
-        curved = 4 * bend / (forward + backward)
         falls = (change[1:] <= change[:-1] / ratio**FALL) | (change[1:] <= FLOOR * scatter[1:])
         return _Quotients(
             ratio=ratio,
@@ -171,7 +152,6 @@ class _Ladder:
             extrapolated=(ratio**2 * central[1:] - central[:-1]) / (ratio**2 - 1),
             onesided=np.maximum(np.abs(right) / forward, np.abs(left) / backward),
             bend=bend,
-            curved=(ratio**2 * curved[1:] - curved[:-1]) / (ratio**2 - 1),
             corner=np.abs(ratio * bend[1:] - bend[:-1]) / (ratio - 1),
             roundoff=scatter / np.minimum(forward, backward),
             # From each rung on, down to the last.
@@ -195,8 +175,6 @@ class _Quotients:
         The larger one-sided quotient, in absolute value.
     bend : ndarray
         Half the difference of the one-sided quotients, hf″/2 where f is smooth.
-    curved : ndarray of shape (rungs - 1, k)
-        Richardson's values of f″.
     corner : ndarray of shape (rungs - 1, k)
         What the bends of a rung and the next leave for h = 0: nothing where f is smooth, half the jump of f′ where it
         has a kink, also at a distance below both steps.
@@ -211,43 +189,16 @@ class _Quotients:
     extrapolated: Array
     onesided: Array
     bend: Array
-    curved: Array
     corner: Array
     roundoff: Array
     falling: Array
 
-    @property
-    def resolved(self) -> Array:
-        """Whether the last values differ by noise and truncation alone, so that smaller steps show nothing new."""
-        odd = np.abs(np.diff(self.extrapolated, axis=0))
-        even = np.abs(np.diff(self.curved, axis=0)) * self.step[2:] / 2
-        resolved = np.ones(odd.shape[1:], dtype=bool)
-        for part, noise in ((odd, ODD * self.roundoff[2:]), (even, EVEN * self.roundoff[2:])):
-            expected = (part <= noise)[1:] | (part[1:] <= part[:-1] / self.ratio**2)
-            resolved &= np.all(expected[-VALUES + 1 :], axis=0)
-        return resolved
-
-    def widening(self, value: Array, curvature: Array, doubt: Array, step: Array, bound: Array) -> Array:
-        """Return the bound that the values below a step ask for.
-
-        Parameters
-        ----------
-        value, curvature : ndarray of shape (k,)
-            The derivative v and the curvature c from above.
-        doubt, bound : ndarray of shape (k,)
-            How far off the curvature and the derivative may be.
-        step : ndarray of shape (1,)
-            The step.
-        """
-        below = self.step[:-1] <= step
-        odd = np.abs(self.extrapolated - value)
-        even = np.maximum(np.abs(self.curved - curvature) - doubt, 0) * self.step[1:] / 2
-        widest = np.zeros(value.shape)
-        for part, noise in ((odd, ODD * self.roundoff[1:]), (even, EVEN * self.roundoff[1:])):
-            # Noise below the bound needs no allowance.
-            seen = np.where(noise <= bound, part, np.where(part > noise, part + noise, 0))
-            widest = np.maximum(widest, 2 * np.where(below, seen, 0).max(axis=0, initial=0))
-        return widest
+    def apart(self, value: Array, step: Array, bound: Array) -> Array:
+        """Return how much the values below a step differ from one above, less the noise where it exceeds the bound."""
+        noise = 3 * self.roundoff[1:]
+        apart = np.abs(self.extrapolated - value) - np.where(noise <= bound, 0, noise)
+        largest: Array = np.max(np.where(self.step[:-1] <= step, apart, 0), axis=0, initial=0)
+        return largest
 
     def derivative(self, below: _Quotients) -> Derivative:
         """Return the derivative with the smallest bound of all windows whose rungs count.
@@ -267,9 +218,7 @@ class _Quotients:
             corner = np.maximum(self.corner[last - 2 : last].max(axis=0) - 3 * roundoff, 0)
             kink = corner > np.maximum(bound, RESOLUTION * self.onesided[last])
             bound = bound + corner
-            curves = self.curved[k:last]
-            doubt = 2 * (curves.max(axis=0) - curves.min(axis=0))
-            bound = np.maximum(bound, below.widening(value, curves[1], doubt, self.step[last], bound))
+            bound = np.maximum(bound, 2 * below.apart(value, self.step[last], bound))
             # Values that approach their limit approach it faster and faster, down to the noise.
             changes = np.abs(np.diff(window, axis=0))
             settled = changes[-1] <= np.maximum(changes[:-1].max(axis=0) / 4, 3 * roundoff)
@@ -287,14 +236,7 @@ class _Quotients:
 
 
 def differentiate_along(
-    line: Line,
-    start: Array,
-    step: float,
-    widest: float,
-    narrowest: float,
-    grain: float,
-    noise: Array,
-    unit: float,
+    line: Line, start: Array, step: float, widest: float, narrowest: float, noise: Array, unit: float
 ) -> Derivative:
     """Differentiate f along a line, at t = 0.
 
@@ -306,19 +248,17 @@ def differentiate_along(
         The values at t = 0.
     step, widest, narrowest : float
         The first step, the largest one, to which the ladder is extended if noise blurs the first, and the smallest.
-    grain : float
-        The rounding error of a distance near t = 0, in the arguments of f and inside f.
     noise : ndarray of shape (k,)
         The noise of the values.
     unit : float
         u of the dtype of the values.
     """
-    ladder = _Ladder(line, start, grain)
+    ladder = _Ladder(line, start)
     h = step
     while h >= narrowest and len(ladder) < MOST:
         if not ladder.rung(h):
             # The rungs above are on the other side of a gap in the domain.
-            ladder = _Ladder(line, start, grain)
+            ladder = _Ladder(line, start)
         elif h == step:
             _extend_upwards(ladder, step, widest, noise)
         h /= RATIO
@@ -355,7 +295,7 @@ def _ends(ladder: _Ladder, noise: Array, unit: float) -> bool:
         return False
     quotients = ladder.quotients(noise, unit)
     found = quotients.derivative(quotients)
-    sharp = (found.bound <= SHARP * found.quotient) & quotients.resolved & (len(ladder) >= RUNGS)
+    sharp = (found.bound <= SHARP * found.quotient) & (len(ladder) >= RUNGS)
     settled = silent[-1] & (found.bound <= RESOLUTION * found.quotient)
     return bool(np.all(sharp | settled | silent.all(axis=0)))
 

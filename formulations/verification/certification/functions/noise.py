@@ -5,12 +5,9 @@ independent errors of standard deviation ε do not:
 
 .. math:: \epsilon^2 = \frac{(k!)^2}{(2k)!} \; \mathrm{mean} (\Delta^k f)^2
 
-The spacing is two units in the last place of x, so that the points are numbers and rounding moves none of them. What
-scatters over that distance is noise. What scatters only over longer ones, as a fine ripple does, is a part of f, and
-the ladder of steps has to resolve it. Where all values are equal, the function is constant over such distances, as one
-that is computed in float32 or rounded; the spacing grows until they differ, and the smallest of their differences is
-about the size of a step, which rounds as an error of standard deviation step/√12 does. Source: Moré and Wild,
-*Estimating computational noise* (2011), section 2.
+The spacing is a few units in the last place of x. Where more than half of the values equal their neighbours, the
+function is constant over such distances, as one that is computed in float32 or rounded; the spacing grows until they
+differ. Source: Moré and Wild, *Estimating computational noise* (2011), section 2.
 """
 
 from __future__ import annotations
@@ -24,18 +21,16 @@ import numpy as np
 
 from formulations.arrays import Array
 
-__all__ = ["WIDEST", "Noise", "estimate_noise"]
+__all__ = ["Noise", "estimate_noise"]
 
-WIDEST = 2.0**-10
-"""The widest spacing, relative to x."""
 POINTS = 8
 ORDERS = (3, 4, 5)
 """The orders of the differences that are used; at these spacings, a smooth function has none above roundoff."""
-WIDENING = 16
-"""How many times wider each spacing is than the one before."""
-DOUBT = 4.0
-"""What scatters at the next spacing counts up to this multiple of what scatters at the smallest. For white noise,
-either estimate is too small by this factor in one case of a hundred, and both are in less than one of a thousand."""
+NEAREST = 64
+"""The first spacing, in units of the last place of x."""
+WIDEST = 2.0**-10
+"""The widest spacing, relative to x."""
+WIDENINGS = 3
 
 
 @dataclass(frozen=True)
@@ -54,51 +49,37 @@ class Noise:
     stepped: Array
 
 
-def estimate_noise(line: Callable[[int], Array | None], start: Array, widest: float) -> Noise:
+def estimate_noise(line: Callable[[float], Array | None], start: Array, eps: float) -> Noise:
     """Estimate the noise of a function along a line.
 
     Parameters
     ----------
-    line : callable (j) -> ndarray of shape (k,) or None
-        The values at j times the smallest spacing at which all points are numbers of their dtype, without rounding;
-        None outside the domain.
+    line : callable (t) -> ndarray of shape (k,) or None
+        The values at the distance t, relative to x; None outside the domain.
     start : ndarray of shape (k,)
-        The values at j = 0.
-    widest : float
-        The widest spacing, in units of the smallest.
+        The values at t = 0.
+    eps : float
+        The distance from 1 to the next larger number of x.
     """
-    tables: dict[int, Array | None] = {}
-
-    def values(level: int) -> Array | None:
-        """Return the values at a spacing; None if one is outside the domain."""
-        if level not in tables:
-            found = [start, *(line(WIDENING**level * j) for j in range(1, POINTS))]
-            inside = [value for value in found if value is not None]
-            tables[level] = np.array(inside) if len(inside) == POINTS else None
-        return tables[level]
-
-    def moves(level: int, i: int) -> bool:
-        found = values(level)
-        return found is not None and bool(np.ptp(found[:, i]))
-
-    size, stepped = np.zeros(start.shape), np.zeros(start.shape, dtype=bool)
-    top = int(math.log(max(widest, 1), WIDENING))
-    for i in range(start.size):
-        low, high = (-1, 0) if moves(0, i) else (0, top)
-        while high > low and values(high) is None:
-            high -= 1
-        if not moves(high, i):
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if moves(middle, i) else (middle, high)
-        found = [each[:, i] for level in (high, min(high + 1, top)) if (each := values(level)) is not None]
-        fine, coarse = _scatter(found[0]), _scatter(found[-1])
-        if high:
-            differences = np.abs(np.diff(found[0]))
-            fine = max(fine, differences[differences > 0].min() / math.sqrt(12))
-        size[i] = max(fine, min(coarse, DOUBT * fine))
-        stepped[i] = high > 0
+    first = NEAREST * eps
+    growth = (WIDEST / first) ** (1 / WIDENINGS)
+    size = np.zeros(start.shape)
+    open_ = np.ones(start.shape, dtype=bool)
+    stepped = np.zeros(start.shape, dtype=bool)
+    for widening in range(WIDENINGS + 1):
+        step = first * 2.0 ** round(widening * math.log2(growth))
+        values = [start, *(line(step * j) for j in range(1, POINTS))]
+        found = [value for value in values if value is not None]
+        if len(found) < POINTS:
+            break
+        table = np.array(found)
+        moved = np.count_nonzero(np.diff(table, axis=0), axis=0) > (POINTS - 1) // 2
+        here = open_ & moved
+        size[here] = _scatter(table)[here]
+        stepped[here] = widening > 0
+        open_ &= ~moved
+        if not open_.any():
+            break
     return Noise(size, stepped)
 
 

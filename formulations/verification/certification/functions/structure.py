@@ -114,22 +114,6 @@ class Structure:
             for part, leaf in zip(parts, self.leaves, strict=True)
         ]
 
-    def spacing(self, size: Array) -> Array:
-        """Return two units in the last place of each entry, small multiples of which are added to it exactly.
-
-        Parameters
-        ----------
-        size : ndarray of shape (n,)
-            The scale of each entry, which counts where it is larger; the spacing is 0 if it is no small part of both.
-        """
-        found = []
-        for part, leaf in zip(np.split(size, self._ends[:-1]), self.leaves, strict=True):
-            finfo, entries = np.finfo(leaf.array.dtype), np.abs(leaf.array.ravel())
-            larger = np.maximum(entries, np.minimum(part, finfo.max / 4).astype(finfo.dtype))
-            spacing = 2 * np.spacing(larger)
-            found.append(np.where(spacing <= larger / 1024, spacing, 0))
-        return np.concatenate(found)
-
     def build(self, arrays: list[Array]) -> tuple[Any, list[Any]]:
         """Return an argument of the same structure as x with other arrays, and its leaves."""
         leaves = [leaf.like_given(array) for leaf, array in zip(self.leaves, arrays, strict=True)]
