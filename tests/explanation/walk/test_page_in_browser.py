@@ -602,6 +602,24 @@ def test_a_planted_mistake_is_shown_and_certify_says_where_it_is(visit):
     sync_api.expect(page.locator("[data-do=plant]")).to_be_visible()
 
 
+def test_the_certificate_keeps_its_lines(visit):
+    document = document_of(fault={"name": "sign_in_layer", "layer": 2})
+    page = visit(static(document))
+    page.click("[data-tab=break]")
+    assert page.locator(".certificate").is_hidden()
+    page.click("[data-do=reveal]")
+    text = page.locator("pre")
+    lines = document["verdict"]["text"].rstrip().splitlines()
+    assert text.inner_text().rstrip().splitlines() == lines
+    sizes = "e => [e.scrollWidth - e.clientWidth, e.scrollHeight / parseFloat(getComputedStyle(e).lineHeight)]"
+    hidden, height = text.evaluate(sizes)
+    assert hidden <= 0 and round(height) == len(lines)
+    page.set_viewport_size({"width": 320, "height": 800})
+    hidden, height = text.evaluate(sizes)
+    assert hidden > 0 and round(height) == len(lines)
+    assert overflow(page) <= 0
+
+
 def test_a_hidden_mistake_is_guessed(visit):
     page = visit(live(document_of()), script="Math.random = () => 0;")
     page.click("[data-tab=break]")

@@ -29,6 +29,8 @@ export class Panel {
     this.panels = TABS.map(([name]) => html("div", {
       role: "tabpanel", id: `${id}-panel-${name}`, "aria-labelledby": `${id}-tab-${name}`, "data-panel": name,
     }));
+    // Its lines are longer than the panel is wide.
+    this.certificate = html("div", { class: "certificate", hidden: true });
     this.element = html("section", { class: "panel", "aria-label": `Try it${which}` },
       html("div", { role: "tablist", "aria-label": "Try it" }, ...this.tabs), ...this.panels);
     this.choose(0);
@@ -58,6 +60,7 @@ export class Panel {
     if (key !== this.faultKey) [this.guess, this.revealed] = [null, false];
     this.faultKey = key;
     if (!shownDocument.fault) this.hidden = null;
+    this.drawCertificate(shownDocument);
     const drawings = [
       () => this.saturation(shownDocument, neuron, live),
       () => this.descent(costs, live),
@@ -175,19 +178,31 @@ export class Panel {
         html("p", { class: "planted-line" }, formula([fault.line])),
       ]
       : [html("p", { class: "note" }, FIND_IT), this.guessForm(shownDocument)];
-    const told = this.guess
+    const told = this.guess && (this.guess.right || !this.revealed)
       ? [html("p", { class: `told ${this.guess.right ? "right" : "wrong"}`, role: "status" }, this.guess.text)]
       : [];
     const judged = this.revealed
       ? [
         html("p", { class: "verdict", role: "status" }, html("b", {}, "certify: "), verdict.says),
-        html("details", {}, html("summary", {}, "The certificate"), html("pre", { tabindex: 0 }, verdict.text)),
+        html("p", { class: "note" }, "The certificate stands below, at its full width."),
       ]
       : [];
     const reveal = verdict && !this.revealed ? action("reveal", "Let certify say", () => this.reveal(), "") : null;
     const remove = action("remove", "Remove it", () => this.walk.edit({ fault: null }), "");
     remove.disabled = !live;
     return [...what, ...told, ...judged, html("div", { class: "line" }, reveal, remove)];
+  }
+
+  /** The certificate, once the reader has asked for it; it stays open from one document to the next. */
+  drawCertificate({ fault, verdict }) {
+    const shows = Boolean(fault && verdict && this.revealed);
+    this.certificate.hidden = !shows;
+    if (!shows) return void this.certificate.replaceChildren();
+    if (!this.certificate.firstChild) {
+      this.certificate.append(
+        html("details", { open: true }, html("summary", {}, "The certificate"), html("pre", { tabindex: 0 })));
+    }
+    this.certificate.querySelector("pre").textContent = verdict.text;
   }
 
   guessForm({ choices, layers, fault }) {

@@ -133,6 +133,7 @@ class Walk {
       pane("equation", "Equation", html("div", { class: "pane-head" }, this.stage, this.where), this.equations),
       pane("matrices", "Matrices", html("div", { class: "lines" }, this.next), this.numbers),
       this.panel.element,
+      this.panel.certificate,
       html("p", { class: "source", "data-source": this.source.live ? "live" : "static" }, text),
     ));
     if (!hasMathML()) this.warn("This browser does not show MathML, so symbols are written as text.");
