@@ -62,6 +62,7 @@ def document_of(scene: Scene, story: Story, certificate: Certificate | None = No
         "columns": list(story.backends),
         "cost": _number(story.quantities[0].gradient.cost),
         "layers": _layers(story.quantities[0], numbers=not why),
+        "program": None if scene.fault is None else {"layers": _layers(story.quantities[1], numbers=not why)},
         "drawn": "layers" if why else "neurons",
         "why": why,
         "stages": [_stage(stage, story, scene, numbers=not why) for stage in story.stages],

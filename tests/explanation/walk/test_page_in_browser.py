@@ -602,6 +602,26 @@ def test_a_planted_mistake_is_shown_and_certify_says_where_it_is(visit):
     sync_api.expect(page.locator("[data-do=plant]")).to_be_visible()
 
 
+def test_the_graph_says_whose_numbers_it_shows(visit):
+    document = document_of(fault={"name": "sign_in_layer", "layer": 2})
+    page = visit(live(document))
+    delta = entry(page, "delta", 2, "1")
+    right, wrong = (each["layers"][1]["delta"][0][0] for each in (document, document["program"]))
+    assert right == -wrong
+    sources = page.locator(".sources")
+    assert sources.inner_text().split("\n") == ["Numbers of", "hadamard", "your program"]
+    assert page.locator("[data-numbersof]:checked + span").inner_text() == "your program"
+    assert float(delta.get_attribute("data-value")) == wrong
+    page.check("[data-numbersof='0']")
+    assert float(delta.get_attribute("data-value")) == right
+    page.click("[data-do=forward]")
+    assert page.locator("[data-numbersof]:checked + span").inner_text() == "hadamard"
+    page.click("[data-tab=break]")
+    page.click("[data-do=remove]")
+    sync_api.expect(sources).to_be_hidden()
+    assert float(delta.get_attribute("data-value")) == right
+
+
 def test_the_certificate_keeps_its_lines(visit):
     document = document_of(fault={"name": "sign_in_layer", "layer": 2})
     page = visit(static(document))

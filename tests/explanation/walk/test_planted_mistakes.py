@@ -66,6 +66,18 @@ def test_one_line_does_not_give_its_left_side_and_the_certificate_says_which(nam
     assert ("no known mistake" in verdict["says"]) == (name in UNNAMED)
 
 
+def test_the_layers_of_the_program_have_the_numbers_of_its_steps():
+    found = planted(scene().to_dict(), "sign", 4)
+    computed = 0
+    for step in [step for stage in found["stages"] for step in stage["columns"][1] if not stage["shared"]]:
+        left, result = step["symbols"][0], step["rows"][0][-1]
+        values = found["program"]["layers"][left["layer"] - 1][left["name"]]
+        assert np.array_equal(np.reshape(values, np.shape(result["value"])), result["value"])
+        assert values != found["layers"][left["layer"] - 1][left["name"]]
+        computed += 1
+    assert computed == 9
+
+
 def test_the_verdict_is_that_of_certify():
     whole = scene()
     found = planted(whole.to_dict(), "slope_missing", 3)

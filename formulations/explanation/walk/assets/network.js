@@ -37,7 +37,7 @@ export class NetworkPane {
   /**
    * Draw a document at a stop.
    *
-   * view: {document, stop, colour, live, known(name, layer), width, moved}.
+   * view: {document, layers, stop, colour, live, known(name, layer), width, moved}.
    */
   draw(view) {
     const { scene } = view.document;
@@ -61,7 +61,7 @@ export class NetworkPane {
     const { neuron, document: shownDocument } = this.view;
     this.chips.hidden = this.plan.full || !neuron || shownDocument.drawn === "layers";
     if (this.chips.hidden) return void this.chips.replaceChildren();
-    const values = shownDocument.layers[neuron.layer - 1];
+    const values = this.view.layers[neuron.layer - 1];
     const kept = new Map([...this.chips.children].map((chip) => [chip.dataset.name, chip]));
     this.chips.replaceChildren(...["b", "z", "a", "slope", "delta", "db"].map((name) => {
       const value = entryOf(values, name, neuron.n);
@@ -98,8 +98,7 @@ export class NetworkPane {
   }
 
   drawNeurons() {
-    const { document: shownDocument, stop } = this.view;
-    const { layers } = shownDocument;
+    const { document: shownDocument, layers, stop } = this.view;
     const { columns, places, full: roomy } = this.plan;
     const last = layers.length;
     this.scale = scaleOf(layers, this.view.colour);

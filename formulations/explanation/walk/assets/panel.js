@@ -54,15 +54,15 @@ export class Panel {
     this.tabs[at].focus();
   }
 
-  /** Draw a document. `neuron` is {layer, n}; `costs` are those of the last scenes. */
-  draw({ document: shownDocument, live, neuron, costs }) {
+  /** Draw a document. `layers` are those of the graph, `neuron` is {layer, n}; `costs` are those of the last scenes. */
+  draw({ document: shownDocument, layers, live, neuron, costs }) {
     const key = JSON.stringify(shownDocument.fault);
     if (key !== this.faultKey) [this.guess, this.revealed] = [null, false];
     this.faultKey = key;
     if (!shownDocument.fault) this.hidden = null;
     this.drawCertificate(shownDocument);
     const drawings = [
-      () => this.saturation(shownDocument, neuron, live),
+      () => this.saturation(shownDocument, layers, neuron, live),
       () => this.descent(costs, live),
       () => this.mistakes(shownDocument, live),
       () => this.changes(shownDocument, live),
@@ -82,8 +82,7 @@ export class Panel {
 
   // Saturation
 
-  saturation(shownDocument, neuron, live) {
-    const { layers, curves } = shownDocument;
+  saturation({ curves }, layers, neuron, live) {
     const values = neuron && layers[neuron.layer - 1];
     const curve = curves.find((each) => each.activation === values?.activation) ?? curves[0];
     if (!values || !curve) return [];

@@ -63,6 +63,7 @@ class Walk {
     this.scenes = [first];
     this.at = 0;
     this.colour = "step";
+    this.numbersOf = 1;
     this.hovered = this.pinned = null;
     this.line = -1;
     this.session = 0;
@@ -116,8 +117,8 @@ class Walk {
     this.panel = new Panel(this, this.id, this.which);
     this.undoButton = html("button", { type: "button", "data-do": "undo", onclick: () => this.undo() }, "Undo");
     this.resetButton = html("button", { type: "button", "data-do": "reset", onclick: () => this.reset() }, "Reset");
-    const choices = COLOURS.map((each) => this.choice(each));
-    this.colours = html("fieldset", { class: "colours" }, html("legend", {}, "Colour by"), ...choices);
+    this.colours = this.choices("Colour by", "colour", COLOURS);
+    this.sources = html("div", { class: "sources" });
     this.stage = heading("", 1);
     this.where = html("p", { class: "where", "aria-live": "polite" });
     this.equations = html("div", { class: "columns" });
@@ -129,7 +130,7 @@ class Walk {
     const text = this.source.text || "These numbers were computed when the page was written.";
     this.root.replaceChildren(html("div", { class: "page" },
       html("div", { class: "masthead" }, eyebrow, this.title, this.notes, this.alert), this.timeline.element,
-      pane("network", "Network", html("div", { class: "tools" }, this.colours, again), this.network.element),
+      pane("network", "Network", html("div", { class: "tools" }, this.colours, this.sources, again), this.network.element),
       pane("equation", "Equation", html("div", { class: "pane-head" }, this.stage, this.where), this.equations),
       pane("matrices", "Matrices", html("div", { class: "lines" }, this.next), this.numbers),
       this.panel.element,
@@ -139,14 +140,39 @@ class Walk {
     if (!hasMathML()) this.warn("This browser does not show MathML, so symbols are written as text.");
   }
 
-  choice([name, label]) {
-    const onchange = () => {
-      this.colour = name;
-      this.redraw();
+  /** Return the radio buttons that set a property of the walk. */
+  choices(legend, property, options) {
+    const radio = ([value, label]) => {
+      const onchange = () => {
+        this[property] = value;
+        this.redraw();
+      };
+      const checked = value === this[property];
+      const name = `${this.id}-${property}`;
+      const input = html("input", { type: "radio", name, value, [`data-${property.toLowerCase()}`]: value, onchange });
+      input.checked = checked;
+      return html("label", {}, input, html("span", {}, label));
     };
-    const checked = name === this.colour;
-    const radio = { type: "radio", name: `${this.id}-colour`, value: name, "data-colour": name, checked, onchange };
-    return html("label", {}, html("input", radio), html("span", {}, label));
+    return html("fieldset", { class: "colours" }, html("legend", {}, legend), ...options.map(radio));
+  }
+
+  /** With a mistake planted the columns differ: let the reader choose whose numbers the graph shows. */
+  drawSources() {
+    const { columns, program, drawn } = this.document;
+    const labels = program && drawn === "neurons" ? columns : [];
+    const key = labels.join("\n");
+    if (key === this.sourcesKey) return;
+    this.sourcesKey = key;
+    this.numbersOf = 1;
+    this.sources.hidden = !labels.length;
+    const options = labels.map((label, i) => [i, label]);
+    this.sources.replaceChildren(...(labels.length ? [this.choices("Numbers of", "numbersOf", options)] : []));
+  }
+
+  /** The layers whose numbers the graph shows: of the program with a mistake, if the reader wants them. */
+  get layers() {
+    const { layers, program } = this.document;
+    return program && this.numbersOf ? program.layers : layers;
   }
 
   warn(text) {
@@ -159,13 +185,14 @@ class Walk {
     this.at = Math.min(this.at, this.stops.length - 1);
     this.computed = computedAt(this.stops);
     this.colours.hidden = shownDocument.drawn === "layers";
+    this.drawSources();
     this.title.textContent = shownDocument.title;
     this.notes.textContent = shownDocument.notes.join(" ");
     this.undoButton.disabled = this.resetButton.disabled = this.scenes.length < 2;
     this.undoButton.parentNode.hidden = !this.requests;
     if (!entryExists(shownDocument, this.neuron)) this.neuron = firstNeuron(shownDocument);
     this.drawStop();
-    this.panel.draw({ document: shownDocument, live: this.live, neuron: this.neuron, costs: this.costs() });
+    this.panel.draw({ document: shownDocument, layers: this.layers, live: this.live, neuron: this.neuron, costs: this.costs() });
     this.relight();
   }
 
@@ -205,6 +232,7 @@ class Walk {
     const moved = row?.target.costs ? row.target : null;
     this.network.draw({
       document: this.document,
+      layers: this.layers,
       stop: this.stop,
       live: this.live,
       neuron: this.neuron,
