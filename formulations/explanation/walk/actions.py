@@ -44,7 +44,7 @@ def act(scene: Scene, action: Any) -> Scene:
     InvalidInput
         If it does not fit the scene.
     WrongType
-        If it is no such object.
+        If it is not such an object.
     UnknownName
         If the action, one of its keys or a quantity has another name.
     Refused

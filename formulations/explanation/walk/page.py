@@ -10,15 +10,13 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["COMMAND", "as_page", "bundle", "static_page", "stylesheet"]
+__all__ = ["as_page", "bundle", "static_page", "stylesheet"]
 
 COMMAND = "formulations walk"
 """The command that serves a walk in which everything can be changed."""
 
 START = "start.js"
-IMPORT = re.compile(
-    r'^import\s[^;"`]*?from\s*"\./([\w-]+\.js)";[ \t]*\n|^import\s*"\./([\w-]+\.js)";[ \t]*\n', re.MULTILINE
-)
+IMPORT = re.compile(r'^import\s[^;"`]*?from\s*"\./([\w-]+\.js)";[ \t]*\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(async )?(function|class|const|let)\b)", re.MULTILINE)
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
@@ -105,12 +103,10 @@ def bundle(start: str = START) -> str:
 
 def _add(name: str, parts: dict[str, str]) -> None:
     """Add a module after the modules that it imports."""
-    if name in parts:
-        return
-    source = _asset(name)
-    for found in IMPORT.finditer(source):
-        _add(found[1] or found[2], parts)
     if name not in parts:
+        source = _asset(name)
+        for imported in IMPORT.findall(source):
+            _add(imported, parts)
         parts[name] = f"// {name}\n{EXPORT.sub('', IMPORT.sub('', source))}\n"
 
 

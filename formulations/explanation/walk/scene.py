@@ -164,7 +164,7 @@ def known_keys(plain: Any, what: str, known: Sequence[str], required: Sequence[s
     Raises
     ------
     WrongType
-        If it is no dictionary.
+        If it is not a dictionary.
     InvalidInput
         If a key is missing.
     UnknownName
@@ -187,7 +187,7 @@ def is_finite_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
-def check_size(count: float) -> None:
+def check_size(count: int) -> None:
     """Raise an exception if there are more numbers than a scene may have.
 
     Raises
@@ -197,7 +197,7 @@ def check_size(count: float) -> None:
     """
     if count > LARGEST:
         raise Refused(
-            f"a scene must have at most {LARGEST} parameters and numbers in its examples, got {count:.0f}; choose a "
+            f"a scene must have at most {LARGEST} parameters and numbers in its examples, and has more; choose a "
             "smaller network, or fewer examples."
         )
 

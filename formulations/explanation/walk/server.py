@@ -35,8 +35,8 @@ HOST = "127.0.0.1"
 TOKEN_HEADER = "X-Formulations-Token"
 MOST_BYTES = 2**18
 MOST_CONNECTIONS = 32
-SECONDS = 10.0
-"""For a request to arrive, once the one before is answered; and for each part of a response to leave."""
+TIMEOUT = 10.0
+"""Seconds for a request to arrive once the previous one is answered, and for each part of a response to leave."""
 
 
 def walk_server(document: Mapping[str, Any], port: int = 0) -> WalkServer:
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self.reader)
 
     def handle_one_request(self) -> None:
-        self.reader.deadline = monotonic() + SECONDS
+        self.reader.deadline = monotonic() + TIMEOUT
         super().handle_one_request()
 
     def do_GET(self) -> None:
@@ -277,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.connection.settimeout(SECONDS)
+        self.connection.settimeout(TIMEOUT)
         self.send_response(status)
         policy = self.server.policy if kind == "text/html" else "default-src 'none'; frame-ancestors 'none'"
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
@@ -300,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(refusal.status, "application/json", body, {**refusal.headers, "Connection": "close"})
         # Closed at once, the connection would be reset while the client still sends, and the response lost.
         self.connection.shutdown(socket.SHUT_WR)
-        self.reader.deadline = monotonic() + SECONDS
+        self.reader.deadline = monotonic() + TIMEOUT
         with suppress(OSError):
             while self.rfile.read1(MOST_BYTES):
                 pass

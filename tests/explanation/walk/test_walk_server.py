@@ -334,14 +334,14 @@ def test_a_defect_of_the_server_is_shown_in_the_terminal(capfd, monkeypatch):
 
 @pytest.mark.parametrize("start", [b"", b"GET / HTT", b"POST /answer HTTP/1.1\r\nHost: x\r\nA: "])
 def test_a_slow_client_is_disconnected(server, monkeypatch, start):
-    monkeypatch.setattr(module, "SECONDS", 0.05)
+    monkeypatch.setattr(module, "TIMEOUT", 0.05)
     with connected(server) as connection:
         connection.sendall(start)
         assert connection.recv(1) == b""
 
 
 def test_a_client_that_drips_is_disconnected(server, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.2)
+    monkeypatch.setattr(module, "TIMEOUT", 0.2)
     with connected(server, 0.02) as connection:
         connection.sendall(head(server, Content_Length="100000"))
         for _ in range(1000):
