@@ -278,6 +278,38 @@ def test_the_numbers_on_the_page_are_those_of_the_document(visit, pair):
         assert value == values[(index[0] - 1, index[1] - 1 if len(index) > 1 else 0)], (name, layer, index)
 
 
+SMALL = {
+    "weights": [[[0.5, -0.25], [1.0, 0.75], [-0.5, 0.25]], [[-0.0123456, -1.0, 0.25], [-0.75, 0.5, 1.0]]],
+    "biases": [[9.1, -7.5, 25.3], [0.2, -0.3]],
+}
+
+
+@pytest.mark.parametrize("changes", [{}, SMALL, SMALL | {"X": [[-0.000321, 0.00021]]}])
+def test_no_number_leaves_its_node_and_no_two_labels_overlap(visit, changes):
+    page = visit(static(document_of(**changes)))
+    go(page, stop_of(page, "BP4", "∂C/∂w³"))
+    outside, crossed = page.evaluate(
+        """() => {
+            const box = (element) => element.getBoundingClientRect();
+            const outside = [...document.querySelectorAll("[data-neuron]")].flatMap((node) => {
+                const body = box(node.querySelector(".body"));
+                return [...node.querySelectorAll(".number")].filter((number) =>
+                    box(number).right > body.right - 4 || box(number).left < body.left + 4);
+            });
+            const labels = [...document.querySelectorAll(".tag:not(.quiet) .number")].map((each) => [each, box(each)]);
+            // Letters reach neither the top nor the bottom of the box of their line.
+            const crossed = labels.flatMap(([one, first], i) => labels.slice(i + 1).filter(([, other]) =>
+                first.left < other.right && other.left < first.right
+                && first.top + 3 < other.bottom - 3 && other.top + 3 < first.bottom - 3,
+            ).map(([other]) => `${one.textContent} ${other.textContent}`));
+            return [outside.map((each) => each.textContent), crossed];
+        }"""
+    )
+    assert outside == []
+    assert crossed == []
+    assert page.locator(".tag:not(.quiet) .number.dw").count() == 6
+
+
 def test_a_full_number_stands_in_the_title(visit):
     document = document_of()
     page = visit(static(document))

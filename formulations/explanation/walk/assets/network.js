@@ -157,7 +157,7 @@ export class NetworkPane {
     const [x, y] = at;
     const raise = derivative !== null && lines > 1 ? 7 : 0;
     this.drawTag("w", layer, [j, k], weight, { x, y: y - raise, width: 50 }, lines < 1);
-    if (derivative !== null) this.drawTag("dw", layer, [j, k], derivative, { x, y: y + 7, width: 54 }, lines < 2);
+    if (derivative !== null) this.drawTag("dw", layer, [j, k], derivative, { x, y: y + 7, width: 50 }, lines < 2);
   }
 
   /** Draw a number on its own: a weight, a bias, a target. */
@@ -167,10 +167,13 @@ export class NetworkPane {
     const group = this.putEntry("labels", key, name, layer, index, value, kinds);
     this.put(group, `${key} box`, "rect", { x: x - width / 2, y: y - 7.5, width, height: 15, rx: 5, class: "box" });
     const digits = this.plan.full ? { dw: 3 }[name] ?? 4 : { y: 2 }[name] ?? 3;
-    const number = shown(value, digits);
+    // A derivative stands between the edges of others, as wide as a weight.
+    const long = name === "dw" && shown(value, digits).length > 7;
+    const number = shown(value, long ? 2 : digits);
     const text = name === "b" || name === "y" ? `${name} ${number}` : number;
+    const kind = `number ${name}${long && number.length > 7 ? " tiny" : ""}`;
     this.put(group, `${key} text`, "text",
-      { x: anchor ? x - width / 2 + 2 : x, y: y + 4, class: `number ${name}`, "text-anchor": anchor ?? false }, text);
+      { x: anchor ? x - width / 2 + 2 : x, y: y + 4, class: kind, "text-anchor": anchor ?? false }, text);
   }
 
   drawNeuron(values, n, x, y, roomy) {
@@ -229,8 +232,9 @@ export class NetworkPane {
     const start = how === "middle" ? x - 34 : x;
     this.put(part, `${key} hit`, "rect", { x: start - 6, y: y - 14, width: 90, height: 20, rx: 6, class: "hitbox" });
     this.put(part, `${key} name`, "text", { x: start, y, class: "label", "text-anchor": "start" }, label);
-    this.put(part, `${key} text`, "text", { x: start + 17, y, class: "number", "text-anchor": "start" },
-      value === null ? "–" : shown(value));
+    const number = fitted(value, 4);
+    this.put(part, `${key} text`, "text", { x: start + 17, y, class: `number ${number.size}`, "text-anchor": "start" },
+      number.text);
   }
 
   /** Put an entry, with all its digits in its title. */
@@ -296,6 +300,13 @@ export class NetworkPane {
       this.put(group, `${key} size`, "text", { x, y: middle + 5, class: "size" }, String(sizes[i]));
     });
   }
+}
+
+/** Write a number so that it stays within its node: the longer, the smaller. */
+function fitted(value, digits) {
+  const whole = shown(value, digits);
+  const text = whole.length > 11 ? shown(value, digits - 1) : whole;
+  return { text, size: text.length > 9 ? "tiny" : text.length > 8 ? "small" : "" };
 }
 
 /** Whether the stop computes a layer's derivatives of this name. */
