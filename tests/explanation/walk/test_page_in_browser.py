@@ -654,6 +654,46 @@ def test_the_graph_says_whose_numbers_it_shows(visit):
     assert float(delta.get_attribute("data-value")) == right
 
 
+def test_a_known_mistake_is_marked_on_the_timeline_and_stands_in_its_column(visit):
+    document = document_of(fault={"name": "sign_in_layer", "layer": 2})
+    page = visit(static(document))
+    planted = page.locator("[data-step].planted")
+    assert planted.inner_text().split() == ["δ²", "BP2"]
+    assert planted.get_attribute("aria-label").endswith(": the mistake")
+    reached = page.locator("[data-step].reached").all_inner_texts()
+    assert [text.split()[0] for text in reached] == ["∂C/∂b²", "∂C/∂w²"]
+    page.click("[data-tab=break]")
+    page.click("[data-panel=break] [data-do=see]")
+    assert page.locator("[aria-current=step]").inner_text().split() == ["δ²", "BP2"]
+    right, wrong = page.locator("[data-pane=equation] .column").all()
+    assert wrong.locator(".planted .says").inner_text() == f"Here {document['fault']['title']}."
+    assert "−" in wrong.locator("math").first.text_content()
+    assert "−" not in right.locator("math").first.text_content()
+
+
+def test_the_saturation_leads_to_the_step_of_the_error(visit):
+    page = visit(static(document_of()))
+    page.select_option("[data-choose=neuron]", "2,3")
+    page.click("[data-panel=saturate] [data-do=see]")
+    assert page.locator("[aria-current=step]").inner_text().split() == ["δ²", "BP2"]
+
+
+def test_one_drag_is_one_point_of_the_history(visit):
+    page = visit(live(document_of()))
+    box = page.locator(".handle").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for far in (20, 40, 60):
+        count = page.evaluate("bodies.length")
+        page.mouse.move(x + far, y)
+        page.wait_for_function(f"bodies.length > {count}")
+        sync_api.expect(page.locator(".walk")).to_have_attribute("aria-busy", "false")
+    page.mouse.up()
+    page.click("[data-tab=descend]")
+    assert page.locator(".history circle").count() == 2
+
+
 def test_the_certificate_keeps_its_lines(visit):
     document = document_of(fault={"name": "sign_in_layer", "layer": 2})
     page = visit(static(document))
@@ -680,7 +720,8 @@ def test_a_hidden_mistake_is_guessed(visit):
     fault = page.evaluate("bodies.at(-1).scene.fault")
     truth = answer({"version": 1, "scene": NETWORK | {"fault": fault}})["fault"]
     assert truth["title"] not in page.inner_text(".walk .told, .walk .planted-what, .walk .note")
-    assert page.locator("[data-pane=matrices] .planted").count() == 0
+    assert page.locator("[data-pane=matrices] .planted, [data-pane=equation] .planted").count() == 0
+    assert page.locator("[data-step].planted, [data-step].reached").count() == 0
     right = {"layer": str(truth["layer"]), "equation": truth["equation"], "mistake": truth["name"]}
     wrong = {"layer": "2", "equation": "BP4", "mistake": "biases_lost"}
     for part in wrong:

@@ -4,6 +4,7 @@ import { focusedIn, html } from "./dom.js";
 import { formula } from "./formulas.js";
 import { shown, symbol } from "./format.js";
 import { entryOf } from "./network.js";
+import { leftOf } from "./stops.js";
 import { historyPlot, saturationPlot } from "./plots.js";
 
 const TABS = [["saturate", "Saturation"], ["descend", "Descent"], ["break", "Break it"], ["change", "Change"]];
@@ -11,7 +12,9 @@ const SURPRISE = "";
 const PLANT_IT =
   "Plant a mistake in the program, walk through its steps, and find it: in one line the right side does not give the "
   + "left.";
-const FIND_IT = "A mistake is planted in “your program”. In one line the right side does not give the left. Which?";
+const FIND_IT =
+  "A mistake is planted in “your program”. Walk with → through its steps below: in one line the right side does not give "
+  + "the left. Which?";
 
 /** The tabs beside the network. Of a walk they use `source`, `edit`, `act`, `chooseNeuron` and `redraw`. */
 export class Panel {
@@ -102,7 +105,8 @@ export class Panel {
       ...picked,
       saturationPlot(curve, point, live),
       ...terms,
-      html("p", { class: "note" }, cause, "the neuron is saturated, and learns slowly."),
+      html("p", { class: "note" }, cause, "the neuron is saturated, and learns slowly. ",
+        this.linkTo((step) => isLeft(step, "delta", neuron.layer))),
     ];
   }
 
@@ -175,6 +179,8 @@ export class Panel {
       ? [
         html("p", { class: "planted-what" }, where, fault.title, "."),
         html("p", { class: "planted-line" }, formula([fault.line])),
+        html("p", { class: "note" }, "The steps that it makes wrong are marked on the timeline. ",
+          this.linkTo((step) => step.planted)),
       ]
       : [html("p", { class: "note" }, FIND_IT), this.guessForm(shownDocument)];
     const told = this.guess && (this.guess.right || !this.revealed)
@@ -190,6 +196,16 @@ export class Panel {
     const remove = action("remove", "Remove it", () => this.walk.edit({ fault: null }), "");
     remove.disabled = !live;
     return [...what, ...told, ...judged, html("div", { class: "line" }, reveal, remove)];
+  }
+
+  /** A button that leads to the first step of which something holds. */
+  linkTo(holds) {
+    const found = this.walk.find(holds);
+    if (!found) return null;
+    const { at, stop } = found;
+    const number = stop.equations[0] ? ` (${stop.equations[0]})` : "";
+    const onclick = () => this.walk.go(at);
+    return html("button", { type: "button", class: "link", "data-do": "see", onclick }, `See ${stop.mark || "it"}${number}`);
   }
 
   /** The certificate, once the reader has asked for it; it stays open from one document to the next. */
@@ -293,6 +309,11 @@ export class Panel {
     }, "");
     return [html("label", {}, "layers ", sizes), html("label", {}, "seed ", seed), draw];
   }
+}
+
+function isLeft(step, name, layer) {
+  const left = leftOf(step);
+  return left?.name === name && left.layer === layer;
 }
 
 function action(name, label, onclick, kind = "primary") {

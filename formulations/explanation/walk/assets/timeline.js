@@ -41,7 +41,8 @@ export class Timeline {
     return true;
   }
 
-  draw(stops, at) {
+  /** Draw the stops, with a mark on that of a planted mistake and on those it makes wrong, once they are known. */
+  draw(stops, at, known = false) {
     const same = this.stops.map(labelOf).join("\n") === stops.map(labelOf).join("\n");
     this.stops = stops;
     this.at = at;
@@ -50,6 +51,13 @@ export class Timeline {
       if (i === at) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
       button.classList.toggle("passed", i < at);
+      const has = (what) => known && stops[i].columns.flat().some((step) => step[what]);
+      const [planted, reached] = [has("planted"), has("effect")];
+      button.classList.toggle("planted", planted);
+      button.classList.toggle("reached", reached);
+      const mark = planted ? ": the mistake" : reached ? ": wrong through the mistake" : "";
+      button.title = `${labelOf(stops[i])}${mark}`;
+      button.setAttribute("aria-label", button.title);
       button.tabIndex = i === at ? 0 : -1;
     });
     const [first, back, forward, last] = this.buttons;
@@ -77,7 +85,7 @@ export class Timeline {
 
   buttonOf(stop, i) {
     return html("button", {
-      type: "button", "data-step": i, title: labelOf(stop), "aria-label": labelOf(stop), onclick: () => this.go(i),
+      type: "button", "data-step": i, onclick: () => this.go(i),
     },
     html("span", { class: stop.mark ? "mark" : "mark words" }, stop.mark || stop.title),
     html("span", { class: "equation-number" }, stop.equations[0] ?? ""));

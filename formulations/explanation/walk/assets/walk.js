@@ -198,15 +198,17 @@ class Walk {
 
   drawStop() {
     const { stop, document: shownDocument } = this;
-    this.timeline.draw(this.stops, this.at);
+    const known = this.panel.isKnown();
+    this.timeline.draw(this.stops, this.at, known);
     this.stage.textContent = stop.title;
     this.where.textContent = `Step ${this.at + 1} of ${this.stops.length}`;
     const names = shownDocument.columns ?? shownDocument.scene.backends;
     const depth = Math.min(6, this.level + 2);
-    const known = this.panel.isKnown();
     const count = stop.columns.length > 1 ? "two" : "one";
     this.equations.className = this.numbers.className = `columns ${count}`;
-    this.equations.replaceChildren(...columnsOf(stop, names, equationColumn, depth, "It takes no step here."));
+    const mistake = known ? shownDocument.fault : null;
+    const inSymbols = (steps) => equationColumn(steps, mistake);
+    this.equations.replaceChildren(...columnsOf(stop, names, inSymbols, depth, "It takes no step here."));
     const inNumbers = (steps) => steps.map((step) => {
       const planted = step.planted && known ? " planted" : "";
       return html("div", { class: `step${planted}` }, ...matrixRows(step, shownDocument, known));
@@ -245,6 +247,12 @@ class Walk {
     const entries = this.entries();
     if (entries.length && !entries.some((entry) => entry.tabIndex === 0)) entries[0].tabIndex = 0;
     this.tell();
+  }
+
+  /** The number and the stop of the first step of which something holds, or null. */
+  find(holds) {
+    const at = this.stops.findIndex((stop) => stop.columns.flat().some(holds));
+    return at < 0 ? null : { at, stop: this.stops[at] };
   }
 
   go(at) {
@@ -354,7 +362,10 @@ class Walk {
   }
 
   focused(element, target) {
-    this.session += 1;
+    // What is drawn anew during a change gets its focus back: that begins no other change.
+    const begins = !this.grip && !sameTarget(target, this.focusedTarget);
+    this.focusedTarget = target;
+    if (begins) this.session += 1;
     if (element.matches(".network [data-entry]")) {
       this.focusKey = element.dataset.key;
       for (const entry of this.entries()) entry.tabIndex = entry === element ? 0 : -1;
