@@ -11,10 +11,10 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from formulations.arrays import Array, as_dtype, format_dtype, items
-from formulations.backends import Backend, get_backend
+from formulations.backends import Backend, get_backend, list_backends
 from formulations.exceptions import InvalidInput, Refused, UnknownName, WrongShape, WrongType, described
 from formulations.explanation.walk.faults import Planted, plant
-from formulations.functions import Activation, Cost, PerNeuron, get_cost
+from formulations.functions import COSTS, Activation, Cost, PerNeuron, get_cost
 from formulations.network import Batch, Network
 
 __all__ = ["LARGEST", "Scene", "check_size", "is_finite_number", "known_keys", "plain_matrix", "read_scene"]
@@ -121,7 +121,7 @@ def read_scene(plain: Any) -> Scene:
     WrongShape
         If the parts do not fit together.
     Refused
-        If there are too many numbers.
+        If there are too many numbers, or a backend cannot serve the network.
     UnknownName, NotFinite
         As :class:`formulations.Network` and :func:`formulations.gradient`.
     """
@@ -155,7 +155,22 @@ def read_scene(plain: Any) -> Scene:
     if fault is not None:
         known_keys(fault, "a mistake", ("name", "layer"), ("name", "layer"))
         fault = plant(fault["name"], fault["layer"], network, batch)
-    return Scene(network, batch.X, batch.Y, cost, tuple(map(get_backend, chosen)), fault)
+    backends = tuple(map(get_backend, chosen))
+    for backend in backends:
+        _check_served(backend, network, cost)
+    return Scene(network, batch.X, batch.Y, cost, backends, fault)
+
+
+def _check_served(backend: Backend, network: Network, cost: Cost) -> None:
+    """Say what a reader can choose before a change that a backend of the scene refuses."""
+    if not (why := backend.why_not(network, cost)):
+        return
+    costs = [name for name in sorted(COSTS) if backend.why_not(network, get_cost(name)) is None]
+    others = [name for name in list_backends() if get_backend(name).why_not(network, cost) is None]
+    remedies = [f"the cost {costs[0]}"] if costs else []
+    remedies += [f"another backend, such as {others[0]}"] if others else []
+    first = " or ".join(remedies) or "other activations"
+    raise Refused(f"{backend.label} cannot serve this network: {why.split(';')[0]}; first choose {first}.")
 
 
 def known_keys(plain: Any, what: str, known: Sequence[str], required: Sequence[str]) -> None:

@@ -201,6 +201,11 @@ def test_an_action_that_cannot_be_taken_is_refused(action, part):
         ({"backends": [1]}, "backends must be names, got [1]"),
         ({"backends": ["linear"]}, "cannot serve"),
         ({"activations": ["softmax", "sigmoid"]}, "couples the neurons"),
+        (
+            {"activations": ["sigmoid", "softmax"], "backends": ["hadamard"]},
+            "hadamard cannot serve this network: it needs a slope for each neuron by itself, and softmax in layer 3 "
+            "couples the neurons of its layer; first choose the cost log_likelihood or another backend, such as sigma.",
+        ),
         ({"dtype": "float16"}, "dtype must be float32, float64 or longdouble"),
         ({"fault": {"name": "sign"}}, "a mistake must have the keys name, layer, and lacks layer"),
         ({"fault": "sign"}, "a mistake must be an object"),

@@ -566,7 +566,7 @@ def test_an_error_is_said_and_the_last_numbers_stay(visit):
     page.click("[data-tab=descend]")
     page.fill("[data-choose=rate]", "-1")
     page.click("[data-do=step]")
-    sync_api.expect(page.locator("[role=alert]:visible")).to_contain_text("rate must be")
+    sync_api.expect(page.locator("[role=alert]:visible")).to_contain_text("Rate must be")
     assert entry(page, "w", 2, "1,1").get_attribute("data-value") == "0.5"
     page.fill("[data-choose=rate]", "1")
     page.click("[data-do=step]")
@@ -574,6 +574,19 @@ def test_an_error_is_said_and_the_last_numbers_stay(visit):
     page.evaluate("() => { window.sent = () => Promise.reject(new Error('the server has stopped')); }")
     page.click("[data-do=step]")
     sync_api.expect(page.locator("[role=alert]")).to_contain_text("the server has stopped")
+
+
+def test_softmax_is_refused_with_what_to_choose_first(visit):
+    page = visit(live(document_of()))
+    page.click("[data-tab=change]")
+    page.select_option("[data-choose=activation-3]", "softmax")
+    alert = page.locator("[role=alert]:visible")
+    sync_api.expect(alert).to_contain_text("first choose the cost log_likelihood or another backend, such as sigma.")
+    assert alert.inner_text().startswith("Hadamard cannot serve this network")
+    page.select_option("[data-choose=cost]", "log_likelihood")
+    sync_api.expect(alert).to_be_hidden()
+    page.select_option("[data-choose=activation-3]", "softmax")
+    sync_api.expect(page.locator("[data-pane=network] .role").nth(2)).to_have_text("softmax")
 
 
 def test_steps_of_descent_draw_the_history_of_the_cost(visit):

@@ -538,7 +538,7 @@ class Walk {
 
   fail(message) {
     this.asked = null;
-    this.alert.textContent = message;
+    this.alert.textContent = message.charAt(0).toUpperCase() + message.slice(1);
     this.alert.hidden = false;
     this.redraw();
   }
