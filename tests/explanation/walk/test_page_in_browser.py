@@ -576,6 +576,28 @@ def test_an_error_is_said_and_the_last_numbers_stay(visit):
     sync_api.expect(page.locator("[role=alert]")).to_contain_text("the server has stopped")
 
 
+def test_a_network_drawn_by_layers_can_be_changed(visit):
+    page = visit(live(document_of()))
+    page.click("[data-tab=change]")
+    page.fill("[data-choose=sizes]", "2-10-2")
+    page.click("[data-do=random]")
+    sync_api.expect(page.locator("[data-pane=network] .block")).to_have_count(3)
+    assert page.locator("[data-move]").count() == 0
+    page.click("[data-tab=descend]")
+    page.click("[data-do=step]")
+    sync_api.expect(page.locator(".history circle")).to_have_count(2)
+    page.click("[data-tab=break]")
+    page.select_option("[data-choose=mistake]", "sign_in_layer")
+    page.click("[data-do=plant]")
+    page.click("[data-do=reveal]")
+    assert "(BP2)" in page.inner_text(".verdict")
+    page.click("[data-panel=break] [data-do=see]")
+    page.click("[data-tab=change]")
+    page.fill("[data-choose=sizes]", "2-3-2")
+    page.click("[data-do=random]")
+    sync_api.expect(page.locator("[data-pane=network] [data-neuron]")).to_have_count(7)
+
+
 def test_softmax_is_refused_with_what_to_choose_first(visit):
     page = visit(live(document_of()))
     page.click("[data-tab=change]")

@@ -58,7 +58,7 @@ export class Panel {
   }
 
   /** Draw a document. `layers` are those of the graph, `neuron` is {layer, n}; `costs` are those of the last scenes. */
-  draw({ document: shownDocument, layers, live, neuron, costs }) {
+  draw({ document: shownDocument, layers, live, changeable, neuron, costs }) {
     const key = JSON.stringify(shownDocument.fault);
     if (key !== this.faultKey) [this.guess, this.revealed] = [null, false];
     this.faultKey = key;
@@ -66,12 +66,12 @@ export class Panel {
     this.drawCertificate(shownDocument);
     const drawings = [
       () => this.saturation(shownDocument, layers, neuron, live),
-      () => this.descent(costs, live),
-      () => this.mistakes(shownDocument, live),
-      () => this.changes(shownDocument, live),
+      () => this.descent(costs, changeable),
+      () => this.mistakes(shownDocument, changeable),
+      () => this.changes(shownDocument, changeable),
     ];
     this.panels.forEach((panel, i) => keepingFocus(panel, () => {
-      const fixed = live || i === 0 ? [] : [this.fixed(shownDocument)];
+      const fixed = changeable || i === 0 ? [] : [this.fixed(shownDocument)];
       panel.replaceChildren(...drawings[i](), ...fixed);
     }));
   }

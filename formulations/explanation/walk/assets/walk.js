@@ -98,8 +98,13 @@ class Walk {
     return this.scenes.at(-1);
   }
 
+  /** Whether the library can compute the scene anew; a network drawn by layers has nothing to drag. */
+  get changeable() {
+    return Boolean(this.requests) && this.document.scene.weights !== null;
+  }
+
   get live() {
-    return Boolean(this.requests) && this.document.drawn === "neurons" && this.document.scene.weights !== null;
+    return this.changeable && this.document.drawn === "neurons";
   }
 
   get stop() {
@@ -192,7 +197,14 @@ class Walk {
     this.undoButton.parentNode.hidden = !this.requests;
     if (!entryExists(shownDocument, this.neuron)) this.neuron = firstNeuron(shownDocument);
     this.drawStop();
-    this.panel.draw({ document: shownDocument, layers: this.layers, live: this.live, neuron: this.neuron, costs: this.costs() });
+    this.panel.draw({
+      document: shownDocument,
+      layers: this.layers,
+      live: this.live,
+      changeable: this.changeable,
+      neuron: this.neuron,
+      costs: this.costs(),
+    });
     this.relight();
   }
 
