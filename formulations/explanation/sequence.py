@@ -174,10 +174,10 @@ def _saturated(quantities: Quantities, l: int) -> tuple[str, ...]:
     several = len(neurons) > 1
     who = f"Neurons {listed(neurons)} of layer {l} have" if several else f"Neuron {neurons[0]} of layer {l} has"
     where = " for every example" if quantities.m > 1 else ""
+    its, they_learn = ("their", "they learn") if several else ("its", "it learns")
     return (
-        f"{who} saturated{where}: σ′ is below {SATURATION:g} of its supremum. However large the factor before it, δ is "
-        "small, and with δ the gradient of the weights and the bias, by (BP3) and (BP4): "
-        f"{'they learn' if several else 'it learns'} slowly.",
+        f"{who} saturated{where}: {its} σ′ is below {SATURATION:g} of its supremum. It scales δ down, and with δ, by "
+        f"(BP3) and (BP4), the gradient of {its} weights and bias{'es' if several else ''}: {they_learn} slowly.",
     )
 
 

@@ -260,12 +260,12 @@ def _verdict(certificate: Certificate) -> dict[str, Any]:
 
 def _sentence(certificate: Certificate) -> str:
     if certificate.status is Status.EQUAL:
-        return "The gradient is right, within roundoff: the mistake does not show in these numbers."
+        return "The gradient is correct, within roundoff: the mistake does not show in these numbers."
     if certificate.status is Status.INCONCLUSIVE:
-        return "Roundoff hides whether the gradient is right."
-    place = f"The gradient is wrong from layer {certificate.layer}, ({certificate.equation}), on"
+        return "Roundoff hides whether the gradient is correct."
+    place = f"The mistake is in layer {certificate.layer}, ({certificate.equation})"
     if certificate.cause is None:
-        return f"{place}; no known mistake explains it."
+        return f"{place}; it is none of the known ones."
     readings = [certificate.cause, *certificate.cause.readings]
     return f"{place}: {'; or '.join(each.sentence for each in readings)}."
 

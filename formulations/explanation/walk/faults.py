@@ -11,7 +11,6 @@ import numpy as np
 
 from formulations.arrays import Array
 from formulations.backends import Backend, Tier
-from formulations.display import listed
 from formulations.exceptions import InvalidInput, Refused, UnknownName, described
 from formulations.explanation.equations import EQUATIONS
 from formulations.functions import Quadratic, through
@@ -195,13 +194,13 @@ class Planted:
         return {"BP3": "db", "BP4": "dw"}.get(self.equation, "delta")
 
     def expected(self, tape: Tape, gradient: Gradient) -> Array:
-        """Return what the right line gives from the other numbers of the program, with a column for each example."""
+        """Return what the correct line gives from the other numbers of the program, with a column for each example."""
         errors = dict(enumerate(gradient.errors or (), start=2))
         found = LINES[self.equation](tape, self.layer, errors)
         return found if self.of == "dw" else np.atleast_2d(found).T
 
     def effect(self, name: str, l: int, tape: Tape, gradient: Gradient) -> str:
-        """Return a sentence about what the mistake makes of a right line; empty if it has no effect on it.
+        """Return a sentence about what the mistake makes of a correct line; empty if it has no effect on it.
 
         Parameters
         ----------
@@ -224,10 +223,10 @@ class Planted:
             return ""
         if np.array_equal(wrong, -right[above]):
             return (
-                f"This line is right; its result has the opposite sign because {symbol} has: ({equation}) is linear in "
-                f"{symbol}."
+                f"This line is correct. Its result has the opposite sign because {symbol} does: ({equation}) is linear "
+                f"in {symbol}."
             )
-        return f"This line is right; its result is wrong because {symbol} is."
+        return f"This line is correct. Its result is wrong because {symbol} is."
 
 
 def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
@@ -248,11 +247,11 @@ def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
     last = network.layout.last
     if type(layer) is not int or not 2 <= layer <= last:
         raise InvalidInput(
-            f"a mistake is planted in one of the layers 2 to {last}, got {described(layer)}; pass one of them."
+            f"a mistake must be planted in one of the layers 2 to {last}, got {described(layer)}; pass one of them."
         )
     equation, reason = fault.equation(network, layer), fault.reason(network, batch, layer)
     if equation is None or reason is not None:
-        possible = listed(fault.layers(network, batch))
+        possible = " or ".join(map(str, fault.layers(network, batch)))
         remedy = f"plant it in layer {possible}" if possible else "plant another one"
         raise Refused(f"layer {layer} cannot have the mistake {name!r}: {reason}; {remedy}.")
     return Planted(fault, layer, equation, _written(fault, equation, layer, network, batch))
@@ -362,7 +361,7 @@ def _untransposed(tape: Tape, l: int, errors: Errors) -> Array:
 
 TABLE = (
     Fault("sign", "y − a instead of a − y: the output error has the wrong sign", ("BP1",), "-&", _times(-1.0)),
-    Fault("factor_two", "the factor ½ of the cost is forgotten: 2(a − y)", ("BP1",), "2 &", _times(2.0),
+    Fault("factor_two", "the factor ½ of the cost is missing: 2(a − y)", ("BP1",), "2 &", _times(2.0),
           _no_half),
     Fault("sum_for_mean", "the examples are summed, not averaged", ("BP1",), "m &",
           lambda tape, l, errors: tape.m * _delta(tape, l, errors), _one_example),
@@ -382,13 +381,13 @@ TABLE = (
           lambda tape, l, errors: _carried(tape, l, errors) + tape.slopes[l - 2], _no_slope),
     Fault("sign_of_biases", "∂C/∂b has the wrong sign", ("BP3",), r"-\delta^{@}",
           lambda tape, l, errors: -_of_biases(tape, l, errors)),
-    Fault("biases_lost", "the gradient of the biases is forgotten", ("BP3",), "0",
+    Fault("biases_lost", "the gradient of the biases is missing", ("BP3",), "0",
           lambda tape, l, errors: 0 * _of_biases(tape, l, errors)),
     Fault("error_of_other_layer", "δ of the layer above instead of δ", ("BP3",), r"\delta^{@+}",
           lambda tape, l, errors: _of_biases(tape, l + 1, errors), _not_as_wide("its δ")),
     Fault("sign_of_weights", "∂C/∂w has the wrong sign", ("BP4",), r"-\delta^{@} (a^{@-})^T",
           lambda tape, l, errors: -_of_weights(tape, l, errors)),
-    Fault("weights_lost", "the gradient of the weights is forgotten", ("BP4",), "0",
+    Fault("weights_lost", "the gradient of the weights is missing", ("BP4",), "0",
           lambda tape, l, errors: 0 * _of_weights(tape, l, errors)),
     Fault("weighted_input_for_activation", "z of the layer below instead of its a", ("BP4",),
           r"\delta^{@} (z^{@-})^T",

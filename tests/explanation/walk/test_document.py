@@ -272,7 +272,8 @@ def test_a_saturated_neuron_is_named_with_what_follows(backends, m):
     assert len(said) == len(document["columns"])
     every = " for every example" if m > 1 else ""
     assert all(
-        each.startswith(f"Neuron 3 of layer 2 has saturated{every}: σ′ is below 0.1 of its supremum.") for each in said
+        each.startswith(f"Neuron 3 of layer 2 has saturated{every}: its σ′ is below 0.1 of its supremum.")
+        for each in said
     )
     assert all("it learns slowly" in each for each in said)
     before = json.dumps([step["remarks"] for step in steps(document)], ensure_ascii=False)

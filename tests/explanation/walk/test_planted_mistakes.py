@@ -62,8 +62,8 @@ def test_one_line_does_not_give_its_left_side_and_the_certificate_says_which(nam
     _check_lines(whole, found)
     assert (verdict["status"], verdict["layer"], verdict["equation"]) == ("different", layer, fault["equation"])
     assert verdict["cause"] == (None if name in UNNAMED else name)
-    assert verdict["says"].startswith(f"The gradient is wrong from layer {layer}, ({fault['equation']}), on")
-    assert ("no known mistake" in verdict["says"]) == (name in UNNAMED)
+    assert verdict["says"].startswith(f"The mistake is in layer {layer}, ({fault['equation']})")
+    assert ("none of the known ones" in verdict["says"]) == (name in UNNAMED)
 
 
 def test_the_layers_of_the_program_have_the_numbers_of_its_steps():
@@ -155,7 +155,7 @@ def effects(document):
 
 def test_bp2_passes_a_wrong_sign_on():
     found = planted(scene().to_dict(), "sign_in_layer", 3)
-    linear = "This line is right; its result has the opposite sign because {} has: ({}) is linear in {}."
+    linear = "This line is correct. Its result has the opposite sign because {} does: ({}) is linear in {}."
     assert effects(found) == {
         ("delta", 2): linear.format("δ³", "BP2", "δ³"),
         ("db", 3): linear.format("δ³", "BP3", "δ³"),
@@ -171,7 +171,7 @@ def test_bp2_passes_a_wrong_sign_on():
 def test_other_mistakes_are_passed_on_without_a_sign():
     found = effects(planted(scene().to_dict(), "slope_missing", 4))
     assert len(found) == 8 and set(found.values()) == {
-        f"This line is right; its result is wrong because {delta} is." for delta in ("δ²", "δ³", "δ⁴")
+        f"This line is correct. Its result is wrong because {delta} is." for delta in ("δ²", "δ³", "δ⁴")
     }
     assert effects(planted(scene().to_dict(), "sign_of_weights", 3)) == {}
 
@@ -181,7 +181,7 @@ def test_a_mistake_that_does_not_show_is_called_so(monkeypatch):
     found = planted(plain, "weights_lost", 2)
     assert found["verdict"]["status"] == "equal" and found["verdict"]["cause"] is None
     assert found["verdict"]["says"] == (
-        "The gradient is right, within roundoff: the mistake does not show in these numbers."
+        "The gradient is correct, within roundoff: the mistake does not show in these numbers."
     )
     assert effects(found) == {}
     # The text of the certificate does not depend on the terminal of the server.
@@ -200,7 +200,7 @@ def test_roundoff_may_hide_a_mistake():
     whole = scene((2, 2), "identity", m=1)
     found = planted({**whole.to_dict(), "Y": whole.network(whole.X).tolist()}, "sign", 2)
     assert (found["verdict"]["status"], found["verdict"]["says"]) == (
-        "inconclusive", "Roundoff hides whether the gradient is right."
+        "inconclusive", "Roundoff hides whether the gradient is correct."
     )  # fmt: skip
 
 
@@ -215,7 +215,7 @@ TRANSPOSED = (
     "w³ has 2 rows and 3 columns, so w³ without its transpose cannot multiply δ³, and NumPy would refuse it; plant "
     "another one."
 )
-COMBINED = "with binary_cross_entropy cost and sigmoid the output error has no σ′; plant it in layer 2, 3."
+COMBINED = "with binary_cross_entropy cost and sigmoid the output error has no σ′; plant it in layer 2 or 3."
 ONE_COUPLED = {"activations": ["tanh", "softmax", "tanh"]}
 
 
@@ -234,7 +234,7 @@ ONE_COUPLED = {"activations": ["tanh", "softmax", "tanh"]}
             ONE_COUPLED,
             "slope_twice",
             3,
-            "softmax couples its neurons, and its slope is a matrix; plant it in layer 2, 4.",
+            "softmax couples its neurons, and its slope is a matrix; plant it in layer 2 or 4.",
         ),
         (ONE_COUPLED, "slope_of_other_layer", 2, "the slope of the layer above is a matrix"),
         ({}, "sign", 3, "its line is (BP1), which belongs to another layer; plant it in layer 4."),
