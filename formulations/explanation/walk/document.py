@@ -211,6 +211,7 @@ def _curves(quantities: Quantities) -> list[dict[str, Any]]:
     reach: dict[Activation, float] = {}
     for activation, z in zip(tape.network.activations, tape.weighted_inputs, strict=True):
         far = float(np.abs(z).max())
+        # NaN, too, becomes FARTHEST.
         reach[activation] = max(far if far < FARTHEST else FARTHEST, reach.get(activation, REACH))
     return [_curve(activation, far) for activation, far in reach.items()]
 
@@ -223,10 +224,11 @@ def _curve(activation: Activation, reach: float) -> dict[str, Any]:
         return {"activation": activation.name, "why": "The neurons of this layer have several activations."}
     function = activation.functions[0]
     z = np.linspace(-reach, reach, POINTS)
-    a, slope = function.value(z), function.slope(z)
     return {
         "activation": activation.name,
-        **{name: plain_matrix(each) for name, each in zip(("z", "a", "slope"), (z, a, slope), strict=True)},
+        "z": plain_matrix(z),
+        "a": plain_matrix(function.value(z)),
+        "slope": plain_matrix(function.slope(z)),
     }
 
 
@@ -281,7 +283,7 @@ def _choices(scene: Scene) -> dict[str, Any]:
             {
                 "name": fault.name,
                 "title": fault.title,
-                "equation": ", ".join(fault.equations),
+                "equations": list(fault.equations),
                 "layers": fault.layers(network, batch),
                 "why": fault.why_nowhere(network, batch),
             }

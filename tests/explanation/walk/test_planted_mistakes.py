@@ -269,7 +269,7 @@ def test_every_mistake_of_the_choices_can_be_planted_there_and_nowhere_else():
             assert (choice["why"] is None) == bool(choice["layers"])
             for layer in choice["layers"]:
                 found = plant(choice["name"], layer, whole.network, whole.batch)
-                assert found.equation in choice["equation"].split(", ")
+                assert found.equation in choice["equations"]
             others = set(range(2, len(whole.network.sizes) + 1)) - set(choice["layers"])
             for layer in others:
                 with pytest.raises(Refused):

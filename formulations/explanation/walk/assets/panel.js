@@ -146,8 +146,8 @@ export class Panel {
     const inLayer = html("label", {}, "in layer ", layer);
     const mistake = html("select", { "data-choose": "mistake", onchange: () => fillLayers() },
       option(SURPRISE, "one hidden from me"),
-      ...faults.map(({ name, title, equation, layers, why }) =>
-        html("option", { value: name, disabled: !layers.length, title: why }, `(${equation}) ${title}`)));
+      ...faults.map(({ name, title, equations, layers, why }) =>
+        html("option", { value: name, disabled: !layers.length, title: why }, `(${equations.join(", ")}) ${title}`)));
     const fillLayers = () => {
       const chosen = faults.find(({ name }) => name === mistake.value);
       layer.replaceChildren(...(chosen?.layers ?? []).map((each) => option(each, String(each))));
@@ -221,7 +221,7 @@ export class Panel {
   }
 
   guessForm({ choices, layers, fault }) {
-    const equations = [...new Set(choices.faults.flatMap(({ equation }) => equation.split(", ")))].sort();
+    const equations = [...new Set(choices.faults.flatMap((each) => each.equations))].sort();
     const possible = choices.faults.filter((each) => each.layers.length);
     const kept = this.guess?.guessed ?? {};
     const select = (name, options) => html("select", { "data-choose": `guess-${name}` },
