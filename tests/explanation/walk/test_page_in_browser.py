@@ -706,6 +706,16 @@ def test_a_known_mistake_is_marked_on_the_timeline_and_stands_in_its_column(visi
     assert "−" not in right.locator("math").first.text_content()
 
 
+def test_a_column_without_a_step_says_so(visit):
+    page = visit(static(document_of(backends=["hadamard", "path_sum"])))
+    for stop in range(page.locator("[data-step]").count()):
+        go(page, stop)
+        columns = page.locator("[data-pane=equation] .column")
+        if columns.count() == 2 and columns.first.locator("math").count() == 0:
+            break
+    assert columns.first.locator(".says").inner_text() == "hadamard has no such step."
+
+
 def test_the_saturation_leads_to_the_step_of_the_error(visit):
     page = visit(static(document_of()))
     page.select_option("[data-choose=neuron]", "2,3")

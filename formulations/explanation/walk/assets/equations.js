@@ -17,12 +17,12 @@ export function equationColumn(steps, mistake = null) {
   });
 }
 
-/** Return the columns of a stop, each with a heading if there are two. */
-export function columnsOf(stop, names, write, level, absent = "") {
+/** Return the columns of a stop, each with a heading if there are two; `absent` says where there is no such step. */
+export function columnsOf(stop, names, write, level, absent = false) {
   return stop.columns.map((steps, i) => {
     const named = stop.columns.length > 1 && (steps.length || absent);
     const heading = named ? html(`h${level}`, { class: "backend" }, names[i]) : null;
-    const written = steps.length ? write(steps) : [html("p", { class: "says" }, absent)];
+    const written = steps.length ? write(steps) : absent ? [html("p", { class: "says" }, `${names[i]} has no such step.`)] : [];
     return html("div", { class: "column" }, heading, ...written);
   });
 }

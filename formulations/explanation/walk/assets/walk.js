@@ -220,7 +220,7 @@ class Walk {
     this.equations.className = this.numbers.className = `columns ${count}`;
     const mistake = known ? shownDocument.fault : null;
     const inSymbols = (steps) => equationColumn(steps, mistake);
-    this.equations.replaceChildren(...columnsOf(stop, names, inSymbols, depth, "It takes no step here."));
+    this.equations.replaceChildren(...columnsOf(stop, names, inSymbols, depth, true));
     const inNumbers = (steps) => steps.map((step) => {
       const planted = step.planted && known ? " planted" : "";
       return html("div", { class: `step${planted}` }, ...matrixRows(step, shownDocument, known));
