@@ -25,8 +25,8 @@ widths = 2 ** np.arange(1, 8)
 rng = np.random.default_rng(0)
 
 # %%
-# The processor's time is measured, which other programs disturb less than elapsed time.
-# The formulations take turns, so that a slow moment hits all of them, and one that has
+# CPU time is measured, since other programs disturb it less than elapsed time. The
+# formulations take turns, so that a slow moment hits all of them, and one that has
 # taken 20 ms does not get wider networks.
 
 quartiles = {name: {} for name in names}

@@ -2,7 +2,7 @@ r"""
 Three faces of Σ′
 =================
 
-What is the matrix Σ′(z), if the chapter also does without it? The same error δ² in
+What is the matrix Σ′(z) for, if the chapter can do without it? The same error δ² in
 three formulations: the Hadamard product (BP2), a product with a diagonal matrix (34),
 and the whole chain from the cost (35):
 
@@ -103,8 +103,8 @@ ax.tick_params(length=0)
 plt.show()
 
 # %%
-# A diagonal matrix is mostly zeros, so a program that multiplies by it works for
-# nothing, and the Hadamard product is the same without them; but only matrices can be
+# A diagonal matrix is mostly zeros, so multiplying by it is mostly wasted work, and the
+# Hadamard product is the same without them; but only matrices can be
 # written one after the other as in (35), and only they hold if σ couples the neurons of
 # a layer. :doc:`/backends/sigma`, :doc:`/backends/product` and
-# :doc:`/backends/back_substitution` are the three as programs.
+# :doc:`/backends/back_substitution` implement the three.

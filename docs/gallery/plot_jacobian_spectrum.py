@@ -54,6 +54,6 @@ plt.show()
 # %%
 # Random weights (Glorot's) keep some directions and lose others, more with each layer;
 # orthogonal ones keep all of them exactly, if the neurons are linear. The slopes of
-# tanh spread the values anew, and those of sigmoids shrink all of them alike, by ¼ a
-# layer. :doc:`/how-to/jacobians` says more, and :doc:`plot_vanishing_gradients` shows
+# tanh spread the values again, and those of sigmoids shrink all of them alike, by ¼ a
+# layer. :doc:`/how-to/jacobians` tells more, and :doc:`plot_vanishing_gradients` shows
 # the same for δ.

@@ -68,5 +68,5 @@ plt.show()
 # %%
 # After ten gradients SGD is far ahead, because it has taken hundreds of steps; after
 # 120, L-BFGS is lower, since it has learnt the curvature meanwhile. Plain gradient
-# descent is last throughout. :doc:`/how-to/optimize-with-scipy` compares Newton's
-# methods too.
+# descent is last throughout. :doc:`/how-to/optimize-with-scipy` also compares
+# Newton methods.

@@ -2,7 +2,7 @@ r"""
 A derivative is a sum over paths
 ================================
 
-How does one weight change the cost? Along every path from it to the output, and the
+How does one weight change the cost? Through every path from it to the output; the
 rates along a path multiply. The chapter's big picture ends with the sum over all of
 them, equation (53):
 

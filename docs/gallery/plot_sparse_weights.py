@@ -66,5 +66,5 @@ plt.show()
 # %%
 # With a hundredth of the weights the sparse network is several times faster, with all
 # of them it is slower, and equality is in between. The memory for the weights always
-# shrinks with their number. :doc:`/how-to/sparse-weights` has the same for other widths
-# and numbers of examples.
+# shrinks with their number. :doc:`/how-to/sparse-weights` has measurements
+# for other widths and numbers of examples.

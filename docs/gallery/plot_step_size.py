@@ -2,7 +2,7 @@ r"""
 No step of a difference quotient is small enough
 ================================================
 
-Is the quotient (46) exact if only the step h is small enough?
+Does the quotient (46) become exact if the step h is small enough?
 
 .. math:: \frac{\partial C}{\partial w_j} \approx \frac{C(w + h e_j) - C(w)}{h}
 

@@ -98,7 +98,7 @@ def crossover(of):
     return (
         median["per_neuron"][2] < 2 * median["back_substitution"][2]
         and median["per_neuron"][32] > median["back_substitution"][32]
-        and all(median["hadamard"][width] < median["back_substitution"][width] for width in (2, 32, 128))
+        and all(median["hadamard"][width] < 2 * row[width] for row in median.values() for width in row)
         and 128 not in median["finite_difference"]
     )
 
@@ -123,7 +123,7 @@ def agreement(of):
 
 def clipping(of):
     places = np.flatnonzero(of["planted"])
-    return len(places) == 12 and places.max() < 40
+    return len(places) == 12 and places.max() < 40 and of["after"] < of["before"] / 2
 
 
 def jacobian_spectrum(of):
