@@ -1,7 +1,7 @@
 """Draw the pictures of the site's first page and of the README: ``python docs/pictures.py [--site FOLDER]``.
 
 ``docs/images/one-gradient.svg`` shows one error δ² computed three ways, with the library's numbers. With
-``--site``, Chromium also photographs a built site and the page that one plays with: ``docs/images/site.png`` and
+``--site``, Chromium also photographs a built site and the walk: ``docs/images/site.png`` and
 ``docs/images/walk.png``.
 """
 
