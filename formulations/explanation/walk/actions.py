@@ -16,9 +16,9 @@ from formulations.arrays import (
     random_generator,
 )
 from formulations.data import unit_vectors
-from formulations.exceptions import InvalidInput, UnknownName, WrongType, described
+from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongType, described
 from formulations.explanation.walk.faults import plant
-from formulations.explanation.walk.scene import Scene, check_size, is_finite_number, known_keys
+from formulations.explanation.walk.scene import Scene, check_layers, check_size, is_finite_number, known_keys
 from formulations.functions import LogLikelihood
 from formulations.network import Network
 from formulations.plans import gradient_of_batch
@@ -47,6 +47,8 @@ def act(scene: Scene, action: Any) -> Scene:
         If it is not such an object.
     UnknownName
         If the action, one of its keys or a quantity has another name.
+    NotFinite
+        If a parameter would be infinite.
     Refused
         If the new network is too large, or cannot have the mistake that is planted.
     """
@@ -87,7 +89,7 @@ def _move(scene: Scene, action: Mapping[str, Any]) -> Scene:
         z = network.record(scene.batch).weighted_inputs[l - 2]
         j, example = _place(index, (z.shape[1], len(z)), "z", optional=True)
         network.biases[l - 2][j] += value - z[example, j]
-    return replace(scene, network=network)
+    return _with_network(scene, network)
 
 
 def _finite(value: Any) -> float:
@@ -135,7 +137,16 @@ def _step(scene: Scene, action: Mapping[str, Any]) -> Scene:
     network = scene.network.copy()
     gradient = gradient_of_batch(network, scene.batch, scene.columns[-1 if scene.fault else 0])
     network.vector[...] -= network.dtype.type(rate) * gradient.vector
-    network.check_entries()
+    return _with_network(scene, network)
+
+
+def _with_network(scene: Scene, network: Network) -> Scene:
+    """Return the scene with another network, whose dtype must hold its parameters."""
+    if not np.isfinite(network.vector).all():
+        raise NotFinite(
+            f"a weight or bias must be finite, and would be larger than {network.dtype} can hold; choose a smaller "
+            "value, or a smaller learning rate."
+        )
     return replace(scene, network=network)
 
 
@@ -146,6 +157,7 @@ def _random(scene: Scene, action: Mapping[str, Any]) -> Scene:
         raise InvalidInput(f"a seed must be an integer, got {described(seed)}; pass one such as 1.")
     sizes = [positive_integer(n, "sizes") for n in items(action["sizes"], "sizes", "[2, 3, 2]")]
     m = len(scene.X)
+    check_layers(len(sizes))
     check_size(sum(n * (k + 1) for n, k in zip(sizes[1:], sizes, strict=False)) + m * (sizes[0] + sizes[-1]))
     random, old = random_generator(seed), scene.network
     # Layers keep their activations; new ones get that of the last hidden layer.

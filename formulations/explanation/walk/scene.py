@@ -17,10 +17,23 @@ from formulations.explanation.walk.faults import Planted, plant
 from formulations.functions import COSTS, Activation, Cost, PerNeuron, get_cost
 from formulations.network import Batch, Network
 
-__all__ = ["LARGEST", "Scene", "check_size", "is_finite_number", "known_keys", "plain_matrix", "read_scene"]
+__all__ = [
+    "DEEPEST",
+    "LARGEST",
+    "Scene",
+    "check_layers",
+    "check_size",
+    "is_finite_number",
+    "known_keys",
+    "plain_matrix",
+    "read_scene",
+]
 
 LARGEST = 4096
 """The most numbers, of parameters and examples together, of a network that can be changed."""
+
+DEEPEST = 64
+"""The most layers of a network that can be changed: those of a thousand take minutes."""
 
 KEYS = ("sizes", "activations", "cost", "weights", "biases", "X", "Y", "backends", "fault", "dtype")
 REQUIRED = ("activations", "cost", "weights", "biases", "X", "Y", "backends")
@@ -133,7 +146,9 @@ def read_scene(plain: Any) -> Scene:
         )
     given = items(plain["weights"], "weights", "[[[0.5, -0.5]]]")
     biases = items(plain["biases"], "biases", "[[0.5]]")
+    check_layers(len(given) + 1)
     _check_count([given, biases, plain["X"], plain["Y"]])
+    given, biases, X, Y = (_floats(each, 3) for each in (given, biases, plain["X"], plain["Y"]))
     dtype = as_dtype(plain.get("dtype", "float64"))
     weights = [_read_weights(w, l, dtype) for l, w in enumerate(given, start=2)]
     names = items(plain["activations"], "activations", "['sigmoid', 'sigmoid']")
@@ -145,7 +160,7 @@ def read_scene(plain: Any) -> Scene:
             "out, or correct them."
         )
     cost = get_cost(plain["cost"])
-    batch = network.check_examples(plain["X"], plain["Y"], cost=cost)
+    batch = network.check_examples(X, Y, cost=cost)
     chosen = items(plain["backends"], "backends", "['hadamard', 'sigma']")
     if len(chosen) > 2:
         raise InvalidInput(f"a scene has one backend, or two side by side, got {len(chosen)}; name one or two.")
@@ -215,6 +230,25 @@ def check_size(count: int) -> None:
             f"a scene must have at most {LARGEST} parameters and numbers in its examples, and has more; choose a "
             "smaller network, or fewer examples."
         )
+
+
+def check_layers(count: int) -> None:
+    """Raise an exception if there are more layers than a scene may have.
+
+    Raises
+    ------
+    Refused
+        If there are more.
+    """
+    if count > DEEPEST:
+        raise Refused(f"a scene must have at most {DEEPEST} layers, got {count}; choose a network with fewer.")
+
+
+def _floats(plain: Any, depth: int) -> Any:
+    """Return nested lists with floats for integers: JavaScript writes 1e20 as one, which is none of NumPy's."""
+    if isinstance(plain, list) and depth:
+        return [_floats(each, depth - 1) for each in plain]
+    return float(plain) if type(plain) is int and is_finite_number(plain) else plain
 
 
 def _check_count(plain: Any) -> None:

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.explanation.walk.answers import answer
-from formulations.explanation.walk.scene import LARGEST, read_scene
+from formulations.explanation.walk.scene import DEEPEST, LARGEST, read_scene
 
 
 def scene(m=1, activations="sigmoid", cost="quadratic"):
@@ -167,11 +167,28 @@ MOVE = {"name": "move", "quantity": "w", "layer": 2, "index": [1, 2], "value": 0
         ({"name": "random", "seed": 1, "sizes": [2]}, "at least two layers"),
         ({"name": "random", "seed": 1, "sizes": [2, 0]}, "sizes must be at least 1"),
         ({"name": "random", "seed": 1, "sizes": [10**9, 10**9]}, f"at most {LARGEST} parameters"),
+        ({"name": "random", "seed": 1, "sizes": [1] * 65}, f"at most {DEEPEST} layers, got 65"),
     ],
 )
 def test_an_action_that_cannot_be_taken_is_refused(action, part):
     message = refused({"version": 1, "scene": scene(), "action": action})
     assert part in message and "\n" not in message
+
+
+@pytest.mark.parametrize("quantity", ["w", "b", "z"])
+def test_a_move_beyond_the_dtype_is_refused(quantity):
+    plain = {**scene(), "dtype": "float32"}
+    index = [1, 1] if quantity == "w" else [1]
+    action = {"name": "move", "quantity": quantity, "layer": 2, "index": index, "value": 1e300}
+    assert "must be finite" in refused({"version": 1, "scene": plain, "action": action})
+
+
+def test_an_integer_beyond_64_bits_is_a_number():
+    # JavaScript writes 1e20 so.
+    plain = scene()
+    plain["weights"][0][0][0], plain["biases"][0][0], plain["X"][0][0] = 10**20, 10**20, 10**20
+    read = read_scene(plain)
+    assert read.network.weights[0][0, 0] == read.network.biases[0][0] == read.X[0, 0] == 1e20
 
 
 @pytest.mark.parametrize(
@@ -185,6 +202,7 @@ def test_an_action_that_cannot_be_taken_is_refused(action, part):
         ({"weights": [[[1.0, None]] * 2 + [[10**400, 1.0]], [[1.0] * 3] * 2]}, "layer 2 must be finite numbers"),
         ({"weights": None}, f"at most {LARGEST} parameters and numbers in its examples to be changed"),
         ({"weights": [[[0.0] * 3000] * 3000, [[0.0]]]}, f"at most {LARGEST} parameters and numbers"),
+        ({"weights": [[[1.0]]] * 64, "biases": [[1.0]] * 64}, f"at most {DEEPEST} layers, got 65"),
         ({"X": [[0.0, 0.0]] * 5000}, f"at most {LARGEST} parameters and numbers"),
         ({"X": [[1.0]]}, "X must have 2 columns"),
         ({"X": [[1.0, float("inf")]]}, "X must be finite"),
