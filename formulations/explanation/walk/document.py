@@ -122,7 +122,11 @@ def _with_mistake(step: Step, quantities: Quantities, planted: Planted, *, numbe
     if left is None or left.layer is None or left.name not in ("delta", "db", "dw"):
         return {}
     if (left.name, left.layer) == (planted.of, planted.layer):
-        return {"planted": True, "expected": plain_matrix(planted.expected(*program)) if numbers else None}
+        expected = planted.expected(*program)
+        if step.rows and isinstance(result := step.rows[0][-1], Operand) and result.value is not None:
+            # Where each example has its own Σ′, the line has the first example alone.
+            expected = expected[:, : result.value.shape[1]] if not result.index else expected
+        return {"planted": True, "expected": plain_matrix(expected) if numbers else None}
     effect = planted.effect(left.name, left.layer, *program)
     return {"effect": effect} if effect else {}
 

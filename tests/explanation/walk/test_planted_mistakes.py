@@ -37,6 +37,17 @@ def planted(plain, name, layer):
     return found
 
 
+def planted_line(found):
+    """Return what the planted line computes, its layer, what the correct line gives, and what it has."""
+    (line,) = (
+        (step["symbols"][0]["name"], stage["layer"], step["expected"], step["rows"][-1][-1]["value"])
+        for stage in found["stages"]
+        for step in stage["columns"][1]
+        if step.get("planted")
+    )
+    return line
+
+
 PLACES = [
     (name, layer)
     for name, fault in FAULTS.items()
@@ -120,13 +131,7 @@ def _check_lines(whole, found):
         ]
     fault = found["fault"]
     assert wrong == [(fault["equation"], layer)]
-    marked = [
-        (step["symbols"][0]["name"], stage["layer"], step["expected"], step["rows"][-1][-1]["value"])
-        for stage in found["stages"]
-        for step in stage["columns"][1]
-        if step.get("planted")
-    ]
-    ((of, at, expected, value),) = marked
+    of, at, expected, value = planted_line(found)
     assert (of, at) == ({"BP3": "db", "BP4": "dw"}.get(fault["equation"], "delta"), layer)
     assert expected != value and np.shape(expected) == np.shape(value)
 
@@ -166,6 +171,13 @@ def test_bp2_passes_a_wrong_sign_on():
     errors = _gradient(found)[2]
     correct = fm.gradient(scene().network, scene().X, scene().Y).errors
     assert [np.array_equal(one, -other) for one, other in zip(errors, correct, strict=True)] == [True, True, False]
+
+
+def test_the_line_of_a_coupled_layer_has_one_example_on_both_sides():
+    coupled = scene(activations=["sigmoid", "sigmoid", "softmax"], backends=["sigma"])
+    of, _, expected, value = planted_line(planted(coupled.to_dict(), "sign", 4))
+    assert (of, np.shape(expected)) == ("delta", np.shape(value)) and np.shape(value)[1] == 1
+    assert np.array_equal(expected, -np.array(value))
 
 
 def test_other_mistakes_are_passed_on_without_a_sign():
