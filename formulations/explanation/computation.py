@@ -10,7 +10,7 @@ from formulations.backends import Backend
 from formulations.data import Problem
 from formulations.display import counted
 from formulations.exceptions import Refused, UnknownName
-from formulations.explanation.operands import DIGITS, Operand, Piece, Quantities
+from formulations.explanation.operands import DIGITS, MOST_EXAMPLES, MOST_NEURONS, Operand, Piece, Quantities
 from formulations.explanation.sequence import StageKey, steps
 from formulations.explanation.story import Stage, Story
 from formulations.explanation.template import Step
@@ -18,13 +18,10 @@ from formulations.explanation.text import entry
 from formulations.network import Batch, Network, Tape
 from formulations.plans import gradient_of_batch
 
-__all__ = ["MOST_EXAMPLES", "MOST_NEURONS", "tell"]
-
-MOST_NEURONS, MOST_EXAMPLES = 6, 4
-"""The largest layer and the most examples whose matrices are shown in numbers."""
+__all__ = ["story_of"]
 
 
-def tell(
+def story_of(
     net: Network,
     batch: Batch,
     backends: Sequence[Backend],

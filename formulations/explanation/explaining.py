@@ -11,7 +11,7 @@ from formulations.backends import Backend, get_backend
 from formulations.data import unit_vectors
 from formulations.display import counted
 from formulations.exceptions import InvalidInput
-from formulations.explanation.computation import tell
+from formulations.explanation.computation import story_of
 from formulations.explanation.html import as_fragment
 from formulations.explanation.latex import as_latex
 from formulations.explanation.operands import DIGITS
@@ -53,7 +53,7 @@ class Explanation(Story):
         return as_latex(self)
 
     def html(self, *, fragment: bool = False) -> str:
-        """Return an HTML page on which one walks through the steps, with MathML; it loads nothing.
+        """Return an HTML page to step through, in MathML, which loads nothing from elsewhere.
 
         Network, equation and matrices are linked: pointing at one entry lights it up in all three. Without scripts the
         page shows all steps one below the other.
@@ -66,7 +66,7 @@ class Explanation(Story):
         return as_fragment(self) if fragment else static_page(self.to_dict(), as_fragment(self))
 
     def widget(self) -> AnyWidget:
-        """Return a widget, in which a notebook shows the walk and computes it anew when a number changes.
+        """Return a notebook widget that shows the walk and recomputes it when a number changes.
 
         Raises
         ------
@@ -158,5 +158,5 @@ def explain(
             Y = unit_vectors(Y.argmax(axis=1), net.sizes[-1], net.dtype)
     # The numbers shown are those of now, whatever becomes of the network and the examples.
     net, batch = net.copy(), net.check_examples(X, Y, cost=cost).copy()
-    story = tell(net, batch, chosen, equation=equation, digits=digits)
+    story = story_of(net, batch, chosen, equation=equation, digits=digits)
     return Explanation(**vars(story), scene=Scene(net, batch.X, batch.Y, cost, tuple(chosen)))

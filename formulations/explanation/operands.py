@@ -14,10 +14,24 @@ from formulations.explanation.equations import parse_latex
 from formulations.functions import CoupledSlope
 from formulations.network import Gradient, Tape
 
-__all__ = ["DIGITS", "NAMES", "ONE", "SCALAR", "Axis", "Operand", "Piece", "Quantities"]
+__all__ = [
+    "DIGITS",
+    "MOST_EXAMPLES",
+    "MOST_NEURONS",
+    "NAMES",
+    "ONE",
+    "SCALAR",
+    "Axis",
+    "Operand",
+    "Piece",
+    "Quantities",
+]
 
 DIGITS = 4
 """The default number of digits."""
+
+MOST_NEURONS, MOST_EXAMPLES = 6, 4
+"""The largest layer and the most examples whose matrices are shown in numbers."""
 
 NAMES = {
     "a": "a@",

@@ -9,14 +9,13 @@ import numpy as np
 
 from formulations.backends import Backend, Extrapolation, Quotient, Scheme
 from formulations.explanation.equations import Equation
-from formulations.explanation.operands import Operand, Piece, Quantities
+from formulations.explanation.operands import MOST_NEURONS, Operand, Piece, Quantities
 from formulations.explanation.template import Move, Step
 from formulations.network import Tape, forward
 
 __all__ = ["error_quotients", "parameter_quotients"]
 
 FEW = 3
-MOST_NEURONS = 6
 DIGITS = 13
 """The least number of digits of a cost: the costs of a quotient differ only in their last digits."""
 

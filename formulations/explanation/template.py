@@ -50,7 +50,7 @@ class Move:
     costs : tuple of (float, float)
         By how much it is moved, and the cost there.
     quotient : float
-        What follows for the derivative.
+        The estimate of the derivative.
     """
 
     name: str

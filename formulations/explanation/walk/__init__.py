@@ -1,4 +1,4 @@
-"""The walk: a page on which one steps through a gradient, changes the network, and plants mistakes."""
+"""The walk: a page to step through a gradient, change the network, and plant mistakes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from formulations.arrays import (
 from formulations.data import unit_vectors
 from formulations.exceptions import InvalidInput, NotFinite, UnknownName, WrongType, described
 from formulations.explanation.walk.faults import plant
-from formulations.explanation.walk.scene import Scene, check_layers, check_size, is_finite_number, known_keys
+from formulations.explanation.walk.scene import Scene, check_keys, check_layers, check_size, is_finite_number
 from formulations.functions import LogLikelihood
 from formulations.network import Network
 from formulations.plans import gradient_of_batch
@@ -60,7 +60,7 @@ def act(scene: Scene, action: Any) -> Scene:
     if not isinstance(name, str) or name not in ACTIONS:
         raise UnknownName("action", name, ACTIONS)
     function, required, optional = ACTIONS[name]
-    known_keys(action, f"the action {name!r}", ("name", *required, *optional), required)
+    check_keys(action, f"the action {name!r}", ("name", *required, *optional), required)
     return function(scene, action)
 
 
@@ -135,7 +135,7 @@ def _step(scene: Scene, action: Mapping[str, Any]) -> Scene:
     """Take a step of gradient descent, by the gradient of the reader's program if it has a mistake."""
     rate = positive_number(action["rate"], "rate")
     network = scene.network.copy()
-    gradient = gradient_of_batch(network, scene.batch, scene.columns[-1 if scene.fault else 0])
+    gradient = gradient_of_batch(network, scene.batch, scene.columns[-1 if scene.planted else 0])
     network.vector[...] -= network.dtype.type(rate) * gradient.vector
     return _with_network(scene, network)
 
@@ -169,10 +169,10 @@ def _random(scene: Scene, action: Mapping[str, Any]) -> Scene:
     if isinstance(scene.cost, LogLikelihood):
         Y = unit_vectors(Y.argmax(axis=1), sizes[-1], old.dtype)
     batch = network.check_examples(X, Y, cost=scene.cost)
-    fault = scene.fault
-    if fault is not None:
-        fault = plant(fault.fault.name, fault.layer, network, batch)
-    return replace(scene, network=network, X=batch.X, Y=batch.Y, fault=fault)
+    planted = scene.planted
+    if planted is not None:
+        planted = plant(planted.fault.name, planted.layer, network, batch)
+    return replace(scene, network=network, X=batch.X, Y=batch.Y, planted=planted)
 
 
 ACTIONS: dict[str, tuple[Callable[[Scene, Mapping[str, Any]], Scene], tuple[str, ...], tuple[str, ...]]] = {

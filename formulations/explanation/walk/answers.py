@@ -6,10 +6,10 @@ from typing import Any
 
 from formulations.arrays import quiet
 from formulations.exceptions import FormulationsException, InvalidInput, described
-from formulations.explanation.computation import tell
+from formulations.explanation.computation import story_of
 from formulations.explanation.walk.actions import act
 from formulations.explanation.walk.document import VERSION, document_of
-from formulations.explanation.walk.scene import Scene, known_keys, read_scene
+from formulations.explanation.walk.scene import Scene, check_keys, read_scene
 from formulations.verification import certify
 
 __all__ = ["answer"]
@@ -39,7 +39,7 @@ def answer(request: Any) -> dict[str, Any]:
 
 
 def _check_version(request: Any) -> None:
-    known_keys(request, "a request", KEYS, ("version", "scene"))
+    check_keys(request, "a request", KEYS, ("version", "scene"))
     version = request["version"]
     if type(version) is not int or version != VERSION:
         raise InvalidInput(
@@ -50,8 +50,8 @@ def _check_version(request: Any) -> None:
 
 def _document(scene: Scene) -> dict[str, Any]:
     """Compute all steps of a scene, and the verdict on its program, and return the document."""
-    story = tell(scene.network, scene.batch, scene.columns)
+    story = story_of(scene.network, scene.batch, scene.columns)
     certificate = None
-    if scene.fault is not None:
+    if scene.planted is not None:
         certificate = certify(scene.network, scene.X, scene.Y, story.quantities[1].gradient, scene.cost)
     return document_of(scene, story, certificate)

@@ -8,10 +8,9 @@ import numpy as np
 
 from formulations.backends import get_backend, list_backends
 from formulations.display import fixed_width
-from formulations.explanation.computation import MOST_EXAMPLES, MOST_NEURONS
 from formulations.explanation.equations import parse_latex
 from formulations.explanation.latex import OPERATORS
-from formulations.explanation.operands import SCALAR, Operand, Piece, Quantities
+from formulations.explanation.operands import MOST_EXAMPLES, MOST_NEURONS, SCALAR, Operand, Piece, Quantities
 from formulations.explanation.story import Stage, Story
 from formulations.explanation.template import Move, Step
 from formulations.explanation.walk.faults import FAULTS, Planted
@@ -62,7 +61,7 @@ def document_of(scene: Scene, story: Story, certificate: Certificate | None = No
         "columns": list(story.backends),
         "cost": _number(story.quantities[0].gradient.cost),
         "layers": _layers(story.quantities[0], numbers=not why),
-        "program": None if scene.fault is None else {"layers": _layers(story.quantities[1], numbers=not why)},
+        "program": None if scene.planted is None else {"layers": _layers(story.quantities[1], numbers=not why)},
         "drawn": "layers" if why else "neurons",
         "why": why,
         "stages": [_stage(stage, story, scene, numbers=not why) for stage in story.stages],
@@ -103,9 +102,9 @@ def _stage(stage: Stage, story: Story, scene: Scene, *, numbers: bool) -> dict[s
     columns = []
     for i, (steps, quantities) in enumerate(zip(stage.columns, story.quantities, strict=True)):
         plain = [_step(step, quantities, numbers=numbers) for step in steps]
-        if i == 1 and scene.fault is not None:
+        if i == 1 and scene.planted is not None:
             for step, each in zip(steps, plain, strict=True):
-                each |= _with_mistake(step, quantities, scene.fault, numbers=numbers)
+                each |= _with_mistake(step, quantities, scene.planted, numbers=numbers)
         columns.append(plain)
     return {
         "title": stage.title,
@@ -121,7 +120,7 @@ def _with_mistake(step: Step, quantities: Quantities, planted: Planted, *, numbe
     left, program = step.left, (quantities.tape, quantities.gradient)
     if left is None or left.layer is None or left.name not in ("delta", "db", "dw"):
         return {}
-    if (left.name, left.layer) == (planted.of, planted.layer):
+    if (left.name, left.layer) == (planted.quantity, planted.layer):
         expected = planted.expected(*program)
         if step.rows and isinstance(result := step.rows[0][-1], Operand) and result.value is not None:
             # Where each example has its own Σ′, the line has the first example alone.
@@ -237,7 +236,7 @@ def _curve(activation: Activation, reach: float) -> dict[str, Any]:
 
 
 def _fault(scene: Scene) -> dict[str, Any] | None:
-    planted = scene.fault
+    planted = scene.planted
     if planted is None:
         return None
     line = parse_latex(planted.latex)

@@ -189,7 +189,7 @@ class Planted:
         return Program(self.fault, self.layer, self.equation)
 
     @property
-    def of(self) -> str:
+    def quantity(self) -> str:
         """The name of what the line computes: ``delta``, ``db`` or ``dw``."""
         return {"BP3": "db", "BP4": "dw"}.get(self.equation, "delta")
 
@@ -197,7 +197,7 @@ class Planted:
         """Return what the correct line gives from the other numbers of the program, with a column for each example."""
         errors = dict(enumerate(gradient.errors or (), start=2))
         found = LINES[self.equation](tape, self.layer, errors)
-        return found if self.of == "dw" else np.atleast_2d(found).T
+        return found if self.quantity == "dw" else np.atleast_2d(found).T
 
     def effect(self, name: str, l: int, tape: Tape, gradient: Gradient) -> str:
         """Return a sentence about what the mistake makes of a correct line; empty if it has no effect on it.
@@ -212,7 +212,7 @@ class Planted:
             The numbers of the program.
         """
         above = l + 1 if name == "delta" else l
-        if self.of != "delta" or above > self.layer:
+        if self.quantity != "delta" or above > self.layer:
             return ""
         right: dict[int, Array] = {}
         for k in range(tape.network.layout.last, above - 1, -1):

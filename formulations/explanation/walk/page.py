@@ -20,7 +20,10 @@ IMPORT = re.compile(r'^import\s[^;"`]*?from\s*"\./([\w-]+\.js)";[ \t]*\n', re.MU
 EXPORT = re.compile(r"^export (?=(async )?(function|class|const|let)\b)", re.MULTILINE)
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-"""The page may use what it contains, and request nothing."""
+"""The page may use what it contains, and request nothing.
+
+A file has no headers; its scripts are inlined, so that their hashes would only repeat them.
+"""
 
 
 def static_page(document: Mapping[str, Any], fallback: str, command: str = COMMAND) -> str:
@@ -33,7 +36,7 @@ def static_page(document: Mapping[str, Any], fallback: str, command: str = COMMA
     fallback : str
         HTML for a browser that runs no scripts.
     command : str
-        The command that serves such a page whose numbers change.
+        The command that serves the same page with numbers that can be changed.
     """
     source = {"text": "The library computed these numbers when it wrote the page.", "live": False, "command": command}
     return as_page(document, {"provider": None, "source": source}, fallback=fallback, policy=POLICY)
@@ -53,8 +56,8 @@ def as_page(
     document : dict or None
         The document; None if the page asks for it.
     options : dict
-        What ``start.js`` reads: ``provider``, the name of what computes anew or None, and ``source``, which says where
-        the numbers come from.
+        What ``start.js`` reads: ``provider``, the name of what recomputes the numbers or None, and ``source``, which
+        says where they come from.
     fallback : str
         HTML for a browser that runs no scripts.
     policy : str

@@ -1,4 +1,4 @@
-"""What an explanation is of: a network, examples, a cost, the backends, and a mistake if one is planted."""
+"""The subject of an explanation: network, examples, cost, backends and, if one is planted, a mistake."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from formulations.network import Batch, Network
 
 __all__ = [
     "DEEPEST",
-    "LARGEST",
+    "MOST_NUMBERS",
     "Scene",
+    "check_keys",
     "check_layers",
     "check_size",
     "is_finite_number",
-    "known_keys",
     "plain_matrix",
     "read_scene",
 ]
 
-LARGEST = 4096
+MOST_NUMBERS = 4096
 """The most numbers, of parameters and examples together, of a network that can be changed."""
 
 DEEPEST = 64
@@ -41,7 +41,7 @@ REQUIRED = ("activations", "cost", "weights", "biases", "X", "Y", "backends")
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What an explanation is of.
+    """The subject of an explanation.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Scene:
         The cost.
     backends : tuple of Backend
         The formulations, one or two.
-    fault : Planted or None
+    planted : Planted or None
         The mistake in the reader's program.
     """
 
@@ -62,7 +62,7 @@ class Scene:
     Y: Array
     cost: Cost
     backends: tuple[Backend, ...]
-    fault: Planted | None = None
+    planted: Planted | None = None
 
     @property
     def batch(self) -> Batch:
@@ -72,7 +72,7 @@ class Scene:
     @property
     def columns(self) -> tuple[Backend, ...]:
         """What is explained side by side: the backends, or the first one and the program with the mistake."""
-        return self.backends if self.fault is None else (self.backends[0], self.fault.program)
+        return self.backends if self.planted is None else (self.backends[0], self.planted.program)
 
     @property
     def count(self) -> int:
@@ -81,7 +81,7 @@ class Scene:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scene as plain Python values; without its numbers if it is too large to be changed."""
-        network, small = self.network, self.count <= LARGEST
+        network, small = self.network, self.count <= MOST_NUMBERS
         return {
             "sizes": list(network.sizes),
             "activations": [_plain_activation(activation) for activation in network.activations],
@@ -91,7 +91,7 @@ class Scene:
             "X": plain_matrix(self.X) if small else None,
             "Y": plain_matrix(self.Y) if small else None,
             "backends": [backend.label for backend in self.backends],
-            "fault": None if self.fault is None else {"name": self.fault.fault.name, "layer": self.fault.layer},
+            "fault": None if self.planted is None else {"name": self.planted.fault.name, "layer": self.planted.layer},
             "dtype": format_dtype(network.dtype),
         }
 
@@ -138,11 +138,11 @@ def read_scene(plain: Any) -> Scene:
     UnknownName, NotFinite
         As :class:`formulations.Network` and :func:`formulations.gradient`.
     """
-    known_keys(plain, "a scene", KEYS, REQUIRED)
+    check_keys(plain, "a scene", KEYS, REQUIRED)
     if plain["weights"] is None:
         raise Refused(
-            f"a scene must have at most {LARGEST} parameters and numbers in its examples to be changed; explain this "
-            "network in Python, or choose a smaller one."
+            f"a scene must have at most {MOST_NUMBERS} parameters and numbers in its examples to be changed; explain "
+            "this network in Python, or choose a smaller one."
         )
     given = items(plain["weights"], "weights", "[[[0.5, -0.5]]]")
     biases = items(plain["biases"], "biases", "[[0.5]]")
@@ -166,14 +166,14 @@ def read_scene(plain: Any) -> Scene:
         raise InvalidInput(f"a scene has one backend, or two side by side, got {len(chosen)}; name one or two.")
     if any(not isinstance(each, str) for each in chosen):
         raise WrongType(f"backends must be names, got {described(chosen)}; pass names such as 'hadamard'.")
-    fault = plain.get("fault")
+    planted, fault = None, plain.get("fault")
     if fault is not None:
-        known_keys(fault, "a mistake", ("name", "layer"), ("name", "layer"))
-        fault = plant(fault["name"], fault["layer"], network, batch)
+        check_keys(fault, "a mistake", ("name", "layer"), ("name", "layer"))
+        planted = plant(fault["name"], fault["layer"], network, batch)
     backends = tuple(map(get_backend, chosen))
     for backend in backends:
         _check_served(backend, network, cost)
-    return Scene(network, batch.X, batch.Y, cost, backends, fault)
+    return Scene(network, batch.X, batch.Y, cost, backends, planted)
 
 
 def _check_served(backend: Backend, network: Network, cost: Cost) -> None:
@@ -188,7 +188,7 @@ def _check_served(backend: Backend, network: Network, cost: Cost) -> None:
     raise Refused(f"{backend.label} cannot serve this network: {why.split(';')[0]}; first choose {first}.")
 
 
-def known_keys(plain: Any, what: str, known: Sequence[str], required: Sequence[str]) -> None:
+def check_keys(plain: Any, what: str, known: Sequence[str], required: Sequence[str]) -> None:
     """Raise an exception unless ``plain`` is a dictionary with the required keys and no unknown ones.
 
     Raises
@@ -225,9 +225,9 @@ def check_size(count: int) -> None:
     Refused
         If there are more.
     """
-    if count > LARGEST:
+    if count > MOST_NUMBERS:
         raise Refused(
-            f"a scene must have at most {LARGEST} parameters and numbers in its examples, and has more; choose a "
+            f"a scene must have at most {MOST_NUMBERS} parameters and numbers in its examples, and has more; choose a "
             "smaller network, or fewer examples."
         )
 

@@ -85,7 +85,7 @@ class WalkServer(ThreadingHTTPServer):
         self, answer: Callable[[Any], Mapping[str, Any]], document: Mapping[str, Any], *, page: str, port: int = 0
     ) -> None:
         if not 0 <= port < 2**16:
-            raise InvalidInput(f"a port is a number from 0 to 65535, got {port}; take 0 for any free one.")
+            raise InvalidInput(f"a port must be from 0 to 65535, got {port}; pass 0 for any free one.")
         self.answer = answer
         self.document = _json(document)
         self.page = page.encode()
@@ -97,8 +97,8 @@ class WalkServer(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except OSError as caught:
             raise InvalidInput(
-                f"port {port} of {HOST} must be free, and cannot be used ({caught.strerror}); take another, or 0 for "
-                "any free one."
+                f"port {port} of {HOST} must be free, and cannot be used ({caught.strerror}); choose another port, "
+                "or 0 for any free one."
             ) from None
         self.host = f"{HOST}:{self.server_port}"
         self.address = f"http://{self.host}/#{self.token}"
@@ -178,6 +178,8 @@ class _Reader(io.RawIOBase):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Answers one connection: the page, its document, and answers."""
+
     server: WalkServer
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "formulations", ""
@@ -245,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
             request = json.loads(self._read(MOST_BYTES).decode(), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as caught:
             reason = "it is nested too deeply" if isinstance(caught, RecursionError) else str(caught)
-            raise _Refusal(HTTPStatus.BAD_REQUEST, f"a request must be JSON in UTF-8 ({reason}); mend it.") from None
+            raise _Refusal(HTTPStatus.BAD_REQUEST, f"a request must be JSON in UTF-8 ({reason}); correct it.") from None
         if not self.server.turns.take():
             raise _Refusal(HTTPStatus.CONFLICT, "a newer request has replaced this one; ignore it.")
         try:
@@ -264,7 +266,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Return the request's body of at most so many bytes."""
         lengths = self.headers.get_all("Content-Length", [] if most else ["0"])
         if "Transfer-Encoding" in self.headers or len(lengths) != 1 or not re.fullmatch("[0-9]{1,18}", lengths[0]):
-            raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "a body needs one Content-Length, its bytes; set it.")
+            raise _Refusal(
+                HTTPStatus.LENGTH_REQUIRED,
+                "a request must have exactly one Content-Length header, the size of its body in bytes; set it.",
+            )
         length = int(lengths[0])
         if length > most:
             raise _Refusal(
@@ -308,7 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, *_: Any, **__: Any) -> None:
         """Refuse what the base class cannot read."""
         status = HTTPStatus(code)
-        self._refuse(_Refusal(status, f"the request must be HTTP/1.1, and has {status.phrase.lower()!r}; mend it."))
+        self._refuse(_Refusal(status, f"the request must be HTTP/1.1, and has {status.phrase.lower()!r}; correct it."))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: the terminal shows the address, and failures."""

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.explanation.walk.answers import answer
-from formulations.explanation.walk.scene import DEEPEST, LARGEST, read_scene
+from formulations.explanation.walk.scene import DEEPEST, MOST_NUMBERS, read_scene
 
 
 def scene(m=1, activations="sigmoid", cost="quadratic"):
@@ -166,7 +166,7 @@ MOVE = {"name": "move", "quantity": "w", "layer": 2, "index": [1, 2], "value": 0
         ({"name": "random", "seed": -1, "sizes": [2, 2]}, "must not be negative"),
         ({"name": "random", "seed": 1, "sizes": [2]}, "at least two layers"),
         ({"name": "random", "seed": 1, "sizes": [2, 0]}, "sizes must be at least 1"),
-        ({"name": "random", "seed": 1, "sizes": [10**9, 10**9]}, f"at most {LARGEST} parameters"),
+        ({"name": "random", "seed": 1, "sizes": [10**9, 10**9]}, f"at most {MOST_NUMBERS} parameters"),
         ({"name": "random", "seed": 1, "sizes": [1] * 65}, f"at most {DEEPEST} layers, got 65"),
     ],
 )
@@ -200,10 +200,10 @@ def test_an_integer_beyond_64_bits_is_a_number():
         ({"weights": [[[1.0, None]] * 2 + [[1.0]], [[1.0] * 3] * 2]}, "rows of several lengths"),
         ({"weights": [[[1.0, None]] * 2 + [["a", 1.0]], [[1.0] * 3] * 2]}, "layer 2 must be finite numbers, or null"),
         ({"weights": [[[1.0, None]] * 2 + [[10**400, 1.0]], [[1.0] * 3] * 2]}, "layer 2 must be finite numbers"),
-        ({"weights": None}, f"at most {LARGEST} parameters and numbers in its examples to be changed"),
-        ({"weights": [[[0.0] * 3000] * 3000, [[0.0]]]}, f"at most {LARGEST} parameters and numbers"),
+        ({"weights": None}, f"at most {MOST_NUMBERS} parameters and numbers in its examples to be changed"),
+        ({"weights": [[[0.0] * 3000] * 3000, [[0.0]]]}, f"at most {MOST_NUMBERS} parameters and numbers"),
         ({"weights": [[[1.0]]] * 64, "biases": [[1.0]] * 64}, f"at most {DEEPEST} layers, got 65"),
-        ({"X": [[0.0, 0.0]] * 5000}, f"at most {LARGEST} parameters and numbers"),
+        ({"X": [[0.0, 0.0]] * 5000}, f"at most {MOST_NUMBERS} parameters and numbers"),
         ({"X": [[1.0]]}, "X must have 2 columns"),
         ({"X": [[1.0, float("inf")]]}, "X must be finite"),
         ({"Y": [[1.0, 0.0]] * 2}, "2"),

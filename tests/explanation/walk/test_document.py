@@ -12,13 +12,12 @@ from json_schema import SCHEMA, violations
 from scipy.sparse import csr_array
 
 import formulations as fm
-from formulations.explanation.computation import MOST_EXAMPLES, MOST_NEURONS
-from formulations.explanation.operands import NAMES
+from formulations.explanation.operands import MOST_EXAMPLES, MOST_NEURONS, NAMES
 from formulations.explanation.walk.actions import ACTIONS
 from formulations.explanation.walk.answers import answer
 from formulations.explanation.walk.document import MOST_LAYERS
 from formulations.explanation.walk.faults import FAULTS
-from formulations.explanation.walk.scene import LARGEST
+from formulations.explanation.walk.scene import MOST_NUMBERS
 from formulations.functions import ACTIVATIONS, COSTS
 
 COUPLED = [name for name, activation in ACTIVATIONS.items() if activation.coupled]
@@ -297,7 +296,7 @@ def test_the_docs_describe_every_part_action_and_limit():
     for name in ("says", "remarks", "symbols", "rows", "paths", "moves"):
         assert f"`{name}`" in page and name in SCHEMA["$defs"]["step"]["properties"]
     limits = f"more than {MOST_NEURONS} neurons in a layer, {MOST_EXAMPLES} examples, or {MOST_LAYERS} layers"
-    assert limits in page and f"up to {LARGEST} numbers" in page
+    assert limits in page and f"up to {MOST_NUMBERS} numbers" in page
 
 
 def test_the_schema_names_every_operand():

@@ -395,7 +395,7 @@ def test_a_port_that_does_not_exist_is_refused(port):
 
 
 def test_a_port_in_use_is_refused(server):
-    with pytest.raises(InvalidInput, match=rf"port {server.server_port} of 127.0.0.1 must be free.*take another"):
+    with pytest.raises(InvalidInput, match=rf"port {server.server_port} of 127.0.0.1 must be free.*choose another"):
         WalkServer(dict, {}, page="", port=server.server_port)
 
 
