@@ -12,6 +12,7 @@ from formulations.arrays import positive_integer, replaced
 from formulations.cli.completion import complete_file
 from formulations.cli.options import explained_options
 from formulations.cli.output import print_json
+from formulations.cli.walk import walk
 from formulations.exceptions import InvalidInput
 from formulations.explanation import DIGITS, static_page
 from formulations.explanation import explain as run_explanation
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from formulations.data import Problem
 
 __all__ = ["explain"]
-
-OWN = ("equation", "digits", "as_latex", "html", "as_json")
-"""The options that ``formulations walk`` does not have."""
 
 
 @click.command()
@@ -84,10 +82,10 @@ def _walk_command() -> str:
     """Return the command that serves the page that is written."""
     context = click.get_current_context()
     words = ["formulations", "walk"]
-    for option in context.command.params:
-        name = option.name or ""
+    options = {option.name: option.opts[0] for option in walk.params}
+    for name, value in context.params.items():
         # The commands have other default backends.
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE or name == "backends"
-        if given and name not in OWN:
-            words += [option.opts[0], str(context.params[name])]
+        if given and name in options:
+            words += [options[name], str(value)]
     return shlex.join(words)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from formulations.explanation.equation_index import as_markdown as as_markdown
     from formulations.explanation.equation_index import as_table as as_table
     from formulations.explanation.equation_index import index as index
+    from formulations.explanation.explaining import DEFAULT_SIZES as DEFAULT_SIZES
     from formulations.explanation.explaining import Explanation as Explanation
     from formulations.explanation.explaining import explain as explain
     from formulations.explanation.operands import DIGITS as DIGITS
@@ -20,7 +21,7 @@ else:
         __name__,
         {
             "equation_index": ["as_markdown", "as_table", "index"],
-            "explaining": ["Explanation", "explain"],
+            "explaining": ["DEFAULT_SIZES", "Explanation", "explain"],
             "operands": ["DIGITS"],
             "walk": ["static_page", "walk_server"],
         },

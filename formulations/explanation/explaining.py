@@ -24,9 +24,10 @@ from formulations.network import Network, check_network
 if TYPE_CHECKING:
     from anywidget import AnyWidget
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["DEFAULT_SIZES", "Explanation", "explain"]
 
 DEFAULT_SIZES = (2, 3, 2)
+"""The network that is explained if none is given."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -14,6 +14,7 @@ from formulations.explanation.equations import EQUATIONS, Equation, escape_latex
 from formulations.explanation.operands import Operand, Quantities
 from formulations.explanation.paths import path_step
 from formulations.explanation.quotients import error_quotients, parameter_quotients
+from formulations.explanation.story import Phase
 from formulations.explanation.template import Step, first_example, operand_names, write
 from formulations.functions import Cost
 from formulations.operators import SATURATION
@@ -33,8 +34,8 @@ class StageKey(NamedTuple):
         The place of the stage.
     title : str
         What is computed.
-    phase : str
-        ``forward``, ``cost``, ``method``, ``error``, ``gradient`` or ``other``.
+    phase : Phase
+        The part of the computation.
     layer : int
         The layer, or 0.
     """
@@ -42,7 +43,7 @@ class StageKey(NamedTuple):
     part: int
     order: int
     title: str
-    phase: str
+    phase: Phase
     layer: int = 0
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from formulations.explanation.operands import Quantities
 from formulations.explanation.template import Step
 
-__all__ = ["Stage", "Story"]
+__all__ = ["Phase", "Stage", "Story"]
+
+Phase: TypeAlias = Literal["forward", "cost", "method", "error", "gradient", "other"]
+"""The part of the computation that a stage belongs to."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,8 @@ class Stage:
         The steps of each backend.
     shared : bool
         Whether all backends take the same steps and get the same numbers.
-    phase : str
-        ``forward``, ``cost``, ``method``, ``error``, ``gradient`` or ``other``.
+    phase : Phase
+        The part that it belongs to.
     layer : int or None
         The layer.
     """
@@ -31,7 +35,7 @@ class Stage:
     title: str
     columns: tuple[tuple[Step, ...], ...]
     shared: bool
-    phase: str = "other"
+    phase: Phase = "other"
     layer: int | None = None
 
 

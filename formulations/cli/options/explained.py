@@ -15,8 +15,11 @@ from formulations.cli.options.parsing import parse_backends
 from formulations.cli.options.problem import read_problem
 from formulations.data import read_examples
 from formulations.exceptions import InvalidInput
+from formulations.explanation import DEFAULT_SIZES
 
 __all__ = ["explained_options"]
+
+SIZES = ",".join(map(str, DEFAULT_SIZES))
 
 
 def explained_options(default: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -40,7 +43,9 @@ def explained_options(default: str) -> Callable[[Callable[..., None]], Callable[
             shell_complete=complete_backends,
         ),
         click.option(
-            "--sizes", metavar="N,N,…", help="Neurons of each layer.  [default: 2,3,2, or those that --data needs]"
+            "--sizes",
+            metavar="N,N,…",
+            help=f"Neurons of each layer.  [default: {SIZES}, or those that --data needs]",
         ),
         activations_option,
         cost_option,
@@ -71,7 +76,7 @@ def explained_options(default: str) -> Callable[[Callable[..., None]], Callable[
             count = positive_integer(examples, "--examples")
             given = None if data is None else read_examples(data)
             if sizes is None and network is None and given is None:
-                sizes = "2,3,2"
+                sizes = SIZES
             problem = read_problem(
                 sizes, activations, cost, network=network, data=given, count=count, seed=seed, init="book"
             )

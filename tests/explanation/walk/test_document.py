@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import makers
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.sparse import csr_array
 
 import formulations as fm
 from formulations.explanation.operands import MOST_EXAMPLES, MOST_NEURONS, NAMES
+from formulations.explanation.story import Phase
 from formulations.explanation.walk.actions import ACTIONS
 from formulations.explanation.walk.answers import answer
 from formulations.explanation.walk.document import MOST_LAYERS
@@ -349,3 +351,7 @@ def test_an_independent_validator_agrees():
     validator.check_schema(SCHEMA)
     for backends in (["hadamard", "sigma"], "path_sum", "node_perturbation", "homogeneous"):
         validator(SCHEMA).validate(explained(m=1, backends=backends).to_dict())
+
+
+def test_the_schema_names_the_phases_of_a_stage():
+    assert tuple(SCHEMA["$defs"]["stage"]["properties"]["phase"]["enum"]) == get_args(Phase)
