@@ -26,13 +26,14 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "api",
-    "forge",
     "glossary",
-    "indices",
     "mathml",
+    "navigation",
     "records",
     "repository",
+    "symbols",
     "walk",
 ]
 # A folder with Pyodide's runtime and its wheels of NumPy and SciPy, for "Run live" without another host.
@@ -47,7 +48,18 @@ contents_pages = [
     "project/index",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "_templates", "conftest.py", "assignment/*.py"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "assignment/*.py",
+    "conftest.py",
+    "examples/*.ipynb",
+    "examples/*.json",
+    "examples/*.md5",
+    "examples/*.py",
+    "examples/*.zip",
+    "gallery/*",
+]
 templates_path = ["_templates"]
 nitpicky = True
 pygments_style = "default"
@@ -64,6 +76,7 @@ html_math_renderer = "mathml"
 autosummary_generate = ["reference/api.md"]
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = True
+# Only what api.py lists is linked.
 numpydoc_xref_ignore = "all"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
@@ -92,36 +105,26 @@ html_theme_options = {
 }
 
 # The gallery's programs are in docs/gallery/; their pages are made in docs/examples/.
-if (HERE / "gallery").is_dir():
-    extensions.append("sphinx_gallery.gen_gallery")
-    exclude_patterns += [
-        "gallery/*",
-        "examples/*.ipynb",
-        "examples/*.json",
-        "examples/*.md5",
-        "examples/*.py",
-        "examples/*.zip",
-    ]
-    contents_elsewhere = {"gallery/README": "examples/index"}
-    sphinx_gallery_conf = {
-        "examples_dirs": "gallery",
-        "gallery_dirs": "examples",
-        "filename_pattern": "/plot_",
-        "within_subsection_order": "pictures.Order",
-        "reset_modules": ("matplotlib", "pictures.apply_style"),
-        "plot_gallery": "True",
-        # A page of the API shows the programs that use the name.
-        "doc_module": ("formulations",),
-        "backreferences_dir": "examples/backreferences",
-        "abort_on_example_error": True,
-        "capture_repr": (),
-        "remove_config_comments": True,
-        # 5 : 3, as the pictures are.
-        "thumbnail_size": (700, 420),
-        "download_all_examples": False,
-        # A page is the same in each build.
-        "min_reported_time": float("inf"),
-        "write_computation_times": False,
-        "show_memory": False,
-        "show_signature": False,
-    }
+contents_elsewhere = {"gallery/README": "examples/index"}
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "examples",
+    "filename_pattern": "/plot_",
+    "within_subsection_order": "gallery.Order",
+    "reset_modules": ("matplotlib", "gallery.apply_style"),
+    "plot_gallery": "True",
+    # A page of the API shows the programs that use the name.
+    "doc_module": ("formulations",),
+    "backreferences_dir": "examples/backreferences",
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "remove_config_comments": True,
+    # 5 : 3, as the pictures are.
+    "thumbnail_size": (700, 420),
+    "download_all_examples": False,
+    # A page is the same in each build.
+    "min_reported_time": float("inf"),
+    "write_computation_times": False,
+    "show_memory": False,
+    "show_signature": False,
+}

@@ -19,7 +19,7 @@ PACKAGES = {
 collect_ignore = [page for page, packages in PACKAGES.items() if not all(map(find_spec, packages))]
 # The site's own program needs Sphinx.
 collect_ignore += ["conf.py", "_extensions"]
-# tests/docs/test_gallery.py runs the programs; the site makes pages of them in examples.
+# tests/site/test_gallery.py runs the programs; the site makes pages of them in examples.
 collect_ignore += ["gallery", "examples"]
 
 

@@ -8,6 +8,7 @@ import signal
 
 import makers
 import pytest
+from browser import chromium
 
 from formulations.backends import _registry as registry
 from formulations.backends import _table
@@ -101,6 +102,13 @@ def _short_measurements():
         patch.setattr("formulations.comparison.timing.MOST", timing.FEWEST)
         patch.setattr("formulations.comparison.race.heat.SILENCE", 0.0)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; a test that needs it is skipped where it is not installed."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

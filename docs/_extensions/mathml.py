@@ -1,6 +1,6 @@
 r"""Equations as MathML, made when the site is built: no script draws them, and no page needs another host.
 
-latex2mathml translates them, and ``mend`` corrects what it gets wrong. (The package's own ``parse_latex`` reads only
+latex2mathml translates them, and ``correct`` changes what it gets wrong. (The package's own ``parse_latex`` reads only
 what ``formulations explain`` writes; the pages also have aligned rows, roots, norms and braces.) A row may end in
 ``\tag{BP2}``: the number of its equation, at the right margin.
 """
@@ -53,7 +53,7 @@ def mathml(latex: str, *, block: bool = False) -> str:
     body = re.sub(r"\\(begin|end)\{aligned\}", r"\\\1{align*}", body)
     text = convert(body, display="block" if block else "inline").replace(NAMESPACE, "")
     root = ElementTree.fromstring(text)
-    mend(root)
+    correct(root)
     if any(tags):
         _number(root, [tag[1] if tag else "" for tag in tags])
     return ElementTree.tostring(root, encoding="unicode")
@@ -92,17 +92,17 @@ def _number(root: Element, tags: Sequence[str]) -> None:
         SubElement(cell, "mtext").text = tag and f"({tag})"
 
 
-def mend(element: Element) -> None:
+def correct(element: Element) -> None:
     """Correct the elements and attributes that latex2mathml chose, inside out."""
     for child in element:
-        mend(child)
+        correct(child)
     if element.tag in TOKENS:
-        _mend_token(element)
+        _correct_token(element)
     elif element.tag in ("msub", "msup") and len(element) > 2:
         # The brackets of a matrix and the matrix, with one script.
         element[:-1] = [_matrix(element[:-1])]
     elif element.tag in ("msup", "msubsup") and (prime := _prime(element[-1])) is not None:
-        _mend_prime(element, prime)
+        _correct_prime(element, prime)
     elif element.tag == "mover" and element[1].text in ACCENTS:
         # An accent is as wide as it is, and close to its letter.
         element.set("accent", "true")
@@ -114,16 +114,16 @@ def mend(element: Element) -> None:
         # Below where there is room, as between \left and \right, where latex2mathml forgets it.
         element.tag = "munder"
     elif element.tag == "mtable":
-        _mend_table(element)
+        _correct_table(element)
     elif element.tag in ("mrow", "mstyle") and len(element) > 1 and all(map(_is_upright_letter, element)):
         # \mathrm gives a letter at a time, with the spaces of a product.
         name = "".join(letter.text or "" for letter in element)
         element[:], element.tag, element.text = [], "mi", name
     if element.tag in ROWS:
-        _mend_row(element)
+        _correct_row(element)
 
 
-def _mend_token(token: Element) -> None:
+def _correct_token(token: Element) -> None:
     text = token.text or ""
     if token.tag == "mtext":
         return
@@ -157,7 +157,7 @@ def _prime(exponent: Element) -> Element | None:
     return first if first.text and first.text in PRIMES else None
 
 
-def _mend_prime(element: Element, prime: Element) -> None:
+def _correct_prime(element: Element, prime: Element) -> None:
     """Write a prime beside its letter: as an exponent, the font's small prime would be made smaller still."""
     upper = element[-1]
     prime.attrib = {"lspace": "0", "rspace": "0"}
@@ -174,7 +174,7 @@ def _mend_prime(element: Element, prime: Element) -> None:
         element.tag, element[:] = "mrow", list(base)
 
 
-def _mend_table(table: Element) -> None:
+def _correct_table(table: Element) -> None:
     """Replace the attributes that browsers do not know by a class: columns right and left of = by turns."""
     aligned = any(cell.get("columnalign") for row in table for cell in row)
     table.attrib = {"class": "aligned", "displaystyle": "true"} if aligned else {}
@@ -183,7 +183,7 @@ def _mend_table(table: Element) -> None:
             cell.attrib = {}
 
 
-def _mend_row(row: Element) -> None:
+def _correct_row(row: Element) -> None:
     children = list(row)
     at = 0
     while at < len(children):

@@ -38,13 +38,13 @@ LINKS = (nodes.reference, nodes.title, addnodes.pending_xref, addnodes.download_
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)")
 
 
-def address(path: str, line: int | None = None) -> str | None:
+def address(path: str) -> str | None:
     """Return the address of a file at the commit that is built, or None if the build does not know it."""
     parts = [os.environ.get(name) for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")]
     if not all(parts):
         return None
     server, repository, commit = parts
-    return f"{server}/{repository}/blob/{commit}/{path}" + (f"#L{line}" if line else "")
+    return f"{server}/{repository}/blob/{commit}/{path}"
 
 
 def page_of(path: str) -> str:

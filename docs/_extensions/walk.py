@@ -11,7 +11,6 @@ import json
 import shutil
 from base64 import b64encode
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "walk/index.html"
+HOME = '<nav style="padding: .75rem 1.5rem 0"><a href="../index.html">formulations: documentation</a></nav>\n'
 VERSION = "314.0.7"
-ELSEWHERE = {
+CDN = {
     "index": f"https://cdn.jsdelivr.net/npm/pyodide@{VERSION}/",
     "packages": f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/",
     "size": "about 40 MB",
@@ -48,7 +48,7 @@ SOURCE = {
 }
 
 
-def write_page(folder: Path, *, pyodide: Path | None = None, home: str = "../index.html") -> Path:
+def write_page(folder: Path, *, pyodide: Path | None = None) -> Path:
     """Write the page, the wheel and, if there is one, the runtime into a folder.
 
     Parameters
@@ -57,17 +57,20 @@ def write_page(folder: Path, *, pyodide: Path | None = None, home: str = "../ind
         Made if it does not exist.
     pyodide : Path, optional
         A folder with Pyodide's runtime and the packages that its lock file names.
-    home : str
-        Where the page's link leads.
 
     Returns
     -------
     Path
         The page.
+
+    Raises
+    ------
+    ValueError
+        If the page of the library has no line for the link to the documentation.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wheel = Path(next(WheelBuilder(str(ROOT)).build(directory=str(folder), versions=["standard"])))
-    runtime = ELSEWHERE if pyodide is None else vendored(pyodide, folder / "pyodide")
+    runtime = CDN if pyodide is None else copy_runtime(pyodide, folder / "pyodide")
     options = {
         "provider": "pyodide",
         "source": SOURCE,
@@ -75,13 +78,15 @@ def write_page(folder: Path, *, pyodide: Path | None = None, home: str = "../ind
     }
     story = fm.explain(backends=["hadamard", "sigma"])
     page = as_page(story.to_dict(), options, fallback=story.html(fragment=True))
-    link = f'<nav style="padding: .75rem 1.5rem 0"><a href="{escape(home)}">formulations: documentation</a></nav>\n'
+    head, body, rest = page.partition("<body>\n")
+    if not body:
+        raise ValueError("the page of a walk must have a line <body>, after which the link to the site belongs.")
     written = folder / "index.html"
-    written.write_text(page.replace("<body>\n", f"<body>\n{link}", 1), encoding="utf-8")
+    written.write_text(f"{head}{body}{HOME}{rest}", encoding="utf-8")
     return written
 
 
-def vendored(pyodide: Path, folder: Path) -> dict[str, Any]:
+def copy_runtime(pyodide: Path, folder: Path) -> dict[str, Any]:
     """Copy the runtime, NumPy, SciPy and what they depend on, and return the options of the page."""
     lock = json.loads((pyodide / "pyodide-lock.json").read_text(encoding="utf-8"))
     wanted, files = list(PACKAGES), []
@@ -109,7 +114,7 @@ def add_links(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = source[0].replace("<!-- walk -->", link)
 
 
-def finish(app: Sphinx, failure: Exception | None) -> None:
+def write_walk(app: Sphinx, failure: Exception | None) -> None:
     """Write the page after the others."""
     if failure is None and app.builder.format == "html":
         path = app.config.walk_pyodide
@@ -120,5 +125,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.add_config_value("walk_pyodide", None, "html")
     app.connect("source-read", add_links)
-    app.connect("build-finished", finish)
+    app.connect("build-finished", write_walk)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 import pkgutil
 import re
-import sys
-from pathlib import Path
 
 import pytest
+from built import BUILT, DOCS, ROOT, SITE
 
 import formulations as fm
 from formulations import exceptions
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = Path(os.environ.get("FORMULATIONS_SITE", ROOT / "site"))
-BUILT = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built: sphinx-build docs site")
-PAGE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
 DOORS = ["formulations.testing", "formulations.nielsen", "formulations.estimators"]
 
 
@@ -36,11 +30,9 @@ def listed():
 @pytest.fixture(scope="module")
 def api():
     pytest.importorskip("sphinx")
-    sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
-    try:
-        return importlib.import_module("api")
-    finally:
-        sys.path.pop(0)
+    import api
+
+    return api
 
 
 def test_every_public_name_has_an_entry():

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 import pytest
+from built import BUILT, DOCS, SITE
 
-ROOT = Path(__file__).resolve().parents[2]
-SITE = Path(os.environ.get("FORMULATIONS_SITE", ROOT / "site"))
-PAGE = (ROOT / "docs" / "reference" / "glossary.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "reference" / "glossary.md").read_text(encoding="utf-8")
 TERMS = re.findall(r"^- \*\*(.+?)\*\*: ", PAGE, re.MULTILINE)
 
 
@@ -19,8 +16,8 @@ def test_every_entry_is_a_term_with_its_definition_in_alphabetical_order():
     assert sorted(TERMS, key=str.lower) == TERMS
 
 
+@BUILT
 @pytest.mark.slow
-@pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built: sphinx-build docs site")
 def test_every_term_has_an_anchor_on_the_site():
     html = (SITE / "reference" / "glossary.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<dt id="term-[^"]+">', html)) == len(TERMS)

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from functools import cache
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from built import DOCS, ROOT
 
 pytest.importorskip("latex2mathml")
 pytest.importorskip("docutils")
 
-ROOT = Path(__file__).resolve().parents[2]
+from mathml import mathml
+
 SPACE = '<mspace width="0.167em" />'
 FIXED = '<mo stretchy="false">'
 BAR = '<mo stretchy="false" lspace="0" rspace="0">'
-FONTS = ROOT / "docs" / "_static" / "fonts"
-
-
-@pytest.fixture(scope="module")
-def mathml():
-    sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
-    try:
-        from mathml import mathml
-    finally:
-        sys.path.pop(0)
-    return mathml
+FONTS = DOCS / "_static" / "fonts"
 
 
 def programs():
     """The modules of the package and the programs of the gallery."""
-    return sorted([*(ROOT / "formulations").rglob("*.py"), *(ROOT / "docs" / "gallery").glob("plot_*.py")])
+    return sorted([*(ROOT / "formulations").rglob("*.py"), *(DOCS / "gallery").glob("plot_*.py")])
 
 
 @cache
@@ -47,7 +37,7 @@ def equations():
                 equation = r"^( *)\.\. math::(.*(?:\n(?: *$|\1 +.*))*)"
                 text = ast.get_docstring(node) or ""
                 found += [(path, latex) for _, latex in re.findall(equation, text, re.MULTILINE)]
-    for path in sorted((ROOT / "docs").rglob("*.md")):
+    for path in sorted(DOCS.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         found += [(path, latex) for latex in re.findall(r"^```math\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
     return [(str(path.relative_to(ROOT)), latex) for path, latex in found]
@@ -105,29 +95,29 @@ def drawn(math):
         ),
     ],
 )  # fmt: skip
-def test_what_latex2mathml_gets_wrong_is_mended(mathml, latex, expected):
+def test_what_latex2mathml_gets_wrong_is_corrected(latex, expected):
     assert mathml(latex) == f'<math display="inline"><mrow>{expected}</mrow></math>'
 
 
-def test_limits_stand_below(mathml):
+def test_limits_stand_below():
     assert "<munder><mo>∑</mo>" in mathml(r"\left( \sum_t x \right)", block=True)
     assert '<munder><mo movablelimits="true" lspace="0" rspace="0">max</mo>' in mathml(r"\max_t x", block=True)
 
 
-def test_rows_are_aligned_and_numbered_at_the_margin(mathml):
+def test_rows_are_aligned_and_numbered_at_the_margin():
     table = ElementTree.fromstring(mathml(r"a &= b \tag{BP1} \\ c &= d & e &= f", block=True)).find("mrow/mtable")
     assert table.get("class") == "aligned numbered"
     rows = [["".join(cell.itertext()) for cell in row] for row in table]
     assert rows == [["a", "=b", "", "", "(BP1)"], ["c", "=d", "e", "=f", ""]]
 
 
-def test_an_equation_by_itself_is_numbered_too(mathml):
+def test_an_equation_by_itself_is_numbered_too():
     table = ElementTree.fromstring(mathml(r"a = b \tag{25}", block=True)).find("mtable")
     assert [["".join(cell.itertext()) for cell in row] for row in table] == [["", "a=b", "(25)"]]
     assert table.get("displaystyle") == "true"
 
 
-def test_a_matrix_within_an_equation_is_not_divided_into_rows(mathml):
+def test_a_matrix_within_an_equation_is_not_divided_into_rows():
     assert mathml(r"x = \begin{pmatrix} a \\ b \end{pmatrix}", block=True).count("<mtable") == 1
 
 
@@ -136,7 +126,7 @@ def test_there_are_equations():
 
 
 @pytest.mark.parametrize(("place", "latex"), equations())
-def test_a_displayed_equation_has_no_tex_left_and_no_error(mathml, place, latex):
+def test_a_displayed_equation_has_no_tex_left_and_no_error(place, latex):
     found = mathml(latex, block=True)
     assert "\\" not in found and "merror" not in found and "&amp;" not in found, place
 
@@ -149,7 +139,7 @@ def subset():
     return {chr(code) for first, last in ends for code in range(int(first, 16), int(last or first, 16) + 1)}
 
 
-def test_the_font_has_every_character_of_the_equations(mathml):
+def test_the_font_has_every_character_of_the_equations():
     formulas = [mathml(latex, block=True) for _, latex in equations()] + [mathml(each) for each in inline_formulas()]
     assert not any("\\" in formula for formula in formulas)
     assert {sign for formula in formulas for sign in drawn(formula)} - subset() == set()
@@ -183,5 +173,5 @@ def test_the_font_has_the_table_for_mathematics_and_its_licence():
 
 
 def test_the_font_is_the_style_sheets():
-    style = (ROOT / "docs" / "_static" / "math.css").read_text(encoding="utf-8")
+    style = (DOCS / "_static" / "math.css").read_text(encoding="utf-8")
     assert re.findall(r"url\(\"([^\"]+)\"\)", style) == ["fonts/stix-two-math.woff2"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import runpy
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+from built import DOCS
 
-plt = pytest.importorskip("matplotlib.pyplot")
+pytest.importorskip("matplotlib")
 
-ROOT = Path(__file__).parents[2]
-GALLERY = ROOT / "docs" / "gallery"
+import matplotlib.pyplot as plt
+from gallery import ORDER
+
+GALLERY = DOCS / "gallery"
 PROGRAMS = sorted(path.stem.removeprefix("plot_") for path in GALLERY.glob("plot_*.py"))
 
 
@@ -154,8 +156,7 @@ CLAIMS = {name: found for name, found in list(globals().items()) if name in PROG
 
 
 def test_each_program_has_a_claim_and_a_place():
-    order = re.findall(r'^    "(\w+)",$', (ROOT / "docs/_extensions/pictures.py").read_text("utf-8"), re.MULTILINE)
-    assert sorted(order) == sorted(CLAIMS) == PROGRAMS
+    assert sorted(ORDER) == sorted(CLAIMS) == PROGRAMS
     assert len(PROGRAMS) >= 12
 
 
@@ -167,7 +168,7 @@ def test_program_reads_on_a_page(name):
     assert "?" in text.split('"""')[1] and question
     assert re.search(r":doc:`/[\w/-]+`", text.rpartition("# %%")[2]), "the last paragraph says where to read on"
     for page in re.findall(r":doc:`/([\w/-]+)`", text):
-        assert (ROOT / "docs" / f"{page}.md").is_file(), page
+        assert (DOCS / f"{page}.md").is_file(), page
     for program in re.findall(r":doc:`plot_(\w+)`", text):
         assert program in PROGRAMS
 

@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import importlib.util
 import json
 import os
 import threading
@@ -13,9 +12,11 @@ import pytest
 
 from formulations.explanation.walk import answer
 
-pytestmark = pytest.mark.slow
 pytest.importorskip("hatchling", reason="the site's build makes a wheel with hatchling")
-SITE = Path(__file__).parents[3] / "docs/_extensions/walk.py"
+
+from walk import write_page
+
+pytestmark = pytest.mark.slow
 
 # Python is where the test is; the rest of the provider is as on the site.
 STAND_IN = """
@@ -58,14 +59,6 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def extension():
-    spec = importlib.util.spec_from_file_location("walk_of_the_site", SITE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def stand_in(folder):
     """A folder like one with Pyodide, its runtime, NumPy and SciPy."""
     folder.mkdir()
@@ -79,12 +72,12 @@ def stand_in(folder):
 
 
 @pytest.fixture
-def opened(browser, tmp_path, extension):
+def opened(browser, tmp_path):
     """Open the page of a site with a runtime; return it and what it asked for."""
     servers, contexts, noise, asked = [], [], [], []
 
     def start(pyodide, change=lambda page: page):
-        written = extension.write_page(tmp_path / "site/walk", pyodide=pyodide)
+        written = write_page(tmp_path / "site/walk", pyodide=pyodide)
         written.write_text(change(written.read_text(encoding="utf-8")), encoding="utf-8")
         handler = functools.partial(Handler, directory=str(tmp_path / "site"))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -191,8 +184,8 @@ def test_without_a_runtime_of_its_own_the_site_names_the_host(opened):
     assert "cdn.jsdelivr.net" in page.inner_text(".masthead") and asked == ["/walk/index.html"]
 
 
-def test_the_wheel_has_what_the_walk_needs(tmp_path, extension):
-    extension.write_page(tmp_path)
+def test_the_wheel_has_what_the_walk_needs(tmp_path):
+    write_page(tmp_path)
     [wheel] = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "formulations/explanation/walk/assets/walk.js" in names

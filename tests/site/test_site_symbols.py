@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("sphinx")
-pytest.importorskip("latex2mathml")
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def indices():
-    sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
-    try:
-        return importlib.import_module("indices")
-    finally:
-        sys.path.pop(0)
+from docutils import nodes
+from docutils.utils import new_document
+from symbols import SetSymbols, as_latex, symbols
 
 
 @pytest.mark.parametrize(
@@ -40,18 +28,15 @@ def indices():
         ("check_grad, x_scale, n_jobs, __all__, 2 × 3, a, C and l−1", []),
     ],
 )
-def test_formulas_are_found_whole_and_words_left_alone(indices, text, formulas):
-    assert [indices.as_latex(text[start:end]) for start, end in indices.symbols(text)] == formulas
+def test_formulas_are_found_whole_and_words_left_alone(text, formulas):
+    assert [as_latex(text[start:end]) for start, end in symbols(text)] == formulas
 
 
-def test_code_titles_and_links_stay_text(indices):
-    from docutils import nodes
-    from docutils.utils import new_document
-
+def test_code_titles_and_links_stay_text():
     document = new_document("")
     document += nodes.section(
         "", nodes.title("", "δ^l"), nodes.paragraph("", "", nodes.literal("", "a^l"), nodes.Text(" is a^l"))
     )
-    indices.SetSymbols(document).apply()
+    SetSymbols(document).apply()
     assert [node.astext() for node in document.findall(nodes.math)] == ["a^l"]
     assert [node.astext() for node in document.findall(nodes.literal)] == ["a^l"]

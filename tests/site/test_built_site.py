@@ -1,7 +1,4 @@
-"""The built site: every link leads somewhere, nothing comes from another host, and no raw TeX is left.
-
-The site is in the folder that the variable FORMULATIONS_SITE names, or in site/.
-"""
+"""The built site: every link leads somewhere, nothing comes from another host, and no raw TeX is left."""
 
 from __future__ import annotations
 
@@ -12,18 +9,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browser import chromium, served, watched
+from browser import served, watched
+from built import BUILT, DOCS, SITE
 
 import formulations as fm
 
-ROOT = Path(__file__).parents[2]
-SITE = Path(os.environ.get("FORMULATIONS_SITE", ROOT / "site"))
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if "_static" not in path.parts)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PAGES, reason="the site is not built: sphinx-build docs site (extra docs)"),
-]
+pytestmark = [pytest.mark.slow, BUILT]
 
 PARTS = 4
 WIDTHS = (1280, 390, 320)
@@ -72,7 +65,7 @@ def test_it_has_its_pages():
         "backends/hadamard.html",
         "reference/glossary.html",
     ]
-    wanted += [f"{page.relative_to(ROOT / 'docs').with_suffix('.html')}" for page in ROOT.glob("docs/*/*.md")]
+    wanted += [f"{page.relative_to(DOCS).with_suffix('.html')}" for page in DOCS.glob("*/*.md")]
     assert [page for page in wanted if page not in PAGES] == []
 
 
@@ -110,12 +103,6 @@ def test_nothing_is_loaded_from_another_host(texts):
 def test_no_raw_tex_is_left(texts):
     left = [f"{page}: {tex}" for page, text in texts.items() for tex in TEX.findall(unescape(NO_PROSE.sub("", text)))]
     assert left == []
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
