@@ -84,7 +84,7 @@ def matrix(values: np.ndarray, label: str, x: float, middle: float, largest: flo
     return "".join(parts), width
 
 
-def formulations() -> str:
+def three_formulations() -> str:
     """Return the picture of δ² by three formulations, as SVG."""
     net = network()
     tape = net.forward(X, Y)
@@ -161,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", type=Path, help="folder of the built site, to photograph it")
     site = parser.parse_args().site
-    (IMAGES / "one-gradient.svg").write_text(formulations(), encoding="utf-8")
+    (IMAGES / "one-gradient.svg").write_text(three_formulations(), encoding="utf-8")
     if site:
         photograph(site)
 

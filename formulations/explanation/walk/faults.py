@@ -12,7 +12,7 @@ import numpy as np
 from formulations.arrays import Array
 from formulations.backends import Backend, Tier
 from formulations.exceptions import InvalidInput, Refused, UnknownName, described
-from formulations.explanation.equations import EQUATIONS
+from formulations.explanation.equations import EQUATIONS, parse_latex
 from formulations.functions import Quadratic, through
 from formulations.network import Batch, Gradient, Network, Tape, forward
 
@@ -27,7 +27,7 @@ Line = Callable[[Tape, int, Errors], Array]
 
 @dataclass(frozen=True, eq=False)
 class Fault:
-    """A mistake in one line of the program.
+    """A mistake in one line of the program; a ``Mistake`` of ``certify`` is what explains a wrong gradient.
 
     Attributes
     ----------
@@ -218,7 +218,7 @@ class Planted:
         for k in range(tape.network.layout.last, above - 1, -1):
             right[k] = _delta(tape, k, right)
         wrong = (gradient.errors or ())[above - 2]
-        symbol, equation = f"δ{_up(above)}", {"delta": "BP2", "db": "BP3", "dw": "BP4"}[name]
+        symbol, equation = _symbol(r"\delta", above), {"delta": "BP2", "db": "BP3", "dw": "BP4"}[name]
         if np.array_equal(wrong, right[above]):
             return ""
         if np.array_equal(wrong, -right[above]):
@@ -258,7 +258,10 @@ def plant(name: Any, layer: Any, network: Network, batch: Batch) -> Planted:
 
 
 def _written(fault: Fault, equation: str, l: int, network: Network, batch: Batch) -> str:
-    """Return the LaTeX of the wrong line in layer l."""
+    r"""Return the LaTeX of the wrong line in layer l.
+
+    In layer 3 ``# \odot \sigma(z^{@})`` becomes ``\delta^{3} = \left((w^{4})^T \delta^{4}\right) \odot \sigma(z^{3})``.
+    """
     combined = batch.cost.combined(network.activations[l - 2]) if equation == "BP1" else None
     coupled = network.activations[l - 2].coupled
     factor = r"\nabla_a C" if equation == "BP1" else r"(w^{@+})^T \delta^{@+}"
@@ -292,12 +295,12 @@ def _no_slope(network: Network, batch: Batch, l: int) -> str | None:
 
 
 def _not_square(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
-    rows, columns = network.sizes[l], network.sizes[l - 1]
+    w, delta, rows, columns = _symbol("w", l + 1), _symbol(r"\delta", l + 1), network.sizes[l], network.sizes[l - 1]
     if rows == columns:
-        return f"w{_up(l + 1)} has a single entry, and is its own transpose" if rows == 1 else None
+        return f"{w} has a single entry, and is its own transpose" if rows == 1 else None
     return (
-        f"w{_up(l + 1)} has {rows} rows and {columns} columns, so w{_up(l + 1)} without its transpose cannot multiply "
-        f"δ{_up(l + 1)}, and NumPy would refuse it"
+        f"{w} has {rows} rows and {columns} columns, so {w} without its transpose cannot multiply {delta}, and NumPy "
+        "would refuse it"
     )
 
 
@@ -324,7 +327,7 @@ def _no_other_slope(network: Network, batch: Batch, l: int) -> str | None:
 
 
 def _not_square_input(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
-    return _other_width(network, l - 1, f"a{_up(l)}")
+    return _other_width(network, l - 1, _symbol("a", l))
 
 
 def _no_weighted_input(network: Network, batch: Batch, l: int) -> str | None:  # noqa: ARG001
@@ -340,8 +343,9 @@ def _one_example(network: Network, batch: Batch, l: int) -> str | None:  # noqa:
     return None if len(batch.X) > 1 else "sum and mean of a single example are the same"
 
 
-def _up(l: int) -> str:
-    return str(l).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+def _symbol(latex: str, l: int) -> str:
+    """Return a symbol of layer l as text: w³."""
+    return parse_latex(rf"{latex}^{{{l}}}").text
 
 
 # The wrong lines, in the order of the equations.

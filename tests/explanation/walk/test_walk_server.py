@@ -200,7 +200,7 @@ def test_an_unknown_method_is_refused(server):
 
 
 @pytest.mark.parametrize("line", [b"GET", b"GET / HTTP/9.9", b"GET / HTTP/x", b"\x16\x03\x01\x02", b"A" * 70000])
-def test_what_is_no_http_is_refused(server, line):
+def test_what_is_not_http_is_refused(server, line):
     with connected(server) as connection:
         connection.sendall(line + b"\r\n\r\n")
         assert b"Traceback" not in b"".join(iter(lambda: connection.recv(65536), b""))
@@ -254,7 +254,7 @@ def test_the_page_and_the_document_take_no_body(server):
         b"1" * 5000,
     ],
 )
-def test_what_is_no_json_is_refused(server, body):
+def test_what_is_not_json_is_refused(server, body):
     refused(server, post(server, body), 400)
 
 
