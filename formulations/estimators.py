@@ -740,7 +740,7 @@ class BackpropClassifier(ClassifierMixin, _Backprop):  # type: ignore[misc]
     batch_size : int or "auto"
         Examples in a mini-batch; ``"auto"`` takes 200, or all if there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}
-        For ``"sgd"``: keep η; divide ``learning_rate_init`` after each epoch by t^``power_t``, where t is one more
+        For ``"sgd"``: keep η; divide ``learning_rate_init`` after each epoch by ``t ** power_t``, where t is one more
         than the number of examples seen; or divide η by 5 where training would stop otherwise, down to 10⁻⁶.
     learning_rate_init : float
         η at the start.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from sphinx.util.nodes import make_refnode
 
+import formulations
+
 if TYPE_CHECKING:
     from sphinx import addnodes
     from sphinx.application import Sphinx
@@ -59,6 +61,19 @@ def escape_bars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines
             directive = indent
         if "|" in line and not example and directive < 0:
             lines[number] = LITERAL_OR_BAR.sub(lambda match: r"\|" if match[0] == "|" else match[0], line)
+
+
+def name_imports(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Say above the examples what they have imported, so that a copy of them runs."""
+    heading, text = ".. rubric:: Examples", "\n".join(lines)
+    if heading not in lines or name.split(".")[1] not in formulations.__all__:
+        return
+    wanted = [] if re.search(r">>> (import|from) formulations", text) else ["``from formulations import *``"]
+    if "np." in text and ">>> import numpy" not in text:
+        wanted.append("``import numpy as np``")
+    if wanted:
+        at = lines.index(heading) + 1
+        lines[at:at] = ["", f"After {' and '.join(wanted)}:", ""]
 
 
 def constructor(
@@ -130,6 +145,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     # After numpydoc, which makes RST of the docstring.
     app.connect("autodoc-process-docstring", escape_bars, priority=600)
+    app.connect("autodoc-process-docstring", name_imports, priority=600)
     app.connect("autodoc-process-signature", constructor)
     app.connect("autodoc-skip-member", skip_foreign_members)
     app.connect("missing-reference", resolve)

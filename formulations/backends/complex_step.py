@@ -4,7 +4,7 @@ r"""Perturbation along the imaginary axis, which needs no difference and so has 
 
     \frac{\partial C}{\partial w_j} = \frac{\operatorname{Im} C(w + i h e_j)}{h} + O(h^2)
 
-In each layer a power of two scales each example's imaginary parts to 10⁻²⁰ times the smallest \|z\| or 1. Their square
+In each layer a power of two scales each example's imaginary parts to 10⁻²⁰ times the smallest |z| or 1. Their square
 is far below rounding, so there is no truncation error and no step to choose, and neither large weights nor saturated
 neurons drive them out of range. A float32 network is perturbed in double precision, since float32 has no range for such
 products. ``on="weights"`` perturbs each weight and bias, P + N partial passes, each from its own layer

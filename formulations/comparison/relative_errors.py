@@ -24,18 +24,18 @@ SECONDS = 5.0
 
 @dataclass(frozen=True)
 class RelativeError:
-    r"""The relative error of one backend on one scenario.
+    """The relative error of one backend on one scenario.
 
     Attributes
     ----------
     backend, scenario, dtype : str
         The backend, the scenario, and the precision.
     condition : float
-        The largest g_abs over the largest \|g\|: 1 if nothing cancels in the backward pass.
+        The largest g_abs over the largest |g|: 1 if nothing cancels in the backward pass.
     error : float
         ‖ĝ − g‖∞ / ‖g‖∞, or ‖ĝ‖∞ if g is 0.
     componentwise : float
-        The largest \|ĝ − g\| / \|g\| over the entries that are not 0.
+        The largest |ĝ − g| / |g| over the entries that are not 0.
     units : float
         The error in units of u = eps/2.
     """

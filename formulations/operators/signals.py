@@ -42,7 +42,7 @@ EXAMPLES, WORK = 32, 2e10
 
 @dataclass(frozen=True)
 class LayerDiagnosis:
-    r"""The figures of one layer; :data:`QUANTITIES` ties each to a statement of the chapter.
+    """The figures of one layer; :data:`QUANTITIES` ties each to a statement of the chapter.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class LayerDiagnosis:
     activation : str
         The name of its activation.
     largest_slope : float
-        The supremum of \|σ′\|; where it is unknown or infinite, the largest slope on these examples.
+        The supremum of |σ′|; where it is unknown or infinite, the largest slope on these examples.
     saturated : float
         The share of the slopes, over neurons and examples, that are 0 or below ``saturation`` times that supremum.
     dead : float

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import doctest
 import inspect
 import pkgutil
 import re
@@ -37,6 +40,39 @@ def api():
 
 def test_every_public_name_has_an_entry():
     assert set(fm.__all__) - {"exceptions", "testing"} <= {name.removeprefix("formulations.") for name in listed()}
+
+
+EXAMPLES = {
+    each.name: each
+    for name in fm.__all__
+    for each in doctest.DocTestFinder(exclude_empty=True).find(getattr(fm, name), name, globs={})
+    if each.examples and inspect.isroutine(getattr(fm, name)) | inspect.isclass(getattr(fm, name))
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_need_no_other_names_than_those_that_the_page_imports(name):
+    program = "".join(example.source for example in EXAMPLES[name].examples)
+    names = list(ast.walk(ast.parse(program)))
+    used = {node.id for node in names if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    made = {node.id for node in names if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    made |= {node.arg for node in names if isinstance(node, ast.arg)}
+    made |= {node.asname or node.name.split(".")[0] for node in names if isinstance(node, ast.alias)}
+    made |= {node.name for node in names if isinstance(node, ast.FunctionDef)}
+    assert used <= {*made, *vars(builtins), *fm.__all__, "np"}
+
+
+def test_the_page_says_what_its_examples_import(api):
+    lines = ["Do it.", "", ".. rubric:: Examples", "", ">>> certify(np.ones(3))"]
+    api.name_imports(None, "function", "formulations.certify", None, None, lines)
+    assert "After ``from formulations import *`` and ``import numpy as np``:" in lines
+    for name, first in (
+        ("formulations.certify", ">>> import formulations as fm"),
+        ("formulations.network.Tape", ">>> 1"),
+    ):
+        given = [".. rubric:: Examples", "", first]
+        api.name_imports(None, "function", name, None, None, given)
+        assert given == [".. rubric:: Examples", "", first]
 
 
 def test_every_name_of_a_face_has_an_entry():

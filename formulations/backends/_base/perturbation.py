@@ -8,7 +8,7 @@ roundoff of r·ε_C/h, ε_C that of one cost. Their sum is least at
     h = \left( \frac{r \, \varepsilon_C}{p \, c} \right)^{1/(p+1)}.
 
 Neither c nor ε_C is known beforehand. The rule replaces ε_C/c by eps and omits the other constants, whose (p+1)-th
-root is near 1: h = eps^(1/(p+1)), in units of max(1, \|θ\|), since activations bend over lengths of 1. With it a
+root is near 1: h = eps^(1/(p+1)), in units of max(1, |θ|), since activations bend over lengths of 1. With it a
 quotient keeps the fraction p/(p+1) of the digits.
 """
 

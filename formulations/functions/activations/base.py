@@ -17,7 +17,7 @@ __all__ = ["Activation"]
 
 
 class Activation(ABC):
-    r"""An activation: by default element by element, :math:`a_j = f(z_j)` with slope :math:`f'(z_j)`.
+    """An activation: by default element by element, :math:`a_j = f(z_j)` with slope :math:`f'(z_j)`.
 
     The book's σ and σ′ (Nielsen, chapter 2, eq. (23) and (BP1)) are one object, so that a function always has its
     own slope, and one call computes both from the same exponential.
@@ -31,14 +31,14 @@ class Activation(ABC):
     kinks : tuple of float
         The points at which f is not differentiable. By convention, the slope there is the left derivative.
     slope_bound : float or None
-        The supremum of \|f′\| over the real line, of a coupled f that of all \|∂a_j/∂z_j\|; None if it is unknown or
+        The supremum of |f′| over the real line, of a coupled f that of all |∂a_j/∂z_j|; None if it is unknown or
         infinite.
     curvature_bound : float or None
-        The supremum of \|f″\| over the real line away from the kinks; None if it is unknown or infinite.
+        The supremum of |f″| over the real line away from the kinks; None if it is unknown or infinite.
     coupled : bool
         Whether Σ′(z) has off-diagonal entries, so that no element-wise product can express it.
     analytic : bool
-        Whether f extends to complex z as an analytic function, without \|z\| and without pieces.
+        Whether f extends to complex z as an analytic function, without |z| and without pieces.
     formula : callable (engine, z) -> array, or None
         f in the functions of an engine, for other number systems; None if it is unknown.
 

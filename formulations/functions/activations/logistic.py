@@ -63,7 +63,7 @@ def _sigma(exponential: Array, out: Array) -> None:
 class Sigmoid(Activation):
     r"""The book's neuron: :math:`\sigma(z) = 1/(1+e^{-z})` (Nielsen, eq. (3)).
 
-    The relative error of value and slope is bounded up to \|z\| = t (87, 708, 11355), where both approach the smallest
+    The relative error of value and slope is bounded up to |z| = t (87, 708, 11355), where both approach the smallest
     normal number; beyond, the error is bounded by that number.
 
     Examples
@@ -103,10 +103,10 @@ class Sigmoid(Activation):
 @final
 @dataclass(frozen=True)
 class Tanh(Activation):
-    r"""The hyperbolic tangent, with slope :math:`4E/(1+E)^2`, :math:`E = e^{-2|z|}`.
+    """The hyperbolic tangent, with slope :math:`4E/(1+E)^2`, :math:`E = e^{-2|z|}`.
 
     In float64, the usual 1 − tanh² is exactly 0 from z = 19 on. This slope keeps its digits up to
-    \|z\| = t/2 (43, 354, 5677), beyond which E is not a normal number. The value is odd in z bit by bit and within 4u
+    |z| = t/2 (43, 354, 5677), beyond which E is not a normal number. The value is odd in z bit by bit and within 4u
     of the true one; the slope is even and within 6u.
 
     Examples

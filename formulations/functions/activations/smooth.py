@@ -51,9 +51,9 @@ class Identity(Activation):
 @final
 @dataclass(frozen=True)
 class Square(Activation):
-    r"""z² with slope 2z, for exact tests in integers: the value is correctly rounded, the slope exact.
+    """z² with slope 2z, for exact tests in integers: the value is correctly rounded, the slope exact.
 
-    The value overflows beyond \|z\| = √finfo.max, the slope beyond finfo.max/2, and NumPy warns.
+    The value overflows beyond |z| = √finfo.max, the slope beyond finfo.max/2, and NumPy warns.
 
     Examples
     --------
@@ -80,9 +80,9 @@ class Square(Activation):
 @final
 @dataclass(frozen=True)
 class Sine(Activation):
-    r"""sin(z) with slope cos(z): the activation of periodic networks.
+    """sin(z) with slope cos(z): the activation of periodic networks.
 
-    For large \|z\| adjacent floating-point numbers are more than a period apart: the result is correct for the given z,
+    For large |z| adjacent floating-point numbers are more than a period apart: the result is correct for the given z,
     but a rounding error in z makes it meaningless.
 
     Examples

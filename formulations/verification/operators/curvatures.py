@@ -1,7 +1,7 @@
-r"""How far a candidate's σ″(z) and ∇²_aC can be from the reference's.
+"""How far a candidate's σ″(z) and ∇²_aC can be from the reference's.
 
 As for the slopes (:mod:`formulations.verification.tolerances.activations`), the curvature is evaluated at both ends of
-the interval of z. Its own rounding is at most 8u times the sum of \|σ″\|, \|σ′\| and \|σ\|, since a curvature made of
+the interval of z. Its own rounding is at most 8u times the sum of |σ″|, |σ′| and |σ|, since a curvature made of
 activations and slopes, such as σ′(1 − 2σ), loses no more than its terms; the built-in ones stay below 2u. Beside a
 kink the slope jumps, which E_d covers, and the curvature is that of the two pieces. The rounding of a
 user-defined function is estimated from two precisions.
@@ -18,7 +18,7 @@ tanh        28u
 softplus    2u
 elu         2u
 gelu        4u
-silu        (4 + 2·min(\|z\|, 38))u
+silu        (4 + 2·min(|z|, 38))u
 ==========  ===========================
 
 The curvature of a built-in cost is diagonal, a sum of at most two positive terms with 12 roundings. That of a

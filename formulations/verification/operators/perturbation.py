@@ -6,7 +6,7 @@ r"""P, the bound of difference quotients of operators: their truncation and roun
 
 as for gradients (:mod:`formulations.verification.tolerances.perturbation`). E is the bound of T4, and ε that of what is
 differenced: the outputs for a Jacobian, the gradient for a Hessian product. t is the longest step along the direction
-v that moves no component θ by more than h·max(1, \|θ\|). A Gauss–Newton product takes two quotients, Jv and, entry by
+v that moves no component θ by more than h·max(1, |θ|). A Gauss–Newton product takes two quotients, Jv and, entry by
 entry, Jᵀu with :math:`u = BJv`, so that its roundoff is at most
 
 .. math:: |J|^T |B| \frac{c\,\varepsilon}{t_v} + |u|^T \frac{c\,\varepsilon}{t_i}

@@ -49,7 +49,7 @@ class OracleGradient:
         self.absolute = absolute
 
     def condition(self) -> float:
-        r"""Return the largest g_abs over the largest \|g\|: what cancellation may cost the backward pass."""
+        """Return the largest g_abs over the largest |g|: what cancellation may cost the backward pass."""
         largest = max(map(abs, self.vector), default=0)
         return float(max(self.absolute) / largest) if largest else float("inf")
 

@@ -123,6 +123,7 @@ def exact_gradient(
 
     Examples
     --------
+    >>> from fractions import Fraction
     >>> net = Network(weights=[[[0.1]], [[2.0]]], biases=[[0.0], [0.0]], activations=["square", "identity"])
     >>> exact = exact_gradient(net, [[1.0]], [[0.0]])  # C = ½(2w²)² has the derivative 8w³
     >>> exact.weights[0][0][0] == 8 * Fraction(0.1) ** 3, exact.cost == 2 * Fraction(0.1) ** 4

@@ -27,14 +27,14 @@ __all__ = ["Slope", "read_slope", "seen_rounding", "worse"]
 
 @dataclass(frozen=True, eq=False)
 class Slope:
-    r"""Σ′(z^l) of a mini-batch.
+    """Σ′(z^l) of a mini-batch.
 
     Parameters
     ----------
     matrix : ndarray of shape (m, n) or (m, n, n), or OuterBlocks
         The diagonal, or the blocks, in the reference's precision.
     acted_on : of the same kind
-        M, at least \|Σ′\|, in the dtype of bounds.
+        M, at least |Σ′|, in the dtype of bounds.
     roundings : int
         The roundings of a product with it, beyond those of a product with a diagonal.
     """

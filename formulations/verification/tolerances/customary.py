@@ -11,8 +11,8 @@ sigmoid       ½(tanh(z/2) + 1)                                      u          
 tanh          2σ(2z) − 1, (e^z − e^−z)/(e^z + e^−z)                 3u                          8u
 softplus      log(1 + e^z), −log σ(−z), slope 1 − e^−a              2u                          3u
 elu           e^z − 1                                               2u                          0
-gelu          ½z(1 + erf(z/√2))                                     4u·min(\|z\|, 9)            u
-silu          z·½(tanh(z/2) + 1)                                    ½u·min(\|z\|, 38)           ½u·min(\|z\|, 38)
+gelu          ½z(1 + erf(z/√2))                                     4u·min(|z|, 9)            u
+silu          z·½(tanh(z/2) + 1)                                    ½u·min(|z|, 38)           ½u·min(|z|, 38)
 ============  ====================================================  ==========================  =================
 
 PyTorch's softplus returns z beyond z = 20. In float64 that is off by up to :math:`e^{-20}`, which is not roundoff: a

@@ -253,9 +253,9 @@ class Propagation:
         return errors[::-1]
 
     def _added(self, l: int, above: Array, pulled: Any, largest: Any) -> Array:
-        r"""Return what (BP2) adds in layer l to the error of wᵀδ^{l+1}, where δ^{l+1} is ``above``.
+        """Return what (BP2) adds in layer l to the error of wᵀδ^{l+1}, where δ^{l+1} is ``above``.
 
-        ``pulled`` bounds the error of wᵀδ^{l+1} that δ^{l+1} brings, and ``largest`` that of \|w\|ᵀ\|δ^{l+1}\|.
+        ``pulled`` bounds the error of wᵀδ^{l+1} that δ^{l+1} brings, and ``largest`` that of |w|ᵀ|δ^{l+1}|.
         """
         precision, slope, d = self.precision, self.reference.slopes[l - 2], self.slopes[l - 2]
         working, u = precision.working, precision.u
