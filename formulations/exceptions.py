@@ -142,7 +142,7 @@ class UnknownName(FormulationsException, ValueError):
         ]
         suggestion = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
         whose = f" of {of}" if of else ""
-        super().__init__(f"unknown {what} {name!r}{whose}; valid names are {', '.join(names)}.{suggestion}")
+        super().__init__(f"unknown {what} {described(name)}{whose}; valid names are {', '.join(names)}.{suggestion}")
 
 
 def bare_name(name: str) -> str:

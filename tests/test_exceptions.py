@@ -111,6 +111,11 @@ def test_names_of_other_libraries_are_understood(read, name, meant):
         read(name)
 
 
+def test_a_long_name_is_cut():
+    message = str(UnknownName("cost", "q" * 100_000, ["quadratic"]))
+    assert message.startswith("unknown cost 'qqq") and "…; valid names are quadratic." in message and len(message) < 200
+
+
 @pytest.mark.parametrize(("valid", "elsewhere"), [(ACTIVATIONS, NAMES_OF_ACTIVATIONS), (COSTS, NAMES_OF_COSTS)])
 def test_every_name_of_another_library_can_be_found_and_leads_to_names_here(valid, elsewhere):
     for name, meant in elsewhere.items():
