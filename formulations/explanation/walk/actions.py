@@ -72,6 +72,7 @@ def _move(scene: Scene, action: Mapping[str, Any]) -> Scene:
     index = [positive_integer(i, "an index") for i in items(action["index"], "index", "[1, 2]")]
     if quantity in ("x", "y"):
         moved = (scene.X if quantity == "x" else scene.Y).copy()
+        _check_end(scene, action)
         j, example = _place(index, (moved.shape[1], len(moved)), quantity, optional=True)
         moved[example, j] = value
         X, Y = (moved, scene.Y) if quantity == "x" else (scene.X, moved)
@@ -105,6 +106,15 @@ def _layer(scene: Scene, action: Mapping[str, Any]) -> int:
             f"a layer with weights and biases is one of 2 to {last}, got {described(l)}; pass one of them."
         )
     return l
+
+
+def _check_end(scene: Scene, action: Mapping[str, Any]) -> None:
+    """Refuse a layer that x, of layer 1, or y, of the last one, does not belong to."""
+    quantity = action["quantity"]
+    end = 1 if quantity == "x" else scene.network.layout.last
+    l = action.get("layer", end)
+    if type(l) is not int or l != end:
+        raise InvalidInput(f"{quantity} belongs to layer {end}, got layer {described(l)}; pass {end}, or no layer.")
 
 
 def _place(index: list[int], shape: tuple[int, ...], name: str, *, optional: bool = False) -> tuple[int, ...]:
