@@ -29,7 +29,7 @@ def direction_steps(equation: Equation, quantities: Quantities) -> Iterator[Step
         The equation, then each change that follows from that of the weight.
     """
     last, weight = quantities.last, quantities.operand("dw", 2, (1, 1))
-    remarks = () if quantities.m > 1 else (f"The numbers are those of {weight.text}.",)
+    remarks = () if quantities.m > 1 else ("The numbers are those of ∂C/∂w²₁₁.",)
     yield Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
     if quantities.m > 1:
         return

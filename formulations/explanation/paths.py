@@ -35,7 +35,7 @@ def path_step(equation: Equation, quantities: Quantities) -> Step:
     count = prod(sizes[2:])
     weight = quantities.operand("dw", 2, (1, 1))
     symbols = (Operand(equation.latex),)
-    there_are = f"From {quantities.operand('w', 2, (1, 1)).text} there are {count} paths to the cost"
+    there_are = f"From w²₁₁ there are {count} paths to the cost"
     if quantities.m > 1 or count > MOST or quantities.tape.combined is not None:
         return Step(equation.number, equation.says, symbols, remarks=(f"{there_are}.",))
     rows: list[tuple[Piece, ...]] = []

@@ -89,7 +89,8 @@ def _applied(
     last = quantities.last
     if equation.scope == "forward":
         for l in range(2, last + 1):
-            yield StageKey(0, l, f"Forward pass, layer {l}", "forward", l), write(equation, quantities, l)
+            step = write(equation, quantities, l, _coupled_remark(equation, quantities, l))
+            yield StageKey(0, l, f"Forward pass, layer {l}", "forward", l), step
     elif equation.scope == "output":
         yield _error_stage(last, last), _error(equation, quantities, last)
     elif equation.scope == "hidden":
@@ -120,6 +121,17 @@ def _applied(
         yield _method_stage(), Step(equation.number, equation.says, (Operand(equation.latex),), remarks=remarks)
     else:
         yield StageKey(4, -1, "Also used", "other"), Step(equation.number, equation.says, (Operand(equation.latex),))
+
+
+def _coupled_remark(equation: Equation, quantities: Quantities, l: int) -> tuple[str, ...]:
+    """Say what (23) means for an activation that takes all weighted inputs of a layer."""
+    activation = quantities.tape.network.activations[l - 2]
+    if equation.number != "23" or not activation.coupled:
+        return ()
+    return (
+        f"{activation.name} takes all weighted inputs of the layer; the row of neuron j shows its own, and the j-th "
+        "component of the result.",
+    )
 
 
 def _brackets(equation: Equation, backend: Backend, quantities: Quantities) -> Iterator[tuple[StageKey, Step]]:
@@ -185,7 +197,10 @@ def _saturated(quantities: Quantities, l: int) -> tuple[str, ...]:
 def _cost_step(quantities: Quantities) -> Step:
     cost = quantities.tape.known_cost
     mean = cost.mean_equation if quantities.m > 1 else ""
-    return write(_of_cost(mean or cost.equation, cost), quantities, quantities.last)
+    remarks: tuple[str, ...] = ()
+    if quantities.tape.combined is not None and np.isin(quantities.tape.output, (0, 1)).any():
+        remarks = ("C is computed from z, without the logarithms: an output is rounded to exactly 0 or 1 here.",)
+    return write(_of_cost(mean or cost.equation, cost), quantities, quantities.last, remarks)
 
 
 def _of_cost(number: str, cost: Cost) -> Equation:

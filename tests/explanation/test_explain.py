@@ -312,9 +312,26 @@ def test_a_network_of_few_parameters_shows_the_quotients_of_all():
     assert step.remarks == ()
 
 
+@pytest.mark.parametrize(("activation", "remarks"), [("sigmoid", 0), ("softmax", 1)])
+def test_the_components_of_a_coupled_activation_are_said_to_be_components(activation, remarks):
+    net = fm.Network.random([2, 3, 2], ["sigmoid", activation], seed=0, init="book")
+    hidden, output = explain(net, backends="per_neuron", cost="log_likelihood", equation="23").steps("per_neuron")
+    assert hidden.remarks == () and len(output.remarks) == remarks
+    assert all("softmax takes all weighted inputs" in remark for remark in output.remarks)
+
+
+@pytest.mark.parametrize(("z", "remarks"), [(1.0, 0), (800.0, 1), (-800.0, 1)])
+def test_the_cost_of_a_rounded_output_is_said_to_come_from_z(z, remarks):
+    found = explain(fm.Network([[[z]]], [[0.0]]), [[1.0]], [[0.5]], cost="binary_cross_entropy", equation="63")
+    (step,) = found.steps("hadamard")
+    assert len(step.remarks) == remarks
+    assert all("computed from z" in remark for remark in step.remarks)
+
+
 def test_the_paths_of_equation_53_add_up():
     found = explain(fm.Network.random([2, 3, 2, 2], seed=1, init="book"), backends="path_sum")
     step = next(step for step in found.steps("path_sum") if step.equation == "53")
+    assert step.remarks[0].startswith("From w²₁₁ there are 4 paths")
     assert [row[0].text for row in step.rows[:-1]] == ["1→1→1", "1→1→2", "1→2→1", "1→2→2"]
     for row in step.rows:
         (value, size) = Evaluated(segments(row)[0], None).sum()
