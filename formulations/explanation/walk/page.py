@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -38,7 +39,8 @@ def static_page(document: Mapping[str, Any], fallback: str, command: str = COMMA
     command : str
         The command that serves the same page with numbers that can be changed.
     """
-    source = {"text": "The library computed these numbers when it wrote the page.", "live": False, "command": command}
+    text = f"formulations {version('backprop-formulations')} computed these numbers when it wrote the page."
+    source = {"text": text, "live": False, "command": command}
     return as_page(document, {"provider": None, "source": source}, fallback=fallback, policy=POLICY)
 
 
@@ -64,7 +66,7 @@ def as_page(
         The content security policy; empty if the server sends it.
     """
     title = escape("Backpropagation, step by step" if document is None else str(document["title"]))
-    data = {"walk-options": options} if document is None else {"walk-document": document, "walk-options": options}
+    data = {"walk-options": options} if document is None else {"walk-options": options, "walk-document": document}
     scripts = "".join(
         f'<script type="application/json" id="{name}">{_inlined(plain)}</script>\n' for name, plain in data.items()
     )
@@ -75,8 +77,9 @@ def as_page(
         # An icon of its own, or the browser asks for one.
         f'<title>{title}</title>\n<link rel="icon" href="data:,">\n'
         f"<style>\n{stylesheet()}</style></head>\n<body>\n"
-        f'<main id="walk"></main>\n<noscript>{fallback}</noscript>\n'
-        f'{scripts}<script type="module">\n{bundle()}</script>\n</body>\n</html>\n'
+        # The script runs last and stands first: it can say that a page is cut off.
+        f'<main id="walk"></main>\n<script type="module">\n{bundle()}</script>\n'
+        f"<noscript>{fallback}</noscript>\n{scripts}</body>\n</html>\n"
     )
 
 

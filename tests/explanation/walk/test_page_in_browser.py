@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,8 @@ def test_the_page_that_the_library_writes_is_a_walk(visit):
     assert page.locator("[data-pane]").count() == 3
     go(page, stop_of(page, "BP2", "δ²"))
     assert "(34)" in page.inner_text("[data-pane=equation]")
+    text = f"formulations {fm.__version__} computed these numbers when it wrote the page."
+    assert page.inner_text("[data-source]") == text
 
 
 def test_two_walks_on_one_page_are_independent(visit):
@@ -209,6 +212,21 @@ def test_pointing_at_a_symbol_lights_it_everywhere_and_a_click_keeps_it(visit):
     assert not lit(page, "network")
     page.locator("[data-pane=equation] mrow[data-name=a]").hover()
     assert ("a", "1", "") in lit(page, "equation")
+
+
+def test_the_readout_tells_the_number_of_the_entry_that_is_pointed_at(visit):
+    document = document_of(
+        fault={"name": "sign_in_layer", "layer": 2}, X=[[0.5, 1.0], [0.25, -1.0]], Y=[[0, 1], [1, 0]]
+    )
+    page = visit(static(document))
+    go(page, stop_of(page, "BP2", "δ²"))
+    cells = page.locator("[data-pane=matrices] td[data-name=delta][data-layer='2'][data-index='1']")
+    values = cells.evaluate_all("all => all.map((cell) => cell.dataset.value)")
+    # Two columns, each with two examples.
+    assert len(set(values)) == 4
+    for cell, value in zip(cells.all(), values, strict=True):
+        cell.hover()
+        assert f"= {value} ·".replace("-", "−") in page.inner_text(".readout")
 
 
 def test_the_zeros_of_sigma_are_visible_and_faint(visit):
@@ -406,6 +424,54 @@ def test_another_version_is_refused_in_one_sentence(visit, change, said):
     page = visit(static(document_of() | change))
     sync_api.expect(page.locator("[role=alert]")).to_contain_text(re.compile(said))
     assert page.locator("[data-pane]").count() == 0
+
+
+KEYS = [*json.loads(files("formulations.explanation.walk").joinpath("assets", "schema.json").read_text())["required"]]
+
+
+def test_a_document_without_a_part_is_refused_by_name(visit):
+    document = document_of()
+    page = visit(static(document))
+    page.add_script_tag(content=f"{bundle('walk.js')}; window.show = walk;", type="module")
+    page.wait_for_function("Boolean(window.show)")
+    for key in KEYS[2:]:
+        damaged = {name: value for name, value in document.items() if name != key}
+        page.evaluate(
+            """(found) => {
+            document.body.innerHTML = "<main></main>";
+            show(document.querySelector("main"), { document: found });
+        }""",
+            damaged,
+        )
+        said = page.locator("[role=alert]").all_inner_texts()
+        assert len(said) == 1 and f"has no {key};" in said[0] and "formulations explain --html" in said[0]
+        assert page.locator("main > *").count() == 1
+
+
+def cut_off(at: str) -> Callable[[str], str]:
+    return lambda page: page[: page.index(at) + len(at)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda page: page.replace('"cost":', '"cost":NaN,"price":'), "not JSON"),
+        (cut_off('"stages":[{"title"'), "not JSON"),
+        (cut_off("<noscript>"), "cut off"),
+        (lambda page: page.replace('"stages":[', '"stages":[{"columns":null},'), "cannot be drawn"),
+        (lambda page: page.replace('"layers":[', '"layers":null,"other":['), "cannot be drawn"),
+    ],
+    ids=["NaN", "cut in the document", "cut before it", "a stage", "layers"],
+)
+def test_a_damaged_page_says_so_and_nothing_else(browser, tmp_path, damage, said):
+    file = tmp_path / "page.html"
+    file.write_text(damage(fm.explain().html()), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    (alert,) = page.locator("[role=alert]").all_inner_texts()
+    assert said in alert and "write the page again with “formulations explain --html”" in alert
+    assert page.locator("main > *").count() == 1
+    page.close()
 
 
 def test_a_browser_without_mathml_gets_text(visit):
@@ -648,6 +714,20 @@ def test_activation_cost_backends_and_network_can_be_chosen(visit):
     page.click("[data-do=random]")
     sync_api.expect(page.locator("[data-pane=network] [data-neuron]")).to_have_count(13)
     assert actions(page)[-1] == {"name": "random", "seed": 1, "sizes": [3, 4, 4, 2]}
+
+
+@pytest.mark.parametrize("written", ["2--3", "2,x,3", "abc", "", "2-3-"])
+def test_layers_that_are_no_list_of_numbers_are_refused(visit, written):
+    page = visit(live(document_of()))
+    page.click("[data-tab=change]")
+    page.fill("[data-choose=sizes]", written)
+    page.click("[data-do=random]")
+    assert "such as 2-3-2" in page.inner_text("[role=alert]") and f"“{written}”" in page.inner_text("[role=alert]")
+    assert page.evaluate("bodies") == []
+    page.fill("[data-choose=sizes]", " 3, 4 – 2 ")
+    page.click("[data-do=random]")
+    sync_api.expect(page.locator("[data-pane=network] [data-neuron]")).to_have_count(9)
+    assert page.locator("[role=alert]:visible").count() == 0
 
 
 # Break it

@@ -92,7 +92,7 @@ function scalar(piece, before) {
   const written = shown(number, Math.max(4, piece.digits ?? 4));
   const text = bracketed ? `(${written})` : written;
   const title = `${piece.symbol || "number"} = ${full(number)}`;
-  return html("span", { class: "scalar", ...labels(piece), title }, text);
+  return html("span", { class: "scalar", ...labels(piece), "data-value": number, title }, text);
 }
 
 function matrix(piece) {

@@ -9,6 +9,7 @@ import { historyPlot, saturationPlot } from "./plots.js";
 
 const TABS = [["saturate", "Saturation"], ["descend", "Descent"], ["break", "Break it"], ["change", "Change"]];
 const SURPRISE = "";
+const LAYERS = /^\s*\d+(\s*[-–,\s]\s*\d+)*\s*$/;
 const PLANT_IT =
   "Plant a mistake in the program, walk through its steps, and find it: in one line the right side does not give the "
   + "left.";
@@ -16,7 +17,7 @@ const FIND_IT =
   "A mistake is planted in “your program”. Walk with → through its steps below: in one line the right side does not give "
   + "the left. Which?";
 
-/** The tabs beside the network. Of a walk they use `source`, `edit`, `act`, `chooseNeuron` and `redraw`. */
+/** The tabs beside the network. Of a walk they use what leads elsewhere or changes it, and its `source`. */
 export class Panel {
   constructor(walk, id, which) {
     Object.assign(this, { walk, guess: null, revealed: false, hidden: null });
@@ -303,8 +304,11 @@ export class Panel {
       oninput: (event) => { this.seed = event.target.value; },
     });
     const draw = action("random", "Draw", () => {
+      if (!LAYERS.test(sizes.value)) {
+        return this.walk.fail(`Layers must be numbers with a hyphen between them, such as 2-3-2, got “${sizes.value}”.`);
+      }
       this.sizes = undefined;
-      const counts = sizes.value.split(/\D+/).filter(Boolean).map(Number);
+      const counts = sizes.value.match(/\d+/g).map(Number);
       this.walk.act({ name: "random", seed: Math.trunc(Number(seed.value)), sizes: counts });
     }, "");
     return [html("label", {}, "layers ", sizes), html("label", {}, "seed ", seed), draw];

@@ -2,11 +2,28 @@
 
 import { startFromServer } from "./server.js";
 import { startWithPyodide } from "./pyodide.js";
-import { walk } from "./walk.js";
+import { damaged, refuse, walk } from "./walk.js";
 
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const options = read("walk-options");
 const root = document.getElementById("walk");
-if (options.provider === "server") startFromServer(root);
-else if (options.provider === "pyodide") startWithPyodide(root, read("walk-document"), options);
-else walk(root, { document: read("walk-document"), request: null, source: options.source });
+
+/** Read a part of the page; if it is missing or damaged, say so and return null. */
+function partOf(id) {
+  const element = document.getElementById(id);
+  if (!element) return void refuse(root, damaged("it is missing, since the page is cut off"));
+  try {
+    return JSON.parse(element.textContent);
+  } catch (problem) {
+    return void refuse(root, damaged(`it is not JSON (${problem.message})`));
+  }
+}
+
+function start(options) {
+  if (options.provider === "server") return void startFromServer(root);
+  const first = partOf("walk-document");
+  if (!first) return;
+  if (options.provider === "pyodide") startWithPyodide(root, first, options);
+  else walk(root, { document: first, request: null, source: options.source });
+}
+
+const options = partOf("walk-options");
+if (options) start(options);

@@ -14,6 +14,10 @@ import { Timeline } from "./timeline.js";
 
 const FORMAT = "formulations-walk";
 const VERSION = 1;
+const REQUIRED = [
+  "title", "notes", "scene", "columns", "cost", "layers", "program", "drawn", "why", "stages", "curves", "fault", "verdict",
+  "choices",
+];
 
 const COLOURS = [["step", "the step"], ["a", "a"], ["z", "z"], ["slope", "σ′"], ["delta", "δ"]];
 const ENTRY_ORDER = ["b", "db", "a", "z", "slope", "delta", "y"];
@@ -28,13 +32,29 @@ let walks = 0;
  * is {text, live, command}. Returns the walk, or null if the document is refused.
  */
 export function walk(root, { document: first, request = null, source = {} }) {
-  root.classList.add("walk");
   const refusal = refusalOf(first);
   if (refusal) {
-    root.replaceChildren(html("p", { role: "alert", class: "alert" }, refusal));
+    refuse(root, refusal);
     return null;
   }
-  return new Walk(root, first, request, source);
+  try {
+    return new Walk(root, first, request, source);
+  } catch (problem) {
+    console.error(problem);
+    refuse(root, damaged(`it cannot be drawn (${problem.message})`));
+    return null;
+  }
+}
+
+/** Show one sentence instead of a walk. */
+export function refuse(root, sentence) {
+  root.classList.add("walk");
+  root.replaceChildren(html("p", { role: "alert", class: "alert" }, sentence));
+}
+
+/** Say what is wrong with a damaged document, and what to do. */
+export function damaged(what) {
+  return `The document of this page is damaged: ${what}; write the page again with “formulations explain --html”.`;
 }
 
 /** Say why a document cannot be shown, and what to do; null if it can. */
@@ -49,11 +69,13 @@ function refusalOf(found) {
     return `This page shows version ${VERSION} of the format ${FORMAT}, and got version ${got}; `
       + "write the page and its document with the same version of formulations.";
   }
-  return null;
+  const missing = REQUIRED.filter((key) => found[key] === undefined);
+  return missing.length ? damaged(`it has no ${missing.join(", ")}`) : null;
 }
 
 class Walk {
   constructor(root, first, request, source) {
+    root.classList.add("walk");
     // On a page of its own the walk has the first heading, and the keys that are pressed on the page are its.
     this.alone = root.matches("body > main");
     walks += 1;
@@ -73,8 +95,8 @@ class Walk {
     this.act = (action) => this.ask(() => ({ scene: this.document.scene, action }));
     this.neuron = firstNeuron(first);
     this.build();
-    this.listen();
     this.redraw();
+    this.listen();
   }
 
   requestsTo(send) {
@@ -208,6 +230,12 @@ class Walk {
     this.relight();
   }
 
+  /** Draw another document, in which what is pointed at may have other numbers. */
+  drawChanged() {
+    for (const target of [this.hovered, this.pinned]) delete target?.value;
+    this.redraw();
+  }
+
   drawStop() {
     const { stop, document: shownDocument } = this;
     const known = this.panel.isKnown();
@@ -302,9 +330,8 @@ class Walk {
       const costs = target.costs.map(({ by, cost }) => `by ${shown(by)}: C = ${full(cost)}`).join(" · ");
       return void readout.replaceChildren(html("b", {}, symbol(name, layer, index)), ` moved ${costs}`);
     }
-    const element = this.entryAt(target);
-    const value = element ? Number(element.dataset.value) : null;
-    const number = value === null ? "" : ` = ${full(value)}`;
+    const value = target.value ?? this.entryAt(target)?.dataset.value;
+    const number = value === undefined ? "" : ` = ${full(Number(value))}`;
     readout.replaceChildren(html("b", {}, symbol(name, layer, index)), `${number} · ${meaning(name, layer, index)}`);
   }
 
@@ -344,7 +371,9 @@ class Walk {
     const targetAt = (node) => {
       const element = node instanceof Element ? node.closest(".one-of-many, [data-name][data-layer]") : null;
       const inner = element?.classList.contains("one-of-many") ? null : element;
-      return inner ? targetOf(inner) : element?.target ?? null;
+      const target = inner ? targetOf(inner) : element?.target ?? null;
+      // An entry tells its own number: others have its name, in the other column or for other examples.
+      return target && inner?.matches("td, .scalar") ? { ...target, value: inner.dataset.value } : target;
     };
     root.addEventListener("pointerover", (event) => { if (!this.grip) this.point(targetAt(event.target)); });
     root.addEventListener("pointerleave", () => { if (!this.grip) this.point(null); });
@@ -545,7 +574,7 @@ class Walk {
     this.lastKey = work.key;
     const found = stopsOf(answer).findIndex((stop) => stop.title === before.title && stop.mark === before.mark);
     if (found >= 0) this.at = found;
-    this.redraw();
+    this.drawChanged();
   }
 
   fail(message) {
@@ -558,13 +587,13 @@ class Walk {
   undo() {
     if (this.scenes.length > 1) this.scenes.pop();
     this.lastKey = null;
-    this.redraw();
+    this.drawChanged();
   }
 
   reset() {
     this.scenes = [this.scenes[0]];
     this.lastKey = null;
-    this.redraw();
+    this.drawChanged();
   }
 
   /** The costs of the last scenes that have the same layers and the same cost. */
