@@ -306,6 +306,37 @@ def test_a_turn_that_another_window_took_is_taken_again(walked):
     assert all("409" in line for line in said)
 
 
+def test_a_turn_is_taken_again_after_a_pause_alone(walked):
+    walk = walked()
+    walk.page.clock.install(time=0)
+    walk.open()
+    walk.page.wait_for_selector("[data-pane]")
+    walk.page.clock.pause_at(3_600_000)
+    refused = []
+
+    def refuse(route):
+        refused.append(route.request.url)
+        route.fulfill(status=409, content_type="application/json", body='{"error": {"message": "replaced."}}')
+
+    walk.page.route("**/answer", refuse)
+    walk.tab("descend")
+    for count in (1, 2, 3):
+        with walk.page.expect_response("**/answer"):
+            if count == 1:
+                walk.page.click("[data-do=step]")
+            else:
+                walk.page.clock.run_for(200)
+        # Another answer from the server comes after all that the page asked at once.
+        walk.page.evaluate("fetch('/').then((response) => response.text())")
+        assert len(refused) == count
+    walk.page.unroute("**/answer")
+    walk.page.clock.run_for(200)
+    walk.settle()
+    assert walk.alert.count() == 0
+    said, walk.noise = walk.noise, []
+    assert all("409" in line for line in said)
+
+
 def test_a_network_too_large_to_draw_is_drawn_by_layers(walked):
     walk = walked(net=fm.Network.random([64, 30, 10], seed=0), X=np.zeros((1, 64)), Y=np.zeros((1, 10))).open()
     walk.page.wait_for_selector("[data-pane=network]")

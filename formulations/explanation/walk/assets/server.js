@@ -1,12 +1,13 @@
 /* Numbers from the local server of `formulations walk`. */
 
-import { walk } from "./walk.js";
+import { refuse, walk } from "./walk.js";
 
 const SERVER_SOURCE = {
   text: "The library on this computer computes every number anew.",
   live: true,
   command: null,
 };
+const PAUSE = 200; // milliseconds
 const SERVER_GONE = "the local server does not answer; start formulations walk again, and open the address that it prints.";
 
 /** Ask the server, with the token from the address, which the browser itself never sends. */
@@ -23,8 +24,11 @@ async function askServer(path, body) {
   } catch {
     throw new Error(SERVER_GONE);
   }
-  // Another window took the turn: this page sends one request at a time, and so its newest.
-  return response.status === 409 ? askServer(path, body) : response.json();
+  if (response.status !== 409) return response.json();
+  // Another window took the turn: this page sends one request at a time, and so its newest. It waits, or both windows
+  // would take the turn from each other without a pause.
+  await new Promise((resolve) => { setTimeout(resolve, PAUSE); });
+  return askServer(path, body);
 }
 
 export async function startFromServer(root) {
@@ -35,9 +39,6 @@ export async function startFromServer(root) {
     if (first.error) throw new Error(first.error.message);
     walk(root, { document: first, request: (body) => askServer("/answer", body), source: SERVER_SOURCE });
   } catch (problem) {
-    const alert = document.createElement("p");
-    alert.setAttribute("role", "alert");
-    alert.textContent = `No numbers: ${problem.message}`;
-    root.replaceChildren(alert);
+    refuse(root, `No numbers: ${problem.message}`);
   }
 }
