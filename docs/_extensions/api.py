@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 ROOT = Path(__file__).parents[2]
-LITERAL_OR_BAR = re.compile(r"``.*?``|`[^`]*`|\|")
+LITERAL_OR_BAR = re.compile(r"``.*?``|`[^`]*`|\\\||\|")
 BLOCK = re.compile(r"\s*\.\. \w+::|.*::$")
 
 

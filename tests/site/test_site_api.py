@@ -107,7 +107,7 @@ def test_what_a_public_function_returns_has_an_entry():
 
 def test_bars_are_escaped_except_in_code_and_equations(api):
     lines = [
-        "At most |x| of ``a|b`` and `c|d`.",
+        r"At most |x| of ``a|b`` and `c|d`, or \|x\|.",
         "",
         ".. math:: |y|",
         "",
@@ -119,7 +119,7 @@ def test_bars_are_escaped_except_in_code_and_equations(api):
         "And |w|.",
     ]
     api.escape_bars(None, "function", "", None, None, lines)
-    assert lines[0] == r"At most \|x\| of ``a|b`` and `c|d`."
+    assert lines[0] == r"At most \|x\| of ``a|b`` and `c|d`, or \|x\|."
     assert lines[2] == ".. math:: |y|"
     assert lines[4] == r"Then \|z\|:"
     assert lines[6:8] == [">>> a | b", "'|'"]
