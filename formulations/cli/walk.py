@@ -37,7 +37,7 @@ def walk(problem: Problem, backends: list[str], port: int, browser: bool, as_jso
     \b
     Examples:
       formulations walk
-      formulations walk --sizes 3,4,4,2 --activations tanh --backends hadamard,path_sum
+      formulations walk --sizes 3,4,2 --activations tanh --backends path_sum
       formulations walk --network trained.npz --data mine.npz --examples 3
       formulations walk --no-browser --port 8000
     """
