@@ -43,7 +43,8 @@ PROSE = {
     "−": "$-$",
     "×": r"$\times$",
 }
-RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+SCRIPTS = {"^": "⁰¹²³⁴⁵⁶⁷⁸⁹", "_": "₀₁₂₃₄₅₆₇₈₉"}
+PLAIN_DIGITS = str.maketrans("".join(SCRIPTS.values()), 2 * "0123456789")
 
 
 def as_latex(story: Story) -> str:
@@ -144,7 +145,9 @@ def number(value: Any, digits: int = DIGITS) -> str:
 
 def _prose(text: str) -> str:
     escaped = escape_latex(text)
-    escaped = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda found: f"$^{{{found[0].translate(RAISED)}}}$", escaped)
+    for script, digits in SCRIPTS.items():
+        escaped = re.sub(f"[{digits}]+", rf"${script}{{\g<0>}}$", escaped)
+    escaped = escaped.translate(PLAIN_DIGITS)
     for sign, command in PROSE.items():
         escaped = escaped.replace(sign, command)
     return escaped
