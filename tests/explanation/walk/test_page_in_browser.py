@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 HOST = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A walk</title><style>{style}</style></head>
 <body><main id="walk"></main><script type="module">{script}
-const request = (body) => window.sent(body) ?? window.library(body);
+const request = (body) => window.sent(body) ?? window.compute(body);
 const first = {document};
 walk(document.getElementById("walk"), {{ document: first, request: {request}, source: {source} }});
 </script></body></html>"""
@@ -51,7 +51,7 @@ def visit(browser, tmp_path) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: noise.append(message.text))
         page.on("pageerror", lambda error: noise.append(str(error)))
         page.on("request", lambda request: None if request.url == file.as_uri() else noise.append(request.url))
-        page.expose_function("library", answer)
+        page.expose_function("compute", answer)
         page.add_init_script("window.bodies = []; window.sent = (body) => { bodies.push(body); };" + script)
         page.goto(file.as_uri())
         return page
@@ -596,10 +596,13 @@ def test_a_neuron_dies_when_its_z_is_dragged_out(visit):
     page.mouse.up()
     page.check("[data-colour=delta]")
     delta = entry(page, "delta", 2, "1")
-    page.wait_for_function(
-        "Math.abs(document.querySelector('[data-entry][data-name=delta][data-layer=\"2\"]').dataset.value) < 1e-4"
-    )
-    assert abs(float(delta.get_attribute("data-value"))) < 1e-4
+    page.wait_for_function("document.querySelector('[data-entry][data-name=z][data-layer=\"2\"]').dataset.value > 5")
+    value = float(delta.get_attribute("data-value"))
+    slope = float(entry(page, "slope", 2, "1").get_attribute("data-value"))
+    # δ²₁ is σ′(z²₁) Σ_j w³_j1 δ³_j with |δ³_j| = |a − y| σ′(z³_j), where |a − y| is at most 1, and σ′ at most ¼.
+    assert abs(value) <= slope * sum(abs(row[0]) for row in document_of()["scene"]["weights"][1]) / 4
+    z = float(entry(page, "z", 2, "1").get_attribute("data-value"))
+    assert slope <= np.exp(-z)
     assert "dead" in page.locator("[data-neuron][data-layer='2'][data-index='1']").get_attribute("class")
     handle.focus()
     page.keyboard.press("ArrowLeft")
@@ -618,10 +621,10 @@ def test_the_newest_request_wins_and_the_page_stays_usable(visit):
     assert page.locator(".walk").get_attribute("aria-busy") == "true"
     page.keyboard.press("n")
     assert page.locator("[aria-current=step]").get_attribute("data-step") == "1"
-    page.evaluate("async () => held.shift()(await library(bodies[0]))")
+    page.evaluate("async () => held.shift()(await compute(bodies[0]))")
     page.wait_for_function("held.length === 1")
     assert [action["value"] for action in actions(page)] == [0.6, 0.8]
-    page.evaluate("async () => held.shift()(await library(bodies[1]))")
+    page.evaluate("async () => held.shift()(await compute(bodies[1]))")
     sync_api.expect(weight).to_have_attribute("data-value", "0.8")
     assert page.locator(".walk").get_attribute("aria-busy") == "false"
     assert page.locator("[aria-current=step]").get_attribute("data-step") == "1"

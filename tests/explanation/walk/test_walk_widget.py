@@ -59,7 +59,7 @@ const modelOf = (document) => {
   return {
     get: (name) => ({ document })[name],
     send: async ({ id, request }) => {
-      const answer = await window.library(request);
+      const answer = await window.compute(request);
       for (const listener of listeners) listener({ id, answer }, []);
     },
     on: (event, listener) => event === "msg:custom" && listeners.add(listener),
@@ -84,7 +84,7 @@ def notebook(browser, tmp_path):
     page.set_default_timeout(15_000)
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
-    page.expose_function("library", answer)
+    page.expose_function("compute", answer)
     content = HOST.replace("{style}", stylesheet())
     parts = {
         "{module}": bundle("widget.js"),
